@@ -1,0 +1,52 @@
+/** Writes the documents that are made from code; `--check` only compares and fails when one is out of date. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { type Variable, variables } from '../src/config/variables.js';
+import { errorTable } from '../src/lib/errors.js';
+
+const cell = (text: string) => text.replaceAll('|', '\\|');
+
+function configuration(): string {
+  const rows = Object.values<Variable>(variables).map((v) => {
+    const names = [`\`${v.name}\``, ...(v.aliases ?? []).map((alias) => `(\`${alias}\`)`)].join(' ');
+    return `| ${names} | ${cell(v.meaning)}${v.secret ? ' Secret.' : ''} | ${v.default === undefined ? (v.defaultNote ?? '') : `\`${v.default}\``} |`;
+  });
+  return [
+    '# Configuration',
+    '',
+    'Made from `src/config/variables.ts` by `npm run generate:docs`. Everything is an environment variable, checked together',
+    'at start: all problems are listed at once, each with what to do. `forgeway doctor` shows the same table. Names in',
+    'parentheses are accepted too.',
+    '',
+    '| variable | meaning | default |',
+    '|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+function errors(): string {
+  const rows = Object.entries(errorTable).map(
+    ([code, e]) =>
+      `| \`${code}\` | ${e.status} | ${e.retry === 'never' ? 'no' : 'yes'} | ${cell(e.meaning)} | ${cell(e.fix)} |`,
+  );
+  return [
+    '# Errors',
+    '',
+    'Made from `src/lib/errors.ts` by `npm run generate:docs`. Every error that Forgeway raises itself carries one of these codes.',
+    '“Retried” says whether Forgeway tries again by itself. An app on `context.octokit` sees Octokit’s own `RequestError`.',
+    '',
+    '| code | status | retried | meaning | what to do |',
+    '|---|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+const documents: Record<string, string> = { 'docs/configuration.md': configuration(), 'docs/errors.md': errors() };
+const check = process.argv.includes('--check');
+const stale = Object.entries(documents).filter(([path, text]) => {
+  if (!check) writeFileSync(path, text);
+  return check && readFileSync(path, 'utf8') !== text;
+});
+for (const [path] of stale) console.error(`${path} is out of date: npm run generate:docs`);
+process.exitCode = stale.length > 0 ? 1 : 0;

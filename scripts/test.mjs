@@ -1,0 +1,59 @@
+// `npm test`: installs what is missing, runs every check and every test, and ends with one line of totals.
+// `npm test -- <jest arguments>` runs only those tests.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from './build.mjs';
+import { ensureSystemPackages, root } from './setup.mjs';
+
+const only = process.argv.slice(2);
+ensureSystemPackages({ git: 'git', 'redis-server': 'redis-server', bwrap: 'bubblewrap' });
+build();
+
+const bin = (path) => join(root, 'node_modules', path);
+const tsx = ['--import', 'tsx'];
+const checks = [
+  ['types', [bin('typescript/bin/tsc'), '--noEmit', '-p', '.']],
+  ['format, lint, import layers', [bin('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings', '.']],
+  ['dead code', [bin('knip/bin/knip.js')]],
+  ['generated documents', [...tsx, join(root, 'scripts/generate-docs.ts'), '--check']],
+];
+
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+if (only.length === 0) {
+  for (const [name, args] of checks) {
+    const started = Date.now();
+    const result = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
+    const good = result.status === 0;
+    good ? passed++ : failed++;
+    console.log(`${good ? 'PASS' : 'FAIL'} check: ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+    if (!good) console.log(`${result.stdout}${result.stderr}`);
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'forgeway-test-'));
+const report = join(folder, 'jest.json');
+const jest = spawnSync(
+  process.execPath,
+  ['--experimental-vm-modules', '--no-warnings', bin('jest/bin/jest.js'), '--json', `--outputFile=${report}`, ...only],
+  { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] },
+);
+try {
+  const totals = JSON.parse(readFileSync(report, 'utf8'));
+  passed += totals.numPassedTests;
+  failed += totals.numFailedTests + totals.numRuntimeErrorTestSuites;
+  skipped += totals.numPendingTests + totals.numTodoTests;
+} catch (error) {
+  console.error(`Jest left no report: ${error.message}`);
+  failed++;
+}
+rmSync(folder, { recursive: true, force: true });
+if (jest.status !== 0 && failed === 0) {
+  console.error(`Jest ended with ${jest.signal ?? `exit code ${jest.status}`}, though no test failed.`);
+  failed++;
+}
+console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+process.exit(failed > 0 || passed === 0 ? 1 : 0);

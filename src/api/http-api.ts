@@ -1,0 +1,51 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import fastify, { type FastifyInstance } from 'fastify';
+import { ForgewayError } from '../lib/errors.js';
+import type { Logger } from '../lib/logger.js';
+import { addHealthRoutes, type HealthOptions } from './health.js';
+import { type HomeState, homePage } from './home-page.js';
+
+export interface HttpApiOptions {
+  health: HealthOptions;
+  home(): Promise<HomeState>;
+  log: Logger;
+}
+
+/** What answers everything that is not a webhook. */
+export interface HttpApi {
+  handle(request: IncomingMessage, response: ServerResponse): void;
+  close(): Promise<void>;
+}
+
+function addErrorAnswers(app: FastifyInstance, log: Logger): void {
+  app.setNotFoundHandler((request, reply) =>
+    reply.code(404).send({ error: { code: 'NOT_FOUND', message: 'There is nothing here.', requestId: request.id } }),
+  );
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const status = error instanceof ForgewayError ? error.status : (error.statusCode ?? 500);
+    log.error({ requestId: request.id, err: error }, 'request failed');
+    // What went wrong inside is for the log; a caller gets the code and an id to ask about.
+    const code = error instanceof ForgewayError ? error.code : status < 500 ? 'BAD_REQUEST' : 'INTERNAL';
+    return reply.code(status).send({ error: { code, message: 'The request failed.', requestId: request.id } });
+  });
+}
+
+/** The API behind an existing node:http server, which keeps webhooks to itself. */
+export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
+  const app = fastify({ logger: false, genReqId: () => randomUUID(), bodyLimit: 1024 * 1024 });
+  addErrorAnswers(app, options.log);
+  addHealthRoutes(app, options.health);
+  app.get('/', async (_request, reply) =>
+    reply
+      .header('content-type', 'text/html; charset=utf-8')
+      .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+      .header('x-content-type-options', 'nosniff')
+      .send(homePage(await options.home())),
+  );
+  await app.ready();
+  return {
+    handle: (request, response) => app.routing(request, response),
+    close: () => app.close(),
+  };
+}

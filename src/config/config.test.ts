@@ -1,0 +1,101 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { ConfigError, githubOrigin, loadConfig } from './config.js';
+import { variables } from './variables.js';
+
+const pem = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs1', format: 'pem' });
+const app = { APP_ID: '7', PRIVATE_KEY: pem, WEBHOOK_SECRET: 'a-secret-of-some-length' };
+const key = randomBytes(32);
+
+function problemsOf(environment: Record<string, string>): Record<string, string> {
+  try {
+    loadConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return Object.fromEntries(error.problems.map((p) => [p.variable, p.problem]));
+    throw error;
+  }
+  return {};
+}
+
+describe('loadConfig', () => {
+  it('starts in setup mode from an empty environment', () => {
+    const config = loadConfig({});
+    expect(config.appId).toBeUndefined();
+    expect(config.port).toBe(3000);
+    expect(config.previewDriver).toBe('off');
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it('reads Probot’s names', () => {
+    const config = loadConfig({ ...app, GHE_HOST: 'ghe.example.com', PORT: '8080', LOG_LEVEL: 'debug' });
+    expect(config).toMatchObject({ appId: 7, webhookSecret: app.WEBHOOK_SECRET, port: 8080, logLevel: 'debug' });
+    expect(githubOrigin(config)).toEqual({
+      api: 'https://ghe.example.com/api/v3',
+      web: 'https://ghe.example.com',
+      host: 'ghe.example.com',
+    });
+  });
+
+  it('lists every problem at once, each with what to do', () => {
+    expect(problemsOf({ PORT: 'http', LOG_LEVEL: 'loud', REDIS_URL: 'http://x', APP_ID: '7' })).toEqual({
+      PORT: expect.any(String),
+      LOG_LEVEL: expect.any(String),
+      REDIS_URL: 'must start with redis://',
+      PRIVATE_KEY: 'is missing, but APP_ID is set',
+      WEBHOOK_SECRET: 'is missing, but APP_ID is set',
+    });
+    expect(() => loadConfig({ PORT: 'http' })).toThrow(variables.port.fix);
+  });
+
+  it.each([
+    ['escaped newlines', pem.toString().replaceAll('\n', '\\n')],
+    ['base64', Buffer.from(pem).toString('base64')],
+  ])('accepts a private key with %s', (_form, text) => {
+    expect(loadConfig({ ...app, PRIVATE_KEY: text }).privateKey).toBe(`${pem.toString().trim()}\n`);
+  });
+
+  it('reads a private key from a file and names a file that it cannot read', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'forgeway-config-'));
+    const { PRIVATE_KEY: _, ...rest } = app;
+    writeFileSync(join(folder, 'key.pem'), pem);
+    expect(loadConfig({ ...rest, PRIVATE_KEY_PATH: join(folder, 'key.pem') }).privateKey).toContain('BEGIN');
+    expect(Object.keys(problemsOf({ ...rest, PRIVATE_KEY_PATH: join(folder, 'none') }))).toContain('PRIVATE_KEY_PATH');
+    rmSync(folder, { recursive: true });
+  });
+
+  it('accepts a key as base64 or hex, under each of its names', () => {
+    for (const name of ['FORGEWAY_ENCRYPTION_KEY', 'GIT_TOKEN_ENCRYPTION_KEY', 'TERRAPOD_ENCRYPTION__KEY']) {
+      expect(loadConfig({ [name]: key.toString('hex') }).encryptionKey).toEqual(key);
+      expect(loadConfig({ [name]: key.toString('base64') }).encryptionKey).toEqual(key);
+    }
+  });
+
+  it.each([
+    ['short', Buffer.alloc(16, 7).toString('hex')],
+    ['all the same byte', Buffer.alloc(32, 7).toString('hex')],
+    ['a passphrase', 'correct horse battery staple'],
+  ])('refuses a key that is %s', (_why, text) => {
+    expect(Object.keys(problemsOf({ FORGEWAY_ENCRYPTION_KEY: text }))).toEqual(['FORGEWAY_ENCRYPTION_KEY']);
+  });
+
+  it('refuses an external database without a key, and Probot’s public default secret', () => {
+    expect(problemsOf({ DATABASE_URL: 'postgresql://h/d' })).toHaveProperty('FORGEWAY_ENCRYPTION_KEY');
+    expect(problemsOf({ ...app, WEBHOOK_SECRET: 'development' })).toHaveProperty('WEBHOOK_SECRET');
+    expect(problemsOf({ ...app, WEBHOOK_SECRET: '' })).toHaveProperty('WEBHOOK_SECRET');
+  });
+
+  it('refuses previews on the server’s own domain', () => {
+    const url = { PUBLIC_URL: 'https://forgeway.example.com' };
+    expect(problemsOf({ ...url, PREVIEW_DOMAIN: 'example.com' })).toHaveProperty('PREVIEW_DOMAIN');
+    expect(problemsOf({ ...url, PREVIEW_DOMAIN: 'preview.example.net' })).toEqual({});
+  });
+
+  it('never shows the value of a secret', () => {
+    const thrown = () => loadConfig({ DATABASE_URL: 'postgrez://user:canary@host/db' });
+    expect(thrown).toThrow('DATABASE_URL');
+    expect(thrown).not.toThrow('canary');
+  });
+});

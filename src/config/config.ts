@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { z } from 'zod';
+import { ForgewayError, messageOf } from '../lib/errors.js';
+import { type Variable, type VariableKey, variables } from './variables.js';
+
+type Table = typeof variables;
+type Value<K extends VariableKey> = z.output<Table[K]['schema']>;
+type WithDefault = {
+  [K in VariableKey]: Table[K] extends { default: string } | { defaultNote: string } ? K : never;
+}[VariableKey];
+
+/** The whole configuration, checked and frozen. Optional fields are absent features, not defaults. */
+export type Config = Readonly<
+  { [K in Exclude<VariableKey, 'privateKeyPath' | WithDefault>]?: Value<K> } & { [K in WithDefault]: Value<K> }
+>;
+
+export interface ConfigProblem {
+  variable: string;
+  problem: string;
+  fix: string;
+}
+
+/** Lists the problems as an aligned table, one line each. */
+export function formatProblems(problems: readonly ConfigProblem[]): string {
+  const width = Math.max(...problems.map((p) => p.variable.length));
+  return problems.map((p) => `  ${p.variable.padEnd(width)}  ${p.problem}. ${p.fix}`).join('\n');
+}
+
+export class ConfigError extends ForgewayError {
+  readonly problems: readonly ConfigProblem[];
+  constructor(problems: readonly ConfigProblem[]) {
+    super(
+      'FORGEWAY_CONFIG_INVALID',
+      `${problems.length} problem(s) in the configuration:\n${formatProblems(problems)}`,
+    );
+    this.problems = problems;
+  }
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Defaults that depend on the machine. */
+const machineDefaults = (): Record<string, unknown> => ({
+  dataDir: process.getuid?.() === 0 ? '/var/lib/forgeway' : join(homedir(), '.local/share/forgeway'),
+  logFormat: process.stderr.isTTY ? 'pretty' : 'json',
+});
+
+function read(environment: Environment, variable: Variable): { name: string; text: string } | undefined {
+  for (const name of [variable.name, ...(variable.aliases ?? [])]) {
+    const text = environment[name];
+    if (text !== undefined && text !== '') return { name, text };
+  }
+  return variable.default === undefined ? undefined : { name: variable.name, text: variable.default };
+}
+
+/** Rules that no single variable can check. */
+function crossChecks(values: Record<string, unknown>): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const add = (key: VariableKey, problem: string) =>
+    problems.push({ variable: variables[key].name, problem, fix: variables[key].fix });
+  if (values.appId !== undefined && values.privateKey === undefined) add('privateKey', 'is missing, but APP_ID is set');
+  if (values.appId === undefined && values.privateKey !== undefined)
+    add('appId', 'is missing, but a private key is set');
+  if (values.appId !== undefined && values.webhookSecret === undefined)
+    add('webhookSecret', 'is missing, but APP_ID is set');
+  if (values.databaseUrl !== undefined && values.encryptionKey === undefined)
+    add('encryptionKey', 'is missing, and it is never made up for an external database');
+  if (values.port !== 0 && values.port === values.previewPort) add('previewPort', 'is the same as PORT');
+  const publicHost = typeof values.publicUrl === 'string' ? new URL(values.publicUrl).hostname : undefined;
+  if (
+    publicHost !== undefined &&
+    (publicHost === values.previewDomain || publicHost.endsWith(`.${values.previewDomain}`))
+  )
+    add('previewDomain', 'contains the server’s own host, so that a preview could read its cookies');
+  return problems;
+}
+
+/**
+ * Reads and checks the whole environment.
+ * @throws ConfigError with every problem at once, each with what to do.
+ */
+export function loadConfig(environment: Environment = process.env): Config {
+  const values = machineDefaults();
+  const problems: ConfigProblem[] = [];
+  for (const [key, variable] of Object.entries(variables) as [VariableKey, Variable][]) {
+    const found = read(environment, variable);
+    if (found === undefined) continue;
+    const parsed = variable.schema.safeParse(found.text);
+    if (parsed.success) values[key] = parsed.data;
+    else
+      problems.push({
+        variable: found.name,
+        problem: parsed.error.issues[0]?.message ?? 'is invalid',
+        fix: variable.fix,
+      });
+  }
+  if (values.privateKeyPath !== undefined && values.privateKey === undefined) {
+    try {
+      const parsed = variables.privateKey.schema.safeParse(readFileSync(String(values.privateKeyPath), 'utf8'));
+      if (parsed.success) values.privateKey = parsed.data;
+      else
+        problems.push({
+          variable: 'PRIVATE_KEY_PATH',
+          problem: 'is not a PEM private key',
+          fix: variables.privateKeyPath.fix,
+        });
+    } catch (error) {
+      problems.push({
+        variable: 'PRIVATE_KEY_PATH',
+        problem: `cannot be read: ${messageOf(error)}`,
+        fix: variables.privateKeyPath.fix,
+      });
+    }
+  }
+  delete values.privateKeyPath;
+  const named = new Set(problems.map((p) => p.variable));
+  problems.push(
+    ...crossChecks(values).filter(
+      (p) => !named.has(p.variable) && !(p.variable === 'PRIVATE_KEY' && named.has('PRIVATE_KEY_PATH')),
+    ),
+  );
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(values) as unknown as Config;
+}
+
+/** Base URLs of the default GitHub: `api` for requests, `web` for people and git, `host` as identity. */
+export function githubOrigin(config: Pick<Config, 'gheHost' | 'gheProtocol'>): {
+  api: string;
+  web: string;
+  host: string;
+} {
+  if (config.gheHost === undefined)
+    return { api: 'https://api.github.com', web: 'https://github.com', host: 'github.com' };
+  const web = `${config.gheProtocol}://${config.gheHost}`;
+  return { api: `${web}/api/v3`, web, host: config.gheHost.toLowerCase() };
+}

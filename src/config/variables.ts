@@ -1,0 +1,263 @@
+import { z } from 'zod';
+
+/**
+ * Every environment variable Forgeway reads, with its meaning. `docs/configuration.md` is generated from this table,
+ * and `loadConfig` is the only reader of the environment. Probot's names are kept.
+ */
+export interface Variable {
+  name: string;
+  /** Older or other tools' names for the same thing, tried in order after `name`. */
+  aliases?: readonly string[];
+  meaning: string;
+  /** What is read when the variable is not set; absent when the variable is optional. */
+  default?: string;
+  /** Instead of `default`, where it depends on the machine: how it is found, for people. */
+  defaultNote?: string;
+  secret?: boolean;
+  schema: z.ZodType;
+  /** What to do when the value is refused. */
+  fix: string;
+}
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const positive = z.coerce.number().int().positive();
+const url = z.url({ protocol: /^https?$/ }).transform((value) => value.replace(/\/+$/, ''));
+const flag = z
+  .enum(['true', 'false', '1', '0', 'yes', 'no'])
+  .transform((value) => value === 'true' || value === '1' || value === 'yes');
+
+/** 32 bytes, given as base64, base64url or hex; fewer distinct bytes than a random key ever has are refused. */
+const encryptionKey = z.string().transform((value, context) => {
+  const text = value.trim();
+  const bytes = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : Buffer.from(text, 'base64');
+  if (bytes.length !== 32) context.addIssue({ code: 'custom', message: 'must be 32 bytes in base64 or hex' });
+  else if (new Set(bytes).size < 12) context.addIssue({ code: 'custom', message: 'is not random' });
+  return bytes;
+});
+
+export const variables = {
+  appId: {
+    name: 'APP_ID',
+    meaning: 'Id of the default GitHub App. Without it Forgeway starts in setup mode and accepts no webhooks.',
+    schema: z.coerce.number().int().positive(),
+    fix: 'Copy the number from the App’s settings page.',
+  },
+  privateKey: {
+    name: 'PRIVATE_KEY',
+    meaning: 'The App’s private key as PEM, with real or escaped newlines, or base64 of the PEM.',
+    secret: true,
+    schema: z.string().transform((value, context) => {
+      const text = value.includes('-----BEGIN') ? value : Buffer.from(value, 'base64').toString('utf8');
+      const pem = text.replaceAll('\\n', '\n').trim();
+      if (!/^-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]+-----END [A-Z ]*PRIVATE KEY-----$/.test(pem))
+        context.addIssue({ code: 'custom', message: 'is not a PEM private key' });
+      return `${pem}\n`;
+    }),
+    fix: 'Download a new private key on the App’s settings page and paste the whole file.',
+  },
+  privateKeyPath: {
+    name: 'PRIVATE_KEY_PATH',
+    meaning: 'A file that holds the private key, instead of PRIVATE_KEY.',
+    schema: z.string().min(1),
+    fix: 'Name a readable PEM file.',
+  },
+  webhookSecret: {
+    name: 'WEBHOOK_SECRET',
+    aliases: ['TERRAPOD_VCS__GITHUB__WEBHOOK_SECRET'],
+    meaning: 'The App’s webhook secret. Without it the webhook endpoint stays closed.',
+    secret: true,
+    schema: z
+      .string()
+      .min(16)
+      .refine((value) => value !== 'development', 'is Probot’s public default'),
+    fix: 'Set the same random text (16 characters or more) here and in the App’s settings, e.g. from `openssl rand -hex 32`.',
+  },
+  gheHost: {
+    name: 'GHE_HOST',
+    meaning: 'Host (and port) of a GitHub Enterprise Server, instead of github.com.',
+    schema: z.string().regex(/^[A-Za-z0-9.-]+(:\d{1,5})?$/, 'must be a host name without a scheme'),
+    fix: 'Write only the host, as in `ghe.example.com`.',
+  },
+  gheProtocol: {
+    name: 'GHE_PROTOCOL',
+    meaning: 'Scheme of GHE_HOST.',
+    default: 'https',
+    schema: z.enum(['http', 'https']),
+    fix: 'Use `https`, or `http` for a server on this machine.',
+  },
+  host: {
+    name: 'HOST',
+    meaning: 'Address to listen on.',
+    default: '127.0.0.1',
+    schema: z.string().min(1),
+    fix: 'Use 0.0.0.0 to listen on every interface.',
+  },
+  port: {
+    name: 'PORT',
+    meaning: 'Port of the server (0 picks a free one).',
+    default: '3000',
+    schema: port,
+    fix: 'Use a number from 0 to 65535.',
+  },
+  healthPort: {
+    name: 'HEALTH_PORT',
+    meaning: 'Also serve /healthz, /readyz and /metrics here, so that they answer when ingress is overloaded.',
+    schema: port,
+    fix: 'Use a number from 0 to 65535.',
+  },
+  publicUrl: {
+    name: 'PUBLIC_URL',
+    meaning: 'Where forges and people reach this server.',
+    schema: url,
+    fix: 'Write it whole, as in `https://forgeway.example.com`.',
+  },
+  databaseUrl: {
+    name: 'DATABASE_URL',
+    meaning: 'PostgreSQL 13 or newer, as the user that owns the schema. Without it an embedded one is started.',
+    secret: true,
+    schema: z.string().regex(/^postgres(ql)?:\/\//, 'must start with postgresql://'),
+    fix: 'Write it as `postgresql://user:password@host:5432/forgeway`.',
+  },
+  redisUrl: {
+    name: 'REDIS_URL',
+    meaning: 'Run feature jobs on Redis instead of PostgreSQL.',
+    secret: true,
+    schema: z.string().regex(/^rediss?:\/\//, 'must start with redis://'),
+    fix: 'Write it as `redis://host:6379`.',
+  },
+  encryptionKey: {
+    name: 'FORGEWAY_ENCRYPTION_KEY',
+    aliases: ['GIT_TOKEN_ENCRYPTION_KEY', 'TERRAPOD_ENCRYPTION__KEY'],
+    meaning: 'Master key for stored secrets: 32 random bytes, base64 or hex. Made once for the embedded database.',
+    secret: true,
+    schema: encryptionKey,
+    fix: 'Make one with `openssl rand -base64 32`, keep it safe, and never change it by hand.',
+  },
+  dataDir: {
+    name: 'FORGEWAY_DATA_DIR',
+    meaning: 'Where the embedded database, repository copies and logs are kept.',
+    defaultNote: '/var/lib/forgeway as root, else ~/.local/share/forgeway',
+    schema: z.string().startsWith('/'),
+    fix: 'Use an absolute path.',
+  },
+  logLevel: {
+    name: 'LOG_LEVEL',
+    meaning: 'Least important level that is logged.',
+    default: 'info',
+    schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    fix: 'Use trace, debug, info, warn, error, fatal or silent.',
+  },
+  logFormat: {
+    name: 'LOG_FORMAT',
+    meaning: '`json` or `pretty`.',
+    defaultNote: 'pretty on a terminal, else json',
+    schema: z.enum(['json', 'pretty']),
+    fix: 'Use json or pretty.',
+  },
+  retentionDays: {
+    name: 'RETENTION_DAYS',
+    meaning: 'How long finished deliveries keep their raw body.',
+    default: '14',
+    schema: positive,
+    fix: 'Use a whole number of days.',
+  },
+  workerProcesses: {
+    name: 'WORKER_PROCESSES',
+    meaning: 'Worker processes that `forgeway up` starts; 0 when workers run elsewhere with `forgeway work`.',
+    default: '1',
+    schema: z.coerce.number().int().min(0).max(64),
+    fix: 'Use a number from 0 to 64.',
+  },
+  handlerTimeoutMs: {
+    name: 'HANDLER_TIMEOUT_MS',
+    meaning: 'How long one handler may hold its lane before it is parked, in milliseconds.',
+    default: '60000',
+    schema: positive,
+    fix: 'Use a whole number of milliseconds.',
+  },
+  previewDriver: {
+    name: 'PREVIEW_DRIVER',
+    meaning: '`process` runs pull requests on this machine, isolated; `off` runs nothing.',
+    default: 'off',
+    schema: z.enum(['off', 'process']),
+    fix: 'Use off or process.',
+  },
+  previewPort: {
+    name: 'PREVIEW_PORT',
+    meaning: 'Port of the listener that serves previews (0 picks a free one).',
+    default: '3001',
+    schema: port,
+    fix: 'Use a number from 0 to 65535, not that of PORT.',
+  },
+  previewDomain: {
+    name: 'PREVIEW_DOMAIN',
+    meaning: 'Domain whose sub-domains are previews. Must not be the server’s own domain, so that cookies stay apart.',
+    default: 'preview.localhost',
+    schema: z.string().regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'must be a lower-case domain name'),
+    fix: 'Use a domain of its own with a wildcard DNS record, as in `preview.example.net`.',
+  },
+  previewPublicUrl: {
+    name: 'PREVIEW_PUBLIC_URL',
+    meaning: 'Scheme and port at which people reach previews, when a proxy stands in front; the host is replaced.',
+    schema: url,
+    fix: 'Write it as `https://preview.example.net`.',
+  },
+  previewBuildTimeoutSeconds: {
+    name: 'PREVIEW_BUILD_TIMEOUT_SECONDS',
+    meaning: 'Longest time a preview’s build may take.',
+    default: '600',
+    schema: positive,
+    fix: 'Use a whole number of seconds.',
+  },
+  previewReadyTimeoutSeconds: {
+    name: 'PREVIEW_READY_TIMEOUT_SECONDS',
+    meaning: 'Longest time a preview may take to answer on its port.',
+    default: '60',
+    schema: positive,
+    fix: 'Use a whole number of seconds.',
+  },
+  previewMemoryMb: {
+    name: 'PREVIEW_MEMORY_MB',
+    meaning: 'Memory of one preview, all its processes together, in MiB.',
+    default: '1024',
+    schema: positive,
+    fix: 'Use a whole number of MiB.',
+  },
+  previewProcesses: {
+    name: 'PREVIEW_PROCESSES',
+    meaning: 'Processes and threads one preview may have.',
+    default: '256',
+    schema: positive,
+    fix: 'Use a whole number.',
+  },
+  previewDiskMb: {
+    name: 'PREVIEW_DISK_MB',
+    meaning: 'Disk one preview may fill, in MiB.',
+    default: '1024',
+    schema: positive,
+    fix: 'Use a whole number of MiB.',
+  },
+  previewLimit: {
+    name: 'PREVIEW_LIMIT',
+    meaning: 'Previews that run at the same time; the one unused longest goes to sleep when another needs its place.',
+    default: '10',
+    schema: positive,
+    fix: 'Use a whole number.',
+  },
+  previewSleepMinutes: {
+    name: 'PREVIEW_SLEEP_MINUTES',
+    meaning: 'A preview that nobody opened for this long goes to sleep.',
+    default: '60',
+    schema: positive,
+    fix: 'Use a whole number of minutes.',
+  },
+  unsafeSameUser: {
+    name: 'FORGEWAY_UNSAFE_SAME_USER',
+    meaning: 'Run previews as Forgeway’s own user, without isolation. Only on a machine that holds nothing else.',
+    default: 'false',
+    schema: flag,
+    fix: 'Use true or false.',
+  },
+} as const satisfies Record<string, Variable>;
+
+export type VariableKey = keyof typeof variables;

@@ -1,0 +1,155 @@
+/** The one table of coded errors. `docs/errors.md` is generated from it. */
+
+/** What a caller may do about it: `never` fails again unchanged, `backoff` may succeed later. */
+export type RetryClass = 'never' | 'backoff';
+
+export interface ErrorDescription {
+  status: number;
+  retry: RetryClass;
+  /** One sentence for a person: what it means. */
+  meaning: string;
+  /** One sentence for a person: what to do. */
+  fix: string;
+}
+
+const describe = (status: number, retry: RetryClass, meaning: string, fix: string): ErrorDescription => ({
+  status,
+  retry,
+  meaning,
+  fix,
+});
+
+export const errorTable = {
+  FORGEWAY_CONFIG_INVALID: describe(
+    500,
+    'never',
+    'The configuration has problems; all of them are listed together.',
+    'Correct the named variables and start again; `forgeway doctor` shows the same table.',
+  ),
+  FORGEWAY_DATABASE_IN_USE: describe(
+    500,
+    'never',
+    'Another Forgeway server already runs on this data directory.',
+    'Stop the process that is named, or give this server its own FORGEWAY_DATA_DIR.',
+  ),
+  FORGEWAY_DATABASE_UNAVAILABLE: describe(
+    503,
+    'backoff',
+    'PostgreSQL cannot be reached or did not start.',
+    'Look at the last lines of its log, which the message carries, or check DATABASE_URL.',
+  ),
+  FORGEWAY_DATABASE_UNSUPPORTED: describe(
+    500,
+    'never',
+    'There is no embedded PostgreSQL for this machine.',
+    'Set DATABASE_URL to a PostgreSQL of your own (13 or newer).',
+  ),
+  FORGEWAY_MIGRATION_FAILED: describe(
+    500,
+    'never',
+    'A database migration could not be applied.',
+    'Nothing was changed by the failed migration; mend the cause that the message names and start again.',
+  ),
+  FORGEWAY_KEY_MISSING: describe(
+    500,
+    'never',
+    'There is no encryption key for stored secrets, or it is not the one they were sealed with.',
+    'Set FORGEWAY_ENCRYPTION_KEY to the key of this database (32 bytes, base64 or hex).',
+  ),
+  FORGEWAY_SECRET_UNREADABLE: describe(
+    500,
+    'never',
+    'A stored secret could not be opened: it was changed, moved to another row, or sealed with another key.',
+    'Restore the row from a backup, or enter the secret again.',
+  ),
+  FORGEWAY_PAYLOAD_INVALID: describe(
+    422,
+    'never',
+    'A webhook payload does not have the fields its event needs.',
+    'Nothing to do for a single delivery; if it repeats, report the forge version and the event name.',
+  ),
+  FORGEWAY_HANDLER_TIMEOUT: describe(
+    504,
+    'backoff',
+    'A handler did not finish in the time it may hold its lane.',
+    'It is parked and tried again; a handler that always hangs is dead-lettered after its last attempt.',
+  ),
+  FORGEWAY_WORKER_DIED: describe(
+    500,
+    'backoff',
+    'The worker process ended while this handler was running.',
+    'It is tried again alone; if the handler ends the process each time it is dead-lettered.',
+  ),
+  FORGEWAY_FORGE_UNREACHABLE: describe(
+    502,
+    'backoff',
+    'The forge did not answer, or not in time.',
+    'It is tried again; check the network between this machine and the forge.',
+  ),
+  FORGEWAY_INSTALLATION_UNKNOWN: describe(
+    404,
+    'never',
+    'No active installation of the App covers this repository.',
+    'Install the App on the account that owns the repository, or unsuspend it.',
+  ),
+  FORGEWAY_REPOSITORY_CONFIG_INVALID: describe(
+    422,
+    'never',
+    'The repository’s .forgeway.yml has mistakes.',
+    'Correct the lines that the pull request comment names, on the default branch.',
+  ),
+  FORGEWAY_SANDBOX_UNAVAILABLE: describe(
+    501,
+    'never',
+    'Code of a repository cannot be isolated on this machine.',
+    'Run as root, or install bubblewrap (`apt-get install bubblewrap`), or turn previews off.',
+  ),
+  FORGEWAY_PREVIEW_FAILED: describe(
+    422,
+    'never',
+    'The preview’s own build or start command failed.',
+    'Read the log lines in the pull request comment, mend the commands in .forgeway.yml, and push.',
+  ),
+  FORGEWAY_GIT_FAILED: describe(
+    502,
+    'backoff',
+    'git could not fetch or check out the commit.',
+    'It is tried again; check that the App may read the repository’s contents.',
+  ),
+  FORGEWAY_QUEUE_UNAVAILABLE: describe(
+    503,
+    'backoff',
+    'The job queue cannot be reached.',
+    'Nothing is lost: work is found again in the database. Check REDIS_URL or PostgreSQL.',
+  ),
+} as const satisfies Record<string, ErrorDescription>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+export interface ForgewayErrorOptions {
+  cause?: unknown;
+  /** Facts for logs and API answers; never a secret, never a payload. */
+  details?: Record<string, unknown>;
+}
+
+/** An error with a code from {@link errorTable}. Match on `code`, never on the message. */
+export class ForgewayError extends Error {
+  override readonly name = 'ForgewayError';
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly retry: RetryClass;
+  readonly details: Record<string, unknown>;
+
+  constructor(code: ErrorCode, message: string, options: ForgewayErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.status = errorTable[code].status;
+    this.retry = errorTable[code].retry;
+    this.details = options.details ?? {};
+  }
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,67 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Every metric of a process, in one place; served at /metrics. Labels never hold names of repositories or people. */
+export function createMetrics() {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    registry,
+    deliveries: new Counter({
+      name: 'forgeway_deliveries_total',
+      help: 'Webhook requests by answer',
+      labelNames: ['forge', 'answer'] as const,
+      registers,
+    }),
+    ingressSeconds: new Histogram({
+      name: 'forgeway_ingress_seconds',
+      help: 'Time from the first byte of a webhook to the answer',
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+      registers,
+    }),
+    dispatches: new Counter({
+      name: 'forgeway_dispatches_total',
+      help: 'Handler runs by result',
+      labelNames: ['app', 'result'] as const,
+      registers,
+    }),
+    dispatchSeconds: new Histogram({
+      name: 'forgeway_dispatch_seconds',
+      help: 'Time one handler run took',
+      labelNames: ['app'] as const,
+      buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 60],
+      registers,
+    }),
+    inboxOldestSeconds: new Gauge({
+      name: 'forgeway_inbox_oldest_seconds',
+      help: 'Age of the oldest delivery that is neither finished nor parked',
+      registers,
+    }),
+    jobs: new Counter({
+      name: 'forgeway_jobs_total',
+      help: 'Feature jobs by queue and result',
+      labelNames: ['queue', 'result'] as const,
+      registers,
+    }),
+    lostPokes: new Counter({
+      name: 'forgeway_lost_pokes_total',
+      help: 'Hints the job queue did not take; the sweeper repeats them',
+      labelNames: ['queue'] as const,
+      registers,
+    }),
+    forgeRequests: new Counter({
+      name: 'forgeway_forge_requests_total',
+      help: 'Requests to forges by status class',
+      labelNames: ['forge', 'status'] as const,
+      registers,
+    }),
+    previews: new Gauge({
+      name: 'forgeway_previews',
+      help: 'Previews by phase',
+      labelNames: ['phase'] as const,
+      registers,
+    }),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
