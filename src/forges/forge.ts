@@ -37,7 +37,8 @@ export type Classification =
       installationId?: bigint;
       /**
        * Same for the same happening whoever reports it: object, digest of what changed, head SHA.
-       * Absent when the event cannot be told apart from its repetition; such an event is never dropped.
+       * Absent when the event cannot be told apart from its repetition; such an event is never dropped. Does not hold
+       * forge and host, which the caller puts before it.
        */
       semanticKey?: string;
     };
@@ -51,6 +52,8 @@ export interface ForgeDescriptor {
   tag: string;
   /** Accepted request content types, without parameters. */
   contentTypes: readonly string[];
+  /** Further paths of the hook configured through the environment, such as the one other bots of this forge use. */
+  webhookAliases?: readonly string[];
   /** Request headers that may be stored with a delivery. Never a credential or a signature. */
   storedHeaders: readonly string[];
   /** Undefined when the request carries no signature of the right form; the answer is the same 401. */

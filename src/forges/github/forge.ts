@@ -1,0 +1,52 @@
+import type { ForgeDescriptor, WebhookHeaders } from '../forge.js';
+import { readJsonObject } from '../kit/json-body.js';
+import { classify } from './events.js';
+import { checkPayload } from './schema.js';
+import { signatureCheck } from './verify.js';
+
+const FORM = 'application/x-www-form-urlencoded';
+
+/** Printable ASCII and short: it becomes a key in the database and a field in every log line. */
+const DELIVERY_KEY = /^[\x21-\x7e]{1,100}$/;
+
+function header(headers: WebhookHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** GitHub.com and GitHub Enterprise Server. */
+export const github: ForgeDescriptor = {
+  id: 'github',
+  label: 'GitHub',
+  tag: 'gh',
+  contentTypes: ['application/json', FORM],
+  storedHeaders: [
+    'content-type',
+    'user-agent',
+    'x-github-delivery',
+    'x-github-event',
+    'x-github-hook-id',
+    'x-github-hook-installation-target-id',
+    'x-github-hook-installation-target-type',
+  ],
+  signatureCheck,
+  deliveryKey(headers) {
+    const key = header(headers, 'x-github-delivery');
+    return key !== undefined && DELIVERY_KEY.test(key) ? key : undefined;
+  },
+  eventType: (headers) => header(headers, 'x-github-event') ?? '',
+  parse(contentType, body) {
+    const type = contentType.split(';', 1)[0]?.trim().toLowerCase();
+    // A JSON object never begins like this, so a body whose content type was not kept is still told apart.
+    const isForm = type === FORM || (type === '' && body.subarray(0, 8).toString('latin1') === 'payload=');
+    if (!isForm) return readJsonObject(body);
+    const payload = new URLSearchParams(body.toString('utf8')).get('payload');
+    return payload === null ? { invalid: 'The form has no payload field.' } : readJsonObject(Buffer.from(payload));
+  },
+  classify,
+  // GitHub's shapes are the internal ones: nothing is translated, only what handlers rely on is checked.
+  payload(eventType, payload) {
+    checkPayload(eventType, payload);
+    return payload;
+  },
+};

@@ -1,0 +1,142 @@
+/** Turns a delivery, an installation or a repository into the credential that may act for it. */
+import { type InstallationKey, virtualInstallationId } from '../accounts/virtual-installation.js';
+import type { JsonObject } from '../forges/forge.js';
+import { type AppAuth, createAppAuth, type TokenScope } from '../forges/github/app-auth.js';
+import { type ForgeEndpoint, githubEndpoint } from '../forges/github/endpoint.js';
+import { github } from '../forges/github/forge.js';
+import type { Clock } from '../lib/clock.js';
+import { currentDelivery, type DeliveryScope } from '../lib/delivery-scope.js';
+import { ForgewayError } from '../lib/errors.js';
+import { parseId } from '../lib/ids.js';
+import { appCredential, type Credential, installationCredential, noCredential } from './credential.js';
+import type { Fetch } from './forge-fetch.js';
+import type { InstallationLookup, KnownRepository } from './installation-lookup.js';
+
+/** The App that is set up through the environment. */
+export interface DefaultApp {
+  appId: number | string;
+  /** PEM. */
+  privateKey: string;
+  apiUrl: string;
+  webUrl: string;
+  host: string;
+}
+
+export interface Connections {
+  /** Speaks as the App itself, or for nobody while none is set up. */
+  readonly app: Credential;
+  /** For the delivery that runs now, with its payload as the handler sees it. */
+  ofDelivery(payload: JsonObject): Promise<Credential>;
+  /** By the number that handlers see. */
+  ofInstallation(id: bigint): Promise<Credential>;
+  /** A token that reaches this repository alone. @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN */
+  ofRepository(
+    organizationId: string,
+    repositoryId: string,
+    permissions?: TokenScope['permissions'],
+  ): Promise<{ credential: Credential; repository: KnownRepository }>;
+  /** The payload with the installation that handlers may know: never one that only the sender of the hook names. */
+  presented(scope: DeliveryScope, payload: JsonObject): Promise<JsonObject>;
+}
+
+/** Requests to it are refused before they are sent. */
+const NOWHERE = {
+  forge: github.id,
+  host: 'forge.invalid',
+  apiUrl: 'https://forge.invalid',
+  webUrl: 'https://forge.invalid',
+};
+const SETUP = 'No App is set up yet: set APP_ID, PRIVATE_KEY and WEBHOOK_SECRET, and start again.';
+/** After these the App has no access to the account any more. */
+const REVOKED: ReadonlySet<unknown> = new Set(['deleted', 'suspend']);
+
+function objectAt(payload: JsonObject, key: string): JsonObject | undefined {
+  const value = payload[key];
+  return typeof value === 'object' && value !== null ? (value as JsonObject) : undefined;
+}
+
+function idAt(payload: JsonObject, key: string): bigint | undefined {
+  const id = objectAt(payload, key)?.id;
+  return typeof id === 'number' || typeof id === 'string' ? parseId(id) : undefined;
+}
+
+export function createConnections(o: {
+  github: DefaultApp | undefined;
+  lookup: InstallationLookup;
+  clock: Clock;
+  fetchFor(credential: Credential): Fetch;
+}): Connections {
+  const endpoint: ForgeEndpoint = githubEndpoint(o.github === undefined ? NOWHERE : { ...o.github, forge: github.id });
+  const nobody = (reason: string) => noCredential(endpoint, reason);
+
+  const signIn = (app: DefaultApp) => {
+    const auth: AppAuth = createAppAuth({
+      appId: String(app.appId),
+      privateKey: app.privateKey,
+      apiUrl: endpoint.apiUrl,
+      clock: o.clock,
+      // It asks for tokens in its own name, through the same fetch as everything else.
+      send: (url, init) => o.fetchFor(credential)(url, init),
+    });
+    const credential: Credential = appCredential(endpoint, auth);
+    return { auth, credential };
+  };
+  const signedIn = o.github === undefined ? undefined : signIn(o.github);
+
+  const isDefault = (known: Omit<InstallationKey, 'installationId'>) =>
+    known.forge === endpoint.forge && known.host === endpoint.host && known.appId === signedIn?.auth.appId;
+
+  const ofKnown = (known: InstallationKey, narrowed: Omit<TokenScope, 'installationId'> = {}): Credential => {
+    if (signedIn === undefined) return nobody(SETUP);
+    if (!isDefault(known)) return nobody(`The key of App ${known.appId} on ${known.host} is not stored here.`);
+    return installationCredential(endpoint, signedIn.auth, { installationId: known.installationId, ...narrowed });
+  };
+
+  const ofInstallation = async (id: bigint): Promise<Credential> => {
+    const known = await o.lookup.byVirtualId(id);
+    const appId = signedIn?.auth.appId ?? '';
+    return ofKnown(known ?? { forge: endpoint.forge, host: endpoint.host, appId, installationId: id });
+  };
+
+  return {
+    app: signedIn?.credential ?? nobody(SETUP),
+    ofInstallation,
+
+    async ofDelivery(payload) {
+      const scope = currentDelivery();
+      if (scope === undefined) return nobody('The event did not come through the inbox.');
+      if (scope.eventName === 'installation' && REVOKED.has(payload.action))
+        return nobody('The App was removed or suspended; it has no access to the account any more.');
+      const id = idAt(payload, 'installation');
+      return id === undefined ? nobody('The event belongs to no installation of the App.') : ofInstallation(id);
+    },
+
+    async ofRepository(organizationId, repositoryId, permissions) {
+      const repository = await o.lookup.ofRepository(organizationId, repositoryId);
+      if (signedIn === undefined) throw new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', SETUP);
+      const narrowed = { repositoryIds: [repository.remoteId], ...(permissions && { permissions }) };
+      return { repository, credential: ofKnown(repository, narrowed) };
+    },
+
+    async presented(scope, payload) {
+      const appId = await o.lookup.appOf(scope);
+      const named = idAt(payload, 'installation');
+      const { forge, host } = scope;
+      const show = async (known: InstallationKey, rest: JsonObject | undefined) => {
+        const own = isDefault(known) ? known.installationId : virtualInstallationId(known);
+        const id = await o.lookup.ensure(scope.organizationId, known, own);
+        return { ...payload, installation: { ...rest, id: Number(id) } };
+      };
+      if (appId !== undefined)
+        return named === undefined
+          ? payload
+          : show({ forge, host, appId, installationId: named }, objectAt(payload, 'installation'));
+      // Whoever has the secret of a repository's hook could name any installation.
+      const remoteId = idAt(payload, 'repository');
+      const known = remoteId === undefined ? undefined : await o.lookup.ofRemoteRepository(scope, remoteId);
+      if (known !== undefined) return show(known, undefined);
+      const { installation, ...rest } = payload;
+      return installation === undefined ? payload : rest;
+    },
+  };
+}

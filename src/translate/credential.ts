@@ -1,0 +1,53 @@
+/** Who a request speaks for, and to which server: the two always go together (invariant I6). */
+import type { AppAuth, TokenScope } from '../forges/github/app-auth.js';
+import { needsAppSignature } from '../forges/github/app-auth.js';
+import type { ForgeEndpoint } from '../forges/github/endpoint.js';
+import { ForgewayError } from '../lib/errors.js';
+
+export interface Credential {
+  /** Requests with the same name share a lane and a rate limit. */
+  readonly name: string;
+  readonly endpoint: ForgeEndpoint;
+  /** The installation's token and its times; what `octokit.auth({ type: 'installation' })` answers. */
+  readonly installation: { app: AppAuth; scope: TokenScope } | undefined;
+  /** The `authorization` header for a path of the API. @throws ForgewayError when there is none to give. */
+  authorization(path: string): Promise<string>;
+  /** The forge refused this header. True when asking again gives another one. */
+  refused(path: string, authorization: string): Promise<boolean>;
+}
+
+/** Speaks as the App itself. */
+export function appCredential(endpoint: ForgeEndpoint, app: AppAuth): Credential {
+  return {
+    name: `${endpoint.host} app ${app.appId}`,
+    endpoint,
+    installation: undefined,
+    authorization: async () => `Bearer ${(await app.signature()).token}`,
+    refused: async () => false,
+  };
+}
+
+/** Speaks as one installation, or with a token that is narrowed to some of its repositories. */
+export function installationCredential(endpoint: ForgeEndpoint, app: AppAuth, scope: TokenScope): Credential {
+  return {
+    name: `${endpoint.host} app ${app.appId} installation ${scope.installationId}`,
+    endpoint,
+    installation: { app, scope },
+    async authorization(path) {
+      if (needsAppSignature(path)) return `Bearer ${(await app.signature()).token}`;
+      return `token ${(await app.installationToken(scope)).token}`;
+    },
+    async refused(path, authorization) {
+      if (needsAppSignature(path)) return false;
+      return app.reject(scope, authorization.slice('token '.length));
+    },
+  };
+}
+
+/** Speaks for nobody: every request fails with `reason`, one sentence for a person. */
+export function noCredential(endpoint: ForgeEndpoint, reason: string): Credential {
+  const refuse = async () => {
+    throw new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', reason);
+  };
+  return { name: `${endpoint.host} nobody`, endpoint, installation: undefined, authorization: refuse, refused: refuse };
+}

@@ -1,0 +1,69 @@
+/** What went wrong in a handler, and whether trying again can help. */
+import { z } from 'zod';
+import { ForgewayError } from '../lib/errors.js';
+import { isRateLimit } from './request-limits.js';
+
+/** Answers that stay the same whatever we do. 401 is not one: a key or a token is mended outside of us. */
+const PERMANENT: ReadonlySet<number> = new Set([404, 410, 422, 451, 501]);
+const MAX_CAUSES = 10;
+
+/** Octokit's RequestError, known by its shape: its package is Octokit's own and may be there more than once. */
+interface RequestFailure {
+  status: number;
+  response?: { headers?: Record<string, unknown> };
+}
+
+function requestFailure(error: unknown): RequestFailure | undefined {
+  const isOne =
+    error instanceof Error &&
+    error.name === 'HttpError' &&
+    'request' in error &&
+    'status' in error &&
+    typeof error.status === 'number';
+  return isOne ? (error as unknown as RequestFailure) : undefined;
+}
+
+/** Ours, wherever in the chain of causes: Octokit wraps what its fetch throws. */
+function ownFailure(error: unknown): ForgewayError | undefined {
+  let current = error;
+  for (let depth = 0; depth < MAX_CAUSES && current instanceof Error; depth += 1) {
+    if (current instanceof ForgewayError) return current;
+    current = current.cause;
+  }
+  return undefined;
+}
+
+/**
+ * True for errors that repeat whatever we do. A 403 is one unless it is a rate limit: a permission that the App lacks
+ * is granted by a person, who can replay the delivery. When several listeners of an app failed, one that may succeed
+ * later is reason enough to try again.
+ */
+export function isPermanent(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isPermanent);
+  const own = ownFailure(error);
+  if (own !== undefined) return own.retry === 'never';
+  if (error instanceof z.ZodError) return true;
+  const failure = requestFailure(error);
+  if (failure === undefined) return false;
+  if (failure.status !== 403) return PERMANENT.has(failure.status);
+  const headers = failure.response?.headers ?? {};
+  return !isRateLimit(403, { get: (name) => (headers[name] === undefined ? null : String(headers[name])) });
+}
+
+/** A thing to throw for whatever was thrown; Octokit attaches the event, and with it the payload, to each error. */
+function cleaned(thrown: unknown): Error {
+  if (!(thrown instanceof Error)) return new Error(`A handler threw ${typeof thrown}: ${String(thrown).slice(0, 200)}`);
+  Reflect.deleteProperty(thrown, 'event');
+  return thrown;
+}
+
+/**
+ * The error behind what `probot.receive` rejects with: the one that a listener threw, or when several did, all of them
+ * together under a message that has each of theirs.
+ */
+export function unwrap(error: unknown): Error {
+  if (!(error instanceof AggregateError)) return cleaned(error);
+  const causes = error.errors.map(cleaned);
+  if (causes.length === 1 && causes[0] !== undefined) return causes[0];
+  return new AggregateError(causes, causes.map((cause) => cause.message).join('; '));
+}

@@ -1,0 +1,200 @@
+/**
+ * The one way out to a forge: every request of every handler, and the ones for tokens, pass through here. Each goes to
+ * an origin its credential was stored for or carries no credential, ends in time, is read up to a limit, is counted and
+ * logged by its shape. Only reads are sent again.
+ */
+import { retryAfter, retryDelay } from '../lib/backoff.js';
+import { type Clock, pause } from '../lib/clock.js';
+import { currentDelivery, type DeliveryScope } from '../lib/delivery-scope.js';
+import { ForgewayError, messageOf } from '../lib/errors.js';
+import type { Logger } from '../lib/logger.js';
+import type { Metrics } from '../lib/metrics.js';
+import type { Credential } from './credential.js';
+import { readLimited } from './read-limited.js';
+import { isRateLimit, type RequestLimits } from './request-limits.js';
+import { routeShape } from './route-shape.js';
+
+export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
+
+export interface ForgeFetchOptions {
+  /** What really sends: global fetch. */
+  send: Fetch;
+  limits: RequestLimits;
+  log: Logger;
+  metrics: Metrics;
+  clock: Clock;
+  /** Longest time one attempt may take, its body included. */
+  timeoutMs?: number;
+  /** Largest body that is read, after decompression. */
+  maxBytes?: number;
+}
+
+const TIMEOUT_MS = 30_000;
+const MAX_BYTES = 10 * 1024 * 1024;
+const MAX_REDIRECTS = 5;
+const RETRIES = { baseMs: 200, capMs: 5_000, attempts: 3 };
+/** A wait that is longer than this is not spent inside a handler. */
+const LONGEST_RETRY_AFTER_MS = 10_000;
+const UNSTEADY: ReadonlySet<number> = new Set([502, 503, 504]);
+const REDIRECT: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+interface Exchange {
+  credential: Credential;
+  method: string;
+  init: RequestInit;
+  signal: AbortSignal | undefined;
+  scope: DeliveryScope | undefined;
+}
+
+const isRead = (method: string) => method === 'GET' || method === 'HEAD';
+
+/** Path below the API's base, as routes are written. */
+function apiPath(credential: Credential, url: URL): string {
+  const base = new URL(credential.endpoint.apiUrl).pathname.replace(/\/$/, '');
+  return url.pathname.startsWith(`${base}/`) ? url.pathname.slice(base.length) : url.pathname;
+}
+
+/** How a URL may be asked for: with the credential, without any, or not at all. */
+function admission(credential: Credential, url: URL, method: string): 'signed' | 'open' | undefined {
+  const { apiOrigins, openOrigins } = credential.endpoint;
+  if (url.username !== '' || url.password !== '') return undefined;
+  if (apiOrigins.has(url.origin)) return 'signed';
+  return openOrigins.has(url.origin) && isRead(method) ? 'open' : undefined;
+}
+
+const refusedOrigin = (method: string, where: string) =>
+  new ForgewayError('FORGEWAY_ORIGIN_REFUSED', `${method} to ${where} does not belong to this forge.`);
+
+/** An answer of ours while the forge wants silence; a handler sees what the forge itself would have said. */
+function tooManyRequests(waitMs: number): Response {
+  const headers = { 'content-type': 'application/json', 'retry-after': String(Math.ceil(waitMs / 1_000)) };
+  const message = 'Forgeway holds this request back: the forge asked this installation to wait.';
+  return new Response(JSON.stringify({ message }), { status: 429, headers });
+}
+
+export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential) => Fetch {
+  const timeoutMs = o.timeoutMs ?? TIMEOUT_MS;
+
+  /** One request, one answer, read to its end. */
+  const attempt = async (exchange: Exchange, url: URL, authorization: string | undefined): Promise<Response> => {
+    const { credential, method, scope } = exchange;
+    const headers = new Headers(exchange.init.headers);
+    if (authorization !== undefined) headers.set('authorization', authorization);
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const signal = AbortSignal.any(exchange.signal === undefined ? [timeout] : [timeout, exchange.signal]);
+    const began = performance.now();
+    const record = (status: number | string) => {
+      const label = typeof status === 'number' ? `${Math.floor(status / 100)}xx` : 'error';
+      o.metrics.forgeRequests.inc({ forge: credential.endpoint.forge, status: label });
+      o.log.debug(
+        {
+          ...(scope && { delivery: scope.deliveryKey, event: scope.eventName, app: scope.app }),
+          host: url.host,
+          request: `${method} ${routeShape(apiPath(credential, url))}`,
+          status,
+          ms: Math.round(performance.now() - began),
+        },
+        'forge request',
+      );
+    };
+    try {
+      const response = await o.send(url.href, { ...exchange.init, method, headers, redirect: 'manual', signal });
+      const whole = await readLimited(response, url, o.maxBytes ?? MAX_BYTES);
+      record(whole.status);
+      o.limits.note(credential.name, apiPath(credential, url), whole);
+      return whole;
+    } catch (error) {
+      record(timeout.aborted ? 'timeout' : 'failed');
+      if (error instanceof ForgewayError) throw error;
+      if (exchange.init.signal?.aborted) throw error;
+      if (scope?.signal.aborted)
+        throw new ForgewayError('FORGEWAY_HANDLER_TIMEOUT', 'The request was given up with its handler.', {
+          cause: error,
+        });
+      const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+      const why = timeout.aborted ? `no answer in ${timeoutMs / 1_000} s` : messageOf(cause);
+      throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', `${method} to ${url.host} failed: ${why}`, {
+        cause: error,
+      });
+    }
+  };
+
+  /** Signs where the origin allows it; a read is signed anew once when its token was refused. */
+  const authorized = async (exchange: Exchange, url: URL): Promise<Response> => {
+    const { credential, init, method } = exchange;
+    const admitted = admission(credential, url, method);
+    if (admitted === undefined) throw refusedOrigin(method, url.host);
+    const headers = new Headers(init.headers);
+    if (admitted === 'open') {
+      headers.delete('authorization');
+      headers.delete('cookie');
+      return attempt({ ...exchange, init: { ...init, headers } }, url, undefined);
+    }
+    if (headers.has('authorization')) return attempt(exchange, url, undefined);
+    const path = apiPath(credential, url);
+    const authorization = await credential.authorization(path);
+    const response = await attempt(exchange, url, authorization);
+    const renewed = response.status === 401 && (await credential.refused(path, authorization));
+    if (!renewed || !isRead(method)) return response;
+    return attempt(exchange, url, await credential.authorization(path));
+  };
+
+  /** Follows redirects itself, so that each hop is checked like a request of its own. */
+  const followed = async (exchange: Exchange, url: URL): Promise<Response> => {
+    const { init, method } = exchange;
+    let at = url;
+    for (let hops = 1; hops <= MAX_REDIRECTS; hops += 1) {
+      const response = await authorized(exchange, at);
+      const location = response.headers.get('location');
+      if (!REDIRECT.has(response.status) || location === null || init.redirect === 'manual') return response;
+      // Other redirects would silently turn a mutation into a read, and a stream cannot be sent twice.
+      const keepsMethod = response.status === 307 || response.status === 308;
+      if (!isRead(method) && !(keepsMethod && !(init.body instanceof ReadableStream)))
+        throw refusedOrigin(method, `${at.host}, which redirected it,`);
+      if (!URL.canParse(location, at.href)) throw refusedOrigin(method, 'an address that cannot be read');
+      at = new URL(location, at);
+    }
+    throw refusedOrigin(method, `${at.host}, after ${MAX_REDIRECTS} redirects,`);
+  };
+
+  const repeated = async (exchange: Exchange, url: URL): Promise<Response> => {
+    for (let attempts = 1; ; attempts += 1) {
+      const last = attempts >= RETRIES.attempts || exchange.signal?.aborted === true;
+      let wait = retryDelay(RETRIES, attempts);
+      try {
+        const response = await followed(exchange, url);
+        const unsteady = UNSTEADY.has(response.status) || isRateLimit(response.status, response.headers);
+        if (last || !unsteady) return response;
+        wait = Math.max(wait, retryAfter(response.headers.get('retry-after') ?? undefined, o.clock.now()) ?? 0);
+        if (wait > LONGEST_RETRY_AFTER_MS) return response;
+        if (o.limits.blockedFor(exchange.credential.name, apiPath(exchange.credential, url)) > LONGEST_RETRY_AFTER_MS)
+          return response;
+      } catch (error) {
+        const passing = error instanceof ForgewayError && error.code === 'FORGEWAY_FORGE_UNREACHABLE';
+        if (last || !passing) throw error;
+      }
+      await pause(wait, exchange.signal);
+    }
+  };
+
+  return (credential) => async (input, init) => {
+    const url = new URL(input);
+    const scope = currentDelivery();
+    const signals = [scope?.signal, init?.signal].filter((signal) => signal !== undefined && signal !== null);
+    const exchange: Exchange = {
+      credential,
+      method: (init?.method ?? 'GET').toUpperCase(),
+      init: init ?? {},
+      signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
+      scope,
+    };
+    const path = apiPath(credential, url);
+    const run = async () => {
+      if (!(await o.limits.awaitTurn(credential.name, path, exchange.signal)))
+        return tooManyRequests(o.limits.blockedFor(credential.name, path));
+      return isRead(exchange.method) ? repeated(exchange, url) : followed(exchange, url);
+    };
+    if (isRead(exchange.method) || credential.installation === undefined) return run();
+    return o.limits.inOrder(credential.name, run);
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * The Octokit class that is given to Probot, on public options only: Probot asks its authStrategy for an Octokit per
+ * delivery and per `probot.auth(id)`, and ours answers with one whose fetch carries that installation's credential.
+ */
+import { ProbotOctokit } from 'probot';
+import { parseId } from '../lib/ids.js';
+import type { Logger } from '../lib/logger.js';
+import type { Credential } from './credential.js';
+import type { Fetch } from './forge-fetch.js';
+
+export type ForgeOctokit = ProbotOctokit;
+
+export interface ForgeOctokitOptions {
+  /** Credential of requests that name no installation: the App itself. */
+  app: Credential;
+  /** Credential for the delivery that runs now. */
+  ofDelivery(payload: Readonly<Record<string, unknown>>): Promise<Credential>;
+  /** Credential for an installation by the number that handlers see. */
+  ofInstallation(id: bigint): Promise<Credential>;
+  fetchFor(credential: Credential): Fetch;
+  log: Logger;
+}
+
+/** What callers pass to `octokit.auth()`; every field may be absent. */
+interface AuthQuestion {
+  type?: string;
+  event?: { payload: Readonly<Record<string, unknown>> };
+  installationId?: number | string;
+  factory?: unknown;
+  repositoryIds?: readonly number[];
+  permissions?: Readonly<Record<string, string>>;
+}
+
+interface StrategyOptions {
+  octokit: { constructor: typeof ProbotOctokit };
+  octokitOptions: Record<string, unknown>;
+  credential?: Credential;
+}
+
+interface InstanceOptions {
+  auth?: { credential?: Credential };
+  request?: Record<string, unknown>;
+}
+
+type Hook = (request: (...of: unknown[]) => unknown, ...parameters: unknown[]) => unknown;
+
+/** The class, and a maker of instances for callers outside Probot. */
+export function createForgeOctokit(o: ForgeOctokitOptions): {
+  Octokit: typeof ProbotOctokit;
+  instance(credential: Credential): ForgeOctokit;
+} {
+  const strategy = (options: StrategyOptions) => {
+    const credential = options.credential ?? o.app;
+    const build = (other: Credential): ForgeOctokit =>
+      new options.octokit.constructor({ ...options.octokitOptions, auth: { credential: other } });
+
+    /** The token itself, for apps that hand it to git. */
+    const token = async (from: Credential, question: AuthQuestion) => {
+      const { installation } = from;
+      if (installation === undefined) return { type: 'token', token: await from.authorization('/') };
+      const scope = {
+        ...installation.scope,
+        ...(question.repositoryIds && { repositoryIds: question.repositoryIds.map(parseId) }),
+        ...(question.permissions && { permissions: question.permissions }),
+      };
+      const { token: value, createdAt, expiresAt } = await installation.app.installationToken(scope);
+      return {
+        type: 'token',
+        tokenType: 'installation',
+        token: value,
+        installationId: question.installationId ?? Number(scope.installationId),
+        createdAt: createdAt.toISOString(),
+        expiresAt: expiresAt.toISOString(),
+      };
+    };
+
+    const auth = async (question: AuthQuestion = {}): Promise<unknown> => {
+      if (question.event !== undefined) return build(await o.ofDelivery(question.event.payload));
+      if (question.type === 'installation') {
+        const { installationId } = question;
+        const wanted = installationId === undefined ? credential : await o.ofInstallation(parseId(installationId));
+        return question.factory === undefined ? token(wanted, question) : build(wanted);
+      }
+      const signature = await o.app.authorization('/app');
+      return { type: 'app', token: signature.slice('Bearer '.length) };
+    };
+    // Our fetch signs: only it knows where a request goes in the end.
+    const hook: Hook = (request, ...parameters) => request(...parameters);
+    return Object.assign(auth, { hook });
+  };
+
+  const Octokit = ProbotOctokit.defaults((options: InstanceOptions) => {
+    const credential = options.auth?.credential ?? o.app;
+    return {
+      ...options,
+      authStrategy: strategy,
+      auth: { credential },
+      baseUrl: credential.endpoint.apiUrl,
+      request: { ...options.request, fetch: o.fetchFor(credential) },
+      // After a 502 or a reset nobody knows whether a comment was posted: repeating is ours to decide.
+      throttle: { enabled: false },
+      retry: { enabled: false },
+      log: quietLog(o.log),
+    };
+  }) as typeof ProbotOctokit;
+  return { Octokit, instance: (credential) => new Octokit({ auth: { credential } }) };
+}
+
+/** Octokit's plugins log the bodies of requests at this level; ours logs their shape. */
+function quietLog(log: Logger) {
+  return {
+    debug: () => undefined,
+    info: (message: string) => log.info(message),
+    warn: (message: string) => log.warn(message),
+    error: (message: string) => log.error(message),
+  };
+}
