@@ -10,13 +10,25 @@ DECLARE wanted text;
 BEGIN
   FOREACH wanted IN ARRAY ARRAY['forgeway_ingress', 'forgeway_worker', 'forgeway_api'] LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
-      EXECUTE format('CREATE ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS', wanted);
+      BEGIN
+        EXECUTE format('CREATE ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS', wanted);
+      -- Roles belong to the whole server: another database's migration may create them at the same moment.
+      EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+      END;
     END IF;
   END LOOP;
 END $$;
 
 CREATE FUNCTION current_organization() RETURNS uuid LANGUAGE sql STABLE
   AS $$ SELECT nullif(current_setting('app.organization_id', true), '')::uuid $$;
+
+-- Which master key sealed the secrets in this database: a value derived from the key, never the key. With another key,
+-- or none, the server refuses to start instead of making a new one.
+CREATE TABLE "master_key" (
+  "version" integer PRIMARY KEY CHECK ("version" > 0),
+  "check_value" text NOT NULL,
+  "created_at" timestamptz NOT NULL DEFAULT now()
+);
 
 -- ── Accounts ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -513,6 +525,8 @@ CREATE INDEX "pull_request_sync_unsettled" ON "pull_request_sync" ("organization
 
 -- ── Privileges and row level security ─────────────────────────────────────────────────────────────────────────────
 
+-- Before PostgreSQL 15 anybody might create tables here, and with them catch what others meant to write elsewhere.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO forgeway_ingress, forgeway_worker, forgeway_api;
 
 -- Tenant-owned tables: only the rows of the organization that the transaction named.

@@ -1,0 +1,51 @@
+/**
+ * Forgeway's own Probot apps.
+ *
+ * An app is what has its own dispatch row: its own attempts, failure and replay. Rows cost, so features share one where
+ * they fail together. All mirroring is one app, since it does one thing (write what the event says, in one transaction)
+ * and a broken database breaks it all. Previews are another: they are optional, decide rather than record, and must be
+ * replayable alone.
+ */
+import type { Probot } from 'probot';
+import { commentHandler } from './comment.js';
+import type { HandlerOptions } from './delivery-work.js';
+import { installationHandler } from './installation.js';
+import { issueHandler } from './issue.js';
+import { previewHandler } from './preview.js';
+import { pullRequestHandler } from './pull-request.js';
+import { pushHandler } from './push.js';
+import { repositoryHandler } from './repository.js';
+import { reviewHandler } from './review.js';
+
+interface NamedApp {
+  name: string;
+  load: (app: Probot) => void;
+}
+
+type AppsOptions = Omit<HandlerOptions, 'instanceUrl'> & {
+  /** Whether pull requests get previews. */
+  previews: boolean;
+  /** Default: every forge is its own cloud. */
+  instanceUrl?: HandlerOptions['instanceUrl'];
+};
+
+/** The apps of this installation, in the order in which they see an event. */
+export function createApps({ previews, instanceUrl = () => null, ...rest }: AppsOptions): readonly NamedApp[] {
+  const o: HandlerOptions = { ...rest, instanceUrl };
+  const mirroring = [
+    installationHandler(o),
+    repositoryHandler(o),
+    pushHandler(o),
+    pullRequestHandler(o),
+    reviewHandler(o),
+    commentHandler(o),
+    issueHandler(o),
+  ];
+  const mirror: NamedApp = {
+    name: 'mirror',
+    load: (app) => {
+      for (const load of mirroring) load(app);
+    },
+  };
+  return previews ? [mirror, { name: 'preview', load: previewHandler(o) }] : [mirror];
+}

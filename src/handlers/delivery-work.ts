@@ -1,0 +1,56 @@
+/**
+ * What every handler does around its decision: one transaction as the delivery's organization, and the hints to the job
+ * queues only after it has committed.
+ */
+import type { PoolClient } from 'pg';
+import type { Pokes } from '../jobs/poke.js';
+import type { JobKey } from '../jobs/queue/queue.js';
+import { currentDelivery, type DeliveryScope } from '../lib/delivery-scope.js';
+import type { Logger } from '../lib/logger.js';
+import type { Store } from '../store/database.js';
+import type { MirrorOrigin } from '../store/mirror/origin.js';
+
+export interface HandlerOptions {
+  /** As the worker role. */
+  store: Store;
+  pokes: Pokes;
+  log: Logger;
+  /** Web address of a self-hosted forge, for people; null for a forge's own cloud. */
+  instanceUrl: (forge: string, host: string) => string | null;
+}
+
+/** A row to be looked at, as the `want…` functions return it; nothing when there is nothing to do. */
+type Wanted = { id: string; version?: bigint | number } | null | undefined;
+
+/** What a handler has in hand while its transaction runs. */
+export interface DeliveryWork {
+  tx: PoolClient;
+  origin: MirrorOrigin;
+  scope: DeliveryScope;
+  log: Logger;
+  /** Pokes a queue about a row once the transaction has committed. */
+  poke(queue: keyof Pokes, wanted: Wanted): void;
+}
+
+/** Runs `run` in one transaction. Called outside a delivery it throws: a handler without one knows no tenant. */
+export async function inDelivery(o: HandlerOptions, run: (work: DeliveryWork) => Promise<void>): Promise<void> {
+  const scope = currentDelivery();
+  if (scope === undefined) throw new Error('a handler ran outside a delivery');
+  scope.signal.throwIfAborted();
+  const { organizationId, forge, host } = scope;
+  const log = o.log.child({ delivery: scope.deliveryKey, event: scope.eventName, app: scope.app });
+  const origin: MirrorOrigin = { organizationId, forge, host, instanceUrl: o.instanceUrl(forge, host) };
+  const pokes: [keyof Pokes, JobKey, bigint | number | undefined][] = [];
+  await o.store.tenant(organizationId, (tx) =>
+    run({
+      tx,
+      origin,
+      scope,
+      log,
+      poke: (queue, wanted) => {
+        if (wanted) pokes.push([queue, { organizationId, id: wanted.id }, wanted.version]);
+      },
+    }),
+  );
+  await Promise.all(pokes.map(([queue, key, version]) => o.pokes[queue].poke(key, { version })));
+}

@@ -1,0 +1,71 @@
+/**
+ * Decides whether a pull request has a preview, and of which commit.
+ *
+ * An app of its own, with its own dispatch row: it can fail, be replayed or be switched off without the mirror. So it
+ * may run before the mirror's row of the same delivery, and therefore writes the pull request itself first (writing
+ * twice changes nothing), in the transaction of its decision. The decision is then taken from the row as it stands
+ * and not from the event: an `opened` that arrives after the close finds a closed row, and wants nothing.
+ */
+import type { Probot } from 'probot';
+import { wantNoPreview, wantPreview } from '../jobs/preview/desired.js';
+import { pullRequestById } from '../store/mirror/pull-request.js';
+import { readShape } from '../store/mirror/shape.js';
+import { type DeliveryWork, type HandlerOptions, inDelivery } from './delivery-work.js';
+import { type PullRequestEvent, pullRequestEvent } from './event-payloads.js';
+import { isHistory, isLive } from './mirror-event.js';
+import { mirrorPullRequest } from './pull-request.js';
+
+/** Who brought the head commit, as far as this event can tell: only the one that brought the commit says who did. */
+function pusherOf(event: PullRequestEvent, headSha: string, previousHeadSha: string | undefined) {
+  if (event.pull_request.headSha !== headSha) return null;
+  if (event.action === 'reopened') return previousHeadSha === headSha ? null : (event.sender ?? null);
+  return event.action === 'closed' ? null : (event.sender ?? null);
+}
+
+async function decide(work: DeliveryWork, event: PullRequestEvent): Promise<void> {
+  const { tx, origin } = work;
+  const { id, repository } = await mirrorPullRequest(work, event);
+  const pullRequest = await pullRequestById(tx, id);
+  if (pullRequest === undefined) throw new Error('a pull request was written and is not there');
+  const { organizationId } = origin;
+  if (pullRequest.state !== 'open') {
+    work.poke('preview', await wantNoPreview(tx, { organizationId, pullRequestId: id }));
+    return;
+  }
+  if (!isLive(repository) || isHistory(repository, event.pull_request.updatedAt)) return;
+  const previous = await tx.query<{ desired_sha: string | null }>(
+    'SELECT desired_sha FROM preview WHERE pull_request_id = $1',
+    [id],
+  );
+  work.poke(
+    'preview',
+    await wantPreview(tx, {
+      organizationId,
+      repositoryId: repository.id,
+      pullRequestId: id,
+      sha: pullRequest.headSha,
+      actor: pusherOf(event, pullRequest.headSha, previous.rows[0]?.desired_sha ?? undefined),
+    }),
+  );
+}
+
+export function previewHandler(o: HandlerOptions) {
+  return (app: Probot): void => {
+    app.on(
+      ['pull_request.opened', 'pull_request.reopened', 'pull_request.synchronize', 'pull_request.closed'],
+      ({ payload }) => inDelivery(o, (work) => decide(work, readShape(pullRequestEvent, payload, 'pull_request'))),
+    );
+  };
+}
+
+/** Takes down the previews of repositories that were removed; previews may be off by now, and their rows remain. */
+export async function endPreviewsOfRemoved(work: DeliveryWork): Promise<void> {
+  const { rows } = await work.tx.query<{ pull_request_id: string }>(
+    `SELECT p.pull_request_id FROM preview p JOIN repository r ON r.id = p.repository_id
+     WHERE r.status = 'removed' AND p.desired_state <> 'absent' ORDER BY p.pull_request_id`,
+  );
+  for (const { pull_request_id: pullRequestId } of rows) {
+    const { organizationId } = work.origin;
+    work.poke('preview', await wantNoPreview(work.tx, { organizationId, pullRequestId }));
+  }
+}

@@ -1,0 +1,45 @@
+/** Mirrors pull requests at every action, and has each read again from the forge (FR-WH-005). */
+import type { Probot } from 'probot';
+import { wantPullRequestSync } from '../jobs/sync/desired.js';
+import { upsertPullRequest } from '../store/mirror/pull-request.js';
+import type { StoredRepository } from '../store/mirror/repository.js';
+import { readShape } from '../store/mirror/shape.js';
+import { type DeliveryWork, type HandlerOptions, inDelivery } from './delivery-work.js';
+import { type PullRequestEvent, pullRequestEvent } from './event-payloads.js';
+import { isLive, mirrorRepository, tieOf } from './mirror-event.js';
+
+/** Writes repository and pull request; returns them as primary key and row. */
+export async function mirrorPullRequest(
+  work: DeliveryWork,
+  event: PullRequestEvent,
+): Promise<{ id: string; changed: boolean; repository: StoredRepository }> {
+  const repository = await mirrorRepository(work, event);
+  const written = await upsertPullRequest(work.tx, work.origin, repository, event.pull_request, tieOf(event.action));
+  return { ...written, repository };
+}
+
+export function pullRequestHandler(o: HandlerOptions) {
+  return (app: Probot): void => {
+    app.on('pull_request', ({ payload }) =>
+      inDelivery(o, async (work) => {
+        const event = readShape(pullRequestEvent, payload, 'pull_request');
+        const { id, changed, repository } = await mirrorPullRequest(work, event);
+        // Also when nothing changed: what arrived late says that the order is doubtful, and a fresh read settles it.
+        if (isLive(repository))
+          work.poke(
+            'sync',
+            await wantPullRequestSync(work.tx, { organizationId: work.origin.organizationId, pullRequestId: id }),
+          );
+        work.log.info(
+          {
+            repository: `${repository.owner}/${repository.name}`,
+            pullRequest: event.pull_request.number,
+            action: event.action,
+            changed,
+          },
+          'pull request mirrored',
+        );
+      }),
+    );
+  };
+}

@@ -1,0 +1,38 @@
+/** Logs pushes (FR-WH-004) and mirrors their commits. */
+import type { Probot } from 'probot';
+import { upsertCommits } from '../store/mirror/commit.js';
+import { readShape } from '../store/mirror/shape.js';
+import { type HandlerOptions, inDelivery } from './delivery-work.js';
+import { pushEvent } from './event-payloads.js';
+import { mirrorRepository } from './mirror-event.js';
+
+const HEADS = 'refs/heads/';
+const TAGS = 'refs/tags/';
+const withoutPrefix = (ref: string, prefix: string) => (ref.startsWith(prefix) ? ref.slice(prefix.length) : undefined);
+
+export function pushHandler(o: HandlerOptions) {
+  return (app: Probot): void => {
+    app.on('push', ({ payload }) =>
+      inDelivery(o, async (work) => {
+        const event = readShape(pushEvent, payload, 'push');
+        const commits = event.commits ?? [];
+        const branch = withoutPrefix(event.ref, HEADS);
+        const repository = await mirrorRepository(work, event);
+        await upsertCommits(work.tx, work.origin, repository, commits, { branch });
+        work.log.info(
+          {
+            repository: `${repository.owner}/${repository.name}`,
+            branch,
+            tag: withoutPrefix(event.ref, TAGS),
+            commits: commits.length,
+            pusher: event.pusher?.name ?? event.sender?.login,
+            created: event.created ?? false,
+            deleted: event.deleted ?? false,
+            forced: event.forced ?? false,
+          },
+          'push',
+        );
+      }),
+    );
+  };
+}

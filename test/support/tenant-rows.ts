@@ -1,0 +1,106 @@
+/** One row in every table that belongs to a tenant. A new table is added here: tenancy.test.ts fails until it is. */
+import type pg from 'pg';
+
+export interface PopulateOptions {
+  /** False when the organization exists already. */
+  create?: boolean;
+}
+
+/** @param client a superuser's, which row level security does not bind @param seed keeps unique columns apart */
+export async function populateTenant(
+  client: Pick<pg.Client, 'query'>,
+  organizationId: string,
+  seed: number,
+  options: PopulateOptions = {},
+): Promise<void> {
+  const add = async (table: string, row: Record<string, unknown>): Promise<string> => {
+    const names = Object.keys(row);
+    const { rows } = await client.query<{ id?: string }>(
+      `insert into "${table}" (${names.map((name) => `"${name}"`).join(', ')})
+       values (${names.map((_, index) => `$${index + 1}`).join(', ')}) returning *`,
+      Object.values(row),
+    );
+    return String(rows[0]?.id);
+  };
+  const tenant = { organization_id: organizationId };
+  const place = { forge: 'forge-x', host: 'forge.example' };
+  const now = new Date('2026-01-02T03:04:05Z');
+  const url = 'https://forge.example/acme/shop';
+  const sha = `${seed}`.repeat(40).slice(0, 40);
+
+  if (options.create !== false)
+    await add('organization', { id: organizationId, slug: `tenant-${seed}`, name: `Tenant ${seed}` });
+  const user_id = await add('user', { id: `user-${seed}`, name: 'Ada', email: `ada-${seed}@example.com` });
+  await add('member', { ...tenant, user_id, role: 'owner' });
+  await add('connection', { ...tenant, ...place, user_id, name: 'c', kind: 'pat', provider_account_id: `${seed}` });
+  const installation_id = await add('installation', {
+    ...tenant,
+    ...place,
+    app_id: '1',
+    installation_id: seed,
+    virtual_id: seed,
+  });
+  const hook_id = await add('hook', { ...tenant, ...place, id: `hook-${seed}`, scope: 'app' });
+  await add('audit_entry', { ...tenant, actor: 'ada', action: 'installed', subject: 'app' });
+  await add('repository_claim', { ...tenant, ...place, remote_id: seed });
+
+  const delivery_id = await add('webhook_delivery', { ...tenant, ...place, hook_id, delivery_key: `d-${seed}` });
+  await add('dispatch', { ...tenant, delivery_id, event_name: 'push', app: 'mirror', lane: `l-${seed}`, shard: 1 });
+
+  const repository_id = await add('repository', {
+    ...tenant,
+    ...place,
+    installation_id,
+    remote_id: seed,
+    remote_url: url,
+    remote_owner: 'acme',
+    remote_name: 'shop',
+    default_branch: 'main',
+  });
+  const mirrored = { ...tenant, ...place, repository_id, remote_id: seed, url, remote_updated_at: now };
+  const remote = { remote_repository_id: seed, remote_owner: 'acme', remote_name: 'shop' };
+  const pull_request_id = await add('pull_request', {
+    ...mirrored,
+    ...remote,
+    number: 1,
+    title: 't',
+    state: 'open',
+    head_branch: 'feature',
+    base_branch: 'main',
+    head_sha: sha,
+    base_sha: sha,
+  });
+  await add('git_commit', {
+    ...tenant,
+    ...place,
+    ...remote,
+    repository_id,
+    pull_request_id,
+    sha,
+    message: 'm',
+    committed_at: now,
+  });
+  await add('review', { ...mirrored, number: 1, state: 'approved' });
+  await add('comment', { ...mirrored, kind: 'issue', body: 'b' });
+  await add('issue', { ...mirrored, remote_repository_id: seed, number: 2, title: 't', state: 'open' });
+
+  await add('preview', {
+    ...tenant,
+    repository_id,
+    pull_request_id,
+    name: `preview-${seed}`,
+    driver: 'process',
+    desired_state: 'running',
+  });
+  await add('sticky_comment', { ...tenant, pull_request_id });
+  await add('commit_status', {
+    ...tenant,
+    repository_id,
+    pull_request_id,
+    sha,
+    context: 'forgeway/preview',
+    state: 'pending',
+    description: 'd',
+  });
+  await add('pull_request_sync', { ...tenant, pull_request_id });
+}
