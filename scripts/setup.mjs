@@ -43,8 +43,11 @@ function installPackages() {
   const wanted = readFileSync(lock, 'utf8');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   console.error('Installing npm packages …');
-  // No package of ours needs its install script: binaries come as platform packages.
-  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { stdio: ['ignore', 2, 2] });
+  // No package needs its install script: binaries come as platform packages. `npm ci` would refuse a lock file that was
+  // made where a registry mirror lacks the packages of other platforms; `--no-save` keeps to the lock file and leaves it.
+  run('npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
+    stdio: ['ignore', 2, 2],
+  });
   writeFileSync(stamp, wanted);
 }
 

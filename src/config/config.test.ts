@@ -6,7 +6,9 @@ import { describe, expect, it } from '@jest/globals';
 import { ConfigError, githubOrigin, loadConfig } from './config.js';
 import { variables } from './variables.js';
 
-const pem = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs1', format: 'pem' });
+const pem = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  .privateKey.export({ type: 'pkcs1', format: 'pem' })
+  .toString();
 const app = { APP_ID: '7', PRIVATE_KEY: pem, WEBHOOK_SECRET: 'a-secret-of-some-length' };
 const key = randomBytes(32);
 
@@ -51,10 +53,10 @@ describe('loadConfig', () => {
   });
 
   it.each([
-    ['escaped newlines', pem.toString().replaceAll('\n', '\\n')],
+    ['escaped newlines', pem.replaceAll('\n', '\\n')],
     ['base64', Buffer.from(pem).toString('base64')],
   ])('accepts a private key with %s', (_form, text) => {
-    expect(loadConfig({ ...app, PRIVATE_KEY: text }).privateKey).toBe(`${pem.toString().trim()}\n`);
+    expect(loadConfig({ ...app, PRIVATE_KEY: text }).privateKey).toBe(`${pem.trim()}\n`);
   });
 
   it('reads a private key from a file and names a file that it cannot read', () => {

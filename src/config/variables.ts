@@ -27,7 +27,7 @@ const flag = z
   .transform((value) => value === 'true' || value === '1' || value === 'yes');
 
 /** 32 bytes, given as base64, base64url or hex; fewer distinct bytes than a random key ever has are refused. */
-const encryptionKey = z.string().transform((value, context) => {
+const encryptionKey = z.string().transform((value, context): Buffer => {
   const text = value.trim();
   const bytes = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : Buffer.from(text, 'base64');
   if (bytes.length !== 32) context.addIssue({ code: 'custom', message: 'must be 32 bytes in base64 or hex' });

@@ -86,11 +86,41 @@ export const errorTable = {
     'The forge did not answer, or not in time.',
     'It is tried again; check the network between this machine and the forge.',
   ),
+  FORGEWAY_APP_UNUSABLE: describe(
+    500,
+    'never',
+    'A Probot app failed while it was loaded.',
+    'Mend the app, or take it out of the list of apps; the message names it.',
+  ),
+  FORGEWAY_APP_REFUSED: describe(
+    502,
+    'backoff',
+    'The forge does not accept the App’s signature.',
+    'Check that APP_ID and PRIVATE_KEY belong to the same App, and that this machine’s clock is right.',
+  ),
+  FORGEWAY_ORIGIN_REFUSED: describe(
+    403,
+    'never',
+    'A handler asked for an address outside the forge that its credential belongs to.',
+    'Use the forge’s own API addresses; fetch other addresses without Octokit.',
+  ),
+  FORGEWAY_ANSWER_TOO_LARGE: describe(
+    502,
+    'never',
+    'A forge’s answer was larger than a handler may read.',
+    'Ask for less at a time, with a smaller page or a single file; use git for archives.',
+  ),
   FORGEWAY_INSTALLATION_UNKNOWN: describe(
     404,
     'never',
     'No active installation of the App covers this repository.',
     'Install the App on the account that owns the repository, or unsuspend it.',
+  ),
+  FORGEWAY_REPOSITORY_CLAIMED: describe(
+    409,
+    'never',
+    'Another organization on this server already owns this repository; the first verified claim does.',
+    'Let that organization disconnect the repository, or serve it from there.',
   ),
   FORGEWAY_REPOSITORY_CONFIG_INVALID: describe(
     422,

@@ -1,0 +1,51 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { ConfigError, formatProblems } from '../config/config.js';
+import { errorTable, ForgewayError, messageOf } from '../lib/errors.js';
+import { redactText } from '../lib/redact.js';
+import { addDeliveriesCommand } from './commands/deliveries.js';
+import { addDoctorCommand } from './commands/doctor.js';
+import { addMigrateCommand } from './commands/migrate.js';
+import { addPreviewsCommand } from './commands/previews.js';
+import { addPullsCommand } from './commands/pulls.js';
+import { addUpCommand } from './commands/up.js';
+import { addWorkCommand } from './commands/work.js';
+import { version } from './version.js';
+
+const program = new Command('forgeway')
+  .description('One GitHub App bot for GitHub, GitLab and Gitea/Forgejo.')
+  .version(version())
+  .showHelpAfterError('(forgeway --help lists the commands)')
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ forgeway up                          start server and worker; settings come from the environment
+  $ forgeway doctor                      check the settings and everything Forgeway needs
+  $ forgeway deliveries list --json      what arrived, and what became of it
+
+Exit codes: 0 done, 1 failed, 2 wrong usage. Logs go to standard error, results to standard output.`,
+  );
+
+addUpCommand(program);
+addWorkCommand(program);
+addDeliveriesCommand(program);
+addPullsCommand(program);
+addPreviewsCommand(program);
+addMigrateCommand(program);
+addDoctorCommand(program);
+
+/** What a person needs: what is wrong and what to do, without a stack. */
+function explain(error: unknown): string {
+  if (error instanceof ConfigError) return `The configuration has problems:\n${formatProblems(error.problems)}`;
+  if (error instanceof ForgewayError) return `${error.code}: ${error.message}\n  ${errorTable[error.code].fix}`;
+  return error instanceof Error && error.stack ? error.stack : messageOf(error);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(redactText(explain(error)));
+  process.exitCode = 1;
+}

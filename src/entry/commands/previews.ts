@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import { createPokes } from '../../jobs/poke.js';
+import { wantNoPreview } from '../../jobs/preview/desired.js';
+import { listPreviews } from '../../jobs/preview/list.js';
+import { createQueueBackend } from '../../jobs/queue/create-queue-backend.js';
+import { createMetrics } from '../../lib/metrics.js';
+import { withDatabase } from '../session.js';
+import { printRows } from '../table.js';
+
+export function addPreviewsCommand(program: Command): void {
+  const previews = program.command('previews').description('previews of pull requests');
+
+  previews
+    .command('list')
+    .description('previews with their state and address')
+    .option('--json', 'as JSON')
+    .action(async (options: { json?: boolean }) => {
+      const rows = await withDatabase(({ store, organizationId }) => listPreviews(store, organizationId));
+      printRows(rows, ['name', 'phase', 'sha', 'url', 'message', 'updatedAt'], {
+        json: options.json,
+        empty: 'No previews. They need PREVIEW_DRIVER=process and a .forgeway.yml on the default branch.',
+      });
+    });
+
+  previews
+    .command('delete')
+    .description('remove a preview and everything it left; a new push to the pull request makes it again')
+    .argument('<name>', 'its name, as `forgeway previews list` shows it')
+    .action(async (name: string) => {
+      await withDatabase(async ({ config, database, store, organizationId, log }) => {
+        const found = (await listPreviews(store, organizationId)).find((preview) => preview.name === name);
+        if (found === undefined) throw new Error(`There is no preview ${name}. \`forgeway previews list\` shows all.`);
+        const { pullRequestId } = found;
+        const wanted = await store.tenant(organizationId, (tx) => wantNoPreview(tx, { organizationId, pullRequestId }));
+        const backend = createQueueBackend({ database, redisUrl: config.redisUrl, log, metrics: createMetrics() });
+        if (wanted !== null)
+          await createPokes(backend).preview.poke({ organizationId, id: wanted.id }, { version: wanted.version });
+        await backend.close();
+      });
+      console.log(`${name} is being removed.`);
+    });
+}

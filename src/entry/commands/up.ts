@@ -1,0 +1,14 @@
+import type { Command } from 'commander';
+import { loadConfig } from '../../config/config.js';
+import { createLogger } from '../../lib/logger.js';
+import { runServer } from '../server.js';
+
+export function addUpCommand(program: Command): void {
+  program
+    .command('up')
+    .description('start the server and its workers; without settings it starts in setup mode')
+    .action(async () => {
+      const config = loadConfig();
+      await runServer(config, createLogger({ level: config.logLevel, format: config.logFormat }));
+    });
+}

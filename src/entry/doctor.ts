@@ -1,0 +1,188 @@
+import { execFile } from 'node:child_process';
+import { statfs } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { z } from 'zod';
+import { installBannerState } from '../accounts/installations.js';
+import { type Config, ConfigError, type Environment, githubOrigin, loadConfig } from '../config/config.js';
+import { variables } from '../config/variables.js';
+import { probeSandbox } from '../effects/process/sandbox.js';
+import { createAppAuth } from '../forges/github/app-auth.js';
+import { openRedisQueueStore } from '../jobs/queue/redis-queue.js';
+import { systemClock } from '../lib/clock.js';
+import { errorTable, ForgewayError, messageOf } from '../lib/errors.js';
+import { createLogger } from '../lib/logger.js';
+import { openStore } from '../store/database.js';
+import { pendingMigrations } from '../store/migrate.js';
+import { openDatabase } from '../store/open-database.js';
+import { ensureDefaultOrganization } from '../store/organization.js';
+import { defaultAppCredentials, missingForSetup } from './default-app.js';
+
+export interface Finding {
+  state: 'ok' | 'warning' | 'problem';
+  about: string;
+  finding: string;
+  /** What to do; absent when all is well. */
+  fix?: string;
+}
+
+const run = promisify(execFile);
+const LOW_DISK_BYTES = 1024 ** 3;
+
+const ok = (about: string, finding: string): Finding => ({ state: 'ok', about, finding });
+const warning = (about: string, finding: string, fix: string): Finding => ({ state: 'warning', about, finding, fix });
+const problem = (about: string, error: unknown): Finding => ({
+  state: 'problem',
+  about,
+  finding: messageOf(error),
+  fix: error instanceof ForgewayError ? errorTable[error.code].fix : 'Read the message; the log has the whole of it.',
+});
+
+async function git(): Promise<Finding> {
+  try {
+    const { stdout } = await run('git', ['--version']);
+    return ok('git', stdout.trim());
+  } catch {
+    return { state: 'problem', about: 'git', finding: 'is not installed', fix: 'apt-get install -y git' };
+  }
+}
+
+async function disk(config: Config): Promise<Finding> {
+  let folder = config.dataDir;
+  for (;;) {
+    try {
+      const { bavail, bsize } = await statfs(folder);
+      const gib = `${((bavail * bsize) / 1024 ** 3).toFixed(1)} GiB free for ${config.dataDir}`;
+      if (bavail * bsize < LOW_DISK_BYTES)
+        return warning('disk', gib, 'Free some space; PostgreSQL stops when it is full.');
+      return ok('disk', gib);
+    } catch (error) {
+      if (folder === '/') return problem('disk', error);
+      folder = folder.slice(0, folder.lastIndexOf('/')) || '/';
+    }
+  }
+}
+
+async function database(config: Config): Promise<Finding[]> {
+  const log = createLogger({ level: 'silent', format: 'json' });
+  try {
+    const opened = await openDatabase(config, { as: 'attach', log });
+    const store = openStore(opened.database, 'worker', { max: 2, log });
+    try {
+      const pending = await pendingMigrations(opened.database);
+      const organizationId = await ensureDefaultOrganization(store);
+      const banner = await store.tenant(organizationId, (tx) => installBannerState(tx, organizationId));
+      const dead = await store.pool.query<{ count: bigint }>(`SELECT count(*) FROM dispatch WHERE status = 'dead'`);
+      const deadCount = Number(dead.rows[0]?.count ?? 0);
+      return [
+        pending.length === 0
+          ? ok('database', `${config.databaseUrl === undefined ? 'embedded' : 'external'}, up to date`)
+          : warning('database', `${pending.length} migration(s) pending`, 'forgeway migrate'),
+        !banner.shown
+          ? ok('installation', 'not uninstalled')
+          : warning(
+              'installation',
+              `the App was uninstalled at ${banner.since.toISOString()}`,
+              'Install the App again.',
+            ),
+        deadCount === 0
+          ? ok('dead letters', 'none')
+          : warning('dead letters', `${deadCount} handler run(s) were given up`, 'forgeway deliveries dead'),
+      ];
+    } finally {
+      await store.close();
+      await opened.stop();
+    }
+  } catch (error) {
+    if (
+      config.databaseUrl === undefined &&
+      error instanceof ForgewayError &&
+      error.code === 'FORGEWAY_DATABASE_UNAVAILABLE'
+    )
+      return [warning('database', 'the embedded database is not running', 'It starts with `forgeway up`.')];
+    return [problem('database', error)];
+  }
+}
+
+async function app(config: Config): Promise<Finding> {
+  const credentials = defaultAppCredentials(config);
+  if (credentials === undefined) {
+    const names = missingForSetup(config).map((key) => variables[key].name);
+    return warning('App', `setup mode: ${names.join(', ')} not set`, 'Create the App from app.yml and set them.');
+  }
+  try {
+    const { appId, privateKey, apiUrl } = credentials;
+    const auth = createAppAuth({ appId: String(appId), privateKey, apiUrl, clock: systemClock, send: fetch });
+    const answer = await fetch(`${apiUrl}/app`, {
+      headers: { authorization: `Bearer ${(await auth.signature()).token}`, accept: 'application/vnd.github+json' },
+      signal: AbortSignal.timeout(10_000),
+      redirect: 'error',
+    });
+    if (!answer.ok) throw new Error(`it answered ${answer.status}`);
+    const { slug } = z.object({ slug: z.string() }).parse(await answer.json());
+    return ok('App', `${slug} on ${githubOrigin(config).host}`);
+  } catch (error) {
+    return {
+      state: 'problem',
+      about: 'App',
+      finding: `${credentials.apiUrl} did not accept the App's key: ${messageOf(error)}`,
+      fix: 'Check APP_ID, PRIVATE_KEY, GHE_HOST, and the network between this machine and the forge.',
+    };
+  }
+}
+
+async function queue(config: Config): Promise<Finding> {
+  if (config.redisUrl === undefined) return ok('job queue', 'PostgreSQL');
+  const log = createLogger({ level: 'silent', format: 'json' });
+  try {
+    const redis = openRedisQueueStore(config.redisUrl, log);
+    try {
+      await redis.ping();
+      const warnings = await redis.warnings();
+      return warnings.length === 0
+        ? ok('job queue', 'Redis')
+        : warning('job queue', warnings.join('; '), 'Nothing is lost by it, but work may be found a little later.');
+    } finally {
+      await redis.close();
+    }
+  } catch (error) {
+    return problem('job queue', error);
+  }
+}
+
+async function previews(config: Config): Promise<Finding> {
+  if (config.previewDriver === 'off') return ok('previews', 'off');
+  try {
+    return ok('previews', `on, isolated by ${(await probeSandbox({ unsafeSameUser: config.unsafeSameUser })).mode}`);
+  } catch (error) {
+    return problem('previews', error);
+  }
+}
+
+/** Checks the settings and everything Forgeway needs. Never throws: what is wrong is a finding. */
+export async function examine(environment?: Environment): Promise<Finding[]> {
+  let config: Config;
+  try {
+    config = loadConfig(environment);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) return [problem('configuration', error)];
+    return error.problems.map(({ variable, problem: finding, fix }) => ({
+      state: 'problem',
+      about: variable,
+      finding,
+      fix,
+    }));
+  }
+  const parts = await Promise.all([
+    git(),
+    disk(config),
+    database(config),
+    app(config),
+    queue(config),
+    previews(config),
+  ]);
+  const address =
+    config.publicUrl === undefined
+      ? warning('PUBLIC_URL', 'is not set: forges reach this server only on this machine', variables.publicUrl.fix)
+      : ok('PUBLIC_URL', config.publicUrl);
+  return [ok('configuration', 'no mistakes'), ok('node', process.versions.node), address, ...parts.flat()];
+}

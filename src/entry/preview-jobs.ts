@@ -1,0 +1,88 @@
+import { hkdfSync } from 'node:crypto';
+import { createPermissions } from '../accounts/permissions.js';
+import type { Config } from '../config/config.js';
+import { createVisitorLinks, LINK_PARAMETER, type VisitorLinks } from '../effects/gateway/visitor-link.js';
+import { forgeById } from '../forges/registry.js';
+import type { Pokes } from '../jobs/poke.js';
+import { startPreviewMonitor } from '../jobs/preview/monitor.js';
+import { openProcessDriver } from '../jobs/preview/open-driver.js';
+import { previewAddress } from '../jobs/preview/preview-address.js';
+import { createPreviewReconciler } from '../jobs/preview/reconciler.js';
+import type { Reconciler } from '../jobs/reconcile.js';
+import type { KeyLocks } from '../jobs/reconcile-locks.js';
+import { systemClock } from '../lib/clock.js';
+import type { Logger } from '../lib/logger.js';
+import type { Metrics } from '../lib/metrics.js';
+import type { Store } from '../store/database.js';
+import type { Bridge } from '../translate/bridge.js';
+
+/** The same key in server and workers, so that a link made by one opens at the other. */
+export function visitorLinks(masterKey: Buffer): VisitorLinks {
+  return createVisitorLinks(Buffer.from(hkdfSync('sha256', masterKey, '', 'forgeway/v1/preview-link', 32)));
+}
+
+export interface PreviewJobsOptions {
+  config: Config;
+  masterKey: Buffer;
+  store: Store;
+  locks: KeyLocks;
+  metrics: Metrics;
+  log: Logger;
+  bridge: Bridge;
+  pokes: Pokes;
+  /** Port of the server's preview listener. */
+  previewPort: number;
+}
+
+export interface PreviewJobs {
+  reconciler: Reconciler;
+  /** Ends every preview's processes; what was built stays, and the next start brings them up again. */
+  stop(): Promise<void>;
+}
+
+/** The preview feature of a worker that runs on the server's machine. */
+export async function startPreviewJobs(options: PreviewJobsOptions): Promise<PreviewJobs> {
+  const { config, store, locks, metrics, log, bridge, pokes, previewPort } = options;
+  const links = visitorLinks(options.masterKey);
+  const driver = await openProcessDriver({
+    dataDir: config.dataDir,
+    unsafeSameUser: config.unsafeSameUser,
+    limits: { memoryMb: config.previewMemoryMb, processes: config.previewProcesses, diskMb: config.previewDiskMb },
+    buildTimeoutMs: config.previewBuildTimeoutSeconds * 1_000,
+    readyTimeoutMs: config.previewReadyTimeoutSeconds * 1_000,
+    log,
+  });
+  const reconciler = createPreviewReconciler({
+    store,
+    locks,
+    metrics,
+    log,
+    pokes,
+    driver,
+    octokitFor: bridge.octokitFor,
+    gitAccess: bridge.gitAccess,
+    permissions: createPermissions({ clock: systemClock }),
+    tagOf: (forge) => forgeById(forge)?.tag ?? 'pr',
+    addressOf: (preview, now) => {
+      const place = { domain: config.previewDomain, port: previewPort, publicUrl: config.previewPublicUrl };
+      const address = previewAddress(place, preview.name);
+      return preview.private ? `${address}/?${LINK_PARAMETER}=${links.tokenFor(preview.id, now)}` : address;
+    },
+    limit: config.previewLimit,
+  });
+  const monitor = startPreviewMonitor({
+    store,
+    queue: pokes.preview,
+    driver,
+    log,
+    metrics,
+    sleepAfterMs: config.previewSleepMinutes * 60_000,
+  });
+  return {
+    reconciler,
+    async stop() {
+      await monitor.stop();
+      await monitor.stopAll();
+    },
+  };
+}

@@ -1,0 +1,45 @@
+/** Output of commands: a table for people, JSON for programs. */
+
+export type Row = object;
+
+const cell = (value: unknown): string => {
+  if (value === null || value === undefined) return '';
+  if (value instanceof Date) return value.toISOString().replace('T', ' ').slice(0, 19);
+  return String(value).replaceAll(/\s+/g, ' ');
+};
+
+/** Longest text in one column; the whole of it is in the JSON. */
+const WIDTH_LIMIT = 60;
+
+export function formatTable(rows: readonly Row[], columns: readonly string[]): string {
+  const lines = [
+    columns.map((c) => c.toUpperCase()),
+    ...rows.map((row) => columns.map((c) => cell(Reflect.get(row, c)))),
+  ];
+  const shortened = lines.map((line) =>
+    line.map((t) => (t.length > WIDTH_LIMIT ? `${t.slice(0, WIDTH_LIMIT - 1)}…` : t)),
+  );
+  const widths = columns.map((_, i) => Math.max(...shortened.map((line) => (line[i] ?? '').length)));
+  return shortened
+    .map((line) =>
+      line
+        .map((t, i) => t.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** Ids are bigints; JSON has only numbers, so they are written as text. */
+export function formatJson(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? item.toString() : item), 2);
+}
+
+export function printRows(
+  rows: readonly Row[],
+  columns: readonly string[],
+  options: { json?: boolean; empty: string },
+): void {
+  if (options.json) console.log(formatJson(rows));
+  else console.log(rows.length === 0 ? options.empty : formatTable(rows, columns));
+}

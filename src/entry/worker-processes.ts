@@ -1,0 +1,125 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { pause } from '../lib/clock.js';
+import type { Logger } from '../lib/logger.js';
+
+/** What a worker process and the server say to each other. */
+export type WorkerMessage =
+  | { type: 'alive' }
+  | { type: 'metrics'; request: number; metrics: unknown }
+  | { type: 'ask-metrics'; request: number };
+
+export interface WorkerProcessesOptions {
+  count: number;
+  /** The program and arguments of one worker. */
+  script: string;
+  args: readonly string[];
+  /** A worker whose event loop was blocked this long is killed: what it ran is tried again elsewhere. */
+  silenceLimitMs: number;
+  log: Logger;
+}
+
+export interface WorkerProcesses {
+  /** Workers that have reported lately. */
+  alive(): number;
+  metrics(): Promise<unknown[]>;
+  /** Tells every worker to finish what it runs, and kills those that have not ended in time. */
+  stop(timeoutMs: number): Promise<void>;
+}
+
+const RESTART_CAP_MS = 30_000;
+const STEADY_MS = 60_000;
+
+interface Slot {
+  child: ChildProcess | undefined;
+  lastHeard: number;
+  /** It has reported at least once, so it is past its start. */
+  running: boolean;
+  failures: number;
+}
+
+/** Keeps worker processes running: handlers may end them at any moment, and then another takes over. */
+export function startWorkerProcesses(options: WorkerProcessesOptions): WorkerProcesses {
+  const { log } = options;
+  const stopping = new AbortController();
+  const slots: Slot[] = Array.from({ length: options.count }, () => ({
+    child: undefined,
+    lastHeard: 0,
+    running: false,
+    failures: 0,
+  }));
+  const answers = new Map<number, (metrics: unknown) => void>();
+  let requests = 0;
+
+  function hear(slot: Slot, message: WorkerMessage): void {
+    slot.lastHeard = Date.now();
+    slot.running = true;
+    if (message.type === 'metrics') {
+      answers.get(message.request)?.(message.metrics);
+      answers.delete(message.request);
+    }
+  }
+
+  async function runOnce(slot: Slot): Promise<void> {
+    const started = Date.now();
+    const child = fork(options.script, [...options.args], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    slot.child = child;
+    slot.lastHeard = started;
+    slot.running = false;
+    child.on('message', (message: WorkerMessage) => hear(slot, message));
+    const { code, signal } = await new Promise<{ code: number | null; signal: string | null }>((resolve) => {
+      child.once('error', (error) => {
+        log.error({ err: error }, 'worker process could not be started');
+        resolve({ code: 1, signal: null });
+      });
+      child.once('exit', (exitCode, exitSignal) => resolve({ code: exitCode, signal: exitSignal }));
+    });
+    slot.child = undefined;
+    if (stopping.signal.aborted) return;
+    slot.failures = Date.now() - started > STEADY_MS ? 0 : slot.failures + 1;
+    log.error({ worker: child.pid, code, signal, failures: slot.failures }, 'worker process ended; another is started');
+    await pause(Math.min(RESTART_CAP_MS, 100 * 2 ** slot.failures), stopping.signal);
+  }
+
+  const loops = slots.map(async (slot) => {
+    while (!stopping.signal.aborted) await runOnce(slot);
+  });
+
+  const watchdog = setInterval(() => {
+    for (const slot of slots) {
+      if (slot.child === undefined || Date.now() - slot.lastHeard < options.silenceLimitMs) continue;
+      log.error({ worker: slot.child.pid }, 'worker process does not react; it is killed');
+      slot.child.kill('SIGKILL');
+    }
+  }, 1_000);
+
+  return {
+    alive: () =>
+      slots.filter((slot) => slot.child !== undefined && slot.running && Date.now() - slot.lastHeard < 15_000).length,
+
+    async metrics() {
+      const asked = slots.flatMap((slot) => (slot.child?.connected ? [slot.child] : []));
+      const waiting = asked.map((child) => {
+        const request = ++requests;
+        const answer = new Promise<unknown>((resolve) => answers.set(request, resolve));
+        child.send({ type: 'ask-metrics', request } satisfies WorkerMessage, () => undefined);
+        return Promise.race([answer, pause(1_000).then(() => answers.delete(request) && undefined)]);
+      });
+      return (await Promise.all(waiting)).filter((metrics) => metrics !== undefined);
+    },
+
+    async stop(timeoutMs) {
+      stopping.abort();
+      clearInterval(watchdog);
+      for (const { child } of slots) child?.kill('SIGTERM');
+      const ended = new AbortController();
+      const all = Promise.all(loops).then(() => ended.abort());
+      await Promise.race([all, pause(timeoutMs, ended.signal)]);
+      for (const { child } of slots) {
+        if (child === undefined) continue;
+        log.warn({ worker: child.pid }, 'worker process did not finish in time; it is killed');
+        child.kill('SIGKILL');
+      }
+      await all;
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Config } from '../config/config.js';
+import { forges } from '../forges/registry.js';
+import { createApps } from '../handlers/apps.js';
+import { startInbox } from '../inbox/start-inbox.js';
+import type { Logger } from '../lib/logger.js';
+import { createMetrics } from '../lib/metrics.js';
+import { openStore } from '../store/database.js';
+import { openDatabase } from '../store/open-database.js';
+import { createBridge } from '../translate/bridge.js';
+import { defaultAppCredentials, instanceUrlOf } from './default-app.js';
+import { startFeatureJobs } from './feature-jobs.js';
+import { shutdownRequested } from './shutdown.js';
+import type { WorkerMessage } from './worker-processes.js';
+
+const DRAIN_MS = 20_000;
+/** `forgeway work` may be started before the server has its database up. */
+const ATTACH_WAIT_MS = 30_000;
+/** Handlers that run at the same time in one worker. */
+const LANE_CONCURRENCY = 32;
+
+/** Tells the server, if there is one, that the event loop turns, and hands it this process's metrics when asked. */
+function reportTo(server: NodeJS.Process, metrics: ReturnType<typeof createMetrics>): () => void {
+  if (server.send === undefined) return () => undefined;
+  const send = (message: WorkerMessage) => server.send?.(message, undefined, undefined, () => undefined);
+  send({ type: 'alive' });
+  const timer = setInterval(() => send({ type: 'alive' }), 1_000);
+  server.on('message', (message: WorkerMessage) => {
+    if (message.type !== 'ask-metrics') return;
+    void metrics.registry
+      .getMetricsAsJSON()
+      .then((values) => send({ type: 'metrics', request: message.request, metrics: values }));
+  });
+  return () => clearInterval(timer);
+}
+
+export interface WorkerOptions {
+  /**
+   * Port of the preview listener: the server gives it to the workers it starts. Without it this worker runs no previews,
+   * since their processes must be on the machine that serves them.
+   */
+  previewPort?: number;
+}
+
+/** One worker: assigner, lanes, handlers and reconcilers. Resolves after a signal, when what ran has been finished. */
+export async function runWorker(config: Config, log: Logger, options: WorkerOptions = {}): Promise<void> {
+  const stopAsked = shutdownRequested(log);
+  const opened = await openDatabase(config, { as: 'attach', log, waitMs: ATTACH_WAIT_MS });
+  const store = openStore(opened.database, 'worker', { max: 20, log });
+  const metrics = createMetrics();
+
+  const jobs = startFeatureJobs({
+    config,
+    database: opened.database,
+    masterKey: opened.masterKey,
+    store,
+    metrics,
+    log,
+    previewPort: options.previewPort,
+  });
+  const apps = createApps({
+    store,
+    pokes: jobs.pokes,
+    previews: config.previewDriver !== 'off',
+    instanceUrl: instanceUrlOf(config),
+    log,
+  });
+  const bridge = await createBridge({ github: defaultAppCredentials(config), apps, store, log, metrics });
+  await jobs.start(bridge);
+  const inbox = startInbox({
+    store,
+    dispatcher: bridge,
+    forges,
+    log,
+    metrics,
+    ownerId: `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`,
+    concurrency: LANE_CONCURRENCY,
+    handlerTimeoutMs: config.handlerTimeoutMs,
+    retentionDays: config.retentionDays,
+  });
+  const stopReporting = reportTo(process, metrics);
+  log.info({ apps: apps.map((app) => app.name) }, 'worker is up');
+
+  await stopAsked;
+  await inbox.drain(DRAIN_MS);
+  await jobs.drain(DRAIN_MS);
+  await store.close();
+  await opened.stop();
+  stopReporting();
+  log.info('worker stopped');
+  if (process.connected) process.disconnect();
+}

@@ -1,0 +1,324 @@
+/** The whole life of previews: real git over HTTP, real builds, real servers, a real database. */
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { access, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { listProcesses } from '../../src/effects/process/process-table.js';
+import { git } from '../support/git-repository.js';
+import { findSandboxProbe } from '../support/sandboxes.js';
+import { CONFIG, createHarness, eventually, type Harness, open } from './harness.js';
+
+const probe = await findSandboxProbe();
+if (probe === undefined) process.stderr.write('preview tests are skipped: run as root, or `apt-get install bubblewrap`\n');
+const whenPossible = probe === undefined ? describe.skip : describe;
+
+whenPossible('previews', () => {
+  let h: Harness;
+  const start = async (o: Omit<Parameters<typeof createHarness>[0], 'probe'> = {}) => {
+    if (probe === undefined) throw new Error('no sandbox');
+    h = await createHarness({ probe, ...o });
+  };
+  afterEach(() => h.close());
+
+  async function ready(number = 12) {
+    const sha = await h.commit(`refs/heads/branch-${number}`);
+    const id = await h.pullRequest(number, sha);
+    await h.want(id, sha);
+    return { id, sha, row: await h.settled(id, 'ready') };
+  }
+
+  async function expectNothing(): Promise<void> {
+    expect(await h.sandboxes.list()).toEqual([]);
+    expect(await readdir(join(h.directory, 'work/users'))).toEqual([]);
+    expect(await readdir(join(h.directory, 'git'))).toEqual([]);
+    const commands = await Promise.all(
+      (await listProcesses()).filter(({ uids }) => uids.some((uid) => uid >= 2_000_000_000 && uid < 2_000_005_000)),
+    );
+    expect(commands).toEqual([]);
+  }
+
+  it('builds, serves, replaces and removes', async () => {
+    await start();
+    const { id, sha, row } = await ready();
+    expect(row.name).toBe('acme-web-fx-pr-12');
+    expect(row).toMatchObject({ observed_sha: sha, trusted_sha: sha, url: 'http://acme-web-fx-pr-12.preview.localhost:1' });
+    const port = row.driver_state.serving?.port;
+    expect(await open(port)).toEqual({ status: 200, body: `commit ${sha}` });
+    expect(await h.statuses(id)).toMatchObject([{ sha, state: 'success' }]);
+    expect((await h.comment(id))?.preview).toMatchObject({ component: 'preview/web', status: 'Ready', sha });
+    expect(h.reported.length).toBeGreaterThan(0);
+
+    const next = await h.commit('refs/heads/branch-12', { 'extra.txt': 'x' });
+    h.forge.config = 'preview:\n  build: sleep 1\n  start: exec node server.mjs\n';
+    h.forge.pullRequests.set(12, { state: 'open', sha: next, headRepositoryId: 7 });
+    await h.want(id, next);
+    await eventually(async () => (await h.row(id)).phase === 'building');
+    expect(await open(port)).toEqual({ status: 200, body: `commit ${sha}` });
+    const replaced = await h.settled(id, 'ready');
+    expect(await open(replaced.driver_state.serving?.port)).toEqual({ status: 200, body: `commit ${next}` });
+    expect(await open(port)).toBeUndefined();
+    expect(await h.sandboxes.list()).toHaveLength(1);
+
+    h.forge.pullRequests.set(12, { state: 'closed', sha: next, headRepositoryId: 7 });
+    await h.wantNone(id);
+    const gone = await h.settled(id, 'gone');
+    expect(gone).toMatchObject({ url: null, log_tail: null, driver_state: {} });
+    expect(await open(replaced.driver_state.serving?.port)).toBeUndefined();
+    expect((await h.comment(id))?.preview).toMatchObject({ status: 'Removed', links: [] });
+    await expectNothing();
+  });
+
+  it('never writes the git credential down, nor shows it', async () => {
+    await start();
+    const { row } = await ready();
+    expect(h.gitServer.requests.some(({ credential }) => credential?.password === h.password)).toBe(true);
+    const found = await git(['grep', '--no-index', '--text', '-l', h.password, '--', h.directory]).catch(() => '');
+    expect(found).toBe('');
+    expect(JSON.stringify(row, (_, v) => (typeof v === 'bigint' ? `${v}` : v))).not.toContain(h.password);
+  });
+
+  const failures: [string, string, RegExp, RegExp?][] = [
+    ['a build that fails', 'build: "echo oops >&2; exit 7"\n  start: x', /^The build ended with code 7: oops$/, /^oops$/],
+    ['a build that hangs', 'build: "echo waiting; sleep 1000"\n  start: x', /^The build took longer than 3 s: waiting$/],
+    ['a build that prints fifty megabytes and fails', 'build: "yes | head -c 50000000; echo last; exit 1"\n  start: x', /ended with code 1: last$/],
+    ['a second command after a failed one', 'build: ["false", "echo never"]\n  start: x', /^The build ended with code 1$/],
+    ['a start command that does not exist', 'start: nonsense', /^The start command ended with code 127/],
+    ['a start command that ends', 'start: echo bye', /^The start command ended with code 0: bye$/],
+    ['a port that never opens', 'start: "echo deaf; sleep 1000"', /^Not ready after 3 s, nothing listened on \$PORT: deaf$/],
+    ['a server that answers with errors', 'start: node -e \'require("http").createServer((q,r)=>r.writeHead(500).end()).listen(process.env.PORT)\'', /^Not ready after 3 s, \/ answered with 500$/],
+    ['a directory that is not there', 'start: x\n  working-directory: nowhere', /ended with code 125/],
+  ];
+  it.each(failures)('says what is wrong with %s', async (_name, section, message, log) => {
+    await start({ buildTimeoutMs: 3_000, readyTimeoutMs: 3_000 });
+    h.forge.config = `preview:\n  ${section}\n`;
+    const sha = await h.commit('refs/heads/branch-12');
+    const id = await h.pullRequest(12, sha);
+    await h.want(id, sha);
+    const row = await h.settled(id, 'failed');
+    expect(row.message).toMatch(message);
+    if (log !== undefined) expect(row.log_tail).toMatch(log);
+    expect((row.log_tail ?? '').length).toBeLessThan(20_000);
+    expect(row.url).toBeNull();
+    expect(await h.statuses(id)).toMatchObject([{ sha, state: 'failure' }]);
+    expect((await h.comment(id))?.preview).toMatchObject({ status: 'Failed', note: row.message });
+    const uids = new Set((await h.sandboxes.list()).flatMap(({ uid }) => uid ?? []));
+    expect(await h.processes(uids)).toBe(0);
+    await h.wantNone(id);
+    await h.settled(id, 'gone');
+    await expectNothing();
+  });
+
+  it('keeps the last good commit when the next one fails', async () => {
+    await start();
+    const { id, sha, row } = await ready();
+    const next = await h.commit('refs/heads/branch-12', { 'server.mjs': 'throw new Error("broken");' });
+    h.forge.pullRequests.set(12, { state: 'open', sha: next, headRepositoryId: 7 });
+    await h.want(id, next);
+    const failed = await h.settled(id, 'failed');
+    expect(failed.message).toContain(`The preview of ${sha.slice(0, 7)} is still there.`);
+    expect(failed.url).toBe(row.url);
+    expect(await open(failed.driver_state.serving?.port)).toEqual({ status: 200, body: `commit ${sha}` });
+    expect(await h.statuses(id)).toMatchObject([{ sha, state: 'success' }, { sha: next, state: 'failure' }]);
+  });
+
+  it('stops building a commit that is no longer wanted', async () => {
+    await start();
+    h.forge.config = 'preview:\n  build: sleep 1000\n  start: exec node server.mjs\n';
+    const sha = await h.commit('refs/heads/branch-12');
+    const id = await h.pullRequest(12, sha);
+    await h.want(id, sha);
+    await eventually(async () => (await h.sandboxes.list()).some(({ process }) => process !== null));
+    h.forge.config = CONFIG;
+    const next = await h.commit('refs/heads/branch-12', { more: 'x' });
+    h.forge.pullRequests.set(12, { state: 'open', sha: next, headRepositoryId: 7 });
+    await h.want(id, next);
+    expect((await h.settled(id, 'ready')).observed_sha).toBe(next);
+    expect(await h.sandboxes.list()).toHaveLength(1);
+  });
+
+  it('believes the forge and not the row', async () => {
+    await start();
+    const { id, sha } = await ready();
+    const newest = await h.commit('refs/heads/branch-12', { newest: 'x' });
+    h.forge.pullRequests.set(12, { state: 'open', sha: newest, headRepositoryId: 7 });
+    // An old event again, after the newest commit's: the newest is what counts, with its own pusher.
+    await h.want(id, newest);
+    await h.want(id, sha);
+    expect((await h.settled(id, 'ready')).observed_sha).toBe(newest);
+    h.forge.pullRequests.set(12, { state: 'closed', sha: newest, headRepositoryId: 7 });
+    await h.want(id, 'f'.repeat(40));
+    await h.settled(id, 'gone');
+    await expectNothing();
+  });
+
+  it('runs only what may run, and says why it waits', async () => {
+    await start();
+    const sha = await h.commit('refs/heads/branch-12');
+    const id = await h.pullRequest(12, sha);
+    h.forge.pullRequests.set(12, { state: 'open', sha, headRepositoryId: 8 });
+    await h.want(id, sha);
+    expect((await h.settled(id, 'waiting')).message).toContain('comes from a fork');
+    h.forge.pullRequests.set(12, { state: 'open', sha, headRepositoryId: null });
+    await h.want(id, sha, { id: 43n, login: 'bob' });
+    expect((await h.settled(id, 'waiting')).message).toContain('comes from a fork');
+    h.forge.pullRequests.set(12, { state: 'open', sha, headRepositoryId: 7 });
+    h.forge.permission = 'read';
+    await h.want(id, sha);
+    await eventually(async () => (await h.row(id)).message?.startsWith('ada pushed'));
+    const unknown = await h.commit('refs/heads/branch-12', { b: 'x' });
+    h.forge.pullRequests.set(12, { state: 'open', sha: unknown, headRepositoryId: 7 });
+    await h.want(id, unknown, null);
+    await eventually(async () => (await h.row(id)).message?.includes('did not say who pushed'));
+    expect(await h.sandboxes.list()).toEqual([]);
+    expect(h.gitServer.requests).toEqual([]);
+    expect(await h.statuses(id)).toMatchObject([{ state: 'pending' }, { state: 'pending' }]);
+    h.forge.permission = 'write';
+    await h.want(id, unknown);
+    await h.settled(id, 'ready');
+  });
+
+  it('runs nothing while the forge cannot say who may write', async () => {
+    await start();
+    h.forge.permissionFails = true;
+    const sha = await h.commit('refs/heads/branch-12');
+    const id = await h.pullRequest(12, sha);
+    await h.want(id, sha);
+    await eventually(async () => h.forge.requests.filter((route) => route.includes('permission')).length > 2);
+    expect(await h.sandboxes.list()).toEqual([]);
+    h.forge.permissionFails = false;
+    await h.settled(id, 'ready');
+  });
+
+  it('says nothing where no preview is asked for, and names the mistakes of a bad file', async () => {
+    await start();
+    h.forge.config = undefined;
+    const sha = await h.commit('refs/heads/branch-12');
+    const id = await h.pullRequest(12, sha);
+    await h.want(id, sha);
+    await h.settled(id, 'gone');
+    expect(await h.comment(id)).toBeUndefined();
+    expect(await h.statuses(id)).toEqual([]);
+    h.forge.config = 'preview:\n  start: x\n  strat: y\n';
+    await h.want(id, sha, { id: 43n, login: 'bob' });
+    expect((await h.settled(id, 'failed')).message).toContain('line 3: preview.strat is not known');
+  });
+
+  it('leaves nothing of a preview that fights back', async () => {
+    await start();
+    h.forge.config = 'preview:\n  start: exec node server.mjs\n';
+    const fighter =
+      "import { spawn } from 'node:child_process';\n" +
+      "for (const line of ['setsid sleep 4545', \"perl -e 'fork while 1'\", 'setsid sh -c \"(setsid sleep 4646 &) &\"'])\n" +
+      "  spawn('sh', ['-c', line], { detached: true, stdio: 'ignore' }).on('error', () => 0);\n";
+    const server = "import { createServer } from 'node:http';\ncreateServer((q, r) => r.end('up')).listen(Number(process.env.PORT), () => import('./fighter.mjs'));\n";
+    const sha = await h.commit('refs/heads/branch-12', { 'server.mjs': server, 'fighter.mjs': fighter });
+    const id = await h.pullRequest(12, sha);
+    await h.want(id, sha);
+    const row = await h.settled(id, 'ready');
+    const uids = new Set((await h.sandboxes.list()).flatMap(({ uid }) => uid ?? []));
+    if (uids.size > 0) await eventually(async () => (await h.processes(uids)) > 10);
+    await h.wantNone(id);
+    await h.settled(id, 'gone');
+    expect(await open(row.driver_state.serving?.port)).toBeUndefined();
+    if (uids.size > 0) expect(await h.processes(uids)).toBe(0);
+    await expectNothing();
+  });
+
+  it('sleeps when nobody comes, and wakes', async () => {
+    await start();
+    const { createPreviewRoutes } = await import('../../src/jobs/preview/routes.js');
+    const { id, sha, row } = await ready();
+    const routes = createPreviewRoutes({ store: h.store, queue: h.queue });
+    expect(await routes.find(row.name)).toMatchObject({ phase: 'ready', port: row.driver_state.serving?.port, private: false });
+    expect(await routes.find('nobody')).toBeUndefined();
+    const monitor = h.startMonitor({ sleepAfterMs: 0 });
+    const asleep = await h.settled(id, 'sleeping');
+    await monitor.stop();
+    expect(await open(row.driver_state.serving?.port)).toBeUndefined();
+    expect(await h.sandboxes.list()).toHaveLength(1);
+    const route = await eventually(async () => {
+      const found = await routes.find(asleep.name);
+      return found?.phase === 'sleeping' && found;
+    });
+    expect(route.port).toBeNull();
+    await routes.wake(route);
+    const awake = await h.settled(id, 'ready');
+    expect(await open(awake.driver_state.serving?.port)).toEqual({ status: 200, body: `commit ${sha}` });
+  });
+
+  it('puts the one to sleep that was not opened for longest when there is no room', async () => {
+    await start({ limit: 1 });
+    const first = await ready(12);
+    const second = await ready(13);
+    expect(second.row.name).toBe('acme-web-fx-pr-13');
+    await h.settled(first.id, 'sleeping');
+    expect(await open(first.row.driver_state.serving?.port)).toBeUndefined();
+    expect(await open(second.row.driver_state.serving?.port)).toMatchObject({ status: 200 });
+  });
+
+  it('starts again what crashed, and what a worker stopped when it ended', async () => {
+    await start();
+    const { id, sha, row } = await ready();
+    const monitor = h.startMonitor();
+    const [sandbox] = await h.sandboxes.list();
+    const victim = (await h.sandboxes.processesOf(sandbox!)).find(({ uids }) => uids[0] === (sandbox?.uid ?? process.getuid?.()));
+    process.kill(victim!.pid, 'SIGKILL');
+    const back = await eventually(async () => {
+      const now = await h.row(id);
+      const port = now.driver_state.serving?.port;
+      return now.phase === 'ready' && port !== row.driver_state.serving?.port && port;
+    });
+    expect(await open(back)).toEqual({ status: 200, body: `commit ${sha}` });
+
+    await monitor.stop();
+    await monitor.stopAll();
+    expect(await open(back)).toBeUndefined();
+    expect((await h.row(id)).phase).toBe('ready');
+    h.startMonitor();
+    const again = await eventually(async () => {
+      const now = await h.row(id);
+      return now.observed_version === now.desired_version && now.phase === 'ready' && now.driver_state.serving?.port;
+    });
+    expect(await open(again)).toEqual({ status: 200, body: `commit ${sha}` });
+  });
+
+  it('takes over what a killed worker left running, and removes what no row knows', async () => {
+    await start();
+    const { id, row } = await ready();
+    const other = h.driverOf(await h.openOnce());
+    expect(await other.observe(row.driver_state.serving as never)).toBe('ready');
+    const orphan = await h.sandboxes.create('00000000-orphan');
+    await h.sandboxes.start(orphan, { argv: ['sleep', '1000'], env: {}, cwd: '.', seconds: 0 });
+    h.startMonitor();
+    await eventually(async () => (await h.sandboxes.list()).length === 1);
+    expect((await h.row(id)).driver_state.serving?.port).toBe(row.driver_state.serving?.port);
+    expect(await open(row.driver_state.serving?.port)).toMatchObject({ status: 200 });
+  });
+
+  it('gives names of branches to nobody', async () => {
+    await start();
+    const canary = join(h.directory, 'canary');
+    const names = [
+      ...['$(id)', '`id`', 'a;id', 'a|id', 'a&&id', 'a$IFS$9id', "a'id", 'a"id', '-x', '--output=x', 'HEAD', 'a{b}', '!x'],
+      ...['--upload-pack=touch${IFS}x', '${{github.token}}', '<img/src=x>', '<!--x-->', '#x', '>x', '(x)', '\u202ex', '\u200bx'],
+      ...[`$(touch\${IFS}${canary})`, `\`touch\${IFS}${canary}\``, `--upload-pack=touch\${IFS}${canary}`, 'f'.repeat(40)],
+    ];
+    h.forge.config = 'preview:\n  build: "env; cat /proc/self/cmdline"\n  start: exec node server.mjs\n';
+    let number = 100;
+    const tip = await h.commit('refs/heads/main');
+    for (const name of names) await git(['--git-dir', h.bare, 'update-ref', `refs/heads/${name}`, tip]);
+    for (const name of names.slice(0, 4).concat(names.slice(-4))) {
+      number += 1;
+      const sha = await h.commit(`refs/heads/${name}`, { 'n.txt': String(number) });
+      const id = await h.pullRequest(number, sha, name);
+      await h.want(id, sha);
+      const row = await h.settled(id, 'ready');
+      expect(row.name).toBe(`acme-web-fx-pr-${number}`);
+      const log = await h.sandboxes.logTail(row.driver_state.serving?.id ?? '', 100);
+      expect(log).not.toContain(name);
+      await h.wantNone(id);
+      await h.settled(id, 'gone');
+    }
+    await expect(access(canary)).rejects.toMatchObject({ code: 'ENOENT' });
+    await expectNothing();
+  });
+});
