@@ -2,14 +2,14 @@ import type { Config } from '../config/config.js';
 import { previewFollowsForge } from '../handlers/preview-follows-forge.js';
 import { createPokes, type Pokes } from '../jobs/poke.js';
 import { createQueueBackend } from '../jobs/queue/create-queue-backend.js';
-import type { JobHandler } from '../jobs/queue/queue.js';
-import type { Reconciler, ReconcilerOptions } from '../jobs/reconcile.js';
+import { handlerOf, type ReconcilerOptions } from '../jobs/reconcile.js';
 import { createKeyLocks } from '../jobs/reconcile-locks.js';
 import { createCommentReconciler } from '../jobs/report/comment.js';
 import { markerKey } from '../jobs/report/marker.js';
 import { createStatusReconciler } from '../jobs/report/status.js';
 import { startSweeper } from '../jobs/sweeper.js';
 import { createSyncReconciler } from '../jobs/sync/pull-request.js';
+import { messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import type { Database, Store } from '../store/database.js';
@@ -32,15 +32,11 @@ export interface FeatureJobs {
   readonly pokes: Pokes;
   /** Begins to reconcile, once there is a bridge to the forges. */
   start(bridge: Bridge): Promise<void>;
+  /** Takes nothing new and waits for what runs, at most `timeoutMs`; then it is stopped, to be taken up later. */
   drain(timeoutMs: number): Promise<void>;
+  /** After everything that may still poke has ended. */
+  close(): Promise<void>;
 }
-
-/** Tries each reconciler on a key: ids are unique over all tables, and one that finds no row does nothing. */
-const each = (reconcilers: readonly Reconciler[]): JobHandler => {
-  return async (key, signal) => {
-    for (const reconciler of reconcilers) await reconciler.run(key, signal);
-  };
-};
 
 /** Everything behind the job queue: the backend, the reconcilers, and the sweeper that makes the queue only a hint. */
 export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
@@ -54,7 +50,10 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
     pokes,
 
     async start(bridge) {
-      for (const warning of await backend.warnings().catch(() => [])) log.warn({ queue: backend.kind }, warning);
+      const warnings = await backend
+        .warnings()
+        .catch((error: unknown) => [`the job queue cannot be asked for its settings: ${messageOf(error)}`]);
+      for (const warning of warnings) log.warn({ queue: backend.kind }, warning);
       const common: Omit<ReconcilerOptions, 'table' | 'settle' | 'queue'> = { store, locks, metrics, log };
       const octokitFor = bridge.octokitFor;
 
@@ -73,9 +72,9 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
       const status = createStatusReconciler(report);
 
       const workers = [
-        backend.work('sync', { concurrency: 8 }, each([sync])),
-        backend.work('report', { concurrency: 8 }, each([comment, status])),
-        ...(preview === undefined ? [] : [backend.work('preview', { concurrency: 4 }, each([preview.reconciler]))]),
+        backend.work('sync', { concurrency: 8 }, handlerOf(sync)),
+        backend.work('report', { concurrency: 8 }, handlerOf(comment, status)),
+        ...(preview === undefined ? [] : [backend.work('preview', { concurrency: 4 }, handlerOf(preview.reconciler))]),
       ];
       const sweeps = [sync, comment, status, ...(preview === undefined ? [] : [preview.reconciler])];
       const sweeper = startSweeper({ store, locks, sweeps, log });
@@ -89,6 +88,9 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
 
     async drain(timeoutMs) {
       for (const stop of stopping) await stop(timeoutMs);
+    },
+
+    async close() {
       await backend.close();
       await locks.close();
     },

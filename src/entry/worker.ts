@@ -14,7 +14,8 @@ import { startFeatureJobs } from './feature-jobs.js';
 import { shutdownRequested } from './shutdown.js';
 import type { WorkerMessage } from './worker-processes.js';
 
-const DRAIN_MS = 20_000;
+/** Leaves time, within what the server waits, to stop previews and to let go of the database. */
+const DRAIN_MS = 15_000;
 /** `forgeway work` may be started before the server has its database up. */
 const ATTACH_WAIT_MS = 30_000;
 /** Handlers that run at the same time in one worker. */
@@ -83,8 +84,8 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
   log.info({ apps: apps.map((app) => app.name) }, 'worker is up');
 
   await stopAsked;
-  await inbox.drain(DRAIN_MS);
-  await jobs.drain(DRAIN_MS);
+  await Promise.all([inbox.drain(DRAIN_MS), jobs.drain(DRAIN_MS)]);
+  await jobs.close();
   await store.close();
   await opened.stop();
   stopReporting();

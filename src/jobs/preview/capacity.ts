@@ -1,0 +1,53 @@
+/** How many previews may run at a time: the one that was not opened for longest makes room for the next. */
+import type { Store } from '../../store/database.js';
+import type { JobQueue } from '../queue/queue.js';
+import { askPreview } from './desired.js';
+
+interface RunningRow {
+  id: string;
+  phase: string;
+  used_at: Date;
+}
+
+/** Ids of all organizations; the worker role may list them. */
+export async function organizationIds(store: Store): Promise<string[]> {
+  const { rows } = await store.pool.query<{ id: string }>('SELECT id FROM organization ORDER BY id');
+  return rows.map(({ id }) => id);
+}
+
+export interface Capacity {
+  /** True when one more may run. False: room is being made, ask again soon. */
+  hasRoom(previewId: string): Promise<boolean>;
+}
+
+export function createCapacity(o: { store: Store; queue: JobQueue; limit: number }): Capacity {
+  const { store, queue, limit } = o;
+  return {
+    async hasRoom(previewId) {
+      const running: (RunningRow & { organizationId: string })[] = [];
+      for (const organizationId of await organizationIds(store)) {
+        const { rows } = await store.tenant(organizationId, (tx) =>
+          tx.query<RunningRow>(
+            `SELECT id, phase, coalesce(last_opened_at, ready_at, created_at) AS used_at FROM preview
+             WHERE id <> $1 AND (driver_state #>> '{serving,port}' IS NOT NULL
+               OR driver_state #>> '{candidate,port}' IS NOT NULL)`,
+            [previewId],
+          ),
+        );
+        running.push(...rows.map((row) => ({ ...row, organizationId })));
+      }
+      if (running.length < limit) return true;
+      const idle = running
+        .filter(({ phase }) => phase === 'ready' || phase === 'failed')
+        .sort((a, b) => a.used_at.getTime() - b.used_at.getTime())[0];
+      if (idle !== undefined) {
+        const asked = await store.tenant(idle.organizationId, (tx) =>
+          askPreview(tx, { previewId: idle.id, to: 'sleep' }),
+        );
+        if (asked !== null)
+          await queue.poke({ organizationId: idle.organizationId, id: idle.id }, { version: asked.version });
+      }
+      return false;
+    },
+  };
+}

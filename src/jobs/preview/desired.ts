@@ -1,0 +1,111 @@
+/** What a preview is wanted to be. Written by handlers in their transaction; the reconciler makes it so. */
+import type { PoolClient } from 'pg';
+
+export interface WantedPreview {
+  id: string;
+  version: bigint;
+}
+
+interface VersionRow {
+  id: string;
+  desired_version: bigint | string;
+}
+
+/** The only driver there is yet; the column lets rows of several live side by side. */
+const DRIVER = 'process';
+
+async function currentVersion(tx: PoolClient, pullRequestId: string): Promise<WantedPreview | null> {
+  const { rows } = await tx.query<VersionRow>('SELECT id, desired_version FROM preview WHERE pull_request_id = $1', [
+    pullRequestId,
+  ]);
+  return rows[0] === undefined ? null : { id: rows[0].id, version: BigInt(rows[0].desired_version) };
+}
+
+/**
+ * Wants a preview of a commit. `actor` is who pushed it as the forge said, null when the event does not tell; every
+ * pusher is remembered with its commit, so that events out of order cannot make one commit pass as another's. The same
+ * wish again changes nothing and answers the version that stands.
+ */
+export async function wantPreview(
+  tx: PoolClient,
+  o: {
+    organizationId: string;
+    repositoryId: string;
+    pullRequestId: string;
+    sha: string;
+    actor: { id: bigint; login: string } | null;
+  },
+): Promise<WantedPreview> {
+  const pusher = o.actor === null ? {} : { [o.sha]: { id: o.actor.id.toString(), login: o.actor.login } };
+  const { rows } = await tx.query<VersionRow>(
+    `INSERT INTO preview AS p (organization_id, repository_id, pull_request_id, name, driver, desired_state, desired_sha,
+         actor_id, actor_login, driver_state)
+       VALUES ($1, $2, $3, 'unnamed-' || replace($3::uuid::text, '-', ''), $4, 'running', $5, $6, $7,
+         jsonb_build_object('pushers', $8::jsonb))
+     ON CONFLICT (pull_request_id) DO UPDATE SET
+       desired_state = CASE WHEN p.desired_state = 'asleep' AND p.desired_sha = excluded.desired_sha
+         THEN 'asleep' ELSE 'running' END,
+       desired_sha = excluded.desired_sha,
+       actor_id = CASE WHEN p.desired_sha = excluded.desired_sha
+         THEN coalesce(excluded.actor_id, p.actor_id) ELSE excluded.actor_id END,
+       actor_login = CASE WHEN p.desired_sha = excluded.desired_sha
+         THEN coalesce(excluded.actor_login, p.actor_login) ELSE excluded.actor_login END,
+       driver_state = p.driver_state || jsonb_build_object('pushers',
+         coalesce(p.driver_state -> 'pushers', '{}'::jsonb) || $8::jsonb),
+       desired_version = p.desired_version + 1, attempts = 0, next_attempt_at = NULL,
+       requested_at = now(), updated_at = now()
+     WHERE p.desired_state = 'absent' OR p.desired_sha IS DISTINCT FROM excluded.desired_sha
+       OR (excluded.actor_id IS NOT NULL AND p.actor_id IS DISTINCT FROM excluded.actor_id)
+     RETURNING id, desired_version`,
+    [
+      o.organizationId,
+      o.repositoryId,
+      o.pullRequestId,
+      DRIVER,
+      o.sha,
+      o.actor?.id ?? null,
+      o.actor?.login ?? null,
+      JSON.stringify(pusher),
+    ],
+  );
+  if (rows[0] !== undefined) return { id: rows[0].id, version: BigInt(rows[0].desired_version) };
+  const unchanged = await currentVersion(tx, o.pullRequestId);
+  if (unchanged === null) throw new Error('a preview row vanished inside a transaction');
+  return unchanged;
+}
+
+/** Wants a pull request's preview gone. Null when it never had one. */
+export async function wantNoPreview(
+  tx: PoolClient,
+  o: { organizationId: string; pullRequestId: string },
+): Promise<WantedPreview | null> {
+  await tx.query(
+    `UPDATE preview SET desired_state = 'absent', desired_version = desired_version + 1, attempts = 0,
+       next_attempt_at = NULL, requested_at = now(), updated_at = now()
+     WHERE pull_request_id = $1 AND desired_state <> 'absent'`,
+    [o.pullRequestId],
+  );
+  return currentVersion(tx, o.pullRequestId);
+}
+
+/**
+ * Asks for another look at a preview: to sleep, to wake, or because what runs is no longer what was written down.
+ * Null when there is nothing to do for it, such as waking what is not asleep.
+ */
+export async function askPreview(
+  tx: PoolClient,
+  o: { previewId: string; to: 'sleep' | 'wake' | 'look-again' },
+): Promise<WantedPreview | null> {
+  const wish = {
+    sleep: { state: 'asleep', from: "= 'running'" },
+    wake: { state: 'running', from: "= 'asleep'" },
+    'look-again': { state: null, from: "<> 'absent'" },
+  }[o.to];
+  const { rows } = await tx.query<VersionRow>(
+    `UPDATE preview SET desired_state = coalesce($2, desired_state), desired_version = desired_version + 1, attempts = 0,
+       next_attempt_at = NULL, updated_at = now() WHERE id = $1 AND desired_state ${wish.from}
+     RETURNING id, desired_version`,
+    [o.previewId, wish.state],
+  );
+  return rows[0] === undefined ? null : { id: rows[0].id, version: BigInt(rows[0].desired_version) };
+}

@@ -1,0 +1,126 @@
+/** What the forge says now: the payload that brought us here was only a hint (R19). */
+import { z } from 'zod';
+import type { Permissions } from '../../accounts/permissions.js';
+import { parseId, shortSha } from '../../lib/ids.js';
+import { refusalOf } from '../sync/denied.js';
+import type { ForgeOctokit } from '../sync/octokit.js';
+import type { PreviewRecord } from './preview-record.js';
+import { CONFIG_PATH, type PreviewConfig, parsePreviewConfig } from './repository-config.js';
+
+const id = z.union([z.number(), z.string(), z.bigint()]).transform(parseId);
+
+const pullRequestSchema = z.object({
+  state: z.string(),
+  head: z.object({ sha: z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/), repo: z.object({ id }).nullish() }),
+  base: z.object({ repo: z.object({ id }) }),
+});
+
+export interface PullRequestFacts {
+  open: boolean;
+  headSha: string;
+  /** Undefined when the fork was deleted. */
+  headRepositoryId: bigint | undefined;
+  baseRepositoryId: bigint;
+}
+
+/** Undefined when there is no such pull request any more. */
+export async function readPullRequest(
+  octokit: ForgeOctokit,
+  record: PreviewRecord,
+  signal: AbortSignal,
+): Promise<PullRequestFacts | undefined> {
+  const { owner, name } = record.repository;
+  try {
+    const { data } = await octokit.request('GET /repos/{owner}/{repo}/pulls/{pull_number}', {
+      ...{ owner, repo: name, pull_number: record.number },
+      request: { signal },
+    });
+    const { state, head, base } = pullRequestSchema.parse(data);
+    return {
+      open: state === 'open',
+      headSha: head.sha,
+      headRepositoryId: head.repo?.id,
+      baseRepositoryId: base.repo.id,
+    };
+  } catch (error) {
+    const status = refusalOf(error)?.status;
+    if (status === 404 || status === 410) return undefined;
+    throw error;
+  }
+}
+
+const fileSchema = z.union([
+  z.string(),
+  z
+    .object({ content: z.string(), encoding: z.literal('base64') })
+    .transform(({ content }) => Buffer.from(content, 'base64').toString('utf8')),
+]);
+
+/**
+ * The preview section of `.forgeway.yml` on the default branch; undefined when there is none.
+ * @throws ForgewayError FORGEWAY_REPOSITORY_CONFIG_INVALID
+ */
+export async function readRepositoryConfig(
+  octokit: ForgeOctokit,
+  record: PreviewRecord,
+  signal: AbortSignal,
+): Promise<PreviewConfig | undefined> {
+  const { owner, name } = record.repository;
+  try {
+    // Without a ref the forge answers from the default branch: never from the pull request's own (R11).
+    const { data } = await octokit.request('GET /repos/{owner}/{repo}/contents/{path}', {
+      ...{ owner, repo: name, path: CONFIG_PATH },
+      headers: { accept: 'application/vnd.github.raw+json' },
+      request: { signal },
+    });
+    return parsePreviewConfig(fileSchema.parse(data));
+  } catch (error) {
+    if (refusalOf(error)?.status === 404) return undefined;
+    throw error;
+  }
+}
+
+export type Verdict = { permitted: true } | { permitted: false; message: string };
+
+const refused = (message: string): Verdict => ({ permitted: false, message });
+
+/**
+ * Whether the wanted commit may run: from the repository itself, and pushed by someone who may write to it now (R1, R8,
+ * R9). Rejects when the forge cannot be asked: then nothing runs, and it is asked again.
+ */
+export async function judge(
+  record: PreviewRecord,
+  facts: PullRequestFacts,
+  octokit: ForgeOctokit,
+  permissions: Permissions,
+): Promise<Verdict> {
+  if (facts.baseRepositoryId !== record.repository.remoteId) {
+    return refused('The forge answered for another repository; nothing is run.');
+  }
+  if (facts.headRepositoryId !== facts.baseRepositoryId) {
+    return refused(
+      'This pull request comes from a fork, and commits of a fork are not run. ' +
+        'Someone with write access can push the branch to this repository to get a preview.',
+    );
+  }
+  const commit = shortSha(record.desiredSha);
+  const { actor } = record;
+  if (actor === null) {
+    if (record.trustedSha === record.desiredSha) return { permitted: true };
+    return refused(
+      `The forge did not say who pushed ${commit}. The next push by someone with write access gets a preview.`,
+    );
+  }
+  const { forge, host, remoteId, owner, name } = record.repository;
+  const answer = await permissions.hasWriteAccess({
+    repository: { forge, host, remoteId, owner, name },
+    user: actor,
+    octokit,
+  });
+  if (answer.allowed) return { permitted: true };
+  if (answer.because === 'error') throw answer.error;
+  return refused(
+    `${actor.login} pushed ${commit} and may not write to this repository. ` +
+      'A push by someone with write access gets a preview.',
+  );
+}

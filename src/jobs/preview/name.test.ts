@@ -1,0 +1,86 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { hashedName, isPreviewName, nameCandidates, type PreviewIdentity, plainName } from './name.js';
+
+const identity = (changes: Partial<PreviewIdentity> = {}): PreviewIdentity => ({
+  organizationId: '11111111-1111-4111-8111-111111111111',
+  forge: 'one',
+  host: 'one.example',
+  repositoryRemoteId: 7n,
+  number: 12,
+  owner: 'acme',
+  repository: 'web',
+  tag: 'gh',
+  ...changes,
+});
+
+const OWNERS = [
+  ...['acme', 'Acme', 'a', 'a-b', 'a.b', 'a_b', '0day', 'kube-system', 'trailing-', '-leading', '漢字', 'g~s~p'],
+  ...['g~s', 'o'.repeat(39)],
+];
+const REPOSITORIES = [
+  ...['web', 'Web', 'we.b', 'we_b', 'we-b', 'b-c', 'c', 'gh-pr-1', 'x-gh-pr-1', 's~p', 'p', 's-p', '日本', '.github'],
+  ...['r'.repeat(100), `${'r'.repeat(99)}x`, '-', '_', '0', 'web-gh', 'default'],
+];
+
+/** Allocates as the table does: the first candidate that nobody has. */
+function allocate(identities: readonly PreviewIdentity[]): string[] {
+  const claimed = new Set<string>();
+  return identities.map((one) => {
+    const name = nameCandidates(one).find((candidate) => !claimed.has(candidate));
+    if (name === undefined) throw new Error(`no name for ${JSON.stringify({ ...one, repositoryRemoteId: '' })}`);
+    claimed.add(name);
+    return name;
+  });
+}
+
+describe('names of previews', () => {
+  it('is readable where it can be', () => {
+    expect(plainName(identity())).toBe('acme-web-gh-pr-12');
+    expect(nameCandidates(identity())[0]).toBe('acme-web-gh-pr-12');
+    expect(hashedName(identity({ owner: 'Acme', repository: 'we.b' }))).toMatch(/^acme-we-b-pr-12-[0-9a-f]{16}$/);
+  });
+
+  it('keeps the hash when a repository is renamed and changes it when it is made again', () => {
+    const before = hashedName(identity()).slice(-16);
+    expect(hashedName(identity({ owner: 'other', repository: 'name' })).slice(-16)).toBe(before);
+    expect(hashedName(identity({ repositoryRemoteId: 8n })).slice(-16)).not.toBe(before);
+    expect(hashedName(identity({ host: 'two.example' })).slice(-16)).not.toBe(before);
+    expect(hashedName(identity({ organizationId: 'other' })).slice(-16)).not.toBe(before);
+  });
+
+  it('gives 882 hostile identities valid and different names', () => {
+    const all = OWNERS.flatMap((owner, i) =>
+      REPOSITORIES.flatMap((repository, j) =>
+        [1, 12, 2_000_000].map((number) =>
+          identity({ owner, repository, number, repositoryRemoteId: BigInt(i * 100 + j) }),
+        ),
+      ),
+    );
+    expect(all).toHaveLength(882);
+    const names = allocate(all);
+    expect(new Set(names).size).toBe(882);
+    for (const name of names) {
+      expect(name).toMatch(/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/);
+      expect(name.length).toBeLessThanOrEqual(52);
+    }
+  });
+
+  it('is valid for any text, and different for different repositories', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary' }),
+        fc.string({ unit: 'binary' }),
+        fc.nat(),
+        fc.nat(),
+        (owner, repository, a, b) => {
+          const left = identity({ owner, repository, repositoryRemoteId: BigInt(a) });
+          const right = identity({ owner, repository, repositoryRemoteId: BigInt(b) });
+          for (const name of nameCandidates(left)) expect(isPreviewName(name) && name.length <= 52).toBe(true);
+          if (a !== b) expect(hashedName(left)).not.toBe(hashedName(right));
+        },
+      ),
+      { numRuns: 5_000 },
+    );
+  });
+});

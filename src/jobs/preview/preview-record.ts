@@ -1,0 +1,194 @@
+/** A preview's row with what belongs to it, and the statements that change it. */
+import type { PoolClient } from 'pg';
+import { z } from 'zod';
+import type { Store } from '../../store/database.js';
+import type { JobKey } from '../queue/queue.js';
+import type { Place } from './driver.js';
+import { nameCandidates } from './name.js';
+import type { Phase } from './state.js';
+
+export interface Places {
+  serving: Place | null;
+  candidate: Place | null;
+  retired: Place[];
+}
+
+export interface PreviewRecord extends Places {
+  id: string;
+  organizationId: string;
+  repositoryId: string;
+  pullRequestId: string;
+  name: string;
+  desiredState: 'running' | 'asleep' | 'absent';
+  desiredSha: string;
+  desiredVersion: bigint;
+  actor: { id: bigint; login: string } | null;
+  trustedSha: string | null;
+  phase: Phase | 'pending';
+  /** Who pushed which commit, as the forge said. */
+  pushers: Readonly<Record<string, { id: bigint; login: string }>>;
+  number: number;
+  repository: {
+    forge: string;
+    host: string;
+    remoteId: bigint;
+    owner: string;
+    name: string;
+    private: boolean;
+    status: string;
+  };
+}
+
+const placeSchema = z.looseObject({
+  id: z.string(),
+  sha: z.string(),
+  version: z.string(),
+  config: z.object({
+    build: z.array(z.string()),
+    start: z.string(),
+    health: z.string(),
+    workingDirectory: z.string(),
+    env: z.record(z.string(), z.string()),
+  }),
+  built: z.boolean(),
+  answered: z.boolean(),
+  restarts: z.number(),
+  failure: z.object({ cause: z.string(), log: z.string() }).nullable(),
+  port: z.number().nullable(),
+  handle: z.unknown(),
+});
+
+const stateSchema = z.object({
+  serving: placeSchema.nullish().transform((place) => place ?? null),
+  candidate: placeSchema.nullish().transform((place) => place ?? null),
+  retired: z.array(placeSchema).default([]),
+  pushers: z.record(z.string(), z.object({ id: z.string().transform(BigInt), login: z.string() })).default({}),
+});
+
+interface Row {
+  repository_id: string;
+  pull_request_id: string;
+  name: string;
+  desired_state: PreviewRecord['desiredState'];
+  desired_sha: string | null;
+  desired_version: bigint | string;
+  actor_id: bigint | string | null;
+  actor_login: string | null;
+  trusted_sha: string | null;
+  phase: PreviewRecord['phase'];
+  driver_state: unknown;
+  number: number;
+  forge: string;
+  host: string;
+  remote_id: bigint | string;
+  remote_owner: string;
+  remote_name: string;
+  private: boolean;
+  status: string;
+}
+
+/** What a `driver_state` column says of places. @throws when it is not ours */
+export function placesOf(driverState: unknown): Places {
+  return stateSchema.parse(driverState);
+}
+
+/** Undefined when the row is gone. */
+export async function readPreview(store: Store, key: JobKey): Promise<PreviewRecord | undefined> {
+  const { rows } = await store.tenant(key.organizationId, (tx) =>
+    tx.query<Row>(
+      `SELECT p.repository_id, p.pull_request_id, p.name, p.desired_state, p.desired_sha, p.desired_version, p.actor_id,
+         p.actor_login, p.trusted_sha, p.phase, p.driver_state, q.number, r.forge, r.host, r.remote_id, r.remote_owner,
+         r.remote_name, r.private, r.status
+       FROM preview p JOIN pull_request q ON q.id = p.pull_request_id JOIN repository r ON r.id = p.repository_id
+       WHERE p.id = $1`,
+      [key.id],
+    ),
+  );
+  const row = rows[0];
+  if (row === undefined) return undefined;
+  return {
+    id: key.id,
+    organizationId: key.organizationId,
+    repositoryId: row.repository_id,
+    pullRequestId: row.pull_request_id,
+    name: row.name,
+    desiredState: row.desired_state,
+    desiredSha: row.desired_sha ?? '',
+    desiredVersion: BigInt(row.desired_version),
+    actor:
+      row.actor_id === null || row.actor_login === null ? null : { id: BigInt(row.actor_id), login: row.actor_login },
+    trustedSha: row.trusted_sha,
+    phase: row.phase,
+    ...stateSchema.parse(row.driver_state),
+    number: row.number,
+    repository: {
+      forge: row.forge,
+      host: row.host,
+      remoteId: BigInt(row.remote_id),
+      owner: row.remote_owner,
+      name: row.remote_name,
+      private: row.private,
+      status: row.status,
+    },
+  };
+}
+
+/** Writes the places down. Pushers, which handlers write, stay as they are. */
+export async function writePlaces(tx: PoolClient, id: string, places: Places): Promise<void> {
+  const { serving, candidate, retired } = places;
+  await tx.query('UPDATE preview SET driver_state = driver_state || $2::jsonb, updated_at = now() WHERE id = $1', [
+    id,
+    JSON.stringify({ serving, candidate, retired }),
+  ]);
+}
+
+/** The forge says the pull request is closed, or its head is another commit: what is wanted changes with it. */
+export async function followForge(
+  tx: PoolClient,
+  record: PreviewRecord,
+  change: { closed: true } | { closed: false; sha: string },
+): Promise<void> {
+  const actor = change.closed ? record.actor : (record.pushers[change.sha] ?? null);
+  await tx.query(
+    `UPDATE preview SET desired_state = $2, desired_sha = $3, actor_id = $4, actor_login = $5,
+       desired_version = desired_version + 1, attempts = 0, next_attempt_at = NULL, updated_at = now()
+     WHERE id = $1 AND desired_version = $6`,
+    [
+      record.id,
+      change.closed ? 'absent' : 'running',
+      change.closed ? record.desiredSha : change.sha,
+      actor?.id ?? null,
+      actor?.login ?? null,
+      record.desiredVersion,
+    ],
+  );
+}
+
+function isUniqueViolation(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '23505';
+}
+
+/** Gives the preview its name when it has none yet: the plain one unless somebody else, of any tenant, has it. */
+export async function allocateName(store: Store, record: PreviewRecord, tag: string): Promise<string> {
+  if (!record.name.startsWith('unnamed-')) return record.name;
+  const { forge, host, remoteId, owner, name } = record.repository;
+  const identity = { forge, host, tag, owner, number: record.number };
+  const names = nameCandidates({
+    ...identity,
+    organizationId: record.organizationId,
+    repositoryRemoteId: remoteId,
+    repository: name,
+  });
+  for (const candidate of names) {
+    try {
+      await store.tenant(record.organizationId, (tx) =>
+        tx.query('UPDATE preview SET name = $2, updated_at = now() WHERE id = $1', [record.id, candidate]),
+      );
+      return candidate;
+    } catch (error) {
+      // Taken. Another tenant's row cannot be seen, so the constraint is the only one who can tell.
+      if (!isUniqueViolation(error)) throw error;
+    }
+  }
+  throw new Error(`every name of preview ${record.id} is taken`);
+}

@@ -1,0 +1,242 @@
+/** Runs previews as isolated processes of this machine. */
+import { get } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import type { GitMirrors } from '../../effects/git/mirror.js';
+import { cleanEnvironment } from '../../effects/process/clean-environment.js';
+import { listensOn } from '../../effects/process/process-table.js';
+import type { Sandbox, SandboxExit, Sandboxes } from '../../effects/process/sandbox.js';
+import { pause } from '../../lib/clock.js';
+import { ForgewayError } from '../../lib/errors.js';
+import { shortSha } from '../../lib/ids.js';
+import type { BuildFacts, Place, PreviewDriver } from './driver.js';
+
+export interface ProcessDriverOptions {
+  mirrors: GitMirrors;
+  sandboxes: Sandboxes;
+  buildTimeoutMs: number;
+  readyTimeoutMs: number;
+  /** Refs that a forge keeps for a pull request, for servers that hand out no bare SHA. */
+  pullRequestRefs?: (number: number) => readonly string[];
+}
+
+const LOG_LINES = 40;
+const POLL_MS = 100;
+const RESTARTS = 3;
+const HEALTH_TIMEOUT_MS = 5_000;
+
+function isSandbox(value: unknown): value is Sandbox {
+  return typeof value === 'object' && value !== null && 'id' in value && 'uid' in value && 'process' in value;
+}
+
+/** How the end of a command reads to a person. */
+function causeOf(what: string, exit: SandboxExit, seconds: number): string {
+  const causes: Record<SandboxExit['reason'], string> = {
+    exit: `${what} ended with code ${exit.code}`,
+    time: `${what} took longer than ${seconds} s`,
+    disk: `${what} filled more disk than it may`,
+    files: `${what} made more files than it may`,
+    memory: `${what} used more memory than it may`,
+    killed: `${what} was stopped from outside`,
+  };
+  return causes[exit.reason];
+}
+
+/** The status a server answers with on a path, or undefined when it does not answer in time. */
+function statusOf(port: number, path: string, signal: AbortSignal): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(HEALTH_TIMEOUT_MS)]);
+    const request = get({ host: '127.0.0.1', port, path, signal: limit, agent: false }, (response) => {
+      resolve(response.statusCode);
+      response.destroy();
+    });
+    request.once('error', () => resolve(undefined));
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}
+
+export function createProcessDriver(options: ProcessDriverOptions): PreviewDriver {
+  const { mirrors, sandboxes, buildTimeoutMs, readyTimeoutMs } = options;
+  const refsOf = options.pullRequestRefs ?? ((number: number) => [`refs/pull/${number}/head`]);
+
+  /** The record on disk knows more than the row when a worker died between the two. */
+  async function sandboxOf(place: Place): Promise<Sandbox | undefined> {
+    return (
+      (await sandboxes.list()).find((sandbox) => sandbox.id === place.id) ??
+      (isSandbox(place.handle) ? place.handle : undefined)
+    );
+  }
+
+  function environment(place: Place, facts: BuildFacts, port: number): Record<string, string> {
+    const workspace = sandboxes.workspaceInside(place.id);
+    return cleanEnvironment({
+      home: join(workspace, 'home'),
+      tmp: sandboxes.probe.namespaces ? '/tmp' : join(workspace, 'home'),
+      programs: sandboxes.programs,
+      port,
+      sha: place.sha,
+      pullRequest: facts.number,
+      extra: place.config.env,
+    });
+  }
+
+  const cwdOf = (place: Place) => join('source', place.config.workingDirectory);
+
+  async function failed(place: Place, cause: string): Promise<Place> {
+    const log = await sandboxes.logTail(place.id, LOG_LINES);
+    const last = log.split('\n').at(-1)?.trim() ?? '';
+    return { ...place, failure: { cause: last === '' ? cause : `${cause}: ${last.slice(0, 200)}`, log } };
+  }
+
+  async function runBuild(place: Place, facts: BuildFacts, created: Sandbox, signal: AbortSignal): Promise<Place> {
+    if (place.config.build.length === 0) return { ...place, built: true, handle: created };
+    const seconds = Math.ceil(buildTimeoutMs / 1_000);
+    const running = await sandboxes.start(created, {
+      argv: ['/bin/sh', '-e', '-c', place.config.build.join('\n')],
+      env: environment(place, facts, 0),
+      cwd: cwdOf(place),
+      seconds,
+    });
+    for (;;) {
+      const exit = await sandboxes.exitOf(running);
+      if (exit !== undefined) {
+        await sandboxes.stop(running);
+        const now = { ...place, handle: running };
+        if (exit.reason === 'killed')
+          throw new ForgewayError('FORGEWAY_WORKER_DIED', 'The build was stopped from outside.');
+        if (exit.code === 0 && exit.reason === 'exit') return { ...now, built: true };
+        return failed(now, causeOf('The build', exit, seconds));
+      }
+      if (signal.aborted) {
+        await sandboxes.stop(running);
+        throw signal.reason;
+      }
+      await pause(POLL_MS, signal);
+    }
+  }
+
+  return {
+    async observe(place) {
+      if (place.failure !== null) return 'failed';
+      if (!place.built) return 'unfinished';
+      const sandbox = await sandboxOf(place);
+      // Somebody removed it behind our back.
+      if (sandbox === undefined) return 'unfinished';
+      if (place.port === null || sandbox.process === null) return 'built';
+      const exit = await sandboxes.exitOf(sandbox);
+      if (exit === undefined) return place.answered ? 'ready' : 'started';
+      if (exit.reason === 'killed') return 'built';
+      return place.restarts >= RESTARTS ? 'failed' : 'crashed';
+    },
+
+    async build(place, facts, signal) {
+      const leftover = await sandboxOf(place);
+      if (leftover !== undefined) await sandboxes.destroy(leftover);
+      const sandbox = await sandboxes.create(place.id);
+      await mirrors.checkout({
+        repositoryId: facts.repositoryId,
+        source: await facts.source(),
+        sha: place.sha,
+        fallbackRefs: refsOf(facts.number),
+        target: sandboxes.sourceDirectory(place.id),
+        signal,
+      });
+      await sandboxes.handOver(sandbox);
+      return runBuild(place, facts, sandbox, signal);
+    },
+
+    async start(place, facts) {
+      const sandbox = await sandboxOf(place);
+      if (sandbox === undefined)
+        throw new ForgewayError('FORGEWAY_PREVIEW_FAILED', 'What was built is no longer there.');
+      const exit = sandbox.process === null ? undefined : await sandboxes.exitOf(sandbox);
+      const crashed = place.port !== null && exit !== undefined && exit.reason !== 'killed';
+      await sandboxes.stop(sandbox);
+      const port = await freePort();
+      const handle = await sandboxes.start(sandbox, {
+        argv: ['/bin/sh', '-c', place.config.start],
+        env: environment(place, facts, port),
+        cwd: cwdOf(place),
+        seconds: 0,
+      });
+      return { ...place, port, handle, answered: false, restarts: place.restarts + (crashed ? 1 : 0) };
+    },
+
+    async awaitReady(place, signal) {
+      const sandbox = await sandboxOf(place);
+      const { port } = place;
+      if (sandbox === undefined || port === null) return failed(place, 'The preview is no longer there');
+      const until = performance.now() + readyTimeoutMs;
+      const seconds = Math.ceil(readyTimeoutMs / 1_000);
+      const state = { status: undefined as number | undefined, open: false };
+      while (performance.now() < until) {
+        const exit = await sandboxes.exitOf(sandbox);
+        if (exit !== undefined) return failed(place, causeOf('The start command', exit, seconds));
+        // Only its own socket counts: another process may have taken the port in the meantime.
+        state.open = await listensOn(port, sandbox.uid ?? undefined);
+        if (state.open) state.status = await statusOf(port, place.config.health, signal);
+        if (state.status !== undefined && state.status < 500) return { ...place, answered: true };
+        signal.throwIfAborted();
+        await pause(POLL_MS, signal);
+      }
+      await sandboxes.stop(sandbox);
+      const saw = state.open
+        ? `${place.config.health} answered ${state.status === undefined ? 'nothing' : `with ${state.status}`}`
+        : 'nothing listened on $PORT';
+      return failed(place, `Not ready after ${seconds} s, ${saw}`);
+    },
+
+    async giveUp(place) {
+      const sandbox = await sandboxOf(place);
+      const exit = sandbox === undefined ? undefined : await sandboxes.exitOf(sandbox);
+      return failed(place, exit === undefined ? 'The preview ended by itself' : causeOf('The preview', exit, 0));
+    },
+
+    async stop(place) {
+      const sandbox = await sandboxOf(place);
+      if (sandbox !== undefined) await sandboxes.stop(sandbox);
+      return { ...place, port: null, answered: false };
+    },
+
+    async remove(place, repositoryId) {
+      const sandbox = await sandboxOf(place);
+      if (sandbox !== undefined) await sandboxes.destroy(sandbox);
+      await mirrors.prune(repositoryId);
+    },
+
+    async list() {
+      return (await sandboxes.list()).map(({ id }) => id);
+    },
+
+    async removeUnknown(id) {
+      const sandbox = (await sandboxes.list()).find((candidate) => candidate.id === id);
+      if (sandbox !== undefined) await sandboxes.destroy(sandbox);
+    },
+  };
+}
+
+/** A new place for a commit, not yet built. */
+export function newPlace(o: { previewId: string; sha: string; version: bigint; config: Place['config'] }): Place {
+  return {
+    id: `${o.previewId}-${shortSha(o.sha)}-${o.version}-${Date.now().toString(36)}`,
+    sha: o.sha,
+    version: o.version.toString(),
+    config: o.config,
+    built: false,
+    answered: false,
+    restarts: 0,
+    failure: null,
+    port: null,
+    handle: null,
+  };
+}

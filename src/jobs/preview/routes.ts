@@ -1,0 +1,101 @@
+/** Which preview a host name belongs to, for the gateway; and what the gateway tells us back: opened, wake. */
+import type { Store } from '../../store/database.js';
+import type { JobQueue } from '../queue/queue.js';
+import { organizationIds } from './capacity.js';
+import { askPreview } from './desired.js';
+import { isPreviewName } from './name.js';
+import { placesOf } from './preview-record.js';
+import type { Phase } from './state.js';
+
+export interface PreviewRoute {
+  id: string;
+  organizationId: string;
+  name: string;
+  phase: Phase | 'pending';
+  /** Set while something answers there, whatever the phase: an older commit serves while a newer one is built. */
+  port: number | null;
+  /** Only visitors with a signed link may see it. */
+  private: boolean;
+  /** For the visitor, when there is nothing to serve. */
+  message: string | null;
+}
+
+export interface PreviewRoutes {
+  /** Undefined when no preview has this name. May be a moment old. */
+  find(name: string): Promise<PreviewRoute | undefined>;
+  /** A visitor came; written down at most once a minute. */
+  opened(route: PreviewRoute): Promise<void>;
+  /** Wakes it when it sleeps. */
+  wake(route: PreviewRoute): Promise<void>;
+}
+
+interface Row {
+  id: string;
+  phase: PreviewRoute['phase'];
+  message: string | null;
+  private: boolean;
+  driver_state: unknown;
+}
+
+const FRESH_MS = 250;
+const OPENED_MS = 60_000;
+const REMEMBERED = 1_000;
+
+/** @param o.store as the worker role, which may list all organizations */
+export function createPreviewRoutes(o: { store: Store; queue: JobQueue }): PreviewRoutes {
+  const { store, queue } = o;
+  const found = new Map<string, { at: number; route: Promise<PreviewRoute | undefined> }>();
+  const openedAt = new Map<string, number>();
+
+  async function read(name: string): Promise<PreviewRoute | undefined> {
+    for (const organizationId of await organizationIds(store)) {
+      const { rows } = await store.tenant(organizationId, (tx) =>
+        tx.query<Row>(
+          `SELECT p.id, p.phase, p.message, r.private, p.driver_state FROM preview p
+           JOIN repository r ON r.id = p.repository_id WHERE p.name = $1 AND p.phase <> 'gone'`,
+          [name],
+        ),
+      );
+      const row = rows[0];
+      if (row === undefined) continue;
+      const { serving } = placesOf(row.driver_state);
+      const port = serving?.answered ? serving.port : null;
+      return { id: row.id, organizationId, name, phase: row.phase, port, private: row.private, message: row.message };
+    }
+    return undefined;
+  }
+
+  return {
+    find(name) {
+      if (!isPreviewName(name)) return Promise.resolve(undefined);
+      const known = found.get(name);
+      const now = performance.now();
+      if (known !== undefined && now - known.at < FRESH_MS) return known.route;
+      const route = read(name);
+      // Names come from strangers; what is remembered must not grow with them.
+      if (found.size >= REMEMBERED) found.clear();
+      found.set(name, { at: now, route });
+      route.catch(() => found.delete(name));
+      return route;
+    },
+
+    async opened(route) {
+      const now = performance.now();
+      if (now - (openedAt.get(route.id) ?? Number.NEGATIVE_INFINITY) < OPENED_MS) return;
+      if (openedAt.size >= REMEMBERED) openedAt.clear();
+      openedAt.set(route.id, now);
+      await store.tenant(route.organizationId, (tx) =>
+        tx.query('UPDATE preview SET last_opened_at = now() WHERE id = $1', [route.id]),
+      );
+    },
+
+    async wake(route) {
+      const asked = await store.tenant(route.organizationId, async (tx) => {
+        await tx.query('UPDATE preview SET last_opened_at = now() WHERE id = $1', [route.id]);
+        return askPreview(tx, { previewId: route.id, to: 'wake' });
+      });
+      if (asked === null) return;
+      await queue.poke({ organizationId: route.organizationId, id: route.id }, { version: asked.version });
+    },
+  };
+}
