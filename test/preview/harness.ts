@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { createPermissions } from '../../src/accounts/permissions.js';
 import { createGitMirrors } from '../../src/effects/git/mirror.js';
 import { listProcesses } from '../../src/effects/process/process-table.js';
-import { openSandboxes, type SandboxProbe, type Sandboxes } from '../../src/effects/process/sandbox.js';
+import { openSandboxes, type Sandboxes, type SandboxProbe } from '../../src/effects/process/sandbox.js';
 import { wantNoPreview, wantPreview } from '../../src/jobs/preview/desired.js';
 import type { PreviewDriver } from '../../src/jobs/preview/driver.js';
 import { type PreviewMonitor, startPreviewMonitor } from '../../src/jobs/preview/monitor.js';
@@ -67,13 +67,18 @@ export function open(port: number | null | undefined, path = '/'): Promise<Page 
   });
 }
 
-export async function eventually<T>(what: () => Promise<T | undefined | false>, describeLast?: () => unknown): Promise<T> {
-  for (let round = 0; round < 500; round += 1) {
+export async function eventually<T>(
+  what: () => Promise<T | undefined | null | false>,
+  describeLast?: () => unknown,
+): Promise<T> {
+  for (let round = 0; round < 400; round += 1) {
     const value = await what();
-    if (value !== undefined && value !== false) return value;
+    if (value !== undefined && value !== null && value !== false) return value;
     await sleep(50);
   }
-  throw new Error(`did not come about: ${JSON.stringify(describeLast?.() ?? null, (_, v) => (typeof v === 'bigint' ? `${v}` : v))}`);
+  throw new Error(
+    `did not come about: ${JSON.stringify(describeLast?.() ?? null, (_, v) => (typeof v === 'bigint' ? `${v}` : v))}`,
+  );
 }
 
 /** A web server that says which commit it is. */
@@ -164,7 +169,11 @@ export async function createHarness(o: {
   const reportQueue: JobQueue = { name: 'report', poke: async (key) => void reported.push(key) };
 
   const openOnce = () =>
-    openSandboxes({ directory: join(directory, 'work'), probe: o.probe, limits: { memoryMb: 300, processes: 60, diskMb: 60 } });
+    openSandboxes({
+      directory: join(directory, 'work'),
+      probe: o.probe,
+      limits: { memoryMb: 300, processes: 60, diskMb: 60 },
+    });
   const sandboxes: Sandboxes = await openOnce();
   const driverOf = (from: Sandboxes): PreviewDriver =>
     createProcessDriver({
@@ -179,7 +188,12 @@ export async function createHarness(o: {
     ...{ store, locks, log, metrics, driver },
     pokes: { preview: previewQueue, sync: nowhere, report: reportQueue },
     octokitFor: async () => octokit,
-    gitAccess: async () => ({ url: `${gitServer.url}/acme/web.git`, origin: gitServer.url, username: 'x', password: PASSWORD }),
+    gitAccess: async () => ({
+      url: `${gitServer.url}/acme/web.git`,
+      origin: gitServer.url,
+      username: 'x',
+      password: PASSWORD,
+    }),
     permissions: createPermissions({ clock: { now: () => new Date(Date.now() + forge.requests.length * 61_000) } }),
     tagOf: () => 'fx',
     addressOf: ({ name }) => `http://${name}.preview.localhost:1`,
@@ -218,7 +232,7 @@ export async function createHarness(o: {
         tx.query(
           `INSERT INTO pull_request (id, organization_id, repository_id, forge, host, remote_repository_id, remote_id,
              remote_owner, remote_name, number, title, state, head_branch, base_branch, head_sha, base_sha, url, remote_updated_at)
-           VALUES ($1, $2, $3, 'forge-x', 'forge.example', 7, $4, 'acme', 'web', $4, 't', 'open', $5, 'main', $6, $6, 'https://x', now())`,
+           VALUES ($1, $2, $3, 'forge-x', 'forge.example', 7, $4::int, 'acme', 'web', $4::int, 't', 'open', $5, 'main', $6, $6, 'https://x', now())`,
           [id, organizationId, repositoryId, number, branch, sha],
         ),
       );
@@ -267,7 +281,9 @@ export async function createHarness(o: {
       return rows;
     },
 
-    async comment(pullRequestId: string): Promise<Record<string, { status: string; note?: string; links: unknown[] }> | undefined> {
+    async comment(
+      pullRequestId: string,
+    ): Promise<Record<string, { status: string; note?: string; links: unknown[] }> | undefined> {
       const { rows } = await store.tenant(organizationId, (tx) =>
         tx.query('SELECT sections FROM sticky_comment WHERE pull_request_id = $1', [pullRequestId]),
       );

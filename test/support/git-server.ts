@@ -35,7 +35,8 @@ export interface GitServer {
   close(): Promise<void>;
 }
 
-const PATH_PATTERN = /^\/([A-Za-z0-9._-]+)\/([A-Za-z0-9._-]+?)(?:\.git)?(\/(?:info\/refs|git-upload-pack|git-receive-pack|HEAD|objects\/.*))$/;
+const PATH_PATTERN =
+  /^\/([A-Za-z0-9._-]+)\/([A-Za-z0-9._-]+?)(?:\.git)?(\/(?:info\/refs|git-upload-pack|git-receive-pack|HEAD|objects\/.*))$/;
 
 function credentialOf(request: IncomingMessage): GitCredential | undefined {
   const [scheme, encoded] = (request.headers.authorization ?? '').split(' ');

@@ -2,7 +2,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openSandboxes, probeSandbox, type SandboxLimits, type Sandboxes } from '../../src/effects/process/sandbox.js';
+import { openSandboxes, probeSandbox, type Sandboxes, type SandboxLimits } from '../../src/effects/process/sandbox.js';
 import { ForgewayError } from '../../src/lib/errors.js';
 
 export const TEST_LIMITS: SandboxLimits = { memoryMb: 300, processes: 60, diskMb: 60 };

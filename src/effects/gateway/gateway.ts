@@ -1,0 +1,222 @@
+/**
+ * The listener that people open previews through. It has its own port and domain, so that a preview shares no origin with
+ * our API: it knows each preview by host name, hands the request on, and keeps our cookies away from it.
+ */
+
+import type { IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import httpProxy from '@fastify/http-proxy';
+import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
+import { type Clock, systemClock } from '../../lib/clock.js';
+import { messageOf } from '../../lib/errors.js';
+import type { Logger } from '../../lib/logger.js';
+import { cookieValue, ownHostCookies, withoutOurCookies } from './cookies.js';
+import { type Page, pages } from './pages.js';
+import { LINK_COOKIE, LINK_PARAMETER, type VisitorLinks } from './visitor-link.js';
+
+/** What the gateway must know about a preview. */
+export interface GatewayRoute {
+  id: string;
+  phase: 'pending' | 'waiting' | 'building' | 'ready' | 'failed' | 'sleeping' | 'gone';
+  /** Port on this machine where it answers; null while nothing does. */
+  port: number | null;
+  private: boolean;
+  message: string | null;
+}
+
+export interface GatewayOptions<R extends GatewayRoute> {
+  host: string;
+  /** 0 picks a free one. */
+  port: number;
+  /** Previews are its direct sub-domains. */
+  domain: string;
+  /** By the first label of the host name. */
+  find: (name: string) => Promise<R | undefined>;
+  opened: (route: R) => Promise<void>;
+  wake: (route: R) => Promise<void>;
+  links: VisitorLinks;
+  log: Logger;
+  /** Largest request body handed on; default 25 MiB. */
+  bodyLimit?: number;
+  /** Longest wait for the preview's answer to begin; default 60 s. */
+  timeoutMs?: number;
+  clock?: Clock;
+}
+
+export interface Gateway {
+  port: number;
+  /** Ends open connections. */
+  close(): Promise<void>;
+}
+
+const HOP_BY_HOP = [
+  ...['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer'],
+  ...['transfer-encoding', 'upgrade'],
+];
+const FORWARDED = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-forwarded-port',
+  'x-real-ip',
+];
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Where the preview answers; set before a request is handed on. */
+    previewOrigin: string;
+  }
+}
+
+function send(reply: FastifyReply, { status, html }: Page) {
+  return reply
+    .code(status)
+    .headers({
+      'content-type': 'text/html; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-robots-tag': 'noindex, nofollow',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+      ...(status === 503 ? { 'retry-after': '3' } : {}),
+    })
+    .send(html);
+}
+
+/** Headers as the preview gets them. */
+function forwardedHeaders(request: FastifyRequest, headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const kept = Object.entries(headers).filter(
+    ([name]) => !HOP_BY_HOP.includes(name) && !FORWARDED.includes(name) && !name.startsWith('x-forgeway'),
+  );
+  const cookie = withoutOurCookies(request.headers.cookie);
+  const { cookie: _, ...rest } = Object.fromEntries(kept);
+  return {
+    ...rest,
+    ...(cookie === undefined ? {} : { cookie }),
+    host: request.headers.host ?? '',
+    'x-forwarded-for': request.socket.remoteAddress ?? '',
+    'x-forwarded-host': request.headers.host ?? '',
+    'x-forwarded-proto': request.protocol,
+  };
+}
+
+/** Headers as the visitor gets them. */
+function returnedHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const kept = Object.entries(headers).filter(([name]) => !HOP_BY_HOP.includes(name.toLowerCase()));
+  const { 'set-cookie': cookies, ...rest }: IncomingHttpHeaders = Object.fromEntries(kept);
+  const own = ownHostCookies([cookies ?? []].flat());
+  return { ...rest, ...(own.length === 0 ? {} : { 'set-cookie': own }), 'x-robots-tag': 'noindex, nofollow' };
+}
+
+/** Starts to listen. Rejects when the port is taken. */
+export async function startGateway<R extends GatewayRoute>(options: GatewayOptions<R>): Promise<Gateway> {
+  const { domain, find, opened, wake, links, log, clock = systemClock } = options;
+  const { bodyLimit = 25 * 1024 * 1024, timeoutMs = 60_000 } = options;
+
+  const server = fastify({
+    bodyLimit,
+    requestTimeout: 120_000,
+    connectionTimeout: 0,
+    keepAliveTimeout: 30_000,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 16_384 },
+  });
+  server.decorateRequest('previewOrigin', '');
+
+  function nameOf(request: FastifyRequest): string | undefined {
+    const host = (request.headers.host ?? '').toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '');
+    if (!host.endsWith(`.${domain}`)) return undefined;
+    const name = host.slice(0, -domain.length - 1);
+    return name.includes('.') ? undefined : name;
+  }
+
+  /** Lets a visitor with a good link or cookie pass. False when the answer has been sent. */
+  function admit(request: FastifyRequest, reply: FastifyReply, route: R): boolean {
+    const target = new URL(request.url, 'http://preview.invalid');
+    const token = target.searchParams.get(LINK_PARAMETER);
+    const now = clock.now();
+    if (token !== null && links.isValid(token, route.id, now)) {
+      target.searchParams.delete(LINK_PARAMETER);
+      const secure = request.protocol === 'https' ? '; Secure' : '';
+      // The link is left behind at once, so that it reaches neither the preview nor a Referer.
+      void reply
+        .header('set-cookie', `${LINK_COOKIE}=${token}; Path=/; HttpOnly; SameSite=Lax${secure}`)
+        .header('cache-control', 'no-store')
+        .header('referrer-policy', 'no-referrer')
+        .redirect(`${target.pathname.replace(/^\/+/, '/')}${target.search}`, 302);
+      return false;
+    }
+    if (links.isValid(cookieValue(request.headers.cookie, LINK_COOKIE) ?? '', route.id, now)) return true;
+    void send(reply, pages.linkNeeded());
+    return false;
+  }
+
+  async function pageInstead(route: R): Promise<Page> {
+    switch (route.phase) {
+      case 'sleeping':
+        await wake(route);
+        return pages.waking();
+      case 'waiting':
+        return pages.waiting(route.message);
+      case 'failed':
+        return pages.failed(route.message);
+      case 'gone':
+        return pages.unknown();
+      default:
+        return pages.building(route.message);
+    }
+  }
+
+  server.addHook('onRequest', async (request, reply) => {
+    const name = nameOf(request);
+    const route = name === undefined ? undefined : await find(name);
+    if (route === undefined) return send(reply, pages.unknown());
+    if (route.private && !admit(request, reply, route)) return reply;
+    if (route.port === null) return send(reply, await pageInstead(route));
+    if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return send(reply, pages.tooLarge());
+    request.previewOrigin = `http://127.0.0.1:${route.port}`;
+    opened(route).catch((error: unknown) => log.warn({ error: messageOf(error) }, 'a visit was not written down'));
+  });
+
+  server.setErrorHandler((error, _request, reply) => {
+    log.warn({ error: messageOf(error) }, 'preview request failed');
+    return send(reply, pages.broken());
+  });
+  server.setNotFoundHandler((_request, reply) => send(reply, pages.unknown()));
+
+  const wsClientOptions = {
+    headers: {},
+    handshakeTimeout: timeoutMs,
+    rewriteRequestHeaders: (_headers: unknown, request: FastifyRequest) => {
+      const names = ['origin', 'user-agent', 'accept-language', 'authorization'];
+      const kept = names.flatMap((name) =>
+        request.headers[name] === undefined ? [] : [[name, request.headers[name]]],
+      );
+      return forwardedHeaders(request, Object.fromEntries(kept));
+    },
+  };
+  await server.register(httpProxy, {
+    upstream: '',
+    websocket: true,
+    disableCache: true,
+    disableRequestLogging: true,
+    undici: { connections: 64, headersTimeout: timeoutMs, bodyTimeout: 0 },
+    replyOptions: {
+      getUpstream: (request) => (request as FastifyRequest).previewOrigin,
+      rewriteRequestHeaders: (request, headers) => forwardedHeaders(request as FastifyRequest, headers),
+      rewriteHeaders: returnedHeaders,
+      // A preview's own 503 is its answer, not ours to repeat.
+      retryDelay: () => null,
+      onError: (reply, { error }) => {
+        log.debug({ error: messageOf(error) }, 'preview did not answer');
+        void send(reply as FastifyReply, pages.unreachable());
+      },
+    },
+    wsClientOptions,
+  });
+
+  await server.listen({ host: options.host, port: options.port });
+  const { port } = server.server.address() as AddressInfo;
+  return { port, close: () => server.close() };
+}

@@ -1,0 +1,152 @@
+/**
+ * Runs git with an argument list, an environment built from scratch and a configuration that nothing on this machine or
+ * in a repository can change. Plain spawn and not simple-git: we need every variable, the exact argv, limits on the
+ * child and its output as a stream, and parse nothing but SHAs, so the library would only stand in between.
+ */
+import { spawn } from 'node:child_process';
+import { ForgewayError } from '../../lib/errors.js';
+import { redactText } from '../../lib/redact.js';
+import { SYSTEM_PATH } from '../process/clean-environment.js';
+
+export interface GitCredential {
+  username: string;
+  password: string;
+  /** The only origin it may be sent to, such as `https://github.com`. */
+  origin: string;
+}
+
+export interface GitRunOptions {
+  gitDir?: string;
+  credential?: GitCredential;
+  timeoutMs: number;
+  /** Largest single file git may write, in bytes; a pack is one file. */
+  maxFileBytes?: number;
+  signal?: AbortSignal;
+  /** Called with each part of the standard output instead of collecting it; false ends the command. */
+  onOutput?: (chunk: Buffer) => boolean;
+}
+
+/** Settings of every command, as [key, value]. */
+const CONFIGURATION: readonly (readonly [string, string])[] = [
+  ['core.hooksPath', '/dev/null'],
+  ['core.fsmonitor', 'false'],
+  ['core.protectHFS', 'true'],
+  ['core.protectNTFS', 'true'],
+  ['core.symlinks', 'true'],
+  ['core.longpaths', 'true'],
+  ['protocol.allow', 'never'],
+  ['protocol.http.allow', 'always'],
+  ['protocol.https.allow', 'always'],
+  ['http.followRedirects', 'false'],
+  ['http.lowSpeedLimit', '1000'],
+  ['http.lowSpeedTime', '60'],
+  ['credential.helper', ''],
+  ['submodule.recurse', 'false'],
+  ['fetch.recurseSubmodules', 'false'],
+  ['fetch.fsckObjects', 'true'],
+  ['transfer.fsckObjects', 'true'],
+  // Old but harmless repositories have these; what attacks use (.gitmodules, .git paths, symlinks of it) stays an error.
+  ['fetch.fsck.zeroPaddedFilemode', 'ignore'],
+  ['fetch.fsck.badTimezone', 'ignore'],
+  ['fetch.fsck.missingSpaceBeforeDate', 'ignore'],
+  ['gc.auto', '0'],
+  ['maintenance.auto', 'false'],
+  ['advice.detachedHead', 'false'],
+  ['filter.lfs.smudge', ''],
+  ['filter.lfs.process', ''],
+  ['filter.lfs.required', 'false'],
+  ['safe.directory', '*'],
+];
+
+/** The whole environment of a git process. The credential is here and nowhere else: not in argv, not in a file. */
+export function gitEnvironment(credential: GitCredential | undefined): Record<string, string> {
+  const settings = [...CONFIGURATION];
+  if (credential !== undefined) {
+    const basic = Buffer.from(`${credential.username}:${credential.password}`).toString('base64');
+    settings.push([`http.${new URL(credential.origin).origin}/.extraHeader`, `Authorization: Basic ${basic}`]);
+  }
+  return {
+    PATH: SYSTEM_PATH,
+    LC_ALL: 'C',
+    HOME: '/nonexistent',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_ATTR_NOSYSTEM: '1',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_LFS_SKIP_SMUDGE: '1',
+    GIT_NO_REPLACE_OBJECTS: '1',
+    GIT_CONFIG_COUNT: String(settings.length),
+    ...Object.fromEntries(
+      settings.flatMap(([key, value], index) => [
+        [`GIT_CONFIG_KEY_${index}`, key],
+        [`GIT_CONFIG_VALUE_${index}`, value],
+      ]),
+    ),
+  };
+}
+
+function withoutCredential(text: string, credential: GitCredential | undefined): string {
+  if (credential === undefined || credential.password === '') return redactText(text);
+  const basic = Buffer.from(`${credential.username}:${credential.password}`).toString('base64');
+  return redactText(text.replaceAll(credential.password, '[redacted]').replaceAll(basic, '[redacted]'));
+}
+
+const MESSAGE_BYTES = 8_192;
+const OUTPUT_BYTES = 1024 * 1024;
+
+/**
+ * Runs git to its end and answers its standard output.
+ * @throws ForgewayError FORGEWAY_GIT_FAILED with what git said, without credentials
+ */
+export function runGit(args: readonly string[], options: GitRunOptions): Promise<string> {
+  const { gitDir, credential, timeoutMs, maxFileBytes, signal, onOutput } = options;
+  const full = ['--no-optional-locks', ...(gitDir === undefined ? [] : ['--git-dir', gitDir]), ...args];
+  const limited =
+    maxFileBytes === undefined || process.platform !== 'linux'
+      ? { file: 'git', argv: full }
+      : { file: 'prlimit', argv: ['--core=0', `--fsize=${maxFileBytes}`, '--', 'git', ...full] };
+  return new Promise((resolve, reject) => {
+    // Of a group of its own, so that helpers such as git-remote-https end with it.
+    const child = spawn(limited.file, limited.argv, {
+      cwd: '/',
+      env: gitEnvironment(credential),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    const state = { bytes: 0, said: '', why: '' };
+    const out: Buffer[] = [];
+    const stop = (why: string) => {
+      state.why ||= why;
+      if (child.pid === undefined) return;
+      try {
+        process.kill(-child.pid, 'SIGKILL');
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+    };
+    const timer = setTimeout(() => stop(`took longer than ${Math.round(timeoutMs / 1_000)} s`), timeoutMs);
+    const onAbort = () => stop('was stopped');
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    child.stdout.on('data', (chunk: Buffer) => {
+      state.bytes += chunk.length;
+      if (onOutput !== undefined) {
+        if (!onOutput(chunk)) stop('was more than is allowed');
+      } else if (state.bytes <= OUTPUT_BYTES) out.push(chunk);
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      state.said = (state.said + chunk.toString('utf8')).slice(-MESSAGE_BYTES);
+    });
+    const finish = (code: number | null, problem: string) => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      if (code === 0 && state.why === '') return resolve(Buffer.concat(out).toString('utf8'));
+      const said = withoutCredential(state.said.trim() || problem, credential);
+      const why = state.why === '' ? `ended with ${code ?? 'a signal'}` : state.why;
+      const message = `git ${args[0]} ${why}: ${said.split('\n').slice(-4).join(' ').slice(0, 500)}`;
+      reject(new ForgewayError('FORGEWAY_GIT_FAILED', message, { details: { command: args[0] } }));
+    };
+    child.once('error', (error) => finish(-1, error.message));
+    child.once('close', (code) => finish(code, ''));
+  });
+}

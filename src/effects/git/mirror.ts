@@ -1,0 +1,198 @@
+/**
+ * Bare mirrors of repositories and checkouts of single commits from them. A commit is always named by its full SHA;
+ * branch names, which their authors choose, are never given to git.
+ */
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ForgewayError } from '../../lib/errors.js';
+import { removeTree } from '../process/run-tool.js';
+import { type GitCredential, runGit } from './git-command.js';
+
+export interface GitSource extends GitCredential {
+  /** HTTP address of the repository, under `origin`. */
+  url: string;
+}
+
+export interface CheckoutLimits {
+  /** Largest pack that is fetched, and largest file that is checked out, in bytes. */
+  packBytes: number;
+  /** All files of the commit together, in bytes. */
+  treeBytes: number;
+  files: number;
+  timeoutMs: number;
+}
+
+export interface CheckoutRequest {
+  /** Our own uuid of the repository: the name of its mirror. */
+  repositoryId: string;
+  source: GitSource;
+  /** 40 or 64 hex digits. */
+  sha: string;
+  /** Full refs to try when the server does not hand out the SHA itself, such as `refs/pull/12/head`. */
+  fallbackRefs: readonly string[];
+  /** A directory that does not exist yet. */
+  target: string;
+  signal?: AbortSignal;
+}
+
+export interface GitMirrors {
+  /**
+   * Puts the files of exactly this commit into `target`, as a detached worktree of the mirror.
+   * @throws ForgewayError FORGEWAY_GIT_FAILED
+   */
+  checkout(request: CheckoutRequest): Promise<void>;
+  /** Forgets worktrees whose directory is gone, and the mirror with its last worktree. Reads nothing inside a worktree. */
+  prune(repositoryId: string): Promise<void>;
+}
+
+export const defaultCheckoutLimits: CheckoutLimits = {
+  packBytes: 1024 ** 3,
+  treeBytes: 1024 ** 3,
+  files: 200_000,
+  timeoutMs: 300_000,
+};
+
+const SHA = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+const FULL_REF = /^refs\/[a-z-]+\/\d+\/head$/;
+const UUID = /^[0-9a-f-]{36}$/;
+
+function refuse(message: string): never {
+  throw new ForgewayError('FORGEWAY_GIT_FAILED', message);
+}
+
+/** Sums up the sizes in the output of `git ls-tree -r -l -z` as it arrives. */
+function treeMeter(limits: CheckoutLimits): { measure: (chunk: Buffer) => boolean } {
+  const state = { rest: '', files: 0, bytes: 0 };
+  return {
+    measure(chunk) {
+      const entries = (state.rest + chunk.toString('latin1')).split('\0');
+      state.rest = entries.pop() ?? '';
+      for (const entry of entries) {
+        state.files += 1;
+        state.bytes += Number(/^\S+ \S+ \S+ +(\d+)\t/.exec(entry)?.[1] ?? 0);
+      }
+      return state.files <= limits.files && state.bytes <= limits.treeBytes;
+    },
+  };
+}
+
+/** @param directory holds one bare repository per uuid; private to us */
+export function createGitMirrors(directory: string, limits: CheckoutLimits = defaultCheckoutLimits): GitMirrors {
+  /** Last piece of work per repository: one at a time. */
+  const queues = new Map<string, Promise<unknown>>();
+
+  function oneAtATime<T>(repositoryId: string, work: () => Promise<T>): Promise<T> {
+    const before = queues.get(repositoryId) ?? Promise.resolve();
+    const run = before.then(work, work);
+    const settled = run.then(
+      () => undefined,
+      () => undefined,
+    );
+    queues.set(repositoryId, settled);
+    void settled.then(() => {
+      if (queues.get(repositoryId) === settled) queues.delete(repositoryId);
+    });
+    return run;
+  }
+
+  const mirrorOf = (repositoryId: string): string => {
+    if (!UUID.test(repositoryId)) refuse('A repository has an invalid id.');
+    return join(directory, repositoryId);
+  };
+
+  /** Removes locks that a killed process left; nobody else works on the mirror now. */
+  async function clearLocks(gitDir: string): Promise<void> {
+    const names = await readdir(gitDir);
+    await Promise.all(names.filter((n) => n.endsWith('.lock')).map((n) => rm(join(gitDir, n), { force: true })));
+  }
+
+  async function open(repositoryId: string, sha: string): Promise<string> {
+    const gitDir = mirrorOf(repositoryId);
+    const format = sha.length === 64 ? 'sha256' : 'sha1';
+    const ready = await stat(join(gitDir, 'HEAD')).then(
+      () => true,
+      () => false,
+    );
+    if (!ready) {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await removeTree(gitDir);
+      await runGit(
+        ['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, '--end-of-options', gitDir],
+        {
+          timeoutMs: 30_000,
+        },
+      );
+    }
+    await clearLocks(gitDir);
+    return gitDir;
+  }
+
+  async function has(gitDir: string, sha: string): Promise<boolean> {
+    try {
+      await runGit(['rev-parse', '--quiet', '--verify', '--end-of-options', `${sha}^{commit}`], {
+        gitDir,
+        timeoutMs: 30_000,
+      });
+      return true;
+    } catch (error) {
+      if (error instanceof ForgewayError) return false;
+      throw error;
+    }
+  }
+
+  async function fetch(gitDir: string, request: CheckoutRequest): Promise<void> {
+    const { source, sha, signal } = request;
+    if (new URL(source.url).origin !== new URL(source.origin).origin) {
+      refuse('The repository’s address is not under the origin that its credential belongs to.');
+    }
+    const options = ['fetch', '--quiet', '--depth=1', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules'];
+    const failures: unknown[] = [];
+    for (const ref of [sha, ...request.fallbackRefs]) {
+      try {
+        await runGit([...options, '--end-of-options', source.url, ref], {
+          ...{ gitDir, signal, timeoutMs: limits.timeoutMs },
+          ...{ credential: source, maxFileBytes: limits.packBytes },
+        });
+      } catch (error) {
+        failures.push(error);
+      }
+      // Whatever a ref points at by now, only the commit that was asked for is used.
+      if (await has(gitDir, sha)) return;
+    }
+    throw failures[0] ?? new ForgewayError('FORGEWAY_GIT_FAILED', `The server does not hand out commit ${sha}.`);
+  }
+
+  return {
+    checkout(request) {
+      const { repositoryId, sha, target, signal } = request;
+      if (!SHA.test(sha)) refuse('A commit is named by its full SHA.');
+      if (request.fallbackRefs.some((ref) => !FULL_REF.test(ref))) refuse('A fallback ref has an unexpected form.');
+      return oneAtATime(repositoryId, async () => {
+        const gitDir = await open(repositoryId, sha);
+        if (!(await has(gitDir, sha))) await fetch(gitDir, request);
+        const { timeoutMs, packBytes } = limits;
+        // A small pack can unfold into millions of files, so they are counted before one is written.
+        await runGit(['ls-tree', '-r', '-l', '-z', '--full-tree', '--end-of-options', sha], {
+          ...{ gitDir, signal, timeoutMs, onOutput: treeMeter(limits).measure },
+        });
+        await runGit(['worktree', 'prune'], { gitDir, timeoutMs });
+        await runGit(['worktree', 'add', '--quiet', '--force', '--detach', '--end-of-options', target, sha], {
+          ...{ gitDir, signal, timeoutMs, maxFileBytes: packBytes },
+        });
+      });
+    },
+
+    prune: (repositoryId) =>
+      oneAtATime(repositoryId, async () => {
+        const gitDir = mirrorOf(repositoryId);
+        const there = await stat(gitDir).then(
+          () => true,
+          () => false,
+        );
+        if (!there) return;
+        await runGit(['worktree', 'prune'], { gitDir, timeoutMs: 60_000 });
+        const left = await readdir(join(gitDir, 'worktrees')).catch(() => []);
+        if (left.length === 0) await removeTree(gitDir);
+      }),
+  };
+}

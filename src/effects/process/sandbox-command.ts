@@ -1,0 +1,110 @@
+/** Puts together the argument list that starts a command under the limits and behind the walls of a mode. */
+import { join } from 'node:path';
+import { LOG_FILE_BYTES } from './captured-log.js';
+import { BUBBLEWRAP_BASE, type SandboxProbe } from './sandbox-probe.js';
+import { CLOSE_FILES, ENTER_ROOT, SUPERVISE } from './sandbox-script.js';
+
+export interface SandboxLimits {
+  memoryMb: number;
+  processes: number;
+  diskMb: number;
+}
+
+export interface SandboxPaths {
+  /** Belongs to the sandboxed user: source and home. */
+  tree: string;
+  /** Ours alone: log, exit record, pipe. */
+  run: string;
+  /** Where the new root directory is put together. */
+  root: string;
+}
+
+/** Where the workspace lies as the sandboxed command sees it. */
+export function workspaceInside(probe: SandboxProbe, paths: SandboxPaths): string {
+  return probe.namespaces ? '/workspace' : paths.tree;
+}
+
+export interface SandboxCommand {
+  /** The program and its arguments, run as given. */
+  argv: readonly string[];
+  env: Readonly<Record<string, string>>;
+  /** Directory inside the workspace, such as `source/app`. */
+  cwd: string;
+  /** 0 for a command that may run for ever. */
+  seconds: number;
+}
+
+const ETC = [
+  ...['alternatives', 'ca-certificates.conf', 'host.conf', 'hosts', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d'],
+  ...['localtime', 'mime.types', 'nsswitch.conf', 'os-release', 'protocols', 'resolv.conf', 'services', 'ssl'],
+];
+
+const KIB = 1_024;
+/** Private /tmp and /dev/shm, each; they live in memory. */
+const TMP_MB = 64;
+/** A workspace may hold one file per this many KiB of its disk limit, small ones included. */
+const KIB_PER_FILE = 4;
+
+/** @returns the launcher's argv; its process must be started detached and without open files of ours */
+export function launcherArgv(o: {
+  probe: SandboxProbe;
+  paths: SandboxPaths;
+  uid: number | null;
+  limits: SandboxLimits;
+  command: SandboxCommand;
+  /** Control file of a memory group, when there is one. */
+  memoryGroup: string | undefined;
+  /** Directory of programs outside the system's own, such as an nvm installation of node. */
+  programs: string | undefined;
+}): readonly string[] {
+  const { probe, paths, uid, limits, command, memoryGroup, programs } = o;
+  const inRoot = probe.mode === 'uid' && probe.namespaces;
+  const diskKb = limits.diskMb * KIB;
+  const limited = [
+    ...['prlimit', '--core=0', '--nofile=8192:8192', `--fsize=${diskKb * KIB}`],
+    ...(probe.mode === 'same-user' ? [] : [`--nproc=${limits.processes}`]),
+    ...(memoryGroup === undefined ? [`--data=${limits.memoryMb * KIB * KIB}`] : []),
+    '--',
+  ];
+  const variables = Object.entries(command.env).map(([name, value]) => `${name}=${value}`);
+  const clean = ['env', '-i', '-C', join(workspaceInside(probe, paths), command.cwd), ...variables, ...command.argv];
+  const drop = [
+    ...['setpriv', '--reuid', String(uid), '--regid', String(uid), '--clear-groups', '--no-new-privs'],
+    ...['--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'],
+  ];
+  const tmp = ['--size', String(TMP_MB * KIB * KIB), '--tmpfs'];
+  const bubble = [
+    ...[probe.bubblewrap, ...BUBBLEWRAP_BASE, ...tmp, '/tmp', ...tmp, '/dev/shm', '--symlink', '/tmp', '/var/tmp'],
+    ...ETC.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
+    ...['--ro-bind', join(paths.run, 'passwd'), '/etc/passwd', '--ro-bind', join(paths.run, 'group'), '/etc/group'],
+    ...['--ro-bind-try', '/run/systemd/resolve', '/run/systemd/resolve'],
+    ...(programs === undefined ? [] : ['--ro-bind', programs, programs]),
+    ...['--bind', paths.tree, '/workspace', '--chdir', '/', '--'],
+  ];
+  const walls = {
+    uid: [...limited, ...drop, ...clean],
+    bubblewrap: [...bubble, ...limited, ...clean],
+    'same-user': [...limited, ...clean],
+  }[probe.mode];
+  const supervise = [
+    inRoot ? '/.forgeway' : paths.run,
+    inRoot ? '/workspace' : paths.tree,
+    uid === null ? '-' : String(uid),
+    String(command.seconds),
+    String(diskKb),
+    String(Math.ceil(diskKb / KIB_PER_FILE)),
+    String(memoryGroup === undefined ? limits.memoryMb * KIB : 0),
+    String(LOG_FILE_BYTES),
+    memoryGroup === undefined ? '' : inRoot ? '/.forgeway/memory-group' : memoryGroup,
+    ...walls,
+  ];
+  const closed = ['bash', '--norc', '-c', CLOSE_FILES, 'forgeway-preview'];
+  if (!inRoot) return [...closed, 'sh', '-c', SUPERVISE, 'forgeway-preview', ...supervise];
+  return [
+    ...closed,
+    ...['unshare', '--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child=SIGKILL', '--'],
+    ...['sh', '-c', ENTER_ROOT + SUPERVISE, 'forgeway-preview'],
+    ...[paths.root, paths.tree, paths.run, String(TMP_MB * KIB), programs ?? '', memoryGroup ?? ''],
+    ...supervise,
+  ];
+}

@@ -1,0 +1,85 @@
+/** Finds out how this machine can isolate a repository's commands, by doing it once. */
+import { ForgewayError } from '../../lib/errors.js';
+import { runTool } from './run-tool.js';
+
+/**
+ * `uid`: root starts each sandbox as a user of its own. `bubblewrap`: an ordinary user puts it into user namespaces.
+ * `same-user`: no isolation, only when the operator insists.
+ */
+export type SandboxMode = 'uid' | 'bubblewrap' | 'same-user';
+
+export interface SandboxProbe {
+  mode: SandboxMode;
+  /** Mode `uid`: whether a private root directory and PID namespace can be had besides; some containers refuse them. */
+  namespaces: boolean;
+  /** Path of bubblewrap, in that mode. */
+  bubblewrap: string;
+}
+
+export interface ProbeOptions {
+  unsafeSameUser?: boolean;
+  /** Default: `bwrap` from the system's directories. */
+  bubblewrap?: string;
+}
+
+const FIX = 'Run Forgeway as root, or install bubblewrap (`apt-get install bubblewrap`), or set PREVIEW_DRIVER=off.';
+
+async function worksWith(command: string, args: readonly string[]): Promise<string | undefined> {
+  const { code, output } = await runTool(command, args, 20_000);
+  return code === 0 ? undefined : output.trim().slice(0, 200) || `${command} ended with ${code}`;
+}
+
+/** The arguments that every use of bubblewrap begins with. */
+export const BUBBLEWRAP_BASE: readonly string[] = [
+  ...['--unshare-all', '--share-net', '--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
+  ...['--ro-bind', '/usr', '/usr', '--ro-bind-try', '/nix', '/nix'],
+  ...['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'].flatMap((name) => ['--ro-bind-try', `/${name}`, `/${name}`]),
+  ...['--proc', '/proc', '--dev', '/dev'],
+];
+
+/**
+ * The strongest isolation that works here.
+ * @throws ForgewayError FORGEWAY_SANDBOX_UNAVAILABLE with what was tried and the line to type
+ */
+export async function probeSandbox(options: ProbeOptions = {}): Promise<SandboxProbe> {
+  const bubblewrap = options.bubblewrap ?? 'bwrap';
+  if (process.platform !== 'linux') {
+    if (options.unsafeSameUser) return { mode: 'same-user', namespaces: false, bubblewrap };
+    throw new ForgewayError('FORGEWAY_SANDBOX_UNAVAILABLE', `Previews need Linux, this is ${process.platform}. ${FIX}`);
+  }
+  const failures: string[] = [];
+  if (process.getuid?.() === 0) {
+    const drop = ['--reuid', '50001', '--regid', '50001', '--clear-groups', '--bounding-set=-all', '--inh-caps=-all'];
+    const asUser = ['prlimit', '--core=0', '--', 'setpriv', ...drop, '--no-new-privs', '--', 'true'];
+    const privileges = await worksWith('prlimit', asUser.slice(1));
+    if (privileges === undefined) {
+      const mounts = 'mount -t tmpfs forgeway /mnt && mount -t proc proc /proc && exec "$@"';
+      const enter = [
+        '--mount',
+        '--pid',
+        '--ipc',
+        '--uts',
+        '--fork',
+        '--kill-child',
+        'sh',
+        '-c',
+        mounts,
+        'sh',
+        ...asUser,
+      ];
+      return { mode: 'uid', namespaces: (await worksWith('unshare', enter)) === undefined, bubblewrap };
+    }
+    failures.push(`another user: ${privileges}`);
+  }
+  const wrapped = await worksWith(bubblewrap, [...BUBBLEWRAP_BASE, '--size', '65536', '--tmpfs', '/tmp', '--', 'true']);
+  if (wrapped === undefined) return { mode: 'bubblewrap', namespaces: true, bubblewrap };
+  failures.push(`bubblewrap: ${wrapped}`);
+  if (options.unsafeSameUser) return { mode: 'same-user', namespaces: false, bubblewrap };
+  throw new ForgewayError(
+    'FORGEWAY_SANDBOX_UNAVAILABLE',
+    `Nothing isolates previews here (${failures.join('; ')}). ${FIX}`,
+    {
+      details: { tried: failures },
+    },
+  );
+}

@@ -1,0 +1,189 @@
+/**
+ * The shell programs that stand between Forgeway and a repository's commands. They are constant: everything that
+ * varies comes as an argument. Written for POSIX sh with the tools that every Debian has (util-linux, coreutils, awk).
+ */
+
+/**
+ * Closes every file that we were started with ourselves, and goes on as its arguments. For bash: plain sh cannot name
+ * descriptors above 9, and node marks only the lowest ones as not to be inherited.
+ */
+export const CLOSE_FILES = `
+for path in /proc/self/fd/*; do
+  descriptor=${'$'}{path##*/}
+  [ "$descriptor" -le 2 ] || eval "exec $descriptor>&-"
+done
+exec "$@"
+`;
+
+/**
+ * First process of new mount, PID and IPC namespaces, as root. Builds a root directory that holds the system's programs
+ * read-only, the workspace, and nothing else of this machine, moves into it, and goes on as {@link SUPERVISE}.
+ *
+ * Arguments: new root, workspace, run directory, size of each tmpfs in KiB, directory of programs outside /usr or '',
+ * control file of a memory group or '', then those of SUPERVISE with the paths as they are inside.
+ */
+export const ENTER_ROOT = String.raw`
+set -eu
+umask 022
+root=$1 tree=$2 run=$3 tmp_kb=$4 programs=$5 memory_group=$6
+shift 6
+mount -t tmpfs -o size=1m,mode=755,nosuid,nodev forgeway "$root"
+cd "$root"
+for name in usr bin sbin lib lib32 lib64 libx32 nix; do
+  if [ -L "/$name" ]; then
+    ln -s "$(readlink "/$name")" "$name"
+  elif [ -d "/$name" ]; then
+    mkdir "$name"
+    mount --rbind "/$name" "$name"
+    mount -o remount,bind,ro,nosuid,nodev "$name"
+  fi
+done
+mkdir dev etc proc run tmp var workspace old
+mkdir -m 700 .forgeway
+for name in alternatives ca-certificates.conf host.conf hosts ld.so.cache ld.so.conf ld.so.conf.d localtime mime.types \
+  nsswitch.conf os-release protocols resolv.conf services ssl; do
+  if [ -L "/etc/$name" ]; then
+    ln -s "$(readlink "/etc/$name")" "etc/$name"
+  elif [ -d "/etc/$name" ]; then
+    mkdir "etc/$name"
+    mount --bind "/etc/$name" "etc/$name"
+  elif [ -e "/etc/$name" ]; then
+    : >"etc/$name"
+    mount --bind "/etc/$name" "etc/$name"
+  fi
+done
+cat "$run/passwd" >etc/passwd
+cat "$run/group" >etc/group
+if [ -n "$programs" ] && [ ! -e ".$programs" ]; then
+  mkdir -p ".$programs"
+  mount --rbind "$programs" ".$programs"
+  mount -o remount,bind,ro,nosuid,nodev ".$programs"
+fi
+if [ -d /run/systemd/resolve ]; then
+  mkdir -p run/systemd/resolve
+  mount --bind /run/systemd/resolve run/systemd/resolve
+fi
+mount --bind "$tree" workspace
+mount -o remount,bind,nosuid,nodev workspace
+mount --bind "$run" .forgeway
+if [ -n "$memory_group" ]; then
+  : >.forgeway/memory-group
+  mount --bind "$memory_group" .forgeway/memory-group
+fi
+mount -t tmpfs -o "size=$tmp_kb"k,mode=1777,nosuid,nodev forgeway tmp
+ln -s /tmp var/tmp
+mount -t proc -o nosuid,nodev,noexec proc proc
+mount -t tmpfs -o size=64k,mode=755,nosuid,noexec forgeway dev
+for name in null zero full random urandom tty; do
+  : >"dev/$name"
+  mount --bind "/dev/$name" "dev/$name"
+done
+ln -s /proc/self/fd dev/fd
+ln -s /proc/self/fd/0 dev/stdin
+ln -s /proc/self/fd/1 dev/stdout
+ln -s /proc/self/fd/2 dev/stderr
+mkdir dev/shm
+mount -t tmpfs -o "size=$tmp_kb"k,mode=1777,nosuid,nodev,noexec forgeway dev/shm
+mount -o remount,ro,nosuid,noexec dev
+pivot_root . old
+cd /
+umount -l /old
+rmdir /old
+mount -o remount,ro,nosuid,nodev /
+set +e
+`;
+
+/**
+ * Runs one command, keeps the last part of what it prints, watches time, disk and memory, and leaves
+ * `<run>/exit` ("code reason") when it is over. It needs no Forgeway: the limits hold while no worker runs.
+ *
+ * Arguments: run directory, workspace, uid of the command or '-', seconds it may run or 0, KiB and files the workspace
+ * may hold, KiB of memory or 0 (a memory group does it), bytes per log file, control file of a memory group or '',
+ * then the command.
+ */
+export const SUPERVISE = `
+umask 077
+run=$1 workspace=$2 uid=$3 seconds=$4 disk_kb=$5 files=$6 memory_kb=$7 log_bytes=$8 group=$9
+shift 9
+rm -f "$run/exit" "$run/reason" "$run/out"
+mkfifo -m 600 "$run/out" || exit 70
+
+keep() {
+  while stdbuf -o0 head -c "$log_bytes" >"$run/log"; do
+    [ "$(stat -c %s "$run/log")" -ge "$log_bytes" ] || return
+    mv -f "$run/log" "$run/log.1"
+  done
+}
+
+stop() {
+  if [ "$uid" != - ]; then
+    setpriv --reuid "$uid" --regid "$uid" --clear-groups -- kill -KILL -1 2>/dev/null
+  fi
+  kill -KILL "$child" 2>/dev/null
+}
+
+blame() {
+  echo "$1" >"$run/reason"
+  while kill -0 $$ 2>/dev/null; do stop; sleep 1; done
+  exit
+}
+
+# Reads /proc/uptime, in hundredths of a second, without starting a process.
+clock() {
+  read -r uptime _ </proc/uptime
+  clock="${'$'}{uptime%.*}${'$'}{uptime#*.}"
+}
+
+# KiB of memory that all processes of the command hold: those of its uid, else those of its PID namespace.
+resident() {
+  if [ "$uid" != - ]; then
+    cat /proc/[0-9]*/status 2>/dev/null |
+      awk -v uid="$uid" '/^Uid:/ { mine = ($2 == uid) } /^VmRSS:/ { if (mine) sum += $2 } END { print sum + 0 }'
+    return
+  fi
+  read -r inner _ <"/proc/$child/task/$child/children" || { echo 0; return; }
+  space=$(readlink "/proc/$inner/ns/pid" | tr '[]' '??')
+  find /proc/[0-9]*/ns/pid -maxdepth 0 -lname "$space" 2>/dev/null | sed 's:ns/pid:status:' |
+    xargs -r cat 2>/dev/null | awk '/^VmRSS:/ { sum += $2 } END { print sum + 0 }'
+}
+
+watch() {
+  clock
+  deadline=$((clock + seconds * 100))
+  pause=1
+  while sleep "$pause" && kill -0 $$ 2>/dev/null; do
+    clock
+    before=$clock
+    [ "$seconds" -eq 0 ] || [ "$clock" -lt "$deadline" ] || blame time
+    set -- $(du -skx "$workspace" 2>/dev/null)
+    [ "${'$'}{1:-0}" -le "$disk_kb" ] || blame disk
+    set -- $(du -sx --inodes "$workspace" 2>/dev/null)
+    [ "${'$'}{1:-0}" -le "$files" ] || blame files
+    [ "$memory_kb" -eq 0 ] || [ "$(resident)" -le "$memory_kb" ] || blame memory
+    clock
+    # Watching may cost a twentieth of one processor, however large the workspace is.
+    pause=$((1 + (clock - before) / 5))
+    if [ "$seconds" -gt 0 ] && [ "$pause" -gt 5 ]; then pause=5; fi
+  done
+}
+
+keep <"$run/out" &
+keeper=$!
+if [ -n "$group" ]; then
+  (exec 3>"$group" && echo 0 >&3 && exec 3>&- && exec "$@") </dev/null >"$run/out" 2>&1 &
+else
+  "$@" </dev/null >"$run/out" 2>&1 &
+fi
+child=$!
+watch &
+watcher=$!
+wait "$child"
+code=$?
+kill -KILL "$watcher" 2>/dev/null
+stop
+wait "$keeper"
+reason=$(cat "$run/reason" 2>/dev/null)
+echo "$code ${'$'}{reason:-exit}" >"$run/exit.new"
+mv -f "$run/exit.new" "$run/exit"
+exit "$code"
+`;
