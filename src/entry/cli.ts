@@ -47,5 +47,6 @@ try {
   await program.parseAsync();
 } catch (error) {
   console.error(redactText(explain(error)));
-  process.exitCode = 1;
+  // What a command that failed half way has left open must not keep the process.
+  process.exit(1);
 }

@@ -6,11 +6,11 @@ import type { Check } from '../api/health.js';
 import { createHttpApi } from '../api/http-api.js';
 import { type Config, githubOrigin } from '../config/config.js';
 import { variables } from '../config/variables.js';
+import { probeSandbox } from '../effects/process/sandbox.js';
 import { forges } from '../forges/registry.js';
-import { messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import { createMetrics } from '../lib/metrics.js';
-import { openStore } from '../store/database.js';
+import { type Database, openStore, type Store } from '../store/database.js';
 import { migrate } from '../store/migrate.js';
 import { openDatabase } from '../store/open-database.js';
 import { ensureDefaultOrganization } from '../store/organization.js';
@@ -19,10 +19,12 @@ import { defaultForge, ensureDefaultHook, missingForSetup, secretsOf } from './d
 import { startPreviewGateway } from './preview-gateway.js';
 import { shutdownRequested } from './shutdown.js';
 import { version } from './version.js';
-import { startWorkerProcesses } from './worker-processes.js';
+import { startWorkerProcesses, type WorkerProcesses } from './worker-processes.js';
 
 /** A worker gets this long to finish what it runs; forges and orchestrators wait 30 s before they kill. */
 const DRAIN_MS = 25_000;
+/** Requests that run get this long. */
+const CLOSE_MS = 5_000;
 
 function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -46,30 +48,46 @@ function closeServer(server: Server, timeoutMs: number): Promise<void> {
   });
 }
 
-/**
- * The whole program: database, ingress, health, preview listener, worker processes. Resolves after a signal, when
- * everything has been drained and the database has stopped last.
- */
-export async function runServer(config: Config, log: Logger): Promise<void> {
+/** Ends what was started, whatever happens to one of them. */
+async function endAll(ends: readonly (() => Promise<unknown>)[], log: Logger): Promise<void> {
+  for (const end of ends) {
+    try {
+      await end();
+    } catch (error) {
+      log.error({ err: error }, 'something did not end well; the rest is ended all the same');
+    }
+  }
+}
+
+/** Makes the organization and the hook that the environment describes, if they are not there yet. */
+async function prepareDefaults(config: Config, database: Database, log: Logger): Promise<void> {
+  const store = openStore(database, 'worker', { max: 1, log });
+  try {
+    await ensureDefaultHook(store, await ensureDefaultOrganization(store), config);
+  } finally {
+    await store.close();
+  }
+}
+
+async function start(config: Config, log: Logger, ends: (() => Promise<unknown>)[]): Promise<void> {
+  if (config.previewDriver !== 'off') await probeSandbox({ unsafeSameUser: config.unsafeSameUser });
   const opened = await openDatabase(config, { as: 'server', log });
-  const { applied } = await migrate(opened.database, log);
+  ends.push(() => opened.stop());
+  const { database, masterKey } = opened;
+  const { applied } = await migrate(database, log);
   if (applied.length > 0) log.info({ applied }, 'database migrated');
+  await prepareDefaults(config, database, log);
 
   const metrics = createMetrics();
-  const store = openStore(opened.database, 'api', { max: 5, log });
-  const ingressStore = openStore(opened.database, 'ingress', { max: 4, log });
-  const setupStore = openStore(opened.database, 'worker', { max: 1, log });
-  const organizationId = await ensureDefaultOrganization(setupStore);
-  await ensureDefaultHook(setupStore, organizationId, config);
-  await setupStore.close();
+  const store = openStore(database, 'api', { max: 5, log });
+  const ingressStore = openStore(database, 'ingress', { max: 4, log });
+  ends.push(() => Promise.all([ingressStore.close(), store.close()]));
 
-  const gateway = await startPreviewGateway({
-    config,
-    database: opened.database,
-    masterKey: opened.masterKey,
-    log,
-    metrics,
-  });
+  // What people and forges reach is closed together, and before everything that it needs.
+  const front: (() => Promise<unknown> | undefined)[] = [];
+  ends.push(() => Promise.all(front.map((close) => close())));
+  const gateway = await startPreviewGateway({ config, database, masterKey, log, metrics });
+  front.push(() => gateway?.close());
   const workers = startWorkerProcesses({
     count: config.workerProcesses,
     script: fileURLToPath(new URL('./cli.js', import.meta.url)),
@@ -77,24 +95,13 @@ export async function runServer(config: Config, log: Logger): Promise<void> {
     silenceLimitMs: config.handlerTimeoutMs + 15_000,
     log,
   });
+  front.push(() => workers.stop(DRAIN_MS));
 
-  const checks = async (): Promise<Check[]> => [
-    await store.pool.query('SELECT 1').then(
-      () => ({ name: 'database', ok: true, detail: 'answers' }),
-      (error: unknown) => ({ name: 'database', ok: false, detail: `does not answer: ${messageOf(error)}` }),
-    ),
-    {
-      name: 'workers',
-      ok: config.workerProcesses === 0 || workers.alive() > 0,
-      detail:
-        config.workerProcesses === 0 ? 'run elsewhere' : `${workers.alive()} of ${config.workerProcesses} running`,
-    },
-  ];
-  let publicUrl = config.publicUrl ?? '';
+  const address = { public: config.publicUrl ?? '' };
   const api = await createHttpApi({
     log,
     health: {
-      checks,
+      checks: () => readinessChecks(config, store, workers),
       metrics: async () => {
         const all = [await metrics.registry.getMetricsAsJSON(), ...(await workers.metrics())];
         const merged = AggregatorRegistry.aggregate(all as Parameters<typeof AggregatorRegistry.aggregate>[0]);
@@ -108,7 +115,7 @@ export async function runServer(config: Config, log: Logger): Promise<void> {
         meaning: variables[key].meaning,
         fix: variables[key].fix,
       })),
-      webhookUrl: `${publicUrl}/api/webhooks/${defaultForge.id}`,
+      webhookUrl: `${address.public}/api/webhooks/${defaultForge.id}`,
       previews: config.previewDriver !== 'off',
     }),
   });
@@ -116,26 +123,51 @@ export async function runServer(config: Config, log: Logger): Promise<void> {
   const server = createServer(ingressServerOptions, (request, response) => {
     if (!ingress.handle(request, response)) api.handle(request, response);
   });
-  const health = createServer((request, response) => api.handle(request, response));
-
-  const stopAsked = shutdownRequested(log);
+  front.push(async () => {
+    await closeServer(server, CLOSE_MS);
+    await ingress.close();
+  });
   const port = await listen(server, config.port, config.host);
-  if (config.healthPort !== undefined) await listen(health, config.healthPort, config.host);
-  publicUrl ||= `http://${config.host}:${port}`;
-  const missing = missingForSetup(config);
-  if (missing.length > 0)
-    log.warn(
-      { missing: missing.map((key) => variables[key].name), page: publicUrl },
-      'setup mode: no webhook is accepted yet',
-    );
-  log.info({ url: publicUrl, forgeHost: githubOrigin(config).host, previews: gateway?.url }, 'forgeway is up');
+  if (config.healthPort !== undefined) {
+    const health = createServer((request, response) => api.handle(request, response));
+    await listen(health, config.healthPort, config.host);
+    // Answers while the rest drains, so that an orchestrator sees what happens.
+    ends.splice(-1, 0, () => closeServer(health, 1_000));
+  }
+  ends.splice(-1, 0, () => api.close());
+  address.public ||= `http://${config.host}:${port}`;
+  const missing = missingForSetup(config).map((key) => variables[key].name);
+  if (missing.length > 0) log.warn({ missing, page: address.public }, 'setup mode: no webhook is accepted yet');
+  log.info({ url: address.public, forgeHost: githubOrigin(config).host, previews: gateway?.url }, 'forgeway is up');
+}
 
-  await stopAsked;
-  await Promise.all([closeServer(server, 5_000), gateway?.close(), workers.stop(DRAIN_MS)]);
-  await ingress.close();
-  await closeServer(health, 1_000);
-  await api.close();
-  await Promise.all([ingressStore.close(), store.close()]);
-  await opened.stop();
+async function readinessChecks(config: Config, store: Store, workers: WorkerProcesses): Promise<Check[]> {
+  const expected = config.workerProcesses;
+  return [
+    await store.pool.query('SELECT 1').then(
+      () => ({ name: 'database', ok: true, detail: 'answers' }),
+      () => ({ name: 'database', ok: false, detail: 'does not answer; the log says why' }),
+    ),
+    {
+      name: 'workers',
+      ok: expected === 0 || workers.alive() > 0,
+      detail: expected === 0 ? 'run elsewhere' : `${workers.alive()} of ${expected} running`,
+    },
+  ];
+}
+
+/**
+ * The whole program: database, ingress, health, preview listener, worker processes. Resolves after a signal, when
+ * everything has been drained and the database has stopped last; rejects, with everything ended, when it cannot start.
+ */
+export async function runServer(config: Config, log: Logger): Promise<void> {
+  const stopAsked = shutdownRequested(log);
+  const ends: (() => Promise<unknown>)[] = [];
+  try {
+    await start(config, log, ends);
+    await stopAsked;
+  } finally {
+    await endAll([...ends].reverse(), log);
+  }
   log.info('stopped');
 }

@@ -114,7 +114,10 @@ describe('ownership', () => {
 
 describe('what is written down', () => {
   it('is one dispatch per event and app, in one lane, and the hash of the body', async () => {
-    const dispatcher = fakeDispatcher({ one: async () => undefined, two: async () => ({ kind: 'ignored', reason: 'x' }) });
+    const dispatcher = fakeDispatcher({
+      one: async () => undefined,
+      two: async () => ({ kind: 'ignored', reason: 'x' }),
+    });
     inbox.start({ dispatcher });
     const body = Buffer.from('{"repository":7,"number":3,"events":["a","b"]}');
     const id = await inbox.deliver(body);
@@ -122,7 +125,12 @@ describe('what is written down', () => {
     expect(row.status).toBe('done');
     expect(row.body_sha256?.equals(createHash('sha256').update(body).digest())).toBe(true);
     const dispatches = await inbox.dispatches(id);
-    expect(dispatches.map((d) => `${d.app} ${d.status}`)).toEqual(['one done', 'two ignored', 'one done', 'two ignored']);
+    expect(dispatches.map((d) => `${d.app} ${d.status}`)).toEqual([
+      'one done',
+      'two ignored',
+      'one done',
+      'two ignored',
+    ]);
     expect(new Set(dispatches.map((d) => d.lane))).toEqual(new Set(['fake:fake.example:7:3']));
   });
 

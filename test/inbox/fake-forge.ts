@@ -42,7 +42,8 @@ export const fakeForge: ForgeDescriptor = {
 
 export const fakeForges: ReadonlyMap<string, ForgeDescriptor> = new Map([[fakeForge.id, fakeForge]]);
 
-export type FakeApp = (row: DispatchRow, payload: FakePayload, signal: AbortSignal) => Promise<DispatchResult | void>;
+/** Answers a DispatchResult, or nothing when it is done. */
+export type FakeApp = (row: DispatchRow, payload: FakePayload, signal: AbortSignal) => Promise<unknown>;
 
 export class Permanent extends Error {}
 
@@ -55,7 +56,8 @@ export function fakeDispatcher(apps: Readonly<Record<string, FakeApp>>): Dispatc
     async run(row, signal) {
       const payload = JSON.parse(row.body.toString('utf8')) as FakePayload;
       calls.push(`${row.app}:${payload.mark ?? row.deliveryKey}`);
-      return (await apps[row.app]?.(row, payload, signal)) ?? { kind: 'done' };
+      const result = await apps[row.app]?.(row, payload, signal);
+      return (result as DispatchResult | undefined) ?? { kind: 'done' };
     },
     isPermanent: (error) => error instanceof Permanent,
   };

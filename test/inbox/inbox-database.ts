@@ -3,7 +3,7 @@ import { type Inbox, type InboxOptions, type InboxTiming, startInbox } from '../
 import { createMetrics } from '../../src/lib/metrics.js';
 import { openStore, type Store } from '../../src/store/database.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { fakeForges, type FakePayload } from './fake-forge.js';
+import { type FakePayload, fakeForges } from './fake-forge.js';
 
 /** Short enough that a test of eight attempts takes no time, long enough that order can be seen. */
 export const quickTiming: InboxTiming = {
@@ -94,13 +94,11 @@ export class InboxDatabase {
   }
 
   async addOrganization(slug: string): Promise<string> {
-    const { rows } = await this.test
-      .store('migrate')
-      .pool.query<{ id: string }>('SELECT gen_random_uuid() AS id');
+    const { rows } = await this.test.store('migrate').pool.query<{ id: string }>('SELECT gen_random_uuid() AS id');
     const id = rows[0]?.id ?? '';
-    await this.test.store('worker').tenant(id, (tx) =>
-      tx.query('INSERT INTO organization (id, slug, name) VALUES ($1, $2, $2)', [id, slug]),
-    );
+    await this.test
+      .store('worker')
+      .tenant(id, (tx) => tx.query('INSERT INTO organization (id, slug, name) VALUES ($1, $2, $2)', [id, slug]));
     return id;
   }
 

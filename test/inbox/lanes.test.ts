@@ -55,7 +55,10 @@ describe('lanes', () => {
     const app: FakeApp = async (_row, { number = 0 }) => {
       running.set(number, (running.get(number) ?? 0) + 1);
       if ((running.get(number) ?? 0) > 1) overlap = true;
-      most = Math.max(most, [...running.values()].reduce((a, b) => a + b));
+      most = Math.max(
+        most,
+        [...running.values()].reduce((a, b) => a + b),
+      );
       await new Promise((resolve) => setTimeout(resolve, 30));
       running.set(number, (running.get(number) ?? 0) - 1);
     };

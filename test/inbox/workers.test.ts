@@ -95,7 +95,9 @@ function startWorker(): ChildProcess {
 describe('a handler that ends its process', () => {
   it('is dead after its attempts, and everything else completes', async () => {
     const poison = await inbox.deliver({ repository: 0, mark: 'exit' });
-    const good = await Promise.all(Array.from({ length: 30 }, (_, i) => inbox.deliver({ repository: i + 1, mark: 'slow' })));
+    const good = await Promise.all(
+      Array.from({ length: 30 }, (_, i) => inbox.deliver({ repository: i + 1, mark: 'slow' })),
+    );
     let deaths = 0;
     const supervise = () => {
       startWorker().once('exit', (code) => {
@@ -105,7 +107,9 @@ describe('a handler that ends its process', () => {
       });
     };
     supervise();
-    expect(await inbox.settled(poison, 'dead')).toMatchObject({ reason: expect.stringContaining('worker process ended') });
+    expect(await inbox.settled(poison, 'dead')).toMatchObject({
+      reason: expect.stringContaining('worker process ended'),
+    });
     for (const id of good) await inbox.settled(id, 'done');
     const attempts = await Promise.all(good.map(async (id) => (await inbox.dispatches(id))[0]?.attempts));
     expect(new Set(attempts)).toEqual(new Set([1]));

@@ -8,12 +8,13 @@ import { describe } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { eventually } from './eventually.js';
 
+const { skip } = describe;
 const isInstalled = spawnSync('redis-server', ['--version']).status === 0;
 
 /** Tests that need Redis; where it is not installed they are counted as skipped, with the line to type in their name. */
 export function describeWithRedis(name: string, tests: () => void): void {
   if (isInstalled) describe(name, tests);
-  else describe.skip(`${name} (needs redis-server: apt-get install redis-server)`, tests);
+  else skip(`${name} (needs redis-server: apt-get install redis-server)`, tests);
 }
 
 export interface RedisServer {
