@@ -6,7 +6,7 @@ import { createConnection } from 'node:net';
 import { signedBodies } from './payload.js';
 
 const [port = '0', path = '/', connections = '32', warmUpMs = '1000', measuredMs = '4000'] = process.argv.slice(2);
-const bodies = signedBodies(100).map(({ body, signature }) => ({ signature, body: Buffer.from(body) }));
+const bodies = signedBodies(500).map(({ body, signature }) => ({ signature, body: Buffer.from(body) }));
 const run = `${process.pid.toString(16)}-${Date.now().toString(16)}`;
 const started = performance.now();
 const measureFrom = started + Number(warmUpMs);

@@ -6,7 +6,7 @@ const TARGET_BYTES = 20_000;
 
 interface Example {
   name: string;
-  examples: { action?: string; number?: number; repository?: { id?: number } }[];
+  examples: { action?: string; number?: number; pull_request?: { id: number } }[];
 }
 
 export interface SignedBody {
@@ -26,6 +26,7 @@ export function signedBodies(count: number): SignedBody[] {
     const body = JSON.stringify({
       ...opened,
       number: index + 1,
+      pull_request: { ...opened.pull_request, number: index + 1, id: index + 1 },
       description: filler.slice(0, Math.max(0, TARGET_BYTES - size)),
     });
     return { body, signature: `sha256=${createHmac('sha256', SECRET).update(body).digest('hex')}` };

@@ -55,11 +55,6 @@ export async function listProcesses(): Promise<ProcessRecord[]> {
   return found.filter((record) => record !== undefined);
 }
 
-/** Whether the process with this pid and start time still runs. */
-export async function isRunning(process: { pid: number; started: string }): Promise<boolean> {
-  return (await readProcess(process.pid))?.started === process.started;
-}
-
 /** Whether a process carries `name=value` in the environment it was started with. Only for processes of our own user. */
 export async function hasEnvironment(pid: number, name: string, value: string): Promise<boolean> {
   const environ = (await unlessGone(readFile(`/proc/${pid}/environ`, 'utf8'))) ?? '';

@@ -24,7 +24,7 @@ import type { SandboxProbe } from './sandbox-probe.js';
 import { openUserPool } from './user-range.js';
 
 export type { SandboxCommand, SandboxLimits } from './sandbox-command.js';
-export { probeSandbox, type SandboxMode, type SandboxProbe } from './sandbox-probe.js';
+export { probeSandbox, type SandboxProbe } from './sandbox-probe.js';
 
 export interface Sandbox {
   /** Name of its directory; unique on this machine. */

@@ -1,0 +1,126 @@
+/** `npm run demo`: the whole way of one pull request through the normal program, on this machine. */
+import { messageOf } from '../src/lib/errors.js';
+import { type DemoOptions, help, readOptions } from './options.js';
+import { Progress } from './progress.js';
+import { openRunFolder, type RunFolder } from './run-folder.js';
+import { type Step, Story } from './story.js';
+import { owner, repository, startWorld, type World } from './world.js';
+
+const logLines = 15;
+
+interface Outcome {
+  ok: number;
+  failed: number;
+  total: number;
+}
+
+/** Runs the steps in order; after one that did not happen the rest cannot. */
+async function runSteps(
+  steps: readonly Step[],
+  progress: Progress,
+  world: World,
+  stopped: AbortSignal,
+): Promise<Outcome> {
+  const outcome: Outcome = { ok: 0, failed: 0, total: steps.length };
+  for (const step of steps) {
+    if (stopped.aborted) break;
+    progress.waiting(step.name);
+    try {
+      progress.done(step.name, await step.run());
+      outcome.ok += 1;
+    } catch (error) {
+      if (stopped.aborted) break;
+      outcome.failed += 1;
+      progress.failed(step.name, messageOf(error));
+      for (const problem of world.githubErrors) progress.line(`         emulated GitHub: ${messageOf(problem)}`);
+      progress.line(`\nLast lines of ${world.folder.log}:`);
+      for (const line of await world.server.logTail(logLines)) progress.line(`  ${line}`);
+      break;
+    }
+  }
+  return outcome;
+}
+
+function printUrls(world: World, story: Story, progress: Progress): void {
+  const rows = {
+    'pull request': `${world.github.origin}/${owner}/${repository}/pull/${story.number}`,
+    'its API': `${world.github.origin}/api/v3/repos/${owner}/${repository}/pulls/${story.number}`,
+    preview: story.previewUrl ?? 'none',
+    server: world.server.url,
+    'log file': world.folder.log,
+  };
+  progress.line();
+  for (const [name, value] of Object.entries(rows)) progress.line(`  ${name.padEnd(14)}${value}`);
+  progress.line('\nCtrl-C to stop');
+}
+
+async function runDemo(
+  options: DemoOptions,
+  folder: RunFolder,
+  progress: Progress,
+  stopped: AbortSignal,
+): Promise<number> {
+  progress.line('Forgeway demo: one pull request, the whole way.\n');
+  progress.waiting('starting');
+  const world = await startWorld(options, folder, stopped, (what) => progress.done('started', what));
+  progress.done('started', `Forgeway at ${world.server.url}, log ${folder.log}`);
+  try {
+    const story = new Story(world, 'new-headline', stopped);
+    const outcome = await runSteps(story.steps(), progress, world, stopped);
+    const skipped = outcome.total - outcome.ok - outcome.failed;
+    const rest = skipped === 0 ? '' : `, ${skipped} not reached`;
+    progress.line(`\ndemo: ${outcome.total} steps, ${outcome.ok} ok, ${outcome.failed} failed${rest}`);
+    if (outcome.ok < outcome.total) return stopped.aborted ? 130 : 1;
+    if (options.once) return 0;
+
+    progress.line('\nAnother pull request, to look at:');
+    const open = new Story(world, 'another-headline', stopped);
+    const again = await runSteps(open.shortSteps(), progress, world, stopped);
+    if (again.failed > 0) return 1;
+    if (!stopped.aborted) printUrls(world, open, progress);
+    await new Promise<void>((resolve) => {
+      const signal = AbortSignal.any([stopped, world.server.ended]);
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    if (stopped.aborted) return 0;
+    progress.line(`\n${messageOf(world.server.ended.reason)} See ${folder.log}.`);
+    return 1;
+  } finally {
+    progress.waiting('stopping');
+    await world.stop();
+    progress.quiet('stopped: server, database, previews, emulated GitHub; no process is left');
+  }
+}
+
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2));
+  if (options === 'help') {
+    process.stdout.write(`${help}\n`);
+    return 0;
+  }
+  if ('problem' in options) {
+    process.stderr.write(`${options.problem}\n\n${help}\n`);
+    return 2;
+  }
+  const stopped = new AbortController();
+  // A terminal and npm both pass the signal on, so it may come more than once.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopped.abort());
+  const progress = new Progress(process.stdout, process.env);
+  const folder = await openRunFolder(options);
+  try {
+    return await runDemo(options, folder, progress, stopped.signal);
+  } catch (error) {
+    if (!stopped.signal.aborted) throw error;
+    return 130;
+  } finally {
+    await folder.release();
+  }
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`\ndemo: ${messageOf(error)}\n`);
+  process.exitCode = 1;
+}

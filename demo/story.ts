@@ -1,0 +1,277 @@
+/** The demo's steps: what Alice does, and what is read back from outside after it. */
+import { identifyProcess, isStillRunning, type ProcessIdentity } from '../src/store/embedded/process-identity.js';
+import { type JsonObject, textAt } from './emulated-github/json.js';
+import { deliveries, openPage, portRefuses, previews, pulls, type ShownPreview, sentDeliveries } from './observe.js';
+import { Pending, poll } from './poll.js';
+import { processesIn } from './process-table.js';
+import { assertThat, authorOf, namesOf, settledStates, short } from './story-checks.js';
+import { appId, appSlug, type World } from './world.js';
+
+export interface Step {
+  name: string;
+  /** Resolves with what to show beside the name. @throws Error when it did not happen. */
+  run(): Promise<string>;
+}
+
+const headlines = { first: 'Acme makes springs', second: 'Acme makes rocket skates' };
+const bot = `${appSlug}[bot]`;
+
+/** One pull request from its opening to its end, with what is known about it so far. */
+export class Story {
+  readonly #world: World;
+  readonly #branch: string;
+  readonly #signal: AbortSignal;
+  readonly #seen = new Set<string>();
+  readonly #shas: string[] = [];
+  #number = 0;
+  #commentId: unknown;
+  #preview: ShownPreview | undefined;
+  /** Those of the preview that is live; a later process with the same pid is another one. */
+  #processes: ProcessIdentity[] = [];
+
+  /** @param stopped ends every wait at once */
+  constructor(world: World, branch: string, stopped: AbortSignal) {
+    this.#world = world;
+    this.#branch = branch;
+    this.#signal = AbortSignal.any([stopped, world.server.ended]);
+  }
+
+  get number(): number {
+    return this.#number;
+  }
+
+  get previewUrl(): string | null {
+    return this.#preview?.url ?? null;
+  }
+
+  /** From the installation of the App to the closed pull request. */
+  steps(): Step[] {
+    return [
+      { name: 'App installed', run: () => this.#install() },
+      this.#stored('installation', 'created'),
+      { name: 'pull request opened', run: () => this.#open() },
+      this.#stored('pull_request', 'opened'),
+      ...this.#previewSteps('preview ready'),
+      { name: 'comment posted', run: () => this.#commentShows('Ready', true) },
+      { name: 'commit status set', run: () => this.#statusSet() },
+      { name: 'second commit pushed', run: () => this.#pushSecond() },
+      this.#stored('pull_request', 'synchronize'),
+      ...this.#previewSteps('second commit live'),
+      { name: 'comment edited in place', run: () => this.#commentShows('Ready', false) },
+      { name: 'commit status set', run: () => this.#statusSet() },
+      { name: 'Alice comments', run: () => this.#aliceComments() },
+      this.#stored('issue_comment', 'created'),
+      { name: 'pull request closed', run: () => this.#close() },
+      this.#stored('pull_request', 'closed'),
+      { name: 'closed and removed', run: () => this.#removed() },
+      { name: 'comment says so', run: () => this.#commentShows('Removed', false) },
+      { name: 'nothing left undone', run: () => this.#allSettled() },
+    ];
+  }
+
+  /** A fresh pull request to look at. */
+  shortSteps(): Step[] {
+    return [
+      { name: 'pull request opened', run: () => this.#open() },
+      ...this.#previewSteps('preview ready'),
+      { name: 'comment posted', run: () => this.#commentShows('Ready', true) },
+    ];
+  }
+
+  get #head(): string {
+    return this.#shas.at(-1) ?? '';
+  }
+
+  #wait<T>(what: string, ask: () => Promise<T | Pending>): Promise<T> {
+    return poll(ask, { what, signal: this.#signal });
+  }
+
+  async #install(): Promise<string> {
+    // With --keep-data there are deliveries of earlier runs.
+    for (const { id } of await deliveries(this.#world.server)) this.#seen.add(id);
+    await this.#world.alice.installApp(appSlug);
+    return `by Alice on the organization`;
+  }
+
+  async #open(): Promise<string> {
+    const { alice } = this.#world;
+    await alice.branch(this.#branch);
+    await alice.changeHeadline(headlines.first);
+    this.#shas.push(await alice.commit('A new headline'));
+    await alice.push(this.#branch);
+    this.#number = await alice.openPullRequest(this.#branch, 'A new headline', 'Springs sell better than anvils.');
+    return `#${this.#number} by alice, head ${short(this.#head)}`;
+  }
+
+  /** GitHub says that Forgeway answered 2xx, and Forgeway has the delivery and is done with it. */
+  #stored(event: string, action: string): Step {
+    const isNew = (one: { event: string; action: string | null }, id: string) =>
+      one.event === event && one.action === action && !this.#seen.has(id);
+    const run = async () => {
+      const sent = await this.#wait(`the delivery of ${event}.${action}`, async () => {
+        const listed = await sentDeliveries(this.#world.github, appId);
+        return listed.find((one) => isNew(one, one.guid)) ?? new Pending(`GitHub sent ${namesOf(listed)}`);
+      });
+      assertThat(sent.status === 202, `GitHub was answered ${sent.status || 'nothing'} instead of 202`);
+      const stored = await this.#wait(`the storing of ${event}.${action}`, async () => {
+        const listed = await deliveries(this.#world.server);
+        return listed.find((one) => isNew(one, one.id)) ?? new Pending(`Forgeway lists ${namesOf(listed)}`);
+      });
+      this.#seen.add(sent.guid).add(stored.id);
+      return `${`${event}.${action}`.padEnd(26)}  ${sent.status}  in ${Math.round(sent.seconds * 1000)} ms`;
+    };
+    return { name: 'delivery stored', run };
+  }
+
+  #previewSteps(readyName: string): Step[] {
+    return [
+      { name: 'pull request synced', run: () => this.#synced('open') },
+      { name: 'preview building', run: () => this.#building() },
+      { name: readyName, run: () => this.#ready() },
+    ];
+  }
+
+  async #synced(state: string): Promise<string> {
+    const pull = await this.#wait(`the sync of pull request #${this.#number}`, async () => {
+      const one = (await pulls(this.#world.server)).find((row) => row.headSha === this.#head);
+      if (one === undefined) return new Pending('Forgeway does not have its head commit');
+      const complete = one.state === state && one.number === this.#number && one.commits === this.#shas.length;
+      return complete ? one : new Pending(`it is ${one.state} with ${one.commits} commit(s)`);
+    });
+    return `#${pull.number} ${pull.state}, head ${short(pull.headSha)}, ${pull.commits} commit(s)`;
+  }
+
+  /** GitHub keeps every status a commit had, so that a build is seen however short it was. */
+  async #building(): Promise<string> {
+    const status = await this.#wait('the build of the preview', async () => {
+      const statuses = await this.#statuses();
+      const failure = statuses.find(({ state }) => state === 'failure' || state === 'error');
+      assertThat(failure === undefined, `the preview failed: ${failure?.description}`);
+      // Forgeway writes the last state only, so a slow machine may see the end of the build first.
+      const found = statuses.find(({ state }) => state === 'pending') ?? statuses[0];
+      return found ?? new Pending(`${short(this.#head)} has no status by ${bot}`);
+    });
+    return `${short(this.#head)}, status ${status.context} is ${status.state}: ${status.description}`;
+  }
+
+  async #ready(): Promise<string> {
+    const { alice, server } = this.#world;
+    const preview = await this.#wait('the preview', async () => {
+      const one = (await previews(server)).find((row) => row.sha === this.#head);
+      assertThat(one?.phase !== 'failed', `the preview failed: ${one?.message ?? 'no message'}`);
+      return one?.phase === 'ready' && one.url !== null
+        ? one
+        : new Pending(`the preview is ${one?.phase ?? 'not there'}`);
+    });
+    const sha = await alice.git('rev-parse', 'HEAD');
+    const page = await openPage(preview.url ?? '');
+    assertThat(page.status === 200, `${preview.url} answers ${page.status}`);
+    assertThat(page.body.includes(sha), `${preview.url} does not show ${sha}, which git rev-parse says`);
+    const headline = this.#shas.length === 1 ? headlines.first : headlines.second;
+    assertThat(page.body.includes(headline), `${preview.url} does not show "${headline}"`);
+    this.#preview = preview;
+    this.#processes = (await Promise.all(preview.pids.map(identifyProcess))).filter((found) => found !== null);
+    assertThat(this.#processes.length > 0, 'the preview has no process');
+    return `${preview.url}  shows ${short(sha)}, as git rev-parse`;
+  }
+
+  async #commentShows(word: string, isNew: boolean): Promise<string> {
+    const { alice } = this.#world;
+    const found = await this.#wait(`a comment that says "${word}"`, async () => {
+      const listed = (await alice.comments(this.#number)).filter((one) => authorOf(one) === bot);
+      assertThat(listed.length < 2, `${bot} posted ${listed.length} comments instead of one`);
+      const [one] = listed;
+      if (one === undefined) return new Pending('there is none by the bot');
+      const body = textAt(one, 'body');
+      const current = body.includes(word) && (word === 'Removed' || body.includes(short(this.#head)));
+      return current ? one : new Pending(`it says: ${body.split('\n').slice(1).join(' ').trim().slice(0, 200)}`);
+    });
+    assertThat(
+      textAt(found, 'body').startsWith('<!-- forgeway:status v1 '),
+      'the comment has no marker on its first line',
+    );
+    assertThat(isNew || found.id === this.#commentId, 'another comment was posted instead of editing the first');
+    this.#commentId = found.id;
+    return `id ${found.id} by ${authorOf(found)}: ${word}`;
+  }
+
+  async #statuses(): Promise<JsonObject[]> {
+    const statuses = await this.#world.alice.statusHistory(this.#head);
+    return statuses.filter((status) => authorOf(status, 'creator') === bot);
+  }
+
+  async #statusSet(): Promise<string> {
+    const found = await this.#wait('the commit status', async () => {
+      const [newest] = await this.#statuses();
+      return newest?.state === 'success'
+        ? newest
+        : new Pending(`${short(this.#head)} is ${newest?.state ?? 'without one'}`);
+    });
+    return `${found.context} is ${found.state} on ${short(this.#head)}`;
+  }
+
+  async #pushSecond(): Promise<string> {
+    const { alice } = this.#world;
+    await alice.changeHeadline(headlines.second);
+    this.#shas.push(await alice.commit('An even better headline'));
+    await alice.push(this.#branch);
+    return `${short(this.#shas[0] ?? '')} → ${short(this.#head)}`;
+  }
+
+  async #aliceComments(): Promise<string> {
+    await this.#world.alice.comment(this.#number, 'Looks good to me.');
+    return `"Looks good to me."`;
+  }
+
+  async #close(): Promise<string> {
+    await this.#world.alice.close(this.#number);
+    return `#${this.#number} by alice`;
+  }
+
+  /** Every delivery that GitHub sent was answered 202 and has ended, done or ignored for a reason. */
+  async #allSettled(): Promise<string> {
+    const { github, server } = this.#world;
+    return this.#wait('the end of every delivery', async () => {
+      const sent = await sentDeliveries(github, appId);
+      const refused = sent.filter(({ status }) => status !== 202);
+      assertThat(refused.length === 0, `GitHub was not answered 202 for ${namesOf(refused)}`);
+      const stored = await deliveries(server);
+      const open = stored.filter(({ status }) => !settledStates.includes(status));
+      assertThat(!open.some(({ status }) => status === 'dead'), `a delivery is dead: ${open[0]?.reason}`);
+      if (open.length > 0 || stored.length < sent.length)
+        return new Pending(`${sent.length} were sent, ${stored.length} stored, open: ${namesOf(open)}`);
+      const ignored = stored.filter(({ status }) => status === 'ignored');
+      assertThat(
+        ignored.every(({ reason }) => reason !== null),
+        'a delivery was ignored without a reason',
+      );
+      return `${stored.length} deliveries: ${stored.length - ignored.length} done, ${ignored.length} ignored with a reason`;
+    });
+  }
+
+  async #running(): Promise<number[]> {
+    const still = await Promise.all(this.#processes.map(isStillRunning));
+    return this.#processes.flatMap(({ pid }, index) => (still[index] ? [pid] : []));
+  }
+
+  async #removed(): Promise<string> {
+    const { server, folder } = this.#world;
+    const before = this.#preview;
+    assertThat(before?.url != null, 'there was no preview');
+    const url = before.url;
+    await this.#wait('the removal of the preview', async () => {
+      const one = (await previews(server)).find((row) => row.name === before.name);
+      return one === undefined || one.phase === 'gone' ? true : new Pending(`the preview is ${one.phase}`);
+    });
+    const { status } = await openPage(url);
+    assertThat(status === 404, `${url} still answers ${status}`);
+    assertThat(
+      before.port !== null && (await portRefuses(before.port)),
+      `port ${before.port} of the preview still answers`,
+    );
+    const left = [...(await this.#running()), ...processesIn(`${folder.data}/previews`)];
+    assertThat(left.length === 0, `processes of the preview are left: ${left.join(', ')}`);
+    await this.#synced('closed');
+    return `page answers 404, port ${before.port} refuses, ${this.#processes.length} process(es) ended`;
+  }
+}

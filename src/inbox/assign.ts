@@ -1,0 +1,238 @@
+/** One batch of the assigner: what each received delivery becomes. */
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import type { Dispatcher } from './dispatch.js';
+import { laneOf, shardOf } from './lane.js';
+import { findOwners, type Subject } from './ownership.js';
+import type { Received } from './received.js';
+import type { LaneRow } from './row.js';
+
+interface Wanted {
+  delivery: Received;
+  eventIndex: number;
+  eventName: string;
+  action: string | null;
+  app: string;
+  organizationId: string;
+  lane: string;
+}
+
+interface Verdict {
+  delivery: Received;
+  status: 'assigned' | 'ignored';
+  reason: string | null;
+  action: string | null;
+  organizationId: string | null;
+}
+
+const LONGEST_SEMANTIC_KEY = 500;
+
+function semanticKey({ delivery, events }: Subject): string | undefined {
+  if (events.semanticKey === undefined) return undefined;
+  const key = `${delivery.forge}:${delivery.host}:${events.repositoryId ?? ''}:${events.semanticKey}`;
+  return key.length <= LONGEST_SEMANTIC_KEY ? key : `sha256:${createHash('sha256').update(key).digest('hex')}`;
+}
+
+/**
+ * Which subjects were reported by another source before. Within one source every delivery counts, since three labels
+ * in one second look alike (decision 12).
+ */
+async function findRepeated(client: pg.PoolClient, subjects: readonly Subject[]): Promise<Set<Subject>> {
+  const keyed = subjects.flatMap((subject) => {
+    const key = semanticKey(subject);
+    return key === undefined ? [] : [{ subject, key }];
+  });
+  if (keyed.length === 0) return new Set();
+  await client.query({
+    name: 'inbox_claim_events',
+    text: `INSERT INTO event_claim (semantic_key, hook_id, source, delivery_id)
+      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) ON CONFLICT DO NOTHING`,
+    values: [
+      keyed.map(({ key }) => key),
+      keyed.map(({ subject }) => subject.delivery.hookId),
+      keyed.map(({ subject }) => subject.delivery.source),
+      keyed.map(({ subject }) => subject.delivery.id),
+    ],
+  });
+  const { rows } = await client.query<{ semantic_key: string; hook_id: string; source: string }>({
+    name: 'inbox_event_claims',
+    text: 'SELECT semantic_key, hook_id, source FROM event_claim WHERE semantic_key = ANY($1::text[])',
+    values: [keyed.map(({ key }) => key)],
+  });
+  const claims = new Map(rows.map((row) => [row.semantic_key, row]));
+  const repeated = keyed.filter(({ subject, key }) => {
+    const claim = claims.get(key);
+    return claim && (claim.hook_id !== subject.delivery.hookId || claim.source !== subject.delivery.source);
+  });
+  return new Set(repeated.map(({ subject }) => subject));
+}
+
+/** Adds the dispatch rows; those of a delivery that came again run again only where they were dead. */
+async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]): Promise<LaneRow[]> {
+  if (wanted.length === 0) return [];
+  const { rows } = await client.query<{
+    id: bigint | string;
+    delivery_id: bigint | string;
+    event_index: number;
+    app: string;
+  }>({
+    name: 'inbox_insert_dispatches',
+    text: `INSERT INTO dispatch (delivery_id, event_index, event_name, action, app, organization_id, lane, shard)
+      SELECT delivery_id, event_index, event_name, action, app, organization_id, lane, shard
+      FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::smallint[])
+        WITH ORDINALITY AS n(delivery_id, event_index, event_name, action, app, organization_id, lane, shard, place)
+      ORDER BY place
+      ON CONFLICT (delivery_id, event_index, app, coalesce(replay_of, 0)) DO UPDATE SET
+        status = 'pending', attempts = 0, started_epoch = NULL, next_attempt_at = NULL, reason = NULL, error = NULL,
+        finished_at = NULL
+      WHERE dispatch.status = 'dead'
+      RETURNING id, delivery_id, event_index, app`,
+    values: [
+      wanted.map((w) => w.delivery.id),
+      wanted.map((w) => w.eventIndex),
+      wanted.map((w) => w.eventName),
+      wanted.map((w) => w.action),
+      wanted.map((w) => w.app),
+      wanted.map((w) => w.organizationId),
+      wanted.map((w) => w.lane),
+      wanted.map((w) => shardOf(w.lane)),
+    ],
+  });
+  const identity = (delivery: bigint | string, index: number, app: string) => `${delivery}\n${index}\n${app}`;
+  const byIdentity = new Map(wanted.map((w) => [identity(w.delivery.id, w.eventIndex, w.app), w]));
+  return rows.flatMap((row): LaneRow[] => {
+    const found = byIdentity.get(identity(row.delivery_id, row.event_index, row.app));
+    if (!found) return [];
+    const { delivery } = found;
+    return [
+      {
+        id: BigInt(row.id),
+        deliveryId: delivery.id,
+        lane: found.lane,
+        shard: shardOf(found.lane),
+        eventIndex: found.eventIndex,
+        eventName: found.eventName,
+        action: found.action,
+        app: found.app,
+        organizationId: found.organizationId,
+        status: 'pending',
+        attempts: 0,
+        startedEpoch: null,
+        deliveryKey: delivery.deliveryKey,
+        hookId: delivery.hookId,
+        forge: delivery.forge,
+        host: delivery.host,
+        eventType: delivery.eventType,
+        receivedAt: delivery.receivedAt,
+        body: delivery.body,
+      },
+    ];
+  });
+}
+
+async function writeVerdicts(client: pg.PoolClient, verdicts: readonly Verdict[]): Promise<void> {
+  await client.query({
+    name: 'inbox_write_verdicts',
+    text: `UPDATE webhook_delivery w SET
+        status = v.status, reason = v.reason, action = v.action, organization_id = v.organization_id,
+        body_sha256 = v.body_sha256, finished_at = CASE WHEN v.status = 'ignored' THEN now() END
+      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bytea[])
+        AS v(id, status, reason, action, organization_id, body_sha256)
+      WHERE w.id = v.id AND w.status = 'received'`,
+    values: [
+      verdicts.map((v) => v.delivery.id),
+      verdicts.map((v) => v.status),
+      verdicts.map((v) => v.reason),
+      verdicts.map((v) => v.action),
+      verdicts.map((v) => v.organizationId),
+      verdicts.map((v) => v.delivery.bodySha256),
+    ],
+  });
+}
+
+/** A delivery that came again although every dispatch of it is over takes their result. */
+async function settleFinished(client: pg.PoolClient, deliveryIds: readonly bigint[]): Promise<void> {
+  if (deliveryIds.length === 0) return;
+  await client.query(
+    `UPDATE webhook_delivery w SET status = s.status, finished_at = now()
+     FROM (
+       SELECT delivery_id, CASE WHEN bool_or(status = 'dead') THEN 'dead'
+         WHEN bool_and(status = 'ignored') THEN 'ignored' ELSE 'done' END AS status
+       FROM dispatch WHERE delivery_id = ANY($1::bigint[])
+       GROUP BY delivery_id HAVING NOT bool_or(status IN ('pending', 'parked'))
+     ) s WHERE w.id = s.delivery_id`,
+    [deliveryIds],
+  );
+}
+
+function wantedOf({ delivery, events }: Subject, organizationId: string, dispatcher: Dispatcher): Wanted[] {
+  const lane = laneOf(delivery, events);
+  return events.events.flatMap((event, eventIndex) =>
+    dispatcher.subscribers(event.name, event.action).map((app) => ({
+      delivery,
+      eventIndex,
+      eventName: event.name,
+      action: event.action ?? null,
+      app,
+      organizationId,
+      lane,
+    })),
+  );
+}
+
+const namesOf = ({ events }: Subject): string =>
+  [...new Set(events.events.map((event) => (event.action ? `${event.name}.${event.action}` : event.name)))].join(', ');
+
+/**
+ * Gives deliveries their organization, lane and dispatch rows, or the reason why they are ignored, in the transaction
+ * that `client` is in. Answers the rows that are to run.
+ */
+export async function assign(
+  client: pg.PoolClient,
+  deliveries: readonly Received[],
+  dispatcher: Dispatcher,
+): Promise<LaneRow[]> {
+  const subjects: Subject[] = [];
+  const verdicts: Verdict[] = [];
+  const ignore = (delivery: Received, reason: string, action: string | null, organizationId: string | null) =>
+    verdicts.push({ delivery, status: 'ignored', reason, action, organizationId });
+  for (const delivery of deliveries) {
+    const { classification } = delivery;
+    if (classification.kind === 'ignored') ignore(delivery, classification.reason, null, null);
+    else subjects.push({ delivery, events: classification });
+  }
+
+  const owners = await findOwners(client, subjects);
+  const owned = subjects.flatMap((subject, at) => {
+    const owner = owners[at];
+    const action = subject.events.events[0]?.action ?? null;
+    if (owner && 'organizationId' in owner) return [{ subject, action, organizationId: owner.organizationId }];
+    ignore(subject.delivery, owner?.reason ?? 'its owner is not known', action, null);
+    return [];
+  });
+
+  const repeated = await findRepeated(
+    client,
+    owned.map(({ subject }) => subject),
+  );
+  const wanted: Wanted[] = [];
+  for (const { subject, action, organizationId } of owned) {
+    const rows = repeated.has(subject) ? [] : wantedOf(subject, organizationId, dispatcher);
+    wanted.push(...rows);
+    if (repeated.has(subject))
+      ignore(subject.delivery, 'another source reported the same before', action, organizationId);
+    else if (rows.length === 0)
+      ignore(subject.delivery, `no app listens to ${namesOf(subject)}`, action, organizationId);
+    else verdicts.push({ delivery: subject.delivery, status: 'assigned', reason: null, action, organizationId });
+  }
+
+  const rows = await insertDispatches(client, wanted);
+  await writeVerdicts(client, verdicts);
+  const running = new Set(rows.map((row) => row.deliveryId));
+  const assigned = verdicts.filter((verdict) => verdict.status === 'assigned');
+  await settleFinished(
+    client,
+    assigned.map(({ delivery }) => delivery.id).filter((id) => !running.has(id)),
+  );
+  return rows;
+}

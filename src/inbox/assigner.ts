@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import type { ForgeDescriptor } from '../forges/forge.js';
+import { messageOf } from '../lib/errors.js';
+import type { Logger } from '../lib/logger.js';
+import type { Metrics } from '../lib/metrics.js';
+import { assign } from './assign.js';
+import type { Dispatcher } from './dispatch.js';
+import { CHANNEL } from './leases.js';
+import { prune, type Retention } from './prune.js';
+import { readReceived } from './received.js';
+import type { LaneRow } from './row.js';
+
+export interface AssignerOptions {
+  pool: pg.Pool;
+  forges: ReadonlyMap<string, ForgeDescriptor>;
+  dispatcher: Dispatcher;
+  log: Logger;
+  metrics: Metrics;
+  pollMs: number;
+  retention: Retention | undefined;
+  /** Takes the new rows of this process's shards; answers the shards of the others. */
+  offer: (rows: readonly LaneRow[]) => number[];
+}
+
+/** Key of the advisory lock that makes one assigner of many: "forgeway" in bytes would not fit, so any fixed number. */
+const LOCK = 7_301_202_611;
+const RECONNECT_PAUSE_MS = 1_000;
+const GAUGE_EVERY_MS = 5_000;
+const PRUNE_EVERY_MS = 600_000;
+
+/**
+ * Turns received deliveries into dispatch rows. One process at a time does it, so rows get their numbers in the order
+ * of arrival and nothing needs a cursor. The lock belongs to a session, and so do its writes: when it is lost, they fail.
+ */
+export class Assigner {
+  readonly #options: AssignerOptions;
+  readonly #stopping = new AbortController();
+  #loop: Promise<void> | undefined;
+  #woken = new AbortController();
+  #gaugeAt = 0;
+  #pruneAt = 0;
+
+  constructor(options: AssignerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  /** There may be new deliveries. */
+  wake(): void {
+    this.#woken.abort();
+  }
+
+  /** Resolves when the batch in hand is committed. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#woken.abort();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      try {
+        await this.#session();
+      } catch (error) {
+        this.#options.log.warn({ err: messageOf(error) }, 'deliveries could not be assigned; tried again');
+        await this.#rest(RECONNECT_PAUSE_MS);
+      }
+    }
+  }
+
+  async #session(): Promise<void> {
+    const client = await this.#options.pool.connect();
+    // The failing query says the same; without a listener the event would end the process.
+    client.on('error', (error) => this.#options.log.debug({ err: messageOf(error) }, 'the assigner lost its session'));
+    try {
+      while (!this.#stopping.signal.aborted) {
+        const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [LOCK]);
+        if (rows[0]?.mine) return await this.#work(client);
+        await this.#rest(this.#options.pollMs);
+      }
+    } finally {
+      client.release(true);
+    }
+  }
+
+  async #work(client: pg.PoolClient): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      this.#woken = new AbortController();
+      const count = await this.#batch(client);
+      await this.#upkeep(client);
+      if (count === 0) await this.#rest(this.#options.pollMs, this.#woken.signal);
+    }
+  }
+
+  async #batch(client: pg.PoolClient): Promise<number> {
+    const { forges, dispatcher, offer } = this.#options;
+    const deliveries = await readReceived(client, forges);
+    if (deliveries.length === 0) return 0;
+    // What a crash of PostgreSQL takes back is assigned again; the deliveries themselves were committed to disk.
+    await client.query('BEGIN; SET LOCAL synchronous_commit = off');
+    const rows = await assign(client, deliveries, dispatcher);
+    await client.query('COMMIT');
+    const others = offer(rows);
+    if (others.length > 0) await client.query('SELECT pg_notify($1, $2)', [CHANNEL, others.join(',')]);
+    return deliveries.length;
+  }
+
+  async #upkeep(client: pg.PoolClient): Promise<void> {
+    const now = performance.now();
+    if (now >= this.#gaugeAt) {
+      this.#gaugeAt = now + GAUGE_EVERY_MS;
+      const { rows } = await client.query<{ seconds: number }>(
+        `SELECT coalesce(extract(epoch FROM now() - min(at)), 0)::float8 AS seconds FROM (
+           SELECT min(received_at) AS at FROM webhook_delivery WHERE status = 'received'
+           UNION ALL SELECT min(created_at) FROM dispatch WHERE status = 'pending') oldest`,
+      );
+      this.#options.metrics.inboxOldestSeconds.set(rows[0]?.seconds ?? 0);
+    }
+    if (this.#options.retention && now >= this.#pruneAt) {
+      this.#pruneAt = now + PRUNE_EVERY_MS;
+      await prune(client, this.#options.retention);
+    }
+  }
+
+  async #rest(ms: number, until: AbortSignal = this.#stopping.signal): Promise<void> {
+    await sleep(ms, undefined, { signal: until }).catch((error: unknown) => {
+      if (!until.aborted) throw error;
+    });
+  }
+}

@@ -1,0 +1,63 @@
+import { ForgewayError } from '../lib/errors.js';
+import type { Dispatcher, DispatchResult, DispatchRow } from './dispatch.js';
+import type { LaneRow } from './row.js';
+
+export type AttemptResult =
+  | { kind: 'settled'; result: DispatchResult }
+  | { kind: 'failed'; error: unknown; permanent: boolean; timedOut: boolean };
+
+function dispatchRow(row: LaneRow, body: Buffer): DispatchRow {
+  return {
+    id: row.id,
+    deliveryId: row.deliveryId,
+    deliveryKey: row.deliveryKey,
+    hookId: row.hookId,
+    forge: row.forge,
+    host: row.host,
+    organizationId: row.organizationId,
+    eventType: row.eventType,
+    eventIndex: row.eventIndex,
+    eventName: row.eventName,
+    action: row.action,
+    app: row.app,
+    lane: row.lane,
+    attempts: row.attempts - 1,
+    receivedAt: row.receivedAt,
+    body,
+  };
+}
+
+/**
+ * Runs one app on one event, for at most `timeoutMs`. Never rejects. After the time is over the signal aborts and the
+ * handler, which cannot be stopped, is no longer waited for; what it does later is ignored.
+ */
+export function attempt(
+  dispatcher: Dispatcher,
+  row: LaneRow,
+  body: Buffer,
+  timeoutMs: number,
+  controller: AbortController,
+): Promise<AttemptResult> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      const error = new ForgewayError(
+        'FORGEWAY_HANDLER_TIMEOUT',
+        `${row.app} did not finish ${row.eventName} within ${timeoutMs} ms`,
+      );
+      controller.abort(error);
+      resolve({ kind: 'failed', error, permanent: false, timedOut: true });
+    }, timeoutMs).unref();
+    const fail = (error: unknown) => {
+      clearTimeout(timer);
+      resolve({ kind: 'failed', error, permanent: dispatcher.isPermanent(error), timedOut: false });
+    };
+    try {
+      dispatcher.run(dispatchRow(row, body), controller.signal).then((result) => {
+        clearTimeout(timer);
+        resolve({ kind: 'settled', result });
+      }, fail);
+    } catch (error) {
+      fail(error);
+    }
+  });
+}

@@ -1,0 +1,339 @@
+import type pg from 'pg';
+import { retryDelay } from '../lib/backoff.js';
+import { pause } from '../lib/clock.js';
+import { ForgewayError, messageOf } from '../lib/errors.js';
+import type { Logger } from '../lib/logger.js';
+import type { Metrics } from '../lib/metrics.js';
+import { attempt } from './attempt.js';
+import { loadBodies } from './body-text.js';
+import type { Dispatcher } from './dispatch.js';
+import { type Finish, type Lease, loadDue, loadPending, markStarted, writeOutcomes } from './lane-statements.js';
+import { describeError, type Outcome, outcomeOf, type RetryPolicy } from './outcome.js';
+import type { LaneRow } from './row.js';
+import { type Lane, Window } from './window.js';
+
+export interface LanesOptions {
+  pool: pg.Pool;
+  dispatcher: Dispatcher;
+  log: Logger;
+  metrics: Metrics;
+  /** Handlers at a time. */
+  concurrency: number;
+  handlerTimeoutMs: number;
+  retry: RetryPolicy;
+}
+
+/** A row that is being run or written down. */
+interface Running {
+  lane: Lane;
+  row: LaneRow;
+  epoch: bigint;
+  controller: AbortController;
+}
+
+/** An outcome to write; `running` is absent for a row that was put aside without having run. */
+interface Finished extends Finish {
+  lane: Lane;
+  running?: Running;
+}
+
+const DUE_AT_A_TIME = 50;
+const DATABASE_PAUSE_MS = 500;
+
+/** A larger body is read again when its turn comes, so that a full window stays a matter of megabytes. */
+const LARGEST_KEPT_BODY = 64 * 1024;
+
+/** True for a row whose process ended, or lost its lease, before the result was written. */
+const wasCutOff = (row: LaneRow): boolean => row.startedEpoch !== null;
+
+/**
+ * Runs the rows of the shards that this worker leases: in order within a lane, lanes beside each other. Which shards
+ * those are is told by {@link open} and {@link close}; that no stale result is written is seen to by the statements.
+ */
+export class Lanes {
+  readonly #options: LanesOptions;
+  readonly #window = new Window();
+  readonly #running = new Set<Running>();
+  #owner = '';
+  #alone: Running[] = [];
+  #aloneRuns = false;
+  #starting = false;
+  #finishes: Finished[] = [];
+  #writing = false;
+  #filling = false;
+  #fillAgain = false;
+  #stopped = false;
+  #over = false;
+  #quiet: (() => void)[] = [];
+
+  constructor(options: LanesOptions) {
+    this.#options = options;
+  }
+
+  /** Shards held, those that are being given away not counted. */
+  get shards(): number[] {
+    return [...this.#window.shards.values()].filter((shard) => !shard.closing).map((shard) => shard.number);
+  }
+
+  /** Begins a time as `owner`; leases of an earlier one are gone. */
+  become(owner: string): void {
+    for (const number of [...this.#window.shards.keys()]) this.drop(number);
+    this.#owner = owner;
+  }
+
+  open(leases: readonly Lease[]): void {
+    for (const lease of leases) this.#window.open(lease.shard, lease.epoch);
+    if (leases.length > 0) void this.refill();
+  }
+
+  /** The lease is not ours any more: running handlers are told, and what they answer is not written. */
+  drop(number: number): void {
+    this.#window.drop(number);
+    for (const { row, controller } of this.#running) if (row.shard === number) controller.abort();
+    this.#alone = this.#alone.filter((held) => held.row.shard !== number);
+  }
+
+  /** Begins nothing new in these shards. */
+  close(numbers: readonly number[]): void {
+    for (const number of numbers) {
+      const shard = this.#window.shards.get(number);
+      if (shard) shard.closing = true;
+    }
+    // Rows set aside to run alone keep their lane busy; they did not begin, so they must not hold the shard back.
+    for (const held of this.#alone.filter((held) => numbers.includes(held.row.shard))) this.#window.untake(held.lane);
+    this.#alone = this.#alone.filter((held) => !numbers.includes(held.row.shard));
+  }
+
+  /** Closed shards in which nothing runs any more. */
+  closed(): number[] {
+    const shards = [...this.#window.shards.values()];
+    return shards.filter((shard) => shard.closing && this.#window.isQuiet(shard)).map((shard) => shard.number);
+  }
+
+  /** Takes new rows of our shards straight from the assigner, and answers the shards of those that are not ours. */
+  offer(rows: readonly LaneRow[]): number[] {
+    const others = new Set<number>();
+    for (const row of rows) {
+      if (!this.#window.shards.has(row.shard)) others.add(row.shard);
+      else {
+        if (row.body && row.body.length > LARGEST_KEPT_BODY) delete row.body;
+        this.#window.addNewest(row);
+      }
+    }
+    this.#pump();
+    return [...others];
+  }
+
+  /** Reads rows that are not in memory. `all`: also of shards of which everything seems to be known. */
+  async refill(all = false): Promise<void> {
+    this.#fillAgain = this.#filling;
+    if (this.#filling) return;
+    this.#filling = true;
+    try {
+      const wanted = this.#window.wanted(all);
+      if (wanted.shards.length > 0) {
+        this.#window.beginReading(wanted);
+        const rows = await loadPending(this.#options.pool, wanted.shards, this.#window.ids, wanted.fullLanes);
+        this.#window.fill(wanted, rows);
+        this.#pump();
+      }
+    } catch (error) {
+      this.#options.log.warn({ err: messageOf(error) }, 'lanes could not be read; tried again within a second');
+    } finally {
+      this.#filling = false;
+      if (this.#fillAgain) void this.refill();
+    }
+  }
+
+  /** Lets parked rows whose time has come join their lanes again. */
+  async resumeParked(): Promise<void> {
+    if (this.shards.length === 0) return;
+    const due = await loadDue(this.#options.pool, this.shards, this.#window.ids, DUE_AT_A_TIME);
+    for (const row of due) this.#window.add(row);
+    if (due.length > 0) this.#pump();
+  }
+
+  /** Begins nothing new, and waits until what runs is written down, at most `timeoutMs`. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#stopped = true;
+    if (this.#running.size > 0 || this.#starting || this.#writing) {
+      const waiting = new AbortController();
+      const quiet = new Promise<void>((resolve) => this.#quiet.push(resolve));
+      await Promise.race([quiet, pause(timeoutMs, waiting.signal)]);
+      waiting.abort();
+    }
+    this.#over = true;
+    for (const { controller } of this.#running) controller.abort();
+  }
+
+  #pump(): void {
+    if (this.#starting || this.#stopped || this.#aloneRuns) return;
+    const batch: Running[] = [];
+    while (this.#running.size + batch.length < this.#options.concurrency) {
+      const taken = this.#window.take();
+      if (!taken) break;
+      const running = { ...taken, controller: new AbortController() };
+      if (!wasCutOff(taken.row)) batch.push(running);
+      else if (taken.row.status === 'pending' && taken.row.startedEpoch !== null && taken.row.startedEpoch < 0n) {
+        this.#putAside(running);
+      } else this.#alone.push(running);
+    }
+    // Nothing else begins until those that run alone have had their turn; what was taken waits with its lane.
+    if (this.#alone.length > 0) {
+      for (const running of batch) this.#window.untake(running.lane);
+      if (this.#running.size > 0) return;
+      const [first] = this.#alone.splice(0, 1);
+      if (first) this.#begin([first], true);
+    } else if (batch.length > 0) this.#begin(batch, false);
+  }
+
+  /** A row that ended its process while it ran alone waits like one that failed, or is given up. */
+  #putAside({ lane, row, epoch }: Running): void {
+    const { backoff, random } = this.#options.retry;
+    const died = new ForgewayError('FORGEWAY_WORKER_DIED', `the worker ended while ${row.app} ran`);
+    const error = describeError(died);
+    const outcome: Outcome =
+      row.attempts >= backoff.attempts
+        ? {
+            status: 'dead',
+            reason: `the worker process ended in each of its last attempts (${row.attempts} in all)`,
+            error,
+          }
+        : { status: 'parked', error, waitMs: retryDelay(backoff, row.attempts, random) };
+    this.#finish({ lane, row, epoch, outcome, afterCrash: true });
+  }
+
+  #begin(batch: Running[], alone: boolean): void {
+    this.#starting = true;
+    this.#aloneRuns = alone;
+    for (const running of batch) this.#running.add(running);
+    this.#start(batch, alone)
+      .catch((error: unknown) => {
+        this.#options.log.warn({ err: messageOf(error) }, 'rows could not be started; their shards are read again');
+        // Whether they were marked is not known: only reading them again tells.
+        for (const running of batch) this.#forget(running);
+      })
+      .finally(() => {
+        this.#starting = false;
+        this.#settle();
+      });
+  }
+
+  async #start(batch: Running[], alone: boolean): Promise<void> {
+    const { pool } = this.#options;
+    const bodiless = batch.filter(({ row }) => row.body === undefined).map(({ row }) => row.deliveryId);
+    const [started, bodies] = await Promise.all([
+      markStarted(pool, this.#owner, batch, alone),
+      bodiless.length > 0 ? loadBodies(pool, bodiless) : new Map<bigint, Buffer>(),
+    ]);
+    for (const running of batch) {
+      const attempts = started.get(running.row.id);
+      if (attempts === undefined || !this.#window.shardOf(running.row, running.epoch)) {
+        this.#forget(running);
+        continue;
+      }
+      running.row.attempts = attempts;
+      running.row.status = 'pending';
+      const body = running.row.body ?? bodies.get(running.row.deliveryId);
+      if (body) void this.#run(running, body);
+      else {
+        const outcome: Outcome = { status: 'ignored', reason: 'its body is no longer stored' };
+        this.#finish({ row: running.row, lane: running.lane, epoch: running.epoch, outcome, running });
+      }
+    }
+  }
+
+  async #run(running: Running, body: Buffer): Promise<void> {
+    const { dispatcher, handlerTimeoutMs, metrics, retry } = this.#options;
+    const { row, lane, epoch, controller } = running;
+    const log = this.#options.log.child({ delivery: row.deliveryKey, event: row.eventName, app: row.app });
+    const elapsed = metrics.dispatchSeconds.startTimer({ app: row.app });
+    const result = await attempt(dispatcher, row, body, handlerTimeoutMs, controller);
+    elapsed();
+    if (result.kind === 'settled') {
+      metrics.dispatches.inc({ app: row.app, result: result.result.kind });
+      log.debug({ attempt: row.attempts, result: result.result.kind }, 'handler finished');
+      const outcome: Outcome =
+        result.result.kind === 'done' ? { status: 'done' } : { status: 'ignored', reason: result.result.reason };
+      return this.#finish({ row, lane, epoch, outcome, running });
+    }
+    const outcome = outcomeOf({ ...result, attempts: row.attempts }, retry);
+    metrics.dispatches.inc({ app: row.app, result: outcome.status === 'pending' ? 'retried' : outcome.status });
+    log.warn({ attempt: row.attempts, outcome: outcome.status, err: describeError(result.error) }, 'handler failed');
+    this.#finish({ row, lane, epoch, outcome, running });
+  }
+
+  #finish(finish: Finished): void {
+    this.#finishes.push(finish);
+    if (!this.#writing) void this.#write();
+  }
+
+  /** Writes whatever has gathered, in one statement at a time. */
+  async #write(): Promise<void> {
+    this.#writing = true;
+    // Results of the same turn of the event loop belong into the same statement.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.#finishes.length > 0) {
+      const batch = this.#finishes;
+      this.#finishes = [];
+      try {
+        const ours = await writeOutcomes(this.#options.pool, this.#owner, batch);
+        for (const finish of batch) this.#written(finish, ours);
+      } catch (error) {
+        this.#options.log.warn(
+          { err: messageOf(error), rows: batch.length },
+          'results could not be written; tried again',
+        );
+        this.#finishes = batch.concat(this.#finishes);
+        // After the last moment nobody keeps the database open: what is not written runs again elsewhere.
+        if (this.#over) this.#finishes = [];
+        else await pause(DATABASE_PAUSE_MS);
+        this.#finishes = this.#finishes.filter((finish) => this.#isOurs(finish));
+      }
+      this.#settle();
+      if (this.#window.wanted(false).shards.length > 0) void this.refill();
+    }
+    this.#writing = false;
+    this.#settle();
+  }
+
+  /** After an error: results of shards that were lost meanwhile are of no use. */
+  #isOurs({ row, epoch, running }: Finished): boolean {
+    if (this.#window.shardOf(row, epoch)) return true;
+    if (running) this.#running.delete(running);
+    return false;
+  }
+
+  #written({ row, lane, epoch, outcome, running }: Finished, ours: ReadonlySet<number>): void {
+    if (running) this.#running.delete(running);
+    const shard = this.#window.shardOf(row, epoch);
+    if (!shard) return;
+    if (!ours.has(row.shard)) {
+      this.#options.log.warn({ shard: row.shard, dispatch: String(row.id) }, 'a result was refused: the lease is lost');
+      this.drop(row.shard);
+    } else if (outcome.status === 'pending') {
+      row.startedEpoch = null;
+      setTimeout(() => {
+        this.#window.untake(lane);
+        this.#pump();
+      }, outcome.waitMs);
+    } else this.#window.finish(lane);
+  }
+
+  /** A row that could not be begun: what the database says about its shard is read again. */
+  #forget(running: Running): void {
+    this.#running.delete(running);
+    const { row, lane, epoch } = running;
+    const shard = this.#window.shardOf(row, epoch);
+    if (!shard) return;
+    shard.complete = false;
+    this.#window.finish(lane);
+  }
+
+  #settle(): void {
+    if (this.#aloneRuns && this.#running.size === 0) this.#aloneRuns = false;
+    if (this.#running.size === 0 && !this.#starting && !this.#writing)
+      for (const resolve of this.#quiet.splice(0)) resolve();
+    this.#pump();
+  }
+}

@@ -1,0 +1,207 @@
+/** Whose a delivery is, and whether it may run at all: hook, installation, repository and claim. */
+import type pg from 'pg';
+import type { Classification } from '../forges/forge.js';
+import { laneOf, shardOf } from './lane.js';
+import type { Received } from './received.js';
+
+type Events = Extract<Classification, { kind: 'events' }>;
+
+/** A received delivery that is about something. */
+export interface Subject {
+  delivery: Received;
+  events: Events;
+}
+
+export type Ownership = { organizationId: string } | { reason: string };
+
+interface Hook {
+  organizationId: string;
+  appId: string;
+}
+
+interface Installation {
+  organizationId: string;
+  status: string;
+}
+
+const repositoryKey = (forge: string, host: string, id: bigint | string) => `${forge}\n${host}\n${id}`;
+const installationKey = (forge: string, host: string, appId: string, id: bigint | string) =>
+  `${forge}\n${host}\n${appId}\n${id}`;
+
+/** Events by which the forge itself changes what is installed where; they must reach us while all else is stopped. */
+const concernsInstallation = (events: Events): boolean =>
+  events.events.every((event) => event.name.startsWith('installation'));
+
+async function hooksOf(client: pg.PoolClient, subjects: readonly Subject[]): Promise<Map<string, Hook>> {
+  const { rows } = await client.query<{ id: string; organization_id: string; app_id: string | null }>({
+    name: 'inbox_hooks',
+    text: 'SELECT id, organization_id, app_id FROM hook WHERE id = ANY($1::text[])',
+    values: [[...new Set(subjects.map(({ delivery }) => delivery.hookId))]],
+  });
+  return new Map(rows.map((row) => [row.id, { organizationId: row.organization_id, appId: row.app_id ?? '' }]));
+}
+
+async function installationsOf(
+  client: pg.PoolClient,
+  subjects: readonly Subject[],
+): Promise<Map<string, Installation>> {
+  const about = subjects.filter(({ events }) => events.installationId !== undefined);
+  if (about.length === 0) return new Map();
+  const { rows } = await client.query<{
+    forge: string;
+    host: string;
+    app_id: string;
+    installation_id: bigint | string;
+    organization_id: string;
+    status: string;
+  }>({
+    name: 'inbox_installations',
+    text: `SELECT DISTINCT i.forge, i.host, i.app_id, i.installation_id, i.organization_id, i.status
+      FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(forge, host, id)
+      JOIN installation i ON i.forge = k.forge AND i.host = k.host AND i.installation_id = k.id`,
+    values: [
+      about.map(({ delivery }) => delivery.forge),
+      about.map(({ delivery }) => delivery.host),
+      about.map(({ events }) => events.installationId),
+    ],
+  });
+  return new Map(
+    rows.map((row) => [
+      installationKey(row.forge, row.host, row.app_id, row.installation_id),
+      { organizationId: row.organization_id, status: row.status },
+    ]),
+  );
+}
+
+type Claims = Map<string, string>;
+
+async function claimsOf(client: pg.PoolClient, subjects: readonly Subject[]): Promise<Claims> {
+  const about = subjects.filter(({ events }) => events.repositoryId !== undefined);
+  if (about.length === 0) return new Map();
+  const { rows } = await client.query<{
+    forge: string;
+    host: string;
+    remote_id: bigint | string;
+    organization_id: string;
+  }>({
+    name: 'inbox_claims',
+    text: `SELECT DISTINCT c.forge, c.host, c.remote_id, c.organization_id
+      FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(forge, host, id)
+      JOIN repository_claim c ON c.forge = k.forge AND c.host = k.host AND c.remote_id = k.id`,
+    values: [
+      about.map(({ delivery }) => delivery.forge),
+      about.map(({ delivery }) => delivery.host),
+      about.map(({ events }) => events.repositoryId),
+    ],
+  });
+  return new Map(rows.map((row) => [repositoryKey(row.forge, row.host, row.remote_id), row.organization_id]));
+}
+
+const actAs = (client: pg.PoolClient, organizationId: string) =>
+  client.query("SELECT set_config('app.organization_id', $1, true)", [organizationId]);
+
+/** The first verified delivery about a repository claims it for the organization it came through. */
+async function claim(client: pg.PoolClient, wanted: ReadonlyMap<string, { subject: Subject; organizationId: string }>) {
+  for (const { subject, organizationId } of wanted.values()) {
+    await actAs(client, organizationId);
+    await client.query(
+      `INSERT INTO repository_claim (forge, host, remote_id, organization_id) VALUES ($1, $2, $3, $4)
+       ON CONFLICT DO NOTHING`,
+      [subject.delivery.forge, subject.delivery.host, subject.events.repositoryId, organizationId],
+    );
+  }
+}
+
+/** Repositories among these that are paused or removed, with that word. */
+async function stoppedRepositories(
+  client: pg.PoolClient,
+  organizationId: string,
+  subjects: readonly Subject[],
+): Promise<Map<string, string>> {
+  await actAs(client, organizationId);
+  const { rows } = await client.query<{ forge: string; host: string; remote_id: bigint | string; status: string }>({
+    name: 'inbox_stopped_repositories',
+    text: `SELECT r.forge, r.host, r.remote_id, r.status
+      FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(forge, host, id)
+      JOIN repository r ON r.forge = k.forge AND r.host = k.host AND r.remote_id = k.id
+      WHERE r.status <> 'active' AND r.organization_id = $4`,
+    values: [
+      subjects.map(({ delivery }) => delivery.forge),
+      subjects.map(({ delivery }) => delivery.host),
+      subjects.map(({ events }) => events.repositoryId),
+      organizationId,
+    ],
+  });
+  return new Map(rows.map((row) => [repositoryKey(row.forge, row.host, row.remote_id), row.status]));
+}
+
+/** True when an event of this installation waits to be handled, which may lift what stops the repository now. */
+async function changesSoon(client: pg.PoolClient, { delivery, events }: Subject): Promise<boolean> {
+  if (events.installationId === undefined) return false;
+  const lane = laneOf(delivery, { kind: 'events', events: [], installationId: events.installationId });
+  const { rowCount } = await client.query(
+    `SELECT FROM dispatch WHERE shard = $1 AND lane = $2 AND status IN ('pending', 'parked') LIMIT 1`,
+    [shardOf(lane), lane],
+  );
+  return rowCount === 1;
+}
+
+/**
+ * Answers for each subject, in order, whose it is or why it is ignored, and claims repositories that nobody owns yet.
+ * Runs in the assigner's transaction, where it sets the organization as it goes.
+ */
+export async function findOwners(client: pg.PoolClient, subjects: readonly Subject[]): Promise<Ownership[]> {
+  const hooks = await hooksOf(client, subjects);
+  const installations = await installationsOf(client, subjects);
+  let claims = await claimsOf(client, subjects);
+
+  const sources = subjects.map((subject) => {
+    const { delivery, events } = subject;
+    const hook = hooks.get(delivery.hookId);
+    const installation =
+      hook && events.installationId !== undefined
+        ? installations.get(installationKey(delivery.forge, delivery.host, hook.appId, events.installationId))
+        : undefined;
+    const repository =
+      events.repositoryId === undefined ? undefined : repositoryKey(delivery.forge, delivery.host, events.repositoryId);
+    return { subject, installation, repository, organizationId: (installation ?? hook)?.organizationId };
+  });
+
+  const wanted = new Map<string, { subject: Subject; organizationId: string }>();
+  for (const { subject, repository, organizationId } of sources) {
+    if (repository === undefined || organizationId === undefined) continue;
+    if (!claims.has(repository) && !wanted.has(repository)) wanted.set(repository, { subject, organizationId });
+  }
+  if (wanted.size > 0) {
+    await claim(client, wanted);
+    claims = await claimsOf(client, subjects);
+  }
+
+  const stopped = new Map<string, string>();
+  const withRepository = sources.filter(({ repository }) => repository !== undefined);
+  for (const organizationId of new Set(withRepository.map((source) => source.organizationId))) {
+    if (organizationId === undefined) continue;
+    const theirs = withRepository.filter((source) => source.organizationId === organizationId);
+    const found = await stoppedRepositories(
+      client,
+      organizationId,
+      theirs.map(({ subject }) => subject),
+    );
+    for (const [key, status] of found) stopped.set(key, status);
+  }
+
+  const answers: Ownership[] = [];
+  for (const { subject, installation, repository, organizationId } of sources) {
+    if (organizationId === undefined) answers.push({ reason: 'its hook no longer exists' });
+    else if (repository !== undefined && claims.get(repository) !== organizationId) {
+      answers.push({ reason: 'repository belongs to another organization' });
+    } else {
+      const status = installation && installation.status !== 'active' ? installation.status : undefined;
+      const paused = repository === undefined ? undefined : stopped.get(repository);
+      const reason = status ? `the installation is ${status}` : paused ? `the repository is ${paused}` : undefined;
+      const stops = reason && !concernsInstallation(subject.events) && !(await changesSoon(client, subject));
+      answers.push(reason && stops ? { reason } : { organizationId });
+    }
+  }
+  return answers;
+}

@@ -1,0 +1,58 @@
+import type { Queryable } from './list.js';
+
+export interface Retention {
+  /** Raw bodies and headers of finished deliveries are emptied after this many days. */
+  bodyDays: number;
+  /** Whole rows go after this many days; until then a repeated delivery is recognised. */
+  rowDays: number;
+}
+
+/** A row is remembered longer than forges offer to deliver again, and than a recorded request is worth replaying. */
+export const MIN_ROW_DAYS = 30;
+
+const BATCH = 500;
+const MOST_BATCHES = 100;
+
+/** Runs a statement that touches up to {@link BATCH} rows until there are none left, or enough for now. */
+async function repeat(client: Queryable, text: string, days: number): Promise<number> {
+  let total = 0;
+  for (let batch = 0; batch < MOST_BATCHES; batch += 1) {
+    const { rowCount } = await client.query(text, [days, BATCH]);
+    total += rowCount ?? 0;
+    if ((rowCount ?? 0) < BATCH) break;
+  }
+  return total;
+}
+
+/**
+ * Empties bodies and deletes rows whose time is over, in small transactions. Deliveries that are not finished are never
+ * touched. Answers how many rows were emptied and deleted.
+ */
+export async function prune(client: Queryable, retention: Retention): Promise<{ emptied: number; deleted: number }> {
+  const emptied = await repeat(
+    client,
+    `UPDATE webhook_delivery SET body = NULL, headers = '{}' WHERE id IN (
+       SELECT w.id FROM webhook_delivery w
+       WHERE w.body IS NOT NULL AND w.finished_at < now() - $1 * interval '1 day'
+         AND NOT EXISTS (SELECT FROM dispatch d WHERE d.delivery_id = w.id AND d.status IN ('pending', 'parked'))
+       ORDER BY w.finished_at LIMIT $2)`,
+    retention.bodyDays,
+  );
+  const rowDays = Math.max(retention.rowDays, retention.bodyDays, MIN_ROW_DAYS);
+  const deleted = await repeat(
+    client,
+    `DELETE FROM webhook_delivery WHERE id IN (
+       SELECT w.id FROM webhook_delivery w
+       WHERE w.body IS NULL AND w.finished_at < now() - $1 * interval '1 day'
+         AND NOT EXISTS (SELECT FROM dispatch d WHERE d.delivery_id = w.id AND d.status IN ('pending', 'parked'))
+       ORDER BY w.id LIMIT $2)`,
+    rowDays,
+  );
+  await repeat(
+    client,
+    `DELETE FROM event_claim WHERE semantic_key IN (
+       SELECT semantic_key FROM event_claim WHERE created_at < now() - $1 * interval '1 day' LIMIT $2)`,
+    retention.bodyDays,
+  );
+  return { emptied, deleted };
+}

@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import type { Classification, ForgeDescriptor } from '../forges/forge.js';
+import { type BodyEncoding, bodyColumn, withBodies } from './body-text.js';
+
+/** A delivery that waits to be assigned, with what its content says. */
+export interface Received {
+  id: bigint;
+  hookId: string;
+  forge: string;
+  host: string;
+  deliveryKey: string;
+  eventType: string;
+  source: string;
+  receivedAt: Date;
+  body: Buffer;
+  bodySha256: Buffer;
+  classification: Classification;
+}
+
+interface Record_ {
+  id: bigint | string;
+  hook_id: string;
+  forge: string;
+  host: string;
+  delivery_key: string;
+  event_type: string;
+  source: string;
+  received_at: Date;
+  content_type: string | null;
+  body: string | null;
+}
+
+const MOST_ROWS = 100;
+const MOST_BYTES = 8 * 1024 * 1024;
+
+/**
+ * The oldest deliveries that nobody has assigned, as many as fit; always at least one when there is any.
+ */
+function readingOf(encoding: BodyEncoding): { name: string; text: string; values: unknown[] } {
+  return {
+    name: `inbox_received_${encoding}`,
+    text: `SELECT w.id, w.hook_id, w.forge, w.host, w.delivery_key, w.event_type, w.source, w.received_at,
+        w.headers->>'content-type' AS content_type, ${bodyColumn(encoding)} AS body
+      FROM (
+        SELECT r.*, sum(coalesce(octet_length(r.body), 0)) OVER (ORDER BY r.id) - coalesce(octet_length(r.body), 0) AS before
+        FROM (
+          SELECT id, hook_id, forge, host, delivery_key, event_type, source, received_at, headers, body
+          FROM webhook_delivery WHERE status = 'received' ORDER BY id LIMIT $1
+        ) r
+      ) w
+      WHERE w.before < $2 ORDER BY w.id`,
+    values: [MOST_ROWS, MOST_BYTES],
+  };
+}
+
+function classify(descriptor: ForgeDescriptor | undefined, record: Record_, body: Buffer): Classification {
+  if (!descriptor) return { kind: 'ignored', reason: 'Its forge is not known.' };
+  if (record.body === null) return { kind: 'ignored', reason: 'Its body is no longer stored.' };
+  const content = descriptor.parse(record.content_type ?? '', body);
+  return 'invalid' in content
+    ? { kind: 'ignored', reason: content.invalid }
+    : descriptor.classify(record.event_type, content.payload);
+}
+
+/** Reads and classifies the next batch; empty when there is nothing to do. */
+export async function readReceived(
+  client: pg.PoolClient,
+  forges: ReadonlyMap<string, ForgeDescriptor>,
+): Promise<Received[]> {
+  const { records, encoding } = await withBodies(async (tried) => ({
+    records: (await client.query<Record_>(readingOf(tried))).rows,
+    encoding: tried,
+  }));
+  return records.map((record) => {
+    const body = Buffer.from(record.body ?? '', encoding);
+    return {
+      id: BigInt(record.id),
+      hookId: record.hook_id,
+      forge: record.forge,
+      host: record.host,
+      deliveryKey: record.delivery_key,
+      eventType: record.event_type,
+      source: record.source,
+      receivedAt: record.received_at,
+      body,
+      bodySha256: createHash('sha256').update(body).digest(),
+      classification: classify(forges.get(record.forge), record, body),
+    };
+  });
+}
