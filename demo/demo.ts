@@ -111,7 +111,8 @@ async function main(): Promise<number> {
   try {
     return await runDemo(options, folder, progress, stopped.signal);
   } catch (error) {
-    if (!stopped.signal.aborted) throw error;
+    // Stopped before everything ran: there is nothing to explain.
+    if (error !== stopped.signal.reason) throw error;
     return 130;
   } finally {
     await folder.release();

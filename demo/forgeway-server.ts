@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Pending, poll } from './poll.js';
-import { processesIn } from './process-table.js';
+import { killAllIn } from './process-table.js';
 import type { RunFolder } from './run-folder.js';
 
 export interface ForgewayServer {
@@ -92,7 +92,7 @@ async function stop(child: ChildProcess, data: string): Promise<void> {
   await exit;
   clearTimeout(timer);
   if (child.signalCode !== 'SIGKILL') return;
-  for (const left of processesIn(data)) process.kill(left, 'SIGKILL');
+  killAllIn(data);
   throw new Error(`Forgeway did not stop in ${stopLimitMs / 1000} s and was killed.`);
 }
 

@@ -104,8 +104,11 @@ export async function startWorld(
       LOG_FORMAT: 'json',
     });
     const stop = async () => {
-      await server.stop();
-      await github.close();
+      try {
+        await server.stop();
+      } finally {
+        await github.close();
+      }
       const left = processesIn(folder.data);
       if (left.length > 0) throw new Error(`Forgeway has ended, but left the processes ${left.join(', ')}.`);
     };

@@ -23,6 +23,7 @@ function dispatchRow(row: LaneRow, body: Buffer): DispatchRow {
     lane: row.lane,
     attempts: row.attempts - 1,
     receivedAt: row.receivedAt,
+    contentType: row.contentType,
     body,
   };
 }

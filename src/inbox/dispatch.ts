@@ -18,6 +18,8 @@ export interface DispatchRow {
   /** Attempts that began before this one. */
   attempts: number;
   receivedAt: Date;
+  /** Content type of the body, as the sender named it. */
+  contentType: string;
   /** Raw body as received. */
   body: Buffer;
 }

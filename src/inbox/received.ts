@@ -11,6 +11,7 @@ export interface Received {
   host: string;
   deliveryKey: string;
   eventType: string;
+  contentType: string;
   source: string;
   receivedAt: Date;
   body: Buffer;
@@ -81,6 +82,7 @@ export async function readReceived(
       host: record.host,
       deliveryKey: record.delivery_key,
       eventType: record.event_type,
+      contentType: record.content_type ?? '',
       source: record.source,
       receivedAt: record.received_at,
       body,

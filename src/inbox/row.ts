@@ -23,6 +23,8 @@ export interface LaneRow {
   forge: string;
   host: string;
   eventType: string;
+  /** Of the body; '' when the sender named none. */
+  contentType: string;
   receivedAt: Date;
   /** Handed over by the assigner of the same process. */
   body?: Buffer;
@@ -31,7 +33,8 @@ export interface LaneRow {
 /** Columns of {@link LaneRow} from `dispatch d` and `webhook_delivery w`. */
 export const laneRowColumns = `d.id, d.delivery_id, d.lane, d.shard, d.event_index, d.event_name, d.action, d.app,
   d.organization_id, d.status, d.attempts, d.started_epoch,
-  w.delivery_key, w.hook_id, w.forge, w.host, w.event_type, w.received_at`;
+  w.delivery_key, w.hook_id, w.forge, w.host, w.event_type, w.received_at,
+  w.headers->>'content-type' AS content_type`;
 
 export interface LaneRowRecord {
   id: bigint | string;
@@ -51,6 +54,7 @@ export interface LaneRowRecord {
   forge: string;
   host: string;
   event_type: string;
+  content_type: string | null;
   received_at: Date;
 }
 
@@ -73,6 +77,7 @@ export function laneRow(record: LaneRowRecord): LaneRow {
     forge: record.forge,
     host: record.host,
     eventType: record.event_type,
+    contentType: record.content_type ?? '',
     receivedAt: record.received_at,
   };
 }

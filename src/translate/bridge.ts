@@ -55,8 +55,8 @@ export interface DeliveredEvent {
   eventName: string;
   app: string;
   receivedAt: Date;
-  /** Content type of the body, where it was kept. */
-  contentType?: string;
+  /** Content type of the body, '' when the sender named none. */
+  contentType: string;
   body: Buffer;
 }
 
@@ -117,7 +117,7 @@ async function deliver(loaded: LoadedApp, scope: DeliveryScope, event: Delivered
   const descriptor = forgeById(event.forge);
   if (descriptor === undefined)
     return { kind: 'ignored', reason: `There is no forge ${event.forge} any more.` } as const;
-  const parsed = descriptor.parse(event.contentType ?? '', event.body);
+  const parsed = descriptor.parse(event.contentType, event.body);
   if ('invalid' in parsed) throw new ForgewayError('FORGEWAY_PAYLOAD_INVALID', parsed.invalid);
   const payload = descriptor.payload(event.eventType, parsed.payload, event.eventIndex);
   const presented = await connections.presented(scope, payload);

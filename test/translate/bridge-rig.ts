@@ -114,6 +114,7 @@ export async function createRig(): Promise<Rig> {
         eventName: name.split('.', 1)[0] ?? '',
         eventIndex: 0,
         app: 'greeter',
+        contentType: 'application/json',
         receivedAt: new Date(),
         body: Buffer.from(JSON.stringify(body)),
         ...fields,

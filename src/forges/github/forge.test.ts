@@ -97,8 +97,6 @@ describe('parse', () => {
     const encoded = Buffer.from(new URLSearchParams({ payload: text }).toString());
     expect(github.parse(form, encoded)).toEqual({ payload });
     expect(github.parse(`${form.toUpperCase()}; charset=UTF-8`, encoded)).toEqual({ payload });
-    expect(github.parse('', encoded)).toEqual({ payload });
-    expect(github.parse('', Buffer.from(text))).toEqual({ payload });
   });
 
   it.each([

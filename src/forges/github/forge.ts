@@ -19,6 +19,8 @@ export const github: ForgeDescriptor = {
   id: 'github',
   label: 'GitHub',
   tag: 'gh',
+  // Where Probot listens, so that an App that was set up for it need not be changed.
+  webhookAliases: ['/api/github/webhooks'],
   contentTypes: ['application/json', FORM],
   storedHeaders: [
     'content-type',
@@ -37,9 +39,7 @@ export const github: ForgeDescriptor = {
   eventType: (headers) => header(headers, 'x-github-event') ?? '',
   parse(contentType, body) {
     const type = contentType.split(';', 1)[0]?.trim().toLowerCase();
-    // A JSON object never begins like this, so a body whose content type was not kept is still told apart.
-    const isForm = type === FORM || (type === '' && body.subarray(0, 8).toString('latin1') === 'payload=');
-    if (!isForm) return readJsonObject(body);
+    if (type !== FORM) return readJsonObject(body);
     const payload = new URLSearchParams(body.toString('utf8')).get('payload');
     return payload === null ? { invalid: 'The form has no payload field.' } : readJsonObject(Buffer.from(payload));
   },
