@@ -18,6 +18,8 @@ import type { WorkerMessage } from './worker-processes.js';
 const DRAIN_MS = 15_000;
 /** `forgeway work` may be started before the server has its database up. */
 const ATTACH_WAIT_MS = 30_000;
+/** What has not ended by then never will. */
+const STOP_LIMIT_MS = 24_000;
 /** Handlers that run at the same time in one worker. */
 const LANE_CONCURRENCY = 32;
 
@@ -84,6 +86,11 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
   log.info({ apps: apps.map((app) => app.name) }, 'worker is up');
 
   await stopAsked;
+  // With the database gone nothing can be written down any more, and no step below would ever end.
+  setTimeout(() => {
+    log.error('the worker could not stop in time; what it ran is run again elsewhere');
+    process.exit(1);
+  }, STOP_LIMIT_MS).unref();
   await Promise.all([inbox.drain(DRAIN_MS), jobs.drain(DRAIN_MS)]);
   await jobs.close();
   await store.close();

@@ -173,6 +173,7 @@ export async function createHarness(o: {
       directory: join(directory, 'work'),
       probe: o.probe,
       limits: { memoryMb: 300, processes: 60, diskMb: 60 },
+      usersDirectory: join(directory, 'work/users'),
     });
   const sandboxes: Sandboxes = await openOnce();
   const driverOf = (from: Sandboxes): PreviewDriver =>

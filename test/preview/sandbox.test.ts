@@ -227,8 +227,22 @@ describe.each(modes)('a sandbox ($name)', ({ probe }) => {
   it('is not confused with a process that later has its number', async () => {
     const sandbox = await start('sleep 1000');
     await place.sandboxes.stop(sandbox);
-    const stranger = { ...sandbox, uid: null, process: { pid: process.pid, started: 'another boot:1', namespace: '' } };
+    const stranger = { ...sandbox, uid: null, process: { pid: process.pid, started: 'another boot:1', init: null } };
     expect(await place.sandboxes.processesOf(stranger)).toEqual([]);
+  });
+
+  it('leaves others alone when it is stopped after its end, though they may have got the number of its namespace', async () => {
+    const ended = await start('true');
+    await finish(ended);
+    const others = [await start('sleep 1000'), await start('sleep 1000'), await start('sleep 1000')];
+    const claimed = new Set((await place.sandboxes.processesOf(ended)).map(({ pid }) => pid));
+    for (const other of others) {
+      const pids = (await place.sandboxes.processesOf(other)).map(({ pid }) => pid);
+      expect(pids.length).toBeGreaterThan(0);
+      expect(pids.filter((pid) => claimed.has(pid))).toEqual([]);
+    }
+    await place.sandboxes.stop(ended);
+    for (const other of others) expect(await place.sandboxes.exitOf(other)).toBeUndefined();
   });
 
   it('cannot read our environment, key, database or other previews', async () => {
@@ -284,19 +298,22 @@ await attempt('killing', () => process.kill(${process.pid}, 'SIGUSR2') && 'sent'
   });
 });
 
+const { skip: skipOne } = it;
+
 async function openTestSandboxesAt(place: TestSandboxes) {
   const { openSandboxes } = await import('../../src/effects/process/sandbox.js');
   return openSandboxes({
     directory: place.directory,
     probe: place.sandboxes.probe,
     limits: { memoryMb: 1, processes: 1, diskMb: 1 },
+    usersDirectory: join(place.directory, 'users'),
   });
 }
 
 describe('where nothing can isolate', () => {
-  it('says so, with the line to type', async () => {
+  const asStranger = process.getuid?.() === 0 ? skipOne : it;
+  asStranger('says so, with the line to type (not as root, who always can)', async () => {
     const { probeSandbox } = await import('../../src/effects/process/sandbox.js');
-    if (process.getuid?.() === 0) return;
     await expect(probeSandbox({ bubblewrap: '/nonexistent/bwrap' })).rejects.toMatchObject({
       code: 'FORGEWAY_SANDBOX_UNAVAILABLE',
       message: expect.stringContaining('apt-get install bubblewrap'),

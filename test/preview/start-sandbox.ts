@@ -1,5 +1,6 @@
 /** A process for tests to kill: starts a sandboxed command, prints the sandbox as JSON, and stays. */
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { openSandboxes, type SandboxProbe } from '../../src/effects/process/sandbox.js';
 
 const [directory = '', probe = ''] = process.argv.slice(2);
@@ -7,6 +8,7 @@ const sandboxes = await openSandboxes({
   directory,
   probe: JSON.parse(probe) as SandboxProbe,
   limits: { memoryMb: 100, processes: 20, diskMb: 20 },
+  usersDirectory: join(directory, 'users'),
 });
 const created = await sandboxes.create('of-a-worker-that-dies');
 await mkdir(sandboxes.sourceDirectory(created.id));

@@ -27,7 +27,7 @@ export interface TestSandboxes {
 export async function openTestSandboxes(probe: Sandboxes['probe'], limits = TEST_LIMITS): Promise<TestSandboxes> {
   const directory = await mkdtemp(join(tmpdir(), 'forgeway-sandboxes-'));
   await chmod(directory, 0o711);
-  const sandboxes = await openSandboxes({ directory, probe, limits });
+  const sandboxes = await openSandboxes({ directory, probe, limits, usersDirectory: join(directory, 'users') });
   return {
     directory,
     sandboxes,

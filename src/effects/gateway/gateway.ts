@@ -209,7 +209,7 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
       // A preview's own 503 is its answer, not ours to repeat.
       retryDelay: () => null,
       onError: (reply, { error }) => {
-        log.debug({ error: messageOf(error) }, 'preview did not answer');
+        log.warn({ error: messageOf(error) }, 'preview did not answer');
         void send(reply as FastifyReply, pages.unreachable());
       },
     },

@@ -26,13 +26,22 @@ import { openUserPool } from './user-range.js';
 export type { SandboxCommand, SandboxLimits } from './sandbox-command.js';
 export { probeSandbox, type SandboxProbe } from './sandbox-probe.js';
 
+/** A process by pid and start time, since pids are used again. */
+interface ProcessName {
+  pid: number;
+  started: string;
+}
+
 export interface Sandbox {
   /** Name of its directory; unique on this machine. */
   readonly id: string;
   /** The user its commands run as; null when that is our own. */
   readonly uid: number | null;
-  /** The last command's launcher. The namespace is its commands' PID namespace, or ''. */
-  readonly process: { pid: number; started: string; namespace: string } | null;
+  /**
+   * The last command's launcher, and the first process of its PID namespace where it has one. The namespace is known by
+   * that process and not by its inode: the kernel gives the inode of one that is gone to the next, anybody's.
+   */
+  readonly process: (ProcessName & { init: ProcessName | null }) | null;
 }
 
 /** How a command ended. `reason` is `exit`, or the limit it broke, or `killed` when nobody could write it down. */
@@ -74,8 +83,12 @@ export interface SandboxesOptions {
   directory: string;
   probe: SandboxProbe;
   limits: SandboxLimits;
+  /** Where uids in use are written down; default one place for the whole machine. */
+  usersDirectory?: string;
 }
 
+/** One for the whole machine: of two installations none may end the processes of the other. */
+const USERS_IN_USE = '/var/lib/forgeway/users';
 const STOP_ROUNDS = 600;
 const EXIT_REASONS = ['exit', 'time', 'disk', 'files', 'memory'] as const;
 
@@ -101,7 +114,9 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
   const places = join(directory, 'sandboxes');
   await mkdir(places, { recursive: true, mode });
   await chmod(places, mode);
-  const users = await openUserPool(join(directory, 'users'));
+  const users = await openUserPool(
+    probe.mode === 'uid' ? (options.usersDirectory ?? USERS_IN_USE) : join(directory, 'users'),
+  );
   const memory: MemoryGroups | undefined = probe.mode === 'uid' ? await findMemoryGroups() : undefined;
   const ownNamespace = (await readProcess(process.pid))?.namespace ?? '';
   const programs = await findPrograms();
@@ -125,11 +140,12 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
     if (sandbox.process !== null && (launcher !== undefined || holder === undefined)) {
       for (const candidate of all) if (candidate.session === sandbox.process.pid) found.add(candidate);
     }
+    // A namespace ends with its first process: while that lives, whatever is in it is ours.
+    const init = sandbox.process?.init;
+    const namespace = all.find(({ pid, started }) => pid === init?.pid && started === init.started)?.namespace;
     for (const candidate of all) {
       if (sandbox.uid !== null && candidate.uids.includes(sandbox.uid)) found.add(candidate);
-      const { namespace } = candidate;
-      if (namespace !== '' && namespace !== ownNamespace && namespace === sandbox.process?.namespace)
-        found.add(candidate);
+      if (namespace && namespace !== ownNamespace && candidate.namespace === namespace) found.add(candidate);
       // Without a user or a namespace of its own only this mark tells a daemon that has left its parents.
       if (probe.mode === 'same-user' && candidate.pid !== process.pid) {
         if (await hasEnvironment(candidate.pid, 'FORGEWAY_SANDBOX', sandbox.id)) found.add(candidate);
@@ -175,15 +191,15 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
   }
 
   /** The namespace appears a moment after the launcher. */
-  async function namespaceOf(launcher: number, started: string): Promise<string> {
+  async function initOf(launcher: number, started: string): Promise<ProcessName | null> {
     for (let round = 0; round < 200; round += 1) {
       const family = withDescendants(await listProcesses(), launcher);
       const inside = family.find((p) => p.namespace !== '' && p.namespace !== ownNamespace);
-      if (inside !== undefined) return inside.namespace;
-      if ((await readProcess(launcher))?.started !== started) return '';
+      if (inside !== undefined) return { pid: inside.pid, started: inside.started };
+      if ((await readProcess(launcher))?.started !== started) return null;
       await sleep(10);
     }
-    return '';
+    return null;
   }
 
   const memoryName = (sandbox: Sandbox) => sandbox.id;
@@ -203,7 +219,7 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
       await chmod(place, mode);
       // Recorded before anything exists that would have to be given back.
       await writeRecord(place, { id, uid: null, process: null });
-      const uid = probe.mode === 'uid' ? await users.take(id) : null;
+      const uid = probe.mode === 'uid' ? await users.take(place) : null;
       const sandbox: Sandbox = { id, uid, process: null };
       await writeRecord(place, sandbox);
       for (const path of Object.values(paths)) await mkdir(path, { mode: 0o700 });
@@ -242,10 +258,10 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
       });
       child.unref();
       const started = (await readProcess(pid))?.started ?? '';
-      const first: Sandbox = { ...sandbox, process: { pid, started, namespace: '' } };
+      const first: Sandbox = { ...sandbox, process: { pid, started, init: null } };
       await writeRecord(placeOf(sandbox.id), first);
       if (!probe.namespaces) return first;
-      const running: Sandbox = { ...sandbox, process: { pid, started, namespace: await namespaceOf(pid, started) } };
+      const running: Sandbox = { ...sandbox, process: { pid, started, init: await initOf(pid, started) } };
       await writeRecord(placeOf(sandbox.id), running);
       return running;
     },
