@@ -44,10 +44,10 @@ async function runSteps(
 function printUrls(world: World, story: Story, progress: Progress): void {
   const rows = {
     'pull request': `${world.github.origin}/${owner}/${repository}/pull/${story.number}`,
-    'its API': `${world.github.origin}/api/v3/repos/${owner}/${repository}/pulls/${story.number}`,
     preview: story.previewUrl ?? 'none',
     server: world.server.url,
     'log file': world.folder.log,
+    'look inside': `FORGEWAY_DATA_DIR=${world.folder.data} npx forgeway deliveries list`,
   };
   progress.line();
   for (const [name, value] of Object.entries(rows)) progress.line(`  ${name.padEnd(14)}${value}`);

@@ -32,8 +32,8 @@ export function homePage(state: HomeState): string {
   const body =
     state.missing.length > 0
       ? `<p class="state" role="status">Setup mode: no webhook is accepted yet.</p>
-         <p>Create a GitHub App from <code>app.yml</code> with the webhook address below, set these variables, and start
-         Forgeway again. <code>forgeway doctor</code> checks them.</p><dl>${steps}</dl>`
+         <p>Create a GitHub App with the permissions and events that <code>app.yml</code> lists and the webhook address below,
+         set these variables, and start Forgeway again. <code>forgeway doctor</code> checks them.</p><dl>${steps}</dl>`
       : `<p class="state" role="status">Running. Webhooks are accepted, previews are ${state.previews ? 'on' : 'off'}.</p>`;
   return `<!doctype html>
 <html lang="en">

@@ -92,6 +92,10 @@ describe('loadConfig', () => {
   it('refuses previews on the server’s own domain', () => {
     const url = { PUBLIC_URL: 'https://forgeway.example.com' };
     expect(problemsOf({ ...url, PREVIEW_DOMAIN: 'example.com' })).toHaveProperty('PREVIEW_DOMAIN');
+    expect(problemsOf({ PUBLIC_URL: 'https://example.com', PREVIEW_DOMAIN: 'preview.example.com' })).toHaveProperty(
+      'PREVIEW_DOMAIN',
+    );
+    expect(problemsOf({ PUBLIC_URL: 'http://localhost:3000' })).toEqual({});
     expect(problemsOf({ ...url, PREVIEW_DOMAIN: 'preview.example.net' })).toEqual({});
   });
 

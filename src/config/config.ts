@@ -69,11 +69,11 @@ function crossChecks(values: Record<string, unknown>): ConfigProblem[] {
     add('encryptionKey', 'is missing, and it is never made up for an external database');
   if (values.port !== 0 && values.port === values.previewPort) add('previewPort', 'is the same as PORT');
   const publicHost = typeof values.publicUrl === 'string' ? new URL(values.publicUrl).hostname : undefined;
-  if (
-    publicHost !== undefined &&
-    (publicHost === values.previewDomain || publicHost.endsWith(`.${values.previewDomain}`))
-  )
-    add('previewDomain', 'contains the server’s own host, so that a preview could read its cookies');
+  const previewDomain = String(values.previewDomain);
+  const shareCookies = (a: string, b: string) => a === b || a.endsWith(`.${b}`) || b.endsWith(`.${a}`);
+  // Browsers take `localhost` for a public suffix, whose sub-domains share nothing.
+  if (publicHost !== undefined && publicHost !== 'localhost' && shareCookies(publicHost, previewDomain))
+    add('previewDomain', 'shares cookies with the server’s own host');
   return problems;
 }
 

@@ -19,8 +19,8 @@ export interface Variable {
   fix: string;
 }
 
-const port = z.coerce.number().int().min(0).max(65_535);
-const positive = z.coerce.number().int().positive();
+const port = z.coerce.number('must be a number').int().min(0, 'is below 0').max(65_535, 'is above 65535');
+const positive = z.coerce.number('must be a number').int('must be a whole number').positive('must be above 0');
 const url = z.url({ protocol: /^https?$/ }).transform((value) => value.replace(/\/+$/, ''));
 const flag = z
   .enum(['true', 'false', '1', '0', 'yes', 'no'])
@@ -39,7 +39,7 @@ export const variables = {
   appId: {
     name: 'APP_ID',
     meaning: 'Id of the default GitHub App. Without it Forgeway starts in setup mode and accepts no webhooks.',
-    schema: z.coerce.number().int().positive(),
+    schema: z.coerce.number('must be a number').int().positive(),
     fix: 'Copy the number from the App’s settings page.',
   },
   privateKey: {
@@ -64,11 +64,11 @@ export const variables = {
   webhookSecret: {
     name: 'WEBHOOK_SECRET',
     aliases: ['TERRAPOD_VCS__GITHUB__WEBHOOK_SECRET'],
-    meaning: 'The App’s webhook secret. Without it the webhook endpoint stays closed.',
+    meaning: 'The App’s webhook secret, 16 characters or more. Without it the webhook endpoint stays closed.',
     secret: true,
     schema: z
       .string()
-      .min(16)
+      .min(16, 'has fewer than 16 characters')
       .refine((value) => value !== 'development', 'is Probot’s public default'),
     fix: 'Set the same random text (16 characters or more) here and in the App’s settings, e.g. from `openssl rand -hex 32`.',
   },

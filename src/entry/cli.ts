@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { ConfigError, formatProblems } from '../config/config.js';
 import { errorTable, ForgewayError, messageOf } from '../lib/errors.js';
 import { redactText } from '../lib/redact.js';
@@ -40,6 +40,8 @@ addDoctorCommand(program);
 function explain(error: unknown): string {
   if (error instanceof ConfigError) return `The configuration has problems:\n${formatProblems(error.problems)}`;
   if (error instanceof ForgewayError) return `${error.code}: ${error.message}\n  ${errorTable[error.code].fix}`;
+  // Of what the person typed: an id that does not exist, a name that is not one.
+  if (error instanceof CommanderError) return error.message;
   return error instanceof Error && error.stack ? error.stack : messageOf(error);
 }
 

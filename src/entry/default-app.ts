@@ -1,7 +1,10 @@
+import { createVault } from '../accounts/vault.js';
+import { openSecrets, type SealedColumns } from '../accounts/vault-columns.js';
 import { type Config, githubOrigin } from '../config/config.js';
 import type { ForgeDescriptor } from '../forges/forge.js';
 import { github } from '../forges/github/forge.js';
 import type { Store } from '../store/database.js';
+import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
 import type { HookRow } from '../webhook/hooks.js';
 
 /** The App that is set up through the environment: the only place that knows which forge `APP_ID` belongs to. */
@@ -20,9 +23,26 @@ export async function ensureDefaultHook(store: Store, organizationId: string, co
   );
 }
 
-/** Secrets a delivery to this hook may be signed with; none closes the hook. */
-export function secretsOf(config: Config): (hook: HookRow) => Promise<readonly string[]> {
-  return async (hook) => (hook.secretSource === 'environment' && config.webhookSecret ? [config.webhookSecret] : []);
+/**
+ * Secrets a delivery to a hook may be signed with, the current one first; none closes the hook. A hook of the database has
+ * its own, sealed, and while one replaces another the previous one too.
+ */
+export function secretsOf(
+  config: Pick<Config, 'webhookSecret'>,
+  masterKey: Buffer,
+): (hook: HookRow) => Promise<readonly string[]> {
+  const vault = createVault(new Map([[FIRST_KEY_VERSION, masterKey]]));
+  return async ({ id, organizationId, secretSource, columns }) => {
+    if (secretSource === 'environment') return config.webhookSecret === undefined ? [] : [config.webhookSecret];
+    const sealed = columns as SealedColumns<'hook'> & { previous_secret_until: Date | null };
+    const { secret, previous_secret: previous } = openSecrets(
+      vault,
+      { table: 'hook', organizationId, rowId: id },
+      sealed,
+    );
+    const overlaps = sealed.previous_secret_until !== null && sealed.previous_secret_until > new Date();
+    return [secret, overlaps ? previous : undefined].filter((text) => text !== undefined);
+  };
 }
 
 /** Variables without which no webhook is accepted. */

@@ -8,6 +8,7 @@ import { type Config, githubOrigin } from '../config/config.js';
 import { variables } from '../config/variables.js';
 import { probeSandbox } from '../effects/process/sandbox.js';
 import { forges } from '../forges/registry.js';
+import { ForgewayError } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import { createMetrics } from '../lib/metrics.js';
 import { type Database, openStore, type Store } from '../store/database.js';
@@ -26,14 +27,47 @@ const DRAIN_MS = 25_000;
 /** Requests that run get this long. */
 const CLOSE_MS = 5_000;
 
+const LOOPBACK = '127.0.0.1';
+const NO_SUCH_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EINVAL']);
+
+/** @throws ForgewayError FORGEWAY_PORT_IN_USE */
 function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new ForgewayError('FORGEWAY_PORT_IN_USE', `Port ${port} of ${host} is taken.`, { cause: error })
+          : error,
+      ),
+    );
     server.listen(port, host, () => {
-      server.off('error', reject);
+      server.removeAllListeners('error');
       resolve((server.address() as AddressInfo).port);
     });
   });
+}
+
+/**
+ * Serves one port. On loopback both of its addresses are taken, so that a preview, which shares this machine's network,
+ * cannot have the other one and be taken for us by whoever asks for `localhost`.
+ */
+async function serve(
+  make: () => Server,
+  port: number,
+  host: string,
+): Promise<{ port: number; close(timeoutMs: number): Promise<unknown> }> {
+  const servers = [make()];
+  const bound = await listen(servers[0] as Server, port, host);
+  if (host === LOOPBACK) {
+    const second = make();
+    await listen(second, bound, '::1').then(
+      () => servers.push(second),
+      (error: NodeJS.ErrnoException) => {
+        if (!NO_SUCH_ADDRESS.has(String(error.code))) throw error;
+      },
+    );
+  }
+  return { port: bound, close: (timeoutMs) => Promise.all(servers.map((server) => closeServer(server, timeoutMs))) };
 }
 
 /** Lets running requests finish; idle keep-alive connections are closed at once. */
@@ -92,7 +126,6 @@ async function start(config: Config, log: Logger, ends: (() => Promise<unknown>)
     count: config.workerProcesses,
     script: fileURLToPath(new URL('./cli.js', import.meta.url)),
     args: gateway === undefined ? ['work'] : ['work', '--preview-port', String(gateway.port)],
-    silenceLimitMs: config.handlerTimeoutMs + 15_000,
     log,
   });
   front.push(() => workers.stop(DRAIN_MS));
@@ -119,23 +152,30 @@ async function start(config: Config, log: Logger, ends: (() => Promise<unknown>)
       previews: config.previewDriver !== 'off',
     }),
   });
-  const ingress = createIngress({ pool: ingressStore.pool, forges, secretsOf: secretsOf(config), log, metrics });
-  const server = createServer(ingressServerOptions, (request, response) => {
-    if (!ingress.handle(request, response)) api.handle(request, response);
+  const ingress = createIngress({
+    pool: ingressStore.pool,
+    forges,
+    secretsOf: secretsOf(config, masterKey),
+    log,
+    metrics,
   });
+  const makeServer = () =>
+    createServer(ingressServerOptions, (request, response) => {
+      if (!ingress.handle(request, response)) api.handle(request, response);
+    });
+  const server = await serve(makeServer, config.port, config.host);
   front.push(async () => {
-    await closeServer(server, CLOSE_MS);
+    await server.close(CLOSE_MS);
     await ingress.close();
   });
-  const port = await listen(server, config.port, config.host);
   if (config.healthPort !== undefined) {
-    const health = createServer((request, response) => api.handle(request, response));
-    await listen(health, config.healthPort, config.host);
+    const makeHealth = () => createServer((request, response) => api.handle(request, response));
+    const health = await serve(makeHealth, config.healthPort, config.host);
     // Answers while the rest drains, so that an orchestrator sees what happens.
-    ends.splice(-1, 0, () => closeServer(health, 1_000));
+    ends.splice(-1, 0, () => health.close(1_000));
   }
   ends.splice(-1, 0, () => api.close());
-  address.public ||= `http://${config.host}:${port}`;
+  address.public ||= `http://${config.host}:${server.port}`;
   const missing = missingForSetup(config).map((key) => variables[key].name);
   if (missing.length > 0) log.warn({ missing, page: address.public }, 'setup mode: no webhook is accepted yet');
   log.info({ url: address.public, forgeHost: githubOrigin(config).host, previews: gateway?.url }, 'forgeway is up');

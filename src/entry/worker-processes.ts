@@ -13,8 +13,6 @@ export interface WorkerProcessesOptions {
   /** The program and arguments of one worker. */
   script: string;
   args: readonly string[];
-  /** A worker whose event loop was blocked this long is killed: what it ran is tried again elsewhere. */
-  silenceLimitMs: number;
   log: Logger;
 }
 
@@ -26,8 +24,13 @@ export interface WorkerProcesses {
   stop(timeoutMs: number): Promise<void>;
 }
 
-const RESTART_CAP_MS = 30_000;
-const STEADY_MS = 60_000;
+/** Pauses before another worker is started: short after one that worked, so that one bad handler holds up nobody long. */
+const RESTART_PAUSE_MS = 250;
+const FAILED_START_CAP_MS = 30_000;
+/** A worker whose event loop was blocked this long is killed: what it ran is tried again alone. */
+const SILENCE_LIMIT_MS = 10_000;
+/** A start may take longer: it may wait for the database. */
+const START_LIMIT_MS = 60_000;
 
 interface Slot {
   child: ChildProcess | undefined;
@@ -60,10 +63,9 @@ export function startWorkerProcesses(options: WorkerProcessesOptions): WorkerPro
   }
 
   async function runOnce(slot: Slot): Promise<void> {
-    const started = Date.now();
     const child = fork(options.script, [...options.args], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     slot.child = child;
-    slot.lastHeard = started;
+    slot.lastHeard = Date.now();
     slot.running = false;
     child.on('message', (message: WorkerMessage) => hear(slot, message));
     const { code, signal } = await new Promise<{ code: number | null; signal: string | null }>((resolve) => {
@@ -75,9 +77,9 @@ export function startWorkerProcesses(options: WorkerProcessesOptions): WorkerPro
     });
     slot.child = undefined;
     if (stopping.signal.aborted) return;
-    slot.failures = Date.now() - started > STEADY_MS ? 0 : slot.failures + 1;
+    slot.failures = slot.running ? 0 : slot.failures + 1;
     log.error({ worker: child.pid, code, signal, failures: slot.failures }, 'worker process ended; another is started');
-    await pause(Math.min(RESTART_CAP_MS, 100 * 2 ** slot.failures), stopping.signal);
+    await pause(Math.min(FAILED_START_CAP_MS, RESTART_PAUSE_MS * 2 ** slot.failures), stopping.signal);
   }
 
   const loops = slots.map(async (slot) => {
@@ -86,7 +88,8 @@ export function startWorkerProcesses(options: WorkerProcessesOptions): WorkerPro
 
   const watchdog = setInterval(() => {
     for (const slot of slots) {
-      if (slot.child === undefined || Date.now() - slot.lastHeard < options.silenceLimitMs) continue;
+      const limit = slot.running ? SILENCE_LIMIT_MS : START_LIMIT_MS;
+      if (slot.child === undefined || Date.now() - slot.lastHeard < limit) continue;
       log.error({ worker: slot.child.pid }, 'worker process does not react; it is killed');
       slot.child.kill('SIGKILL');
     }

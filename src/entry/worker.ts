@@ -49,7 +49,13 @@ export interface WorkerOptions {
 /** One worker: assigner, lanes, handlers and reconcilers. Resolves after a signal, when what ran has been finished. */
 export async function runWorker(config: Config, log: Logger, options: WorkerOptions = {}): Promise<void> {
   const stopAsked = shutdownRequested(log);
-  const opened = await openDatabase(config, { as: 'attach', log, waitMs: ATTACH_WAIT_MS });
+  const opening = openDatabase(config, { as: 'attach', log, waitMs: ATTACH_WAIT_MS });
+  const waiting = setTimeout(() => log.info({ dataDir: config.dataDir }, 'waiting for the database'), 1_000);
+  const opened = await Promise.race([opening, stopAsked.then(() => undefined)]).finally(() => clearTimeout(waiting));
+  if (opened === undefined) {
+    log.info('worker stopped before the database was there');
+    process.exit(0);
+  }
   const store = openStore(opened.database, 'worker', { max: 20, log });
   const metrics = createMetrics();
 

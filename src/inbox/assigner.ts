@@ -4,11 +4,12 @@ import type { ForgeDescriptor } from '../forges/forge.js';
 import { messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
+import { redactText } from '../lib/redact.js';
 import { assign } from './assign.js';
 import type { Dispatcher } from './dispatch.js';
 import { CHANNEL } from './leases.js';
 import { prune, type Retention } from './prune.js';
-import { readReceived } from './received.js';
+import { type Received, readReceived } from './received.js';
 import type { LaneRow } from './row.js';
 
 export interface AssignerOptions {
@@ -28,6 +29,10 @@ const LOCK = 7_301_202_611;
 const RECONNECT_PAUSE_MS = 1_000;
 const GAUGE_EVERY_MS = 5_000;
 const PRUNE_EVERY_MS = 600_000;
+
+/** SQLSTATE classes 22 and 23 blame the data, not the server or the connection. */
+const isContentError = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' && /^2[23]/.test(error.code);
 
 /**
  * Turns received deliveries into dispatch rows. One process at a time does it, so rows get their numbers in the order
@@ -97,16 +102,43 @@ export class Assigner {
   }
 
   async #batch(client: pg.PoolClient): Promise<number> {
-    const { forges, dispatcher, offer } = this.#options;
+    const { forges, offer } = this.#options;
     const deliveries = await readReceived(client, forges);
     if (deliveries.length === 0) return 0;
-    // What a crash of PostgreSQL takes back is assigned again; the deliveries themselves were committed to disk.
-    await client.query('BEGIN; SET LOCAL synchronous_commit = off');
-    const rows = await assign(client, deliveries, dispatcher);
-    await client.query('COMMIT');
+    const rows = await this.#assign(client, deliveries);
     const others = offer(rows);
     if (others.length > 0) await client.query('SELECT pg_notify($1, $2)', [CHANNEL, others.join(',')]);
     return deliveries.length;
+  }
+
+  /**
+   * Assigns all of them in one transaction. When their content is refused they are assigned one by one, so that a
+   * delivery that PostgreSQL cannot store something of is given up with that reason and holds up nobody.
+   */
+  async #assign(client: pg.PoolClient, deliveries: readonly Received[]): Promise<LaneRow[]> {
+    try {
+      // What a crash of PostgreSQL takes back is assigned again; the deliveries themselves were committed to disk.
+      await client.query('BEGIN; SET LOCAL synchronous_commit = off');
+      const rows = await assign(client, deliveries, this.#options.dispatcher);
+      await client.query('COMMIT');
+      return rows;
+    } catch (error) {
+      if (!isContentError(error)) throw error;
+      await client.query('ROLLBACK');
+      const [only, ...others] = deliveries;
+      if (only !== undefined && others.length === 0) {
+        this.#options.log.error({ delivery: only.deliveryKey, err: messageOf(error) }, 'a delivery cannot be assigned');
+        await client.query(
+          `UPDATE webhook_delivery SET status = 'dead', reason = 'its content cannot be stored',
+             error_message = $2, finished_at = now() WHERE id = $1`,
+          [only.id, redactText(messageOf(error)).slice(0, 1_000)],
+        );
+        return [];
+      }
+      const rows: LaneRow[] = [];
+      for (const delivery of deliveries) rows.push(...(await this.#assign(client, [delivery])));
+      return rows;
+    }
   }
 
   async #upkeep(client: pg.PoolClient): Promise<void> {

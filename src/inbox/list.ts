@@ -73,6 +73,16 @@ export async function listDeliveries(client: Queryable, filter: DeliveryFilter =
   return rows.map((row) => ({ ...row, id: BigInt(row.id) }));
 }
 
+/** The number of a delivery, from itself or from the forge's own id of it; of several hooks the newest. */
+export async function findDelivery(client: Queryable, name: string): Promise<bigint | undefined> {
+  const { rows } = await client.query<{ id: string }>(
+    `SELECT id::text FROM webhook_delivery WHERE delivery_key = $1 OR id::text = $1
+     ORDER BY (id::text = $1) DESC, id DESC LIMIT 1`,
+    [name],
+  );
+  return rows[0] === undefined ? undefined : BigInt(rows[0].id);
+}
+
 /** One delivery with what became of it in each app; undefined when there is none with this number. */
 export async function showDelivery(
   client: Queryable,

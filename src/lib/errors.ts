@@ -26,6 +26,12 @@ export const errorTable = {
     'The configuration has problems; all of them are listed together.',
     'Correct the named variables and start again; `forgeway doctor` shows the same table.',
   ),
+  FORGEWAY_PORT_IN_USE: describe(
+    500,
+    'never',
+    'Another program already listens on a port that Forgeway was told to use.',
+    'Stop that program, or choose another PORT, HEALTH_PORT or PREVIEW_PORT.',
+  ),
   FORGEWAY_DATABASE_IN_USE: describe(
     500,
     'never',

@@ -187,7 +187,7 @@ describe('the command line', () => {
     for (const name of ['up', 'work', 'deliveries', 'pulls', 'previews', 'migrate', 'doctor'])
       expect(help.stdout).toContain(name);
     expect((await installation.run(['nonsense'])).code).toBe(2);
-    expect((await installation.run(['deliveries', 'show', 'x'])).code).toBe(2);
+    expect((await installation.run(['deliveries', 'list', '--status', 'x'])).code).toBe(2);
   });
 
   it('lists every problem of the configuration at once, with what to do', async () => {

@@ -34,6 +34,14 @@ describe('a delivery that is about nothing', () => {
     expect(await inbox.settled(good)).toMatchObject({ status: 'done' });
   });
 
+  it('that PostgreSQL cannot store is given up with the reason, and its neighbours are not', async () => {
+    const broken = await inbox.deliver({ repository: 1, events: ['thing\u0000'] });
+    const good = await inbox.deliver({ repository: 1 });
+    inbox.start({ dispatcher: nothing() });
+    expect(await inbox.settled(broken)).toMatchObject({ status: 'dead', reason: 'its content cannot be stored' });
+    expect(await inbox.settled(good)).toMatchObject({ status: 'done' });
+  });
+
   it('is ignored when no app listens, naming the event', async () => {
     inbox.start({ dispatcher: nothing() });
     const row = await inbox.settled(await inbox.deliver({ repository: 1 }, { eventType: 'unheard' }));

@@ -567,7 +567,6 @@ ALTER TABLE "organization" FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON "organization" USING ("id" = current_organization()) WITH CHECK ("id" = current_organization());
 CREATE POLICY sweep ON "organization" FOR SELECT TO forgeway_worker USING (true);
 GRANT SELECT, INSERT, UPDATE ON "organization" TO forgeway_worker, forgeway_api;
-GRANT SELECT, INSERT, UPDATE ON "user" TO forgeway_worker, forgeway_api;
 
 -- Inbox: ingress adds and revives and can read no body; the worker runs it; api sees its tenant's rows.
 ALTER TABLE "webhook_delivery" ENABLE ROW LEVEL SECURITY;
@@ -579,7 +578,7 @@ CREATE POLICY find ON "webhook_delivery" FOR SELECT TO forgeway_ingress USING (t
 CREATE POLICY revive ON "webhook_delivery" FOR UPDATE TO forgeway_ingress USING ("status" = 'dead') WITH CHECK ("status" = 'received');
 GRANT INSERT ON "webhook_delivery" TO forgeway_ingress;
 GRANT SELECT ("id", "hook_id", "delivery_key", "status", "received_at") ON "webhook_delivery" TO forgeway_ingress;
-GRANT UPDATE ("status", "reason", "error_message", "finished_at", "body", "headers") ON "webhook_delivery" TO forgeway_ingress;
+GRANT UPDATE ("status", "reason", "error_message", "finished_at") ON "webhook_delivery" TO forgeway_ingress;
 GRANT SELECT, INSERT, UPDATE, DELETE ON "webhook_delivery" TO forgeway_worker;
 GRANT SELECT ON "webhook_delivery" TO forgeway_api;
 

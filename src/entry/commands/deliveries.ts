@@ -1,13 +1,23 @@
-import { type Command, InvalidArgumentError } from 'commander';
-import { type DeliveryFilter, type DeliverySummary, listDeliveries, showDelivery } from '../../inbox/list.js';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type DeliverySummary, findDelivery, listDeliveries, type Queryable, showDelivery } from '../../inbox/list.js';
 import { replayDelivery } from '../../inbox/replay.js';
 import { withDatabase } from '../session.js';
 import { formatJson, printRows } from '../table.js';
 
-const deliveryId = (text: string): bigint => {
-  if (!/^\d{1,18}$/.test(text)) throw new InvalidArgumentError('A delivery id is a number.');
-  return BigInt(text);
+/** The number in our list, or the id that the forge shows (X-GitHub-Delivery and the like). */
+const deliveryName = (text: string): string => {
+  if (!/^[\x21-\x7e]{1,200}$/.test(text))
+    throw new InvalidArgumentError('Use a number of `deliveries list`, or the forge’s id.');
+  return text;
 };
+
+async function deliveryIdOf(client: Queryable, name: string): Promise<bigint> {
+  const id = await findDelivery(client, name);
+  if (id === undefined) throw new InvalidArgumentError(`There is no delivery ${name}.`);
+  return id;
+}
+
+const statuses = ['received', 'assigned', 'done', 'ignored', 'dead'];
 
 /** One delivery as it is listed. */
 const listed = ({
@@ -51,44 +61,52 @@ export function addDeliveriesCommand(program: Command): void {
     .command('deliveries')
     .description('webhook deliveries: what arrived and what became of it');
 
-  const list = (name: string, description: string, fixed: Partial<DeliveryFilter>) =>
-    deliveries
+  const list = (name: string, description: string, fixedStatus?: string) => {
+    const command = deliveries
       .command(name)
       .description(description)
-      .option('--status <status>', 'received, assigned, done, ignored or dead')
       .option('--event <name>', 'only this event, such as pull_request')
       .option('--limit <n>', 'how many, newest first', limit, 50)
       .option('--json', 'as JSON')
       .action(async (options: { status?: string; event?: string; limit: number; json?: boolean }) => {
+        const status = fixedStatus ?? options.status;
+        const { event } = options;
         const rows = await withDatabase(({ store }) =>
-          listDeliveries(store.pool, { status: options.status, event: options.event, limit: options.limit, ...fixed }),
+          listDeliveries(store.pool, { status, event, limit: options.limit }),
         );
-        printRows(rows.map(listed), ['id', 'receivedAt', 'event', 'action', 'status', 'reason'], {
+        const all = status === undefined && event === undefined;
+        printRows(rows.map(listed), ['id', 'receivedAt', 'event', 'action', 'status', 'reason', 'deliveryKey'], {
           json: options.json,
-          empty: 'No deliveries yet. Point a webhook at this server, or send a ping from the App’s settings.',
+          empty: all ? 'No deliveries yet. Point a webhook at this server.' : 'No delivery matches.',
         });
       });
+    if (fixedStatus === undefined)
+      command.addOption(new Option('--status <status>', 'only those with this status').choices(statuses));
+  };
 
-  list('list', 'deliveries, newest first', {});
-  list('dead', 'deliveries that were given up, with the reason', { status: 'dead' });
+  list('list', 'deliveries, newest first');
+  list('dead', 'deliveries that were given up, with the reason', 'dead');
 
   deliveries
     .command('show')
     .description('one delivery with every handler run; the payload is not shown')
-    .argument('<id>', 'number of the delivery', deliveryId)
-    .action(async (id: bigint) => {
-      const shown = await withDatabase(({ store }) => showDelivery(store.pool, id));
-      if (shown === undefined) throw new InvalidArgumentError(`There is no delivery ${id}.`);
+    .argument('<id>', 'its number, or the id that the forge shows', deliveryName)
+    .action(async (name: string) => {
+      const shown = await withDatabase(async ({ store }) =>
+        showDelivery(store.pool, await deliveryIdOf(store.pool, name)),
+      );
       console.log(formatJson(shown));
     });
 
   deliveries
     .command('replay')
     .description('run the handlers of a delivery again')
-    .argument('<id>', 'number of the delivery', deliveryId)
+    .argument('<id>', 'its number, or the id that the forge shows', deliveryName)
     .option('--app <name>', 'only this app')
-    .action(async (id: bigint, options: { app?: string }) => {
-      const replay = await withDatabase(({ store }) => replayDelivery(store.pool, id, options.app));
+    .action(async (name: string, options: { app?: string }) => {
+      const replay = await withDatabase(async ({ store }) =>
+        replayDelivery(store.pool, await deliveryIdOf(store.pool, name), options.app),
+      );
       if (replay.kind === 'refused') throw new InvalidArgumentError(refusals[replay.reason]);
       console.log(`${replay.dispatches} handler run(s) queued again.`);
     });

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { examine } from '../doctor.js';
-import { printRows } from '../table.js';
+import { formatJson } from '../table.js';
 
 export function addDoctorCommand(program: Command): void {
   program
@@ -9,10 +9,10 @@ export function addDoctorCommand(program: Command): void {
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }) => {
       const findings = await examine();
-      printRows([...findings], ['state', 'about', 'finding', 'fix'], {
-        json: options.json,
-        empty: 'Nothing was checked.',
-      });
+      if (options.json) console.log(formatJson(findings));
+      else
+        for (const { state, about, finding, fix } of findings)
+          console.log(`${state.padEnd(7)}  ${about}: ${finding}${fix === undefined ? '' : `\n         ${fix}`}`);
       if (findings.some(({ state }) => state === 'problem')) process.exitCode = 1;
     });
 }

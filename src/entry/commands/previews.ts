@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { createPokes } from '../../jobs/poke.js';
 import { wantNoPreview } from '../../jobs/preview/desired.js';
 import { listPreviews } from '../../jobs/preview/list.js';
@@ -29,7 +29,8 @@ export function addPreviewsCommand(program: Command): void {
     .action(async (name: string) => {
       await withDatabase(async ({ config, database, store, organizationId, log }) => {
         const found = (await listPreviews(store, organizationId)).find((preview) => preview.name === name);
-        if (found === undefined) throw new Error(`There is no preview ${name}. \`forgeway previews list\` shows all.`);
+        if (found === undefined)
+          throw new InvalidArgumentError(`There is no preview ${name}. \`forgeway previews list\` shows all.`);
         const { pullRequestId } = found;
         const wanted = await store.tenant(organizationId, (tx) => wantNoPreview(tx, { organizationId, pullRequestId }));
         const backend = createQueueBackend({ database, redisUrl: config.redisUrl, log, metrics: createMetrics() });

@@ -9,6 +9,9 @@ export function addUpCommand(program: Command): void {
     .description('start the server and its workers; without settings it starts in setup mode')
     .action(async () => {
       const config = loadConfig();
-      await runServer(config, createLogger({ level: config.logLevel, format: config.logFormat }));
+      await runServer(
+        config,
+        createLogger({ level: config.logLevel, format: config.logFormat }).child({ process: 'server' }),
+      );
     });
 }

@@ -12,6 +12,10 @@ export function addWorkCommand(program: Command): void {
     )
     .action(async (options: { previewPort?: number }) => {
       const config = loadConfig();
-      await runWorker(config, createLogger({ level: config.logLevel, format: config.logFormat }), options);
+      await runWorker(
+        config,
+        createLogger({ level: config.logLevel, format: config.logFormat }).child({ process: 'worker' }),
+        options,
+      );
     });
 }

@@ -29,6 +29,10 @@ const fixture = (name: string): Record<string, unknown> & JsonObject =>
 const keyOf = (classified: Classification) => (classified.kind === 'events' ? classified.semanticKey : undefined);
 
 describe('classify', () => {
+  it.each(['', 'a\u0000b', 'a\nb', 'x'.repeat(101), 7, null, {}])('ignores an action that is no name: %p', (action) => {
+    expect(github.classify('star', { action, repository: { id: 42 } })).toMatchObject({ kind: 'ignored' });
+  });
+
   it('finds what every published payload is about', () => {
     expect(published.length).toBeGreaterThan(300);
     for (const { name, payload } of all) {

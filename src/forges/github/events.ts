@@ -63,7 +63,8 @@ const NEVER_SHARED: ReadonlySet<string> = new Set(['ping', 'meta', 'github_app_a
 const REPORTER: ReadonlySet<string> = new Set(['installation', 'organization', 'enterprise', 'hook', 'hook_id']);
 
 const EVENT_NAME = /^[a-z][a-z0-9_]{0,49}$/;
-const MAX_ACTION_LENGTH = 100;
+/** GitHub's own are words, but whoever sends a `repository_dispatch` makes up its action. PostgreSQL refuses a NUL. */
+const ACTION = /^\P{Cc}{1,100}$/u;
 
 function field(payload: unknown, path: string): unknown {
   let value: unknown = payload;
@@ -121,7 +122,7 @@ const ignored = (reason: string): Classification => ({ kind: 'ignored', reason }
 export function classify(eventType: string, payload: JsonObject): Classification {
   if (!EVENT_NAME.test(eventType)) return ignored('The X-GitHub-Event header is missing or is not an event name.');
   const action = payload.action;
-  if (action !== undefined && (typeof action !== 'string' || action === '' || action.length > MAX_ACTION_LENGTH))
+  if (action !== undefined && (typeof action !== 'string' || !ACTION.test(action)))
     return ignored(`${eventType}: action is not a name.`);
   const repositoryId = idAt(payload, 'repository');
   if (repositoryId === null) return ignored(`${eventType}: repository.id is not an exact id.`);

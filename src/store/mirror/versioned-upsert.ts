@@ -83,6 +83,9 @@ const toJson = (rows: readonly object[]) =>
     (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value),
   );
 
+/** A version further ahead than clocks differ is taken for this: else one wrong date would refuse all that follows. */
+const CLOCK_SKEW_MS = 300_000;
+
 const time = (value: unknown) => (value instanceof Date ? value.getTime() : Number.NEGATIVE_INFINITY);
 
 /**
@@ -98,7 +101,9 @@ export function versionedUpsert<Row extends object>(table: MirrorTable<Row>) {
   return async (tx: PoolClient, rows: readonly Row[], tie: Tie = 'wins'): Promise<Upserted[]> => {
     if (rows.length === 0) return [];
     const newest = new Map<string, Row>();
-    for (const row of rows) {
+    const latest = new Date(Date.now() + CLOCK_SKEW_MS);
+    for (const given of rows) {
+      const row = versionOf(given) > latest.getTime() ? { ...given, [String(table.version)]: latest } : given;
       const other = newest.get(keyOf(row));
       if (other === undefined || versionOf(row) >= versionOf(other)) newest.set(keyOf(row), row);
     }
