@@ -4,6 +4,7 @@ import type { Config } from '../config/config.js';
 import { createVisitorLinks, LINK_PARAMETER, type VisitorLinks } from '../effects/gateway/visitor-link.js';
 import { forgeById } from '../forges/registry.js';
 import type { Pokes } from '../jobs/poke.js';
+import type { PreviewDriver } from '../jobs/preview/driver.js';
 import { startPreviewMonitor } from '../jobs/preview/monitor.js';
 import { openProcessDriver } from '../jobs/preview/open-driver.js';
 import { previewAddress } from '../jobs/preview/preview-address.js';
@@ -19,6 +20,18 @@ import type { Bridge } from '../translate/bridge.js';
 /** The same key in server and workers, so that a link made by one opens at the other. */
 export function visitorLinks(masterKey: Buffer): VisitorLinks {
   return createVisitorLinks(Buffer.from(hkdfSync('sha256', masterKey, '', 'forgeway/v1/preview-link', 32)));
+}
+
+/** What runs previews here. @throws ForgewayError FORGEWAY_SANDBOX_UNAVAILABLE */
+export function openPreviewDriver(config: Config, log: Logger): Promise<PreviewDriver> {
+  return openProcessDriver({
+    dataDir: config.dataDir,
+    unsafeSameUser: config.unsafeSameUser,
+    limits: { memoryMb: config.previewMemoryMb, processes: config.previewProcesses, diskMb: config.previewDiskMb },
+    buildTimeoutMs: config.previewBuildTimeoutSeconds * 1_000,
+    readyTimeoutMs: config.previewReadyTimeoutSeconds * 1_000,
+    log,
+  });
 }
 
 export interface PreviewJobsOptions {
@@ -44,14 +57,7 @@ export interface PreviewJobs {
 export async function startPreviewJobs(options: PreviewJobsOptions): Promise<PreviewJobs> {
   const { config, store, locks, metrics, log, bridge, pokes, previewPort } = options;
   const links = visitorLinks(options.masterKey);
-  const driver = await openProcessDriver({
-    dataDir: config.dataDir,
-    unsafeSameUser: config.unsafeSameUser,
-    limits: { memoryMb: config.previewMemoryMb, processes: config.previewProcesses, diskMb: config.previewDiskMb },
-    buildTimeoutMs: config.previewBuildTimeoutSeconds * 1_000,
-    readyTimeoutMs: config.previewReadyTimeoutSeconds * 1_000,
-    log,
-  });
+  const driver = await openPreviewDriver(config, log);
   const reconciler = createPreviewReconciler({
     store,
     locks,

@@ -6,7 +6,6 @@ import type { Check } from '../api/health.js';
 import { createHttpApi } from '../api/http-api.js';
 import { type Config, githubOrigin } from '../config/config.js';
 import { variables } from '../config/variables.js';
-import { probeSandbox } from '../effects/process/sandbox.js';
 import { forges } from '../forges/registry.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
@@ -18,6 +17,7 @@ import { ensureDefaultOrganization } from '../store/organization.js';
 import { createIngress, ingressServerOptions } from '../webhook/ingress.js';
 import { defaultForge, ensureDefaultHook, missingForSetup, secretsOf } from './default-app.js';
 import { startPreviewGateway } from './preview-gateway.js';
+import { openPreviewDriver } from './preview-jobs.js';
 import { shutdownRequested } from './shutdown.js';
 import { version } from './version.js';
 import { startWorkerProcesses, type WorkerProcesses } from './worker-processes.js';
@@ -104,9 +104,13 @@ async function prepareDefaults(config: Config, database: Database, log: Logger):
 }
 
 async function start(config: Config, log: Logger, ends: (() => Promise<unknown>)[]): Promise<void> {
-  if (config.previewDriver !== 'off') await probeSandbox({ unsafeSameUser: config.unsafeSameUser });
   const opened = await openDatabase(config, { as: 'server', log });
   ends.push(() => opened.stop());
+  // Only now are we the one server of this data directory. What a killed one left running might hold our ports.
+  const previews = config.previewDriver === 'off' ? undefined : await openPreviewDriver(config, log);
+  await previews?.stopAll();
+  // The workers have stopped theirs; of one that was killed, or was just being started, we do.
+  ends.push(async () => previews?.stopAll());
   const { database, masterKey } = opened;
   const { applied } = await migrate(database, log);
   if (applied.length > 0) log.info({ applied }, 'database migrated');
