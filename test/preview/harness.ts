@@ -44,7 +44,7 @@ export interface PreviewRow {
   desired_version: bigint;
   observed_version: bigint;
   driver_state: {
-    serving?: { id: string; port: number | null; sha: string } | null;
+    serving?: { id: string; port: number | null; sha: string; restarts: number } | null;
     candidate?: { id: string; port: number | null; sha: string } | null;
   };
 }

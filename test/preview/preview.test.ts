@@ -332,6 +332,68 @@ whenPossible('previews', () => {
     expect(await open(again)).toEqual({ status: 200, body: `commit ${sha}` });
   });
 
+  it('gives up what ends again and again, without building it again, until the next push', async () => {
+    await start();
+    const server = (code: string) =>
+      "import { createServer } from 'node:http';\nconsole.log('on its way');\n" +
+      "createServer((q, r) => r.end('once', () => setTimeout(() => { console.log('last words'); process.exit(" +
+      `${code}); }, 300))).listen(Number(process.env.PORT));\n`;
+    const sha = await h.commit('refs/heads/branch-12', { 'server.mjs': server('3') });
+    const id = await h.pullRequest(12, sha);
+    await h.want(id, sha);
+    const first = await h.settled(id, 'ready');
+    const monitor = h.startMonitor();
+    const failed = await h.settled(id, 'failed');
+    expect(failed.message).toBe('The preview ended with code 3: last words');
+    expect(failed.log_tail).toBe('on its way\nlast words');
+    // The same place, so nothing was built a second time; and it stays so, however often it is looked at.
+    expect(failed.driver_state.serving).toMatchObject({ id: first.driver_state.serving?.id, restarts: 3 });
+    for (let round = 0; round < 5; round += 1) await monitor.look();
+    const still = await h.row(id);
+    expect(still).toMatchObject({ phase: 'failed', desired_version: failed.desired_version });
+    expect((await h.sandboxes.list()).map((sandbox) => sandbox.id)).toEqual([first.driver_state.serving?.id]);
+
+    const next = await h.commit('refs/heads/branch-12', { 'extra.txt': 'x' });
+    h.forge.pullRequests.set(12, { state: 'open', sha: next, headRepositoryId: 7 });
+    await h.want(id, next);
+    expect((await h.settled(id, 'ready')).observed_sha).toBe(next);
+  });
+
+  it('does not build what failed again because the older commit beside it ended', async () => {
+    await start();
+    const { id, sha } = await ready();
+    const next = await h.commit('refs/heads/branch-12', { 'server.mjs': 'throw new Error("broken");' });
+    h.forge.pullRequests.set(12, { state: 'open', sha: next, headRepositoryId: 7 });
+    await h.want(id, next);
+    const failed = await h.settled(id, 'failed');
+    await h.driver.stopAll();
+    expect(await open(failed.driver_state.serving?.port)).toBeUndefined();
+    h.startMonitor();
+    await eventually(async () => (await h.row(id)).desired_version > failed.desired_version);
+    const back = await h.settled(id, 'failed');
+    expect(back.driver_state.candidate?.id).toBe(failed.driver_state.candidate?.id);
+    expect(await open(back.driver_state.serving?.port)).toEqual({ status: 200, body: `commit ${sha}` });
+  });
+
+  it('stops everything that exists, known or not, even when one cannot be stopped', async () => {
+    await start();
+    const { row } = await ready();
+    const orphan = await h.sandboxes.create('00000000-orphan');
+    const running = await h.sandboxes.start(orphan, { argv: ['sleep', '1000'], env: {}, cwd: '.', seconds: 0 });
+    const stubborn = await h.sandboxes.create('00000000-stubborn');
+    const reluctant = h.driverOf({
+      ...h.sandboxes,
+      stop: async (sandbox) => {
+        if (sandbox.id === stubborn.id) throw new Error('will not');
+        return h.sandboxes.stop(sandbox);
+      },
+    });
+    await expect(reluctant.stopAll()).rejects.toThrow('1 previews could not be stopped: will not');
+    expect(await open(row.driver_state.serving?.port)).toBeUndefined();
+    expect(await h.sandboxes.processesOf(running)).toEqual([]);
+    expect(await h.sandboxes.list()).toHaveLength(3);
+  });
+
   it('takes over what a killed worker left running, and removes what no row knows', async () => {
     await start();
     const { id, row } = await ready();

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { cleanEnvironment } from '../../src/effects/process/clean-environment.js';
+import { findMemoryGroups } from '../../src/effects/process/memory-group.js';
 import { listProcesses } from '../../src/effects/process/process-table.js';
 import type { Sandbox, SandboxExit } from '../../src/effects/process/sandbox.js';
 import { findSandboxProbe, openTestSandboxes, type TestSandboxes } from '../support/sandboxes.js';
@@ -224,6 +225,30 @@ describe.each(modes)('a sandbox ($name)', ({ probe }) => {
     await expectNothingLeft(sandbox);
   });
 
+  it('leaves no memory group when it is stopped, and makes it again', async () => {
+    const groups = async (id: string) => {
+      const parents = ['', 'unified', 'memory'].map((name) => join('/sys/fs/cgroup', name, 'forgeway', id));
+      const found = await Promise.all(
+        parents.map((path) =>
+          access(path).then(
+            () => true,
+            () => false,
+          ),
+        ),
+      );
+      return found.filter(Boolean).length;
+    };
+    const sandbox = await start('sleep 1000');
+    const before = await groups(sandbox.id);
+    expect(before).toBe(probe.mode === 'uid' && (await findMemoryGroups()) !== undefined ? 1 : 0);
+    await place.sandboxes.stop(sandbox);
+    expect(await groups(sandbox.id)).toBe(0);
+    const again = await place.sandboxes.start(sandbox, { argv: ['sleep', '1000'], env: {}, cwd: '.', seconds: 0 });
+    expect(await groups(sandbox.id)).toBe(before);
+    expect(await place.sandboxes.exitOf(again)).toBeUndefined();
+    await place.sandboxes.stop(again);
+  });
+
   it('is not confused with a process that later has its number', async () => {
     const sandbox = await start('sleep 1000');
     await place.sandboxes.stop(sandbox);
@@ -260,6 +285,14 @@ describe.each(modes)('a sandbox ($name)', ({ probe }) => {
       ),
     );
 
+    const bystander = spawn(process.execPath, ['-e', 'setInterval(()=>{},1000)'], {
+      env: { FORGEWAY_ENCRYPTION_KEY: 'canary-environment' },
+      stdio: 'ignore',
+    });
+    await once(bystander, 'spawn');
+    // We ourselves can read it there: so it is the walls, and nothing else, that hide it.
+    await until(async () => (await readFile(`/proc/${bystander.pid}/environ`, 'utf8')).includes('canary-environment'));
+
     const thief = await start('node thief.mjs', {
       files: {
         'thief.mjs': `
@@ -271,6 +304,13 @@ const attempt = async (what, get) => {
 };
 await attempt('key', () => readFileSync(${JSON.stringify(join(secrets, 'master.key'))}));
 await attempt('environment', () => readFileSync('/proc/${process.pid}/environ'));
+await attempt('environment of a child', () => readFileSync('/proc/${bystander.pid}/environ'));
+const all = [];
+for (const pid of readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name))) {
+  try { all.push(readFileSync('/proc/' + pid + '/environ', 'latin1')); } catch { continue; }
+}
+// Its own is among them; the canary must be in none.
+console.log('environments', all.length, all.join(' ').match(/canary-[a-z]+/g) ?? 'clean');
 await attempt('memory', () => readFileSync('/proc/${process.pid}/mem'));
 await attempt('descriptors', () => readdirSync('/proc/${process.pid}/fd').join());
 await attempt('neighbour', () => readFileSync(${JSON.stringify(join(place.directory, 'sandboxes', neighbour.id, 'tree/home/secret'))}));
@@ -286,13 +326,14 @@ await attempt('killing', () => process.kill(${process.pid}, 'SIGUSR2') && 'sent'
 `,
       },
     });
-    process.env.FORGEWAY_ENCRYPTION_KEY = 'canary-environment';
     await finish(thief);
-    delete process.env.FORGEWAY_ENCRYPTION_KEY;
+    expect(bystander.exitCode).toBeNull();
+    bystander.kill('SIGKILL');
     await new Promise<void>((resolve) => database.close(() => resolve()));
     await rm(secrets, { recursive: true });
     const log = await tail(thief);
-    expect(log.split('\n').filter((line) => line.includes(' refused '))).toHaveLength(12);
+    expect(log.split('\n').filter((line) => line.includes(' refused '))).toHaveLength(13);
+    expect(log).toMatch(/^environments [1-9]\d* clean$/m);
     expect(log).not.toContain(' GOT ');
     expect(log).not.toContain('canary');
   });

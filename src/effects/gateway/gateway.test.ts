@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { type Gateway, type GatewayRoute, startGateway } from './gateway.js';
@@ -28,12 +30,12 @@ describe('gateway', () => {
   const ask = (
     host: string,
     path = '/',
-    o: { headers?: Record<string, string>; method?: string; body?: string } = {},
+    o: { headers?: Record<string, string>; method?: string; body?: string; address?: string } = {},
   ) =>
     new Promise<Answer>((resolve, reject) => {
       const request = httpRequest(
         {
-          host: '127.0.0.1',
+          host: o.address ?? '127.0.0.1',
           port: gateway.port,
           path,
           method: o.method ?? 'GET',
@@ -174,6 +176,45 @@ describe('gateway', () => {
     expect(seen).toEqual([]);
   });
 
+  it.each(['//x', '//', '/../x', '/a/%2e%2e/x', '/%zz', 'http://evil.example/x', '*'])(
+    'answers the address %s with a page of ours',
+    async (target) => {
+      const answer = await raw(`GET ${target} HTTP/1.1\r\nHost: up.${DOMAIN}\r\n\r\n`);
+      expect(answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*content-type: text\/html/);
+      expect(answer).toContain('Not an address');
+      expect(seen).toEqual([]);
+    },
+  );
+
+  const haveSix = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'));
+  const { skip } = it;
+  const withSix = haveSix ? it : skip;
+
+  withSix('answers on ::1 too, so that no preview can wait there in its stead (where there is IPv6)', async () => {
+    expect(await ask(`up.${DOMAIN}`, '/six', { address: '::1' })).toMatchObject({ status: 200, body: 'hello /six' });
+    const { port } = gateway;
+    const thief = createServer();
+    const taken = await new Promise((resolve) => thief.once('error', resolve).listen(port, '::1', () => resolve(null)));
+    expect(taken).toMatchObject({ code: 'EADDRINUSE' });
+    const open = connect(port, '::1');
+    await once(open, 'connect');
+    await gateway.close();
+    await once(open.resume(), 'close');
+    await expect(ask(`up.${DOMAIN}`, '/six', { address: '::1' })).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  withSix('does not start where another has its port on ::1 (where there is IPv6)', async () => {
+    const squatter = createServer();
+    await new Promise<void>((resolve) => squatter.listen(0, '::1', resolve));
+    const { port } = squatter.address() as AddressInfo;
+    const started = startGateway({
+      ...{ host: 'localhost', port, domain: DOMAIN, links, log },
+      ...{ find: async () => undefined, opened: async () => undefined, wake: async () => undefined },
+    });
+    await expect(started).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    await new Promise<void>((resolve) => squatter.close(() => resolve()));
+  });
+
   it('looks again by itself while a preview is being built', async () => {
     expect((await ask(`building.${DOMAIN}`)).body).toContain('http-equiv="refresh"');
   });
@@ -212,7 +253,8 @@ describe('gateway', () => {
     const tricked = await raw(
       `GET //evil.example/?forgeway_preview=${token} HTTP/1.1\r\nHost: secret.${DOMAIN}\r\n\r\n`,
     );
-    expect(tricked).toMatch(/^HTTP\/1\.1 302 [\s\S]*\r\nlocation: \/\r\n/);
+    expect(tricked).toMatch(/^HTTP\/1\.1 400 /);
+    expect(tricked).not.toMatch(/\nlocation:/i);
     clock.at = new Date(clock.at.getTime() + 32 * 86_400_000);
     expect((await ask(`secret.${DOMAIN}`, '/a', { headers: { cookie } })).status).toBe(403);
   });

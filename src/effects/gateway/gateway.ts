@@ -4,13 +4,13 @@
  */
 
 import type { IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import httpProxy from '@fastify/http-proxy';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Clock, systemClock } from '../../lib/clock.js';
 import { messageOf } from '../../lib/errors.js';
 import type { Logger } from '../../lib/logger.js';
 import { cookieValue, ownHostCookies, withoutOurCookies } from './cookies.js';
+import { listenEverywhereMeant } from './listen.js';
 import { type Page, pages } from './pages.js';
 import { LINK_COOKIE, LINK_PARAMETER, type VisitorLinks } from './visitor-link.js';
 
@@ -25,6 +25,7 @@ export interface GatewayRoute {
 }
 
 export interface GatewayOptions<R extends GatewayRoute> {
+  /** 127.0.0.1 and localhost mean ::1 too, where there is IPv6. */
   host: string;
   /** 0 picks a free one. */
   port: number;
@@ -121,6 +122,8 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 16_384 },
+    // What the router cannot decode comes by neither our hooks nor our error handler.
+    frameworkErrors: (_error, _request, reply) => void send(reply as unknown as FastifyReply, pages.badRequest()),
   });
   server.decorateRequest('previewOrigin', '');
 
@@ -169,6 +172,8 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
   }
 
   server.addHook('onRequest', async (request, reply) => {
+    // Any other form, such as `//host/path`, could be read as the address of another server.
+    if (!/^\/(?!\/)/.test(request.url)) return send(reply, pages.badRequest());
     const name = nameOf(request);
     const route = name === undefined ? undefined : await find(name);
     if (route === undefined) return send(reply, pages.unknown());
@@ -179,7 +184,9 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
     opened(route).catch((error: unknown) => log.warn({ error: messageOf(error) }, 'a visit was not written down'));
   });
 
-  server.setErrorHandler((error, _request, reply) => {
+  server.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    // The proxy refuses an address with `..`: that is the visitor's mistake and not ours.
+    if (error.statusCode === 400) return send(reply, pages.badRequest());
     log.warn({ error: messageOf(error) }, 'preview request failed');
     return send(reply, pages.broken());
   });
@@ -216,7 +223,6 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
     wsClientOptions,
   });
 
-  await server.listen({ host: options.host, port: options.port });
-  const { port } = server.server.address() as AddressInfo;
+  const port = await listenEverywhereMeant(server, options);
   return { port, close: () => server.close() };
 }

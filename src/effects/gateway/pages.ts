@@ -30,6 +30,7 @@ export const pages = {
       title: 'No preview here',
       text: 'There is no preview at this address. It may have been removed when its pull request was closed.',
     }),
+  badRequest: () => page(400, { title: 'Not an address', text: 'A preview cannot be asked for this address.' }),
   linkNeeded: () =>
     page(403, {
       title: 'This preview is private',

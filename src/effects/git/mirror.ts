@@ -18,6 +18,7 @@ export interface CheckoutLimits {
   packBytes: number;
   /** All files of the commit together, in bytes. */
   treeBytes: number;
+  /** Files and folders of the commit. */
   files: number;
   timeoutMs: number;
 }
@@ -52,6 +53,9 @@ export const defaultCheckoutLimits: CheckoutLimits = {
   timeoutMs: 300_000,
 };
 
+/** Far more than the longest listing within the limits takes. */
+const LISTING_TIMEOUT_MS = 30_000;
+
 const SHA = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const FULL_REF = /^refs\/[a-z-]+\/\d+\/head$/;
 const UUID = /^[0-9a-f-]{36}$/;
@@ -60,7 +64,7 @@ function refuse(message: string): never {
   throw new ForgewayError('FORGEWAY_GIT_FAILED', message);
 }
 
-/** Sums up the sizes in the output of `git ls-tree -r -l -z` as it arrives. */
+/** Counts the entries and sums up the sizes in the output of `git ls-tree -r -t -l -z` as it arrives. */
 function treeMeter(limits: CheckoutLimits): { measure: (chunk: Buffer) => boolean } {
   const state = { rest: '', files: 0, bytes: 0 };
   return {
@@ -69,6 +73,7 @@ function treeMeter(limits: CheckoutLimits): { measure: (chunk: Buffer) => boolea
       state.rest = entries.pop() ?? '';
       for (const entry of entries) {
         state.files += 1;
+        // A tree and a submodule have a size of "-".
         state.bytes += Number(/^\S+ \S+ \S+ +(\d+)\t/.exec(entry)?.[1] ?? 0);
       }
       return state.files <= limits.files && state.bytes <= limits.treeBytes;
@@ -171,9 +176,11 @@ export function createGitMirrors(directory: string, limits: CheckoutLimits = def
         const gitDir = await open(repositoryId, sha);
         if (!(await has(gitDir, sha))) await fetch(gitDir, request);
         const { timeoutMs, packBytes } = limits;
-        // A small pack can unfold into millions of files, so they are counted before one is written.
-        await runGit(['ls-tree', '-r', '-l', '-z', '--full-tree', '--end-of-options', sha], {
-          ...{ gitDir, signal, timeoutMs, onOutput: treeMeter(limits).measure },
+        // A small pack can unfold into millions of files, so they are counted before one is written; and into as many
+        // folders with no file in them, which are printed only with `-t`.
+        await runGit(['ls-tree', '-r', '-t', '-l', '-z', '--full-tree', '--end-of-options', sha], {
+          ...{ gitDir, signal, onOutput: treeMeter(limits).measure },
+          timeoutMs: Math.min(timeoutMs, LISTING_TIMEOUT_MS),
         });
         await runGit(['worktree', 'prune'], { gitDir, timeoutMs });
         await runGit(['worktree', 'add', '--quiet', '--force', '--detach', '--end-of-options', target, sha], {

@@ -13,29 +13,38 @@ export interface MemoryGroups {
 }
 
 interface Layout {
+  /** Only where this file names memory is a directory a group; elsewhere, as in a hybrid's tmpfs, it is just a directory. */
+  evidence: { file: string; pattern: RegExp };
   parent: string;
   limits: (bytes: number) => [file: string, value: string, required: boolean][];
   fullCount: { file: string; pattern: RegExp };
 }
 
-const LAYOUTS: readonly Layout[] = [
-  {
-    parent: '/sys/fs/cgroup/forgeway',
-    limits: (bytes) => [
-      ['memory.max', String(bytes), true],
-      ['memory.swap.max', '0', false],
-    ],
-    fullCount: { file: 'memory.events', pattern: /^oom_kill (\d+)$/m },
-  },
-  {
-    parent: '/sys/fs/cgroup/memory/forgeway',
-    limits: (bytes) => [
-      ['memory.limit_in_bytes', String(bytes), true],
-      ['memory.memsw.limit_in_bytes', String(bytes), false],
-    ],
-    fullCount: { file: 'memory.oom_control', pattern: /^oom_kill (\d+)$/m },
-  },
-];
+const ROOT = '/sys/fs/cgroup';
+const OOM_KILLS = /^oom_kill (\d+)$/m;
+
+const version2 = (root: string): Layout => ({
+  evidence: { file: join(root, 'cgroup.controllers'), pattern: /\bmemory\b/ },
+  parent: join(root, 'forgeway'),
+  limits: (bytes) => [
+    ['memory.max', String(bytes), true],
+    ['memory.swap.max', '0', false],
+  ],
+  fullCount: { file: 'memory.events', pattern: OOM_KILLS },
+});
+
+const version1 = (root: string): Layout => ({
+  evidence: { file: join(root, 'memory.limit_in_bytes'), pattern: /^\d+/ },
+  parent: join(root, 'forgeway'),
+  limits: (bytes) => [
+    ['memory.limit_in_bytes', String(bytes), true],
+    ['memory.memsw.limit_in_bytes', String(bytes), false],
+  ],
+  fullCount: { file: 'memory.oom_control', pattern: OOM_KILLS },
+});
+
+/** Writes a control file of the kernel. Never creates one: what is not there is not a control file. */
+const control = (path: string, value: string) => writeFile(path, value, { flag: 'r+' });
 
 function groupsIn(layout: Layout): MemoryGroups {
   const directory = (name: string) => join(layout.parent, name);
@@ -44,7 +53,7 @@ function groupsIn(layout: Layout): MemoryGroups {
       await mkdir(directory(name), { recursive: true });
       for (const [file, value, required] of layout.limits(bytes)) {
         try {
-          await writeFile(join(directory(name), file), value);
+          await control(join(directory(name), file), value);
         } catch (error) {
           // Swap accounting is a kernel option; without it there is only the limit on memory itself.
           if (required) throw error;
@@ -73,24 +82,33 @@ function groupsIn(layout: Layout): MemoryGroups {
   };
 }
 
+async function works(layout: Layout): Promise<boolean> {
+  const text = await readFile(layout.evidence.file, 'utf8').catch(() => '');
+  if (!layout.evidence.pattern.test(text)) return false;
+  const groups = groupsIn(layout);
+  const name = `probe-${process.pid}`;
+  try {
+    await mkdir(layout.parent, { recursive: true });
+    // A cgroup 2 parent hands its controllers down only when told to; version 1 has no such file.
+    await access(join(layout.parent, 'cgroup.subtree_control')).then(
+      () => control(join(layout.parent, 'cgroup.subtree_control'), '+memory'),
+      () => undefined,
+    );
+    await groups.create(name, 64 * 1024 * 1024);
+    await groups.remove(name);
+    return true;
+  } catch {
+    await rmdir(join(layout.parent, name)).catch(() => undefined);
+    // It stays when it holds groups of another process.
+    await rmdir(layout.parent).catch(() => undefined);
+    return false;
+  }
+}
+
 /** Undefined when this process may not make memory groups; then limits are kept by watching. */
-export async function findMemoryGroups(): Promise<MemoryGroups | undefined> {
-  for (const layout of LAYOUTS) {
-    const groups = groupsIn(layout);
-    const name = `probe-${process.pid}`;
-    try {
-      await mkdir(layout.parent, { recursive: true });
-      // A cgroup 2 parent hands its controllers down only when told to; version 1 has no such file.
-      await access(join(layout.parent, 'cgroup.subtree_control')).then(
-        () => writeFile(join(layout.parent, 'cgroup.subtree_control'), '+memory'),
-        () => undefined,
-      );
-      await groups.create(name, 64 * 1024 * 1024);
-      await groups.remove(name);
-      return groups;
-    } catch {
-      await rmdir(join(layout.parent, name)).catch(() => undefined);
-    }
+export async function findMemoryGroups(root = ROOT): Promise<MemoryGroups | undefined> {
+  for (const layout of [version2(root), version2(join(root, 'unified')), version1(join(root, 'memory'))]) {
+    if (await works(layout)) return groupsIn(layout);
   }
   return undefined;
 }

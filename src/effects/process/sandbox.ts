@@ -160,7 +160,8 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
       if (left.length === 0) {
         // What was killed from here did not end by itself, even if its supervisor had time to write so.
         if (round > 0) await rm(join(pathsOf(sandbox.id).run, 'exit'), { force: true });
-        return;
+        // The next start makes it again; nobody else would take it away while no worker runs.
+        return memory?.remove(sandbox.id);
       }
       for (const { pid } of left) {
         try {
@@ -202,8 +203,6 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
     return null;
   }
 
-  const memoryName = (sandbox: Sandbox) => sandbox.id;
-
   return {
     probe,
     programs: programs?.bin,
@@ -244,7 +243,7 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
     async start(sandbox, command) {
       const paths = pathsOf(sandbox.id);
       await Promise.all(['exit', 'log', 'log.1', 'reason'].map((name) => rm(join(paths.run, name), { force: true })));
-      const memoryGroup = await memory?.create(memoryName(sandbox), limits.memoryMb * 1_024 * 1_024);
+      const memoryGroup = await memory?.create(sandbox.id, limits.memoryMb * 1_024 * 1_024);
       const marked =
         probe.mode === 'same-user' ? { ...command, env: { ...command.env, FORGEWAY_SANDBOX: sandbox.id } } : command;
       const [file = '', ...args] = launcherArgv({
@@ -273,7 +272,7 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
         if (text === undefined) return undefined;
         const [code, word] = text.trim().split(' ');
         const reason = EXIT_REASONS.find((known) => known === word) ?? 'exit';
-        const full = reason === 'exit' && code !== '0' && (await memory?.wasFull(memoryName(sandbox)));
+        const full = reason === 'exit' && code !== '0' && (await memory?.wasFull(sandbox.id));
         return { code: Number(code), reason: full ? 'memory' : reason };
       };
       const written = await read();
@@ -281,16 +280,13 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
       const now = await readProcess(sandbox.process.pid);
       if (now?.started === sandbox.process.started) return undefined;
       // It may have written its record between the two looks.
-      return (
-        (await read()) ?? { code: null, reason: (await memory?.wasFull(memoryName(sandbox))) ? 'memory' : 'killed' }
-      );
+      return (await read()) ?? { code: null, reason: (await memory?.wasFull(sandbox.id)) ? 'memory' : 'killed' };
     },
 
     logTail: (id, lines) => readLogTail(pathsOf(id).run, lines),
 
     async destroy(sandbox) {
       await stop(sandbox);
-      await memory?.remove(memoryName(sandbox));
       const place = placeOf(sandbox.id);
       if (sandbox.uid !== null && !probe.namespaces) {
         const owned = ['-xdev', '-user', String(sandbox.uid), '-delete'];

@@ -101,11 +101,14 @@ export async function askPreview(
     wake: { state: 'running', from: "= 'asleep'" },
     'look-again': { state: null, from: "<> 'absent'" },
   }[o.to];
+  // Another look is no new wish: a candidate that failed for the one that stands is not tried again because of it.
   const { rows } = await tx.query<VersionRow>(
     `UPDATE preview SET desired_state = coalesce($2, desired_state), desired_version = desired_version + 1, attempts = 0,
+       driver_state = CASE WHEN $3 AND driver_state -> 'candidate' ->> 'version' = desired_version::text
+         THEN jsonb_set(driver_state, '{candidate,version}', to_jsonb((desired_version + 1)::text)) ELSE driver_state END,
        next_attempt_at = NULL, updated_at = now() WHERE id = $1 AND desired_state ${wish.from}
      RETURNING id, desired_version`,
-    [o.previewId, wish.state],
+    [o.previewId, wish.state, o.to === 'look-again'],
   );
   return rows[0] === undefined ? null : { id: rows[0].id, version: BigInt(rows[0].desired_version) };
 }

@@ -50,6 +50,11 @@ export interface PreviewDriver {
   giveUp(place: Place): Promise<Place>;
   /** Ends its processes and keeps what was built. */
   stop(place: Place): Promise<Place>;
+  /**
+   * Ends the processes of everything that exists here, known to a row or not, and keeps what was built. One that cannot be
+   * stopped does not keep the others running; it rejects once all have been tried.
+   */
+  stopAll(): Promise<void>;
   /** Leaves nothing of it: processes, files, user, log. */
   remove(place: Place, repositoryId: string): Promise<void>;
   /** Ids of everything that exists here, known to a row or not. */

@@ -7,7 +7,7 @@ import { cleanEnvironment } from '../../effects/process/clean-environment.js';
 import { listensOn } from '../../effects/process/process-table.js';
 import type { Sandbox, SandboxExit, Sandboxes } from '../../effects/process/sandbox.js';
 import { pause } from '../../lib/clock.js';
-import { ForgewayError } from '../../lib/errors.js';
+import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { shortSha } from '../../lib/ids.js';
 import type { BuildFacts, Place, PreviewDriver } from './driver.js';
 
@@ -206,6 +206,15 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
       const sandbox = await sandboxOf(place);
       if (sandbox !== undefined) await sandboxes.stop(sandbox);
       return { ...place, port: null, answered: false };
+    },
+
+    async stopAll() {
+      const results = await Promise.allSettled((await sandboxes.list()).map((sandbox) => sandboxes.stop(sandbox)));
+      const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+      if (failures.length > 0) {
+        const message = `${failures.length} previews could not be stopped: ${failures.map(messageOf).join('; ')}`;
+        throw new ForgewayError('FORGEWAY_SANDBOX_UNAVAILABLE', message, { cause: new AggregateError(failures) });
+      }
     },
 
     async remove(place, repositoryId) {

@@ -156,7 +156,8 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
           await: () => driver.awaitReady(place, signal),
           stop: () => driver.stop(place),
         }[step.kind]();
-        return keep(told, { [step.place]: changed });
+        // What fails from here on has failed for the wish that stands, and is not built again for it.
+        return keep(told, { [step.place]: { ...changed, version: record.desiredVersion.toString() } });
       }
       case 'settled':
         return record;
@@ -179,10 +180,13 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     let record = start;
     for (;;) {
       signal.throwIfAborted();
-      const serving = await view(record.serving, record);
+      let serving = await view(record.serving, record);
       if (serving?.condition === 'failed' && record.serving?.failure === null) {
-        // It only came to be seen as failed; from now on it carries why.
-        record = await keep(record, { serving: await driver.giveUp(record.serving) });
+        // It only came to be seen as failed; from now on it carries why, and for the wish that stands: a look at what
+        // ended is a new version too, and would have it built again without end.
+        const given = { ...(await driver.giveUp(record.serving)), version: record.desiredVersion.toString() };
+        record = await keep(record, { serving: given });
+        serving = { ...serving, current: true };
       }
       const step = nextStep({
         desired: wish.desired,
