@@ -183,7 +183,7 @@ try {
   const bare = summary(samples.bare);
   const probot = summary(samples.probot);
   const forgeway = summary(samples.forgeway);
-  const ratio = (pick: (at: number) => number) => round(median(samples.bare.map((_, at) => pick(at))), 2);
+  const ratio = (pick: (at: number) => number) => round(median(samples.bare.map((_, at) => pick(at))), 3);
   const sampleAt = (list: readonly Sample[], at: number) => list[at]?.rps ?? Number.NaN;
   const ratios = {
     ofBare: ratio((at) => sampleAt(samples.forgeway, at) / sampleAt(samples.bare, at)),
