@@ -199,15 +199,16 @@ async function secondOrganization(): Promise<string> {
 }
 
 describe('uninstalling', () => {
-  const connection = (organizationId: string, user: string | null, installation: number, host = 'github.com') =>
-    as(async (tx) => {
-      if (user !== null) await tx.query(`INSERT INTO "user" (id, name) VALUES ($1, $1) ON CONFLICT DO NOTHING`, [user]);
+  const connection = async (organizationId: string, user: string | null, installation: number, host = 'github.com') => {
+    if (user !== null) await database.addUser(user);
+    await as(async (tx) => {
       await tx.query(
         `INSERT INTO connection (organization_id, user_id, name, kind, forge, host, provider_account_id, installation_id)
          VALUES ($1, $2, 'c', 'oauth', 'github', $3, $4, $5)`,
         [organizationId, user, host, `${user}-${host}-${installation}`, installation],
       );
     }, organizationId);
+  };
   const left = () =>
     withConnection(database.superuser, async (client) => {
       const found = await client.query<{ account: string; number: number | null }>(

@@ -102,13 +102,13 @@ describe('installations', () => {
     await harness.deliver('pull_request', pullRequestEvent(21, 1_003, 5), { receivedAt: at(5) });
     expect(await banner()).toBeNull();
     const organizationId = harness.db.organizationId;
+    for (const user of ['u1', 'u2', 'u3']) await harness.db.addUser(user);
     await harness.db.store('worker').tenant(organizationId, async (tx) => {
       for (const [user, installation] of [
         ['u1', 1_003],
         ['u2', 1_003],
         ['u3', 9_999],
       ] as const) {
-        await tx.query('INSERT INTO "user" (id, name) VALUES ($1, $1)', [user]);
         await tx.query(
           `INSERT INTO connection (organization_id, user_id, name, kind, forge, host, provider_account_id, installation_id)
            VALUES ($1, $2, 'c', 'oauth', $3, $4, $2, $5)`,

@@ -25,6 +25,8 @@ export interface TestDatabase {
   organizationId: string;
   /** A store as this role; the same one at every call, closed by `drop`. */
   store(role: DatabaseRole): Store;
+  /** No serving role may write people yet, so the superuser does. */
+  addUser(id: string): Promise<void>;
   /** A superuser's connection to this database, for looking behind row level security. */
   superuser: { host: string; port: number; user: string; password: string; database: string };
   drop(): Promise<void>;
@@ -57,6 +59,10 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
     database,
     organizationId: server.organizationId,
     superuser: { host, port, user, password, database: name },
+    addUser: (id) =>
+      withConnection({ host, port, user, password, database: name }, async (client) => {
+        await client.query(`insert into "user" (id, name) values ($1, $1) on conflict do nothing`, [id]);
+      }),
     store: (role) => {
       const store = stores.get(role) ?? openStore(database, role, { max: CONNECTIONS_PER_STORE });
       stores.set(role, store);
