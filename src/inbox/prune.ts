@@ -13,7 +13,7 @@ export const MIN_ROW_DAYS = 30;
 const BATCH = 500;
 const MOST_BATCHES = 100;
 
-/** Runs a statement that touches up to {@link BATCH} rows until there are none left, or enough for now. */
+/** Runs a statement that touches up to {@link BATCH} rows until there are none left, or {@link MOST_BATCHES} have been run. */
 async function repeat(client: Queryable, text: string, days: number): Promise<number> {
   let total = 0;
   for (let batch = 0; batch < MOST_BATCHES; batch += 1) {
