@@ -1,0 +1,236 @@
+/**
+ * Drives one forge's route table against a fake of that forge, in one process: what the bridge does, without its journal,
+ * limiter and HTTP. It knows no forge.
+ */
+
+import type { JsonObject } from '../../src/forges/forge.js';
+import type { GitObjects } from '../../src/forges/kit/git-objects.js';
+import type { NativeAnswer, NativeClient, NativeRequest } from '../../src/forges/kit/native-client.js';
+import type { ForgeRecord, Records } from '../../src/forges/kit/records.js';
+import { type MediaType, type RouteContext, RouteFailure, type RouteTable } from '../../src/forges/kit/route.js';
+import type { Clock } from '../../src/lib/clock.js';
+import { createLogger } from '../../src/lib/logger.js';
+
+/** One call that a route made, with what it sent. */
+export interface NativeCall {
+  method: string;
+  /** Below the API base, encoded as it was sent. */
+  path: string;
+  query: Readonly<Record<string, string>>;
+  json: unknown;
+  status: number;
+}
+
+export interface RigAnswer {
+  status: number;
+  /** JSON of the answer or of the failure; text or Buffer for a body that is no JSON. Typed by whoever asks. */
+  data: unknown;
+  headers: Readonly<Record<string, string>>;
+  pages: { next: boolean; last?: number } | undefined;
+}
+
+export interface RouteRigOptions {
+  descriptorLike: {
+    routes: RouteTable /** Base of the native API, such as `https://forge.test/api/v4`. */;
+    apiUrl: string;
+  };
+  /** The fake: answers what the native client sends. */
+  handle(request: Request): Promise<Response>;
+  /** Sent as `Authorization: Bearer`. */
+  token: string;
+  records?: Records;
+  git?: GitObjects;
+  account?: { id: bigint; login: string };
+  clock?: Clock;
+}
+
+export interface RouteRig {
+  /**
+   * Asks as Octokit does: parameters that the route names fill the path, the others are the query of a GET or else the body.
+   * A failure is an answer too; only a fault of the code rejects.
+   */
+  request(
+    route: string,
+    parameters?: Readonly<Record<string, unknown>>,
+    options?: { media?: MediaType },
+  ): Promise<RigAnswer>;
+  /** Every native call since the rig was made or since {@link forget}. */
+  readonly calls: readonly NativeCall[];
+  forget(): void;
+  readonly records: Records;
+  /** Routes that were asked and answered with success, and those that answered with a failure. */
+  readonly succeeded: ReadonlySet<string>;
+  readonly failed: ReadonlySet<string>;
+}
+
+/** Records as the database keeps them, in memory. */
+export function createMemoryRecords(clock: Clock = { now: () => new Date() }): Records {
+  const kept = new Map<string, ForgeRecord>();
+  const place = (kind: string, key: string) => `${kind}\n${key}`;
+  const records: Records = {
+    get: async (kind, key) => kept.get(place(kind, key)),
+    byId: async (kind, id) => [...kept.values()].find((record) => record.kind === kind && record.id === id),
+    async put(kind, key, data) {
+      const before = kept.get(place(kind, key));
+      const now = clock.now();
+      const id =
+        before?.id ??
+        7_000_000_001 + Math.max(-1, ...[...kept.values()].map((record) => record.id - 7_000_000_001)) + 1;
+      const record = {
+        id,
+        kind,
+        key,
+        data: structuredClone(data),
+        createdAt: before?.createdAt ?? now,
+        updatedAt: now,
+      };
+      kept.set(place(kind, key), record);
+      return record;
+    },
+    async putAll(kind, entries) {
+      for (const { key, data } of entries) await records.put(kind, key, data);
+    },
+    list: async (kind, prefix) =>
+      [...kept.values()]
+        .filter((record) => record.kind === kind && record.key.startsWith(prefix))
+        .sort((a, b) => a.id - b.id)
+        .slice(0, 1000),
+    async delete(kind, key) {
+      kept.delete(place(kind, key));
+    },
+  };
+  return records;
+}
+
+const asGitHub = (status: number): number => (status === 400 ? 422 : status);
+
+function messageOf(data: unknown): string {
+  if (typeof data === 'string') return data.slice(0, 300);
+  const { message, error } = (data ?? {}) as { message?: unknown; error?: unknown };
+  const told = message ?? error ?? '';
+  return typeof told === 'string' ? told : JSON.stringify(told);
+}
+
+function createClient(options: RouteRigOptions, calls: NativeCall[]): NativeClient {
+  async function send(method: string, path: string, request: NativeRequest = {}): Promise<NativeAnswer> {
+    const url = new URL(`${options.descriptorLike.apiUrl}${path}`);
+    for (const [name, value] of Object.entries(request.query ?? {}))
+      if (value !== undefined) url.searchParams.append(name, String(value));
+    const headers = new Headers({ authorization: `Bearer ${options.token}`, ...request.headers });
+    if (request.json !== undefined) headers.set('content-type', 'application/json');
+    const response = await options.handle(
+      new Request(url, { method, headers, ...(request.json !== undefined && { body: JSON.stringify(request.json) }) }),
+    );
+    const bytes = Buffer.from(await response.arrayBuffer());
+    calls.push({
+      method,
+      path,
+      query: Object.fromEntries(url.searchParams),
+      json: request.json,
+      status: response.status,
+    });
+    const isJson = (response.headers.get('content-type') ?? '').includes('json');
+    if (!response.ok) {
+      const data: unknown = isJson && bytes.length > 0 ? JSON.parse(bytes.toString('utf8')) : bytes.toString('utf8');
+      throw new RouteFailure(asGitHub(response.status), messageOf(data) || `HTTP ${response.status}`);
+    }
+    if (request.as === 'bytes') return { status: response.status, headers: response.headers, data: bytes };
+    const text = bytes.toString('utf8');
+    if (request.as === 'text') return { status: response.status, headers: response.headers, data: text };
+    return {
+      status: response.status,
+      headers: response.headers,
+      data: text === '' ? undefined : (JSON.parse(text) as unknown),
+    };
+  }
+  const get: NativeClient['get'] = async (path, query) => (await send('GET', path, query && { query })).data;
+  return {
+    send,
+    get,
+    async find(path, query) {
+      try {
+        return await get(path, query);
+      } catch (error) {
+        if (error instanceof RouteFailure && error.status === 404) return undefined;
+        throw error;
+      }
+    },
+  };
+}
+
+/** Parameters of a route by where they go. */
+function place(route: string, parameters: Readonly<Record<string, unknown>>) {
+  const named = new Set([...route.matchAll(/\{\+?([a-z_]+)\}/g)].map((match) => match[1]));
+  const isRead = /^(GET|HEAD) /.test(route);
+  const params: Record<string, string> = {};
+  const query: Record<string, string> = {};
+  const body: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value === undefined) continue;
+    if (named.has(name)) params[name] = String(value);
+    else if (isRead) query[name] = String(value);
+    else body[name] = value;
+  }
+  const missing = [...named].find((name) => name !== undefined && !(name in params));
+  if (missing !== undefined) throw new Error(`${route} needs ${missing}`);
+  return { params, query, body: body as JsonObject };
+}
+
+export function createRouteRig(options: RouteRigOptions): RouteRig {
+  const calls: NativeCall[] = [];
+  const succeeded = new Set<string>();
+  const failed = new Set<string>();
+  const clock = options.clock ?? { now: () => new Date() };
+  const native = createClient(options, calls);
+  const records = options.records ?? createMemoryRecords(clock);
+  const { routes, apiUrl } = options.descriptorLike;
+  const web = new URL(apiUrl).origin;
+
+  async function run(route: string, parameters: Readonly<Record<string, unknown>>, media: MediaType) {
+    const row = Object.hasOwn(routes, route) ? routes[route] : undefined;
+    if (row === undefined) throw new Error(`no such row: ${route}`);
+    const { params, query, body } = place(route, parameters);
+    const { page, per_page: perPage, ...rest } = query;
+    return row.run(
+      { params, query: rest, body, media, page: Number(page ?? 1), perPage: Math.min(100, Number(perPage ?? 30)) },
+      context,
+    );
+  }
+
+  const context: RouteContext = {
+    native,
+    base: { api: `${web}/api/v3`, web },
+    records,
+    git: options.git,
+    account: options.account ?? { id: 1n, login: 'forgeway-bot' },
+    checkRunUrl: (id) => `https://forgeway.test/checks/${id}`,
+    clock,
+    log: createLogger({ level: 'silent', format: 'json' }),
+    github: async (route, parameters) => (await run(route, parameters, 'json')).data,
+  };
+
+  return {
+    calls,
+    forget: () => void calls.splice(0),
+    records,
+    succeeded,
+    failed,
+    async request(route, parameters = {}, { media = 'json' } = {}) {
+      try {
+        const answer = await run(route, parameters, media);
+        succeeded.add(route);
+        // Through JSON, as an app gets it: an undefined field, a Date or a BigInt shows here.
+        const data: unknown =
+          answer.body?.bytes ??
+          (answer.data === undefined ? undefined : (JSON.parse(JSON.stringify(answer.data)) as unknown));
+        const headers = { ...(answer.body && { 'content-type': answer.body.contentType }), ...answer.headers };
+        return { status: answer.status ?? 200, data, headers, pages: answer.pages };
+      } catch (error) {
+        if (!(error instanceof RouteFailure)) throw error;
+        failed.add(route);
+        const data = { message: error.message, ...(error.errors && { errors: error.errors }) };
+        return { status: error.status, data, headers: error.headers, pages: undefined };
+      }
+    },
+  };
+}
