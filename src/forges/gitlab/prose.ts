@@ -1,0 +1,160 @@
+/**
+ * Which parts of a Markdown text are prose. What is not prose (code, HTML, addresses) is shown as it stands by both
+ * forges, so that references in it are no references.
+ *
+ * The answer depends on no character that the rewriting of a reference changes; `references.ts` relies on it.
+ */
+
+/** Half-open range of UTF-16 units. */
+export interface TextRange {
+  start: number;
+  end: number;
+}
+
+const FENCE = /^[ \t]*(`{3,}|~{3,})(.*)$/;
+const LIST_ITEM = /^[ \t]*(?:[-*+]|\d{1,9}[.)])(?:[ \t]|$)/;
+const QUOTE_MARKS = /^(?:[ \t]{0,3}>[ \t]?)+/;
+const INDENTED = /^(?: {4}| {0,3}\t)/;
+/** HTML that hides everything up to its end, blank lines included. */
+const RAW_HTML: readonly { start: RegExp; end: RegExp }[] = [
+  { start: /^ {0,3}<!--/, end: /-->/ },
+  { start: /^ {0,3}<(?:pre|script|style|textarea)(?:[\s>]|$)/i, end: /<\/(?:pre|script|style|textarea)>/i },
+];
+
+interface Fence {
+  mark: string;
+  length: number;
+  quoteDepth: number;
+}
+
+/** Where the reader of lines stands. */
+interface BlockState {
+  fence: Fence | undefined;
+  rawEnd: RegExp | undefined;
+  /** Inside a list, deep indentation is a paragraph of an item and not code. */
+  inList: boolean;
+  afterBlank: boolean;
+  inIndentedCode: boolean;
+}
+
+function openedFence(line: string, quoteDepth: number): Fence | undefined {
+  const [, marks = '', info = ''] = FENCE.exec(line) ?? [];
+  if (marks === '' || (marks.startsWith('`') && info.includes('`'))) return undefined;
+  return { mark: marks.charAt(0), length: marks.length, quoteDepth };
+}
+
+function closes(fence: Fence, line: string): boolean {
+  const [, marks = '', info = ''] = FENCE.exec(line) ?? [];
+  return marks.startsWith(fence.mark) && marks.length >= fence.length && info.trim() === '';
+}
+
+/** Reads one line; true when it is code or raw HTML as a whole. */
+function isCodeLine(state: BlockState, whole: string): boolean {
+  const quote = QUOTE_MARKS.exec(whole)?.[0] ?? '';
+  const quoteDepth = quote.split('>').length - 1;
+  const line = whole.slice(quote.length);
+  if (state.fence !== undefined && quoteDepth < state.fence.quoteDepth) state.fence = undefined;
+  if (state.fence !== undefined) {
+    if (closes(state.fence, line)) state.fence = undefined;
+    return true;
+  }
+  if (state.rawEnd !== undefined) {
+    if (state.rawEnd.test(line)) state.rawEnd = undefined;
+    return true;
+  }
+  if (line.trim() === '') {
+    state.afterBlank = true;
+    return false;
+  }
+  const indented = INDENTED.test(line) && !state.inList && (state.afterBlank || state.inIndentedCode);
+  const afterBlank = state.afterBlank;
+  state.afterBlank = false;
+  state.inIndentedCode = indented;
+  if (indented) return true;
+  state.fence = openedFence(line, quoteDepth);
+  if (state.fence !== undefined) return true;
+  const raw = RAW_HTML.find(({ start }) => start.test(line));
+  if (raw !== undefined) {
+    if (!raw.end.test(line)) state.rawEnd = raw.end;
+    return true;
+  }
+  if (LIST_ITEM.test(line)) state.inList = true;
+  else if (afterBlank && !/^[ \t]{2}/.test(line)) state.inList = false;
+  return false;
+}
+
+/** Paragraphs and the like: runs of lines that are no code, ended by a blank line, across which no code span goes. */
+function* blocks(text: string): Generator<TextRange> {
+  const state: BlockState = {
+    fence: undefined,
+    rawEnd: undefined,
+    inList: false,
+    afterBlank: true,
+    inIndentedCode: false,
+  };
+  let start = 0;
+  for (let at = 0; at < text.length; ) {
+    const newline = text.indexOf('\n', at);
+    const end = newline === -1 ? text.length : newline + 1;
+    const line = text.slice(at, end).replace(/\r?\n$/, '');
+    const code = isCodeLine(state, line);
+    if (code || line.trim() === '') {
+      if (start < at) yield { start, end: at };
+      start = end;
+    }
+    at = end;
+  }
+  if (start < text.length) yield { start, end: text.length };
+}
+
+/**
+ * What begins something that is no prose: an escaped character, a run of backticks, an HTML comment, element or tag, an
+ * address, the target of a link, the definition of a link.
+ */
+const OPENER =
+  /\\[^\n]|`+|<!--|<code>[^<]*<\/code>|<[A-Za-z/][^<>]*>|(?<![A-Za-z0-9+.-])(?:[A-Za-z][A-Za-z0-9+.-]*:\/\/|www\.)[^\s<>"'`)\]]*|\]\([^\s()<>`]*|^ {0,3}\[[^\]\n`]+\]:[ \t]*[^\s`]+/gm;
+
+/** Finds the ends of code spans; remembers what nothing closes, so that hostile texts cost no more than others. */
+function spanFinder(content: string): (start: number) => number | undefined {
+  const runs = [...content.matchAll(/`+/g)].map(({ index, 0: run }) => ({ start: index, length: run.length }));
+  const unclosed = new Set<number>();
+  let next = 0;
+  return (start) => {
+    while ((runs[next]?.start ?? start) < start) next += 1;
+    const length = runs[next]?.length ?? 0;
+    if (unclosed.has(length)) return undefined;
+    for (let at = next + 1; at < runs.length; at += 1) {
+      const run = runs[at];
+      if (run?.length === length) return run.start + length;
+    }
+    unclosed.add(length);
+    return undefined;
+  };
+}
+
+function* proseOfBlock(text: string, block: TextRange): Generator<TextRange> {
+  const content = text.slice(block.start, block.end);
+  const endOfSpan = spanFinder(content);
+  const opener = new RegExp(OPENER);
+  let start = 0;
+  for (let found = opener.exec(content); found !== null; found = opener.exec(content)) {
+    const what = found[0];
+    let end: number | undefined = found.index + what.length;
+    if (what.startsWith('`')) end = endOfSpan(found.index);
+    else if (what === '<!--') {
+      const close = content.indexOf('-->', end);
+      end = close === -1 ? content.length : close + 3;
+    }
+    // A run of backticks that nothing closes is text.
+    if (end === undefined) continue;
+    if (start < found.index) yield { start: block.start + start, end: block.start + found.index };
+    start = end;
+    opener.lastIndex = end;
+  }
+  if (start < content.length) yield { start: block.start + start, end: block.end };
+}
+
+/** The ranges of `text` that are prose, in order. */
+export function* prose(text: string): Generator<TextRange> {
+  for (const block of blocks(text)) yield* proseOfBlock(text, block);
+}
