@@ -295,9 +295,10 @@ export interface CheckSuiteInput {
   htmlUrl?: string;
   createdAt?: string;
   updatedAt?: string;
-  app?: { id: Id; slug: string; name: string };
+  app?: AppInput;
   headCommit?: CommitInput;
   checkRunCount?: number;
+  pullRequests?: readonly CheckedPullRequestInput[];
 }
 
 export interface WorkflowRunInput {
@@ -314,7 +315,27 @@ export interface WorkflowRunInput {
   actor?: AccountInput | null;
   createdAt?: string;
   updatedAt?: string;
+  startedAt?: string;
   headCommit?: CommitInput;
+  /** Path of the workflow's file. */
+  path?: string;
+  workflowId?: Id;
+  /** The check suite it reports to; without one the run's own id. */
+  suiteId?: Id;
+  /** What people read as its title; without one the name. */
+  displayTitle?: string;
+  pullRequests?: readonly CheckedPullRequestInput[];
+}
+
+export interface WorkflowInput {
+  id: Id;
+  name: string;
+  /** Of its file. */
+  path: string;
+  htmlUrl?: string;
+  state?: 'active' | 'disabled_manually';
+  createdAt?: string;
+  updatedAt?: string;
 }
 
 export interface WorkflowJobInput {
@@ -332,7 +353,18 @@ export interface WorkflowJobInput {
   runnerId?: Id | null;
   runnerName?: string | null;
   labels?: readonly string[];
-  steps?: readonly { name: string; status: string; conclusion: string | null; number: number }[];
+  steps?: readonly WorkflowStepInput[];
+  runAttempt?: number;
+  workflowName?: string | null;
+}
+
+export interface WorkflowStepInput {
+  name: string;
+  status: 'queued' | 'in_progress' | 'completed';
+  conclusion: CheckRunInput['conclusion'];
+  number: number;
+  startedAt?: string | null;
+  completedAt?: string | null;
 }
 
 export interface TeamInput {
