@@ -2,6 +2,10 @@
  * What Forgeway needs to know about a forge. A forge is a value in the registry, never a `switch` elsewhere:
  * everything another folder could want to ask "which forge is this?" for is a field here.
  */
+import type { ForgeAdministration } from './administration.js';
+import type { ForgeEndpoint } from './endpoint.js';
+import type { GitHubRequest, RouteTable } from './kit/route.js';
+import type { ShapeBase } from './kit/shapes/base.js';
 
 /** Header names in lower case, as node:http gives them. */
 export type WebhookHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -21,6 +25,11 @@ export interface ForgeEvent {
   name: string;
   /** GitHub's action, such as `synchronize`; absent for events without actions, such as `push`. */
   action?: string;
+  /**
+   * What changed, where the forge sends only the new state: worked out once when the delivery is classified, stored with
+   * it, and handed to {@link ForgeDescriptor.payload}. Plain JSON. Examples: `{ label: { id, name, color } }`, `{ before: sha }`.
+   */
+  change?: JsonObject;
 }
 
 /** What a delivery is about, read without asking anybody. */
@@ -28,10 +37,11 @@ export type Classification =
   | { kind: 'ignored'; reason: string }
   | {
       kind: 'events';
+      /** In the order in which GitHub would have sent them. */
       events: readonly ForgeEvent[];
       /** Forge's numeric repository id; absent for events of an account or an installation. */
       repositoryId?: bigint;
-      /** Pull request or issue number: events of one number share a lane and stay in order. */
+      /** Pull request or issue number as handlers see it: events of one number share a lane and stay in order. */
       number?: number;
       /** The forge's installation number, where the forge has Apps. */
       installationId?: bigint;
@@ -42,6 +52,42 @@ export type Classification =
        */
       semanticKey?: string;
     };
+
+/**
+ * What a delivery says of one object as it is now. The last one is kept, so that the next delivery about the same object,
+ * which tells only the new state, can be compared with it. Plain JSON of a few hundred bytes.
+ */
+export interface Snapshot {
+  repositoryId: bigint;
+  kind: 'pull_request' | 'issue';
+  number: number;
+  /** Forge's version of the object: an older snapshot never replaces a newer one. */
+  updatedAt: string | undefined;
+  state: JsonObject;
+}
+
+export interface ClassifyOptions {
+  /** State of the last {@link Snapshot} of the same object; absent when there is none. */
+  previous?: JsonObject;
+  /** Whether the connection asked for confidential issues and notes, which are ignored otherwise. */
+  confidential?: boolean;
+}
+
+/** A stored delivery, as its translation gets it. */
+export interface NativeDelivery {
+  eventType: string;
+  payload: JsonObject;
+  receivedAt: Date;
+}
+
+/** What a translation may use to fill in what the forge did not send. */
+export interface TranslatePorts {
+  base: ShapeBase;
+  /** Asks the same forge in GitHub's language, through its own route table. Absent when no token is connected. */
+  github?: GitHubRequest;
+  /** Fields beyond the small core that the app said it reads, as `pull_request.additions`. */
+  wanted: ReadonlySet<string>;
+}
 
 export interface ForgeDescriptor {
   /** Stable id, stored in `forge` columns and used in webhook paths. */
@@ -68,10 +114,41 @@ export interface ForgeDescriptor {
    */
   parse(contentType: string, body: Buffer): { payload: JsonObject } | { invalid: string };
   /** Pure; never throws: what cannot be understood is ignored with a reason. */
-  classify(eventType: string, payload: JsonObject): Classification;
+  classify(eventType: string, payload: JsonObject, options?: ClassifyOptions): Classification;
+  /** Pure; never throws. Absent on a forge whose events always say what changed. */
+  snapshot?(eventType: string, payload: JsonObject): Snapshot | undefined;
   /**
-   * The GitHub-shaped payload of event `index` of a classified delivery.
-   * @throws ForgewayError FORGEWAY_PAYLOAD_INVALID naming the first missing field.
+   * The GitHub-shaped payload of one event of a classified delivery: plain JSON, without `installation`, which the caller
+   * adds. A field that was not sent and cannot be asked for gets the value that GitHub's schema allows for "unknown".
+   * @throws ForgewayError FORGEWAY_PAYLOAD_INVALID naming the first missing field; what `ports.github` throws while the
+   *   forge cannot be reached, so that the delivery is tried again.
    */
-  payload(eventType: string, payload: JsonObject, index: number): JsonObject;
+  payload(delivery: NativeDelivery, event: ForgeEvent, ports: TranslatePorts): Promise<JsonObject>;
+
+  /** How people write the base URL of an instance to servers and pages. @throws TypeError when it is no URL */
+  endpoint(baseUrl: string): ForgeEndpoint;
+  /** The forge's own cloud, for a connection that names no instance. */
+  cloudUrl?: string;
+  /** GitHub's requests on this forge; absent on GitHub itself, whose API is spoken already. */
+  routes?: RouteTable;
+  /** Connecting an instance with a token: who am I, what may I do, which repositories, their webhooks. */
+  administration?: ForgeAdministration;
+  /** `username` of git over HTTPS when the password is a token. */
+  gitUsername: string;
+}
+
+/**
+ * Checks a descriptor and returns it, for forges that are defined outside of this folder.
+ * @throws TypeError naming the field that is wrong
+ */
+export function defineForge(descriptor: ForgeDescriptor): ForgeDescriptor {
+  if (!/^[a-z][a-z0-9-]{0,30}$/.test(descriptor.id))
+    throw new TypeError(`The id of a forge is a short name, not "${descriptor.id}".`);
+  if (!/^[a-z]{2}$/.test(descriptor.tag)) throw new TypeError(`The tag of ${descriptor.id} has two letters.`);
+  if (descriptor.contentTypes.length === 0) throw new TypeError(`${descriptor.id} accepts no content type.`);
+  const badHeader = descriptor.storedHeaders.find(
+    (name) => name !== name.toLowerCase() || /token|signature|authorization|cookie/.test(name),
+  );
+  if (badHeader !== undefined) throw new TypeError(`${descriptor.id} may not store the header ${badHeader}.`);
+  return descriptor;
 }

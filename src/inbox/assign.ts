@@ -1,17 +1,20 @@
 /** One batch of the assigner: what each received delivery becomes. */
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
+import type { JsonObject } from '../forges/forge.js';
 import type { Dispatcher } from './dispatch.js';
 import { laneOf, shardOf } from './lane.js';
 import { findOwners, type Subject } from './ownership.js';
 import type { Received } from './received.js';
 import type { LaneRow } from './row.js';
+import { keepSnapshots } from './snapshots.js';
 
 interface Wanted {
   delivery: Received;
   eventIndex: number;
   eventName: string;
   action: string | null;
+  change: JsonObject | null;
   app: string;
   organizationId: string;
   lane: string;
@@ -77,10 +80,11 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
     app: string;
   }>({
     name: 'inbox_insert_dispatches',
-    text: `INSERT INTO dispatch (delivery_id, event_index, event_name, action, app, organization_id, lane, shard)
-      SELECT delivery_id, event_index, event_name, action, app, organization_id, lane, shard
-      FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::smallint[])
-        WITH ORDINALITY AS n(delivery_id, event_index, event_name, action, app, organization_id, lane, shard, place)
+    text: `INSERT INTO dispatch (delivery_id, event_index, event_name, action, app, organization_id, lane, shard, change)
+      SELECT delivery_id, event_index, event_name, action, app, organization_id, lane, shard, change
+      FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::smallint[],
+          $9::jsonb[])
+        WITH ORDINALITY AS n(delivery_id, event_index, event_name, action, app, organization_id, lane, shard, change, place)
       ORDER BY place
       ON CONFLICT (delivery_id, event_index, app, coalesce(replay_of, 0)) DO UPDATE SET
         status = 'pending', attempts = 0, started_epoch = NULL, next_attempt_at = NULL, reason = NULL, error = NULL,
@@ -96,6 +100,7 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
       wanted.map((w) => w.organizationId),
       wanted.map((w) => w.lane),
       wanted.map((w) => shardOf(w.lane)),
+      wanted.map((w) => (w.change === null ? null : JSON.stringify(w.change))),
     ],
   });
   const identity = (delivery: bigint | string, index: number, app: string) => `${delivery}\n${index}\n${app}`;
@@ -113,6 +118,7 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
         eventIndex: found.eventIndex,
         eventName: found.eventName,
         action: found.action,
+        change: found.change,
         app: found.app,
         organizationId: found.organizationId,
         status: 'pending',
@@ -174,6 +180,7 @@ function wantedOf({ delivery, events }: Subject, organizationId: string, dispatc
       eventIndex,
       eventName: event.name,
       action: event.action ?? null,
+      change: event.change ?? null,
       app,
       organizationId,
       lane,
@@ -227,6 +234,7 @@ export async function assign(
     else verdicts.push({ delivery: subject.delivery, status: 'assigned', reason: null, action, organizationId });
   }
 
+  await keepSnapshots(client, deliveries);
   const rows = await insertDispatches(client, wanted);
   await writeVerdicts(client, verdicts);
   const running = new Set(rows.map((row) => row.deliveryId));

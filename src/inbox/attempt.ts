@@ -19,6 +19,7 @@ function dispatchRow(row: LaneRow, body: Buffer): DispatchRow {
     eventIndex: row.eventIndex,
     eventName: row.eventName,
     action: row.action,
+    change: row.change,
     app: row.app,
     lane: row.lane,
     attempts: row.attempts - 1,

@@ -1,3 +1,5 @@
+import type { JsonObject } from '../forges/forge.js';
+
 /** The one function the inbox is handed: what it calls for each row, and what it must be told back. */
 
 export interface DispatchRow {
@@ -13,6 +15,8 @@ export interface DispatchRow {
   eventIndex: number;
   eventName: string;
   action: string | null;
+  /** What changed, see ForgeEvent; null where the payload says it itself. */
+  change: JsonObject | null;
   app: string;
   lane: string;
   /** Attempts that began before this one. */

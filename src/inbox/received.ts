@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
-import type { Classification, ForgeDescriptor } from '../forges/forge.js';
+import type { Classification, ForgeDescriptor, JsonObject, Snapshot } from '../forges/forge.js';
 import { type BodyEncoding, bodyColumn, withBodies } from './body-text.js';
+import { previousSnapshots, readClassification, snapshotKey } from './snapshots.js';
 
 /** A delivery that waits to be assigned, with what its content says. */
 export interface Received {
@@ -17,6 +18,10 @@ export interface Received {
   body: Buffer;
   bodySha256: Buffer;
   classification: Classification;
+  /** The state it tells of an object, to be kept for the next delivery; undefined on forges that always say what changed. */
+  snapshot: Snapshot | undefined;
+  /** Classified before: what it was found to be then stands, since what it was compared with has been replaced. */
+  again: boolean;
 }
 
 interface Record_ {
@@ -30,6 +35,8 @@ interface Record_ {
   received_at: Date;
   content_type: string | null;
   body: string | null;
+  classification: unknown;
+  confidential: boolean;
 }
 
 const MOST_ROWS = 100;
@@ -42,11 +49,12 @@ function readingOf(encoding: BodyEncoding): { name: string; text: string; values
   return {
     name: `inbox_received_${encoding}`,
     text: `SELECT w.id, w.hook_id, w.forge, w.host, w.delivery_key, w.event_type, w.source, w.received_at,
-        w.headers->>'content-type' AS content_type, ${bodyColumn(encoding)} AS body
+        w.headers->>'content-type' AS content_type, ${bodyColumn(encoding)} AS body, w.classification,
+        EXISTS (SELECT FROM hook h WHERE h.id = w.hook_id AND h.confidential) AS confidential
       FROM (
         SELECT r.*, sum(coalesce(octet_length(r.body), 0)) OVER (ORDER BY r.id) - coalesce(octet_length(r.body), 0) AS before
         FROM (
-          SELECT id, hook_id, forge, host, delivery_key, event_type, source, received_at, headers, body
+          SELECT id, hook_id, forge, host, delivery_key, event_type, source, received_at, headers, body, classification
           FROM webhook_delivery WHERE status = 'received' ORDER BY id LIMIT $1
         ) r
       ) w
@@ -55,13 +63,14 @@ function readingOf(encoding: BodyEncoding): { name: string; text: string; values
   };
 }
 
-function classify(descriptor: ForgeDescriptor | undefined, record: Record_, body: Buffer): Classification {
-  if (!descriptor) return { kind: 'ignored', reason: 'Its forge is not known.' };
-  if (record.body === null) return { kind: 'ignored', reason: 'Its body is no longer stored.' };
+/** What the content of a delivery says, as far as it can be read at all. */
+type Content = { payload: JsonObject; descriptor: ForgeDescriptor } | { ignored: string };
+
+function contentOf(descriptor: ForgeDescriptor | undefined, record: Record_, body: Buffer): Content {
+  if (!descriptor) return { ignored: 'Its forge is not known.' };
+  if (record.body === null) return { ignored: 'Its body is no longer stored.' };
   const content = descriptor.parse(record.content_type ?? '', body);
-  return 'invalid' in content
-    ? { kind: 'ignored', reason: content.invalid }
-    : descriptor.classify(record.event_type, content.payload);
+  return 'invalid' in content ? { ignored: content.invalid } : { payload: content.payload, descriptor };
 }
 
 /** Reads and classifies the next batch; empty when there is nothing to do. */
@@ -73,8 +82,30 @@ export async function readReceived(
     records: (await client.query<Record_>(readingOf(tried))).rows,
     encoding: tried,
   }));
-  return records.map((record) => {
+  const read = records.map((record) => {
     const body = Buffer.from(record.body ?? '', encoding);
+    const content = contentOf(forges.get(record.forge), record, body);
+    const snapshot =
+      'payload' in content ? content.descriptor.snapshot?.(record.event_type, content.payload) : undefined;
+    return { record, body, content, snapshot };
+  });
+  const previous = await previousSnapshots(
+    client,
+    read.flatMap(({ record, snapshot }) => (snapshot ? [{ hookId: record.hook_id, snapshot }] : [])),
+  );
+  return read.map(({ record, body, content, snapshot }) => {
+    const before = snapshot && previous.get(snapshotKey(record.hook_id, snapshot));
+    const known = readClassification(record.classification);
+    const classification: Classification =
+      known ??
+      ('ignored' in content
+        ? { kind: 'ignored', reason: content.ignored }
+        : content.descriptor.classify(record.event_type, content.payload, {
+            ...(before && { previous: before.state }),
+            confidential: record.confidential,
+          }));
+    // The next delivery of this batch is compared with this one.
+    if (snapshot) previous.keep(record.hook_id, snapshot);
     return {
       id: BigInt(record.id),
       hookId: record.hook_id,
@@ -87,7 +118,9 @@ export async function readReceived(
       receivedAt: record.received_at,
       body,
       bodySha256: createHash('sha256').update(body).digest(),
-      classification: classify(forges.get(record.forge), record, body),
+      classification,
+      snapshot,
+      again: known !== undefined,
     };
   });
 }

@@ -28,8 +28,8 @@ export async function replayDelivery(client: Queryable, deliveryId: bigint, app?
        WHERE w.stored AND NOT w.unfinished AND ($2::text IS NULL OR d.app = $2)
        ORDER BY d.event_index, d.app, d.id DESC
      ), added AS (
-       INSERT INTO dispatch (delivery_id, event_index, event_name, action, app, organization_id, lane, shard, replay_of)
-       SELECT delivery_id, event_index, event_name, action, app, organization_id, lane, shard, id FROM latest
+       INSERT INTO dispatch (delivery_id, event_index, event_name, action, change, app, organization_id, lane, shard, replay_of)
+       SELECT delivery_id, event_index, event_name, action, change, app, organization_id, lane, shard, id FROM latest
        ORDER BY event_index, app
        ON CONFLICT (delivery_id, event_index, app, coalesce(replay_of, 0)) DO NOTHING
        RETURNING shard

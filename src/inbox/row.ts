@@ -1,3 +1,5 @@
+import type { JsonObject } from '../forges/forge.js';
+
 /** A dispatch row as a worker holds it in memory: everything but the body, which is fetched when its turn comes. */
 export interface LaneRow {
   id: bigint;
@@ -7,6 +9,8 @@ export interface LaneRow {
   eventIndex: number;
   eventName: string;
   action: string | null;
+  /** What changed, see ForgeEvent; null where the payload says it itself. */
+  change: JsonObject | null;
   app: string;
   organizationId: string;
   /** `parked` when it waited out a delay and is due. */
@@ -31,7 +35,7 @@ export interface LaneRow {
 }
 
 /** Columns of {@link LaneRow} from `dispatch d` and `webhook_delivery w`. */
-export const laneRowColumns = `d.id, d.delivery_id, d.lane, d.shard, d.event_index, d.event_name, d.action, d.app,
+export const laneRowColumns = `d.id, d.delivery_id, d.lane, d.shard, d.event_index, d.event_name, d.action, d.change, d.app,
   d.organization_id, d.status, d.attempts, d.started_epoch,
   w.delivery_key, w.hook_id, w.forge, w.host, w.event_type, w.received_at,
   w.headers->>'content-type' AS content_type`;
@@ -44,6 +48,7 @@ export interface LaneRowRecord {
   event_index: number;
   event_name: string;
   action: string | null;
+  change: JsonObject | null;
   app: string;
   organization_id: string;
   status: 'pending' | 'parked';
@@ -67,6 +72,7 @@ export function laneRow(record: LaneRowRecord): LaneRow {
     eventIndex: record.event_index,
     eventName: record.event_name,
     action: record.action,
+    change: record.change,
     app: record.app,
     organizationId: record.organization_id,
     status: record.status,

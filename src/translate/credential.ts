@@ -1,7 +1,7 @@
 /** Who a request speaks for, and to which server: the two always go together (invariant I6). */
 import type { AppAuth, TokenScope } from '../forges/github/app-auth.js';
 import { needsAppSignature } from '../forges/github/app-auth.js';
-import type { ForgeEndpoint } from '../forges/github/endpoint.js';
+import type { ForgeEndpoint } from '../forges/endpoint.js';
 import { ForgewayError } from '../lib/errors.js';
 
 export interface Credential {

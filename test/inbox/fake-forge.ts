@@ -1,4 +1,6 @@
 /** A forge and a set of apps that do what a test says, so that the inbox is tested without any real forge. */
+
+import { endpointBelow } from '../../src/forges/endpoint.js';
 import type { Classification, ForgeDescriptor } from '../../src/forges/forge.js';
 import { readJsonObject } from '../../src/forges/kit/json-body.js';
 import type { Dispatcher, DispatchResult, DispatchRow } from '../../src/inbox/dispatch.js';
@@ -37,7 +39,9 @@ export const fakeForge: ForgeDescriptor = {
       semanticKey: key,
     };
   },
-  payload: (_eventType, payload) => payload,
+  payload: async ({ payload }) => payload,
+  endpoint: (url) => endpointBelow('fake', url, '/api'),
+  gitUsername: 'x',
 };
 
 export const fakeForges: ReadonlyMap<string, ForgeDescriptor> = new Map([[fakeForge.id, fakeForge]]);

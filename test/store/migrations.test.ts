@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,12 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 const log = pino({ level: 'silent' });
 const SOURCE = 'prisma/migrations';
 const failed = { code: 'FORGEWAY_MIGRATION_FAILED' };
+
+/** The migrations of this version, in order. */
+const shipped = readdirSync(SOURCE, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name)
+  .sort();
 
 describe('migrate', () => {
   let db: TestDatabase;
@@ -46,7 +53,7 @@ describe('migrate', () => {
     (await ask<{ found: boolean }>(`select to_regclass('public.${table}') is not null as found`))[0]?.found;
 
   it('applies everything once and then nothing', async () => {
-    expect(await migrate(db.database, log)).toEqual({ applied: ['0001_init'] });
+    expect(await migrate(db.database, log)).toEqual({ applied: shipped });
     const columns = await withConnection(db.superuser, readColumns);
     const before = await ask('select xmin::text as version, * from _prisma_migrations');
     expect(await migrate(db.database, log)).toEqual({ applied: [] });
@@ -56,18 +63,20 @@ describe('migrate', () => {
 
   it('writes Prisma’s ledger: its columns, its checksum, one finished row for each', async () => {
     await migrate(db.database, log);
-    const bytes = await readFile(join(SOURCE, '0001_init/migration.sql'));
-    expect(await ledger()).toEqual([
-      {
-        migration_name: '0001_init',
-        checksum: createHash('sha256').update(bytes).digest('hex'),
+    const bytes = await Promise.all(shipped.map((name) => readFile(join(SOURCE, name, 'migration.sql'))));
+    expect(await ledger()).toEqual(
+      shipped.map((name, index) => ({
+        migration_name: name,
+        checksum: createHash('sha256')
+          .update(bytes[index] ?? '')
+          .digest('hex'),
         steps: 1,
         finished: true,
         rolled_back_at: null,
         logs: null,
         id_length: 36,
-      },
-    ]);
+      })),
+    );
     const columns = await ask<{ shape: string }>(
       `select concat_ws(' ', column_name, udt_name, character_maximum_length, is_nullable, column_default) as shape
          from information_schema.columns where table_name = '_prisma_migrations' order by ordinal_position`,
@@ -86,15 +95,15 @@ describe('migrate', () => {
 
   it('runs once when several processes migrate at the same time', async () => {
     const results = await Promise.all(Array.from({ length: 4 }, () => migrate(db.database, log)));
-    expect(results.flatMap(({ applied }) => applied)).toEqual(['0001_init']);
-    expect(await ledger()).toHaveLength(1);
+    expect(results.flatMap(({ applied }) => applied)).toEqual(shipped);
+    expect(await ledger()).toHaveLength(shipped.length);
   });
 
   it('applies later migrations in order, and only those', async () => {
     await migrate(db.database, log, { folder });
-    await addMigration('0003_third', 'insert into second values (3)');
-    await addMigration('0002_second', 'create table second (id int)');
-    expect(await migrate(db.database, log, { folder })).toEqual({ applied: ['0002_second', '0003_third'] });
+    await addMigration('9003_third', 'insert into second values (3)');
+    await addMigration('9002_second', 'create table second (id int)');
+    expect(await migrate(db.database, log, { folder })).toEqual({ applied: ['9002_second', '9003_third'] });
     // An older version of Forgeway keeps working on a database that a newer one migrated.
     expect(await migrate(db.database, log)).toEqual({ applied: [] });
   });
@@ -103,21 +112,21 @@ describe('migrate', () => {
     await migrate(db.database, log, { folder });
     const path = join(folder, '0001_init/migration.sql');
     await writeFile(path, `${await readFile(path, 'utf8')}\n`);
-    await addMigration('0002_second', 'create table second (id int)');
+    await addMigration('9002_second', 'create table second (id int)');
     await expect(migrate(db.database, log, { folder })).rejects.toMatchObject(failed);
     expect(await exists('second')).toBe(false);
   });
 
   it('leaves nothing of a migration that fails, and continues once it is mended', async () => {
-    await addMigration('0002_second', 'create table second (id int); select 1 / 0');
+    await addMigration('9002_second', 'create table second (id int); select 1 / 0');
     await expect(migrate(db.database, log, { folder })).rejects.toMatchObject({
       ...failed,
       details: { sqlState: '22012' },
     });
     expect(await exists('second')).toBe(false);
-    expect(await ledger()).toHaveLength(1);
-    await addMigration('0002_second', 'create table second (id int)');
-    expect(await migrate(db.database, log, { folder })).toEqual({ applied: ['0002_second'] });
+    expect(await ledger()).toHaveLength(shipped.length);
+    await addMigration('9002_second', 'create table second (id int)');
+    expect(await migrate(db.database, log, { folder })).toEqual({ applied: ['9002_second'] });
   });
 
   it('refuses to continue after a migration that Prisma left unfinished', async () => {
@@ -131,7 +140,7 @@ describe('migrate', () => {
   it('leaves nothing when its process is killed', async () => {
     await migrate(db.database, log, { folder });
     await addMigration(
-      '0002_slow',
+      '9002_slow',
       'create table first_half (id int); select pg_sleep(3); create table second_half (id int)',
     );
     const child = spawn(process.execPath, ['--import', 'tsx', 'test/support/migrate-process.ts'], {
@@ -143,11 +152,11 @@ describe('migrate', () => {
     while ((await ask(sleeping)).length === 0) await sleep(20);
     child.kill('SIGKILL');
     expect(await ended).toBe('SIGKILL');
-    await rm(join(folder, '0002_slow'), { recursive: true });
+    await rm(join(folder, '9002_slow'), { recursive: true });
     // Waits for the lock that the dead process's connection still holds.
     expect(await migrate(db.database, log, { folder })).toEqual({ applied: [] });
     expect([await exists('first_half'), await exists('second_half')]).toEqual([false, false]);
-    expect(await ledger()).toHaveLength(1);
+    expect(await ledger()).toHaveLength(shipped.length);
   });
 
   it('refuses a database that was set up with another key, and changes nothing in it', async () => {

@@ -17,9 +17,10 @@ const workerReadsAll: Readonly<Record<string, string>> = {
   installation: 'an installation id leads to its tenant',
   hook: 'a hook leads to its tenant',
   repository_claim: 'a repository leads to its tenant',
+  object_snapshot: 'deliveries are compared with it before their tenant is known',
 };
 /** Of those, the ones it also writes without a tenant. */
-const workerWritesAll = new Set(['webhook_delivery', 'dispatch']);
+const workerWritesAll = new Set(['webhook_delivery', 'dispatch', 'object_snapshot']);
 
 describe('tenancy', () => {
   let db: TestDatabase;

@@ -103,4 +103,10 @@ export async function populateTenant(
     description: 'd',
   });
   await add('pull_request_sync', { ...tenant, pull_request_id });
+
+  const number = 1;
+  await add('object_snapshot', { ...tenant, hook_id, repository_id: seed, kind: 'issue', number, state: {} });
+  await add('forge_record', { ...tenant, ...place, kind: 'check_run', key: `${seed}`, data: {} });
+  await add('own_write', { ...tenant, ...place, trace: 'comment:1', app: 'a', depth: 1 });
+  await add('app_repository', { ...tenant, app: `app-${seed}`, repository_id, enabled: true });
 }

@@ -1,18 +1,6 @@
 /** Where a GitHub's API, uploads and downloads live. */
 
-export interface ForgeEndpoint {
-  forge: string;
-  /** Identity of the server: its host name, and its port when that is not the usual one. */
-  host: string;
-  /** Base of the API, without a slash at the end. */
-  apiUrl: string;
-  /** Base of the pages for people and of git, without a slash at the end. */
-  webUrl: string;
-  /** Origins that may be sent the credential. */
-  apiOrigins: ReadonlySet<string>;
-  /** Origins that may be read from, without any credential: what the API redirects downloads to. */
-  openOrigins: ReadonlySet<string>;
-}
+import type { ForgeEndpoint } from '../endpoint.js';
 
 const DOTCOM_API = 'https://api.github.com';
 const DOTCOM_DOWNLOADS = ['codeload.github.com', 'raw.', 'objects.', 'media.', 'release-assets.'].map((name) =>
@@ -35,4 +23,16 @@ export function githubEndpoint(o: { forge: string; host: string; apiUrl: string;
     apiOrigins: new Set([api.origin, ...(isDotcom ? ['https://uploads.github.com'] : [])]),
     openOrigins: new Set([web.origin, ...downloads]),
   };
+}
+
+/** GitHub.com, or a GitHub Enterprise Server by the address at which people see it. */
+export function githubInstance(baseUrl: string): ForgeEndpoint {
+  const { origin, host, hostname } = new URL(baseUrl);
+  const isDotcom = hostname === 'github.com' || hostname === 'api.github.com';
+  return githubEndpoint({
+    forge: 'github',
+    host: isDotcom ? 'github.com' : host,
+    apiUrl: isDotcom ? DOTCOM_API : `${origin}/api/v3`,
+    webUrl: isDotcom ? 'https://github.com' : origin,
+  });
 }

@@ -28,12 +28,16 @@ const fixture = (name: string): Record<string, unknown> & JsonObject =>
   JSON.parse(readFileSync(new URL(`${name}.json`, fixtures), 'utf8')) as Record<string, unknown>;
 const keyOf = (classified: Classification) => (classified.kind === 'events' ? classified.semanticKey : undefined);
 
+const ports = { base: { api: 'https://api.github.com', web: 'https://github.com' }, wanted: new Set<string>() };
+const translated = (eventType: string, payload: JsonObject) =>
+  github.payload({ eventType, payload, receivedAt: new Date() }, { name: eventType }, ports);
+
 describe('classify', () => {
   it.each(['', 'a\u0000b', 'a\nb', 'x'.repeat(101), 7, null, {}])('ignores an action that is no name: %p', (action) => {
     expect(github.classify('star', { action, repository: { id: 42 } })).toMatchObject({ kind: 'ignored' });
   });
 
-  it('finds what every published payload is about', () => {
+  it('finds what every published payload is about', async () => {
     expect(published.length).toBeGreaterThan(300);
     for (const { name, payload } of all) {
       const classified = github.classify(name, payload);
@@ -45,8 +49,7 @@ describe('classify', () => {
       expect(classified.repositoryId).toBe(repository && BigInt(repository.id));
       expect(classified.installationId).toBe(installation && BigInt(installation.id));
       expect(classified.number).toBe(holder?.number);
-      expect(() => github.payload(name, payload, 0)).not.toThrow();
-      expect(github.payload(name, payload, 0)).toBe(payload);
+      expect(await translated(name, payload)).toBe(payload);
     }
   });
 
@@ -81,7 +84,7 @@ describe('classify', () => {
     expect(github.classify(name, payload)).toEqual({ kind: 'ignored', reason: expect.stringMatching(/^.{10,}\.$/) });
   });
 
-  it('never throws, and a payload breaks only as a ForgewayError', () => {
+  it('never throws, and a payload breaks only as a ForgewayError', async () => {
     const junk = fc.oneof(
       fc.constant(undefined),
       fc.constant(null),
@@ -93,14 +96,15 @@ describe('classify', () => {
       fc.constant({ id: '99999999999999999999' }),
       fc.constant('__proto__'),
     );
-    fc.assert(
-      fc.property(fc.constantFrom(...all), fc.nat(), junk, fc.nat(), junk, ({ name, payload }, first, a, second, b) => {
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...all), fc.nat(), junk, fc.nat(), junk, async (one, first, a, second, b) => {
+        const { name, payload } = one;
         const mutated = mutate(mutate(payload, first, a), second, b);
         const classified = github.classify(name, mutated);
         if (classified.kind === 'ignored') expect(classified.reason).not.toBe('');
         else expect(classified.events).toHaveLength(1);
         try {
-          github.payload(name, mutated, 0);
+          await translated(name, mutated);
         } catch (error) {
           expect(error).toBeInstanceOf(ForgewayError);
           expect(error).toMatchObject({ code: 'FORGEWAY_PAYLOAD_INVALID' });
@@ -167,9 +171,9 @@ describe('semantic key', () => {
   });
 });
 
-it('names the first field that a handler would miss', () => {
+it('names the first field that a handler would miss', async () => {
   const opened = fixture('pull_request.opened');
   const pull = opened.pull_request as Record<string, unknown>;
   const broken = { ...opened, pull_request: { ...pull, head: { ref: 'x' } } };
-  expect(() => github.payload('pull_request', broken, 0)).toThrow(/pull_request\.head\.sha/);
+  await expect(translated('pull_request', broken)).rejects.toThrow(/pull_request\.head\.sha/);
 });

@@ -1,5 +1,6 @@
-import type { ForgeDescriptor, WebhookHeaders } from '../forge.js';
+import { defineForge, type WebhookHeaders } from '../forge.js';
 import { readJsonObject } from '../kit/json-body.js';
+import { githubInstance } from './endpoint.js';
 import { classify } from './events.js';
 import { checkPayload } from './schema.js';
 import { signatureCheck } from './verify.js';
@@ -15,7 +16,7 @@ function header(headers: WebhookHeaders, name: string): string | undefined {
 }
 
 /** GitHub.com and GitHub Enterprise Server. */
-export const github: ForgeDescriptor = {
+export const github = defineForge({
   id: 'github',
   label: 'GitHub',
   tag: 'gh',
@@ -45,8 +46,11 @@ export const github: ForgeDescriptor = {
   },
   classify,
   // GitHub's shapes are the internal ones: nothing is translated, only what handlers rely on is checked.
-  payload(eventType, payload) {
+  async payload({ eventType, payload }) {
     checkPayload(eventType, payload);
     return payload;
   },
-};
+  endpoint: githubInstance,
+  cloudUrl: 'https://github.com',
+  gitUsername: 'x-access-token',
+});

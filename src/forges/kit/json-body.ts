@@ -25,8 +25,31 @@ function isTooDeep(body: Buffer): boolean {
   return false;
 }
 
+/** Whole numbers that JavaScript may round, outside of strings. */
+const LONG_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g;
+
+/**
+ * JSON as JSON.parse reads it, but whole numbers beyond 2^53 become strings: forges' ids reach that far, and a rounded id
+ * is somebody else's. @throws SyntaxError
+ */
+export function parseJson(text: string): unknown {
+  if (!/\d{16}/.test(text)) return JSON.parse(text);
+  const exact = text.replace(LONG_NUMBER, (token) =>
+    token.startsWith('"') || Number.isSafeInteger(Number(token)) ? token : `"${token}"`,
+  );
+  return JSON.parse(exact);
+}
+
 /** Keys that change an object's prototype when somebody copies them with Object.assign; escapes can hide them. */
 const MAY_HIDE_PROTO = /__proto__|\\u005f/i;
+
+/** Depth is limited before, so that walking is safe. */
+function withoutProto(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutProto);
+  if (typeof value !== 'object' || value === null) return value;
+  const kept = Object.entries(value).filter(([key]) => key !== '__proto__');
+  return Object.fromEntries(kept.map(([key, inner]) => [key, withoutProto(inner)]));
+}
 
 /** The JSON object in `body`, or in one sentence why there is none. Never throws. */
 export function readJsonObject(body: Buffer): { payload: JsonObject } | { invalid: string } {
@@ -39,9 +62,7 @@ export function readJsonObject(body: Buffer): { payload: JsonObject } | { invali
     return { invalid: 'The body is not UTF-8.' };
   }
   try {
-    value = MAY_HIDE_PROTO.test(text)
-      ? JSON.parse(text, (key, inner: unknown) => (key === '__proto__' ? undefined : inner))
-      : JSON.parse(text);
+    value = MAY_HIDE_PROTO.test(text) ? withoutProto(parseJson(text)) : parseJson(text);
   } catch {
     return { invalid: 'The body is not JSON.' };
   }

@@ -1,0 +1,73 @@
+/** Connecting an instance of a forge: what its token is and may do, its repositories, and their webhooks. */
+import type { NativeClient } from './kit/native-client.js';
+
+/** Measured, never assumed (decision 20). A feature that needs one which is missing says so. */
+export const capabilities = ['read', 'comment', 'status', 'hooks', 'admin'] as const;
+export type Capability = (typeof capabilities)[number];
+
+export interface TokenFacts {
+  /** Version of the server as it names itself, '' when it does not. */
+  version: string;
+  /** Such as `community`, `enterprise`, `gitea`, `forgejo`. */
+  edition: string;
+  account: { id: bigint; login: string };
+  /** True when the token acts as a person, whose leaving ends it and whose name stands at every comment. */
+  isPerson: boolean;
+  /** As the forge names them; empty when it does not tell. */
+  scopes: readonly string[];
+  capabilities: readonly Capability[];
+  /** One sentence each for what is missing and what to do. */
+  warnings: readonly string[];
+  expiresAt: Date | null;
+}
+
+export interface ForgeRepository {
+  id: bigint;
+  /** As GitHub's: one segment each, see the forge's own path rules. */
+  owner: string;
+  name: string;
+  url: string;
+  private: boolean;
+  defaultBranch: string | null;
+  /** Whether the token may create webhooks here; undefined when only trying tells. */
+  mayHook: boolean | undefined;
+}
+
+/** Where a webhook is created: nearest first. */
+export type HookTarget =
+  | { level: 'repository'; owner: string; name: string }
+  | { level: 'organization'; owner: string }
+  | { level: 'system' };
+
+export interface NativeHook {
+  id: string;
+  url: string;
+  active: boolean;
+  /** Why it does not deliver, in one sentence; undefined when it does. */
+  trouble: string | undefined;
+}
+
+export interface HookWish {
+  /** Where deliveries are to arrive. */
+  url: string;
+  /** At least 32 random bytes as text. */
+  secret: string;
+}
+
+export interface ForgeAdministration {
+  /** @throws RouteFailure 401 when the token is refused */
+  probe(native: NativeClient): Promise<TokenFacts>;
+  /** Every repository the token reaches, in pages of the forge's own. */
+  repositories(native: NativeClient): AsyncIterable<ForgeRepository>;
+  listHooks(native: NativeClient, target: HookTarget): Promise<readonly NativeHook[]>;
+  /**
+   * Creates the hook with every event that is translated. Answers the secret that deliveries are really signed with: the
+   * wished one, or another where the forge makes its own.
+   */
+  createHook(native: NativeClient, target: HookTarget, wish: HookWish): Promise<{ hook: NativeHook; secret: string }>;
+  /** Writes URL, secret and events anew, and switches it on again. */
+  repairHook(native: NativeClient, target: HookTarget, hookId: string, wish: HookWish): Promise<{ secret: string }>;
+  deleteHook(native: NativeClient, target: HookTarget, hookId: string): Promise<void>;
+  /** Has the forge send a test delivery. False when it cannot at this level. */
+  testHook(native: NativeClient, target: HookTarget, hookId: string): Promise<boolean>;
+}

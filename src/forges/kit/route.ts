@@ -1,0 +1,119 @@
+/**
+ * Routes are data (decision 7): a forge's table is keyed by GitHub's route string, and each row says how well and how
+ * safely it does the same on that forge. An absent row is "not supported".
+ */
+import type { Clock } from '../../lib/clock.js';
+import type { Logger } from '../../lib/logger.js';
+import type { JsonObject } from '../forge.js';
+import type { GitObjects } from './git-objects.js';
+import type { NativeClient } from './native-client.js';
+import type { Records } from './records.js';
+import type { ShapeBase } from './shapes/base.js';
+
+/**
+ * `exact`: the same effect and the same answer. `emulated`: the same for an app, by other means. `partial`: something an
+ * app could notice is missing, which `note` says.
+ */
+export type Support = 'exact' | 'emulated' | 'partial';
+
+/**
+ * What may be done when nobody knows whether a write arrived. `read`: ask again. `idempotent`: send again. `findable`: look
+ * for its effect first. `unsafe`: neither, so it is never repeated.
+ */
+export type RetrySafety = 'read' | 'idempotent' | 'findable' | 'unsafe';
+
+/** What an app asked for in its Accept header. */
+export type MediaType = 'json' | 'raw' | 'diff' | 'patch' | 'html' | 'text' | 'full' | 'sha' | 'object';
+
+export interface RouteRequest {
+  /** Path parameters by GitHub's names, decoded once: `owner` is `group~sub` as apps see it. */
+  params: Readonly<Record<string, string>>;
+  /** Query parameters. */
+  query: Readonly<Record<string, string>>;
+  /** JSON body; {} when there is none. */
+  body: JsonObject;
+  media: MediaType;
+  /** Counted from 1; at most 100 items a page. */
+  page: number;
+  perPage: number;
+}
+
+export interface RouteAnswer {
+  /** 200 unless said otherwise. */
+  status?: number;
+  /** JSON; undefined answers an empty body. */
+  data?: unknown;
+  /** Instead of `data`: a body that is no JSON. */
+  body?: { contentType: string; bytes: Buffer | string };
+  headers?: Readonly<Record<string, string>>;
+  /** What follows in a list; becomes the `link` header. `last` only when the forge told. */
+  pages?: { next: boolean; last?: number };
+}
+
+export interface RouteContext {
+  native: NativeClient;
+  base: ShapeBase;
+  /** What the forge cannot keep for us: check runs, drafts, where a comment stands. */
+  records: Records;
+  /** Objects and refs that the forge's API cannot write; absent where git is not available. */
+  git?: GitObjects;
+  /** Whom the token speaks for. */
+  account: { id: bigint; login: string };
+  /** Web address of our own page about a check run, for the forge's "details" link; undefined without PUBLIC_URL. */
+  checkRunUrl(recordId: number): string | undefined;
+  clock: Clock;
+  log: Logger;
+  /** Other rows of the same table, for routes that are made of others. Pages are the caller's. */
+  github: GitHubRequest;
+}
+
+/** Asks in GitHub's language: `('GET /repos/{owner}/{repo}', { owner, repo })`; answers the JSON. @throws RouteFailure */
+export type GitHubRequest = (route: string, parameters: Readonly<Record<string, unknown>>) => Promise<unknown>;
+
+export interface Route {
+  support: Support;
+  retry: RetrySafety;
+  /** The forge's own documentation page and call that this follows, such as `merge_requests: PUT /projects/:id/merge_requests/:iid`. */
+  source: string;
+  /** Why a row is partial or emulated, in one sentence for the support matrix; required for `partial`. */
+  note?: string;
+  /** @throws RouteFailure */
+  run(request: RouteRequest, context: RouteContext): Promise<RouteAnswer>;
+}
+
+/** By GitHub's route string, such as `GET /repos/{owner}/{repo}/issues/{issue_number}`. */
+export type RouteTable = Readonly<Record<string, Route>>;
+
+/** An answer that is not a success, as GitHub would give it. */
+export class RouteFailure extends Error {
+  override readonly name = 'RouteFailure';
+  readonly status: number;
+  /** Entries of a 422, such as `{ resource: 'Label', code: 'already_exists', field: 'name' }`. */
+  readonly errors: readonly JsonObject[] | undefined;
+  /** Sent along: `retry-after`, rate limits. */
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    status: number,
+    message: string,
+    options: { errors?: readonly JsonObject[]; headers?: Readonly<Record<string, string>>; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.status = status;
+    this.errors = options.errors;
+    this.headers = options.headers ?? {};
+  }
+}
+
+export const notFound = (message = 'Not Found'): RouteFailure => new RouteFailure(404, message);
+
+/** 422 as GitHub answers it when a field is wrong. */
+export const invalid = (
+  resource: string,
+  field: string,
+  code: 'invalid' | 'missing_field' | 'already_exists' | 'custom',
+  message?: string,
+): RouteFailure =>
+  new RouteFailure(422, message ?? 'Validation Failed', {
+    errors: [{ resource, field, code, ...(message !== undefined && { message }) }],
+  });

@@ -1,0 +1,205 @@
+/** Finds the row of a route table for a request as Octokit sends it, runs it, and answers as GitHub would. */
+import type { JsonObject } from '../forge.js';
+import { parseJson } from './json-body.js';
+import {
+  type MediaType,
+  type Route,
+  type RouteAnswer,
+  type RouteContext,
+  RouteFailure,
+  type RouteTable,
+} from './route.js';
+
+export interface RoutedRequest {
+  method: string;
+  /** Below the virtual base, encoded, with its query. */
+  path: string;
+  headers: Headers;
+  /** As sent; undefined or '' when there is none. */
+  body: string | undefined;
+}
+
+export interface Match {
+  /** GitHub's route string. */
+  key: string;
+  route: Route;
+  params: Readonly<Record<string, string>>;
+}
+
+interface Pattern {
+  key: string;
+  method: string;
+  segments: readonly string[];
+  route: Route;
+}
+
+/** These hold slashes, which apps that write paths by hand do not encode. They take the rest of a path they end. */
+const GREEDY: ReadonlySet<string> = new Set(['{path}', '{ref}', '{basehead}', '{branch}', '{tag}', '{name}']);
+const DEFAULT_PER_PAGE = 30;
+const MOST_PER_PAGE = 100;
+const DOCUMENTATION = 'https://docs.github.com/rest';
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new RouteFailure(400, 'The path is not encoded well.');
+  }
+}
+
+/** The parameters when the pattern fits, else undefined. */
+function bind(pattern: Pattern, segments: readonly string[]): Record<string, string> | undefined {
+  const { length } = pattern.segments;
+  const greedy = segments.length > length && GREEDY.has(pattern.segments[length - 1] ?? '');
+  if (segments.length !== length && !greedy) return undefined;
+  const params: Record<string, string> = {};
+  for (const [at, wanted] of pattern.segments.entries()) {
+    const given = segments[at] ?? '';
+    if (!wanted.startsWith('{')) {
+      if (wanted !== given) return undefined;
+    } else {
+      const rest = greedy && at === length - 1;
+      params[wanted.slice(1, -1)] = rest ? segments.slice(at).map(decode).join('/') : decode(given);
+    }
+  }
+  return params;
+}
+
+export interface Router {
+  match(method: string, path: string): Match | undefined;
+}
+
+/** @throws TypeError for a key that is no route string */
+export function createRouter(table: RouteTable): Router {
+  const patterns = Object.entries(table).map(([key, route]): Pattern => {
+    const [, method, path] = /^(GET|POST|PUT|PATCH|DELETE) (\/\S*)$/.exec(key) ?? [];
+    if (method === undefined || path === undefined) throw new TypeError(`"${key}" is no route.`);
+    return { key, method, route, segments: path.split('/').slice(1) };
+  });
+  const fixed = ({ segments }: Pattern) => segments.filter((segment) => !segment.startsWith('{')).length;
+  // Words before names: `/branches/{branch}/protection` is no branch called "x/protection".
+  patterns.sort((a, b) => fixed(b) - fixed(a) || b.segments.length - a.segments.length);
+  return {
+    match(method, path) {
+      const segments = path.replace(/\?.*$/s, '').replace(/\/+$/, '').split('/').slice(1);
+      const wanted = method === 'HEAD' ? 'GET' : method;
+      for (const pattern of patterns) {
+        if (pattern.method !== wanted) continue;
+        const params = bind(pattern, segments);
+        if (params !== undefined) return { key: pattern.key, route: pattern.route, params };
+      }
+      return undefined;
+    },
+  };
+}
+
+const MEDIA: readonly MediaType[] = ['raw', 'diff', 'patch', 'html', 'text', 'full', 'sha', 'object'];
+
+/** What `application/vnd.github.v3.raw+json` and its like ask for. */
+export function mediaOf(accept: string | null): MediaType {
+  const words = (accept ?? '').toLowerCase().split(/[^a-z0-9]+/);
+  return MEDIA.find((media) => words.includes(media) && (accept ?? '').includes('vnd.github')) ?? 'json';
+}
+
+function numberIn(query: Readonly<Record<string, string>>, name: string, fallback: number, most: number): number {
+  const value = Number(query[name] ?? fallback);
+  return Number.isSafeInteger(value) && value > 0 ? Math.min(value, most) : fallback;
+}
+
+function bodyOf(text: string | undefined): JsonObject {
+  if (text === undefined || text === '') return {};
+  let value: unknown;
+  try {
+    value = parseJson(text);
+  } catch {
+    throw new RouteFailure(400, 'Problems parsing JSON');
+  }
+  // Some routes take a bare list, which GitHub documents under a name: PUT labels, for one.
+  if (Array.isArray(value)) return { items: value };
+  if (typeof value !== 'object' || value === null) throw new RouteFailure(400, 'Body should be a JSON object');
+  return value as JsonObject;
+}
+
+/** Runs a matched row. @throws RouteFailure, and whatever the row throws */
+export async function runRoute(
+  { route, params }: Match,
+  request: RoutedRequest,
+  context: RouteContext,
+): Promise<RouteAnswer> {
+  const query = Object.fromEntries(new URLSearchParams(request.path.split('?', 2)[1] ?? ''));
+  return route.run(
+    {
+      params,
+      query,
+      body: bodyOf(request.body),
+      media: mediaOf(request.headers.get('accept')),
+      page: numberIn(query, 'page', 1, 1_000_000),
+      perPage: numberIn(query, 'per_page', DEFAULT_PER_PAGE, MOST_PER_PAGE),
+    },
+    context,
+  );
+}
+
+function linkHeader(url: URL, pages: NonNullable<RouteAnswer['pages']>): string {
+  const page = numberIn(Object.fromEntries(url.searchParams), 'page', 1, 1_000_000);
+  const at = (number: number) => {
+    const other = new URL(url);
+    other.searchParams.set('page', String(number));
+    return other.href;
+  };
+  const links: string[] = [];
+  if (page > 1) links.push(`<${at(1)}>; rel="first"`, `<${at(page - 1)}>; rel="prev"`);
+  if (pages.next) links.push(`<${at(page + 1)}>; rel="next"`);
+  if (pages.next && pages.last !== undefined) links.push(`<${at(pages.last)}>; rel="last"`);
+  return links.join(', ');
+}
+
+/** The answer as GitHub sends it. `url` is the whole address that was asked for, on the virtual base. */
+export function toResponse(answer: RouteAnswer, url: URL, method: string): Response {
+  const headers = new Headers(answer.headers);
+  const link = answer.pages === undefined ? '' : linkHeader(url, answer.pages);
+  if (link !== '') headers.set('link', link);
+  const status = answer.status ?? 200;
+  let body: string | Uint8Array | null = null;
+  if (answer.body !== undefined) {
+    headers.set('content-type', answer.body.contentType);
+    body = typeof answer.body.bytes === 'string' ? answer.body.bytes : new Uint8Array(answer.body.bytes);
+  } else if (answer.data !== undefined) {
+    headers.set('content-type', 'application/json; charset=utf-8');
+    body = JSON.stringify(answer.data);
+  }
+  const empty = method === 'HEAD' || status === 204 || status === 205 || status === 304;
+  const response = new Response(empty ? null : (body as BodyInit | null), { status, headers });
+  // Octokit's pagination reads it, and a Response that was made by hand has none.
+  Object.defineProperty(response, 'url', { value: url.href });
+  return response;
+}
+
+/** A failure as GitHub words it. */
+export function failureResponse(failure: RouteFailure, url: URL): Response {
+  const data = {
+    message: failure.message,
+    ...(failure.errors && { errors: failure.errors }),
+    documentation_url: DOCUMENTATION,
+    status: String(failure.status),
+  };
+  return toResponse({ status: failure.status, data, headers: failure.headers }, url, 'GET');
+}
+
+/** Fills a route string: path parameters into the path, the rest into query or body. For requests of our own. */
+export function expandRoute(
+  route: string,
+  parameters: Readonly<Record<string, unknown>>,
+): { method: string; path: string; body: string | undefined } {
+  const [method = 'GET', template = '/'] = route.split(' ', 2);
+  const used = new Set<string>();
+  const path = template.replace(/\{(\w+)\}/g, (_whole, name: string) => {
+    used.add(name);
+    return encodeURIComponent(String(parameters[name] ?? ''));
+  });
+  const rest = Object.entries(parameters).filter(([name, value]) => !used.has(name) && value !== undefined);
+  if (method !== 'GET' && method !== 'HEAD' && method !== 'DELETE')
+    return { method, path, body: JSON.stringify(Object.fromEntries(rest)) };
+  const query = new URLSearchParams(rest.map(([name, value]) => [name, String(value)]));
+  return { method, path: rest.length === 0 ? path : `${path}?${query}`, body: undefined };
+}
