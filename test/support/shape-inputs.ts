@@ -1,6 +1,8 @@
 /** Inputs of every shape: `small` has what is required alone, `full` has everything, which the types enforce. */
+import type { ShapeBase } from '../../src/forges/kit/shapes/base.js';
 import type * as inputs from '../../src/forges/kit/shapes/inputs.js';
 
+export const base: ShapeBase = { api: 'https://forge.example.com/api/v3', web: 'https://forge.example.com' };
 export const sha = 'a'.repeat(40);
 export const time = '2026-11-22T10:00:00Z';
 export const later = '2026-11-22T11:00:00Z';

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import {
   anna,
   api,
+  base,
   bot,
   fullComment,
   fullCommit,
@@ -42,7 +43,6 @@ import {
 } from '../../../../test/support/shape-inputs.js';
 import { githubDefinitionErrors, githubFieldErrors } from '../../../../test/support/webhook-schema.js';
 import { ghost, organization, user } from './account.js';
-import type { ShapeBase } from './base.js';
 import { checkRun, checkSuite } from './check.js';
 import { commitComment, issueComment, reviewComment } from './comment.js';
 import { commit, file, gitCommit, pushCommit } from './commit.js';
@@ -59,7 +59,6 @@ import { combinedStatus, commitStatus, statusEvent } from './status.js';
 import { team } from './team.js';
 import { workflow, workflowJob, workflowRun } from './workflow.js';
 
-const base: ShapeBase = { api: 'https://forge.example.com/api/v3', web: 'https://forge.example.com' };
 describe('every shape, from the required inputs alone and from all of them, is what GitHub would send', () => {
   it.each<[string, string, unknown]>([
     ['user', 'small', user(base, anna)],
