@@ -56,10 +56,3 @@ export function defaultAppCredentials(config: Config) {
   const { api, web, host } = githubOrigin(config);
   return { appId: config.appId, privateKey: config.privateKey, apiUrl: api, webUrl: web, host };
 }
-
-/** Web address of a self-hosted forge, for people; null for a forge's own cloud. */
-export function instanceUrlOf(config: Config): (forge: string, host: string) => string | null {
-  const { web, host } = githubOrigin(config);
-  return (forge, askedHost) =>
-    config.gheHost !== undefined && forge === defaultForge.id && askedHost === host ? web : null;
-}

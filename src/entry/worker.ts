@@ -9,7 +9,7 @@ import { createMetrics } from '../lib/metrics.js';
 import { openStore } from '../store/database.js';
 import { openDatabase } from '../store/open-database.js';
 import { createBridge } from '../translate/bridge.js';
-import { defaultAppCredentials, instanceUrlOf } from './default-app.js';
+import { defaultAppCredentials } from './default-app.js';
 import { startFeatureJobs } from './feature-jobs.js';
 import { shutdownRequested } from './shutdown.js';
 import type { WorkerMessage } from './worker-processes.js';
@@ -72,10 +72,16 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     store,
     pokes: jobs.pokes,
     previews: config.previewDriver !== 'off',
-    instanceUrl: instanceUrlOf(config),
     log,
   });
-  const bridge = await createBridge({ github: defaultAppCredentials(config), apps, store, log, metrics });
+  const bridge = await createBridge({
+    github: defaultAppCredentials(config),
+    apps,
+    store,
+    masterKey: opened.masterKey,
+    log,
+    metrics,
+  });
   await jobs.start(bridge);
   const inbox = startInbox({
     store,

@@ -22,16 +22,13 @@ interface NamedApp {
   load: (app: Probot) => void;
 }
 
-type AppsOptions = Omit<HandlerOptions, 'instanceUrl'> & {
+type AppsOptions = HandlerOptions & {
   /** Whether pull requests get previews. */
   previews: boolean;
-  /** Default: every forge is its own cloud. */
-  instanceUrl?: HandlerOptions['instanceUrl'];
 };
 
 /** The apps of this installation, in the order in which they see an event. */
-export function createApps({ previews, instanceUrl = () => null, ...rest }: AppsOptions): readonly NamedApp[] {
-  const o: HandlerOptions = { ...rest, instanceUrl };
+export function createApps({ previews, ...o }: AppsOptions): readonly NamedApp[] {
   const mirroring = [
     installationHandler(o),
     repositoryHandler(o),

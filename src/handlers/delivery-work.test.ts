@@ -25,7 +25,6 @@ function rig() {
     store: store as Store,
     pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report') },
     log: pino({ level: 'silent' }),
-    instanceUrl: (forge, host) => `https://${host}/${forge}`,
   };
   return { o, happened };
 }
@@ -41,6 +40,8 @@ const scope = (signal = new AbortController().signal): DeliveryScope => ({
   eventIndex: 0,
   app: 'mirror',
   receivedAt: new Date(0),
+  instanceUrl: 'https://forge.example/some-forge',
+  loopDepth: 0,
   signal,
 });
 

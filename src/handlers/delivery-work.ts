@@ -15,8 +15,6 @@ export interface HandlerOptions {
   store: Store;
   pokes: Pokes;
   log: Logger;
-  /** Web address of a self-hosted forge, for people; null for a forge's own cloud. */
-  instanceUrl: (forge: string, host: string) => string | null;
 }
 
 /** A row to be looked at, as the `want…` functions return it; nothing when there is nothing to do. */
@@ -37,9 +35,9 @@ export async function inDelivery(o: HandlerOptions, run: (work: DeliveryWork) =>
   const scope = currentDelivery();
   if (scope === undefined) throw new Error('a handler ran outside a delivery');
   scope.signal.throwIfAborted();
-  const { organizationId, forge, host } = scope;
+  const { organizationId, forge, host, instanceUrl } = scope;
   const log = o.log.child({ delivery: scope.deliveryKey, event: scope.eventName, app: scope.app });
-  const origin: MirrorOrigin = { organizationId, forge, host, instanceUrl: o.instanceUrl(forge, host) };
+  const origin: MirrorOrigin = { organizationId, forge, host, instanceUrl };
   const pokes: [keyof Pokes, JobKey, bigint | number | undefined][] = [];
   await o.store.tenant(organizationId, (tx) =>
     run({

@@ -15,6 +15,10 @@ export interface DeliveryScope {
   eventIndex: number;
   app: string;
   receivedAt: Date;
+  /** Web address of a self-hosted instance, for people; null for a forge's own cloud. */
+  instanceUrl: string | null;
+  /** How many writes of our own led to this event; 0 when somebody else caused it. */
+  loopDepth: number;
   /** Aborts when the handler has held its lane too long. */
   signal: AbortSignal;
 }

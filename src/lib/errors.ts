@@ -122,6 +122,18 @@ export const errorTable = {
     'No active installation of the App covers this repository.',
     'Install the App on the account that owns the repository, or unsuspend it.',
   ),
+  FORGEWAY_CONNECTION_UNUSABLE: describe(
+    424,
+    'backoff',
+    'A connection to a forge cannot be used: it was removed, its token was refused, or it has none.',
+    'Run `forgeway connections test`, and connect the forge again with a fresh token where it says so.',
+  ),
+  FORGEWAY_CONNECTION_REFUSED: describe(
+    422,
+    'never',
+    'A forge could not be connected with this address and token.',
+    'Check the base URL, and that the token has not expired and has the scopes that the message names.',
+  ),
   FORGEWAY_REPOSITORY_CLAIMED: describe(
     409,
     'never',

@@ -55,6 +55,12 @@ export function createMetrics() {
       labelNames: ['forge', 'status'] as const,
       registers,
     }),
+    unsupportedRequests: new Counter({
+      name: 'forgeway_unsupported_requests_total',
+      help: 'Requests of apps that a forge has nothing for, by route',
+      labelNames: ['forge', 'app', 'route'] as const,
+      registers,
+    }),
     previews: new Gauge({
       name: 'forgeway_previews',
       help: 'Previews by phase',

@@ -5,32 +5,60 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Probot, type ProbotOctokit } from 'probot';
-import { forgeById } from '../forges/registry.js';
+import { type ConnectionDirectory, createConnectionDirectory, type OpenConnection } from '../accounts/connections.js';
+import { createVault } from '../accounts/vault.js';
+import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
+import type { GitObjects } from '../forges/kit/git-objects.js';
+import type { NativeClient } from '../forges/kit/native-client.js';
+import { forges as everyForge } from '../forges/registry.js';
 import { type Clock, systemClock } from '../lib/clock.js';
 import { type DeliveryScope, runInDelivery } from '../lib/delivery-scope.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
+import { parseId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import type { Store } from '../store/database.js';
-import { type Connections, createConnections, type DefaultApp } from './connections.js';
+import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
+import { createConnections, type DefaultApp } from './connections.js';
+import { type Credential, connectionCredential } from './credential.js';
 import { isPermanent, unwrap } from './failures.js';
 import { createForgeFetch, type Fetch } from './forge-fetch.js';
 import { createForgeOctokit, type ForgeOctokit } from './forge-octokit.js';
+import { type GitAccess, gitAccessOf } from './git-access.js';
 import { createInstallationLookup } from './installation-lookup.js';
+import { createLoopTraces } from './loop-traces.js';
+import { createNativeClient } from './native-client.js';
 import { appLog } from './probot-log.js';
 import { createRequestLimits } from './request-limits.js';
 import { createSubscriptions, type Subscriptions } from './subscriptions.js';
+import { createTranslation, type DeliveredEvent } from './translation.js';
+import { createVirtualForges } from './virtual-fetch.js';
+
+export type { GitAccess } from './git-access.js';
+export type { DeliveredEvent } from './translation.js';
 
 export interface App {
   /** Stable: dispatch rows are kept under it. */
   name: string;
   load: (app: Probot) => void | Promise<void>;
+  /** May be switched off for single repositories; our own apps may not. */
+  optional?: boolean;
+  /** Fields of payloads beyond the small core that it reads, as `pull_request.additions`; asked for where a forge does not send them. */
+  hydrate?: readonly string[];
 }
 
 export interface BridgeOptions {
   /** Absent in setup mode: apps load, and no request is made. */
   github?: DefaultApp;
   apps: readonly App[];
+  /** Every forge that is served; those of the registry unless a test or an embedder says otherwise. */
+  forges?: ReadonlyMap<string, ForgeDescriptor>;
+  /** Opens the sealed tokens of connections. Without it only the App of the environment can be spoken for. */
+  masterKey?: Buffer;
+  /** Where objects that a forge's API cannot write are kept until they are pushed. */
+  gitFor?(credential: Credential): GitObjects;
+  /** Web address of our page about a check run. */
+  checkRunUrl?(recordId: number): string | undefined;
   /** Opened as the worker. */
   store: Store;
   log: Logger;
@@ -42,35 +70,11 @@ export interface BridgeOptions {
   requestTimeoutMs?: number;
 }
 
-/** What the inbox hands over for one app and one event; see the inbox's DispatchRow. */
-export interface DeliveredEvent {
-  deliveryId: bigint;
-  deliveryKey: string;
-  hookId: string;
-  forge: string;
-  host: string;
-  organizationId: string;
-  eventType: string;
-  eventIndex: number;
-  eventName: string;
-  app: string;
-  receivedAt: Date;
-  /** Content type of the body, '' when the sender named none. */
-  contentType: string;
-  body: Buffer;
-}
-
-export interface GitAccess {
-  /** Web address of the repository as git clones it, without credentials. */
-  url: string;
-  username: string;
-  /** Reaches this repository alone, and reads only. Ends within the hour. */
-  password: string;
-  /** The only origin the password may be sent to. */
-  origin: string;
-}
-
 export interface Bridge {
+  /** Connections by token, with what this process knows of them; undefined without a master key. */
+  readonly directory: ConnectionDirectory | undefined;
+  /** The credential of a connection, and how to ask its forge natively. @throws ForgewayError */
+  nativeOf(organizationId: string, connectionId: string): Promise<{ native: NativeClient; connection: OpenConnection }>;
   /** Names of the apps that listen to this event. */
   subscribers(eventName: string, action: string | undefined): readonly string[];
   /** Runs one app on one event. Rejects with what the app threw. */
@@ -88,11 +92,10 @@ export interface Bridge {
 
 interface LoadedApp {
   probot: Probot;
+  optional: boolean;
+  wanted: ReadonlySet<string>;
   subscriptions: Subscriptions;
 }
-
-/** Owner and name as the forge allows them; they become part of a URL that a password is sent to. */
-const REPOSITORY_NAME = /^(?!\.{1,2}$)[\w.-]+$/;
 
 async function loadApp(app: App, Octokit: typeof ProbotOctokit, log: Logger): Promise<LoadedApp> {
   const ownLog = appLog(log, app.name);
@@ -110,31 +113,23 @@ async function loadApp(app: App, Octokit: typeof ProbotOctokit, log: Logger): Pr
       cause: error,
     });
   }
-  return { probot, subscriptions };
-}
-
-async function deliver(loaded: LoadedApp, scope: DeliveryScope, event: DeliveredEvent, connections: Connections) {
-  const descriptor = forgeById(event.forge);
-  if (descriptor === undefined)
-    return { kind: 'ignored', reason: `There is no forge ${event.forge} any more.` } as const;
-  const parsed = descriptor.parse(event.contentType, event.body);
-  if ('invalid' in parsed) throw new ForgewayError('FORGEWAY_PAYLOAD_INVALID', parsed.invalid);
-  const payload = descriptor.payload(event.eventType, parsed.payload, event.eventIndex);
-  const presented = await connections.presented(scope, payload);
-  try {
-    // Names come from forges that may be newer than the list this type was made from.
-    await loaded.probot.receive({ id: event.deliveryKey, name: event.eventName, payload: presented } as never);
-  } catch (error) {
-    throw unwrap(error);
-  }
-  return { kind: 'done' } as const;
+  return { probot, subscriptions, optional: app.optional ?? false, wanted: new Set(app.hydrate) };
 }
 
 /** @throws ForgewayError FORGEWAY_APP_UNUSABLE naming the app that did not load */
 export async function createBridge(o: BridgeOptions): Promise<Bridge> {
   const clock = o.clock ?? systemClock;
-  const { log, metrics } = o;
-  const fetchFor = createForgeFetch({
+  const { log, metrics, store } = o;
+  const forges = o.forges ?? everyForge;
+  const directory =
+    o.masterKey &&
+    createConnectionDirectory({
+      store,
+      vault: createVault(new Map([[FIRST_KEY_VERSION, o.masterKey]])),
+      forges,
+      clock,
+    });
+  const outFor = createForgeFetch({
     send: o.fetch ?? ((url, init) => fetch(url, init)),
     limits: createRequestLimits(clock),
     log,
@@ -142,18 +137,28 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
     clock,
     timeoutMs: o.requestTimeoutMs,
   });
-  const connections = createConnections({
-    github: o.github,
-    lookup: createInstallationLookup(o.store),
+  const lookup = createInstallationLookup(store);
+  const loops = createLoopTraces(store);
+  const virtual = createVirtualForges({
+    store,
+    log,
+    metrics,
     clock,
-    fetchFor,
+    fetchFor: outFor,
+    gitFor: o.gitFor,
+    checkRunUrl: o.checkRunUrl,
+    loops,
   });
+  const { fetchFor } = virtual;
+  const connections = createConnections({ github: o.github, lookup, directory, clock, fetchFor });
+  const { translate } = createTranslation({ forges, connections, virtual, loops });
   const { Octokit, instance } = createForgeOctokit({ ...connections, fetchFor, log });
 
   const apps = new Map<string, LoadedApp>();
   for (const app of o.apps) apps.set(app.name, await loadApp(app, Octokit, log));
 
   return {
+    directory,
     subscribers: (eventName, action) =>
       [...apps].filter(([, { subscriptions }]) => subscriptions.has(eventName, action)).map(([name]) => name),
 
@@ -161,20 +166,29 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
       const loaded = apps.get(event.app);
       if (loaded === undefined) return { kind: 'ignored', reason: `There is no app ${event.app} any more.` };
       const { organizationId, forge, host, hookId, deliveryId, deliveryKey, eventName, eventIndex, app } = event;
+      const place = { organizationId, forge, host, hookId, deliveryId, deliveryKey, eventName, eventIndex, app };
       const scope: DeliveryScope = {
-        organizationId,
-        forge,
-        host,
-        hookId,
-        deliveryId,
-        deliveryKey,
-        eventName,
-        eventIndex,
-        app,
+        ...place,
         receivedAt: event.receivedAt,
+        instanceUrl: null,
+        loopDepth: 0,
         signal,
       };
-      return runInDelivery(scope, () => deliver(loaded, scope, event, connections));
+      const translated = await runInDelivery(scope, () => translate(event, scope, loaded.wanted));
+      if (translated.kind === 'ignored') return translated;
+      const { payload, instanceUrl, loopDepth } = translated;
+      const remoteId = loaded.optional ? repositoryIdOf(payload) : undefined;
+      if (remoteId !== undefined && !(await lookup.isEnabled(scope, remoteId)))
+        return { kind: 'ignored', reason: `${app} is switched off for this repository.` };
+      return runInDelivery({ ...scope, instanceUrl, loopDepth }, async () => {
+        try {
+          // Names come from forges that may be newer than the list this type was made from.
+          await loaded.probot.receive({ id: deliveryKey, name: eventName, payload } as never);
+        } catch (error) {
+          throw unwrap(error);
+        }
+        return { kind: 'done' };
+      });
     },
 
     isPermanent,
@@ -184,21 +198,25 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
       return instance(credential);
     },
 
+    async nativeOf(organizationId, connectionId) {
+      if (directory === undefined)
+        throw new ForgewayError('FORGEWAY_KEY_MISSING', 'Connections cannot be opened here.');
+      const connection = await directory.open(organizationId, connectionId);
+      const credential = connectionCredential(connection, () => directory.forget(connectionId));
+      return { connection, native: createNativeClient(outFor(credential), credential.endpoint.apiUrl) };
+    },
+
     async gitAccess(organizationId, repositoryId) {
       const { credential, repository } = await connections.ofRepository(organizationId, repositoryId, {
         contents: 'read',
       });
-      const { owner, name } = repository;
-      const { installation, endpoint } = credential;
-      if (installation === undefined || !REPOSITORY_NAME.test(owner) || !REPOSITORY_NAME.test(name))
-        throw new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', 'This repository cannot be read with git.');
-      const { token } = await installation.app.installationToken(installation.scope);
-      return {
-        url: `${endpoint.webUrl}/${owner}/${name}.git`,
-        username: 'x-access-token',
-        password: token,
-        origin: new URL(endpoint.webUrl).origin,
-      };
+      return gitAccessOf(credential, repository);
     },
   };
+}
+
+function repositoryIdOf(payload: JsonObject): bigint | undefined {
+  const { repository } = payload;
+  if (typeof repository !== 'object' || repository === null || !('id' in repository)) return undefined;
+  return parseId(repository.id as number | string);
 }

@@ -1,14 +1,22 @@
 /** Turns a delivery, an installation or a repository into the credential that may act for it. */
+import type { ConnectionDirectory } from '../accounts/connections.js';
 import { type InstallationKey, virtualInstallationId } from '../accounts/virtual-installation.js';
+import type { ForgeEndpoint } from '../forges/endpoint.js';
 import type { JsonObject } from '../forges/forge.js';
 import { type AppAuth, createAppAuth, type TokenScope } from '../forges/github/app-auth.js';
-import { type ForgeEndpoint, githubEndpoint } from '../forges/github/endpoint.js';
+import { githubEndpoint } from '../forges/github/endpoint.js';
 import { github } from '../forges/github/forge.js';
 import type { Clock } from '../lib/clock.js';
 import { currentDelivery, type DeliveryScope } from '../lib/delivery-scope.js';
 import { ForgewayError } from '../lib/errors.js';
 import { parseId } from '../lib/ids.js';
-import { appCredential, type Credential, installationCredential, noCredential } from './credential.js';
+import {
+  appCredential,
+  type Credential,
+  connectionCredential,
+  installationCredential,
+  noCredential,
+} from './credential.js';
 import type { Fetch } from './forge-fetch.js';
 import type { InstallationLookup, KnownRepository } from './installation-lookup.js';
 
@@ -35,6 +43,8 @@ export interface Connections {
     repositoryId: string,
     permissions?: TokenScope['permissions'],
   ): Promise<{ credential: Credential; repository: KnownRepository }>;
+  /** The connection that the hook of a delivery belongs to, for questions of our own; undefined where it has none. */
+  ofHook(scope: DeliveryScope): Promise<Credential | undefined>;
   /** The payload with the installation that handlers may know: never one that only the sender of the hook names. */
   presented(scope: DeliveryScope, payload: JsonObject): Promise<JsonObject>;
 }
@@ -63,6 +73,8 @@ function idAt(payload: JsonObject, key: string): bigint | undefined {
 export function createConnections(o: {
   github: DefaultApp | undefined;
   lookup: InstallationLookup;
+  /** Connections by token; absent where the key that opens them is not given. */
+  directory: ConnectionDirectory | undefined;
   clock: Clock;
   fetchFor(credential: Credential): Fetch;
 }): Connections {
@@ -92,8 +104,16 @@ export function createConnections(o: {
     return installationCredential(endpoint, signedIn.auth, { installationId: known.installationId, ...narrowed });
   };
 
+  const ofConnection = async (organizationId: string, connectionId: string): Promise<Credential> => {
+    if (o.directory === undefined) return nobody('Connections cannot be opened by this process.');
+    const connection = await o.directory.open(organizationId, connectionId);
+    return connectionCredential(connection, () => o.directory?.forget(connectionId));
+  };
+
   const ofInstallation = async (id: bigint): Promise<Credential> => {
     const known = await o.lookup.byVirtualId(id);
+    if (known !== undefined && known.connectionId !== null)
+      return ofConnection(known.organizationId, known.connectionId);
     const appId = signedIn?.auth.appId ?? '';
     return ofKnown(known ?? { forge: endpoint.forge, host: endpoint.host, appId, installationId: id });
   };
@@ -113,12 +133,24 @@ export function createConnections(o: {
 
     async ofRepository(organizationId, repositoryId, permissions) {
       const repository = await o.lookup.ofRepository(organizationId, repositoryId);
+      if (repository.connectionId !== null)
+        return { repository, credential: await ofConnection(organizationId, repository.connectionId) };
       if (signedIn === undefined) throw new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', SETUP);
       const narrowed = { repositoryIds: [repository.remoteId], ...(permissions && { permissions }) };
       return { repository, credential: ofKnown(repository, narrowed) };
     },
 
+    async ofHook(scope) {
+      const connectionId = await o.lookup.connectionOf(scope);
+      return connectionId === undefined ? undefined : ofConnection(scope.organizationId, connectionId);
+    },
+
     async presented(scope, payload) {
+      const connectionId = await o.lookup.connectionOf(scope);
+      if (connectionId !== undefined) {
+        const { connection } = await ofConnection(scope.organizationId, connectionId);
+        return { ...payload, ...(connection && { installation: { id: Number(connection.virtualId) } }) };
+      }
       const appId = await o.lookup.appOf(scope);
       const named = idAt(payload, 'installation');
       const { forge, host } = scope;

@@ -1,15 +1,20 @@
 /** Who a request speaks for, and to which server: the two always go together (invariant I6). */
+import type { OpenConnection } from '../accounts/connections.js';
+import { type ForgeEndpoint, VIRTUAL_API_PATH } from '../forges/endpoint.js';
 import type { AppAuth, TokenScope } from '../forges/github/app-auth.js';
 import { needsAppSignature } from '../forges/github/app-auth.js';
-import type { ForgeEndpoint } from '../forges/endpoint.js';
 import { ForgewayError } from '../lib/errors.js';
 
 export interface Credential {
   /** Requests with the same name share a lane and a rate limit. */
   readonly name: string;
   readonly endpoint: ForgeEndpoint;
+  /** Base of GitHub's API as the app sees it: the forge's own on GitHub, a virtual one elsewhere. */
+  readonly baseUrl: string;
   /** The installation's token and its times; what `octokit.auth({ type: 'installation' })` answers. */
   readonly installation: { app: AppAuth; scope: TokenScope } | undefined;
+  /** Set on a forge whose requests are translated. */
+  readonly connection: OpenConnection | undefined;
   /** The `authorization` header for a path of the API. @throws ForgewayError when there is none to give. */
   authorization(path: string): Promise<string>;
   /** The forge refused this header. True when asking again gives another one. */
@@ -21,7 +26,9 @@ export function appCredential(endpoint: ForgeEndpoint, app: AppAuth): Credential
   return {
     name: `${endpoint.host} app ${app.appId}`,
     endpoint,
+    baseUrl: endpoint.apiUrl,
     installation: undefined,
+    connection: undefined,
     authorization: async () => `Bearer ${(await app.signature()).token}`,
     refused: async () => false,
   };
@@ -32,7 +39,9 @@ export function installationCredential(endpoint: ForgeEndpoint, app: AppAuth, sc
   return {
     name: `${endpoint.host} app ${app.appId} installation ${scope.installationId}`,
     endpoint,
+    baseUrl: endpoint.apiUrl,
     installation: { app, scope },
+    connection: undefined,
     async authorization(path) {
       if (needsAppSignature(path)) return `Bearer ${(await app.signature()).token}`;
       return `token ${(await app.installationToken(scope)).token}`;
@@ -44,10 +53,36 @@ export function installationCredential(endpoint: ForgeEndpoint, app: AppAuth, sc
   };
 }
 
+/** Speaks with the token of a connection, to a forge whose requests are translated. */
+export function connectionCredential(connection: OpenConnection, forget: () => void): Credential {
+  const endpoint = connection.forge.endpoint(connection.baseUrl);
+  return {
+    name: `${connection.host} connection ${connection.id}`,
+    endpoint,
+    baseUrl: `${endpoint.webUrl}${VIRTUAL_API_PATH}`,
+    installation: undefined,
+    connection,
+    authorization: async () => `Bearer ${connection.token}`,
+    // A new token is read from the connection by the next caller; this one has none.
+    async refused() {
+      forget();
+      return false;
+    },
+  };
+}
+
 /** Speaks for nobody: every request fails with `reason`, one sentence for a person. */
 export function noCredential(endpoint: ForgeEndpoint, reason: string): Credential {
   const refuse = async () => {
     throw new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', reason);
   };
-  return { name: `${endpoint.host} nobody`, endpoint, installation: undefined, authorization: refuse, refused: refuse };
+  return {
+    name: `${endpoint.host} nobody`,
+    endpoint,
+    baseUrl: endpoint.apiUrl,
+    installation: undefined,
+    connection: undefined,
+    authorization: refuse,
+    refused: refuse,
+  };
 }

@@ -33,6 +33,8 @@ function rig(answers: (() => Promise<Response> | Response)[], options: Partial<F
   const credential: Credential = {
     name: 'installation 42',
     endpoint,
+    baseUrl: endpoint.apiUrl,
+    connection: undefined,
     installation: { app: {} as never, scope: { installationId: 42n } },
     authorization: async () => `token t${tokens}`,
     refused: async () => {

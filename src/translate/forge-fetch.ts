@@ -194,7 +194,8 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
         return tooManyRequests(o.limits.blockedFor(credential.name, path));
       return isRead(exchange.method) ? repeated(exchange, url) : followed(exchange, url);
     };
-    if (isRead(exchange.method) || credential.installation === undefined) return run();
+    const speaksForSomebody = credential.installation !== undefined || credential.connection !== undefined;
+    if (isRead(exchange.method) || !speaksForSomebody) return run();
     return o.limits.inOrder(credential.name, run);
   };
 }

@@ -56,7 +56,14 @@ export function createForgeOctokit(o: ForgeOctokitOptions): {
 
     /** The token itself, for apps that hand it to git. */
     const token = async (from: Credential, question: AuthQuestion) => {
-      const { installation } = from;
+      const { installation, connection } = from;
+      if (connection !== undefined)
+        return {
+          type: 'token',
+          tokenType: 'installation',
+          token: connection.token,
+          installationId: Number(connection.virtualId),
+        };
       if (installation === undefined) return { type: 'token', token: await from.authorization('/') };
       const scope = {
         ...installation.scope,
@@ -95,7 +102,7 @@ export function createForgeOctokit(o: ForgeOctokitOptions): {
       ...options,
       authStrategy: strategy,
       auth: { credential },
-      baseUrl: credential.endpoint.apiUrl,
+      baseUrl: credential.baseUrl,
       request: { ...options.request, fetch: o.fetchFor(credential) },
       // After a 502 or a reset nobody knows whether a comment was posted: repeating is ours to decide.
       throttle: { enabled: false },

@@ -5,8 +5,10 @@ import type { DeliveryScope } from '../lib/delivery-scope.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Store } from '../store/database.js';
 
-export interface KnownRepository extends InstallationKey {
+export interface KnownRepository extends KnownInstallation {
   remoteId: bigint;
+  /** Address of its page, which git clones too. */
+  url: string;
   owner: string;
   name: string;
 }
@@ -15,7 +17,14 @@ interface HookFacts {
   forge: string;
   host: string;
   scope: string;
-  appId: string;
+  appId: string | null;
+  connectionId: string | null;
+}
+
+/** An installation, and the connection behind it on a forge without Apps. */
+export interface KnownInstallation extends InstallationKey {
+  organizationId: string;
+  connectionId: string | null;
 }
 
 const UNKNOWN =
@@ -25,13 +34,25 @@ export interface InstallationLookup {
   /** The App whose hook a delivery came through; undefined for hooks of a repository or an organization. */
   appOf(scope: DeliveryScope): Promise<string | undefined>;
   /** By the number handlers see. Undefined for a number that we have not heard of and did not make up. */
-  byVirtualId(id: bigint): Promise<InstallationKey | undefined>;
+  byVirtualId(id: bigint): Promise<KnownInstallation | undefined>;
   /** @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN */
   ofRepository(organizationId: string, repositoryId: string): Promise<KnownRepository>;
   /** The same by the forge's own id, for hooks that are not an App's. Undefined when nothing covers it. */
-  ofRemoteRepository(scope: DeliveryScope, remoteId: bigint): Promise<InstallationKey | undefined>;
+  ofRemoteRepository(scope: DeliveryScope, remoteId: bigint): Promise<KnownInstallation | undefined>;
+  /** The connection that a hook belongs to; undefined for hooks of Apps and for those that nobody's token made. */
+  connectionOf(scope: DeliveryScope): Promise<string | undefined>;
+  /** Whether an app is on for a repository, by the forge's own id of it. On unless somebody switched it off. */
+  isEnabled(scope: DeliveryScope, remoteId: bigint): Promise<boolean>;
   /** Makes sure that the installation has a row, and returns the number under which handlers see it. */
   ensure(organizationId: string, installation: InstallationKey, virtualId: bigint): Promise<bigint>;
+}
+
+interface HookColumns {
+  forge: string;
+  host: string;
+  scope: string;
+  app_id: string | null;
+  connection_id: string | null;
 }
 
 interface InstallationColumns {
@@ -39,9 +60,13 @@ interface InstallationColumns {
   host: string;
   app_id: string;
   installation_id: bigint;
+  organization_id: string;
+  connection_id: string | null;
 }
 
-const known = (row: InstallationColumns): InstallationKey => ({
+const known = (row: InstallationColumns): KnownInstallation => ({
+  organizationId: row.organization_id,
+  connectionId: row.connection_id,
   forge: row.forge,
   host: row.host,
   appId: row.app_id,
@@ -55,22 +80,26 @@ const isSame = (left: InstallationKey | undefined, right: InstallationKey): bool
   left.appId === right.appId &&
   left.installationId === right.installationId;
 
+const COLUMNS = 'i.forge, i.host, i.app_id, i.installation_id, i.organization_id, i.connection_id';
 const ACTIVE = `r.status <> 'removed' AND i.status = 'active'`;
 
 export function createInstallationLookup(store: Store): InstallationLookup {
   const hooks = new Map<string, HookFacts>();
-  const shown = new Map<bigint, InstallationKey>();
+  const shown = new Map<bigint, KnownInstallation>();
 
   const hook = async (hookId: string): Promise<HookFacts | undefined> => {
     const cached = hooks.get(hookId);
     if (cached !== undefined) return cached;
-    const found = await store.pool.query<{ forge: string; host: string; scope: string; app_id: string | null }>(
-      'SELECT forge, host, scope, app_id FROM hook WHERE id = $1',
+    const found = await store.pool.query<HookColumns>(
+      'SELECT forge, host, scope, app_id, connection_id FROM hook WHERE id = $1',
       [hookId],
     );
     const row = found.rows[0];
-    if (row === undefined || row.app_id === null) return undefined;
-    const facts = { forge: row.forge, host: row.host, scope: row.scope, appId: row.app_id };
+    // An App that is set up later changes its hook's row: what is not complete is not remembered.
+    if (row === undefined) return undefined;
+    const { forge, host, scope } = row;
+    const facts = { forge, host, scope, appId: row.app_id, connectionId: row.connection_id };
+    if (row.app_id === null && row.connection_id === null) return facts;
     hooks.set(hookId, facts);
     return facts;
   };
@@ -79,14 +108,31 @@ export function createInstallationLookup(store: Store): InstallationLookup {
     async appOf(scope) {
       const facts = await hook(scope.hookId);
       const fits = facts?.scope === 'app' && facts.forge === scope.forge && facts.host === scope.host;
-      return fits ? facts.appId : undefined;
+      return fits ? (facts.appId ?? undefined) : undefined;
+    },
+
+    async connectionOf(scope) {
+      const facts = await hook(scope.hookId);
+      const fits = facts?.forge === scope.forge && facts.host === scope.host;
+      return fits ? (facts.connectionId ?? undefined) : undefined;
+    },
+
+    async isEnabled(scope, remoteId) {
+      return store.tenant(scope.organizationId, async (tx) => {
+        const { rowCount } = await tx.query(
+          `SELECT FROM app_repository a JOIN repository r ON r.id = a.repository_id
+           WHERE a.app = $1 AND NOT a.enabled AND r.forge = $2 AND r.host = $3 AND r.remote_id = $4`,
+          [scope.app, scope.forge, scope.host, remoteId],
+        );
+        return rowCount === 0;
+      });
     },
 
     async byVirtualId(id) {
       const seen = shown.get(id);
       if (seen !== undefined) return seen;
       const found = await store.pool.query<InstallationColumns>(
-        'SELECT forge, host, app_id, installation_id FROM installation WHERE virtual_id = $1',
+        `SELECT ${COLUMNS} FROM installation i WHERE i.virtual_id = $1`,
         [id],
       );
       if (found.rows[0] !== undefined) return known(found.rows[0]);
@@ -97,9 +143,9 @@ export function createInstallationLookup(store: Store): InstallationLookup {
     async ofRepository(organizationId, repositoryId) {
       const row = await store.tenant(organizationId, async (tx) => {
         const found = await tx.query<
-          InstallationColumns & { remote_id: bigint; remote_owner: string; remote_name: string }
+          InstallationColumns & { remote_id: bigint; remote_owner: string; remote_name: string; remote_url: string }
         >(
-          `SELECT i.forge, i.host, i.app_id, i.installation_id, r.remote_id, r.remote_owner, r.remote_name
+          `SELECT ${COLUMNS}, r.remote_id, r.remote_owner, r.remote_name, r.remote_url
            FROM repository r JOIN installation i ON i.id = r.installation_id
            WHERE r.id = $1 AND i.forge = r.forge AND i.host = r.host AND ${ACTIVE}`,
           [repositoryId],
@@ -107,13 +153,19 @@ export function createInstallationLookup(store: Store): InstallationLookup {
         return found.rows[0];
       });
       if (row === undefined) throw new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', UNKNOWN);
-      return { ...known(row), remoteId: row.remote_id, owner: row.remote_owner, name: row.remote_name };
+      return {
+        ...known(row),
+        remoteId: row.remote_id,
+        owner: row.remote_owner,
+        name: row.remote_name,
+        url: row.remote_url,
+      };
     },
 
     async ofRemoteRepository(scope, remoteId) {
       return store.tenant(scope.organizationId, async (tx) => {
         const found = await tx.query<InstallationColumns>(
-          `SELECT i.forge, i.host, i.app_id, i.installation_id
+          `SELECT ${COLUMNS}
            FROM repository r JOIN installation i ON i.id = r.installation_id
            WHERE r.forge = $1 AND r.host = $2 AND r.remote_id = $3 AND i.forge = r.forge AND i.host = r.host
              AND ${ACTIVE}`,
@@ -129,7 +181,7 @@ export function createInstallationLookup(store: Store): InstallationLookup {
       const id = await store.tenant(organizationId, (tx) =>
         ensureInstallation(tx, organizationId, installation, virtualId),
       );
-      shown.set(id, installation);
+      shown.set(id, { ...installation, organizationId, connectionId: null });
       return id;
     },
   };

@@ -27,8 +27,16 @@ function budgetOf(path: string): string {
 /** A 403 without these is a missing permission, not a limit. */
 export function isRateLimit(status: number, headers: { get(name: string): string | null }): boolean {
   if (status === 429) return true;
-  return status === 403 && (headers.get('retry-after') !== null || headers.get('x-ratelimit-remaining') === '0');
+  return status === 403 && (headers.get('retry-after') !== null || limitHeader(headers, 'remaining') === '0');
 }
+
+/** GitHub writes `x-ratelimit-…`; GitLab, Forgejo and the draft standard leave the `x-` out. */
+function limitHeader(headers: { get(name: string): string | null }, name: 'remaining' | 'reset'): string | null {
+  return headers.get(`x-ratelimit-${name}`) ?? headers.get(`ratelimit-${name}`);
+}
+
+/** A year of seconds: a smaller number is a time to wait, a larger one a point in time. */
+const LONGEST_DELTA_SECONDS = 31_536_000;
 
 export function createRequestLimits(clock: Clock): RequestLimits {
   const silentUntil = new Map<string, number>();
@@ -56,8 +64,9 @@ export function createRequestLimits(clock: Clock): RequestLimits {
     note(installation, path, response) {
       const now = clock.now();
       const { headers, status } = response;
-      if (headers.get('x-ratelimit-remaining') === '0') {
-        const reset = Number(headers.get('x-ratelimit-reset')) * 1_000;
+      if (limitHeader(headers, 'remaining') === '0') {
+        const told = Number(limitHeader(headers, 'reset'));
+        const reset = told * 1_000 + (told < LONGEST_DELTA_SECONDS ? now.getTime() : 0);
         // A reset in the far future is a clock that is wrong, theirs or ours.
         if (reset > now.getTime())
           block(`${installation} ${budgetOf(path)}`, Math.min(reset, now.getTime() + 3_600_000));

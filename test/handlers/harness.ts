@@ -71,7 +71,6 @@ export async function createHarness(): Promise<Harness> {
     pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report') },
     previews: true,
     log,
-    instanceUrl: () => 'https://forge.example',
   });
   const probots = new Map<string, Probot>();
   for (const app of apps) {
@@ -98,6 +97,8 @@ export async function createHarness(): Promise<Harness> {
           eventIndex: 0,
           app,
           receivedAt: options.receivedAt ?? new Date(),
+          instanceUrl: 'https://forge.example',
+          loopDepth: 0,
           signal: new AbortController().signal,
         };
         const received = { id: scope.deliveryKey, name: event, payload } as unknown as Parameters<Probot['receive']>[0];

@@ -113,6 +113,8 @@ export async function createRig(): Promise<Rig> {
         eventType: name.split('.', 1)[0] ?? '',
         eventName: name.split('.', 1)[0] ?? '',
         eventIndex: 0,
+        action: null,
+        change: null,
         app: 'greeter',
         contentType: 'application/json',
         receivedAt: new Date(),

@@ -49,13 +49,13 @@ CREATE TABLE "forge_record" (
   "forge" text NOT NULL,
   "host" text NOT NULL,
   "kind" text NOT NULL,
-  "key" text NOT NULL,
+  -- "C": keys are found by their beginning.
+  "key" text COLLATE "C" NOT NULL,
   "data" jsonb NOT NULL,
   "created_at" timestamptz NOT NULL DEFAULT now(),
   "updated_at" timestamptz NOT NULL DEFAULT now()
 );
--- "C" collation: keys are found by their beginning.
-CREATE UNIQUE INDEX "forge_record_identity" ON "forge_record" ("organization_id", "forge", "host", "kind", "key" COLLATE "C");
+CREATE UNIQUE INDEX "forge_record_identity" ON "forge_record" ("organization_id", "forge", "host", "kind", "key");
 
 -- What our apps wrote, by the trace it leaves in the event it causes. Cuts loops by what we wrote and not by who sent it.
 CREATE TABLE "own_write" (

@@ -70,7 +70,8 @@ export interface RouteContext {
 /** Asks in GitHub's language: `('GET /repos/{owner}/{repo}', { owner, repo })`; answers the JSON. @throws RouteFailure */
 export type GitHubRequest = (route: string, parameters: Readonly<Record<string, unknown>>) => Promise<unknown>;
 
-export interface Route {
+/** A row; `C` is what it needs, a forge's own rows the ports above. */
+export interface Route<C = RouteContext> {
   support: Support;
   retry: RetrySafety;
   /** The forge's own documentation page and call that this follows, such as `merge_requests: PUT /projects/:id/merge_requests/:iid`. */
@@ -78,11 +79,11 @@ export interface Route {
   /** Why a row is partial or emulated, in one sentence for the support matrix; required for `partial`. */
   note?: string;
   /** @throws RouteFailure */
-  run(request: RouteRequest, context: RouteContext): Promise<RouteAnswer>;
+  run(request: RouteRequest, context: C): Promise<RouteAnswer>;
 }
 
 /** By GitHub's route string, such as `GET /repos/{owner}/{repo}/issues/{issue_number}`. */
-export type RouteTable = Readonly<Record<string, Route>>;
+export type RouteTable<C = RouteContext> = Readonly<Record<string, Route<C>>>;
 
 /** An answer that is not a success, as GitHub would give it. */
 export class RouteFailure extends Error {

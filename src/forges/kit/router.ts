@@ -5,7 +5,6 @@ import {
   type MediaType,
   type Route,
   type RouteAnswer,
-  type RouteContext,
   RouteFailure,
   type RouteTable,
 } from './route.js';
@@ -19,18 +18,18 @@ export interface RoutedRequest {
   body: string | undefined;
 }
 
-export interface Match {
+export interface Match<C> {
   /** GitHub's route string. */
   key: string;
-  route: Route;
+  route: Route<C>;
   params: Readonly<Record<string, string>>;
 }
 
-interface Pattern {
+interface Pattern<C> {
   key: string;
   method: string;
   segments: readonly string[];
-  route: Route;
+  route: Route<C>;
 }
 
 /** These hold slashes, which apps that write paths by hand do not encode. They take the rest of a path they end. */
@@ -48,7 +47,10 @@ function decode(segment: string): string {
 }
 
 /** The parameters when the pattern fits, else undefined. */
-function bind(pattern: Pattern, segments: readonly string[]): Record<string, string> | undefined {
+function bind(
+  pattern: { segments: readonly string[] },
+  segments: readonly string[],
+): Record<string, string> | undefined {
   const { length } = pattern.segments;
   const greedy = segments.length > length && GREEDY.has(pattern.segments[length - 1] ?? '');
   if (segments.length !== length && !greedy) return undefined;
@@ -65,18 +67,18 @@ function bind(pattern: Pattern, segments: readonly string[]): Record<string, str
   return params;
 }
 
-export interface Router {
-  match(method: string, path: string): Match | undefined;
+export interface Router<C> {
+  match(method: string, path: string): Match<C> | undefined;
 }
 
 /** @throws TypeError for a key that is no route string */
-export function createRouter(table: RouteTable): Router {
-  const patterns = Object.entries(table).map(([key, route]): Pattern => {
+export function createRouter<C>(table: RouteTable<C>): Router<C> {
+  const patterns = Object.entries(table).map(([key, route]): Pattern<C> => {
     const [, method, path] = /^(GET|POST|PUT|PATCH|DELETE) (\/\S*)$/.exec(key) ?? [];
     if (method === undefined || path === undefined) throw new TypeError(`"${key}" is no route.`);
     return { key, method, route, segments: path.split('/').slice(1) };
   });
-  const fixed = ({ segments }: Pattern) => segments.filter((segment) => !segment.startsWith('{')).length;
+  const fixed = ({ segments }: Pattern<C>) => segments.filter((segment) => !segment.startsWith('{')).length;
   // Words before names: `/branches/{branch}/protection` is no branch called "x/protection".
   patterns.sort((a, b) => fixed(b) - fixed(a) || b.segments.length - a.segments.length);
   return {
@@ -121,10 +123,10 @@ function bodyOf(text: string | undefined): JsonObject {
 }
 
 /** Runs a matched row. @throws RouteFailure, and whatever the row throws */
-export async function runRoute(
-  { route, params }: Match,
+export async function runRoute<C>(
+  { route, params }: Match<C>,
   request: RoutedRequest,
-  context: RouteContext,
+  context: C,
 ): Promise<RouteAnswer> {
   const query = Object.fromEntries(new URLSearchParams(request.path.split('?', 2)[1] ?? ''));
   return route.run(
@@ -169,7 +171,7 @@ export function toResponse(answer: RouteAnswer, url: URL, method: string): Respo
     body = JSON.stringify(answer.data);
   }
   const empty = method === 'HEAD' || status === 204 || status === 205 || status === 304;
-  const response = new Response(empty ? null : (body as BodyInit | null), { status, headers });
+  const response = new Response(empty ? null : body, { status, headers });
   // Octokit's pagination reads it, and a Response that was made by hand has none.
   Object.defineProperty(response, 'url', { value: url.href });
   return response;
@@ -200,6 +202,6 @@ export function expandRoute(
   const rest = Object.entries(parameters).filter(([name, value]) => !used.has(name) && value !== undefined);
   if (method !== 'GET' && method !== 'HEAD' && method !== 'DELETE')
     return { method, path, body: JSON.stringify(Object.fromEntries(rest)) };
-  const query = new URLSearchParams(rest.map(([name, value]) => [name, String(value)]));
+  const query = new URLSearchParams(Object.fromEntries(rest.map(([name, value]) => [name, String(value)])));
   return { method, path: rest.length === 0 ? path : `${path}?${query}`, body: undefined };
 }

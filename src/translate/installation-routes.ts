@@ -1,0 +1,218 @@
+/**
+ * What GitHub answers about Apps and installations, answered by us: on a forge without Apps a connection is one
+ * installation, and these routes read our own tables. One table for every such forge.
+ */
+import type { OpenConnection } from '../accounts/connections.js';
+import {
+  notFound,
+  type Route,
+  type RouteAnswer,
+  RouteFailure,
+  type RouteRequest,
+  type RouteTable,
+} from '../forges/kit/route.js';
+import type { ShapeBase } from '../forges/kit/shapes/base.js';
+import { nodeId } from '../forges/kit/shapes/node-id.js';
+import { formatId } from '../lib/ids.js';
+import type { Store } from '../store/database.js';
+
+export interface InstallationContext {
+  connection: OpenConnection;
+  base: ShapeBase;
+  store: Store;
+}
+
+type InstallationRoute = Route<InstallationContext>;
+
+const SOURCE = 'Forgeway: its own connections';
+/** An App that exists here alone; the slug is how apps find their own comments. */
+const APP_SLUG = 'forgeway';
+const TOKEN_LIFE_MS = 3_600_000;
+
+function account({ connection: { account: owner }, base }: InstallationContext) {
+  return {
+    id: formatId(owner.id),
+    node_id: nodeId('User', formatId(owner.id)),
+    login: owner.login,
+    type: 'User',
+    site_admin: false,
+    html_url: `${base.web}/${owner.login}`,
+    url: `${base.api}/users/${owner.login}`,
+  };
+}
+
+function app(context: InstallationContext) {
+  return {
+    id: 1,
+    slug: APP_SLUG,
+    node_id: nodeId('App', 1),
+    name: 'Forgeway',
+    owner: account(context),
+    description: '',
+    external_url: context.base.web,
+    html_url: context.base.web,
+    permissions: {},
+    events: [],
+    created_at: new Date(0).toISOString(),
+    updated_at: new Date(0).toISOString(),
+  };
+}
+
+function installation(context: InstallationContext) {
+  const id = Number(context.connection.virtualId);
+  const { api, web } = context.base;
+  return {
+    id,
+    app_id: 1,
+    app_slug: APP_SLUG,
+    account: account(context),
+    target_id: formatId(context.connection.account.id),
+    target_type: 'User',
+    repository_selection: 'selected',
+    access_tokens_url: `${api}/app/installations/${id}/access_tokens`,
+    repositories_url: `${api}/installation/repositories`,
+    html_url: web,
+    permissions: {},
+    events: [],
+    created_at: new Date(0).toISOString(),
+    updated_at: new Date(0).toISOString(),
+    single_file_name: null,
+    suspended_at: null,
+    suspended_by: null,
+  };
+}
+
+interface RepositoryRow {
+  remote_id: bigint;
+  remote_owner: string;
+  remote_name: string;
+  remote_url: string;
+  private: boolean;
+  archived: boolean;
+  default_branch: string;
+}
+
+/** Repositories that are served through this connection. */
+async function repositories(context: InstallationContext, request: RouteRequest) {
+  const { connection, store, base } = context;
+  return store.tenant(connection.organizationId, async (tx) => {
+    const { rows } = await tx.query<RepositoryRow & { total: bigint }>(
+      `SELECT r.remote_id, r.remote_owner, r.remote_name, r.remote_url, r.private, r.archived, r.default_branch,
+         count(*) OVER () AS total
+       FROM repository r JOIN installation i ON i.id = r.installation_id
+       WHERE i.connection_id = $1 AND r.status = 'active' ORDER BY r.created_at, r.id LIMIT $2 OFFSET $3`,
+      [connection.id, request.perPage, (request.page - 1) * request.perPage],
+    );
+    const total = Number(rows[0]?.total ?? 0);
+    const list = rows.map((row) => ({
+      id: formatId(row.remote_id),
+      node_id: nodeId('Repository', formatId(row.remote_id)),
+      name: row.remote_name,
+      full_name: `${row.remote_owner}/${row.remote_name}`,
+      private: row.private,
+      archived: row.archived,
+      disabled: false,
+      fork: false,
+      default_branch: row.default_branch,
+      html_url: row.remote_url,
+      url: `${base.api}/repos/${row.remote_owner}/${row.remote_name}`,
+      owner: { login: row.remote_owner, html_url: `${base.web}/${row.remote_owner}`, type: 'Organization' },
+    }));
+    return { total, list, next: request.page * request.perPage < total };
+  });
+}
+
+const reading = (run: InstallationRoute['run']): InstallationRoute => ({
+  support: 'emulated',
+  retry: 'read',
+  source: SOURCE,
+  run,
+});
+
+async function ownInstallation(request: RouteRequest, context: InstallationContext): Promise<RouteAnswer> {
+  const wanted = request.params.installation_id;
+  if (wanted !== undefined && wanted !== String(context.connection.virtualId)) throw notFound();
+  return { data: installation(context) };
+}
+
+const noMarketplace = reading(async () => {
+  throw notFound();
+});
+
+export const installationRoutes: RouteTable<InstallationContext> = {
+  'GET /app': reading(async (_request, context) => ({ data: app(context) })),
+  'GET /apps/{app_slug}': reading(async (_request, context) => ({ data: app(context) })),
+  'GET /app/installations': reading(async (request, context) => ({
+    data: request.page === 1 ? [installation(context)] : [],
+    pages: { next: false },
+  })),
+  'GET /app/installations/{installation_id}': reading(ownInstallation),
+  'GET /repos/{owner}/{repo}/installation': reading(async (request, context) => {
+    const { owner = '', repo = '' } = request.params;
+    const found = await context.store.tenant(context.connection.organizationId, (tx) =>
+      tx.query(
+        `SELECT FROM repository r JOIN installation i ON i.id = r.installation_id
+         WHERE i.connection_id = $1 AND lower(r.remote_owner) = lower($2) AND lower(r.remote_name) = lower($3)`,
+        [context.connection.id, owner, repo],
+      ),
+    );
+    if (found.rowCount === 0) throw notFound();
+    return { data: installation(context) };
+  }),
+  'GET /orgs/{org}/installation': reading(ownInstallation),
+  'GET /users/{username}/installation': reading(ownInstallation),
+  'POST /app/installations/{installation_id}/access_tokens': {
+    support: 'emulated',
+    note: 'The token of the connection itself, which cannot be narrowed to single repositories.',
+    retry: 'idempotent',
+    source: SOURCE,
+    async run(request, context) {
+      await ownInstallation(request, context);
+      const expires = new Date(Date.now() + TOKEN_LIFE_MS).toISOString();
+      return {
+        status: 201,
+        data: {
+          token: context.connection.token,
+          expires_at: expires,
+          permissions: {},
+          repository_selection: 'selected',
+        },
+      };
+    },
+  },
+  'GET /installation/repositories': reading(async (request, context) => {
+    const { total, list, next } = await repositories(context, request);
+    return {
+      data: { total_count: total, repository_selection: 'selected', repositories: list },
+      pages: { next },
+    };
+  }),
+  'GET /user/installations': reading(async (_request, context) => ({
+    data: { total_count: 1, installations: [installation(context)] },
+  })),
+  'GET /user/installations/{installation_id}/repositories': reading(async (request, context) => {
+    await ownInstallation(request, context);
+    const { total, list, next } = await repositories(context, request);
+    return { data: { total_count: total, repositories: list }, pages: { next } };
+  }),
+  'DELETE /installation/token': {
+    support: 'emulated',
+    note: 'Accepted and without effect: the token belongs to the connection.',
+    retry: 'idempotent',
+    source: SOURCE,
+    run: async () => ({ status: 204 }),
+  },
+  'GET /rate_limit': reading(async () => {
+    // Limits are the forge's own and are kept by us; an app is told that it may go on.
+    const bucket = { limit: 5_000, used: 0, remaining: 5_000, reset: Math.floor(Date.now() / 1_000) + 3_600 };
+    return { data: { resources: { core: bucket, search: bucket, graphql: bucket }, rate: bucket } };
+  }),
+  'GET /meta': reading(async () => ({ data: { verifiable_password_authentication: false } })),
+  'GET /marketplace_listing/plans': noMarketplace,
+  'GET /marketplace_listing/accounts/{account_id}': noMarketplace,
+  'GET /marketplace_listing/stubbed/accounts/{account_id}': noMarketplace,
+};
+
+/** A route that neither we nor the forge have. */
+export const notSupported = (method: string, path: string, forgeLabel: string): RouteFailure =>
+  new RouteFailure(501, `${method} ${path} is not supported on ${forgeLabel}.`);

@@ -1,0 +1,127 @@
+/**
+ * Loops are cut by what we wrote and not by who sent it: a maintainer's own token may be the bot. A write leaves a trace in
+ * the event that it causes: the id of the comment, the name of the label, the SHA that was pushed. Both sides speak GitHub's
+ * language, so this knows no forge.
+ */
+import type { JsonObject } from '../forges/forge.js';
+import type { Store } from '../store/database.js';
+
+interface Place {
+  organizationId: string;
+  forge: string;
+  host: string;
+}
+
+export interface OwnWrite {
+  app: string;
+  /** How many of our own writes led to it. */
+  depth: number;
+}
+
+export interface LoopTraces {
+  /** Notes what a write that was answered will cause. */
+  note(place: Place, traces: readonly string[], write: OwnWrite): Promise<void>;
+  /** The write of ours that caused an event, if one did. */
+  causeOf(place: Place, traces: readonly string[]): Promise<OwnWrite | undefined>;
+}
+
+/** An event comes within seconds; one that comes after this was somebody else's doing. */
+const REMEMBERED = '1 hour';
+
+type Json = Record<string, unknown>;
+const objectAt = (value: unknown, key: string): Json => {
+  const inner = (value as Json | undefined)?.[key];
+  return typeof inner === 'object' && inner !== null ? (inner as Json) : {};
+};
+const textAt = (value: unknown, key: string): string | undefined => {
+  const inner = (value as Json | undefined)?.[key];
+  return typeof inner === 'string' || typeof inner === 'number' ? String(inner) : undefined;
+};
+
+/** Traces of one write: the route string, its path parameters, what was sent and what was answered. */
+export function tracesOfWrite(
+  route: string,
+  params: Readonly<Record<string, string>>,
+  sent: JsonObject,
+  answer: unknown,
+): string[] {
+  const where = `${params.owner ?? ''}/${params.repo ?? ''}`.toLowerCase();
+  const number = params.issue_number ?? params.pull_number;
+  const [method = '', path = ''] = route.split(' ');
+  const of = (kind: string, ...rest: readonly (string | undefined)[]) =>
+    rest.some((part) => part === undefined || part === '') ? [] : [`${where} ${kind} ${rest.join(' ')}`];
+  const id = textAt(answer, 'id');
+  if (path.includes('/comments') && method !== 'DELETE') return of('comment', id ?? params.comment_id);
+  if (path.endsWith('/labels') && number !== undefined) {
+    const labels = Array.isArray(answer) ? answer : [];
+    return labels.flatMap((label) => of('label', number, textAt(label, 'name')));
+  }
+  if (path.endsWith('/labels/{name}') && number !== undefined) return of('label', number, params.name);
+  if (path.endsWith('/reviews')) return of('review', id);
+  if (path.endsWith('/statuses/{sha}')) return of('status', params.sha, textAt(sent, 'context') ?? 'default');
+  if (path.includes('/check-runs')) return of('check_run', id);
+  if (path.endsWith('/contents/{path}')) return of('push', textAt(objectAt(answer, 'commit'), 'sha'));
+  if (path.includes('/git/refs')) return of('push', textAt(sent, 'sha'));
+  if (path.endsWith('/merge')) return of('push', textAt(answer, 'sha')).concat(of('state', number, 'closed'));
+  if (path.endsWith('/merges')) return of('push', textAt(answer, 'sha'));
+  if (method === 'POST' && (path.endsWith('/issues') || path.endsWith('/pulls')))
+    return of('state', textAt(answer, 'number'), 'open');
+  if (method === 'PATCH' && number !== undefined)
+    return of('state', number, textAt(answer, 'state')).concat(of('edit', number));
+  if (path.endsWith('/requested_reviewers') || path.endsWith('/assignees')) return of('people', number);
+  return [];
+}
+
+/** Traces that an event may have been left by one of our writes. */
+export function tracesOfEvent(name: string, payload: JsonObject): string[] {
+  const repository = objectAt(payload, 'repository');
+  const where =
+    `${textAt(objectAt(repository, 'owner'), 'login') ?? ''}/${textAt(repository, 'name') ?? ''}`.toLowerCase();
+  const subject = payload.pull_request ?? payload.issue;
+  const number = textAt(subject, 'number');
+  const action = textAt(payload, 'action') ?? '';
+  const of = (kind: string, ...rest: readonly (string | undefined)[]) =>
+    rest.some((part) => part === undefined || part === '') ? [] : [`${where} ${kind} ${rest.join(' ')}`];
+  if (payload.comment !== undefined) return of('comment', textAt(payload.comment, 'id'));
+  if (payload.review !== undefined) return of('review', textAt(payload.review, 'id'));
+  if (payload.label !== undefined && number !== undefined) return of('label', number, textAt(payload.label, 'name'));
+  if (name === 'status') return of('status', textAt(payload, 'sha'), textAt(payload, 'context'));
+  if (name === 'check_run') return of('check_run', textAt(payload.check_run, 'id'));
+  if (name === 'push') return of('push', textAt(payload, 'after'));
+  if (action === 'synchronize') return of('push', textAt(objectAt(subject, 'head'), 'sha'));
+  if (action === 'opened' || action === 'reopened') return of('state', number, 'open');
+  if (action === 'closed') return of('state', number, 'closed');
+  if (action === 'edited' || action.endsWith('ilestoned')) return of('edit', number);
+  if (action.startsWith('review_request') || action.endsWith('assigned')) return of('people', number);
+  return [];
+}
+
+export function createLoopTraces(store: Store): LoopTraces {
+  return {
+    async note({ organizationId, forge, host }, traces, { app, depth }) {
+      if (traces.length === 0) return;
+      await store.tenant(organizationId, (tx) =>
+        tx.query(
+          `INSERT INTO own_write AS w (organization_id, forge, host, trace, app, depth)
+           SELECT $1, $2, $3, t, $5, $6 FROM unnest($4::text[]) AS t
+           ON CONFLICT (organization_id, forge, host, trace) DO UPDATE SET
+             app = excluded.app, depth = greatest(w.depth, excluded.depth), created_at = now()`,
+          [organizationId, forge, host, [...new Set(traces)].sort(), app, depth],
+        ),
+      );
+    },
+    async causeOf({ organizationId, forge, host }, traces) {
+      if (traces.length === 0) return undefined;
+      return store.tenant(organizationId, async (tx) => {
+        const { rows } = await tx.query<OwnWrite>(
+          `SELECT app, depth FROM own_write
+           WHERE organization_id = $1 AND forge = $2 AND host = $3 AND trace = ANY($4::text[])
+             AND created_at > now() - interval '${REMEMBERED}'
+           ORDER BY depth DESC LIMIT 1`,
+          [organizationId, forge, host, traces],
+        );
+        return rows[0];
+      });
+    },
+  };
+}

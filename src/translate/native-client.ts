@@ -1,0 +1,103 @@
+/** The port through which route tables talk to a forge, on top of the one way out. Answers become GitHub's failures here. */
+import { parseJson } from '../forges/kit/json-body.js';
+import type { NativeAnswer, NativeClient, NativeRequest } from '../forges/kit/native-client.js';
+import { RouteFailure } from '../forges/kit/route.js';
+import type { Fetch } from './forge-fetch.js';
+
+/** Where forges differ from GitHub in the word for the same refusal. */
+const STATUS: ReadonlyMap<number, number> = new Map([
+  [400, 422],
+  [412, 409],
+  [423, 409],
+]);
+const PASSED_ON = ['retry-after', 'x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset'];
+const LONGEST_MESSAGE = 500;
+
+/** What a forge says of a refusal, in the several places where forges say it. */
+function messageOfBody(data: unknown): string | undefined {
+  if (typeof data !== 'object' || data === null) return undefined;
+  const { message, error, error_description: description } = data as Record<string, unknown>;
+  for (const value of [message, error, description]) {
+    if (typeof value === 'string' && value !== '') return value;
+    if (typeof value === 'object' && value !== null) return JSON.stringify(value);
+  }
+  return undefined;
+}
+
+async function failureOf(response: Response): Promise<RouteFailure> {
+  const text = await response.text();
+  let data: unknown;
+  try {
+    data = parseJson(text);
+  } catch {
+    data = undefined;
+  }
+  const headers: Record<string, string> = {};
+  for (const name of PASSED_ON) {
+    // GitLab and the draft standard leave the `x-` out.
+    const value = response.headers.get(name) ?? response.headers.get(name.replace('x-rate', 'rate'));
+    if (value !== null) headers[name] = value;
+  }
+  const status = STATUS.get(response.status) ?? response.status;
+  const said = messageOfBody(data)?.slice(0, LONGEST_MESSAGE);
+  // A redirect that was not followed is no answer to give to an app.
+  if (status < 400) return new RouteFailure(502, `The forge answered ${response.status}.`);
+  return new RouteFailure(status, said ?? (status === 404 ? 'Not Found' : `The forge answered ${response.status}.`), {
+    headers,
+  });
+}
+
+function queryOf(query: NativeRequest['query']): string {
+  const entries = Object.entries(query ?? {}).filter(([, value]) => value !== undefined);
+  if (entries.length === 0) return '';
+  return `?${new URLSearchParams(Object.fromEntries(entries.map(([name, value]) => [name, String(value)])))}`;
+}
+
+async function read(response: Response, as: NativeRequest['as']): Promise<unknown> {
+  if (as === 'bytes') return Buffer.from(await response.arrayBuffer());
+  const text = await response.text();
+  if (as === 'text') return text;
+  if (text === '') return undefined;
+  try {
+    return parseJson(text);
+  } catch (error) {
+    throw new RouteFailure(502, 'The forge answered something that is not JSON.', { cause: error });
+  }
+}
+
+/** `apiUrl` is the base of the native API; `fetch` signs, limits, times and logs. */
+export function createNativeClient(fetch: Fetch, apiUrl: string): NativeClient {
+  const send: NativeClient['send'] = async (method, path, request = {}) => {
+    const headers = new Headers(request.headers);
+    if (!headers.has('accept'))
+      headers.set('accept', request.as === undefined || request.as === 'json' ? 'application/json' : '*/*');
+    const init: RequestInit = { method, headers };
+    if (request.json !== undefined) {
+      headers.set('content-type', 'application/json');
+      init.body = JSON.stringify(request.json, (_key, value: unknown) =>
+        typeof value === 'bigint' ? Number(value) : value,
+      );
+    }
+    const response = await fetch(`${apiUrl}${path}${queryOf(request.query)}`, init);
+    if (!response.ok) throw await failureOf(response);
+    const answer: NativeAnswer = {
+      status: response.status,
+      headers: response.headers,
+      data: await read(response, request.as),
+    };
+    return answer;
+  };
+  const get = async (path: string, query?: NativeRequest['query']) => (await send('GET', path, { query })).data;
+  return {
+    send,
+    get,
+    async find(path, query) {
+      try {
+        return await get(path, query);
+      } catch (error) {
+        if (error instanceof RouteFailure && error.status === 404) return undefined;
+        throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,146 @@
+/** From the raw body of a delivery to the payload that one app sees: parsed, translated, with its installation, and marked when it is our own doing. */
+
+import { VIRTUAL_API_PATH } from '../forges/endpoint.js';
+import type { ForgeDescriptor, JsonObject, TranslatePorts } from '../forges/forge.js';
+import type { DeliveryScope } from '../lib/delivery-scope.js';
+import { ForgewayError } from '../lib/errors.js';
+import type { Connections } from './connections.js';
+import { type LoopTraces, tracesOfEvent } from './loop-traces.js';
+import type { VirtualForges } from './virtual-fetch.js';
+
+/** What the inbox hands over for one app and one event; see the inbox's DispatchRow. */
+export interface DeliveredEvent {
+  deliveryId: bigint;
+  deliveryKey: string;
+  hookId: string;
+  forge: string;
+  host: string;
+  organizationId: string;
+  eventType: string;
+  eventIndex: number;
+  eventName: string;
+  action: string | null;
+  /** What changed, where the forge sends only the new state. */
+  change: JsonObject | null;
+  app: string;
+  receivedAt: Date;
+  /** Content type of the body, '' when the sender named none. */
+  contentType: string;
+  body: Buffer;
+}
+
+export type Translated =
+  | { kind: 'payload'; payload: JsonObject; instanceUrl: string | null; loopDepth: number }
+  | { kind: 'ignored'; reason: string };
+
+export interface TranslationOptions {
+  forges: ReadonlyMap<string, ForgeDescriptor>;
+  connections: Connections;
+  virtual: VirtualForges;
+  loops: LoopTraces;
+}
+
+/** A chain of our own writes and their events that is longer than this is cut. */
+const MAX_LOOP_DEPTH = 3;
+/** Apps that listen to one delivery run at about the same time; what the forge was asked is shared between them. */
+const REMEMBERED = 64;
+
+type Json = Record<string, unknown>;
+
+function objectAt(payload: JsonObject, key: string): Json | undefined {
+  const value = payload[key];
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
+}
+
+/** The payload with its sender, and what the sender wrote, as GitHub shows a bot. */
+function asOurs(payload: JsonObject): JsonObject {
+  const sender = objectAt(payload, 'sender');
+  if (sender === undefined) return payload;
+  const marked: Json = { ...payload, sender: { ...sender, type: 'Bot' } };
+  for (const key of ['comment', 'review']) {
+    const written = objectAt(payload, key);
+    const author = written && objectAt(written, 'user');
+    if (written !== undefined && author !== undefined && author.id === sender.id)
+      marked[key] = { ...written, user: { ...author, type: 'Bot' } };
+  }
+  return marked;
+}
+
+export function createTranslation(o: TranslationOptions) {
+  const shared = new Map<string, Promise<JsonObject>>();
+
+  const portsOf = async (
+    descriptor: ForgeDescriptor,
+    scope: DeliveryScope,
+    wanted: ReadonlySet<string>,
+  ): Promise<TranslatePorts & { instanceUrl: string | null }> => {
+    const credential = await o.connections.ofHook(scope);
+    if (credential === undefined) {
+      const { app } = o.connections;
+      const isApps = app.endpoint.forge === scope.forge && app.endpoint.host === scope.host;
+      const web = isApps ? app.endpoint.webUrl : `https://${scope.host}`;
+      return { base: { api: `${web}${VIRTUAL_API_PATH}`, web }, wanted, instanceUrl: instanceOf(descriptor, web) };
+    }
+    const github = o.virtual.requestFor(credential);
+    const { webUrl } = credential.endpoint;
+    return {
+      base: { api: credential.baseUrl, web: webUrl },
+      wanted,
+      ...(github && { github }),
+      instanceUrl: instanceOf(descriptor, webUrl),
+    };
+  };
+
+  const translated = async (
+    event: DeliveredEvent,
+    descriptor: ForgeDescriptor,
+    ports: TranslatePorts,
+  ): Promise<JsonObject> => {
+    const parsed = descriptor.parse(event.contentType, event.body);
+    if ('invalid' in parsed) throw new ForgewayError('FORGEWAY_PAYLOAD_INVALID', parsed.invalid);
+    const { eventType, receivedAt, eventName: name, action, change } = event;
+    return descriptor.payload(
+      { eventType, payload: parsed.payload, receivedAt },
+      { name, ...(action !== null && { action }), ...(change !== null && { change }) },
+      ports,
+    );
+  };
+
+  /** Where translating asks the forge, apps share the answer; each gets a copy, since it may change it. */
+  const once = async (event: DeliveredEvent, descriptor: ForgeDescriptor, ports: TranslatePorts) => {
+    if (ports.github === undefined) return translated(event, descriptor, ports);
+    const key = `${event.deliveryId}\n${event.eventIndex}\n${[...ports.wanted].sort()}`;
+    const known = shared.get(key) ?? translated(event, descriptor, ports);
+    shared.set(key, known);
+    known.catch(() => shared.delete(key));
+    const [oldest] = shared.keys();
+    if (shared.size > REMEMBERED && oldest !== undefined) shared.delete(oldest);
+    return structuredClone(await known);
+  };
+
+  return {
+    /** @throws ForgewayError, and what asking the forge throws */
+    async translate(event: DeliveredEvent, scope: DeliveryScope, wanted: ReadonlySet<string>): Promise<Translated> {
+      const descriptor = o.forges.get(event.forge);
+      if (descriptor === undefined) return { kind: 'ignored', reason: `There is no forge ${event.forge} any more.` };
+      const ports = await portsOf(descriptor, scope, wanted);
+      const payload = await o.connections.presented(scope, await once(event, descriptor, ports));
+      const { instanceUrl } = ports;
+      // A forge with Apps marks its bots itself.
+      if (descriptor.routes === undefined) return { kind: 'payload', payload, instanceUrl, loopDepth: 0 };
+      const cause = await o.loops.causeOf(scope, tracesOfEvent(event.eventName, payload));
+      if (cause === undefined) return { kind: 'payload', payload, instanceUrl, loopDepth: 0 };
+      if (cause.depth >= MAX_LOOP_DEPTH)
+        return {
+          kind: 'ignored',
+          reason: `a loop was cut: ${cause.depth} of our own writes, the last by ${cause.app}, led to this event`,
+        };
+      return { kind: 'payload', payload: asOurs(payload), instanceUrl, loopDepth: cause.depth };
+    },
+  };
+}
+
+/** Null for a forge's own cloud, as the mirror stores it. */
+function instanceOf(descriptor: ForgeDescriptor, webUrl: string): string | null {
+  return webUrl === descriptor.cloudUrl ? null : webUrl;
+}

@@ -1,0 +1,201 @@
+/**
+ * GitHub's API on a forge that has none: takes a request as Octokit sends it, runs the row of the forge's route table, and
+ * answers as GitHub would. Everything that reaches the forge goes through the one way out below it.
+ */
+import type { ForgeDescriptor } from '../forges/forge.js';
+import type { GitObjects } from '../forges/kit/git-objects.js';
+import {
+  type GitHubRequest,
+  type RouteAnswer,
+  type RouteContext,
+  RouteFailure,
+  type RouteTable,
+} from '../forges/kit/route.js';
+import {
+  createRouter,
+  expandRoute,
+  failureResponse,
+  type Match,
+  type RoutedRequest,
+  type Router,
+  runRoute,
+  toResponse,
+} from '../forges/kit/router.js';
+import { type Clock, systemClock } from '../lib/clock.js';
+import { currentDelivery } from '../lib/delivery-scope.js';
+import type { Logger } from '../lib/logger.js';
+import type { Metrics } from '../lib/metrics.js';
+import type { Store } from '../store/database.js';
+import type { Credential } from './credential.js';
+import type { Fetch } from './forge-fetch.js';
+import { type InstallationContext, installationRoutes, notSupported } from './installation-routes.js';
+import { type LoopTraces, tracesOfWrite } from './loop-traces.js';
+import { createNativeClient } from './native-client.js';
+import { createRecords } from './records.js';
+import { routeShape } from './route-shape.js';
+
+export interface VirtualFetchOptions {
+  store: Store;
+  log: Logger;
+  metrics: Metrics;
+  clock?: Clock;
+  /** The one way out to a forge. */
+  fetchFor(credential: Credential): Fetch;
+  /** Git objects of this connection's forge; undefined where git is not available. */
+  gitFor?(credential: Credential): GitObjects;
+  /** Web address of our page about a check run; undefined without PUBLIC_URL. */
+  checkRunUrl?(recordId: number): string | undefined;
+  loops: LoopTraces;
+}
+
+/** What one connection's requests run on. */
+interface VirtualForge {
+  descriptor: ForgeDescriptor;
+  table: RouteTable;
+  installation: InstallationContext;
+  context: RouteContext;
+}
+
+/** A row that fits a request, ready to be run. */
+interface Found {
+  key: string;
+  params: Readonly<Record<string, string>>;
+  writes: boolean;
+  run(): Promise<RouteAnswer>;
+}
+
+const BEFORE_GRAPHQL = /\/api\/v3$/;
+
+export interface VirtualForges {
+  /** For Octokit. */
+  fetchFor(credential: Credential): Fetch;
+  /** For our own questions in GitHub's language; undefined for credentials of GitHub itself. */
+  requestFor(credential: Credential): GitHubRequest | undefined;
+}
+
+export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
+  const ownRouter = createRouter(installationRoutes);
+  const routers = new Map<RouteTable, Router<RouteContext>>();
+  const routerOf = (table: RouteTable): Router<RouteContext> => {
+    const known = routers.get(table) ?? createRouter(table);
+    routers.set(table, known);
+    return known;
+  };
+
+  const open = (credential: Credential): VirtualForge | undefined => {
+    const { connection, endpoint } = credential;
+    const table = connection?.forge.routes;
+    if (connection === undefined || table === undefined) return undefined;
+    const base = { api: credential.baseUrl, web: endpoint.webUrl };
+    const { organizationId, forge, host, account } = connection;
+    const git = o.gitFor?.(credential);
+    const context: RouteContext = {
+      native: createNativeClient(o.fetchFor(credential), endpoint.apiUrl),
+      base,
+      records: createRecords(o.store, { organizationId, forge: forge.id, host }),
+      ...(git && { git }),
+      account,
+      checkRunUrl: (id) => o.checkRunUrl?.(id),
+      clock: o.clock ?? systemClock,
+      log: o.log.child({ forge: forge.id, host }),
+      github: (route, parameters) => ask(virtual, route, parameters),
+    };
+    const virtual: VirtualForge = {
+      descriptor: forge,
+      table,
+      installation: { connection, base, store: o.store },
+      context,
+    };
+    return virtual;
+  };
+
+  const count = (forge: VirtualForge, route: string) =>
+    o.metrics.unsupportedRequests.inc({ forge: forge.descriptor.id, app: currentDelivery()?.app ?? '', route });
+
+  /** The row for a request, ours before the forge's. @throws RouteFailure 501 when there is none */
+  const find = (forge: VirtualForge, request: RoutedRequest): Found => {
+    const { method, path } = request;
+    const found = <C>(match: Match<C>, context: C): Found => ({
+      key: match.key,
+      params: match.params,
+      writes: match.route.retry !== 'read',
+      run: () => runRoute(match, request, context),
+    });
+    const ours = ownRouter.match(method, path);
+    if (ours !== undefined) return found(ours, forge.installation);
+    const theirs = routerOf(forge.table).match(method, path);
+    if (theirs !== undefined) return found(theirs, forge.context);
+    const [plain = path] = path.split('?', 1);
+    count(forge, `${method} ${routeShape(plain)}`);
+    throw notSupported(method, plain, forge.descriptor.label);
+  };
+
+  async function ask(
+    forge: VirtualForge,
+    route: string,
+    parameters: Readonly<Record<string, unknown>>,
+  ): Promise<unknown> {
+    const { method, path, body } = expandRoute(route, parameters);
+    const found = find(forge, { method, path, headers: new Headers(), body });
+    return (await found.run()).data;
+  }
+
+  /** Remembers what a write will cause, so that its event is known as ours. */
+  const note = async (forge: VirtualForge, found: Found, request: RoutedRequest, answer: unknown) => {
+    const delivery = currentDelivery();
+    if (!found.writes) return;
+    const { connection } = forge.installation;
+    let sent: Readonly<Record<string, unknown>> = {};
+    if (request.body !== undefined && request.body !== '') sent = JSON.parse(request.body) as typeof sent;
+    await o.loops.note(
+      { organizationId: connection.organizationId, forge: forge.descriptor.id, host: connection.host },
+      tracesOfWrite(found.key, found.params, sent, answer),
+      { app: delivery?.app ?? 'forgeway', depth: (delivery?.loopDepth ?? 0) + 1 },
+    );
+  };
+
+  const graphql = async (forge: VirtualForge, body: string | undefined, url: URL): Promise<Response> => {
+    const { createGraphql } = await import('./graphql/graphql.js');
+    const { execute } = createGraphql({
+      request: (route, parameters) => ask(forge, route, parameters),
+      forgeLabel: forge.descriptor.label,
+      unsupported: (name) => count(forge, `graphql ${name}`),
+    });
+    return toResponse(await execute(JSON.parse(body ?? '{}')), url, 'POST');
+  };
+
+  return {
+    requestFor(credential) {
+      const forge = open(credential);
+      return forge && ((route, parameters) => ask(forge, route, parameters));
+    },
+    fetchFor(credential) {
+      const send = o.fetchFor(credential);
+      const forge = open(credential);
+      if (forge === undefined) return send;
+      return async (input, init) => {
+        const url = new URL(input);
+        const base = new URL(credential.baseUrl);
+        const below = url.origin === base.origin && url.pathname.startsWith(`${base.pathname}/`);
+        const isGraphql = url.href === credential.baseUrl.replace(BEFORE_GRAPHQL, '/api/graphql');
+        // An address of the forge's own API: signed and limited like every other request.
+        if (!below && !isGraphql) return send(input, init);
+        const method = (init?.method ?? 'GET').toUpperCase();
+        const body = typeof init?.body === 'string' ? init.body : undefined;
+        try {
+          if (isGraphql) return await graphql(forge, body, url);
+          const path = url.pathname.slice(base.pathname.length) + url.search;
+          if (path === '/graphql') return await graphql(forge, body, url);
+          const request: RoutedRequest = { method, path, headers: new Headers(init?.headers), body };
+          const found = find(forge, request);
+          const answer = await found.run();
+          await note(forge, found, request, answer.data);
+          return toResponse(answer, url, method);
+        } catch (error) {
+          if (error instanceof RouteFailure) return failureResponse(error, url);
+          throw error;
+        }
+      };
+    },
+  };
+}
