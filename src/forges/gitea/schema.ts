@@ -250,6 +250,74 @@ export const nativeStatus = z.looseObject({
   updated_at: text,
 });
 
+/** A run of Gitea's Actions, in webhooks and in API answers. */
+export const nativeWorkflowRun = z.looseObject({
+  id,
+  display_title: text,
+  path: text,
+  event: text,
+  run_number: count,
+  run_attempt: count,
+  head_sha: text,
+  head_branch: text,
+  status: text,
+  conclusion: text,
+  html_url: text,
+  actor: object,
+  trigger_actor: object,
+  created_at: text,
+  started_at: text,
+  completed_at: text,
+  updated_at: text,
+});
+
+/** A run of Forgejo's Actions, which has other names for all of it. */
+export const nativeActionRun = z.looseObject({
+  id,
+  title: text,
+  workflow_id: text,
+  index_in_repo: count,
+  trigger_user: object,
+  trigger_event: text,
+  event: text,
+  prettyref: text,
+  commit_sha: text,
+  status: text,
+  html_url: text,
+  created: text,
+  started: text,
+  stopped: text,
+  updated: text,
+});
+
+export const nativeWorkflowStep = z.looseObject({
+  name: z.string(),
+  number: count,
+  status: text,
+  conclusion: text,
+  started_at: text,
+  completed_at: text,
+});
+
+export const nativeWorkflowJob = z.looseObject({
+  id,
+  run_id: id,
+  name: text,
+  head_sha: text,
+  head_branch: text,
+  status: text,
+  conclusion: text,
+  html_url: text,
+  runner_id: told(id),
+  runner_name: text,
+  labels: texts,
+  run_attempt: count,
+  steps: objects,
+  created_at: text,
+  started_at: text,
+  completed_at: text,
+});
+
 /**
  * `value` as `schema` has it.
  * @throws ForgewayError FORGEWAY_PAYLOAD_INVALID naming `what` and the first field that is missing or of the wrong type

@@ -1,0 +1,68 @@
+/** Commit statuses, and the runs and jobs of Actions. */
+import { createHash } from 'node:crypto';
+import type { JsonObject } from '../../forge.js';
+import type { CommitInput } from '../../kit/shapes/inputs.js';
+import { statusEvent } from '../../kit/shapes/status.js';
+import { workflow, workflowJob, workflowRun } from '../../kit/shapes/workflow.js';
+import { pushCommitInput } from '../convert/commit.js';
+import { statusInput } from '../convert/status.js';
+import { actionRunInput, type RunInput, workflowJobInput, workflowRunInput } from '../convert/workflow.js';
+import { nativePushCommit } from '../schema.js';
+import { isObject, textAt } from './fields.js';
+import { part, type Translation } from './translation.js';
+
+export function statuses(t: Translation): JsonObject {
+  const { creator: _, ...native } = t.payload;
+  const input = statusInput({ ...native, creator: t.payload.sender });
+  const told = nativePushCommit.safeParse(t.payload.commit).success ? pushCommitInput(t.payload.commit) : undefined;
+  const nobody = { name: '', email: '', date: t.received };
+  const unknown: CommitInput = {
+    sha: input.sha,
+    message: '',
+    htmlUrl: `${t.repository.htmlUrl}/commit/${input.sha}`,
+    author: nobody,
+  };
+  const createdAt = input.createdAt ?? t.received;
+  const commit = told?.sha === input.sha ? told : unknown;
+  return { ...statusEvent(t.base, t.owner, t.name, { ...input, createdAt }, { commit }), ...t.common };
+}
+
+/** GitHub counts workflows; here a file's name is what names one. The same file always gets the same number. */
+function workflowId(t: Translation, path: string): number {
+  const hash = createHash('sha256').update(`${t.repository.id}:${path}`).digest();
+  return hash.readUIntBE(0, 6);
+}
+
+function runEvent(t: Translation, run: RunInput): JsonObject {
+  const native = isObject(t.payload.workflow) ? t.payload.workflow : {};
+  const path = textAt(native, 'path') ?? run.path ?? '';
+  const id = workflowId(t, path);
+  const name = textAt(native, 'name') ?? run.name;
+  return {
+    workflow: workflow(t.base, t.owner, t.name, { id, name, path, htmlUrl: textAt(native, 'html_url') }),
+    workflow_run: workflowRun(t.base, t.repository, {
+      ...run,
+      name,
+      path,
+      workflowId: id,
+      createdAt: run.createdAt ?? t.received,
+      htmlUrl: run.htmlUrl || `${t.repository.htmlUrl}/actions/runs/${run.runNumber}`,
+    }),
+    ...t.common,
+  };
+}
+
+export const workflowRuns = (t: Translation): JsonObject =>
+  runEvent(t, workflowRunInput(part(t.payload, 'workflow_run')));
+
+/** Forgejo's own event for a run that has ended. */
+export const actionRuns = (t: Translation): JsonObject => runEvent(t, actionRunInput(part(t.payload, 'run')));
+
+export function workflowJobs(t: Translation): JsonObject {
+  const input = workflowJobInput(part(t.payload, 'workflow_job'));
+  const htmlUrl = input.htmlUrl || `${t.repository.htmlUrl}/actions`;
+  return {
+    workflow_job: workflowJob(t.base, t.owner, t.name, { ...input, htmlUrl, createdAt: input.createdAt ?? t.received }),
+    ...t.common,
+  };
+}

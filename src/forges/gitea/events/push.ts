@@ -1,0 +1,94 @@
+/** Pushes, and refs that come and go. */
+import type { JsonObject } from '../../forge.js';
+import { pushCommit } from '../../kit/shapes/commit.js';
+import { NO_COMMIT } from '../../kit/shapes/fields.js';
+import { apiOf } from '../../kit/shapes/repository.js';
+import { pushCommitInput } from '../convert/commit.js';
+import { nativePushCommit } from '../schema.js';
+import { field, isNoCommit, isObject, listAt, textAt } from './fields.js';
+import { ask, type Translation } from './translation.js';
+
+const isCommit = (value: unknown): boolean => nativePushCommit.safeParse(value).success;
+
+/** GitHub names the pusher by login and e-mail only. */
+function pusher(t: Translation): JsonObject {
+  const person = isObject(t.payload.pusher) ? t.payload.pusher : t.payload.sender;
+  return {
+    name: textAt(person, 'login') ?? textAt(person, 'username') ?? t.owner,
+    email: textAt(person, 'email') ?? null,
+  };
+}
+
+/** Had the old head commits that the new one has not? Asked only when an app reads it: it takes a request. */
+async function isForced(t: Translation, before: string, after: string): Promise<boolean> {
+  if (!t.ports.wanted.has('forced') || isNoCommit(before) || isNoCommit(after)) return false;
+  const lost = await ask(t, 'GET /repos/{owner}/{repo}/compare/{basehead}', { basehead: `${after}...${before}` });
+  return Number(field(lost, 'ahead_by')) > 0;
+}
+
+export async function push(t: Translation): Promise<JsonObject> {
+  const { payload, base, event, repository: of } = t;
+  const isBranchDelete = event.change?.deleted === true;
+  const before = isBranchDelete ? NO_COMMIT : (textAt(payload, 'before') ?? NO_COMMIT);
+  const after = isBranchDelete ? NO_COMMIT : (textAt(payload, 'after') ?? NO_COMMIT);
+  const deleted = isNoCommit(after);
+  const ref = textAt(payload, 'ref') ?? '';
+  const commits = (deleted ? [] : (listAt(payload, 'commits') ?? [])).filter(isCommit).map(pushCommitInput);
+  const told = isCommit(payload.head_commit) ? pushCommitInput(payload.head_commit) : undefined;
+  const head = deleted ? undefined : (told ?? commits.find(({ sha }) => sha === after));
+  return {
+    ref: isBranchDelete ? `refs/heads/${ref.replace(/^refs\/heads\//, '')}` : ref,
+    before,
+    after,
+    created: isNoCommit(before) && !deleted,
+    deleted,
+    forced: await isForced(t, before, after),
+    base_ref: null,
+    compare: textAt(payload, 'compare_url') ?? `${of.htmlUrl}/compare/${before}...${after}`,
+    commits: commits.map((commit) => pushCommit(base, commit)),
+    head_commit: head === undefined ? null : pushCommit(base, head),
+    pusher: pusher(t),
+    ...t.common,
+  };
+}
+
+const shortRef = (t: Translation): string => (textAt(t.payload, 'ref') ?? '').replace(/^refs\/(?:heads|tags)\//, '');
+const refType = (t: Translation): string => (t.payload.ref_type === 'tag' ? 'tag' : 'branch');
+
+export function created(t: Translation): JsonObject {
+  return {
+    ref: shortRef(t),
+    ref_type: refType(t),
+    master_branch: t.repository.defaultBranch ?? 'main',
+    description: t.repository.description ?? null,
+    pusher_type: 'user',
+    ...t.common,
+  };
+}
+
+export function deleted(t: Translation): JsonObject {
+  return { ref: shortRef(t), ref_type: refType(t), pusher_type: 'user', ...t.common };
+}
+
+/** The server's button sends a push that changes nothing; GitHub has an event for it. Which hook it was is not told. */
+export function ping(t: Translation): JsonObject {
+  const url = `${apiOf(t.base, t.owner, t.name)}/hooks/0`;
+  return {
+    zen: 'Keep it logically awesome.',
+    hook_id: 0,
+    hook: {
+      type: 'Repository',
+      id: 0,
+      name: 'web',
+      active: true,
+      events: ['push'],
+      config: { content_type: 'json', insecure_ssl: '0', url },
+      updated_at: t.received,
+      created_at: t.received,
+      url,
+      ping_url: `${url}/pings`,
+      deliveries_url: `${url}/deliveries`,
+    },
+    ...t.common,
+  };
+}

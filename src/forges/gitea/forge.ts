@@ -1,0 +1,42 @@
+import { endpointBelow } from '../endpoint.js';
+import { defineForge, type ForgeDescriptor } from '../forge.js';
+import { classify, payload, snapshot } from './events.js';
+import { contentTypes, deliveryKey, eventType, parse, storedHeaders } from './transport.js';
+import { signatureCheck } from './verify.js';
+
+/** What the two forges differ in. Their API and their webhooks are one; what one of them lacks is measured, not assumed. */
+interface Flavour {
+  id: string;
+  label: string;
+  tag: string;
+  cloudUrl: string;
+}
+
+const descriptorOf = ({ id, label, tag, cloudUrl }: Flavour): ForgeDescriptor => ({
+  id,
+  label,
+  tag,
+  contentTypes,
+  storedHeaders,
+  signatureCheck,
+  deliveryKey,
+  eventType,
+  parse,
+  classify,
+  snapshot,
+  payload,
+  endpoint: (baseUrl) => endpointBelow(id, baseUrl, '/api/v1'),
+  cloudUrl,
+  // Any name will do: the server looks at the token in the password only.
+  gitUsername: 'oauth2',
+});
+
+/** Gitea 1.20 and later. */
+export const gitea = defineForge(
+  descriptorOf({ id: 'gitea', label: 'Gitea', tag: 'gt', cloudUrl: 'https://gitea.com' }),
+);
+
+/** Forgejo 7 and later. */
+export const forgejo = defineForge(
+  descriptorOf({ id: 'forgejo', label: 'Forgejo', tag: 'fj', cloudUrl: 'https://codeberg.org' }),
+);
