@@ -1,0 +1,91 @@
+/** Starts git for the fakes: arguments as a list, nothing of the machine's own configuration, no hooks, no prompts. */
+import { spawn } from 'node:child_process';
+import { devNull } from 'node:os';
+
+/** Environment of every git that a fake starts. */
+export function fakeGitEnvironment(directory: string): Record<string, string> {
+  const settings = {
+    'safe.directory': '*',
+    'core.hooksPath': devNull,
+    'core.quotePath': 'false',
+    'gc.auto': '0',
+    'http.receivepack': 'true',
+    'uploadpack.allowAnySHA1InWant': 'true',
+  };
+  const numbered = Object.entries(settings).flatMap(([key, value], at) => [
+    [`GIT_CONFIG_KEY_${at}`, key],
+    [`GIT_CONFIG_VALUE_${at}`, value],
+  ]);
+  return {
+    PATH: '/usr/local/bin:/usr/bin:/bin',
+    HOME: directory,
+    LC_ALL: 'C',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: devNull,
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_CONFIG_COUNT: String(Object.keys(settings).length),
+    ...Object.fromEntries(numbered),
+  };
+}
+
+export interface GitOutcome {
+  code: number;
+  out: Buffer;
+  /** What git said to people. */
+  said: string;
+}
+
+export interface GitRun {
+  input?: Buffer | string;
+  environment?: Record<string, string>;
+}
+
+/** Runs git to its end, however it ends. */
+export function tryGit(directory: string, argv: readonly string[], run: GitRun = {}): Promise<GitOutcome> {
+  return new Promise((resolve, reject) => {
+    const env = { ...fakeGitEnvironment(directory), ...run.environment };
+    const child = spawn('git', argv, { cwd: directory, env, stdio: 'pipe' });
+    const out: Buffer[] = [];
+    const said: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => said.push(chunk));
+    // Git may end before it has read everything; its exit code says whether that is an error.
+    child.stdin.on('error', () => child.stdin.destroy());
+    child.once('error', reject);
+    child.once('close', (code) =>
+      resolve({ code: code ?? -1, out: Buffer.concat(out), said: Buffer.concat(said).toString('utf8').trim() }),
+    );
+    child.stdin.end(run.input ?? '');
+  });
+}
+
+/** Runs git and answers what it printed. @throws Error with git's own words when it fails */
+export async function git(directory: string, argv: readonly string[], run: GitRun = {}): Promise<Buffer> {
+  const { code, out, said } = await tryGit(directory, argv, run);
+  if (code !== 0) throw new Error(`git ${argv.join(' ')} ended with ${code}: ${said}`);
+  return out;
+}
+
+/** The same, as text without the last newline. */
+export async function gitText(directory: string, argv: readonly string[], run: GitRun = {}): Promise<string> {
+  return (await git(directory, argv, run)).toString('utf8').replace(/\n$/, '');
+}
+
+export interface FakeRef {
+  /** Full name. */
+  ref: string;
+  /** Of a commit, or of the tag object where the tag is annotated. */
+  sha: string;
+  /** What the ref finally names. */
+  commit: string;
+}
+
+/** Refs below `prefix`, by name. */
+export async function listRefs(directory: string, prefix = 'refs'): Promise<readonly FakeRef[]> {
+  const format = '--format=%(refname) %(objectname) %(*objectname)';
+  const text = await gitText(directory, ['for-each-ref', format, prefix.replace(/\/$/, '')]);
+  return text.split('\n').flatMap((line) => {
+    const [ref = '', sha = '', peeled] = line.split(' ');
+    return ref === '' ? [] : [{ ref, sha, commit: peeled || sha }];
+  });
+}
