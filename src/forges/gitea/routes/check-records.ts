@@ -1,0 +1,193 @@
+/** Check runs. The forge has none: they are kept in records and shown as commit statuses of the same name. */
+import type { JsonObject } from '../../forge.js';
+import type { ForgeRecord } from '../../kit/records.js';
+import { invalid, notFound, type RouteContext, type RouteRequest } from '../../kit/route.js';
+import { checkRun } from '../../kit/shapes/check.js';
+import type { CheckRunInput, CommitStatusInput, Id } from '../../kit/shapes/inputs.js';
+import { idOf, listOf, numberParam, objectOf, param, repoPath, textIn, textOf, wishes } from './native.js';
+
+/** Record: key is `repository id:sha:how many-th`, data the fields of the check run by GitHub's names. */
+const KIND = 'check_run';
+/** Record: key is `repository id:sha`. It exists to give the suite an id. */
+const SUITE = 'check_suite';
+
+type Status = CheckRunInput['status'];
+type Conclusion = NonNullable<CheckRunInput['conclusion']>;
+
+const STATUSES: readonly string[] = ['queued', 'in_progress', 'completed', 'waiting', 'requested', 'pending'];
+
+/** What a conclusion means to a rule that waits for the status of this name. */
+const STATES: Readonly<Record<Conclusion, CommitStatusInput['state']>> = {
+  success: 'success',
+  neutral: 'success',
+  skipped: 'success',
+  failure: 'failure',
+  cancelled: 'failure',
+  timed_out: 'failure',
+  action_required: 'failure',
+  stale: 'error',
+};
+
+const isConclusion = (value: unknown): value is Conclusion => typeof value === 'string' && Object.hasOwn(STATES, value);
+
+export const repositoryId = async (request: RouteRequest, context: RouteContext): Promise<Id> =>
+  idOf(objectOf(await context.native.get(repoPath(request))));
+
+/** The fields of a request laid over those before it. A conclusion completes; annotations are added, as on GitHub. */
+export function checkFields(request: RouteRequest, context: RouteContext, before: JsonObject = {}): JsonObject {
+  const { body } = request;
+  const now = context.clock
+    .now()
+    .toISOString()
+    .replace(/\.\d+Z$/, 'Z');
+  if (body.conclusion != null && !isConclusion(body.conclusion)) throw invalid('CheckRun', 'conclusion', 'invalid');
+  const conclusion = isConclusion(body.conclusion) ? body.conclusion : null;
+  const given = conclusion ? 'completed' : (textIn(body, 'status') ?? textIn(before, 'status') ?? 'queued');
+  if (!STATUSES.includes(given)) throw invalid('CheckRun', 'status', 'invalid');
+  const status: Status = given === 'completed' || given === 'in_progress' ? given : 'queued';
+  if (status === 'completed' && !conclusion && !isConclusion(before.conclusion))
+    throw invalid('CheckRun', 'conclusion', 'missing_field');
+  const [told, earlier] = [objectOf(body.output), objectOf(before.output)];
+  const done = status === 'completed';
+  return {
+    ...before,
+    ...wishes({
+      name: textIn(body, 'name'),
+      details_url: textIn(body, 'details_url'),
+      external_id: textIn(body, 'external_id'),
+      started_at: textIn(body, 'started_at') ?? textIn(before, 'started_at') ?? (status === 'queued' ? undefined : now),
+      actions: body.actions,
+    }),
+    status,
+    conclusion: done ? (conclusion ?? before.conclusion) : null,
+    completed_at: done ? (textIn(body, 'completed_at') ?? textIn(before, 'completed_at') ?? now) : null,
+    output: {
+      ...earlier,
+      ...wishes({ title: textIn(told, 'title'), summary: textIn(told, 'summary'), text: textIn(told, 'text') }),
+      annotations: [...listOf(earlier.annotations), ...listOf(told.annotations)],
+    },
+  };
+}
+
+/** Shows a check run on its commit. @throws RouteFailure 422 when there is no such commit */
+export async function showCheck(request: RouteRequest, context: RouteContext, record: ForgeRecord): Promise<void> {
+  const { data } = record;
+  const output = objectOf(data.output);
+  const state = isConclusion(data.conclusion) ? STATES[data.conclusion] : 'pending';
+  const word = String(data.conclusion ?? data.status).replaceAll('_', ' ');
+  const path = `${repoPath(request)}/statuses/${textOf(data, 'head_sha')}`;
+  await context.native.send('POST', path, {
+    json: wishes({
+      state,
+      context: textOf(data, 'name'),
+      description: (textIn(output, 'title') ?? word).slice(0, 255),
+      target_url: context.checkRunUrl(record.id) ?? textIn(data, 'details_url'),
+    }),
+  });
+}
+
+const appOf = (context: RouteContext) => ({
+  id: String(context.account.id),
+  slug: context.account.login,
+  name: context.account.login,
+});
+
+export async function suiteRecord(context: RouteContext, repository: Id, sha: string): Promise<ForgeRecord> {
+  const key = `${repository}:${sha}`;
+  return (await context.records.get(SUITE, key)) ?? context.records.put(SUITE, key, { repository, head_sha: sha });
+}
+
+export async function suiteById(request: RouteRequest, context: RouteContext): Promise<ForgeRecord> {
+  const found = await context.records.byId(SUITE, numberParam(request, 'check_suite_id'));
+  if (String(found?.data.repository) !== String(await repositoryId(request, context))) throw notFound();
+  if (found === undefined) throw notFound();
+  return found;
+}
+
+const word = (data: JsonObject): Status =>
+  data.status === 'completed' || data.status === 'in_progress' ? data.status : 'queued';
+
+function output(data: JsonObject): NonNullable<CheckRunInput['output']> {
+  const told = objectOf(data.output);
+  return {
+    title: textIn(told, 'title') ?? null,
+    summary: textIn(told, 'summary') ?? null,
+    text: textIn(told, 'text') ?? null,
+    annotationCount: listOf(told.annotations).length,
+  };
+}
+
+/** A check run that is kept here, as GitHub's. */
+export async function asCheckRun(request: RouteRequest, context: RouteContext, record: ForgeRecord) {
+  const { data } = record;
+  const sha = textOf(data, 'head_sha');
+  const suite = await suiteRecord(context, String(data.repository), sha);
+  return checkRun(context.base, param(request, 'owner'), param(request, 'repo'), {
+    id: record.id,
+    name: textOf(data, 'name'),
+    headSha: sha,
+    status: word(data),
+    conclusion: isConclusion(data.conclusion) ? data.conclusion : null,
+    detailsUrl: textIn(data, 'details_url') ?? context.checkRunUrl(record.id) ?? null,
+    ...wishes({ htmlUrl: context.checkRunUrl(record.id), externalId: textIn(data, 'external_id') }),
+    startedAt: textIn(data, 'started_at') ?? null,
+    completedAt: textIn(data, 'completed_at') ?? null,
+    output: output(data),
+    suiteId: suite.id,
+    app: appOf(context),
+  });
+}
+
+/** A status that something else made, as the check run that it would be on GitHub. */
+export function statusAsCheckRun(
+  request: RouteRequest,
+  context: RouteContext,
+  status: CommitStatusInput,
+  suite: ForgeRecord,
+): JsonObject {
+  const done = status.state !== 'pending';
+  return checkRun(context.base, param(request, 'owner'), param(request, 'repo'), {
+    id: status.id,
+    name: status.context,
+    headSha: status.sha,
+    status: done ? 'completed' : 'in_progress',
+    conclusion: done ? (status.state === 'success' ? 'success' : 'failure') : null,
+    detailsUrl: status.targetUrl ?? null,
+    startedAt: status.createdAt ?? null,
+    completedAt: done ? (status.updatedAt ?? null) : null,
+    output: { title: status.description ?? null, summary: null, text: null },
+    suiteId: suite.id,
+    // The account that set it stands for the app.
+    app: {
+      id: status.creator?.id ?? 0,
+      slug: status.creator?.login ?? 'ghost',
+      name: status.creator?.login ?? 'ghost',
+    },
+  });
+}
+
+export async function addCheck(
+  context: RouteContext,
+  repository: Id,
+  sha: string,
+  data: JsonObject,
+): Promise<ForgeRecord> {
+  const prefix = `${repository}:${sha}:`;
+  const count = (await context.records.list(KIND, prefix)).length;
+  return context.records.put(KIND, `${prefix}${count + 1}`, { ...data, repository: String(repository), head_sha: sha });
+}
+
+export const saveCheck = (context: RouteContext, record: ForgeRecord, data: JsonObject): Promise<ForgeRecord> =>
+  context.records.put(KIND, record.key, data);
+
+/** The check run with the id in the path. @throws RouteFailure 404 also for one of another repository */
+export async function checkById(request: RouteRequest, context: RouteContext): Promise<ForgeRecord> {
+  const found = await context.records.byId(KIND, numberParam(request, 'check_run_id'));
+  if (found === undefined || String(found.data.repository) !== String(await repositoryId(request, context)))
+    throw notFound();
+  return found;
+}
+
+/** All of a commit, the oldest first. */
+export const checksOf = (context: RouteContext, repository: Id, sha: string): Promise<readonly ForgeRecord[]> =>
+  context.records.list(KIND, `${repository}:${sha}:`);

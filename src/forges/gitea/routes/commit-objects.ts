@@ -1,0 +1,68 @@
+/** Commits as GitHub's. */
+import type { JsonObject } from '../../forge.js';
+import type { RouteContext, RouteRequest } from '../../kit/route.js';
+import { commit } from '../../kit/shapes/commit.js';
+import type { CommitInput, FileInput } from '../../kit/shapes/inputs.js';
+import { commitInput } from '../convert/commit.js';
+import { type DiffFile, readDiff } from './diff-text.js';
+import { objectOf, param, repoPath, segments, textOf, wishes } from './native.js';
+
+/** As in lists, where GitHub tells neither files nor counts. */
+export function asCommit(request: RouteRequest, context: RouteContext, native: unknown): JsonObject {
+  const { files: _files, stats: _stats, ...input } = commitInput(native);
+  return commit(context.base, param(request, 'owner'), param(request, 'repo'), input);
+}
+
+/** A single one, with `files` and the counts they add up to. */
+export function asFullCommit(
+  request: RouteRequest,
+  context: RouteContext,
+  native: unknown,
+  files: readonly FileInput[],
+): JsonObject {
+  const sum = (key: 'additions' | 'deletions') => files.reduce((total, one) => total + one[key], 0);
+  const input: CommitInput = {
+    ...commitInput(native),
+    files,
+    stats: { additions: sum('additions'), deletions: sum('deletions') },
+  };
+  return commit(context.base, param(request, 'owner'), param(request, 'repo'), input);
+}
+
+export const fileOfDiff = ({ path, previousPath, status, additions, deletions, patch, sha }: DiffFile): FileInput => ({
+  path,
+  status,
+  additions,
+  deletions,
+  ...wishes({ previousPath, patch, sha }),
+});
+
+/** The text of what a commit changed. */
+export async function commitText(
+  request: RouteRequest,
+  context: RouteContext,
+  sha: string,
+  ending: 'diff' | 'patch',
+): Promise<string> {
+  const { data } = await context.native.send('GET', `${repoPath(request)}/git/commits/${sha}.${ending}`, {
+    as: 'text',
+  });
+  return typeof data === 'string' ? data : '';
+}
+
+/** The files that a commit changed, with their patches. */
+export const commitFiles = async (request: RouteRequest, context: RouteContext, sha: string): Promise<FileInput[]> =>
+  readDiff(await commitText(request, context, sha, 'diff')).map(fileOfDiff);
+
+/** The commit that a branch, a tag or a SHA names. @throws RouteFailure 404 */
+export const nativeCommit = async (request: RouteRequest, context: RouteContext, ref: string): Promise<JsonObject> =>
+  objectOf(
+    await context.native.get(`${repoPath(request)}/git/commits/${segments(ref)}`, {
+      stat: false,
+      files: false,
+    }),
+  );
+
+/** Its SHA. @throws RouteFailure 404 */
+export const shaOf = async (request: RouteRequest, context: RouteContext, ref: string): Promise<string> =>
+  textOf(await nativeCommit(request, context, ref), 'sha');

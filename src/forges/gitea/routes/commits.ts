@@ -1,0 +1,85 @@
+/** Commits of a repository. */
+
+import type { JsonObject } from '../../forge.js';
+import { type RouteContext, RouteFailure, type RouteRequest, type RouteTable } from '../../kit/route.js';
+import { asCommit, asFullCommit, commitFiles, commitText, nativeCommit, shaOf } from './commit-objects.js';
+import { failedWith, objectOf, param, repoPath, textIn, textOf } from './native.js';
+import { everything, pageIn, pageOf } from './pages.js';
+import { emulated, exact } from './row.js';
+
+/** Beyond this many commits a filter by person or time that the server does not know is not worth its time. */
+const MOST_FILTERED = 2000;
+
+function wanted(request: RouteRequest): ((native: JsonObject) => boolean) | undefined {
+  const { author, committer, since, until } = request.query;
+  if (!author && !committer && !since && !until) return undefined;
+  const is = (native: JsonObject, role: 'author' | 'committer', name: string | undefined) => {
+    if (!name) return true;
+    const git = objectOf(objectOf(native.commit)[role]);
+    return [textOf(objectOf(native[role]), 'login'), textOf(git, 'email'), textOf(git, 'name')]
+      .map((one) => one.toLowerCase())
+      .includes(name.toLowerCase());
+  };
+  return (native) => {
+    const time = Date.parse(textOf(objectOf(objectOf(native.commit).committer), 'date'));
+    return (
+      is(native, 'author', author) &&
+      is(native, 'committer', committer) &&
+      (!since || time >= Date.parse(since)) &&
+      (!until || time <= Date.parse(until))
+    );
+  };
+}
+
+async function list(request: RouteRequest, context: RouteContext) {
+  const path = `${repoPath(request)}/commits`;
+  const query = {
+    sha: textIn(request.query, 'sha'),
+    path: textIn(request.query, 'path'),
+    stat: false,
+    files: false,
+  };
+  const convert = (native: unknown) => asCommit(request, context, native);
+  try {
+    const keep = wanted(request);
+    if (keep === undefined) return await pageOf(request, context, path, query, convert);
+    const all = (await everything(context, path, query, MOST_FILTERED)).map(objectOf).filter(keep);
+    return pageIn(request, all.map(convert));
+  } catch (error) {
+    if (failedWith(error, 409)) throw new RouteFailure(409, 'Git Repository is empty.');
+    throw error;
+  }
+}
+
+async function get(request: RouteRequest, context: RouteContext) {
+  const ref = param(request, 'ref');
+  const { media } = request;
+  if (media === 'sha') {
+    const sha = await shaOf(request, context, ref);
+    return { body: { contentType: 'application/vnd.github.sha; charset=utf-8', bytes: sha } };
+  }
+  const native = await nativeCommit(request, context, ref);
+  const sha = textOf(native, 'sha');
+  if (media === 'diff' || media === 'patch')
+    return {
+      body: {
+        contentType: `application/vnd.github.${media}; charset=utf-8`,
+        bytes: await commitText(request, context, sha, media),
+      },
+    };
+  return { data: asFullCommit(request, context, native, await commitFiles(request, context, sha)) };
+}
+
+export const commits: RouteTable = {
+  'GET /repos/{owner}/{repo}/commits': emulated(
+    'read',
+    'repository: GET /repos/{owner}/{repo}/commits',
+    'Persons and times are filtered by us among the newest 2,000 commits.',
+    list,
+  ),
+  'GET /repos/{owner}/{repo}/commits/{ref}': exact(
+    'read',
+    'repository: GET /repos/{owner}/{repo}/git/commits/{sha}, GET /repos/{owner}/{repo}/git/commits/{sha}.{diffType}',
+    get,
+  ),
+};

@@ -1,0 +1,62 @@
+/** GitHub's routes on Gitea and Forgejo. */
+import type { RouteTable } from '../../kit/route.js';
+import { actions } from './actions.js';
+import { assignees } from './assignees.js';
+import { branchProtection } from './branch-protection.js';
+import { branches } from './branches.js';
+import { checks } from './checks.js';
+import { collaborators } from './collaborators.js';
+import { commits } from './commits.js';
+import { comparison } from './compare.js';
+import { contents } from './contents.js';
+import { gitData } from './git-data.js';
+import { issueComments } from './issue-comments.js';
+import { issues } from './issues.js';
+import { labels } from './labels.js';
+import { milestones } from './milestones.js';
+import { organizations } from './organizations.js';
+import { pullMerge } from './pull-merge.js';
+import { pulls } from './pulls.js';
+import { reactions } from './reactions.js';
+import { refs } from './refs.js';
+import { releases } from './releases.js';
+import { repositories } from './repositories.js';
+import { reviewComments } from './review-comments.js';
+import { reviews } from './reviews.js';
+import { joinTables } from './row.js';
+import { search } from './search.js';
+import { statuses } from './statuses.js';
+import { teams } from './teams.js';
+import { timeline } from './timeline.js';
+import { users } from './users.js';
+
+export const routes: RouteTable = joinTables(
+  actions,
+  assignees,
+  branchProtection,
+  branches,
+  checks,
+  collaborators,
+  commits,
+  comparison,
+  contents,
+  gitData,
+  issueComments,
+  issues,
+  labels,
+  milestones,
+  organizations,
+  pullMerge,
+  pulls,
+  reactions,
+  refs,
+  releases,
+  repositories,
+  reviewComments,
+  reviews,
+  search,
+  statuses,
+  teams,
+  timeline,
+  users,
+);
