@@ -8,6 +8,7 @@ export interface CommandSession {
   config: Config;
   log: Logger;
   database: Database;
+  masterKey: Buffer;
   store: Store;
   organizationId: string;
 }
@@ -23,6 +24,7 @@ export async function withDatabase<T>(run: (session: CommandSession) => Promise<
       config,
       log,
       database: opened.database,
+      masterKey: opened.masterKey,
       store,
       organizationId: await ensureDefaultOrganization(store),
     });

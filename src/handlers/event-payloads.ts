@@ -20,6 +20,9 @@ const listedRepository = z.object({
   id,
   full_name: z.string().regex(/^[^/]+\/.+/, 'is not owner and name'),
   private: z.boolean().nullish(),
+  // GitHub's lists say no more; those of connections do.
+  html_url: z.string().nullish(),
+  default_branch: z.string().nullish(),
 });
 
 export const pullRequestEvent = z.object({ ...about, action: z.string(), pull_request: pullRequest });

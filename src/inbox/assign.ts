@@ -129,6 +129,7 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
         forge: delivery.forge,
         host: delivery.host,
         eventType: delivery.eventType,
+        source: delivery.source,
         contentType: delivery.contentType,
         receivedAt: delivery.receivedAt,
         body: delivery.body,

@@ -16,6 +16,7 @@ function dispatchRow(row: LaneRow, body: Buffer): DispatchRow {
     host: row.host,
     organizationId: row.organizationId,
     eventType: row.eventType,
+    source: row.source,
     eventIndex: row.eventIndex,
     eventName: row.eventName,
     action: row.action,

@@ -12,6 +12,8 @@ export interface DispatchRow {
   organizationId: string;
   /** The native event name from the headers. */
   eventType: string;
+  /** `webhook`, or who else reported it. */
+  source: string;
   eventIndex: number;
   eventName: string;
   action: string | null;

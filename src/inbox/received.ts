@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Classification, ForgeDescriptor, JsonObject, Snapshot } from '../forges/forge.js';
 import { type BodyEncoding, bodyColumn, withBodies } from './body-text.js';
 import { previousSnapshots, readClassification, snapshotKey } from './snapshots.js';
+import { classifySynthesised, SYNTHESISED } from './synthesised.js';
 
 /** A delivery that waits to be assigned, with what its content says. */
 export interface Received {
@@ -64,13 +65,22 @@ function readingOf(encoding: BodyEncoding): { name: string; text: string; values
 }
 
 /** What the content of a delivery says, as far as it can be read at all. */
-type Content = { payload: JsonObject; descriptor: ForgeDescriptor } | { ignored: string };
+type Content = { payload: JsonObject; descriptor: ForgeDescriptor | undefined } | { ignored: string };
 
 function contentOf(descriptor: ForgeDescriptor | undefined, record: Record_, body: Buffer): Content {
+  if (record.source === SYNTHESISED) return { payload: JSON.parse(body.toString('utf8')) as JsonObject, descriptor };
   if (!descriptor) return { ignored: 'Its forge is not known.' };
   if (record.body === null) return { ignored: 'Its body is no longer stored.' };
   const content = descriptor.parse(record.content_type ?? '', body);
   return 'invalid' in content ? { ignored: content.invalid } : { payload: content.payload, descriptor };
+}
+
+function classify(record: Record_, content: Content, previous: JsonObject | undefined): Classification {
+  if ('ignored' in content) return { kind: 'ignored', reason: content.ignored };
+  const { payload, descriptor } = content;
+  if (record.source === SYNTHESISED || descriptor === undefined) return classifySynthesised(record.event_type, payload);
+  const { confidential } = record;
+  return descriptor.classify(record.event_type, payload, { confidential, ...(previous && { previous }) });
 }
 
 /** Reads and classifies the next batch; empty when there is nothing to do. */
@@ -85,8 +95,8 @@ export async function readReceived(
   const read = records.map((record) => {
     const body = Buffer.from(record.body ?? '', encoding);
     const content = contentOf(forges.get(record.forge), record, body);
-    const snapshot =
-      'payload' in content ? content.descriptor.snapshot?.(record.event_type, content.payload) : undefined;
+    const sent = record.source !== SYNTHESISED && 'payload' in content;
+    const snapshot = sent ? content.descriptor?.snapshot?.(record.event_type, content.payload) : undefined;
     return { record, body, content, snapshot };
   });
   const previous = await previousSnapshots(
@@ -96,14 +106,7 @@ export async function readReceived(
   return read.map(({ record, body, content, snapshot }) => {
     const before = snapshot && previous.get(snapshotKey(record.hook_id, snapshot));
     const known = readClassification(record.classification);
-    const classification: Classification =
-      known ??
-      ('ignored' in content
-        ? { kind: 'ignored', reason: content.ignored }
-        : content.descriptor.classify(record.event_type, content.payload, {
-            ...(before && { previous: before.state }),
-            confidential: record.confidential,
-          }));
+    const classification = known ?? classify(record, content, before?.state);
     // The next delivery of this batch is compared with this one.
     if (snapshot) previous.keep(record.hook_id, snapshot);
     return {

@@ -27,6 +27,8 @@ export interface LaneRow {
   forge: string;
   host: string;
   eventType: string;
+  /** `webhook`, or who else reported it. */
+  source: string;
   /** Of the body; '' when the sender named none. */
   contentType: string;
   receivedAt: Date;
@@ -37,7 +39,7 @@ export interface LaneRow {
 /** Columns of {@link LaneRow} from `dispatch d` and `webhook_delivery w`. */
 export const laneRowColumns = `d.id, d.delivery_id, d.lane, d.shard, d.event_index, d.event_name, d.action, d.change, d.app,
   d.organization_id, d.status, d.attempts, d.started_epoch,
-  w.delivery_key, w.hook_id, w.forge, w.host, w.event_type, w.received_at,
+  w.delivery_key, w.hook_id, w.forge, w.host, w.event_type, w.source, w.received_at,
   w.headers->>'content-type' AS content_type`;
 
 export interface LaneRowRecord {
@@ -59,6 +61,7 @@ export interface LaneRowRecord {
   forge: string;
   host: string;
   event_type: string;
+  source: string;
   content_type: string | null;
   received_at: Date;
 }
@@ -83,6 +86,7 @@ export function laneRow(record: LaneRowRecord): LaneRow {
     forge: record.forge,
     host: record.host,
     eventType: record.event_type,
+    source: record.source,
     contentType: record.content_type ?? '',
     receivedAt: record.received_at,
   };

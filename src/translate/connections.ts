@@ -149,7 +149,9 @@ export function createConnections(o: {
       const connectionId = await o.lookup.connectionOf(scope);
       if (connectionId !== undefined) {
         const { connection } = await ofConnection(scope.organizationId, connectionId);
-        return { ...payload, ...(connection && { installation: { id: Number(connection.virtualId) } }) };
+        if (connection === undefined) return payload;
+        const told = objectAt(payload, 'installation');
+        return { ...payload, installation: { ...told, id: Number(connection.virtualId) } };
       }
       const appId = await o.lookup.appOf(scope);
       const named = idAt(payload, 'installation');

@@ -17,6 +17,8 @@ export interface DeliveredEvent {
   host: string;
   organizationId: string;
   eventType: string;
+  /** `forgeway` for events that we made ourselves, in GitHub's shape; `webhook` for a forge's. */
+  source: string;
   eventIndex: number;
   eventName: string;
   action: string | null;
@@ -96,6 +98,7 @@ export function createTranslation(o: TranslationOptions) {
     descriptor: ForgeDescriptor,
     ports: TranslatePorts,
   ): Promise<JsonObject> => {
+    if (event.source === 'forgeway') return JSON.parse(event.body.toString('utf8')) as JsonObject;
     const parsed = descriptor.parse(event.contentType, event.body);
     if ('invalid' in parsed) throw new ForgewayError('FORGEWAY_PAYLOAD_INVALID', parsed.invalid);
     const { eventType, receivedAt, eventName: name, action, change } = event;

@@ -114,6 +114,7 @@ export async function createRig(): Promise<Rig> {
         eventName: name.split('.', 1)[0] ?? '',
         eventIndex: 0,
         action: null,
+        source: 'webhook',
         change: null,
         app: 'greeter',
         contentType: 'application/json',

@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import { createConnectionDirectory } from '../../accounts/connections.js';
+import { createVault } from '../../accounts/vault.js';
+import { forges } from '../../forges/registry.js';
+import { systemClock } from '../../lib/clock.js';
+import { FIRST_KEY_VERSION } from '../../store/master-key-record.js';
+import { openNativeAccess } from '../../translate/native-access.js';
+import { examineHooks } from '../hooks-doctor.js';
+import { withDatabase } from '../session.js';
+import { printRows } from '../table.js';
+
+export function addHooksCommand(program: Command): void {
+  const hooks = program.command('hooks').description('webhooks that connections created at forges');
+
+  hooks
+    .command('doctor')
+    .description('look at every webhook at its forge: is it there, switched on, and pointing here')
+    .option('--repair', 'write what is wrong anew, with a new secret')
+    .option('--json', 'as JSON')
+    .action(async (options: { repair?: boolean; json?: boolean }) => {
+      const findings = await withDatabase(({ store, masterKey, organizationId, config, log }) =>
+        examineHooks(
+          {
+            store,
+            masterKey,
+            organizationId,
+            publicUrl: config.publicUrl,
+            directory: createConnectionDirectory({
+              store,
+              vault: createVault(new Map([[FIRST_KEY_VERSION, masterKey]])),
+              forges,
+              clock: systemClock,
+            }),
+            nativeOf: openNativeAccess({ log }),
+          },
+          { repair: options.repair ?? false },
+        ),
+      );
+      printRows(findings, ['forge', 'target', 'state', 'finding', 'fix'], {
+        json: options.json,
+        empty: 'No webhooks. `forgeway connections add` creates them.',
+      });
+      if (findings.some(({ state }) => state === 'problem')) process.exitCode = 1;
+    });
+}
