@@ -69,7 +69,7 @@ export function createFakeWebhooks(options: {
     send(hooks, event) {
       // Written at once: what happens later must not show in a payload that waits.
       const body = JSON.stringify(event.payload);
-      sent.push(event);
+      sent.push({ event: event.event, payload: JSON.parse(body) });
       const mine = queue.last.then(async () => {
         const codes: number[] = [];
         for (const hook of hooks) codes.push(await deliver(event, hook, body));
