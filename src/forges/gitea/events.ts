@@ -4,7 +4,7 @@ import { ForgewayError } from '../../lib/errors.js';
 import type { ForgeEvent, JsonObject, NativeDelivery, TranslatePorts } from '../forge.js';
 import { actionRuns, statuses, workflowJobs, workflowRuns } from './events/actions.js';
 import { comments, issues, pullRequests } from './events/conversations.js';
-import { field } from './events/fields.js';
+import { cleaned, field } from './events/fields.js';
 import { kindOf } from './events/kind.js';
 import { created, deleted, ping, push } from './events/push.js';
 import { forks, packages, releases, repositories, wikis } from './events/repositories.js';
@@ -38,7 +38,7 @@ const builders: ReadonlyMap<string, Builder> = new Map<string, Builder>([
 
 /** See ForgeDescriptor.payload. */
 export async function payload(delivery: NativeDelivery, event: ForgeEvent, ports: TranslatePorts): Promise<JsonObject> {
-  const native = delivery.payload;
+  const native = cleaned(delivery.payload);
   const kind = kindOf(delivery.eventType, native);
   const build = kind === 'action_run' ? actionRuns : builders.get(event.name);
   if (build === undefined)
@@ -47,5 +47,5 @@ export async function payload(delivery: NativeDelivery, event: ForgeEvent, ports
   const from =
     kind === 'fork' ? native.forkee : kind === 'action_run' ? field(native, 'run.repository') : native.repository;
   const sender = kind === 'action_run' ? field(native, 'run.trigger_user') : native.sender;
-  return await build(translationOf(delivery, event, ports, { repository: from, sender }));
+  return await build(translationOf({ ...delivery, payload: native }, event, ports, { repository: from, sender }));
 }

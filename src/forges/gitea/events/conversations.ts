@@ -24,14 +24,17 @@ function closedTimes(t: Translation, input: { state: string; closedAt?: string |
   return { closedAt: input.closedAt ?? input.updatedAt ?? t.received };
 }
 
+/** One delivery may say that a milestone was replaced: between its two events there is none. */
+const milestoneOf = (t: Translation) => (t.event.action === 'demilestoned' ? { milestone: null } : {});
+
 export function issueOf(t: Translation): IssueInput {
   const native = part(t.payload, 'issue');
   const input = issueInput(native, t.repository);
   const isPull = t.payload.is_pull === true || input.pullRequest !== undefined;
-  const { closedAt } = closedTimes(t, input);
-  if (!isPull) return { ...input, closedAt };
+  const now = { ...input, ...milestoneOf(t), ...closedTimes(t, input) };
+  if (!isPull) return now;
   const { htmlUrl } = input;
-  return { ...input, closedAt, pullRequest: input.pullRequest ?? { htmlUrl, mergedAt: null } };
+  return { ...now, pullRequest: input.pullRequest ?? { htmlUrl, mergedAt: null } };
 }
 
 /** @throws ForgewayError FORGEWAY_PAYLOAD_INVALID */
@@ -42,6 +45,7 @@ export function pullRequestOf(t: Translation): PullRequestInput {
   const merged = input.merged === true;
   return {
     ...input,
+    ...milestoneOf(t),
     closedAt,
     ...(merged && {
       mergedAt: input.mergedAt ?? closedAt,

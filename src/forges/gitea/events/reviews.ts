@@ -68,13 +68,8 @@ export async function reviews(t: Translation): Promise<JsonObject> {
   };
 }
 
-/** The API writes the verdict in capitals, and '' and null where a webhook writes null and a commit. */
+/** What the delivery does not tell. The commit and the time are null in the API while a review is not sent. */
 function inWebhookForm(found: JsonObject, derived: JsonObject): JsonObject {
-  return {
-    ...found,
-    state: derived.state,
-    body: found.body || null,
-    commit_id: found.commit_id ?? derived.commit_id,
-    submitted_at: found.submitted_at ?? derived.submitted_at,
-  };
+  const keys = ['id', 'node_id', 'html_url', 'author_association', 'commit_id', 'submitted_at'];
+  return Object.fromEntries(keys.map((key) => [key, found[key] ?? derived[key]]));
 }
