@@ -22,6 +22,12 @@ export interface GitRunOptions {
   /** Largest single file git may write, in bytes; a pack is one file. */
   maxFileBytes?: number;
   signal?: AbortSignal;
+  /** Given to the command on its standard input. */
+  input?: Buffer;
+  /** Added to the environment: whose commit it is, which index. Never `PATH` or `GIT_CONFIG…`. */
+  variables?: Readonly<Record<string, string>>;
+  /** Exit codes besides 0 that are an answer and no failure. */
+  exits?: readonly number[];
   /** Called with each part of the standard output instead of collecting it; false ends the command. */
   onOutput?: (chunk: Buffer) => boolean;
 }
@@ -99,7 +105,7 @@ const OUTPUT_BYTES = 1024 * 1024;
  * @throws ForgewayError FORGEWAY_GIT_FAILED with what git said, without credentials
  */
 export function runGit(args: readonly string[], options: GitRunOptions): Promise<string> {
-  const { gitDir, credential, timeoutMs, maxFileBytes, signal, onOutput } = options;
+  const { gitDir, credential, timeoutMs, maxFileBytes, signal, onOutput, input, variables, exits = [] } = options;
   const full = ['--no-optional-locks', ...(gitDir === undefined ? [] : ['--git-dir', gitDir]), ...args];
   const limited =
     maxFileBytes === undefined || process.platform !== 'linux'
@@ -109,8 +115,8 @@ export function runGit(args: readonly string[], options: GitRunOptions): Promise
     // Of a group of its own, so that helpers such as git-remote-https end with it.
     const child = spawn(limited.file, limited.argv, {
       cwd: '/',
-      env: gitEnvironment(credential),
-      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...gitEnvironment(credential), ...variables },
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       detached: true,
     });
     const state = { bytes: 0, said: '', why: '' };
@@ -128,19 +134,22 @@ export function runGit(args: readonly string[], options: GitRunOptions): Promise
     const onAbort = () => stop('was stopped');
     if (signal?.aborted) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
-    child.stdout.on('data', (chunk: Buffer) => {
+    child.stdout?.on('data', (chunk: Buffer) => {
       state.bytes += chunk.length;
       if (onOutput !== undefined) {
         if (!onOutput(chunk)) stop('was more than is allowed');
       } else if (state.bytes <= OUTPUT_BYTES) out.push(chunk);
     });
-    child.stderr.on('data', (chunk: Buffer) => {
+    // A command that ends without reading everything breaks the pipe; its exit code says the rest.
+    child.stdin?.on('error', () => undefined).end(input);
+    child.stderr?.on('data', (chunk: Buffer) => {
       state.said = (state.said + chunk.toString('utf8')).slice(-MESSAGE_BYTES);
     });
     const finish = (code: number | null, problem: string) => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
-      if (code === 0 && state.why === '') return resolve(Buffer.concat(out).toString('utf8'));
+      if (code !== null && (code === 0 || exits.includes(code)) && state.why === '')
+        return resolve(Buffer.concat(out).toString('utf8'));
       const said = withoutCredential(state.said.trim() || problem, credential);
       const why = state.why === '' ? `ended with ${code ?? 'a signal'}` : state.why;
       const message = `git ${args[0]} ${why}: ${said.split('\n').slice(-4).join(' ').slice(0, 500)}`;
