@@ -12,7 +12,7 @@ export function user(base: ShapeBase, account: AccountInput): JsonObject {
   return {
     login,
     id: jsonId(account.id),
-    node_id: nodeId(type, account.id),
+    node_id: nodeId(type, account.id, login),
     ...given({ name: account.name ?? undefined, email: account.email }),
     avatar_url: avatarOf(base, account),
     gravatar_id: '',
@@ -38,7 +38,7 @@ export function organization(base: ShapeBase, account: AccountInput, description
   return {
     login: account.login,
     id: jsonId(account.id),
-    node_id: nodeId('Organization', account.id),
+    node_id: nodeId('Organization', account.id, account.login),
     url,
     html_url: pageOfAccount(base, account),
     repos_url: `${url}/repos`,

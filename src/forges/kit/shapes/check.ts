@@ -31,7 +31,7 @@ export function checkRun(base: ShapeBase, owner: string, repo: string, input: Ch
   return {
     id: jsonId(input.id),
     name: input.name,
-    node_id: nodeId('CheckRun', input.id),
+    node_id: nodeId('CheckRun', input.id, `${owner}/${repo}`),
     head_sha: input.headSha,
     external_id: input.externalId ?? '',
     url,
@@ -74,7 +74,7 @@ function suiteFields(base: ShapeBase, owner: string, repo: string, input: CheckS
   const conclusion = input.conclusion === 'skipped' ? 'neutral' : (input.conclusion ?? 'neutral');
   return {
     id: jsonId(input.id),
-    node_id: nodeId('CheckSuite', input.id),
+    node_id: nodeId('CheckSuite', input.id, `${owner}/${repo}`),
     head_branch: input.headBranch,
     head_sha: input.headSha,
     status: input.status,

@@ -8,12 +8,12 @@ import { jsonId, nodeId } from './node-id.js';
 import { apiOf } from './repository.js';
 
 /** What every kind of comment has. */
-function comment(base: ShapeBase, url: string, type: string, input: CommentInput): JsonObject {
+function comment(base: ShapeBase, url: string, type: string, where: string, input: CommentInput): JsonObject {
   return {
     url,
     html_url: input.htmlUrl,
     id: jsonId(input.id),
-    node_id: nodeId(type, input.id),
+    node_id: nodeId(type, input.id, where),
     user: userOrGhost(base, input.author),
     created_at: input.createdAt ?? UNKNOWN_TIME,
     updated_at: input.updatedAt ?? input.createdAt ?? UNKNOWN_TIME,
@@ -26,7 +26,7 @@ function comment(base: ShapeBase, url: string, type: string, input: CommentInput
 export function issueComment(base: ShapeBase, owner: string, repo: string, input: CommentInput): JsonObject {
   const api = apiOf(base, owner, repo);
   return {
-    ...comment(base, `${api}/issues/comments/${input.id}`, 'IssueComment', input),
+    ...comment(base, `${api}/issues/comments/${input.id}`, 'IssueComment', `${owner}/${repo}#${input.number}`, input),
     issue_url: `${api}/issues/${input.number}`,
     performed_via_github_app: null,
   };
@@ -41,7 +41,7 @@ export function commitComment(
 ): JsonObject {
   const url = `${apiOf(base, owner, repo)}/comments/${input.id}`;
   return {
-    ...comment(base, url, 'CommitComment', { ...input, number: 0 }),
+    ...comment(base, url, 'CommitComment', `${owner}/${repo}`, { ...input, number: 0 }),
     position: input.line ?? null,
     line: input.line ?? null,
     path: input.path ?? null,
@@ -60,7 +60,7 @@ export function reviewComment(base: ShapeBase, owner: string, repo: string, inpu
   const { line = null, startLine = null, side = 'RIGHT' } = input;
   const originalLine = input.originalLine ?? line;
   return {
-    ...comment(base, url, 'PullRequestReviewComment', input),
+    ...comment(base, url, 'PullRequestReviewComment', `${owner}/${repo}#${input.number}`, input),
     pull_request_review_id: input.reviewId === undefined ? 0 : jsonId(input.reviewId),
     diff_hunk: input.diffHunk ?? '',
     path: input.path,

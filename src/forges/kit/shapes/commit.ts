@@ -76,7 +76,7 @@ export function gitCommit(base: ShapeBase, owner: string, repo: string, input: C
   const verified = input.verified ?? false;
   return {
     sha: input.sha,
-    node_id: nodeId('Commit', input.sha),
+    node_id: nodeId('Commit', input.sha, `${owner}/${repo}`),
     url: `${api}/commits/${input.sha}`,
     html_url: input.htmlUrl,
     author: person(input.author),

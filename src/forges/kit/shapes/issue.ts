@@ -29,7 +29,7 @@ export function issue(base: ShapeBase, owner: string, repo: string, input: Issue
     events_url: `${url}/events`,
     html_url: input.htmlUrl,
     id: jsonId(input.id),
-    node_id: nodeId(pullRequest === undefined ? 'Issue' : 'PullRequest', input.id),
+    node_id: nodeId(pullRequest === undefined ? 'Issue' : 'PullRequest', input.id, `${owner}/${repo}#${input.number}`),
     number: input.number,
     title: input.title,
     user: read(author, 'user', userOrGhost(base, undefined)),

@@ -14,7 +14,7 @@ export function milestone(base: ShapeBase, owner: string, repo: string, input: M
     html_url: input.htmlUrl ?? `${pageOf(base, owner, repo)}/milestone/${input.number}`,
     labels_url: `${url}/labels`,
     id: jsonId(input.id),
-    node_id: nodeId('Milestone', input.id),
+    node_id: nodeId('Milestone', input.id, `${owner}/${repo}#${input.number}`),
     number: input.number,
     title: input.title,
     description: input.description ?? null,

@@ -27,7 +27,7 @@ export function simplePullRequest(base: ShapeBase, input: PullRequestInput, know
   return {
     url: `${api}/pulls/${input.number}`,
     id: jsonId(input.id),
-    node_id: nodeId('PullRequest', input.id),
+    node_id: nodeId('PullRequest', input.id, `${owner}/${target.name}#${input.number}`),
     html_url: input.htmlUrl,
     diff_url: `${input.htmlUrl}.diff`,
     patch_url: `${input.htmlUrl}.patch`,

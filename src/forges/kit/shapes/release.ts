@@ -21,7 +21,7 @@ export function release(base: ShapeBase, owner: string, repo: string, input: Rel
     html_url: input.htmlUrl,
     id: jsonId(input.id),
     author: userOrGhost(base, input.author),
-    node_id: nodeId('Release', input.id),
+    node_id: nodeId('Release', input.id, `${owner}/${repo}`),
     tag_name: input.tag,
     target_commitish: input.target ?? '',
     name: input.name ?? '',

@@ -20,7 +20,7 @@ export function pageOf(base: ShapeBase, owner: string, name: string): string {
 export function shortRepository(_base: ShapeBase, input: RepositoryInput): JsonObject {
   return {
     id: jsonId(input.id),
-    node_id: nodeId('Repository', input.id),
+    node_id: nodeId('Repository', input.id, `${input.owner.login}/${input.name}`),
     name: input.name,
     full_name: `${input.owner.login}/${input.name}`,
     private: input.visibility !== 'public',

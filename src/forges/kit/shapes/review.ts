@@ -18,7 +18,7 @@ export function review(
   const pull = `${apiOf(base, owner, repo)}/pulls/${input.number}`;
   return {
     id: jsonId(input.id),
-    node_id: nodeId('PullRequestReview', input.id),
+    node_id: nodeId('PullRequestReview', input.id, `${owner}/${repo}#${input.number}`),
     user: userOrGhost(base, input.author),
     // As GitHub: a webhook says null where the API says ''.
     body: input.body || (form === 'webhook' ? null : ''),

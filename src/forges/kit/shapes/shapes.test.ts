@@ -302,6 +302,13 @@ describe('ids', () => {
   it('of nodes are read back', () => {
     expect(readNodeId(nodeId('PullRequest', 12))).toEqual({ type: 'PullRequest', id: '12' });
     expect(readNodeId(nodeId('Commit', 'a:b'))).toEqual({ type: 'Commit', id: 'a:b' });
+    expect(readNodeId(String(issue(base, owner, 'web', smallIssue).node_id))).toEqual({
+      type: 'Issue',
+      id: '50',
+      where: 'group~sub/web#1000000003',
+    });
+    expect(readNodeId(String(label(base, owner, 'web', smallLabel).node_id))?.where).toBe('group~sub/web#bug fix/now');
+    expect(user(base, group).node_id).toBe(organization(base, group).node_id);
     expect(readNodeId('MDQ6VXNlcjE=')).toBeUndefined();
     expect(readNodeId(`${nodeId('User', 1)}!`)).toBeUndefined();
   });

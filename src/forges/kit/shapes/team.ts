@@ -10,7 +10,7 @@ export function team(base: ShapeBase, input: TeamInput): JsonObject {
   return {
     name: input.name,
     id: jsonId(input.id),
-    node_id: nodeId('Team', input.id),
+    node_id: nodeId('Team', input.id, `${input.organization}/${input.slug}`),
     slug: input.slug,
     description: input.description ?? null,
     privacy: 'closed',

@@ -24,7 +24,7 @@ export function workflow(base: ShapeBase, owner: string, repo: string, input: Wo
   const htmlUrl = input.htmlUrl ?? `${page}/blob/HEAD/${encodePath(input.path)}`;
   return {
     id: jsonId(input.id),
-    node_id: nodeId('Workflow', input.id),
+    node_id: nodeId('Workflow', input.id, `${owner}/${repo}`),
     name: input.name,
     path: input.path,
     state: input.state ?? 'active',
@@ -47,7 +47,7 @@ export function workflowRun(base: ShapeBase, repository: RepositoryInput, input:
   return {
     id: jsonId(input.id),
     name: input.name,
-    node_id: nodeId('WorkflowRun', input.id),
+    node_id: nodeId('WorkflowRun', input.id, `${owner}/${repository.name}`),
     // Text in webhooks, even where no branch was run.
     head_branch: input.headBranch ?? '',
     head_sha: input.headSha,
@@ -59,7 +59,7 @@ export function workflowRun(base: ShapeBase, repository: RepositoryInput, input:
     conclusion: input.status === 'completed' ? (input.conclusion ?? 'neutral') : null,
     workflow_id: jsonId(workflowId),
     check_suite_id: jsonId(suite),
-    check_suite_node_id: nodeId('CheckSuite', suite),
+    check_suite_node_id: nodeId('CheckSuite', suite, `${owner}/${repository.name}`),
     url,
     html_url: input.htmlUrl,
     pull_requests: (input.pullRequests ?? []).map((one) => checkedPullRequest(base, owner, repository.name, one)),
@@ -96,7 +96,7 @@ export function workflowJob(base: ShapeBase, owner: string, repo: string, input:
     head_branch: input.headBranch ?? null,
     run_url: `${api}/actions/runs/${input.runId}`,
     run_attempt: input.runAttempt ?? 1,
-    node_id: nodeId('CheckRun', input.id),
+    node_id: nodeId('CheckRun', input.id, `${owner}/${repo}`),
     head_sha: input.headSha,
     url: `${api}/actions/jobs/${input.id}`,
     html_url: input.htmlUrl,
