@@ -268,6 +268,7 @@ export const fullSuite: Required<inputs.CheckSuiteInput> = {
   app,
   headCommit: fullCommit,
   checkRunCount: 2,
+  repository: smallRepository,
   pullRequests: [checked],
 };
 export const smallWorkflowRun: inputs.WorkflowRunInput = {

@@ -1,5 +1,5 @@
 /** Inputs of what runs on a commit: check runs and suites, workflows, their runs and jobs. */
-import type { AccountInput, CommitInput, Id } from './inputs.js';
+import type { AccountInput, CommitInput, Id, RepositoryInput } from './inputs.js';
 
 export interface CheckRunInput {
   id: Id;
@@ -61,6 +61,8 @@ export interface CheckSuiteInput {
   app?: AppInput;
   headCommit?: CommitInput;
   checkRunCount?: number;
+  /** Told by the API and not by webhooks. */
+  repository?: RepositoryInput;
   pullRequests?: readonly CheckedPullRequestInput[];
 }
 

@@ -3,10 +3,10 @@ import type { JsonObject } from '../../forge.js';
 import { user } from './account.js';
 import type { ShapeBase } from './base.js';
 import { simpleCommit } from './commit.js';
-import { UNKNOWN_TIME } from './fields.js';
+import { given, UNKNOWN_TIME } from './fields.js';
 import type { AppInput, CheckedPullRequestInput, CheckRunInput, CheckSuiteInput } from './inputs.js';
 import { jsonId, nodeId } from './node-id.js';
-import { apiOf, pageOf } from './repository.js';
+import { apiOf, minimalRepository, pageOf } from './repository.js';
 
 /** On a forge without Apps every check comes from the forge's own pipelines. */
 const UNKNOWN_APP: AppInput = { id: 0, slug: 'forge', name: 'Forge' };
@@ -63,6 +63,7 @@ export function checkSuite(base: ShapeBase, owner: string, repo: string, input: 
     head_commit: simpleCommit(input.headSha, input.headCommit, input.createdAt ?? UNKNOWN_TIME),
     rerequestable: true,
     runs_rerequestable: true,
+    ...given({ repository: input.repository && minimalRepository(base, input.repository) }),
   };
 }
 

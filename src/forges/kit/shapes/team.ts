@@ -20,5 +20,7 @@ export function team(base: ShapeBase, input: TeamInput): JsonObject {
     repositories_url: `${url}/repos`,
     permission: 'pull',
     notification_setting: 'notifications_enabled',
+    type: 'organization',
+    parent: null,
   };
 }
