@@ -1,0 +1,129 @@
+import { z } from 'zod';
+import { segment } from '../../kit/native-client.js';
+import { notFound, type Route, type RouteContext, type RouteTable } from '../../kit/route.js';
+import { apiOf } from '../../kit/shapes/repository.js';
+import { read } from '../convert/read.js';
+import { accept, type Place, param, placeOf, projectAt } from './place.js';
+
+const level = z.looseObject({ access_level: z.number().nullish() });
+
+const nativeProtection = z.looseObject({
+  name: z.string(),
+  push_access_levels: z.array(level).nullish(),
+  merge_access_levels: z.array(level).nullish(),
+  allow_force_push: z.boolean().optional(),
+});
+type NativeProtection = z.output<typeof nativeProtection>;
+
+/** What GitLab cannot enforce is kept, so that an app reads back what it wrote. */
+const PROTECTION = 'branch_protection';
+const part = z.record(z.string(), z.unknown()).nullish();
+const wish = z.looseObject({
+  required_status_checks: part,
+  enforce_admins: z.boolean().nullish(),
+  required_pull_request_reviews: part,
+  restrictions: part,
+  allow_force_pushes: z.boolean().nullish(),
+});
+
+const NOBODY = 0;
+const MAINTAINER = 40;
+
+const pathOf = (place: Place, branch: string): string => `${place.api}/protected_branches/${segment(branch)}`;
+const keyOf = async (context: RouteContext, place: Place, branch: string): Promise<string> =>
+  `${(await projectAt(context, place.api)).id}:${branch}`;
+
+async function shown(context: RouteContext, place: Place, branch: string, native: NativeProtection) {
+  const kept = (await context.records.get(PROTECTION, await keyOf(context, place, branch)))?.data ?? {};
+  const url = `${apiOf(context.base, place.owner, place.repo)}/branches/${segment(branch)}/protection`;
+  const enabled = (value: boolean) => ({ enabled: value });
+  // Where nobody may push, changes come by merge request only.
+  const byMergeRequest = (native.push_access_levels ?? []).every(
+    (entry) => (entry.access_level ?? MAINTAINER) === NOBODY,
+  );
+  const reviews = kept.required_pull_request_reviews ?? (byMergeRequest ? {} : undefined);
+  return {
+    url,
+    ...(kept.required_status_checks !== null &&
+      kept.required_status_checks !== undefined && {
+        required_status_checks: { url: `${url}/required_status_checks`, ...(kept.required_status_checks as object) },
+      }),
+    ...(reviews !== undefined &&
+      reviews !== null && {
+        required_pull_request_reviews: {
+          url: `${url}/required_pull_request_reviews`,
+          dismiss_stale_reviews: false,
+          require_code_owner_reviews: false,
+          required_approving_review_count: 0,
+          ...(reviews as object),
+        },
+      }),
+    ...(kept.restrictions !== null && kept.restrictions !== undefined && { restrictions: kept.restrictions }),
+    enforce_admins: { url: `${url}/enforce_admins`, enabled: kept.enforce_admins === true },
+    required_linear_history: enabled(kept.required_linear_history === true),
+    allow_force_pushes: enabled(native.allow_force_push ?? false),
+    allow_deletions: enabled(false),
+    block_creations: enabled(false),
+    required_conversation_resolution: enabled(kept.required_conversation_resolution === true),
+    lock_branch: enabled(false),
+    allow_fork_syncing: enabled(false),
+    required_signatures: { url: `${url}/required_signatures`, enabled: false },
+  };
+}
+
+const get: Route = {
+  support: 'emulated',
+  retry: 'read',
+  source: 'protected_branches: GET /projects/:id/protected_branches/:name',
+  note: 'Rules that GitLab does not have are those that were written through Forgeway.',
+  async run(request, context) {
+    const place = placeOf(request);
+    const branch = param(request, 'branch');
+    const native = await context.native.find(pathOf(place, branch));
+    if (native === undefined) throw notFound('Branch not protected');
+    return { data: await shown(context, place, branch, read(nativeProtection, native, 'protected branch')) };
+  },
+};
+
+const put: Route = {
+  support: 'partial',
+  retry: 'idempotent',
+  source: 'protected_branches: DELETE /projects/:id/protected_branches/:name, POST /projects/:id/protected_branches',
+  note: 'Who may push and force pushes are set; required checks, review counts and restrictions to people are kept and not enforced.',
+  async run(request, context) {
+    const place = placeOf(request);
+    const branch = param(request, 'branch');
+    const body = accept('BranchProtection', wish, request.body);
+    const path = pathOf(place, branch);
+    // On GitLab Free a protection cannot be changed, only made anew.
+    if ((await context.native.find(path)) !== undefined) await context.native.send('DELETE', path);
+    const json = {
+      name: branch,
+      push_access_level: body.required_pull_request_reviews ? NOBODY : MAINTAINER,
+      merge_access_level: MAINTAINER,
+      allow_force_push: body.allow_force_pushes ?? false,
+    };
+    const { data } = await context.native.send('POST', `${place.api}/protected_branches`, { json });
+    await context.records.put(PROTECTION, await keyOf(context, place, branch), request.body);
+    return { data: await shown(context, place, branch, read(nativeProtection, data, 'protected branch')) };
+  },
+};
+
+const remove: Route = {
+  support: 'exact',
+  retry: 'idempotent',
+  source: 'protected_branches: DELETE /projects/:id/protected_branches/:name',
+  async run(request, context) {
+    const place = placeOf(request);
+    const branch = param(request, 'branch');
+    await context.native.send('DELETE', pathOf(place, branch));
+    await context.records.delete(PROTECTION, await keyOf(context, place, branch));
+    return { status: 204 };
+  },
+};
+
+export const branchProtection: RouteTable = {
+  'GET /repos/{owner}/{repo}/branches/{branch}/protection': get,
+  'PUT /repos/{owner}/{repo}/branches/{branch}/protection': put,
+  'DELETE /repos/{owner}/{repo}/branches/{branch}/protection': remove,
+};

@@ -1,0 +1,116 @@
+/** Check runs: kept as records of ours, and shown on GitLab as a commit status that leads to our page about the check. */
+import { z } from 'zod';
+import type { ForgeRecord } from '../../kit/records.js';
+import type { RouteContext } from '../../kit/route.js';
+import * as shape from '../../kit/shapes/check.js';
+import type { CheckRunInput } from '../../kit/shapes/check-inputs.js';
+import { id, read } from '../convert/read.js';
+import type { Place } from './place.js';
+
+export const CHECK_RUN = 'check_run';
+/** One suite of ours per commit. */
+export const CHECK_SUITE = 'check_suite';
+
+const conclusions = [
+  'success',
+  'failure',
+  'neutral',
+  'cancelled',
+  'skipped',
+  'timed_out',
+  'action_required',
+  'stale',
+] as const;
+const text = z.string().nullish();
+
+export const annotation = z.looseObject({
+  path: z.string(),
+  start_line: z.number(),
+  end_line: z.number(),
+  annotation_level: z.enum(['notice', 'warning', 'failure']),
+  message: z.string(),
+});
+
+export const fields = z.looseObject({
+  name: z.string().min(1).optional(),
+  head_sha: z.string().min(1).optional(),
+  details_url: text,
+  external_id: text,
+  status: z.enum(['queued', 'in_progress', 'completed']).optional(),
+  conclusion: z.enum(conclusions).nullish(),
+  started_at: text,
+  completed_at: text,
+  output: z.looseObject({ title: text, summary: text, text, annotations: z.array(annotation).optional() }).optional(),
+  actions: z.array(z.looseObject({ label: z.string(), description: z.string(), identifier: z.string() })).optional(),
+});
+
+const kept = fields.extend({
+  name: z.string(),
+  head_sha: z.string(),
+  status: z.enum(['queued', 'in_progress', 'completed']),
+  /** Numeric id of the project. */
+  project: id,
+  /** Record of the suite. */
+  suite: z.number(),
+});
+export type KeptCheck = z.output<typeof kept>;
+
+export const keyOf = (project: number | string, sha: string, rest: string): string => `${project}:${sha}:${rest}`;
+export const keptIn = (record: ForgeRecord): KeptCheck => read(kept, record.data, 'check run record');
+
+/** Record of our suite of a commit. */
+export async function suiteOf(context: RouteContext, project: number | string, sha: string): Promise<ForgeRecord> {
+  const key = keyOf(project, sha, '');
+  return (
+    (await context.records.get(CHECK_SUITE, key)) ??
+    context.records.put(CHECK_SUITE, key, { project: String(project), sha })
+  );
+}
+
+export function checkInput(record: ForgeRecord, check: KeptCheck): CheckRunInput {
+  return {
+    id: record.id,
+    name: check.name,
+    headSha: check.head_sha,
+    status: check.status,
+    conclusion: check.conclusion ?? null,
+    detailsUrl: check.details_url ?? null,
+    externalId: check.external_id ?? '',
+    startedAt: check.started_at ?? null,
+    completedAt: check.completed_at ?? null,
+    output: {
+      title: check.output?.title ?? null,
+      summary: check.output?.summary ?? null,
+      text: check.output?.text ?? null,
+      annotationCount: check.output?.annotations?.length ?? 0,
+    },
+    suiteId: check.suite,
+  };
+}
+
+export const shownCheck = (context: RouteContext, place: Place, record: ForgeRecord) => {
+  const input = checkInput(record, keptIn(record));
+  const page = context.checkRunUrl(record.id);
+  return shape.checkRun(context.base, place.owner, place.repo, {
+    ...input,
+    htmlUrl: page,
+    detailsUrl: input.detailsUrl ?? page,
+  });
+};
+
+/** What a check is worth as a commit status, which knows neither neutral nor skipped. */
+export function statusState(check: Pick<KeptCheck, 'status' | 'conclusion'>): string {
+  if (check.status === 'queued') return 'pending';
+  if (check.status === 'in_progress') return 'running';
+  switch (check.conclusion) {
+    case 'success':
+    case 'neutral':
+    case 'skipped':
+      return 'success';
+    case 'cancelled':
+    case 'stale':
+      return 'canceled';
+    default:
+      return 'failed';
+  }
+}

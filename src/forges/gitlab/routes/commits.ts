@@ -1,0 +1,177 @@
+import { z } from 'zod';
+import { segment } from '../../kit/native-client.js';
+import {
+  invalid,
+  notFound,
+  type Route,
+  type RouteContext,
+  type RouteRequest,
+  type RouteTable,
+} from '../../kit/route.js';
+import * as shape from '../../kit/shapes/commit.js';
+import { apiOf } from '../../kit/shapes/repository.js';
+import { commitInput, fileInput, type NativeCommit, nativeCommit, nativeDiff } from '../convert/commit.js';
+import { nativeProject } from '../convert/project.js';
+import { read } from '../convert/read.js';
+import { projectPath } from '../references.js';
+import { commitAt } from './commit-at.js';
+import { gitDiff, mailbox } from './patch.js';
+import { everything, type Place, page, param, placeOf, projectAt, slice } from './place.js';
+
+const input = (context: RouteContext, place: Place, commit: NativeCommit) =>
+  commitInput(commit, `${context.base.web}/${place.path}`);
+
+const shown = (context: RouteContext, place: Place, commit: NativeCommit) =>
+  shape.commit(context.base, place.owner, place.repo, input(context, place, commit));
+
+const list: Route = {
+  support: 'exact',
+  retry: 'read',
+  source: 'commits: GET /projects/:id/repository/commits',
+  async run(request, context) {
+    const place = placeOf(request);
+    const { sha, path, author, since, until } = request.query;
+    const { items, pages } = await page(request, context, `${place.api}/repository/commits`, nativeCommit, {
+      ref_name: sha,
+      path,
+      author,
+      since,
+      until,
+    });
+    return { data: items.map((commit) => shown(context, place, commit)), pages };
+  },
+};
+
+const diffText = (bytes: string, kind: 'diff' | 'patch') => ({
+  body: { contentType: `application/vnd.github.${kind}; charset=utf-8`, bytes },
+});
+
+const get: Route = {
+  support: 'exact',
+  retry: 'read',
+  source: 'commits: GET /projects/:id/repository/commits/:sha, GET .../diff',
+  async run(request, context) {
+    const place = placeOf(request);
+    const commit = await commitAt(context, place, param(request, 'ref'));
+    if (request.media === 'sha')
+      return { body: { contentType: 'application/vnd.github.sha; charset=utf-8', bytes: commit.id } };
+    if (request.media === 'patch') return diffText(await mailbox(context, place, [commit]), 'patch');
+    const diffs = await everything(context, `${place.api}/repository/commits/${commit.id}/diff`, nativeDiff);
+    if (request.media === 'diff') return diffText(diffs.map(gitDiff).join(''), 'diff');
+    const { items, pages } = slice(request.perPage === 30 ? { ...request, perPage: 300 } : request, diffs);
+    const files = items.map(fileInput);
+    const stats = commit.stats ?? {
+      additions: files.reduce((sum, file) => sum + file.additions, 0),
+      deletions: files.reduce((sum, file) => sum + file.deletions, 0),
+    };
+    const whole = { ...input(context, place, commit), stats, files };
+    return { data: shape.commit(context.base, place.owner, place.repo, whole), pages };
+  },
+};
+
+const comparison = z.looseObject({ commits: z.array(nativeCommit).nullish(), diffs: z.array(nativeDiff).nullish() });
+
+/** `owner:branch` of a fork, or a ref of this repository. */
+interface Side {
+  ref: string;
+  /** Project of the fork. */
+  project: number | string | undefined;
+}
+
+async function sideOf(context: RouteContext, place: Place, text: string): Promise<Side> {
+  const colon = text.indexOf(':');
+  const owner = text.slice(0, Math.max(0, colon));
+  if (colon < 0 || owner === place.owner) return { ref: text.slice(colon + 1), project: undefined };
+  const fork = await context.native.find(`/projects/${segment(projectPath(owner, place.repo))}`);
+  if (fork === undefined) throw notFound();
+  return { ref: text.slice(colon + 1), project: read(nativeProject, fork, 'project').id };
+}
+
+interface End {
+  commit: NativeCommit;
+  api: string;
+  /** Set for a fork, and for the other end of a comparison with one. */
+  project?: number | string;
+}
+
+/** What is in `to` and not in `from`. */
+async function between(context: RouteContext, from: End, to: End) {
+  const query = { from: from.commit.id, to: to.commit.id, straight: false, from_project_id: from.project };
+  return read(comparison, await context.native.get(`${to.api}/repository/compare`, query), 'comparison');
+}
+
+/** Names are parts of an address with a list in it, which a map of parameters cannot say. */
+async function mergeBase(context: RouteContext, from: End, to: End): Promise<NativeCommit | undefined> {
+  const refs = `refs[]=${segment(from.commit.id)}&refs[]=${segment(to.commit.id)}`;
+  const found = await context.native.find(`${to.api}/repository/merge_base?${refs}`);
+  return found === undefined ? undefined : read(nativeCommit, found, 'commit');
+}
+
+async function endsOf(request: RouteRequest, context: RouteContext, place: Place): Promise<{ from: End; to: End }> {
+  const [left, right, ...more] = param(request, 'basehead').split('...');
+  if (!left || !right || more.length > 0) throw invalid('Comparison', 'basehead', 'invalid');
+  const sides = await Promise.all([left, right].map((text) => sideOf(context, place, text)));
+  const isForked = sides.some((side) => side.project !== undefined);
+  const own = isForked ? (await projectAt(context, place.api)).id : undefined;
+  const [from, to] = await Promise.all(
+    sides.map(async (side): Promise<End> => {
+      const api = side.project === undefined ? place.api : `/projects/${side.project}`;
+      const commit = await commitAt(context, { ...place, api }, side.ref);
+      return { commit, api, project: side.project ?? own };
+    }),
+  );
+  return { from: from as End, to: to as End };
+}
+
+const compare: Route = {
+  support: 'exact',
+  retry: 'read',
+  source: 'repositories: GET /projects/:id/repository/compare, GET /projects/:id/repository/merge_base',
+  async run(request, context) {
+    const place = placeOf(request);
+    const { from, to } = await endsOf(request, context, place);
+    const [ahead, behind, base] = await Promise.all([
+      between(context, from, to),
+      between(context, to, from),
+      mergeBase(context, from, to),
+    ]);
+    if (base === undefined) throw notFound(`No common ancestor between ${from.commit.id} and ${to.commit.id}.`);
+    const diffs = ahead.diffs ?? [];
+    if (request.media === 'diff') return diffText(diffs.map(gitDiff).join(''), 'diff');
+    const commits = ahead.commits ?? [];
+    if (request.media === 'patch') return diffText(await mailbox(context, place, commits), 'patch');
+    const aheadBy = commits.length;
+    const behindBy = behind.commits?.length ?? 0;
+    const { items, pages } = slice(
+      request.query.page === undefined && request.page === 1 ? { ...request, perPage: 250 } : request,
+      commits,
+    );
+    const ends = `${from.commit.id}...${to.commit.id}`;
+    const url = `${apiOf(context.base, place.owner, place.repo)}/compare/${ends}`;
+    const page = `${context.base.web}/${place.path}/-/compare/${ends}`;
+    return {
+      data: {
+        url,
+        html_url: page,
+        permalink_url: page,
+        diff_url: `${page}.diff`,
+        patch_url: `${page}.patch`,
+        base_commit: shown(context, place, from.commit),
+        merge_base_commit: shown(context, place, base),
+        status: aheadBy > 0 ? (behindBy > 0 ? 'diverged' : 'ahead') : behindBy > 0 ? 'behind' : 'identical',
+        ahead_by: aheadBy,
+        behind_by: behindBy,
+        total_commits: aheadBy,
+        commits: items.map((commit) => shown(context, place, commit)),
+        files: diffs.map((diff) => shape.file(context.base, place.owner, place.repo, to.commit.id, fileInput(diff))),
+      },
+      pages,
+    };
+  },
+};
+
+export const commits: RouteTable = {
+  'GET /repos/{owner}/{repo}/commits': list,
+  'GET /repos/{owner}/{repo}/commits/{ref}': get,
+  'GET /repos/{owner}/{repo}/compare/{basehead}': compare,
+};

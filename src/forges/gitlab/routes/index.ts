@@ -1,0 +1,61 @@
+/** GitHub's requests on GitLab: one file per resource, joined into the table that the router reads. */
+import type { RouteTable } from '../../kit/route.js';
+import { actions } from './actions.js';
+import { assignees } from './assignees.js';
+import { branchProtection } from './branch-protection.js';
+import { branches } from './branches.js';
+import { checkSuites } from './check-suites.js';
+import { checks } from './checks.js';
+import { collaborators } from './collaborators.js';
+import { commits } from './commits.js';
+import { contents } from './contents.js';
+import { gitObjects } from './git-objects.js';
+import { issueComments } from './issue-comments.js';
+import { issues } from './issues.js';
+import { labels } from './labels.js';
+import { merges } from './merges.js';
+import { milestones } from './milestones.js';
+import { organizations } from './organizations.js';
+import { pulls } from './pulls.js';
+import { reactions } from './reactions.js';
+import { refs } from './refs.js';
+import { releases } from './releases.js';
+import { repos } from './repos.js';
+import { reviewComments } from './review-comments.js';
+import { reviewers } from './reviewers.js';
+import { reviews } from './reviews.js';
+import { search } from './search.js';
+import { statuses } from './statuses.js';
+import { timeline } from './timeline.js';
+import { users } from './users.js';
+
+export const routes: RouteTable = {
+  ...repos,
+  ...contents,
+  ...issues,
+  ...issueComments,
+  ...labels,
+  ...assignees,
+  ...milestones,
+  ...pulls,
+  ...merges,
+  ...reviewers,
+  ...reviews,
+  ...reviewComments,
+  ...statuses,
+  ...checks,
+  ...checkSuites,
+  ...commits,
+  ...branches,
+  ...branchProtection,
+  ...refs,
+  ...gitObjects,
+  ...releases,
+  ...collaborators,
+  ...organizations,
+  ...users,
+  ...reactions,
+  ...timeline,
+  ...search,
+  ...actions,
+};

@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import type { Route, RouteContext, RouteTable } from '../../kit/route.js';
+import * as shape from '../../kit/shapes/comment.js';
+import { commentInput, isComment, type NativeNote, nativeNote } from '../convert/note.js';
+import { read } from '../convert/read.js';
+import { toNativeText } from '../references.js';
+import { commentThread, notePlace, remember } from './comment-places.js';
+import { accept, idParam, type Place, page, placeOf, type Thread, threadOf } from './place.js';
+
+const text = z.looseObject({ body: z.string().min(1) });
+
+const shown = (context: RouteContext, place: Place, thread: Thread, note: NativeNote) =>
+  shape.issueComment(context.base, place.owner, place.repo, commentInput(note, notePlace(context, place, thread)));
+
+const list: Route = {
+  support: 'exact',
+  retry: 'read',
+  source: 'notes: GET /projects/:id/issues/:issue_iid/notes, GET /projects/:id/merge_requests/:merge_request_iid/notes',
+  async run(request, context) {
+    const place = placeOf(request);
+    const thread = threadOf(request, place);
+    const query = { sort: 'asc', order_by: 'created_at', activity_filter: 'only_comments' };
+    const { items, pages } = await page(request, context, `${thread.api}/notes`, nativeNote, query);
+    const since = request.query.since === undefined ? 0 : Date.parse(request.query.since);
+    const comments = items.filter((note) => isComment(note) && !(Date.parse(note.updated_at) < since));
+    await remember(context, thread, comments);
+    return { data: comments.map((note) => shown(context, place, thread, note)), pages };
+  },
+};
+
+const create: Route = {
+  support: 'exact',
+  retry: 'findable',
+  source:
+    'notes: POST /projects/:id/issues/:issue_iid/notes, POST /projects/:id/merge_requests/:merge_request_iid/notes',
+  async run(request, context) {
+    const place = placeOf(request);
+    const thread = threadOf(request, place);
+    const { body } = accept('IssueComment', text, request.body);
+    const answer = await context.native.send('POST', `${thread.api}/notes`, { json: { body: toNativeText(body) } });
+    const note = read(nativeNote, answer.data, 'note');
+    await remember(context, thread, [note]);
+    return { status: 201, data: shown(context, place, thread, note) };
+  },
+};
+
+const get: Route = {
+  support: 'emulated',
+  retry: 'read',
+  source: 'notes: GET /projects/:id/issues/:issue_iid/notes/:note_id',
+  note: 'GitHub names a comment by its id alone; where it stands is known once a list, an answer or an event showed it.',
+  async run(request, context) {
+    const place = placeOf(request);
+    const id = idParam(request, 'comment_id');
+    const thread = await commentThread(context, place, id);
+    const note = read(nativeNote, await context.native.get(`${thread.api}/notes/${id}`), 'note');
+    return { data: shown(context, place, thread, note) };
+  },
+};
+
+const update: Route = {
+  support: 'emulated',
+  retry: 'idempotent',
+  source: 'notes: PUT /projects/:id/issues/:issue_iid/notes/:note_id',
+  note: 'GitHub names a comment by its id alone; where it stands is known once a list, an answer or an event showed it.',
+  async run(request, context) {
+    const place = placeOf(request);
+    const id = idParam(request, 'comment_id');
+    const { body } = accept('IssueComment', text, request.body);
+    const thread = await commentThread(context, place, id);
+    const answer = await context.native.send('PUT', `${thread.api}/notes/${id}`, {
+      json: { body: toNativeText(body) },
+    });
+    return { data: shown(context, place, thread, read(nativeNote, answer.data, 'note')) };
+  },
+};
+
+const remove: Route = {
+  support: 'emulated',
+  retry: 'idempotent',
+  source: 'notes: DELETE /projects/:id/issues/:issue_iid/notes/:note_id',
+  note: 'GitHub names a comment by its id alone; where it stands is known once a list, an answer or an event showed it.',
+  async run(request, context) {
+    const id = idParam(request, 'comment_id');
+    const thread = await commentThread(context, placeOf(request), id);
+    await context.native.send('DELETE', `${thread.api}/notes/${id}`);
+    return { status: 204 };
+  },
+};
+
+export const issueComments: RouteTable = {
+  'GET /repos/{owner}/{repo}/issues/{issue_number}/comments': list,
+  'POST /repos/{owner}/{repo}/issues/{issue_number}/comments': create,
+  'GET /repos/{owner}/{repo}/issues/comments/{comment_id}': get,
+  'PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}': update,
+  'DELETE /repos/{owner}/{repo}/issues/comments/{comment_id}': remove,
+};

@@ -1,0 +1,221 @@
+/** GitHub's search language for issues, as far as GitLab's lists can answer it. */
+
+import { segment } from '../../kit/native-client.js';
+import { RouteFailure } from '../../kit/route.js';
+import { groupPath, projectPath, toNativeText } from '../references.js';
+import type { ThreadFilter } from './thread-list.js';
+
+interface Term {
+  name: string;
+  value: string;
+  negated: boolean;
+}
+
+/** @throws RouteFailure 422 naming the qualifier that GitLab cannot answer */
+const unsupported = (qualifier: string): never => {
+  throw new RouteFailure(422, `GitLab cannot search by ${qualifier}.`, {
+    errors: [{ resource: 'Search', field: 'q', code: 'invalid', message: `GitLab cannot search by ${qualifier}.` }],
+  });
+};
+
+/** Words, quoted words, and `name:value` with either. */
+function terms(q: string): { words: string[]; qualifiers: Term[] } {
+  const words: string[] = [];
+  const qualifiers: Term[] = [];
+  for (const [, minus, name, quoted, bare, text, word] of q.matchAll(
+    /(-?)(?:([a-z][a-z-]*):(?:"([^"]*)"|(\S+))|"([^"]*)"|(\S+))/gi,
+  )) {
+    if (name === undefined) {
+      if (minus || word === 'NOT' || word === 'OR') unsupported(minus ? '-word' : String(word));
+      if (word !== 'AND') words.push(text ?? word ?? '');
+    } else qualifiers.push({ name: name.toLowerCase(), value: quoted ?? bare ?? '', negated: minus === '-' });
+  }
+  return { words, qualifiers };
+}
+
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+
+/** A day is its first or its last moment, by what is asked. */
+const moment = (text: string, end: boolean): string =>
+  DAY.test(text) ? `${text}T${end ? '23:59:59' : '00:00:00'}Z` : text;
+
+/** `>=2024-01-01`, `<2024-01-01T10:00:00Z`, `2024-01-01..2024-02-01`, `2024-01-01`. */
+function range(name: string, value: string): { after?: string; before?: string } {
+  const [, from, to] = /^(\S+)\.\.(\S+)$/.exec(value) ?? [];
+  if (from !== undefined && to !== undefined)
+    return { ...(from !== '*' && { after: moment(from, false) }), ...(to !== '*' && { before: moment(to, true) }) };
+  const [, sign, at] = /^(>=|<=|>|<)?(\d{4}-\S+)$/.exec(value) ?? [];
+  if (at === undefined) return unsupported(`${name}:${value}`);
+  switch (sign) {
+    case '>=':
+      return { after: moment(at, false) };
+    case '>':
+      return { after: moment(at, true) };
+    case '<=':
+      return { before: moment(at, true) };
+    case '<':
+      return { before: moment(at, false) };
+    default:
+      return { after: moment(at, false), before: moment(at, true) };
+  }
+}
+
+interface Building {
+  scopes: string[];
+  kinds: Set<'issue' | 'merge_request'>;
+  states: ReadonlySet<'opened' | 'closed' | 'merged'>;
+  labels: string[];
+  notLabels: string[];
+  query: Record<string, string | number | undefined>;
+  pullQuery: Record<string, string | undefined>;
+  order: ThreadFilter['order'];
+  direction: ThreadFilter['direction'];
+}
+
+const onlyPulls = (building: Building): void => void building.kinds.delete('issue');
+
+const narrowTo =
+  (...states: ('opened' | 'closed' | 'merged')[]) =>
+  (building: Building): void => {
+    building.states = new Set(states.filter((state) => building.states.has(state)));
+  };
+const both =
+  (...steps: ((building: Building) => void)[]) =>
+  (building: Building): void => {
+    for (const step of steps) step(building);
+  };
+
+/** Values of `is:`, `type:` and `state:`. */
+const conditions: Readonly<Record<string, (building: Building) => void>> = {
+  pr: onlyPulls,
+  'pull-request': onlyPulls,
+  issue: ({ kinds }) => void kinds.delete('merge_request'),
+  open: narrowTo('opened'),
+  closed: narrowTo('closed', 'merged'),
+  merged: both(onlyPulls, narrowTo('merged')),
+  unmerged: both(onlyPulls, narrowTo('opened', 'closed')),
+  draft: both(onlyPulls, ({ pullQuery }) => {
+    pullQuery.wip = 'yes';
+  }),
+};
+
+function kindOrState(building: Building, { name, value }: Term): void {
+  const word = value.toLowerCase();
+  const condition = Object.hasOwn(conditions, word) ? conditions[word] : undefined;
+  if (condition === undefined) unsupported(`${name}:${value}`);
+  else condition(building);
+}
+
+const absent: Readonly<Record<string, string>> = { label: 'labels', assignee: 'assignee_id', milestone: 'milestone' };
+
+type Qualifier = (building: Building, term: Term) => void;
+
+const set =
+  (field: string): Qualifier =>
+  (building, { value, negated }) => {
+    building.query[negated ? `not[${field}]` : field] = value;
+  };
+const plain =
+  (apply: Qualifier): Qualifier =>
+  (building, term) => {
+    if (term.negated) unsupported(`-${term.name}`);
+    apply(building, term);
+  };
+const dated = (field: string) =>
+  plain((building, { name, value }) => {
+    const { after, before } = range(name, value);
+    if (after !== undefined) building.query[`${field}_after`] = after;
+    if (before !== undefined) building.query[`${field}_before`] = before;
+  });
+const ofPulls = (field: string) =>
+  plain((building, { value }) => {
+    onlyPulls(building);
+    building.pullQuery[field] = value;
+  });
+
+const qualifiers: Readonly<Record<string, Qualifier>> = {
+  repo: plain(({ scopes }, { value }) => {
+    const [owner = '', name = ''] = value.split('/');
+    scopes.push(`/projects/${segment(projectPath(owner, name))}`);
+  }),
+  org: plain(({ scopes }, { value }) => void scopes.push(`/groups/${segment(groupPath(value))}`)),
+  user: plain(({ scopes }, { value }) => void scopes.push(`/groups/${segment(groupPath(value))}`)),
+  is: plain(kindOrState),
+  type: plain(kindOrState),
+  state: plain(kindOrState),
+  label: ({ labels, notLabels }, { value, negated }) => {
+    // Commas are GitHub's "or", and GitLab's "and".
+    if (value.includes(',')) unsupported('label with a comma');
+    (negated ? notLabels : labels).push(value);
+  },
+  author: set('author_username'),
+  assignee: set('assignee_username'),
+  milestone: set('milestone'),
+  no: plain(({ query }, { name, value }) => {
+    const field = Object.hasOwn(absent, value) ? absent[value] : undefined;
+    if (field === undefined) unsupported(`${name}:${value}`);
+    else query[field] = 'None';
+  }),
+  created: dated('created'),
+  updated: dated('updated'),
+  in: plain(({ query }, { name, value }) => {
+    const where = value
+      .split(',')
+      .map((one) => (one === 'body' ? 'description' : one === 'title' ? one : unsupported(`${name}:${one}`)));
+    query.in = where.join(',');
+  }),
+  head: ofPulls('source_branch'),
+  base: ofPulls('target_branch'),
+  'review-requested': ofPulls('reviewer_username'),
+  draft: plain((building, { value }) => {
+    onlyPulls(building);
+    building.pullQuery.wip = value === 'true' ? 'yes' : 'no';
+  }),
+  archived: plain(({ query }, { value }) => {
+    if (value === 'false') query.non_archived = 'true';
+  }),
+  sort: plain((building, { name, value }) => {
+    const [, by, direction] = /^(created|updated)(?:-(asc|desc))?$/.exec(value) ?? [];
+    if (by === undefined) unsupported(`${name}:${value}`);
+    building.order = by === 'updated' ? 'updated_at' : 'created_at';
+    building.direction = direction === 'asc' ? 'asc' : 'desc';
+  }),
+};
+
+/** @throws RouteFailure 422 naming the qualifier that GitLab cannot answer */
+export function parseSearch(q: string, options: { sort?: string; order?: string }): ThreadFilter {
+  const { words, qualifiers: used } = terms(q);
+  const building: Building = {
+    scopes: [],
+    kinds: new Set(['issue', 'merge_request']),
+    states: new Set(['opened', 'closed', 'merged']),
+    labels: [],
+    notLabels: [],
+    query: {},
+    pullQuery: {},
+    order: 'created_at',
+    direction: 'desc',
+  };
+  for (const term of used) {
+    const apply = Object.hasOwn(qualifiers, term.name) ? qualifiers[term.name] : undefined;
+    if (apply === undefined) unsupported(term.name);
+    else apply(building, term);
+  }
+  if (options.sort !== undefined)
+    qualifiers.sort?.(building, { name: 'sort', value: `${options.sort}-${options.order ?? 'desc'}`, negated: false });
+  const { labels, notLabels, query } = building;
+  return {
+    scopes: building.scopes.length > 0 ? building.scopes : [''],
+    kinds: [...building.kinds],
+    states: [...building.states],
+    query: {
+      ...query,
+      labels: labels.length > 0 ? labels.join(',') : query.labels,
+      'not[labels]': notLabels.length > 0 ? notLabels.join(',') : undefined,
+      search: words.length > 0 ? toNativeText(words.join(' ')) : undefined,
+    },
+    pullQuery: building.pullQuery,
+    order: building.order,
+    direction: building.direction,
+  };
+}

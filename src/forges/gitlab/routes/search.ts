@@ -1,0 +1,25 @@
+import { invalid, type Route, type RouteTable } from '../../kit/route.js';
+import { parseSearch } from './search-query.js';
+import { listThreads } from './thread-list.js';
+
+/** GitHub shows no more, whatever there is. */
+const MOST = 1000;
+
+const issues: Route = {
+  support: 'emulated',
+  retry: 'read',
+  source:
+    'issues: GET /projects/:id/issues, GET /groups/:id/issues; merge_requests: GET /projects/:id/merge_requests, GET /groups/:id/merge_requests',
+  note: 'The qualifiers that GitLab can answer; any other is refused by name (422).',
+  async run(request, context) {
+    const { q, sort, order } = request.query;
+    if (!q?.trim()) throw invalid('Search', 'q', 'missing_field');
+    if (request.page * request.perPage > MOST)
+      throw invalid('Search', 'page', 'invalid', 'Only the first 1000 search results are available');
+    const { items, total, pages } = await listThreads(context, parseSearch(q, { sort, order }), request);
+    const shown = items.map((item) => ({ ...item, score: 1 }));
+    return { data: { total_count: total, incomplete_results: false, items: shown }, pages };
+  },
+};
+
+export const search: RouteTable = { 'GET /search/issues': issues };

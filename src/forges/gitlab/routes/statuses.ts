@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { segment } from '../../kit/native-client.js';
+import { type Route, type RouteContext, RouteFailure, type RouteRequest, type RouteTable } from '../../kit/route.js';
+import * as shapeRepository from '../../kit/shapes/repository.js';
+import * as shape from '../../kit/shapes/status.js';
+import { repositoryInput } from '../convert/project.js';
+import { read } from '../convert/read.js';
+import { type NativeStatus, nativeState, nativeStatus, shortened, statusInput } from '../convert/status.js';
+import { commitAt, shaAt } from './commit-at.js';
+import { accept, everything, type Place, param, placeOf, projectAt, slice } from './place.js';
+
+const wish = z.looseObject({
+  state: z.enum(['pending', 'success', 'failure', 'error']),
+  context: z.string().min(1).default('default'),
+  description: z.string().nullish(),
+  target_url: z.string().nullish(),
+});
+
+export interface StatusWish {
+  state: string;
+  name: string;
+  description?: string;
+  targetUrl?: string;
+}
+
+/** Of one commit, newest first; of each name the newest unless `all`. */
+async function statusesOf(context: RouteContext, place: Place, sha: string, all: boolean): Promise<NativeStatus[]> {
+  const path = `${place.api}/repository/commits/${segment(sha)}/statuses`;
+  const found = await everything(context, path, nativeStatus, { all });
+  return found.sort((a, b) => Number(BigInt(b.id) - BigInt(a.id)));
+}
+
+const UNFINISHED: ReadonlySet<string> = new Set(['pending', 'running']);
+
+/**
+ * Sets a commit's status. GitLab refuses to set `pending` or `running` where the status is on its way already: then the
+ * one that is there is what was wished for.
+ * @throws RouteFailure
+ */
+export async function setStatus(
+  context: RouteContext,
+  place: Place,
+  sha: string,
+  wished: StatusWish,
+): Promise<NativeStatus> {
+  const name = shortened(wished.name);
+  const target = wished.targetUrl;
+  const json = {
+    state: wished.state,
+    name,
+    description: wished.description === undefined ? undefined : shortened(wished.description),
+    // A cut address leads nowhere: none is better.
+    target_url: target !== undefined && target.length <= 255 ? target : undefined,
+  };
+  try {
+    const answer = await context.native.send('POST', `${place.api}/statuses/${segment(sha)}`, { json });
+    return read(nativeStatus, answer.data, 'status');
+  } catch (error) {
+    if (!(error instanceof RouteFailure) || error.status !== 422 || !UNFINISHED.has(wished.state)) throw error;
+    const there = (await statusesOf(context, place, sha, false)).find((status) => status.name === name);
+    if (there === undefined || !UNFINISHED.has(there.status)) throw error;
+    return there;
+  }
+}
+
+const create: Route = {
+  support: 'exact',
+  retry: 'findable',
+  source: 'commits: POST /projects/:id/statuses/:sha',
+  note: 'GitLab has one word for failure and error, and cuts names and descriptions at 255 characters.',
+  async run(request, context) {
+    const place = placeOf(request);
+    const body = accept('Status', wish, request.body);
+    const status = await setStatus(context, place, param(request, 'sha'), {
+      state: nativeState[body.state],
+      name: body.context,
+      description: body.description ?? undefined,
+      targetUrl: body.target_url ?? undefined,
+    });
+    return { status: 201, data: shape.commitStatus(context.base, place.owner, place.repo, statusInput(status)) };
+  },
+};
+
+async function shown(request: RouteRequest, context: RouteContext, all: boolean) {
+  const place = placeOf(request);
+  const sha = await shaAt(context, place, param(request, 'ref'));
+  const statuses = await statusesOf(context, place, sha, all);
+  return {
+    place,
+    sha,
+    statuses: statuses.map((status) => shape.commitStatus(context.base, place.owner, place.repo, statusInput(status))),
+  };
+}
+
+const list: Route = {
+  support: 'exact',
+  retry: 'read',
+  source: 'commits: GET /projects/:id/repository/commits/:sha/statuses',
+  note: 'Jobs of GitLab CI are statuses too.',
+  async run(request, context) {
+    const { items, pages } = slice(request, (await shown(request, context, true)).statuses);
+    return { data: items, pages };
+  },
+};
+
+const combined: Route = {
+  support: 'exact',
+  retry: 'read',
+  source: 'commits: GET /projects/:id/repository/commits/:sha/statuses',
+  note: 'Jobs of GitLab CI are statuses too.',
+  async run(request, context) {
+    const { place, sha, statuses } = await shown(request, context, false);
+    // Without statuses nobody has looked whether there is such a commit.
+    if (statuses.length === 0) await commitAt(context, place, sha);
+    const project = await projectAt(context, place.api);
+    const repository = shapeRepository.minimalRepository(context.base, repositoryInput(project));
+    const whole = shape.combinedStatus(context.base, repository, sha, statuses);
+    const { items, pages } = slice(request, Array.isArray(whole.statuses) ? whole.statuses : []);
+    return { data: { ...whole, statuses: items }, pages };
+  },
+};
+
+export const statuses: RouteTable = {
+  'POST /repos/{owner}/{repo}/statuses/{sha}': create,
+  'GET /repos/{owner}/{repo}/commits/{ref}/statuses': list,
+  'GET /repos/{owner}/{repo}/commits/{ref}/status': combined,
+};

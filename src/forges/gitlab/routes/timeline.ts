@@ -1,0 +1,90 @@
+/** What happened to an issue: GitLab keeps it in four lists. */
+import type { JsonObject } from '../../forge.js';
+import type { Route, RouteContext, RouteRequest, RouteTable } from '../../kit/route.js';
+import { userOrGhost } from '../../kit/shapes/account.js';
+import * as shape from '../../kit/shapes/comment.js';
+import { nodeId } from '../../kit/shapes/node-id.js';
+import { apiOf } from '../../kit/shapes/repository.js';
+import { commentInput, isComment, nativeNote } from '../convert/note.js';
+import { time } from '../convert/read.js';
+import { eventName, type NativeResourceEvent, nativeResourceEvent } from '../convert/resource-event.js';
+import { accountOrNull } from '../convert/user.js';
+import { notePlace, remember } from './comment-places.js';
+import { everything, type Place, placeOf, slice, type Thread, threadOf } from './place.js';
+
+const lists = ['resource_label_events', 'resource_milestone_events', 'resource_state_events'] as const;
+
+function shown(context: RouteContext, place: Place, list: string, event: NativeResourceEvent): JsonObject[] {
+  const name = eventName(event);
+  if (name === undefined) return [];
+  const { label, milestone } = event;
+  // The three lists count their events each from 1.
+  const id = `${list}:${event.id}`;
+  return [
+    {
+      id: event.id,
+      node_id: nodeId('IssueEvent', id),
+      url: `${apiOf(context.base, place.owner, place.repo)}/issues/events/${event.id}`,
+      actor: userOrGhost(context.base, accountOrNull(event.user)),
+      event: name,
+      commit_id: null,
+      commit_url: null,
+      created_at: time(event.created_at),
+      performed_via_github_app: null,
+      ...(label && { label: { name: label.name, color: (label.color ?? '#ededed').replace('#', '').toLowerCase() } }),
+      ...(milestone && { milestone: { title: milestone.title } }),
+    },
+  ];
+}
+
+async function events(context: RouteContext, place: Place, thread: Thread): Promise<JsonObject[]> {
+  const found = await Promise.all(
+    lists.map(async (list) =>
+      (await everything(context, `${thread.api}/${list}`, nativeResourceEvent)).flatMap((event) =>
+        shown(context, place, list, event),
+      ),
+    ),
+  );
+  return found.flat();
+}
+
+async function comments(context: RouteContext, place: Place, thread: Thread): Promise<JsonObject[]> {
+  const query = { sort: 'asc', order_by: 'created_at', activity_filter: 'only_comments' };
+  const notes = (await everything(context, `${thread.api}/notes`, nativeNote, query)).filter(isComment);
+  await remember(context, thread, notes);
+  return notes.map((note) => {
+    const comment = shape.issueComment(
+      context.base,
+      place.owner,
+      place.repo,
+      commentInput(note, notePlace(context, place, thread)),
+    );
+    return { ...comment, event: 'commented', actor: comment.user };
+  });
+}
+
+const byTime = (a: JsonObject, b: JsonObject): number =>
+  Date.parse(String(a.created_at)) - Date.parse(String(b.created_at));
+
+const route = (withComments: boolean): Route => ({
+  support: 'emulated',
+  retry: 'read',
+  source:
+    'resource_label_events, resource_milestone_events, resource_state_events: GET /projects/:id/(issues|merge_requests)/:iid/resource_..._events; notes: GET',
+  note: 'Labels, milestones, states and comments; GitLab keeps the rest as text only.',
+  async run(request: RouteRequest, context: RouteContext) {
+    const place = placeOf(request);
+    const thread = threadOf(request, place);
+    const [happened, said] = await Promise.all([
+      events(context, place, thread),
+      withComments ? comments(context, place, thread) : [],
+    ]);
+    const { items, pages } = slice(request, [...happened, ...said].sort(byTime));
+    return { data: items, pages };
+  },
+});
+
+export const timeline: RouteTable = {
+  'GET /repos/{owner}/{repo}/issues/{issue_number}/timeline': route(true),
+  'GET /repos/{owner}/{repo}/issues/{issue_number}/events': route(false),
+};
