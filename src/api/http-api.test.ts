@@ -1,7 +1,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { createCheckRunLinks } from '../accounts/check-run-links.js';
 import { createLogger } from '../lib/logger.js';
+import type { Store } from '../store/database.js';
 import type { Check } from './health.js';
 import type { HomeState } from './home-page.js';
 import { createHttpApi } from './http-api.js';
@@ -10,6 +12,30 @@ const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
+
+const links = createCheckRunLinks(Buffer.alloc(32, 7));
+const organizationId = '0b1c2d3e-0000-4000-8000-00000000abcd';
+/** Knows record 12 of one organization. */
+const checkStore = {
+  tenant: (organization: string, run: (tx: unknown) => Promise<unknown>) =>
+    run({
+      query: async (_text: string, [id]: [bigint]) => ({
+        rows: organization === organizationId && id === 12n ? [{ data: kept }] : [],
+      }),
+    }),
+} as unknown as Store;
+const kept = {
+  name: 'lint <b>all</b>',
+  head_sha: 'abc123',
+  status: 'completed',
+  conclusion: 'action_required',
+  details_url: 'javascript:alert(1)',
+  output: {
+    title: '2 problems',
+    summary: '<script>alert(1)</script>',
+    annotations: [{ path: 'a.ts', start_line: 3, annotation_level: 'failure', message: 'no "any"' }],
+  },
+};
 
 async function start(checks: Check[], home?: Partial<HomeState>, failing = false): Promise<string> {
   const api = await createHttpApi({
@@ -21,6 +47,7 @@ async function start(checks: Check[], home?: Partial<HomeState>, failing = false
       },
     },
     home: async () => ({ version: '1', missing: [], webhookUrl: 'http://x/api', previews: true, ...home }),
+    checkRuns: { store: checkStore, links },
     log: createLogger({ level: 'silent', format: 'json' }),
   });
   const server = createServer((request, response) => api.handle(request, response));
@@ -63,5 +90,29 @@ describe('the HTTP API', () => {
     expect(page).toContain('Setup mode');
     expect(page).toContain('APP_ID');
     expect(page).not.toContain('<b>Id');
+  });
+
+  it('shows what an app wrote about a check, to whoever has the link, and runs none of it', async () => {
+    const url = await start([]);
+    const answer = await fetch(`${url}${links.pathOf(organizationId, 12)}`);
+    const page = await answer.text();
+    expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
+    for (const text of [
+      'lint &#60;b&#62;all',
+      'action required: 2 problems',
+      '&#60;script&#62;',
+      'a.ts:3',
+      'no &#34;any&#34;',
+    ])
+      expect(page).toContain(text);
+    expect(page).not.toMatch(/<script|javascript:/);
+  });
+
+  it('answers 404 for a link that was made up or changed, and for a record that is gone', async () => {
+    const url = await start([]);
+    const good = links.pathOf(organizationId, 12);
+    const other = createCheckRunLinks(Buffer.alloc(32, 8)).pathOf(organizationId, 12);
+    const changed = [good.replace('.12.', '.13.'), `${good}0`, '/checks/12', other, links.pathOf(organizationId, 13)];
+    for (const path of changed) expect((await fetch(url + path)).status).toBe(404);
   });
 });

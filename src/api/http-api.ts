@@ -3,12 +3,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import fastify, { type FastifyInstance } from 'fastify';
 import { ForgewayError } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
+import { addCheckRunPage } from './check-run-page.js';
 import { addHealthRoutes, type HealthOptions } from './health.js';
 import { type HomeState, homePage } from './home-page.js';
+import { sendPage } from './page.js';
 
 export interface HttpApiOptions {
   health: HealthOptions;
   home(): Promise<HomeState>;
+  checkRuns: Parameters<typeof addCheckRunPage>[1];
   log: Logger;
 }
 
@@ -36,13 +39,8 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   const app = fastify({ logger: false, genReqId: () => randomUUID(), bodyLimit: 1024 * 1024 });
   addErrorAnswers(app, options.log);
   addHealthRoutes(app, options.health);
-  app.get('/', async (_request, reply) =>
-    reply
-      .header('content-type', 'text/html; charset=utf-8')
-      .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-      .header('x-content-type-options', 'nosniff')
-      .send(homePage(await options.home())),
-  );
+  app.get('/', async (_request, reply) => sendPage(reply, homePage(await options.home())));
+  addCheckRunPage(app, options.checkRuns);
   await app.ready();
   return {
     handle: (request, response) => app.routing(request, response),

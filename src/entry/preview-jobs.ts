@@ -30,6 +30,7 @@ export function openPreviewDriver(config: Config, log: Logger): Promise<PreviewD
     limits: { memoryMb: config.previewMemoryMb, processes: config.previewProcesses, diskMb: config.previewDiskMb },
     buildTimeoutMs: config.previewBuildTimeoutSeconds * 1_000,
     readyTimeoutMs: config.previewReadyTimeoutSeconds * 1_000,
+    buildNetwork: config.previewBuildNetwork,
     log,
   });
 }

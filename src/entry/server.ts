@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { AggregatorRegistry } from 'prom-client';
 import type { Check } from '../api/health.js';
+import { createCheckRunLinks } from '../accounts/check-run-links.js';
 import { createHttpApi } from '../api/http-api.js';
 import { type Config, githubOrigin } from '../config/config.js';
 import { variables } from '../config/variables.js';
@@ -145,6 +146,7 @@ async function start(config: Config, log: Logger, ends: (() => Promise<unknown>)
         return { contentType: merged.contentType, text: await merged.metrics() };
       },
     },
+    checkRuns: { store, links: createCheckRunLinks(masterKey) },
     home: async () => ({
       version: version(),
       missing: missingForSetup(config).map((key) => ({

@@ -9,6 +9,7 @@ import { createMetrics } from '../lib/metrics.js';
 import { openStore } from '../store/database.js';
 import { openDatabase } from '../store/open-database.js';
 import { createBridge } from '../translate/bridge.js';
+import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
 import { defaultAppCredentials } from './default-app.js';
 import { startFeatureJobs } from './feature-jobs.js';
 import { shutdownRequested } from './shutdown.js';
@@ -79,6 +80,8 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     apps,
     store,
     masterKey: opened.masterKey,
+    gitFor: gitObjectsFor(config),
+    checkRunUrl: checkRunUrls(config, opened.masterKey),
     log,
     metrics,
   });

@@ -56,9 +56,9 @@ export interface BridgeOptions {
   /** Opens the sealed tokens of connections. Without it only the App of the environment can be spoken for. */
   masterKey?: Buffer;
   /** Where objects that a forge's API cannot write are kept until they are pushed. */
-  gitFor?(credential: Credential): GitObjects;
+  gitFor?(credential: Credential): GitObjects | undefined;
   /** Web address of our page about a check run. */
-  checkRunUrl?(recordId: number): string | undefined;
+  checkRunUrl?(organizationId: string, recordId: number): string | undefined;
   /** Opened as the worker. */
   store: Store;
   log: Logger;

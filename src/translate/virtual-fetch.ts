@@ -42,9 +42,9 @@ export interface VirtualFetchOptions {
   /** The one way out to a forge. */
   fetchFor(credential: Credential): Fetch;
   /** Git objects of this connection's forge; undefined where git is not available. */
-  gitFor?(credential: Credential): GitObjects;
+  gitFor?(credential: Credential): GitObjects | undefined;
   /** Web address of our page about a check run; undefined without PUBLIC_URL. */
-  checkRunUrl?(recordId: number): string | undefined;
+  checkRunUrl?(organizationId: string, recordId: number): string | undefined;
   loops: LoopTraces;
 }
 
@@ -95,7 +95,7 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
       records: createRecords(o.store, { organizationId, forge: forge.id, host }),
       ...(git && { git }),
       account,
-      checkRunUrl: (id) => o.checkRunUrl?.(id),
+      checkRunUrl: (id) => o.checkRunUrl?.(organizationId, id),
       clock: o.clock ?? systemClock,
       log: o.log.child({ forge: forge.id, host }),
       github: (route, parameters) => ask(virtual, route, parameters),

@@ -1,0 +1,43 @@
+/** What our plain pages share: escaping, style, headers. They need no script and load nothing. */
+import type { FastifyReply } from 'fastify';
+
+export const escapeHtml = (text: string): string =>
+  text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+
+const style = `
+  :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+  body { max-width: 42rem; margin: 4rem auto; padding: 0 1rem; }
+  h1 { font-size: 1.5rem; margin-bottom: .25rem; overflow-wrap: anywhere; }
+  h2 { font-size: 1.1rem; margin-top: 2rem; }
+  code { font: .95em ui-monospace, monospace; overflow-wrap: anywhere; }
+  pre { font: .9em/1.5 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+  table { border-collapse: collapse; width: 100%; }
+  th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); overflow-wrap: anywhere; }
+  dt { margin-top: 1rem; font-weight: 600; }
+  dd { margin: 0; }
+  .state { padding: .75rem 1rem; border-left: 4px solid; border-radius: 4px; background: color-mix(in srgb, currentColor 6%, transparent); }
+  a { color: LinkText; }
+`;
+
+/** A whole document. `body` is HTML that is safe already; `title` is text. */
+export function page(title: string, body: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(title)}</title><style>${style}</style></head>
+<body><main>
+${body}
+</main></body>
+</html>
+`;
+}
+
+/** Sends a page that may run nothing and be framed by nobody. */
+export function sendPage(reply: FastifyReply, html: string): FastifyReply {
+  return reply
+    .header('content-type', 'text/html; charset=utf-8')
+    .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+    .header('x-content-type-options', 'nosniff')
+    .header('referrer-policy', 'no-referrer')
+    .send(html);
+}
