@@ -43,7 +43,7 @@ async function translated(delivery: Native, ports = portsOf(delivery)) {
 /** Addresses follow from the rest; they are proven by themselves and would make up two thirds of the golden files. */
 const withoutAddresses = (value: unknown): unknown =>
   JSON.parse(
-    JSON.stringify(value, (key, inner: unknown) => (/(?:^|_)url$|^node_id$|^_links$/.test(key) ? undefined : inner)),
+    JSON.stringify(value, (key, inner: unknown) => (/(?:^|_)url$|node_id$|^_links$/.test(key) ? undefined : inner)),
   );
 
 const only = async (delivery: Native, ports?: TranslatePorts) => {

@@ -1,7 +1,7 @@
 /** The forge's words for what somebody may do in a repository, and GitHub's. */
 
 /** GitHub's words, weakest first. */
-export type Permission = 'none' | 'read' | 'write' | 'admin';
+type Permission = 'none' | 'read' | 'write' | 'admin';
 
 const PERMISSIONS: Readonly<Record<string, Permission>> = {
   none: 'none',

@@ -1,10 +1,11 @@
+import type { z } from 'zod';
 import type { CommentInput, RepositoryInput, ReviewCommentInput } from '../../kit/shapes/inputs.js';
 import { nativeComment, nativeReviewComment, read } from '../schema.js';
 import { associationOf } from './association.js';
 import { time } from './time.js';
 import { accountIfTold } from './user.js';
 
-type NativeComment = ReturnType<typeof read<typeof nativeComment>>;
+type NativeComment = z.output<typeof nativeComment>;
 
 /** The issue or pull request that a comment's addresses name, as `…/issues/12` or `…/pulls/12`; undefined without one. */
 export function numberOfComment(native: unknown): number | undefined {

@@ -80,6 +80,6 @@ export function fileInput(native: unknown): FileInput {
 }
 
 /** The files of a list, without what is none. Never throws. */
-export function fileInputs(native: readonly unknown[]): FileInput[] {
+function fileInputs(native: readonly unknown[]): FileInput[] {
   return native.filter((entry) => nativeFile.safeParse(entry).success).map(fileInput);
 }

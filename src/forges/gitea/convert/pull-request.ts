@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import type { PullRequestInput, RepositoryInput, SideInput } from '../../kit/shapes/inputs.js';
 import { nativePullRequest, read } from '../schema.js';
 import { associationOf } from './association.js';
@@ -13,7 +14,7 @@ const DRAFT_PREFIX = /^\s*(?:wip:|\[wip\])/i;
 /** Servers before 1.22 do not say `draft`: there the title is all there is. */
 export const isDraftTitle = (title: string): boolean => DRAFT_PREFIX.test(title);
 
-type NativeSide = ReturnType<typeof read<typeof nativePullRequest>>['head'];
+type NativeSide = z.output<typeof nativePullRequest>['head'];
 
 function sideInput(side: NativeSide, repository: RepositoryInput | null): SideInput {
   // A deleted branch is told as the ref that keeps its commits; its name then stands in the label only.

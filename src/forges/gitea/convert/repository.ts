@@ -1,7 +1,8 @@
-import type { RepositoryInput } from '../../kit/shapes/inputs.js';
-import { nativeRepository, nativeUser, read } from '../schema.js';
+import type { z } from 'zod';
+import type { AccountInput, RepositoryInput } from '../../kit/shapes/inputs.js';
+import { nativeRepository, read } from '../schema.js';
 import { time } from './time.js';
-import { accountInput } from './user.js';
+import { accountIfTold, accountInput } from './user.js';
 
 /**
  * `internal` is a public repository of a private organization: its members see it and nobody else.
@@ -10,10 +11,21 @@ import { accountInput } from './user.js';
  */
 export function repositoryInput(native: unknown): RepositoryInput {
   const repository = read('repository', nativeRepository, native);
+  return fromNative(repository, accountInput(repository.owner));
+}
+
+/** The same, or undefined where there is no repository that can be read: a fork that is gone. Never throws. */
+export function repositoryIfTold(native: unknown): RepositoryInput | undefined {
+  const repository = nativeRepository.safeParse(native);
+  const owner = repository.success ? accountIfTold(repository.data.owner) : undefined;
+  return repository.success && owner !== undefined ? fromNative(repository.data, owner) : undefined;
+}
+
+function fromNative(repository: z.output<typeof nativeRepository>, owner: AccountInput): RepositoryInput {
   const { permissions } = repository;
   return {
     id: repository.id,
-    owner: accountInput(repository.owner),
+    owner,
     name: repository.name,
     htmlUrl: repository.html_url ?? '',
     description: repository.description || null,
@@ -50,12 +62,4 @@ export function repositoryInput(native: unknown): RepositoryInput {
       },
     }),
   };
-}
-
-/** The same, or undefined where there is no repository that can be read: a fork that is gone. Never throws. */
-export function repositoryIfTold(native: unknown): RepositoryInput | undefined {
-  const repository = nativeRepository.safeParse(native);
-  return repository.success && nativeUser.safeParse(repository.data.owner).success
-    ? repositoryInput(native)
-    : undefined;
 }

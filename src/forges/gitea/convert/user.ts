@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import type { AccountInput, Id } from '../../kit/shapes/inputs.js';
 import { nativeTeam, nativeUser, read } from '../schema.js';
 
@@ -10,7 +11,16 @@ const BOT_LOGIN = /\[bot\]$|^(?:gitea|forgejo)-actions$/i;
  * @throws ForgewayError FORGEWAY_PAYLOAD_INVALID
  */
 export function accountInput(native: unknown, type?: AccountInput['type']): AccountInput {
-  const user = read('user', nativeUser, native);
+  return fromNative(read('user', nativeUser, native), type);
+}
+
+/** The same, or undefined where there is no account that can be read. Never throws. */
+export function accountIfTold(native: unknown): AccountInput | undefined {
+  const user = nativeUser.safeParse(native);
+  return user.success ? fromNative(user.data) : undefined;
+}
+
+function fromNative(user: z.output<typeof nativeUser>, type?: AccountInput['type']): AccountInput {
   const login = user.login || user.username;
   return {
     id: user.id,
@@ -23,11 +33,6 @@ export function accountInput(native: unknown, type?: AccountInput['type']): Acco
     type: type ?? (SERVER_ACCOUNTS.has(String(user.id)) || BOT_LOGIN.test(login ?? '') ? 'Bot' : 'User'),
     siteAdmin: user.is_admin ?? false,
   };
-}
-
-/** The same, or undefined where there is no account that can be read. Never throws. */
-export function accountIfTold(native: unknown): AccountInput | undefined {
-  return nativeUser.safeParse(native).success ? accountInput(native) : undefined;
 }
 
 /** The accounts of a list, without what is none. Undefined when there is no list. */

@@ -27,7 +27,7 @@ function closedTimes(t: Translation, input: { state: string; closedAt?: string |
 /** One delivery may say that a milestone was replaced: between its two events there is none. */
 const milestoneOf = (t: Translation) => (t.event.action === 'demilestoned' ? { milestone: null } : {});
 
-export function issueOf(t: Translation): IssueInput {
+function issueOf(t: Translation): IssueInput {
   const native = part(t.payload, 'issue');
   const input = issueInput(native, t.repository);
   const isPull = t.payload.is_pull === true || input.pullRequest !== undefined;
