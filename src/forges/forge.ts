@@ -4,7 +4,8 @@
  */
 import type { ForgeAdministration } from './administration.js';
 import type { ForgeEndpoint } from './endpoint.js';
-import type { GitHubRequest, RouteTable } from './kit/route.js';
+import type { ForgeFake, ForgeFakeOptions } from './kit/fake/forge-fake.js';
+import type { GitHubRequest, RouteTable, Support } from './kit/route.js';
 import type { ShapeBase } from './kit/shapes/base.js';
 
 /** Header names in lower case, as node:http gives them. */
@@ -89,6 +90,21 @@ export interface TranslatePorts {
   wanted: ReadonlySet<string>;
 }
 
+/**
+ * How well a forge gives an event, by GitHub's name with an action (`pull_request.opened`) or without one (`push`), where
+ * it is the same for all. What has no row is never sent.
+ */
+export type EventSupport = Readonly<
+  Record<
+    string,
+    {
+      support: Support;
+      /** Why it is partial or emulated, in one sentence; required for `partial`. */
+      note?: string;
+    }
+  >
+>;
+
 export interface ForgeDescriptor {
   /** Stable id, stored in `forge` columns and used in webhook paths. */
   id: string;
@@ -131,6 +147,10 @@ export interface ForgeDescriptor {
   cloudUrl?: string;
   /** GitHub's requests on this forge; absent on GitHub itself, whose API is spoken already. */
   routes?: RouteTable;
+  /** Which of GitHub's events it gives; absent on GitHub itself, which gives them all. */
+  eventSupport?: EventSupport;
+  /** A stateful double of an instance on loopback, for tests, the demo and `forgeway app test`. */
+  startFake?(options: ForgeFakeOptions): Promise<ForgeFake>;
   /** Connecting an instance with a token: who am I, what may I do, which repositories, their webhooks. */
   administration?: ForgeAdministration;
   /** `username` of git over HTTPS when the password is a token. */
