@@ -195,6 +195,7 @@ export interface HookOfConnection {
   target: string;
   /** The forge's own id of it; null when creating it did not succeed. */
   remoteHookId: string | null;
+  confidential: boolean;
 }
 
 export const targetName = (target: HookTarget): string =>
@@ -212,7 +213,7 @@ export function targetOf({ scope, target }: Pick<HookOfConnection, 'scope' | 'ta
 }
 
 const HOOK_COLUMNS = `id, forge, host, connection_id AS "connectionId", scope, coalesce(target, '') AS target,
-  remote_hook_id AS "remoteHookId"`;
+  remote_hook_id AS "remoteHookId", confidential`;
 
 export async function listHooks(
   store: Store,
@@ -275,7 +276,19 @@ export async function addHook(
        VALUES (${values.map((_, index) => `$${index + 1}`).join(', ')})`,
       values,
     );
-    return { hook: { id, forge, host, connectionId, scope: target.level, target: name, remoteHookId: null }, secret };
+    return {
+      hook: {
+        id,
+        forge,
+        host,
+        connectionId,
+        scope: target.level,
+        target: name,
+        remoteHookId: null,
+        confidential: o.confidential,
+      },
+      secret,
+    };
   });
 }
 

@@ -14,7 +14,13 @@ import {
 } from '../accounts/connection-rows.js';
 import type { OpenConnection } from '../accounts/connections.js';
 import { createVault } from '../accounts/vault.js';
-import type { ForgeAdministration, ForgeRepository, HookTarget, TokenFacts } from '../forges/administration.js';
+import type {
+  ForgeAdministration,
+  ForgeRepository,
+  HookTarget,
+  HookWish,
+  TokenFacts,
+} from '../forges/administration.js';
 import type { ForgeDescriptor } from '../forges/forge.js';
 import type { NativeClient } from '../forges/kit/native-client.js';
 import { RouteFailure } from '../forges/kit/route.js';
@@ -115,6 +121,19 @@ function targetsOf(request: ConnectRequest, repositories: readonly ForgeReposito
 
 export const hookUrl = (publicUrl: string, hook: { forge: string; id: string }): string =>
   `${publicUrl}/api/webhooks/${hook.forge}/${hook.id}`;
+
+/** Creates the hook at the forge, or writes the one that is there anew. */
+export async function writeHook(
+  administration: ForgeAdministration,
+  native: NativeClient,
+  target: HookTarget,
+  remoteHookId: string | null,
+  wish: HookWish,
+): Promise<{ hookId: string; secret: string }> {
+  if (remoteHookId !== null) return administration.repairHook(native, target, remoteHookId, wish);
+  const { hook, secret } = await administration.createHook(native, target, wish);
+  return { hookId: hook.id, secret };
+}
 
 /** True when a delivery of the hook was stored after `since`; the forge sends its test within moments. */
 export async function awaitDelivery(store: Store, hookId: string, since: Date): Promise<boolean> {
@@ -231,17 +250,12 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
     made.push(hook);
     const name = hook.target === '' ? endpoint.host : hook.target;
     try {
-      const wish = { url: hookUrl(o.publicUrl ?? '', hook), secret };
-      const answered =
-        hook.remoteHookId === null
-          ? await administration.createHook(native, target, wish)
-          : {
-              ...(await administration.repairHook(native, target, hook.remoteHookId, wish)),
-              hook: { id: hook.remoteHookId },
-            };
-      const changed = answered.secret === secret ? {} : { secret: answered.secret };
-      await noteRemoteHook(store, vault, organizationId, hook.id, { remoteHookId: answered.hook.id, ...changed });
-      hook.remoteHookId = answered.hook.id;
+      const { confidential } = hook;
+      const wish = { url: hookUrl(o.publicUrl ?? '', hook), secret, confidential };
+      const real = await writeHook(administration, native, target, hook.remoteHookId, wish);
+      const changed = real.secret === secret ? {} : { secret: real.secret };
+      await noteRemoteHook(store, vault, organizationId, hook.id, { remoteHookId: real.hookId, ...changed });
+      hook.remoteHookId = real.hookId;
       progress(`[${index + 1}/${targets.length}] webhook at ${name}`);
     } catch (error) {
       if (!(error instanceof RouteFailure) && !(error instanceof ForgewayError)) throw error;

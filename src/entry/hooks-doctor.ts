@@ -15,7 +15,7 @@ import { RouteFailure } from '../forges/kit/route.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Store } from '../store/database.js';
 import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
-import { administrationOf, hookUrl } from './connect-forge.js';
+import { administrationOf, hookUrl, writeHook } from './connect-forge.js';
 
 export interface HookFinding {
   hook: string;
@@ -71,22 +71,12 @@ async function repair(
   const vault = createVault(new Map([[FIRST_KEY_VERSION, o.masterKey]]));
   const target = targetOf(hook);
   // A new secret: the forge may have lost the old one, and reads none back.
-  const { secret } = await addHook(o.store, vault, {
-    ...hook,
-    organizationId: o.organizationId,
-    target,
-    confidential: false,
-  });
-  const wish = { url: hookUrl(o.publicUrl, hook), secret };
+  const { secret } = await addHook(o.store, vault, { ...hook, organizationId: o.organizationId, target });
+  const wish = { url: hookUrl(o.publicUrl, hook), secret, confidential: hook.confidential };
   const there = (await administration.listHooks(native, target)).some(({ id }) => id === hook.remoteHookId);
-  const answered =
-    there && hook.remoteHookId !== null
-      ? { ...(await administration.repairHook(native, target, hook.remoteHookId, wish)), id: hook.remoteHookId }
-      : await administration
-          .createHook(native, target, wish)
-          .then(({ hook: made, secret: real }) => ({ id: made.id, secret: real }));
-  const changed = answered.secret === secret ? {} : { secret: answered.secret };
-  await noteRemoteHook(o.store, vault, o.organizationId, hook.id, { remoteHookId: answered.id, ...changed });
+  const real = await writeHook(administration, native, target, there ? hook.remoteHookId : null, wish);
+  const changed = real.secret === secret ? {} : { secret: real.secret };
+  await noteRemoteHook(o.store, vault, o.organizationId, hook.id, { remoteHookId: real.hookId, ...changed });
 }
 
 /** One finding for each hook. Never throws for what a single forge does: that is its finding. */

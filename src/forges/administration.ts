@@ -52,6 +52,8 @@ export interface HookWish {
   url: string;
   /** At least 32 random bytes as text. */
   secret: string;
+  /** Whether confidential issues and notes are to be sent too. */
+  confidential: boolean;
 }
 
 export interface ForgeAdministration {
@@ -65,8 +67,13 @@ export interface ForgeAdministration {
    * wished one, or another where the forge makes its own.
    */
   createHook(native: NativeClient, target: HookTarget, wish: HookWish): Promise<{ hook: NativeHook; secret: string }>;
-  /** Writes URL, secret and events anew, and switches it on again. */
-  repairHook(native: NativeClient, target: HookTarget, hookId: string, wish: HookWish): Promise<{ secret: string }>;
+  /** Writes URL, secret and events anew, and switches it on again; under another id where the forge cannot edit it. */
+  repairHook(
+    native: NativeClient,
+    target: HookTarget,
+    hookId: string,
+    wish: HookWish,
+  ): Promise<{ hookId: string; secret: string }>;
   deleteHook(native: NativeClient, target: HookTarget, hookId: string): Promise<void>;
   /** Has the forge send a test delivery. False when it cannot at this level. */
   testHook(native: NativeClient, target: HookTarget, hookId: string): Promise<boolean>;

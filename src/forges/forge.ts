@@ -5,6 +5,7 @@
 import type { ForgeAdministration } from './administration.js';
 import type { ForgeEndpoint } from './endpoint.js';
 import type { ForgeFake, ForgeFakeOptions } from './kit/fake/forge-fake.js';
+import type { Records } from './kit/records.js';
 import type { GitHubRequest, RouteTable, Support } from './kit/route.js';
 import type { ShapeBase } from './kit/shapes/base.js';
 
@@ -88,6 +89,8 @@ export interface TranslatePorts {
   github?: GitHubRequest;
   /** Fields beyond the small core that the app said it reads, as `pull_request.additions`. */
   wanted: ReadonlySet<string>;
+  /** Where a comment that an event tells of is remembered, for routes that name it by its id alone. */
+  records?: Records;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { endpointBelow } from '../endpoint.js';
 import { defineForge, type ForgeDescriptor } from '../forge.js';
 import { classify, payload, snapshot } from './events.js';
+import { administration } from './hooks.js';
 import { routes } from './routes/index.js';
 import { contentTypes, deliveryKey, eventType, parse, storedHeaders } from './transport.js';
 import { signatureCheck } from './verify.js';
@@ -27,6 +28,7 @@ const descriptorOf = ({ id, label, tag, cloudUrl }: Flavour): ForgeDescriptor =>
   snapshot,
   payload,
   routes,
+  administration,
   endpoint: (baseUrl) => endpointBelow(id, baseUrl, '/api/v1'),
   cloudUrl,
   // Any name will do: the server looks at the token in the password only.

@@ -1,0 +1,234 @@
+/** Connecting a Gitea or Forgejo: what a token is and may do, its repositories, and their webhooks. */
+import { z } from 'zod';
+import type {
+  Capability,
+  ForgeAdministration,
+  ForgeRepository,
+  HookTarget,
+  HookWish,
+  NativeHook,
+  TokenFacts,
+} from '../administration.js';
+import { type NativeClient, segment } from '../kit/native-client.js';
+import { RouteFailure } from '../kit/route.js';
+
+const id = z.union([z.number(), z.string()]).transform(BigInt);
+const version = z.looseObject({ version: z.string() });
+const user = z.looseObject({ id, login: z.string(), is_admin: z.boolean().nullish() });
+const repository = z.looseObject({
+  id,
+  name: z.string(),
+  owner: z.looseObject({ login: z.string() }),
+  html_url: z.string(),
+  private: z.boolean().nullish(),
+  default_branch: z.string().nullish(),
+  permissions: z.looseObject({ admin: z.boolean().nullish(), push: z.boolean().nullish() }).nullish(),
+});
+const hook = z.looseObject({
+  id: z.union([z.number(), z.string()]).transform(String),
+  active: z.boolean().nullish(),
+  config: z.looseObject({ url: z.string() }),
+});
+
+/** Servers answer this many at most, whatever is asked for. */
+const PAGE = 50;
+/** An id that nothing has: whether a write is refused for the token or for the object tells what the token may do. */
+const NOTHING = 0;
+
+/** Whatever a webhook can tell and we translate. */
+const EVENTS = [
+  'create',
+  'delete',
+  'push',
+  'fork',
+  'issues',
+  'issue_assign',
+  'issue_label',
+  'issue_milestone',
+  'issue_comment',
+  'pull_request',
+  'pull_request_assign',
+  'pull_request_label',
+  'pull_request_milestone',
+  'pull_request_comment',
+  'pull_request_review_approved',
+  'pull_request_review_rejected',
+  'pull_request_review_comment',
+  'pull_request_sync',
+  'pull_request_review_request',
+  'repository',
+  'release',
+  'wiki',
+];
+/** Not known to every version; one that refuses them gets the list without. */
+const NEWER_EVENTS = ['package', 'status', 'workflow_run', 'workflow_job'];
+
+function read<T extends z.ZodType>(type: T, data: unknown, what: string): z.output<T> {
+  const parsed = type.safeParse(data);
+  if (parsed.success) return parsed.data;
+  const field = parsed.error.issues[0]?.path.join('.') || 'the answer';
+  throw new RouteFailure(502, `The forge's ${what} was not understood: ${field} is missing or of the wrong type.`);
+}
+
+const pathOf = (owner: string, name: string): string => `/repos/${segment(owner)}/${segment(name)}`;
+
+/** Where hooks of a target live. @see the server's own /api/swagger: repoCreateHook, orgCreateHook, adminCreateHook */
+function hooksPath(target: HookTarget): string {
+  if (target.level === 'system') return '/admin/hooks';
+  if (target.level === 'organization') return `/orgs/${segment(target.owner)}/hooks`;
+  return `${pathOf(target.owner, target.name)}/hooks`;
+}
+
+/** How the server answers a request that is meant to find nothing: its status, 2xx as 200. */
+async function statusOf(native: NativeClient, ...request: Parameters<NativeClient['send']>): Promise<number> {
+  try {
+    await native.send(...request);
+    return 200;
+  } catch (error) {
+    if (error instanceof RouteFailure) return error.status;
+    throw error;
+  }
+}
+
+/**
+ * Scopes cannot be asked for, so they are tried on things that do not exist: a token that may not is refused before
+ * anything is looked for.
+ */
+async function measure(
+  native: NativeClient,
+  isAdmin: boolean,
+  first: ForgeRepository | undefined,
+): Promise<Capability[]> {
+  if (first === undefined) return isAdmin ? ['read', 'admin'] : ['read'];
+  const path = pathOf(first.owner, first.name);
+  const refused = (status: number) => status === 401 || status === 403;
+  const comment = await statusOf(native, 'PATCH', `${path}/issues/comments/${NOTHING}`, { json: { body: ' ' } });
+  const hooks = await statusOf(native, 'DELETE', `${path}/hooks/${NOTHING}`);
+  return [
+    'read',
+    ...(refused(comment) ? [] : (['comment'] as const)),
+    ...(refused(hooks) ? [] : (['status', 'hooks'] as const)),
+    ...(isAdmin ? (['admin'] as const) : []),
+  ];
+}
+
+const editionOf = (text: string): string => (/gitea-\d/.test(text) ? 'forgejo' : 'gitea');
+
+async function* repositories(native: NativeClient): AsyncIterable<ForgeRepository> {
+  for (let page = 1; ; page += 1) {
+    const data = await native.get('/user/repos', { page, limit: PAGE });
+    const list = read(z.array(repository), data, 'list of repositories');
+    for (const one of list)
+      yield {
+        id: one.id,
+        owner: one.owner.login,
+        name: one.name,
+        url: one.html_url,
+        private: one.private ?? true,
+        defaultBranch: one.default_branch ?? null,
+        mayHook: one.permissions?.admin ?? undefined,
+      };
+    if (list.length === 0) return;
+  }
+}
+
+async function firstWritable(native: NativeClient): Promise<ForgeRepository | undefined> {
+  let first: ForgeRepository | undefined;
+  for await (const one of repositories(native)) {
+    first ??= one;
+    if (one.mayHook === true) return one;
+  }
+  return first;
+}
+
+async function probe(native: NativeClient): Promise<TokenFacts> {
+  const account = read(user, await native.get('/user'), 'user');
+  const server = read(version, await native.get('/version'), 'version');
+  const first = await firstWritable(native);
+  const capabilities = await measure(native, account.is_admin ?? false, first);
+  const warnings = [
+    `Comments will stand under the name of ${account.login}: use an account of its own for Forgeway, not a person's.`,
+  ];
+  if (first === undefined)
+    warnings.push('The token reaches no repository yet, so what it may do could not be measured.');
+  else {
+    if (!capabilities.includes('comment'))
+      warnings.push('The token lacks the scope "write:issue": nothing can be commented.');
+    if (!capabilities.includes('hooks'))
+      warnings.push(
+        'The token lacks the scope "write:repository", or administers no repository: no webhook can be created and no status set.',
+      );
+  }
+  return {
+    version: server.version,
+    edition: editionOf(server.version),
+    account: { id: account.id, login: account.login },
+    // There is no other kind of account.
+    isPerson: true,
+    scopes: [],
+    capabilities,
+    warnings,
+    expiresAt: null,
+  };
+}
+
+const asHook = (native: z.output<typeof hook>): NativeHook => ({
+  id: native.id,
+  url: native.config.url,
+  active: native.active ?? false,
+  // What became of deliveries is shown on its pages only.
+  trouble: undefined,
+});
+
+const settings = (wish: HookWish, events: readonly string[]) => ({
+  active: true,
+  branch_filter: '*',
+  config: { url: wish.url, content_type: 'json', secret: wish.secret },
+  events,
+});
+
+/** With every event, or without the newer ones where the server refuses a name that it does not know. */
+async function write(native: NativeClient, method: 'POST' | 'PATCH', path: string, wish: HookWish, type: object) {
+  try {
+    return await native.send(method, path, { json: { ...type, ...settings(wish, [...EVENTS, ...NEWER_EVENTS]) } });
+  } catch (error) {
+    if (!(error instanceof RouteFailure) || error.status !== 422) throw error;
+    return native.send(method, path, { json: { ...type, ...settings(wish, EVENTS) } });
+  }
+}
+
+export const administration: ForgeAdministration = {
+  probe,
+  repositories,
+  async listHooks(native, target) {
+    const found: NativeHook[] = [];
+    for (let page = 1; ; page += 1) {
+      const data = await native.get(hooksPath(target), { page, limit: PAGE });
+      const list = read(z.array(hook).nullable(), data, 'list of webhooks') ?? [];
+      found.push(...list.map(asHook));
+      if (list.length < PAGE) return found;
+    }
+  },
+  async createHook(native, target, wish) {
+    // Forgejo takes this type as well, and then sends both kinds of headers.
+    const { data } = await write(native, 'POST', hooksPath(target), wish, { type: 'gitea' });
+    return { hook: asHook(read(hook, data, 'new webhook')), secret: wish.secret };
+  },
+  async repairHook(native, target, hookId, wish) {
+    await write(native, 'PATCH', `${hooksPath(target)}/${segment(hookId)}`, wish, {});
+    return { hookId, secret: wish.secret };
+  },
+  async deleteHook(native, target, hookId) {
+    try {
+      await native.send('DELETE', `${hooksPath(target)}/${segment(hookId)}`);
+    } catch (error) {
+      if (!(error instanceof RouteFailure) || error.status !== 404) throw error;
+    }
+  },
+  async testHook(native, target, hookId) {
+    // Hooks of organizations and of the server have no test by API.
+    if (target.level !== 'repository') return false;
+    await native.send('POST', `${hooksPath(target)}/${segment(hookId)}/tests`);
+    return true;
+  },
+};

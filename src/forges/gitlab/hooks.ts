@@ -1,0 +1,218 @@
+/** Connecting a GitLab: what a token is and may do, its projects, and their webhooks. */
+import { z } from 'zod';
+import type {
+  Capability,
+  ForgeAdministration,
+  ForgeRepository,
+  HookTarget,
+  HookWish,
+  NativeHook,
+  TokenFacts,
+} from '../administration.js';
+import { type NativeClient, segment } from '../kit/native-client.js';
+import { RouteFailure } from '../kit/route.js';
+import { read, readAll } from './convert/read.js';
+import { groupPath, nameOf, ownerOf, projectPath } from './references.js';
+
+const text = z.string().nullish();
+const id = z.union([z.number(), z.string()]).transform(BigInt);
+const version = z.looseObject({ version: z.string(), enterprise: z.boolean().nullish() });
+const user = z.looseObject({ id, username: z.string(), bot: z.boolean().nullish(), is_admin: z.boolean().nullish() });
+const tokenSelf = z.looseObject({ scopes: z.array(z.string()), expires_at: text });
+const access = z.looseObject({ access_level: z.number() }).nullish();
+const project = z.looseObject({
+  id,
+  path_with_namespace: z.string(),
+  web_url: z.string(),
+  visibility: text,
+  default_branch: text,
+  archived: z.boolean().nullish(),
+  permissions: z.looseObject({ project_access: access, group_access: access }).nullish(),
+});
+const hook = z.looseObject({
+  id: z.union([z.number(), z.string()]).transform(String),
+  url: z.string(),
+  alert_status: text,
+  disabled_until: text,
+  signing_token_present: z.boolean().nullish(),
+});
+
+const MAINTAINER = 40;
+/** Accounts of project and group access tokens, on versions that do not say `bot`. */
+const TOKEN_ACCOUNT = /^(?:project|group)_\d+_bot/;
+
+/** Whatever a webhook can tell and we translate. A version that does not know one of them ignores it. */
+const EVENTS = {
+  push_events: true,
+  tag_push_events: true,
+  merge_requests_events: true,
+  issues_events: true,
+  note_events: true,
+  pipeline_events: true,
+  job_events: true,
+  releases_events: true,
+  deployment_events: true,
+  milestone_events: true,
+  wiki_page_events: true,
+};
+const GROUP_EVENTS = { member_events: true, subgroup_events: true, project_events: true };
+/** System hooks know no others; whatever else happens is always sent. */
+const SYSTEM_EVENTS = {
+  push_events: true,
+  tag_push_events: true,
+  merge_requests_events: true,
+  repository_update_events: false,
+};
+
+/** Where hooks of a target live. @see https://docs.gitlab.com/api/project_webhooks/ and group_webhooks, system_hooks */
+function hooksPath(target: HookTarget): string {
+  if (target.level === 'system') return '/hooks';
+  if (target.level === 'organization') return `/groups/${segment(groupPath(target.owner))}/hooks`;
+  return `/projects/${segment(projectPath(target.owner, target.name))}/hooks`;
+}
+
+function settings(target: HookTarget, wish: HookWish) {
+  const common = { url: wish.url, token: wish.secret, enable_ssl_verification: true };
+  if (target.level === 'system') return { ...common, ...SYSTEM_EVENTS };
+  return {
+    ...common,
+    // Newer versions sign with it and say so in their answer; older ones ignore the field (spec: signed webhooks).
+    signing_token: signingToken(wish.secret),
+    ...EVENTS,
+    confidential_issues_events: wish.confidential,
+    confidential_note_events: wish.confidential,
+    ...(target.level === 'organization' && GROUP_EVENTS),
+  };
+}
+
+/** Standard Webhooks' form of the same random bytes. */
+const signingToken = (secret: string): string => `whsec_${Buffer.from(secret, 'base64url').toString('base64')}`;
+
+/** What deliveries will really be signed with. */
+const secretOf = (answer: z.output<typeof hook>, wish: HookWish): string =>
+  answer.signing_token_present === true ? signingToken(wish.secret) : wish.secret;
+
+function asHook(native: z.output<typeof hook>): NativeHook {
+  const { alert_status: status, disabled_until: until } = native;
+  const disabled = status === 'disabled' || status === 'temporarily_disabled';
+  const trouble = disabled
+    ? `GitLab switched it off after failed deliveries${until ? `, until ${until}` : ''}.`
+    : undefined;
+  return { id: native.id, url: native.url, active: status !== 'disabled', trouble };
+}
+
+function capabilitiesOf(scopes: readonly string[] | undefined, isAdmin: boolean): Capability[] {
+  // A token that cannot tell its scopes is an OAuth token of full access, or of an old version.
+  const full = scopes === undefined || scopes.includes('api');
+  const reads = full || scopes.includes('read_api');
+  return [
+    ...(reads ? (['read'] as const) : []),
+    ...(full ? (['comment', 'status', 'hooks'] as const) : []),
+    ...(full && isAdmin ? (['admin'] as const) : []),
+  ];
+}
+
+/** Undefined also where the token may not ask. */
+async function ask<T extends z.ZodType>(native: NativeClient, path: string, type: T): Promise<z.output<T> | undefined> {
+  try {
+    const data = await native.find(path);
+    return data === undefined ? undefined : read(type, data, path);
+  } catch (error) {
+    if (error instanceof RouteFailure && error.status === 403) return undefined;
+    throw error;
+  }
+}
+
+async function probe(native: NativeClient): Promise<TokenFacts> {
+  const account = read(user, await native.get('/user'), 'user');
+  const server = (await ask(native, '/metadata', version)) ?? (await ask(native, '/version', version));
+  const token = await ask(native, '/personal_access_tokens/self', tokenSelf);
+  const capabilities = capabilitiesOf(token?.scopes, account.is_admin ?? false);
+  const isPerson = !(account.bot ?? TOKEN_ACCOUNT.test(account.username));
+  const expiresAt = token?.expires_at ? new Date(token.expires_at) : null;
+  const warnings: string[] = [];
+  if (isPerson)
+    warnings.push(
+      `The token belongs to ${account.username}, a person: comments stand under that name, and all ends when the account does. A project or group access token is better.`,
+    );
+  if (!capabilities.includes('comment'))
+    warnings.push('The token may only read: give it the scope "api" for comments, statuses and webhooks.');
+  return {
+    version: server?.version ?? '',
+    edition: server?.enterprise === true ? 'enterprise' : 'community',
+    account: { id: account.id, login: account.username },
+    isPerson,
+    scopes: token?.scopes ?? [],
+    capabilities,
+    warnings,
+    expiresAt,
+  };
+}
+
+async function* repositories(native: NativeClient): AsyncIterable<ForgeRepository> {
+  for (let page = '1'; page !== ''; ) {
+    const query = { membership: true, archived: false, order_by: 'id', sort: 'asc', per_page: 100, page };
+    const answer = await native.send('GET', '/projects', { query });
+    for (const one of readAll(project, answer.data, 'list of projects')) {
+      const { project_access: own, group_access: inherited } = one.permissions ?? {};
+      const level = Math.max(own?.access_level ?? 0, inherited?.access_level ?? 0);
+      yield {
+        id: one.id,
+        owner: ownerOf(one.path_with_namespace),
+        name: nameOf(one.path_with_namespace),
+        url: one.web_url,
+        private: one.visibility !== 'public',
+        defaultBranch: one.default_branch ?? null,
+        mayHook: one.permissions ? level >= MAINTAINER : undefined,
+      };
+    }
+    page = answer.headers.get('x-next-page') ?? '';
+  }
+}
+
+export const administration: ForgeAdministration = {
+  probe,
+  repositories,
+  async listHooks(native, target) {
+    return readAll(hook, await native.get(hooksPath(target), { per_page: 100 }), 'list of webhooks').map(asHook);
+  },
+  async createHook(native, target, wish) {
+    const { data } = await native.send('POST', hooksPath(target), { json: settings(target, wish) });
+    const made = read(hook, data, 'new webhook');
+    return { hook: asHook(made), secret: secretOf(made, wish) };
+  },
+  async repairHook(native, target, hookId, wish) {
+    const path = `${hooksPath(target)}/${segment(hookId)}`;
+    if (target.level === 'system') {
+      // System hooks cannot be edited on every version: a new one takes its place.
+      const { data } = await native.send('POST', hooksPath(target), { json: settings(target, wish) });
+      await native.send('DELETE', path);
+      const made = read(hook, data, 'new webhook');
+      return { hookId: made.id, secret: secretOf(made, wish) };
+    }
+    const { data } = await native.send('PUT', path, { json: settings(target, wish) });
+    // A delivery that succeeds is what switches it on again.
+    await native.send('POST', `${path}/test/push_events`).catch((error: unknown) => {
+      if (!(error instanceof RouteFailure)) throw error;
+    });
+    return { hookId, secret: secretOf(read(hook, data, 'webhook'), wish) };
+  },
+  async deleteHook(native, target, hookId) {
+    try {
+      await native.send('DELETE', `${hooksPath(target)}/${segment(hookId)}`);
+    } catch (error) {
+      if (!(error instanceof RouteFailure) || error.status !== 404) throw error;
+    }
+  },
+  async testHook(native, target, hookId) {
+    const path = `${hooksPath(target)}/${segment(hookId)}`;
+    try {
+      await native.send('POST', target.level === 'system' ? path : `${path}/test/push_events`);
+      return true;
+    } catch (error) {
+      // The forge answers with what our server answered it, or that there is nothing to send yet.
+      if (error instanceof RouteFailure && (error.status === 404 || error.status === 422)) return false;
+      throw error;
+    }
+  },
+};
