@@ -1,9 +1,10 @@
 import type { ForgeDescriptor } from './forge.js';
+import { forgejo, gitea } from './gitea/forge.js';
 import { github } from './github/forge.js';
 
 /** Every forge that is served, by id. A further forge costs one folder and one line here. */
 export const forges: ReadonlyMap<string, ForgeDescriptor> = new Map(
-  [github].map((forge) => [forge.id, forge] as const),
+  [github, gitea, forgejo].map((forge) => [forge.id, forge] as const),
 );
 
 export function forgeById(id: string): ForgeDescriptor | undefined {
