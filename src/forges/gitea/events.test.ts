@@ -73,6 +73,21 @@ describe('golden pairs', () => {
     }
   });
 
+  it('are of events that are said to be given', async () => {
+    const given = gitea.eventSupport ?? {};
+    const seen = new Set<string>();
+    for (const name of names)
+      for (const event of (await translated(native(name))).events ?? []) {
+        const row = event.name in given ? event.name : `${event.name}.${event.action}`;
+        expect(given).toHaveProperty([row]);
+        seen.add(row);
+      }
+    for (const [row, { support, note }] of Object.entries(given))
+      if (support === 'partial') expect([row, note]).not.toContain(undefined);
+    expect(seen.size).toBeGreaterThan(35);
+    expect(forgejo.eventSupport).not.toHaveProperty('status');
+  });
+
   it('hold only addresses of the server itself, absolute ones', async () => {
     let count = 0;
     for (const name of names) {

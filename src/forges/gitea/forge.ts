@@ -1,5 +1,6 @@
 import { endpointBelow } from '../endpoint.js';
-import { defineForge, type ForgeDescriptor } from '../forge.js';
+import { defineForge, type EventSupport, type ForgeDescriptor } from '../forge.js';
+import { eventSupport } from './events/support.js';
 import { classify, payload, snapshot } from './events.js';
 import { administration } from './hooks.js';
 import { routes } from './routes/index.js';
@@ -12,9 +13,10 @@ interface Flavour {
   label: string;
   tag: string;
   cloudUrl: string;
+  events: EventSupport;
 }
 
-const descriptorOf = ({ id, label, tag, cloudUrl }: Flavour): ForgeDescriptor => ({
+const descriptorOf = ({ id, label, tag, cloudUrl, events }: Flavour): ForgeDescriptor => ({
   id,
   label,
   tag,
@@ -28,6 +30,7 @@ const descriptorOf = ({ id, label, tag, cloudUrl }: Flavour): ForgeDescriptor =>
   snapshot,
   payload,
   routes,
+  eventSupport: events,
   administration,
   endpoint: (baseUrl) => endpointBelow(id, baseUrl, '/api/v1'),
   cloudUrl,
@@ -37,10 +40,16 @@ const descriptorOf = ({ id, label, tag, cloudUrl }: Flavour): ForgeDescriptor =>
 
 /** Gitea 1.20 and later. */
 export const gitea = defineForge(
-  descriptorOf({ id: 'gitea', label: 'Gitea', tag: 'gt', cloudUrl: 'https://gitea.com' }),
+  descriptorOf({ id: 'gitea', label: 'Gitea', tag: 'gt', cloudUrl: 'https://gitea.com', events: eventSupport.gitea }),
 );
 
 /** Forgejo 7 and later. */
 export const forgejo = defineForge(
-  descriptorOf({ id: 'forgejo', label: 'Forgejo', tag: 'fj', cloudUrl: 'https://codeberg.org' }),
+  descriptorOf({
+    id: 'forgejo',
+    label: 'Forgejo',
+    tag: 'fj',
+    cloudUrl: 'https://codeberg.org',
+    events: eventSupport.forgejo,
+  }),
 );
