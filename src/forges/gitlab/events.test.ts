@@ -1,0 +1,613 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { githubEventErrors } from '../../../test/support/webhook-schema.js';
+import { ForgewayError } from '../../lib/errors.js';
+import type { ForgeEvent, JsonObject, TranslatePorts } from '../forge.js';
+import type { ForgeRecord, Records } from '../kit/records.js';
+import { RouteFailure } from '../kit/route.js';
+import { user } from '../kit/shapes/account.js';
+import type { AccountInput, MilestoneInput } from '../kit/shapes/inputs.js';
+import { milestone } from '../kit/shapes/milestone.js';
+import { gitlab } from './forge.js';
+
+/** A delivery as the server sends it, what was kept of the object before, and what the API would answer. */
+interface Native {
+  eventType: string;
+  payload: JsonObject;
+  previous?: JsonObject;
+  answers?: Readonly<Record<string, unknown>>;
+}
+
+const folder = new URL('./fixtures/', import.meta.url);
+const json = (file: string) => JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as unknown;
+const names = readdirSync(folder)
+  .filter((file) => file.endsWith('.github.json'))
+  .map((file) => file.slice(0, -'.github.json'.length));
+const native = (name: string) => json(`${name}.json`) as Native;
+const attributesOf = ({ payload }: Native) => payload.object_attributes as JsonObject;
+const withAttributes = (delivery: Native, over: JsonObject): Native => ({
+  ...delivery,
+  payload: { ...delivery.payload, object_attributes: { ...attributesOf(delivery), ...over } },
+});
+
+const base = { api: 'https://gitlab.example.com/api/v3', web: 'https://gitlab.example.com' };
+
+/** Accounts and milestones of an answer, which the fixtures give in short, in full. */
+function inFull(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inFull);
+  if (typeof value !== 'object' || value === null) return value;
+  const known = value as JsonObject;
+  if ('login' in known) return user(base, known as unknown as AccountInput);
+  if ('title' in known && 'state' in known && 'number' in known)
+    return milestone(base, 'acme~shop', 'web', known as unknown as MilestoneInput);
+  return Object.fromEntries(Object.entries(known).map(([key, inner]) => [key, inFull(inner)]));
+}
+const receivedAt = new Date('2026-03-02T10:00:05Z');
+const portsOf = ({ answers }: Pick<Native, 'answers'>, wanted: readonly string[] = []): TranslatePorts => ({
+  base,
+  wanted: new Set(wanted),
+  ...(answers !== undefined && {
+    github: async (route) => {
+      if (Object.hasOwn(answers, route)) return inFull(answers[route]);
+      throw new RouteFailure(404, 'Not Found');
+    },
+  }),
+});
+
+async function translated(delivery: Native, ports = portsOf(delivery), options: { confidential?: boolean } = {}) {
+  const { eventType, payload, previous } = delivery;
+  const classified = gitlab.classify(eventType, payload, { previous, ...options });
+  if (classified.kind === 'ignored') return { ignored: classified.reason };
+  const events: (ForgeEvent & { payload: JsonObject })[] = [];
+  for (const event of classified.events) {
+    // As it comes back from where it was stored.
+    const stored = JSON.parse(JSON.stringify(event)) as ForgeEvent;
+    events.push({ ...stored, payload: await gitlab.payload({ eventType, payload, receivedAt }, stored, ports) });
+  }
+  return { repositoryId: String(classified.repositoryId), number: classified.number, events };
+}
+
+/** Addresses follow from the rest; they are proven by themselves and would make up two thirds of the golden files. */
+const withoutAddresses = (value: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(value, (key, inner: unknown) => {
+      if (key === 'gitlab') return 'as it came';
+      return /(?:^|_)url$|^node_id$|^_links$/.test(key) ? undefined : inner;
+    }),
+  );
+
+type Payload = Record<string, Record<string, unknown>> & { [key: string]: unknown };
+const only = async (delivery: Native, ports?: TranslatePorts) => {
+  const [event] = (await translated(delivery, ports)).events ?? [];
+  if (event === undefined) throw new Error('There is no event.');
+  return event.payload as Payload;
+};
+const actions = (delivery: Native, options: { confidential?: boolean } = {}) => {
+  const { eventType, payload, previous } = delivery;
+  const classified = gitlab.classify(eventType, payload, { previous, ...options });
+  if (classified.kind === 'ignored') return classified.reason;
+  return classified.events.map(({ name, action }) => (action === undefined ? name : `${name}.${action}`));
+};
+
+/** GitHub has no such event; its payload is that of `added`. */
+const schemaErrors = (name: string, payload: JsonObject) =>
+  name === 'membership' && payload.action === 'edited'
+    ? githubEventErrors(name, { ...payload, action: 'added' })
+    : githubEventErrors(name, payload);
+
+/** Every address in a GitHub-shaped payload that is none of the server's, nor stood in the hook. */
+function strayAddresses(payload: JsonObject, { web, api }: TranslatePorts['base'], hook: JsonObject) {
+  const told = JSON.stringify(hook);
+  const stray: string[] = [];
+  let count = 0;
+  const visit = (value: unknown, key: string, path: string): void => {
+    if (typeof value === 'object' && value !== null)
+      for (const [inner, child] of Object.entries(value)) visit(child, inner, `${path}.${inner}`);
+    else if (typeof value === 'string' && value !== '' && /(?:^|_)url$|^href$/.test(key)) {
+      count += 1;
+      if (/^(?:ssh_url|git_url)$/.test(key)) return;
+      const address = value.replace(/\{[^}]*\}/g, '');
+      const isOurs = `${address}/`.startsWith(`${web}/`) || `${address}/`.startsWith(`${api}/`);
+      const isTheirs = told.includes(address.replace(/\.(?:git|diff|patch)$/, ''));
+      if (!URL.canParse(address) || !(isOurs || isTheirs)) stray.push(`${path}: ${value}`);
+    }
+  };
+  visit({ ...payload, gitlab: undefined }, '', '');
+  return { stray, count };
+}
+
+describe('golden pairs', () => {
+  it('are many', () => expect(names.length).toBeGreaterThanOrEqual(85));
+
+  it.each(names)('%s', async (name) => {
+    expect(withoutAddresses(await translated(native(name)))).toEqual(json(`${name}.github.json`));
+  });
+
+  it.each(names)('%s has what GitHub’s schema asks for, with a token and without', async (name) => {
+    for (const delivery of [native(name), { ...native(name), answers: undefined }])
+      for (const { name: event, payload } of (await translated(delivery)).events ?? [])
+        if (!event.startsWith('gitlab.')) expect(schemaErrors(event, payload)).toEqual([]);
+  });
+
+  it('hold only addresses of the server itself, absolute ones', async () => {
+    const all = await Promise.all(
+      names.map(async (name) => {
+        const { events = [] } = await translated(native(name));
+        return events.map(({ payload }) => strayAddresses(payload, base, {}));
+      }),
+    );
+    const elsewhere = /shop\.example\.com|downloads\.example\.com/;
+    expect(all.flat().flatMap(({ stray }) => stray.filter((one) => !elsewhere.test(one)))).toEqual([]);
+    expect(all.flat().reduce((sum, { count }) => sum + count, 0)).toBeGreaterThan(8_000);
+  });
+
+  it('name the API by the virtual base and pages by the server’s', async () => {
+    const { pull_request, repository } = await only(native('merge_request.open.fork'));
+    expect(pull_request).toMatchObject({
+      url: `${base.api}/repos/acme~shop/web/pulls/6`,
+      html_url: `${base.web}/acme/shop/web/-/merge_requests/6`,
+      head: { label: 'bob:fix/prices', repo: { url: `${base.api}/repos/bob/web`, fork: true } },
+    });
+    expect(repository).toMatchObject({
+      url: `${base.api}/repos/acme~shop/web`,
+      html_url: `${base.web}/acme/shop/web`,
+      owner: { html_url: `${base.web}/acme/shop` },
+    });
+  });
+
+  it('leave a server below a path what it is called', async () => {
+    const delivery = native('build.success.old');
+    const repository = { ...(delivery.payload.repository as JsonObject), homepage: 'https://x.example/git/acme/web' };
+    const below = { ...portsOf({}), base: { api: 'https://x.example/git/api/v3', web: 'https://x.example/git' } };
+    const payload = await only({ ...delivery, payload: { ...delivery.payload, repository } }, below);
+    expect(payload.repository).toMatchObject({ full_name: 'acme/web', html_url: 'https://x.example/git/acme/web' });
+  });
+});
+
+describe('merge requests', () => {
+  const open = native('merge_request.open');
+  const update = native('merge_request.update.ready');
+
+  it('are asked for once, for their author and where they branched off', async () => {
+    const asked: unknown[] = [];
+    const ports: TranslatePorts = {
+      ...portsOf({}),
+      github: async (route, parameters) => {
+        asked.push([route, parameters]);
+        return { user: { id: 12, login: 'bob' }, base: { ref: 'main', sha: 'f'.repeat(40) } };
+      },
+    };
+    const { pull_request } = await only(withAttributes(open, { author_id: 99 }), ports);
+    expect(pull_request).toMatchObject({ user: { login: 'bob' }, base: { sha: 'f'.repeat(40) } });
+    expect(asked).toEqual([
+      ['GET /repos/{owner}/{repo}/pulls/{pull_number}', { owner: 'acme~shop', repo: 'web', pull_number: 6 }],
+    ]);
+  });
+
+  it('say what the hook said where the forge meanwhile says something else', async () => {
+    const known = {
+      title: 'Later',
+      draft: true,
+      head: { sha: 'f'.repeat(40) },
+      base: { ref: 'later', sha: 'e'.repeat(40) },
+    };
+    const answers = { 'GET /repos/{owner}/{repo}/pulls/{pull_number}': known };
+    const { pull_request } = await only({ ...open, answers });
+    expect(pull_request).toMatchObject({
+      title: 'Fix prices on Mondays',
+      draft: false,
+      head: { sha: 'a1'.repeat(20) },
+      // Of another branch: it says nothing of this one.
+      base: { ref: 'main', sha: '0'.repeat(40) },
+    });
+  });
+
+  it.each([401, 403, 404, 501])('are told without what the API answers %i to', async (status) => {
+    const github = async () => {
+      throw new RouteFailure(status, 'no');
+    };
+    const { pull_request } = await only(withAttributes(open, { author_id: 99 }), { ...portsOf({}), github });
+    expect(pull_request).toMatchObject({ user: { login: 'ghost' }, base: { sha: '0'.repeat(40) } });
+  });
+
+  it('wait for a forge that cannot be reached', async () => {
+    const github = async () => {
+      throw new RouteFailure(502, 'down');
+    };
+    await expect(only(open, { ...portsOf({}), github })).rejects.toThrow('down');
+  });
+
+  it('are drafts by their title where the server does not say', () => {
+    const of = (previous: string, current: string) => {
+      const changes = { title: { previous, current } };
+      const { draft: _draft, work_in_progress: _wip, ...rest } = attributesOf(update);
+      return actions({
+        ...update,
+        payload: { ...update.payload, changes, object_attributes: { ...rest, title: current } },
+      });
+    };
+    expect(of('a', 'Draft: a')).toEqual(['pull_request.edited', 'pull_request.converted_to_draft']);
+    expect(of('[WIP] a', 'a')).toEqual(['pull_request.edited', 'pull_request.ready_for_review']);
+    expect(of('(Draft) a', 'WIP: a')).toEqual(['pull_request.edited']);
+    expect(of('a', 'Drafting')).toEqual(['pull_request.edited']);
+  });
+
+  it('are open while they are being merged', async () => {
+    expect((await only(withAttributes(update, { state: 'locked' }))).pull_request).toMatchObject({ state: 'open' });
+  });
+
+  it('were merged by whoever acted, into what the hook or the head says', async () => {
+    const { pull_request } = await only(native('merge_request.merge'));
+    const fast = await only(native('merge_request.merge.fast-forward'));
+    expect(pull_request).toMatchObject({
+      merged: true,
+      merged_by: { login: 'alice' },
+      merge_commit_sha: 'c3'.repeat(20),
+    });
+    expect(fast.pull_request).toMatchObject({ merged: true, merge_commit_sha: 'a1'.repeat(20) });
+  });
+
+  it.each([
+    ['closed', { state: 'merged' }, 'pull_request.closed'],
+    ['reopened', { state: 'opened' }, 'pull_request.reopened'],
+  ])('without an action are %s by what was kept', (_what, over, expected) => {
+    const delivery = withAttributes(native('merge_request.system-hook'), over);
+    const previous = { state: over.state === 'opened' ? 'closed' : 'opened' };
+    expect(actions({ ...delivery, previous })).toEqual([expected]);
+    expect(actions({ ...delivery, previous: undefined })).toMatch(/no action/);
+  });
+
+  it('tell a bot by its name', async () => {
+    const user = { id: 14, username: 'project_7001_bot_5f1c', name: 'helper' };
+    const { sender } = await only({ ...open, payload: { ...open.payload, user } });
+    expect(sender).toMatchObject({ id: 14, login: 'project_7001_bot_5f1c', type: 'Bot' });
+  });
+
+  it('belong to a person whose name the owner has', async () => {
+    const project = { ...(open.payload.project as JsonObject), path_with_namespace: 'bob/web' };
+    const payload = await only({ ...open, answers: undefined, payload: { ...open.payload, project } });
+    expect(payload.repository).toMatchObject({ full_name: 'bob/web', owner: { login: 'bob', id: 12, type: 'User' } });
+    expect(payload.organization).toBeUndefined();
+  });
+});
+
+describe('confidential things', () => {
+  it.each(['issue.update.confidential', 'note.issue.confidential', 'note.internal'])('%s', (name) => {
+    expect(actions(native(name))).toMatch(/confidential/);
+    expect(actions(native(name), { confidential: true })).not.toEqual(expect.stringMatching(/confidential/));
+  });
+
+  it('are known by the header alone, by the body alone, and by what a reaction is on', () => {
+    const issue = native('issue.open');
+    expect(actions({ ...issue, eventType: 'Confidential Issue Hook' })).toMatch(/confidential/);
+    expect(actions(withAttributes(issue, { confidential: true }))).toMatch(/confidential/);
+    const emoji = native('emoji.award');
+    expect(actions(emoji)).toEqual(['gitlab.emoji.award']);
+    const hidden = { ...(emoji.payload.issue as JsonObject), confidential: true };
+    expect(actions({ ...emoji, payload: { ...emoji.payload, issue: hidden } })).toMatch(/confidential/);
+    const among = { ...(emoji.payload.note as JsonObject), internal: true };
+    expect(actions({ ...emoji, payload: { ...emoji.payload, note: among } })).toMatch(/confidential/);
+  });
+});
+
+describe('comments', () => {
+  it('are remembered where they stand, once', async () => {
+    const kept = new Map<string, JsonObject>();
+    const record = (key: string, data: JsonObject): ForgeRecord => ({
+      ...{ id: 1, kind: 'comment', key, data, createdAt: receivedAt, updatedAt: receivedAt },
+    });
+    const records = {
+      get: async (kind: string, key: string) => {
+        const data = kept.get(`${kind} ${key}`);
+        return data && record(key, data);
+      },
+      put: async (kind: string, key: string, data: JsonObject) => {
+        kept.set(`${kind} ${key}`, data);
+        return record(key, data);
+      },
+    } as Records;
+    const place = { kind: 'merge_request', iid: 6, discussion: 'f00d'.repeat(10) };
+    await only(native('note.diff'), { ...portsOf({}), records });
+    expect(kept.get('comment 9001')).toEqual(place);
+    kept.set('comment 9001', { ...place, review: 3 });
+    await only(native('note.diff'), { ...portsOf({}), records });
+    expect(kept.get('comment 9001')).toEqual({ ...place, review: 3 });
+    kept.clear();
+    await only(native('note.issue'), { ...portsOf({}), records });
+    expect(kept.get('comment 9001')).toMatchObject({ kind: 'issue', iid: 5 });
+  });
+
+  it('say what they answer to whoever reads it', async () => {
+    const route = 'GET /repos/{owner}/{repo}/pulls/comments/{comment_id}';
+    const delivery = { ...native('note.diff'), answers: { [route]: { in_reply_to_id: 8999 } } };
+    expect((await only(delivery)).comment).not.toHaveProperty('in_reply_to_id');
+    const { comment } = await only(delivery, portsOf(delivery, ['comment.in_reply_to_id']));
+    expect(comment).toMatchObject({ in_reply_to_id: 8999 });
+  });
+});
+
+describe('pushes', () => {
+  it('are forced when the ends have parted; asked only for whoever reads it', async () => {
+    const compare = 'GET /repos/{owner}/{repo}/compare/{basehead}';
+    const delivery = { ...native('push'), answers: { [compare]: { status: 'diverged' } } };
+    expect((await only(delivery)).forced).toBe(false);
+    expect((await only(delivery, portsOf(delivery, ['forced']))).forced).toBe(true);
+    const forward = { ...delivery, answers: { [compare]: { status: 'ahead' } } };
+    expect((await only(forward, portsOf(forward, ['forced']))).forced).toBe(false);
+  });
+
+  it('know no commit by zeros, of SHA-256 repositories too', () => {
+    const delivery = native('push');
+    const zeros = { before: '0'.repeat(64), after: 'a'.repeat(64) };
+    expect(actions({ ...delivery, payload: { ...delivery.payload, ...zeros } })).toEqual(['create', 'push']);
+    expect(
+      actions({ ...delivery, payload: { ...delivery.payload, before: zeros.before, after: zeros.before } }),
+    ).toMatch(/neither/);
+  });
+});
+
+describe('classify', () => {
+  const open = native('merge_request.open');
+  const without = (delivery: Native, ...keys: string[]): Native => ({
+    ...delivery,
+    payload: Object.fromEntries(Object.entries(delivery.payload).filter(([key]) => !keys.includes(key))),
+  });
+
+  it.each<[string, Native]>([
+    ['a custom template', { eventType: 'Push Hook', payload: { text: 'somebody pushed' } }],
+    ['a kind that is no word', { eventType: 'Push Hook', payload: { object_kind: 'Push!' } }],
+    ['a kind that is no text', { eventType: '', payload: { object_kind: 7, event_name: ['push'] } }],
+    ['no attributes', without(open, 'object_attributes')],
+    ['no iid', withAttributes(open, { iid: undefined })],
+    ['an iid beyond all issues', withAttributes(open, { iid: 1_000_000_000 })],
+    ['an id that JSON has rounded', withAttributes(open, { id: 2 ** 53 })],
+    ['no project', without(native('push'), 'project', 'project_id')],
+    ['an action that GitHub has not', withAttributes(open, { action: 'levitate' })],
+    ['a state of a pipeline that is new', withAttributes(native('pipeline.success'), { status: 'pondering' })],
+    ['a system note', native('note.system')],
+    ['an update that changed nothing', native('merge_request.update.nothing')],
+    ['a note without what it stands on', without(native('note.issue'), 'issue')],
+  ])('ignores %s and says so', (_what, delivery) => {
+    expect(actions(delivery)).toEqual(expect.stringMatching(/^.{10,}\.$/));
+  });
+
+  it('never goes by the header', () => {
+    expect(actions({ ...open, eventType: 'System Hook' })).toEqual(['pull_request.opened']);
+    expect(actions({ ...open, eventType: 'Push Hook' })).toEqual(['pull_request.opened']);
+    expect(actions(native('push.system-hook'))).toEqual(['push']);
+  });
+
+  it.each(['constructor', '__proto__', 'unheard_of'])('tells %s as it is', (kind) => {
+    const found = actions({ eventType: '', payload: { object_kind: kind } });
+    expect(found).toEqual(kind === '__proto__' ? expect.stringMatching(/no object_kind/) : [`gitlab.${kind}`]);
+  });
+
+  it('keeps ids above 2^53 exact', async () => {
+    const project = { ...(open.payload.project as JsonObject), id: '9007199254740993' };
+    const delivery = { ...open, payload: { ...open.payload, project } };
+    expect(gitlab.classify('', delivery.payload)).toMatchObject({ repositoryId: 9007199254740993n });
+    expect((await only(delivery)).repository).toMatchObject({ id: '9007199254740993' });
+    const job = native('build.created');
+    const large = { ...job, payload: { ...job.payload, build_id: '9007199254740993' } };
+    expect((await only(large)).check_run).toMatchObject({ id: '9007199254740993' });
+  });
+
+  it('keeps nothing that PostgreSQL refuses, and translates it', async () => {
+    const label = { id: 1, title: 'x\u0000\udc00', color: '#ffffff' };
+    const user = { ...(open.payload.user as JsonObject), username: 'b\ud800b' };
+    const delivery = withAttributes(native('merge_request.update.everything'), { title: 'a\u0000b\ud800' });
+    const changes = { title: { previous: '\u0000\ud800', current: 'x' }, labels: { previous: [], current: [label] } };
+    const payload = { ...delivery.payload, labels: [label], changes, user };
+    const { events = [] } = await translated({ ...delivery, payload });
+    expect(events.map(({ action }) => action)).toEqual(['synchronize', 'edited', 'labeled']);
+    const kept = JSON.stringify([events, gitlab.snapshot?.('', payload)?.state]);
+    expect(kept).not.toMatch(/\\u0000|\\ud[89a-f]/i);
+  });
+});
+
+describe('semantic key', () => {
+  const key = ({ eventType, payload, previous }: Native) => {
+    const classified = gitlab.classify(eventType, payload, { previous });
+    return classified.kind === 'events' ? classified.semanticKey : undefined;
+  };
+
+  it('is the same for the hooks of a project, its group and the instance, whatever was known before', () => {
+    const delivery = native('merge_request.update.everything');
+    const payload = Object.fromEntries(Object.entries(delivery.payload).reverse());
+    expect(key(delivery)).toMatch(/^merge_request:7001:[0-9a-f]{32}$/);
+    expect(key({ eventType: 'System Hook', payload, previous: { target: 'main' } })).toBe(key(delivery));
+  });
+
+  it('differs between all fixtures that differ', () => {
+    // These are the same happening at an older server, or with more or less known.
+    const twins = new Set(['merge_request.open.no-token', 'merge_request.merge.fast-forward', 'push.system-hook']);
+    const keys = names.filter((name) => !twins.has(name)).map((name) => key(native(name)));
+    const told = keys.filter((one) => one !== undefined);
+    expect(new Set(told).size).toBe(told.length);
+  });
+});
+
+describe('snapshot', () => {
+  it('keeps what the next hook is compared with, in a few hundred bytes', () => {
+    const { eventType, payload } = native('merge_request.update.everything');
+    expect(gitlab.snapshot?.(eventType, payload)).toEqual({
+      repositoryId: 7001n,
+      kind: 'pull_request',
+      number: 6,
+      updatedAt: '2026-03-02T10:00:00Z',
+      state: {
+        state: 'opened',
+        head: 'a1'.repeat(20),
+        target: 'release',
+        draft: true,
+        labels: [
+          { id: 301, name: 'bug', color: 'd9534f' },
+          { id: 303, name: 'priority::high', color: 'ff0000' },
+        ],
+        assignees: [
+          {
+            id: 13,
+            username: 'carol',
+            avatar_url: 'https://gitlab.example.com/uploads/-/system/user/avatar/13/avatar.png',
+          },
+        ],
+      },
+    });
+    expect(gitlab.snapshot?.('', native('issue.open').payload)).toMatchObject({ kind: 'issue', number: 1_000_000_005 });
+    expect(gitlab.snapshot?.('', native('work_item.task').payload)).toBeUndefined();
+    expect(gitlab.snapshot?.('', native('push').payload)).toBeUndefined();
+  });
+
+  it('is compared with the hook that follows', () => {
+    const first = native('merge_request.open');
+    const kept = gitlab.snapshot?.('', first.payload)?.state;
+    const { previous: _previous, ...retargeted } = native('merge_request.update.retargeted');
+    expect(actions(retargeted)).toMatch(/Nothing changed/);
+    expect(actions({ ...retargeted, previous: kept })).toEqual(['pull_request.edited']);
+  });
+
+  it('does not count when it is not ours', () => {
+    const delivery = native('merge_request.update.retargeted');
+    expect(actions({ ...delivery, previous: { target: 7, labels: 'all' } })).toMatch(/Nothing changed/);
+  });
+});
+
+const corpus = new URL('../../../../shared/fixtures/webhooks/', import.meta.url);
+const rows = existsSync(corpus)
+  ? readFileSync(new URL('manifest.tsv', corpus), 'utf8')
+      .split('\n')
+      .map((line) => line.split('\t'))
+      .filter(([, forge]) => forge === gitlab.id)
+  : [];
+
+describe('recorded payloads', () => {
+  // They are no part of the project: where they are not at hand, there is nothing to run.
+  for (const [file = '', , kind = ''] of rows)
+    it(`${file} is translated or ignored with a reason`, async () => {
+      const parsed = gitlab.parse('application/json', readFileSync(new URL(file, corpus)));
+      if ('invalid' in parsed) throw new Error(parsed.invalid);
+      const { payload } = parsed;
+      const { web_url: page } = (payload.project ?? {}) as { web_url?: string };
+      const { homepage } = (payload.repository ?? {}) as { homepage?: string };
+      const at = new URL(page ?? homepage ?? base.web).origin;
+      const ports = { ...portsOf({}), base: { web: at, api: `${at}/api/v3` } };
+      const eventType = kind.includes('confidential') ? 'Confidential Note Hook' : '';
+      const { ignored, events = [] } = await translated({ eventType, payload }, ports);
+      if (ignored === undefined) expect(events).not.toHaveLength(0);
+      else expect(ignored).toMatch(/no action|confidential|is missing/);
+      for (const { name, payload: out } of events) {
+        if (!name.startsWith('gitlab.')) expect(schemaErrors(name, out)).toEqual([]);
+        expect(strayAddresses(out, ports.base, payload).stray).toEqual([]);
+      }
+    });
+  it('are all there, or none', () => expect([0, 145]).toContain(rows.length));
+});
+
+describe('whatever is in a payload', () => {
+  const junk = fc.oneof(
+    fc.constantFrom<unknown>(
+      undefined,
+      null,
+      [],
+      {},
+      '',
+      '\ud800',
+      '\u0000',
+      -1,
+      0,
+      2 ** 53,
+      '99999999999999999999',
+      '__proto__',
+      '%',
+      '/',
+      'http://[',
+      'http://x/%E0%A4%A',
+    ),
+    fc.constant('x'.repeat(100_000)),
+    fc.constant(Array.from({ length: 1_000 }, () => ({ id: 1, title: 'x', username: 'x' }))),
+    fc.boolean(),
+    fc.double(),
+    fc.string(),
+  );
+
+  it('never breaks the translation but as a payload that is invalid', async () => {
+    const ends = { events: 0, ignored: 0, invalid: 0 };
+    const mutation = fc.tuple(fc.nat(), junk);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...names),
+        fc.array(mutation, { minLength: 1, maxLength: 3 }),
+        async (name, changes) => {
+          const delivery = native(name);
+          const payload = changes.reduce((before, [place, value]) => mutate(before, place, value), delivery.payload);
+          gitlab.snapshot?.(delivery.eventType, payload);
+          try {
+            const { ignored } = await translated({ ...delivery, payload });
+            expect(ignored).not.toBe('');
+            ends[ignored === undefined ? 'events' : 'ignored'] += 1;
+          } catch (error) {
+            expect(error).toBeInstanceOf(ForgewayError);
+            expect(error).toMatchObject({ code: 'FORGEWAY_PAYLOAD_INVALID' });
+            ends.invalid += 1;
+          }
+        },
+      ),
+      { numRuns: 4_000 },
+    );
+    expect(ends.events).toBeGreaterThan(1_000);
+    expect(ends.ignored).toBeGreaterThan(100);
+  }, 120_000);
+
+  it('that was kept or stored by others never breaks it either', async () => {
+    const state = fc.oneof(
+      fc.constant(undefined),
+      fc.dictionary(fc.constantFrom('labels', 'assignees', 'state', 'target'), fc.anything()),
+    );
+    const change = fc.dictionary(
+      fc.constantFrom(
+        'label',
+        'assignee',
+        'reviewer',
+        'requested_reviewer',
+        'milestone_id',
+        'changes',
+        'state',
+        'before',
+      ),
+      fc.anything(),
+    );
+    const delivery = native('merge_request.update.everything');
+    const names = ['pull_request', 'pull_request_review'];
+    await fc.assert(
+      fc.asyncProperty(state, change, fc.constantFrom(...names), async (previous, changed, name) => {
+        gitlab.classify('', delivery.payload, { previous });
+        const event = { name, action: 'edited', change: changed };
+        const { payload, eventType } = delivery;
+        expect(await gitlab.payload({ eventType, payload, receivedAt }, event, portsOf({}))).toMatchObject({
+          action: 'edited',
+        });
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+/** The payload with one value, somewhere in it, replaced; undefined drops it. */
+function mutate(payload: JsonObject, choice: number, value: unknown): JsonObject {
+  const copy = structuredClone(payload) as Record<string, unknown>;
+  const places: [Record<string, unknown>, string][] = [];
+  const visit = (node: unknown) => {
+    if (typeof node !== 'object' || node === null) return;
+    for (const key of Object.keys(node)) {
+      places.push([node as Record<string, unknown>, key]);
+      visit((node as Record<string, unknown>)[key]);
+    }
+  };
+  visit(copy);
+  const place = places[choice % places.length];
+  if (place === undefined) return copy;
+  if (value === undefined) delete place[0][place[1]];
+  else place[0][place[1]] = value;
+  return copy;
+}

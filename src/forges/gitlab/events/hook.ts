@@ -1,0 +1,61 @@
+/** What every kind of hook is read with: check the fields, say what it is about, build the payload. */
+import { createHash } from 'node:crypto';
+import type { z } from 'zod';
+import { ForgewayError } from '../../../lib/errors.js';
+import type { ClassifyOptions, ForgeEvent, JsonObject, NativeDelivery, TranslatePorts } from '../../forge.js';
+
+/** What a hook is about. `identity` tells it from another happening; without one the whole payload does. */
+export type Finding =
+  | { ignored: string }
+  | { events: readonly ForgeEvent[]; repositoryId?: bigint; number?: number; identity?: unknown };
+
+export interface Hook {
+  /** Pure. */
+  classify(payload: JsonObject, options: ClassifyOptions): Finding;
+  /** @throws ForgewayError FORGEWAY_PAYLOAD_INVALID */
+  payload(delivery: NativeDelivery, event: ForgeEvent, ports: TranslatePorts): Promise<JsonObject>;
+}
+
+export const payloadInvalid = (what: string): ForgewayError => new ForgewayError('FORGEWAY_PAYLOAD_INVALID', what);
+
+/** `object_attributes.iid is missing or of the wrong type` */
+export function problemOf(error: z.ZodError): string {
+  return `${error.issues[0]?.path.join('.') || 'the payload'} is missing or of the wrong type`;
+}
+
+/** A hook whose payload is checked with `type` before anybody reads it. */
+export function hook<T>(
+  type: z.ZodType<T>,
+  read: {
+    classify(payload: T, options: ClassifyOptions): Finding;
+    payload(payload: T, event: ForgeEvent, ports: TranslatePorts, delivery: NativeDelivery): Promise<JsonObject>;
+  },
+): Hook {
+  return {
+    classify(payload, options) {
+      const parsed = type.safeParse(payload);
+      return parsed.success ? read.classify(parsed.data, options) : { ignored: `${problemOf(parsed.error)}.` };
+    },
+    async payload(delivery, event, ports) {
+      const parsed = type.safeParse(delivery.payload);
+      if (!parsed.success) throw payloadInvalid(`${event.name}: ${problemOf(parsed.error)}`);
+      return read.payload(parsed.data, event, ports, delivery);
+    },
+  };
+}
+
+/** Hash of a JSON value that does not depend on the order of keys. */
+export function digest(value: unknown): string {
+  const text = JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([left], [right]) => (left < right ? -1 : 1)))
+      : inner,
+  );
+  return createHash('sha256')
+    .update(text ?? '')
+    .digest('hex')
+    .slice(0, 32);
+}
+
+/** A commit that is none: 40 zeros, or 64 in a SHA-256 repository. */
+export const isZero = (sha: string): boolean => /^0+$/.test(sha);

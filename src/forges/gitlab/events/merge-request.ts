@@ -1,0 +1,128 @@
+/** Merge requests: what happened, what is kept for the next time, and the payload of each event. */
+import type { ForgeEvent, JsonObject, Snapshot, TranslatePorts } from '../../forge.js';
+import { pullRequest, simplePullRequest } from '../../kit/shapes/pull-request.js';
+import { review } from '../../kit/shapes/review.js';
+import { time } from '../convert/read.js';
+import { type MergeRequestEvent, mergeRequestEvent } from '../schema.js';
+import { accountInput, forgeItself } from './account.js';
+import { changeDetails, changedAccount, changeFields } from './change-details.js';
+import { keptAccounts, keptLabels } from './changes.js';
+import { hook } from './hook.js';
+import { readKeptState } from './kept-state.js';
+import { mergeRequestEvents } from './merge-request-events.js';
+import { isDraft, mergeRequestHook, pullRequestInput, pullWithPlace } from './merge-request-input.js';
+import { firstId, hasPlace, type Place } from './place.js';
+
+const repositoryIdOf = ({ project, object_attributes: mr }: MergeRequestEvent) => project?.id ?? mr.target_project_id;
+const projectOf = ({ project, object_attributes: mr }: MergeRequestEvent) => project ?? mr.target;
+
+export const mergeRequest = hook(mergeRequestEvent, {
+  classify(payload, options) {
+    const { object_attributes: mr } = payload;
+    const repositoryId = firstId(repositoryIdOf(payload));
+    if (repositoryId === undefined) return { ignored: 'project.id is missing.' };
+    if (!hasPlace(projectOf(payload))) return { ignored: 'project.path_with_namespace is missing.' };
+    const events = mergeRequestEvents(payload, readKeptState(options.previous));
+    if (events.length === 0 && mr.action == null)
+      return { ignored: 'It says no action, and nothing is known of before.' };
+    if (events.length === 0) return { ignored: 'Nothing changed that GitHub would tell.' };
+    return {
+      events,
+      repositoryId,
+      number: mr.iid,
+      identity: [
+        mr.id,
+        mr.action,
+        mr.state,
+        mr.updated_at,
+        mr.oldrev,
+        mr.last_commit?.id,
+        payload.user,
+        payload.changes,
+      ],
+    };
+  },
+
+  async payload(payload, event, ports) {
+    const { object_attributes: mr } = payload;
+    const person = accountInput(ports.base, payload.user);
+    // A push that takes approvals back is the person's, taking them back is not.
+    const people = { person, ...(mr.system === true && { sender: forgeItself }) };
+    const id = repositoryIdOf(payload);
+    const { place, known } = await pullWithPlace(ports, projectOf(payload), id, people, mr.iid);
+    const input = pullRequestInput(mergeRequestHook(ports, mr, { ...payload, actor: person }), place, ports, known);
+    if (event.name === 'pull_request_review')
+      return {
+        action: event.action,
+        review: reviewOf(payload, event, place, ports),
+        pull_request: simplePullRequest(ports.base, input, known),
+        ...place.fields,
+      };
+    const change = await changeFields(event, place, ports, known);
+    return {
+      action: event.action,
+      number: mr.iid,
+      ...change,
+      pull_request: {
+        ...pullRequest(ports.base, input, known),
+        // GitHub's schema has the milestone that is gone here, unlike that of issues.
+        ...(event.action === 'demilestoned' && { milestone: change.milestone }),
+      },
+      ...place.fields,
+    };
+  },
+});
+
+/** GitLab keeps one opinion per person and no reviews, so that a review's number is its author's. */
+function reviewOf(payload: MergeRequestEvent, event: ForgeEvent, place: Place, ports: TranslatePorts): JsonObject {
+  const { object_attributes: mr } = payload;
+  const { reviewer, state = 'commented' } = changeDetails(event);
+  const author =
+    reviewer !== undefined
+      ? changedAccount(ports.base, reviewer)
+      : mr.system
+        ? null
+        : accountInput(ports.base, payload.user);
+  const htmlUrl = mr.url ?? `${place.repository.htmlUrl}/-/merge_requests/${mr.iid}`;
+  return review(
+    ports.base,
+    place.owner,
+    place.name,
+    {
+      id: author?.id ?? 0,
+      number: mr.iid,
+      htmlUrl,
+      pullRequestHtmlUrl: htmlUrl,
+      author,
+      body: null,
+      state,
+      commitSha: mr.last_commit?.id,
+      submittedAt: time(mr.updated_at),
+    },
+    'webhook',
+  );
+}
+
+/** What the next hook about this merge request is compared with. */
+export function mergeRequestSnapshot(payload: JsonObject): Snapshot | undefined {
+  const parsed = mergeRequestEvent.safeParse(payload);
+  if (!parsed.success) return undefined;
+  const { object_attributes: mr, assignees, labels } = parsed.data;
+  const repositoryId = firstId(repositoryIdOf(parsed.data));
+  if (repositoryId === undefined) return undefined;
+  const own = labels ?? mr.labels;
+  return {
+    repositoryId,
+    kind: 'pull_request',
+    number: mr.iid,
+    updatedAt: time(mr.updated_at),
+    state: {
+      ...(mr.state && { state: mr.state }),
+      ...(mr.last_commit && { head: mr.last_commit.id }),
+      target: mr.target_branch,
+      draft: isDraft(mr),
+      ...(own && { labels: keptLabels(own) }),
+      ...(assignees && { assignees: keptAccounts(assignees) }),
+    },
+  };
+}

@@ -1,0 +1,22 @@
+import { endpointBelow } from '../endpoint.js';
+import { defineForge } from '../forge.js';
+import { classify, payload, snapshot } from './events.js';
+import { transport } from './transport.js';
+import { signatureCheck } from './verify.js';
+
+const ID = 'gitlab';
+
+/** GitLab.com and self-managed GitLab, 16 and newer. */
+export const gitlab = defineForge({
+  id: ID,
+  label: 'GitLab',
+  tag: 'gl',
+  ...transport,
+  signatureCheck: (headers, secrets) => signatureCheck(headers, secrets),
+  classify,
+  snapshot,
+  payload,
+  endpoint: (baseUrl) => endpointBelow(ID, baseUrl, '/api/v4'),
+  cloudUrl: 'https://gitlab.com',
+  gitUsername: 'oauth2',
+});
