@@ -20,14 +20,14 @@ addFormats.default(ajv);
 ajv.addSchema({ $id: 'github', definitions });
 const compiled = new Map<string, ValidateFunction>();
 
-/** The schema without its bans on further fields. */
+/** The schema without its bans on further fields, by which alone some of the forms that it offers exclude each other. */
 function withUnlistedFields(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(withUnlistedFields);
   if (typeof schema !== 'object' || schema === null) return schema;
   return Object.fromEntries(
     Object.entries(schema)
       .filter(([key, value]) => key !== 'additionalProperties' || value !== false)
-      .map(([key, value]) => [key, withUnlistedFields(value)]),
+      .map(([key, value]) => [key === 'oneOf' ? 'anyOf' : key, withUnlistedFields(value)]),
   );
 }
 
