@@ -63,7 +63,12 @@ function load(port: number, path: string, seconds: number, ...flags: string[]): 
   });
 }
 
-async function measure(server: RunningServer, path: string, database: BenchDatabase | undefined): Promise<Sample> {
+async function measure(
+  server: RunningServer,
+  path: string,
+  database: BenchDatabase | undefined,
+  runsHandlers = false,
+): Promise<Sample> {
   const postmaster = await database?.postmaster();
   const cpuOf = () => [cpuSeconds(server.pid), postmaster === undefined ? 0 : cpuSeconds(postmaster)] as const;
   const before = cpuOf();
@@ -71,6 +76,9 @@ async function measure(server: RunningServer, path: string, database: BenchDatab
   const after = cpuOf();
   const failed = Object.keys(result.statuses).filter((status) => !status.startsWith('2'));
   if (failed.length > 0) throw new Error(`answers other than 2xx: ${JSON.stringify(result.statuses)}`);
+  if (runsHandlers && (await askHandled(server)).handled < result.requests) {
+    throw new Error('the handler did not run for every delivery');
+  }
   const sample: Sample = {
     rps: result.rps,
     p50: result.p50,
@@ -84,24 +92,33 @@ async function measure(server: RunningServer, path: string, database: BenchDatab
   return sample;
 }
 
+interface Handled {
+  handled: number;
+  /** Time of the last one, where the server keeps it. */
+  lastAt?: number;
+}
+
+/** What a server that runs handlers says of them. */
+function askHandled(server: RunningServer): Promise<Handled> {
+  return new Promise((answer) => {
+    server.child.once('message', (message: Handled) => answer(message));
+    server.child.send('count');
+  });
+}
+
 /** Deliveries handled per second in a worker process, from the first request to the last handler. */
 async function wholePath(database: BenchDatabase): Promise<number> {
   await database.empty();
   const worker = await startServer('server-worker.mjs', [dist, JSON.stringify(database.login('worker'))]);
   const ingress = await startServer('server-forgeway.mjs', [dist, JSON.stringify(database.login('ingress'))]);
   await sleep(1_000);
-  const ask = () =>
-    new Promise<{ handled: number; lastAt: number }>((answer) => {
-      worker.child.once('message', (message: { handled: number; lastAt: number }) => answer(message));
-      worker.child.send('count');
-    });
   const startedAt = Date.now() + WARM_UP_MS;
   let handledBefore = 0;
-  const warm = setTimeout(() => void ask().then(({ handled }) => (handledBefore = handled)), WARM_UP_MS);
+  const warm = setTimeout(() => void askHandled(worker).then(({ handled }) => (handledBefore = handled)), WARM_UP_MS);
   const { requests } = await load(ingress.port, '/api/webhooks/github', Number(options.seconds));
   clearTimeout(warm);
   for (let waited = 0; ; waited += 100) {
-    const { handled, lastAt } = await ask();
+    const { handled, lastAt = 0 } = await askHandled(worker);
     if (handled >= requests) {
       await Promise.all([worker.stop(), ingress.stop()]);
       return ((handled - handledBefore) / (lastAt - startedAt)) * 1_000;
@@ -168,7 +185,8 @@ try {
   const whole: number[] = [];
   for (let turn = 1; turn <= rounds; turn += 1) {
     samples.bare.push(await measure(await startServer('server-bare.mjs', []), '/', undefined));
-    samples.probot.push(await measure(await startServer('server-probot.mjs', []), '/api/github/webhooks', undefined));
+    const probot = await startServer('server-probot.mjs', []);
+    samples.probot.push(await measure(probot, '/api/github/webhooks', undefined, true));
     await database.empty();
     const ingress = await startServer('server-forgeway.mjs', [dist, JSON.stringify(database.login('ingress'))]);
     samples.forgeway.push(await measure(ingress, '/api/webhooks/github', database));
