@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { Classification, ForgeDescriptor, JsonObject, Snapshot } from '../forges/forge.js';
-import { type BodyEncoding, bodyColumn, withBodies } from './body-text.js';
+import { type BodyEncoding, type BodyRecord, bodyColumns, bodyOf, withBodies } from './body-text.js';
 import { previousSnapshots, readClassification, snapshotKey } from './snapshots.js';
 import { classifySynthesised, SYNTHESISED } from './synthesised.js';
 
@@ -25,7 +25,7 @@ export interface Received {
   again: boolean;
 }
 
-interface Record_ {
+interface Record_ extends BodyRecord {
   id: bigint | string;
   hook_id: string;
   forge: string;
@@ -35,12 +35,12 @@ interface Record_ {
   source: string;
   received_at: Date;
   content_type: string | null;
-  body: string | null;
   classification: unknown;
   confidential: boolean;
 }
 
 const MOST_ROWS = 100;
+/** As stored. Packed bodies are longer in memory, but {@link MOST_ROWS} of them are bounded by the longest that is packed. */
 const MOST_BYTES = 8 * 1024 * 1024;
 
 /**
@@ -50,12 +50,13 @@ function readingOf(encoding: BodyEncoding): { name: string; text: string; values
   return {
     name: `inbox_received_${encoding}`,
     text: `SELECT w.id, w.hook_id, w.forge, w.host, w.delivery_key, w.event_type, w.source, w.received_at,
-        w.headers->>'content-type' AS content_type, ${bodyColumn(encoding)} AS body, w.classification,
+        w.headers->>'content-type' AS content_type, ${bodyColumns(encoding)}, w.classification,
         EXISTS (SELECT FROM hook h WHERE h.id = w.hook_id AND h.confidential) AS confidential
       FROM (
         SELECT r.*, sum(coalesce(octet_length(r.body), 0)) OVER (ORDER BY r.id) - coalesce(octet_length(r.body), 0) AS before
         FROM (
-          SELECT id, hook_id, forge, host, delivery_key, event_type, source, received_at, headers, body, classification
+          SELECT id, hook_id, forge, host, delivery_key, event_type, source, received_at, headers, body, body_coding,
+            classification
           FROM webhook_delivery WHERE status = 'received' ORDER BY id LIMIT $1
         ) r
       ) w
@@ -93,7 +94,7 @@ export async function readReceived(
     encoding: tried,
   }));
   const read = records.map((record) => {
-    const body = Buffer.from(record.body ?? '', encoding);
+    const body = bodyOf(record, encoding);
     const content = contentOf(forges.get(record.forge), record, body);
     const sent = record.source !== SYNTHESISED && 'payload' in content;
     const snapshot = sent ? content.descriptor?.snapshot?.(record.event_type, content.payload) : undefined;

@@ -75,7 +75,7 @@ export class GroupCommit {
     const deadline = performance.now() + this.#options.commitTimeoutMs;
     const waiting: Waiting = { key, row, deadline, settle: [settle], alone: false };
     this.#pending.set(key, waiting);
-    this.#heldBytes += row.body.length;
+    this.#heldBytes += row.body.bytes.length;
     this.#queue.push(waiting);
     this.#schedule();
   }
@@ -102,7 +102,7 @@ export class GroupCommit {
     let bytes = 0;
     let count = 0;
     for (const waiting of this.#queue) {
-      bytes += waiting.row.body.length;
+      bytes += waiting.row.body.bytes.length;
       if (count > 0 && (bytes > MOST_BATCH_BYTES || waiting.alone || count === MOST_ROWS)) break;
       count += 1;
       if (waiting.alone) break;
@@ -146,7 +146,7 @@ export class GroupCommit {
 
   #settle(waiting: Waiting, committed: boolean): void {
     if (this.#pending.get(waiting.key) === waiting) this.#pending.delete(waiting.key);
-    this.#heldBytes -= waiting.row.body.length;
+    this.#heldBytes -= waiting.row.body.bytes.length;
     for (const settle of waiting.settle) settle(committed);
     waiting.settle = [];
     if (this.#pending.size === 0) for (const resolve of this.#idle.splice(0)) resolve();

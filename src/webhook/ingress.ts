@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type pg from 'pg';
 import type { ForgeDescriptor, WebhookHeaders } from '../forges/forge.js';
+import { packBody } from '../inbox/packed-body.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import { accept, type Refusal, refuse } from './answers.js';
@@ -10,6 +11,7 @@ import { createHookDirectory, type HookRow, type OpenHook } from './hooks.js';
 import type { InboxRow } from './insert-statement.js';
 import { createPathMatcher, type WebhookPath } from './paths.js';
 import { BodyReader, type ReceptionLimits } from './reception.js';
+import { release } from './release.js';
 import { createWake } from './wake.js';
 
 export type { HookRow } from './hooks.js';
@@ -91,6 +93,8 @@ function inboxRow(descriptor: ForgeDescriptor, hook: HookRow, headers: WebhookHe
       : given.length > LONGEST_KEY
         ? digestKey(given)
         : given;
+  const stored = packBody(body);
+  if (stored.bytes !== body) release(body);
   return {
     hookId: hook.id,
     forge: hook.forge,
@@ -98,7 +102,7 @@ function inboxRow(descriptor: ForgeDescriptor, hook: HookRow, headers: WebhookHe
     deliveryKey,
     eventType,
     headers: storedHeaders(descriptor.storedHeaders, headers),
-    body,
+    body: stored,
   };
 }
 

@@ -1,3 +1,5 @@
+import type { StoredBody } from '../inbox/packed-body.js';
+
 /** One webhook delivery as it is stored: raw, and nothing derived from its content. */
 export interface InboxRow {
   hookId: string;
@@ -7,12 +9,12 @@ export interface InboxRow {
   eventType: string;
   /** JSON object of the allow-listed headers. */
   headers: string;
-  body: Buffer;
+  body: StoredBody;
 }
 
 export const MOST_ROWS = 32;
 
-const COLUMNS = 7;
+const COLUMNS = 8;
 
 /**
  * One prepared statement per number of rows. Multi-row VALUES take the bodies as binary; an array parameter would send
@@ -24,7 +26,7 @@ const texts: readonly string[] = Array.from({ length: MOST_ROWS + 1 }, (_, rows)
     const parameters = Array.from({ length: COLUMNS }, (_, column) => `$${row * COLUMNS + column + 1}`);
     return `(${parameters.join(',')})`;
   });
-  return `INSERT INTO webhook_delivery (hook_id, forge, host, delivery_key, event_type, headers, body)
+  return `INSERT INTO webhook_delivery (hook_id, forge, host, delivery_key, event_type, headers, body_coding, body)
 VALUES ${tuples.join(',')}
 ON CONFLICT (hook_id, delivery_key) DO UPDATE SET status = 'received', reason = NULL, error_message = NULL,
   finished_at = NULL
@@ -37,7 +39,8 @@ export function insertOf(rows: readonly InboxRow[]): { name: string; text: strin
   if (text === undefined || rows.length === 0) throw new RangeError('a batch has 1 to 32 rows');
   const values: (string | Buffer)[] = [];
   for (const row of rows) {
-    values.push(row.hookId, row.forge, row.host, row.deliveryKey, row.eventType, row.headers, row.body);
+    const { hookId, forge, host, deliveryKey, eventType, headers, body } = row;
+    values.push(hookId, forge, host, deliveryKey, eventType, headers, body.coding, body.bytes);
   }
   return { name: `inbox_insert_${rows.length}`, text, values };
 }

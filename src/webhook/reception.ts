@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { SignatureCheck } from '../forges/forge.js';
+import { release } from './release.js';
 
 export interface ReceptionLimits {
   /** Largest body in bytes. */
@@ -80,7 +81,9 @@ export class BodyReader {
     };
     const onEnd = () => {
       const [only] = chunks;
-      finish({ kind: 'body', body: chunks.length === 1 && only ? only : Buffer.concat(chunks, held) });
+      const body = chunks.length === 1 && only ? only : Buffer.concat(chunks, held);
+      if (chunks.length > 1) for (const chunk of chunks) release(chunk);
+      finish({ kind: 'body', body });
     };
     const onClose = () => finish({ kind: 'gone' });
     const reception: Reception = {

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { packBody } from '../../src/inbox/packed-body.js';
 import { type Inbox, type InboxOptions, type InboxTiming, startInbox } from '../../src/inbox/start-inbox.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { openStore, type Store } from '../../src/store/database.js';
@@ -21,6 +22,7 @@ export interface DeliveryRow {
   reason: string | null;
   error_message: string | null;
   organization_id: string | null;
+  body: Buffer | null;
   body_sha256: Buffer | null;
 }
 
@@ -117,11 +119,11 @@ export class InboxDatabase {
     options: { eventType?: string; hook?: string; key?: string } = {},
   ): Promise<bigint> {
     this.#count += 1;
-    const body = Buffer.isBuffer(payload) ? payload : Buffer.from(JSON.stringify(payload));
+    const { coding, bytes } = packBody(Buffer.isBuffer(payload) ? payload : Buffer.from(JSON.stringify(payload)));
     const { rows } = await this.pool.query<{ id: bigint }>(
-      `INSERT INTO webhook_delivery (hook_id, forge, host, delivery_key, event_type, body)
-       VALUES ($1, 'fake', 'fake.example', $2, $3, $4) RETURNING id`,
-      [options.hook ?? 'hook', options.key ?? `key-${this.#count}`, options.eventType ?? 'thing', body],
+      `INSERT INTO webhook_delivery (hook_id, forge, host, delivery_key, event_type, body, body_coding)
+       VALUES ($1, 'fake', 'fake.example', $2, $3, $4, $5) RETURNING id`,
+      [options.hook ?? 'hook', options.key ?? `key-${this.#count}`, options.eventType ?? 'thing', bytes, coding],
     );
     const [row] = rows;
     if (!row) throw new Error('the delivery was not stored');

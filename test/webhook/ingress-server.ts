@@ -3,6 +3,7 @@ import { createServer, request as httpRequest, type Server } from 'node:http';
 import { type AddressInfo, createConnection } from 'node:net';
 import { pino } from 'pino';
 import { forges } from '../../src/forges/registry.js';
+import { unpackBody } from '../../src/inbox/packed-body.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { createIngress, type Ingress, type IngressOptions, ingressServerOptions } from '../../src/webhook/ingress.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -124,11 +125,24 @@ export class IngressServer {
     });
   }
 
+  /** What is stored, with bodies as they were received. */
   async rows(): Promise<
-    { id: bigint; delivery_key: string; hook_id: string; status: string; body: Buffer; headers: object }[]
+    {
+      id: bigint;
+      delivery_key: string;
+      hook_id: string;
+      status: string;
+      body: Buffer;
+      stored: Buffer;
+      headers: object;
+    }[]
   > {
     const { rows } = await this.test.store('worker').pool.query('SELECT * FROM webhook_delivery ORDER BY id');
-    return rows;
+    return rows.map((row) => ({
+      ...row,
+      body: unpackBody({ coding: row.body_coding, bytes: row.body }),
+      stored: row.body,
+    }));
   }
 
   async stop(): Promise<void> {

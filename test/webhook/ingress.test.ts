@@ -31,6 +31,24 @@ describe('a signed delivery', () => {
     expect(ingress.log.join('')).not.toContain('Grüße');
   });
 
+  it.each([
+    ['in one piece', false],
+    ['in pieces', true],
+  ])('of an ordinary size is stored packed, and comes back byte for byte when it came %s', async (_how, inPieces) => {
+    ingress = await IngressServer.start();
+    const body = JSON.stringify({ text: 'Grüße an alle, '.repeat(1_500), number: 1 });
+    if (inPieces) {
+      const bytes = Buffer.from(body);
+      const lines = Object.entries({ ...ingress.signed(body), 'content-length': bytes.length, connection: 'close' });
+      const head = `POST ${PATH} HTTP/1.1\r\nhost: x\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`;
+      const answer = await ingress.raw([head, bytes.subarray(0, 10_000), bytes.subarray(10_000)], 20);
+      expect(answer).toContain('HTTP/1.1 202');
+    } else expect((await ingress.send(PATH, body, ingress.signed(body))).status).toBe(202);
+    const [row] = await ingress.rows();
+    expect(row?.body.toString()).toBe(body);
+    expect(row?.stored.length).toBeLessThan(body.length / 5);
+  });
+
   it.each(['/api/v2/vcs-events/github', `${PATH}?from=anywhere`])('is taken at %s as well', async (path) => {
     ingress = await IngressServer.start();
     expect((await ingress.send(path, BODY, ingress.signed(BODY))).status).toBe(202);
