@@ -74,13 +74,13 @@ async function merge(request: RouteRequest, context: RouteContext) {
   const { git, repository } = await gitAccess(request, context);
   if ((await context.native.find(`${branchesPath(request)}/${segments(base)}`)) === undefined)
     throw new RouteFailure(404, 'Base does not exist');
-  if (
-    (await context.native.find(`${repoPath(request)}/git/commits/${segments(head)}`, { stat: false, files: false })) ===
-    undefined
-  )
-    throw new RouteFailure(404, 'Head does not exist');
+  const native = await context.native.find(`${repoPath(request)}/git/commits/${segments(head)}`, {
+    stat: false,
+    files: false,
+  });
+  if (native === undefined) throw new RouteFailure(404, 'Head does not exist');
   const message = textInput(request, 'commit_message') ?? `Merge ${head} into ${base}`;
-  const result = await git.merge(repository, base, head, message, ownIdentity(context));
+  const result = await git.merge(repository, base, textOf(objectOf(native), 'sha'), message, ownIdentity(context));
   if (result === undefined) return { status: 204 };
   if ('conflict' in result) throw new RouteFailure(409, 'Merge conflict');
   return { status: 201, data: asCommit(request, context, await nativeCommit(request, context, result.merged)) };

@@ -1,6 +1,6 @@
 /** Single git objects. The forge reads them; they are written through git and reach the server with a ref. */
 import type { JsonObject } from '../../forge.js';
-import type { GitCommitObject, GitIdentity, TreeEntry } from '../../kit/git-objects.js';
+import type { GitCommitObject, GitIdentity, GitObjects, GitRepository, TreeEntry } from '../../kit/git-objects.js';
 import {
   invalid,
   notFound,
@@ -131,6 +131,10 @@ const MODES: ReadonlySet<string> = new Set(['100644', '100755', '040000', '16000
 const typeOf = (mode: string): TreeEntry['type'] =>
   mode === '040000' ? 'tree' : mode === '160000' ? 'commit' : 'blob';
 
+const isThere = async (git: GitObjects, repository: GitRepository, sha: string, type: 'blob' | 'tree') =>
+  isSha(sha) &&
+  (type === 'blob' ? await git.readBlob(repository, sha) : await git.readTree(repository, sha, false)) !== undefined;
+
 async function createTree(request: RouteRequest, context: RouteContext) {
   if (!Array.isArray(request.body.tree)) throw invalid('Tree', 'tree', 'missing_field');
   const { git, repository } = await gitAccess(request, context);
@@ -144,7 +148,13 @@ async function createTree(request: RouteRequest, context: RouteContext) {
     if (sha !== null && typeof sha !== 'string') throw invalid('Tree', 'sha', 'missing_field');
     entries.push({ path, mode: mode as TreeEntry['mode'], type: typeOf(mode), sha });
   }
-  const sha = await git.writeTree(repository, textInput(request, 'base_tree'), entries);
+  const base = textInput(request, 'base_tree');
+  if (base !== undefined && (!isSha(base) || (await git.readTree(repository, base, false)) === undefined))
+    throw new RouteFailure(422, 'base_tree is not a valid tree oid');
+  for (const { sha, type } of entries)
+    if (sha !== null && type !== 'commit' && !(await isThere(git, repository, sha, type)))
+      throw new RouteFailure(422, `tree.sha ${sha} is not a valid ${type}`);
+  const sha = await git.writeTree(repository, base, entries);
   const written = (await git.readTree(repository, sha, false)) ?? [];
   return { status: 201, data: asTree(request, context, sha, written.map(objectOf), false) };
 }
@@ -188,11 +198,15 @@ async function createCommit(request: RouteRequest, context: RouteContext) {
   const { git, repository } = await gitAccess(request, context);
   if ((await git.readTree(repository, tree, false)) === undefined)
     throw new RouteFailure(422, 'Tree SHA does not exist');
+  const parents = textsOf(listOf(request.body.parents));
+  for (const parent of parents)
+    if (!isSha(parent) || (await git.readCommit(repository, parent)) === undefined)
+      throw new RouteFailure(422, `Parent SHA does not exist or is not a commit object: ${parent}`);
   const author = identityIn(request.body.author, ownIdentity(context));
   const commit = {
     tree,
     message,
-    parents: textsOf(listOf(request.body.parents)),
+    parents,
     author,
     committer: identityIn(request.body.committer, author),
   };

@@ -64,8 +64,11 @@ function nativeKind(short: string): { kind: 'branches' | 'tags'; name: string } 
   return short.startsWith('tags/') ? { kind: 'tags', name: short.slice('tags/'.length) } : undefined;
 }
 
+const noObject = (): RouteFailure => new RouteFailure(422, 'Object does not exist');
+
 async function push(request: RouteRequest, context: RouteContext, ref: string, sha: string): Promise<void> {
   const { git, repository } = await gitAccess(request, context);
+  if ((await git.readCommit(repository, sha)) === undefined) throw noObject();
   const result = await git.pushRef(repository, ref, sha, { force: false, expected: null });
   if (result !== 'moved') throw new RouteFailure(422, 'Reference already exists');
 }
@@ -90,7 +93,7 @@ async function create(request: RouteRequest, context: RouteContext) {
     if (failedWith(error, 409)) throw new RouteFailure(422, 'Reference already exists');
     if (!native || !failedWith(error, 404, 422)) throw error;
     // A commit that was written through git and is not on the server yet.
-    if (context.git === undefined) throw new RouteFailure(422, 'Object does not exist');
+    if (context.git === undefined) throw noObject();
     await push(request, context, ref, sha);
   }
   return { status: 201, data: asRef(request, context, ref, sha) };
@@ -103,6 +106,7 @@ async function update(request: RouteRequest, context: RouteContext) {
   const before = (await matching(request, context, shortOf(ref))).find((entry) => entry.ref === ref);
   if (before === undefined) throw new RouteFailure(422, 'Reference does not exist');
   const { git, repository } = await gitAccess(request, context);
+  if ((await git.readCommit(repository, sha)) === undefined) throw noObject();
   const force = request.body.force === true;
   const result = await git.pushRef(repository, ref, sha, {
     force,
