@@ -202,6 +202,14 @@ export const variables = {
     schema: url,
     fix: 'Write it as `https://preview.example.net`.',
   },
+  previewBuildNetwork: {
+    name: 'PREVIEW_BUILD_NETWORK',
+    meaning:
+      'What a preview’s build may reach: `public` is the internet through a proxy (HTTP_PROXY and HTTPS_PROXY), never this machine or private addresses; `none` is nothing; `shared` is all that this machine can.',
+    default: 'public',
+    schema: z.enum(['public', 'none', 'shared']),
+    fix: 'Use public, none or shared. A build that needs a registry at a private address, or tools without proxies, needs shared.',
+  },
   previewBuildTimeoutSeconds: {
     name: 'PREVIEW_BUILD_TIMEOUT_SECONDS',
     meaning: 'Longest time a preview’s build may take.',

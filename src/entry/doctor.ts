@@ -152,7 +152,11 @@ async function queue(config: Config): Promise<Finding> {
 async function previews(config: Config): Promise<Finding> {
   if (config.previewDriver === 'off') return ok('previews', 'off');
   try {
-    return ok('previews', `on, isolated by ${(await probeSandbox({ unsafeSameUser: config.unsafeSameUser })).mode}`);
+    const { mode, network } = await probeSandbox({ unsafeSameUser: config.unsafeSameUser });
+    return ok(
+      'previews',
+      `on, isolated by ${mode}, ${network ? 'each with a network of its own' : 'sharing this network'}`,
+    );
   } catch (error) {
     return problem('previews', error);
   }

@@ -1,6 +1,6 @@
 /**
- * The rule that the queue is only a hint: with 200 pull requests in flight it is emptied at 20 random points, and half
- * of all pokes are suppressed, and still every row ends at its last version.
+ * The rule that the queue is only a hint: with 200 pull requests in flight it is emptied at 20 random points, half of all
+ * pokes are suppressed and so are BullMQ's own notifications, and still every row ends at its last version.
  */
 import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -15,6 +15,7 @@ import { createMetrics } from '../../src/lib/metrics.js';
 import { openStore, type Store } from '../../src/store/database.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from './eventually.js';
+import { type Muted, muteOnPostgres, muteOnRedis } from './mute-queue.js';
 import { describeWithRedis, type RedisServer, startRedis } from './redis-server.js';
 import { insertPullRequests } from './rows.js';
 
@@ -37,6 +38,8 @@ function randomFrom(seed: number): () => number {
 
 interface Subject {
   redisUrl(): string | undefined;
+  /** Keeps the queue from waking whoever waits for it. */
+  mute(): Promise<Muted>;
   empty(): Promise<void>;
 }
 
@@ -61,7 +64,9 @@ async function run(subject: Subject): Promise<void> {
   const ledger = new Map<string, bigint[]>(pullRequests.map(({ id }) => [id, []]));
   const wantedVersions = new Map<string, bigint>();
   const inFlight = new Set<string>();
+  const muted = await subject.mute();
   let overlaps = 0;
+  let suppressed = 0;
 
   const settle: Settle = async ({ id, version }) => {
     if (inFlight.has(id)) overlaps += 1;
@@ -135,7 +140,11 @@ async function run(subject: Subject): Promise<void> {
     await Promise.all(jobWorkers.map((worker) => worker.drain(10_000)));
     await Promise.all(workers.map(({ backend }) => backend.close()));
     await Promise.all(workers.map(({ locks }) => locks.close()));
+    suppressed = await muted.suppressed();
+    await muted.close();
   }
+  expect(suppressed).toBeGreaterThan(0);
+  expect(muted.heard()).toEqual([]);
   const lost = pullRequests.filter(({ id }) => ledger.get(id)?.at(-1) !== wantedVersions.get(id));
   const backwards = [...ledger.values()].filter((versions) =>
     versions.some((version, index) => index > 0 && version < (versions[index - 1] ?? 0n)),
@@ -157,6 +166,7 @@ describe('the queue is only a hint', () => {
     try {
       await run({
         redisUrl: () => undefined,
+        mute: () => muteOnPostgres(database),
         empty: () =>
           eventually(
             () =>
@@ -191,12 +201,17 @@ describeWithRedis('and on Redis', () => {
   afterAll(() => servers.current?.stop());
 
   it('flushed at 20 points', async () => {
-    await run({ redisUrl: () => server().url, empty: async () => void (await server().client.flushall()) });
+    await run({
+      redisUrl: () => server().url,
+      mute: async () => muteOnRedis(),
+      empty: async () => void (await server().client.flushall()),
+    });
   }, 120_000);
 
   it('killed with SIGKILL at 20 points, without any persistence', async () => {
     await run({
       redisUrl: () => server().url,
+      mute: async () => muteOnRedis(),
       empty: async () => {
         await server().kill();
         await server().restart();

@@ -7,13 +7,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { createPermissions } from '../../src/accounts/permissions.js';
+import { originOf, upstreamAgent, upstreamOf } from '../../src/effects/gateway/upstream.js';
 import { createGitMirrors } from '../../src/effects/git/mirror.js';
 import { listProcesses } from '../../src/effects/process/process-table.js';
 import { openSandboxes, type Sandboxes, type SandboxProbe } from '../../src/effects/process/sandbox.js';
 import { wantNoPreview, wantPreview } from '../../src/jobs/preview/desired.js';
 import type { PreviewDriver } from '../../src/jobs/preview/driver.js';
 import { type PreviewMonitor, startPreviewMonitor } from '../../src/jobs/preview/monitor.js';
-import { createProcessDriver } from '../../src/jobs/preview/process-driver.js';
+import { type BuildNetwork, createProcessDriver } from '../../src/jobs/preview/process-driver.js';
 import { createPreviewReconciler } from '../../src/jobs/preview/reconciler.js';
 import type { JobKey, JobQueue, PokeOptions } from '../../src/jobs/queue/queue.js';
 import { createKeyLocks } from '../../src/jobs/reconcile-locks.js';
@@ -33,6 +34,15 @@ export class HttpError extends Error {
   }
 }
 
+/** What the row says of a commit in its place. */
+export interface RunningPlace {
+  id: string;
+  port: number | null;
+  door: string | null;
+  sha: string;
+  restarts: number;
+}
+
 export interface PreviewRow {
   name: string;
   phase: string;
@@ -44,8 +54,8 @@ export interface PreviewRow {
   desired_version: bigint;
   observed_version: bigint;
   driver_state: {
-    serving?: { id: string; port: number | null; sha: string; restarts: number } | null;
-    candidate?: { id: string; port: number | null; sha: string } | null;
+    serving?: RunningPlace | null;
+    candidate?: RunningPlace | null;
   };
 }
 
@@ -54,11 +64,15 @@ export interface Page {
   body: string;
 }
 
-/** Undefined when nothing listens. */
-export function open(port: number | null | undefined, path = '/'): Promise<Page | undefined> {
+/** As the gateway reaches it. Undefined when nothing answers. */
+export function open(
+  place: Pick<RunningPlace, 'port' | 'door'> | null | undefined,
+  path = '/',
+): Promise<Page | undefined> {
   return new Promise((resolve) => {
-    if (port === null || port === undefined) return resolve(undefined);
-    const request = get({ host: '127.0.0.1', port, path, agent: false }, (response) => {
+    const upstream = place === null || place === undefined ? null : upstreamOf(place);
+    if (upstream === null) return resolve(undefined);
+    const request = get(`${originOf(upstream)}${path}`, { agent: upstreamAgent }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }));
@@ -94,6 +108,7 @@ export async function createHarness(o: {
   limit?: number;
   buildTimeoutMs?: number;
   readyTimeoutMs?: number;
+  buildNetwork?: BuildNetwork;
 }) {
   const directory = await mkdtemp(join(tmpdir(), 'forgeway-previews-'));
   await chmod(directory, 0o711);
@@ -182,6 +197,7 @@ export async function createHarness(o: {
       sandboxes: from,
       buildTimeoutMs: o.buildTimeoutMs ?? 60_000,
       readyTimeoutMs: o.readyTimeoutMs ?? 30_000,
+      buildNetwork: o.buildNetwork ?? 'public',
     });
   const driver = driverOf(sandboxes);
   const locks = createKeyLocks({ store, log });
@@ -211,6 +227,8 @@ export async function createHarness(o: {
     bare,
     forge,
     store,
+    /** Where the database is. */
+    superuser: test.superuser,
     organizationId,
     repositoryId,
     sandboxes,

@@ -3,6 +3,7 @@
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { upstreamOf } from '../../src/effects/gateway/upstream.js';
 import { listProcesses } from '../../src/effects/process/process-table.js';
 import { git } from '../support/git-repository.js';
 import { findSandboxProbe } from '../support/sandboxes.js';
@@ -52,8 +53,8 @@ whenPossible('previews', () => {
       trusted_sha: sha,
       url: 'http://acme-web-fx-pr-12.preview.localhost:1',
     });
-    const port = row.driver_state.serving?.port;
-    expect(await open(port)).toEqual({ status: 200, body: `commit ${sha}` });
+    const { serving } = row.driver_state;
+    expect(await open(serving)).toEqual({ status: 200, body: `commit ${sha}` });
     expect(await h.statuses(id)).toMatchObject([{ sha, state: 'success' }]);
     expect((await h.comment(id))?.preview).toMatchObject({ component: 'preview/web', status: 'Ready', sha });
     expect(h.reported.length).toBeGreaterThan(0);
@@ -63,17 +64,17 @@ whenPossible('previews', () => {
     h.forge.pullRequests.set(12, { state: 'open', sha: next, headRepositoryId: 7 });
     await h.want(id, next);
     await eventually(async () => (await h.row(id)).phase === 'building');
-    expect(await open(port)).toEqual({ status: 200, body: `commit ${sha}` });
+    expect(await open(serving)).toEqual({ status: 200, body: `commit ${sha}` });
     const replaced = await h.settled(id, 'ready');
-    expect(await open(replaced.driver_state.serving?.port)).toEqual({ status: 200, body: `commit ${next}` });
-    expect(await open(port)).toBeUndefined();
+    expect(await open(replaced.driver_state.serving)).toEqual({ status: 200, body: `commit ${next}` });
+    expect(await open(serving)).toBeUndefined();
     expect(await h.sandboxes.list()).toHaveLength(1);
 
     h.forge.pullRequests.set(12, { state: 'closed', sha: next, headRepositoryId: 7 });
     await h.wantNone(id);
     const gone = await h.settled(id, 'gone');
     expect(gone).toMatchObject({ url: null, log_tail: null, driver_state: {} });
-    expect(await open(replaced.driver_state.serving?.port)).toBeUndefined();
+    expect(await open(replaced.driver_state.serving)).toBeUndefined();
     expect((await h.comment(id))?.preview).toMatchObject({ status: 'Removed', links: [] });
     await expectNothing();
   });
@@ -157,7 +158,7 @@ whenPossible('previews', () => {
     const failed = await h.settled(id, 'failed');
     expect(failed.message).toContain(`The preview of ${sha.slice(0, 7)} is still there.`);
     expect(failed.url).toBe(row.url);
-    expect(await open(failed.driver_state.serving?.port)).toEqual({ status: 200, body: `commit ${sha}` });
+    expect(await open(failed.driver_state.serving)).toEqual({ status: 200, body: `commit ${sha}` });
     expect(await h.statuses(id)).toMatchObject([
       { sha, state: 'success' },
       { sha: next, state: 'failure' },
@@ -263,7 +264,7 @@ whenPossible('previews', () => {
     if (uids.size > 0) await eventually(async () => (await h.processes(uids)) > 10);
     await h.wantNone(id);
     await h.settled(id, 'gone');
-    expect(await open(row.driver_state.serving?.port)).toBeUndefined();
+    expect(await open(row.driver_state.serving)).toBeUndefined();
     if (uids.size > 0) expect(await h.processes(uids)).toBe(0);
     await expectNothing();
   });
@@ -275,23 +276,23 @@ whenPossible('previews', () => {
     const routes = createPreviewRoutes({ store: h.store, queue: h.queue });
     expect(await routes.find(row.name)).toMatchObject({
       phase: 'ready',
-      port: row.driver_state.serving?.port,
+      upstream: upstreamOf(row.driver_state.serving ?? missing()),
       private: false,
     });
     expect(await routes.find('nobody')).toBeUndefined();
     const monitor = h.startMonitor({ sleepAfterMs: 0 });
     const asleep = await h.settled(id, 'sleeping');
     await monitor.stop();
-    expect(await open(row.driver_state.serving?.port)).toBeUndefined();
+    expect(await open(row.driver_state.serving)).toBeUndefined();
     expect(await h.sandboxes.list()).toHaveLength(1);
     const route = await eventually(async () => {
       const found = await routes.find(asleep.name);
       return found?.phase === 'sleeping' && found;
     });
-    expect(route.port).toBeNull();
+    expect(route.upstream).toBeNull();
     await routes.wake(route);
     const awake = await h.settled(id, 'ready');
-    expect(await open(awake.driver_state.serving?.port)).toEqual({ status: 200, body: `commit ${sha}` });
+    expect(await open(awake.driver_state.serving)).toEqual({ status: 200, body: `commit ${sha}` });
   });
 
   it('puts the one to sleep that was not opened for longest when there is no room', async () => {
@@ -300,8 +301,8 @@ whenPossible('previews', () => {
     const second = await ready(13);
     expect(second.row.name).toBe('acme-web-fx-pr-13');
     await h.settled(first.id, 'sleeping');
-    expect(await open(first.row.driver_state.serving?.port)).toBeUndefined();
-    expect(await open(second.row.driver_state.serving?.port)).toMatchObject({ status: 200 });
+    expect(await open(first.row.driver_state.serving)).toBeUndefined();
+    expect(await open(second.row.driver_state.serving)).toMatchObject({ status: 200 });
   });
 
   it('starts again what crashed, and what a worker stopped when it ended', async () => {
@@ -315,8 +316,8 @@ whenPossible('previews', () => {
     process.kill(victim?.pid ?? missing(), 'SIGKILL');
     const back = await eventually(async () => {
       const now = await h.row(id);
-      const port = now.driver_state.serving?.port;
-      return now.phase === 'ready' && port !== row.driver_state.serving?.port && port;
+      const { serving } = now.driver_state;
+      return now.phase === 'ready' && serving?.port !== row.driver_state.serving?.port && serving;
     });
     expect(await open(back)).toEqual({ status: 200, body: `commit ${sha}` });
 
@@ -327,7 +328,9 @@ whenPossible('previews', () => {
     h.startMonitor();
     const again = await eventually(async () => {
       const now = await h.row(id);
-      return now.observed_version === now.desired_version && now.phase === 'ready' && now.driver_state.serving?.port;
+      const { serving } = now.driver_state;
+      const settled = now.observed_version === now.desired_version && now.phase === 'ready';
+      return settled && typeof serving?.port === 'number' ? serving : undefined;
     });
     expect(await open(again)).toEqual({ status: 200, body: `commit ${sha}` });
   });
@@ -367,19 +370,25 @@ whenPossible('previews', () => {
     await h.want(id, next);
     const failed = await h.settled(id, 'failed');
     await h.driver.stopAll();
-    expect(await open(failed.driver_state.serving?.port)).toBeUndefined();
+    expect(await open(failed.driver_state.serving)).toBeUndefined();
     h.startMonitor();
     await eventually(async () => (await h.row(id)).desired_version > failed.desired_version);
     const back = await h.settled(id, 'failed');
     expect(back.driver_state.candidate?.id).toBe(failed.driver_state.candidate?.id);
-    expect(await open(back.driver_state.serving?.port)).toEqual({ status: 200, body: `commit ${sha}` });
+    expect(await open(back.driver_state.serving)).toEqual({ status: 200, body: `commit ${sha}` });
   });
 
   it('stops everything that exists, known or not, even when one cannot be stopped', async () => {
     await start();
     const { row } = await ready();
     const orphan = await h.sandboxes.create('00000000-orphan');
-    const running = await h.sandboxes.start(orphan, { argv: ['sleep', '1000'], env: {}, cwd: '.', seconds: 0 });
+    const running = await h.sandboxes.start(orphan, {
+      argv: ['sleep', '1000'],
+      env: {},
+      cwd: '.',
+      seconds: 0,
+      network: { kind: 'none' },
+    });
     const stubborn = await h.sandboxes.create('00000000-stubborn');
     const reluctant = h.driverOf({
       ...h.sandboxes,
@@ -389,7 +398,7 @@ whenPossible('previews', () => {
       },
     });
     await expect(reluctant.stopAll()).rejects.toThrow('1 previews could not be stopped: will not');
-    expect(await open(row.driver_state.serving?.port)).toBeUndefined();
+    expect(await open(row.driver_state.serving)).toBeUndefined();
     expect(await h.sandboxes.processesOf(running)).toEqual([]);
     expect(await h.sandboxes.list()).toHaveLength(3);
   });
@@ -400,11 +409,17 @@ whenPossible('previews', () => {
     const other = h.driverOf(await h.openOnce());
     expect(await other.observe(row.driver_state.serving as never)).toBe('ready');
     const orphan = await h.sandboxes.create('00000000-orphan');
-    await h.sandboxes.start(orphan, { argv: ['sleep', '1000'], env: {}, cwd: '.', seconds: 0 });
+    await h.sandboxes.start(orphan, {
+      argv: ['sleep', '1000'],
+      env: {},
+      cwd: '.',
+      seconds: 0,
+      network: { kind: 'none' },
+    });
     h.startMonitor();
     await eventually(async () => (await h.sandboxes.list()).length === 1);
     expect((await h.row(id)).driver_state.serving?.port).toBe(row.driver_state.serving?.port);
-    expect(await open(row.driver_state.serving?.port)).toMatchObject({ status: 200 });
+    expect(await open(row.driver_state.serving)).toMatchObject({ status: 200 });
   });
 
   it('gives names of branches to nobody', async () => {

@@ -12,7 +12,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { cleanEnvironment } from '../../src/effects/process/clean-environment.js';
 import { findMemoryGroups } from '../../src/effects/process/memory-group.js';
 import { listProcesses } from '../../src/effects/process/process-table.js';
-import type { Sandbox, SandboxExit } from '../../src/effects/process/sandbox.js';
+import type { Sandbox, SandboxExit, SandboxNetwork } from '../../src/effects/process/sandbox.js';
 import { findSandboxProbe, openTestSandboxes, type TestSandboxes } from '../support/sandboxes.js';
 
 const found = await findSandboxProbe();
@@ -20,7 +20,7 @@ if (found === undefined) {
   process.stderr.write('sandbox tests are skipped: run as root, or `apt-get install bubblewrap`\n');
 }
 // As root the same must hold where a container refuses namespaces.
-const weaker = found?.mode === 'uid' && found.namespaces ? [{ ...found, namespaces: false }] : [];
+const weaker = found?.mode === 'uid' && found.namespaces ? [{ ...found, namespaces: false, network: false }] : [];
 const modes = [...(found === undefined ? [] : [found]), ...weaker].map((probe) => ({
   name: `${probe.mode}${probe.namespaces ? '' : ', without namespaces'}`,
   probe,
@@ -42,7 +42,15 @@ describe.each(modes)('a sandbox ($name)', ({ probe }) => {
     for (const sandbox of started.splice(0)) await place.sandboxes.destroy(sandbox);
   });
 
-  async function start(script: string, o: { seconds?: number; files?: Record<string, string> } = {}): Promise<Sandbox> {
+  async function start(
+    script: string,
+    o: {
+      seconds?: number;
+      files?: Record<string, string>;
+      network?: SandboxNetwork;
+      env?: Record<string, string>;
+    } = {},
+  ): Promise<Sandbox> {
     const { sandboxes } = place;
     const created = await sandboxes.create(`test-${randomBytes(6).toString('hex')}`);
     started.push(created);
@@ -56,6 +64,7 @@ describe.each(modes)('a sandbox ($name)', ({ probe }) => {
       argv: ['/bin/sh', '-c', script],
       cwd: 'source',
       seconds: o.seconds ?? 60,
+      network: o.network ?? { kind: 'none' },
       env: cleanEnvironment({ ...environment, extra: { GREETING: 'a b"c$(id)', PATH: '/evil', LD_PRELOAD: 'x' } }),
     });
     started.push(running);
@@ -243,7 +252,13 @@ describe.each(modes)('a sandbox ($name)', ({ probe }) => {
     expect(before).toBe(probe.mode === 'uid' && (await findMemoryGroups()) !== undefined ? 1 : 0);
     await place.sandboxes.stop(sandbox);
     expect(await groups(sandbox.id)).toBe(0);
-    const again = await place.sandboxes.start(sandbox, { argv: ['sleep', '1000'], env: {}, cwd: '.', seconds: 0 });
+    const again = await place.sandboxes.start(sandbox, {
+      argv: ['sleep', '1000'],
+      env: {},
+      cwd: '.',
+      seconds: 0,
+      network: { kind: 'none' },
+    });
     expect(await groups(sandbox.id)).toBe(before);
     expect(await place.sandboxes.exitOf(again)).toBeUndefined();
     await place.sandboxes.stop(again);

@@ -18,6 +18,7 @@ const running = await sandboxes.start(created, {
   env: {},
   cwd: 'source',
   seconds: 0,
+  network: { kind: 'none' },
 });
 process.stdout.write(`${JSON.stringify(running)}\n`);
 setInterval(() => undefined, 1_000);

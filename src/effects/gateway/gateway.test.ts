@@ -1,9 +1,12 @@
 import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { networkInterfaces } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
+import { listenInDirectory } from '../process/door.js';
 import { type Gateway, type GatewayRoute, startGateway } from './gateway.js';
 import { createVisitorLinks } from './visitor-link.js';
 
@@ -106,13 +109,19 @@ describe('gateway', () => {
       timeoutMs: 2_000,
       clock: { now: () => clock.at },
     });
-    const base = { port: null, private: false, message: null };
-    routes.set('up', { ...base, id: 'up', phase: 'ready', port: upstreamPort });
+    const base = { upstream: null, private: false, message: null };
+    routes.set('up', { ...base, id: 'up', phase: 'ready', upstream: { port: upstreamPort } });
     routes.set('building', { ...base, id: 'building', phase: 'building' });
     routes.set('asleep', { ...base, id: 'asleep', phase: 'sleeping' });
     routes.set('failed', { ...base, id: 'failed', phase: 'failed', message: '<script>alert(1)</script>' });
-    routes.set('secret', { ...base, id: 'secret', phase: 'ready', port: upstreamPort, private: true });
-    routes.set('other-secret', { ...base, id: 'other', phase: 'ready', port: upstreamPort, private: true });
+    routes.set('secret', { ...base, id: 'secret', phase: 'ready', upstream: { port: upstreamPort }, private: true });
+    routes.set('other-secret', {
+      ...base,
+      id: 'other',
+      phase: 'ready',
+      upstream: { port: upstreamPort },
+      private: true,
+    });
   });
 
   afterEach(async () => {
@@ -232,6 +241,34 @@ describe('gateway', () => {
     upstream.closeAllConnections();
     await new Promise<void>((resolve) => upstream.close(() => resolve()));
     expect((await ask(`up.${DOMAIN}`)).status).toBe(502);
+  });
+
+  it('hands on through a door, and says when there is none', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'forgeway-door-'));
+    // Longer than the address of a socket may be.
+    const long = join(directory, 'a'.repeat(120));
+    await mkdir(long);
+    const behind = createServer((request, response) => response.end(`behind ${request.headers.host} ${request.url}`));
+    const release = await listenInDirectory(behind, join(long, 'door'));
+    const door: GatewayRoute = {
+      id: 'door',
+      phase: 'ready',
+      upstream: { door: join(long, 'door') },
+      private: false,
+      message: null,
+    };
+    routes.set('door', door);
+    routes.set('no-door', { ...door, upstream: { door: join(long, 'none') } });
+    // What is a link leads nowhere, whatever it points to.
+    await symlink(join(long, 'door'), join(long, 'link'));
+    routes.set('link', { ...door, upstream: { door: join(long, 'link') } });
+    expect(await ask(`door.${DOMAIN}`, '/x')).toMatchObject({ status: 200, body: `behind door.${DOMAIN} /x` });
+    expect((await ask(`no-door.${DOMAIN}`)).status).toBe(502);
+    expect((await ask(`link.${DOMAIN}`)).status).toBe(502);
+    behind.closeAllConnections();
+    await new Promise<void>((resolve) => behind.close(() => resolve()));
+    await release();
+    await rm(directory, { recursive: true });
   });
 
   it('refuses a body over the limit', async () => {

@@ -4,6 +4,7 @@
  */
 
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Socket } from 'node:net';
 import httpProxy from '@fastify/http-proxy';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Clock, systemClock } from '../../lib/clock.js';
@@ -12,14 +13,15 @@ import type { Logger } from '../../lib/logger.js';
 import { cookieValue, ownHostCookies, withoutOurCookies } from './cookies.js';
 import { listenEverywhereMeant } from './listen.js';
 import { type Page, pages } from './pages.js';
+import { connectToOrigin, originOf, type Upstream, upstreamAgent } from './upstream.js';
 import { LINK_COOKIE, LINK_PARAMETER, type VisitorLinks } from './visitor-link.js';
 
 /** What the gateway must know about a preview. */
 export interface GatewayRoute {
   id: string;
   phase: 'pending' | 'waiting' | 'building' | 'ready' | 'failed' | 'sleeping' | 'gone';
-  /** Port on this machine where it answers; null while nothing does. */
-  port: number | null;
+  /** Where it answers; null while nothing does. */
+  upstream: Upstream | null;
   private: boolean;
   message: string | null;
 }
@@ -109,6 +111,19 @@ function returnedHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   return { ...rest, ...(own.length === 0 ? {} : { 'set-cookie': own }), 'x-robots-tag': 'noindex, nofollow' };
 }
 
+type Connected = (...result: [error: null, socket: Socket] | [error: Error, socket: null]) => void;
+
+/** What the proxy opens its connections with. */
+function connectForProxy(target: { hostname: string; port: string }, done: Connected): void {
+  const socket = connectToOrigin(target);
+  const failed = (error: Error) => done(error, null);
+  socket.once('error', failed);
+  socket.once('connect', () => {
+    socket.off('error', failed);
+    done(null, socket);
+  });
+}
+
 /** Starts to listen. Rejects when the port is taken. */
 export async function startGateway<R extends GatewayRoute>(options: GatewayOptions<R>): Promise<Gateway> {
   const { domain, find, opened, wake, links, log, clock = systemClock } = options;
@@ -178,9 +193,9 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
     const route = name === undefined ? undefined : await find(name);
     if (route === undefined) return send(reply, pages.unknown());
     if (route.private && !admit(request, reply, route)) return reply;
-    if (route.port === null) return send(reply, await pageInstead(route));
+    if (route.upstream === null) return send(reply, await pageInstead(route));
     if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return send(reply, pages.tooLarge());
-    request.previewOrigin = `http://127.0.0.1:${route.port}`;
+    request.previewOrigin = originOf(route.upstream);
     opened(route).catch((error: unknown) => log.warn({ error: messageOf(error) }, 'a visit was not written down'));
   });
 
@@ -194,6 +209,7 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
 
   const wsClientOptions = {
     headers: {},
+    agent: upstreamAgent,
     handshakeTimeout: timeoutMs,
     rewriteRequestHeaders: (_headers: unknown, request: FastifyRequest) => {
       const names = ['origin', 'user-agent', 'accept-language', 'authorization'];
@@ -208,7 +224,7 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
     websocket: true,
     disableCache: true,
     disableRequestLogging: true,
-    undici: { connections: 64, headersTimeout: timeoutMs, bodyTimeout: 0 },
+    undici: { connections: 64, headersTimeout: timeoutMs, bodyTimeout: 0, connect: connectForProxy },
     replyOptions: {
       getUpstream: (request) => (request as FastifyRequest).previewOrigin,
       rewriteRequestHeaders: (request, headers) => forwardedHeaders(request as FastifyRequest, headers),

@@ -1,6 +1,6 @@
 /**
- * Listens on both loopback addresses where one is asked for. A browser that is sent to `localhost` tries `::1` too, and a
- * preview, which shares our network, could wait there and pass as the gateway.
+ * Listens on both loopback addresses where one is asked for. A browser that is sent to `localhost` tries `::1` too, and
+ * another process, such as a preview or a build that shares our network, could wait there and pass as the gateway.
  */
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import type { FastifyInstance } from 'fastify';

@@ -68,10 +68,16 @@ export function withDescendants(processes: readonly ProcessRecord[], root: numbe
   return found;
 }
 
-/** True when a TCP socket listens on the port of a loopback or wildcard address, of one of these users when given. */
-export async function listensOn(port: number, uid?: number): Promise<boolean> {
+/**
+ * True when a TCP socket listens on the port, in this process's network or in that of `pid`, and is of the user when one
+ * is given.
+ */
+export async function listensOn(port: number, o: { uid?: number; pid?: number } = {}): Promise<boolean> {
+  const { uid, pid = 'self' } = o;
   const hex = port.toString(16).toUpperCase().padStart(4, '0');
-  const tables = await Promise.all(['tcp', 'tcp6'].map((name) => unlessGone(readFile(`/proc/net/${name}`, 'utf8'))));
+  const tables = await Promise.all(
+    ['tcp', 'tcp6'].map((name) => unlessGone(readFile(`/proc/${pid}/net/${name}`, 'utf8'))),
+  );
   return tables.some((table) =>
     (table ?? '').split('\n').some((line) => {
       const fields = line.trim().split(/\s+/);

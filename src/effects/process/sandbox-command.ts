@@ -1,7 +1,9 @@
 /** Puts together the argument list that starts a command under the limits and behind the walls of a mode. */
 import { join } from 'node:path';
 import { LOG_FILE_BYTES } from './captured-log.js';
-import { BUBBLEWRAP_BASE, type SandboxProbe } from './sandbox-probe.js';
+import { EGRESS_PORT } from './egress.js';
+import { RAISE_LOOPBACK, RELAY, withRelay } from './network-script.js';
+import { BUBBLEWRAP_BASE, type SandboxProbe, SHARE_NETWORK } from './sandbox-probe.js';
 import { CLOSE_FILES, ENTER_ROOT, SUPERVISE } from './sandbox-script.js';
 
 export interface SandboxLimits {
@@ -9,6 +11,12 @@ export interface SandboxLimits {
   processes: number;
   diskMb: number;
 }
+
+/**
+ * `shared` is this machine's network. The others have only a loopback of their own, where {@link SandboxProbe.network} says
+ * that they can: with a door through which we reach a port of it, with a way out through our proxy, or with neither.
+ */
+export type SandboxNetwork = { kind: 'shared' | 'egress' | 'none' } | { kind: 'door'; port: number };
 
 export interface SandboxPaths {
   /** Belongs to the sandboxed user: source and home. */
@@ -32,6 +40,27 @@ export interface SandboxCommand {
   cwd: string;
   /** 0 for a command that may run for ever. */
   seconds: number;
+  network: SandboxNetwork;
+}
+
+/** Sockets in the run directory: the door's, and that of the proxy for builds. */
+export const DOOR = 'door';
+export const EGRESS = 'egress';
+/** Where the proxy's socket lies as a relay within sees it. */
+const EGRESS_INSIDE = `/.forgeway/${EGRESS}`;
+
+/** What a command really gets: where there are no networks to give, all share this machine's. */
+export function networkOf(probe: SandboxProbe, command: SandboxCommand): SandboxNetwork {
+  return probe.network ? command.network : { kind: 'shared' };
+}
+
+const NO_CAPABILITIES = ['--no-new-privs', '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'];
+
+/** The words before a command that set a relay beside it. */
+function relayBefore(network: SandboxNetwork, node: string, drop: readonly string[]): string[] {
+  if (network.kind !== 'door' && network.kind !== 'egress') return [];
+  const ends = network.kind === 'door' ? ['-', String(network.port)] : [String(EGRESS_PORT), EGRESS_INSIDE];
+  return ['sh', '-c', withRelay(drop.join(' ')), 'forgeway-relay', node, RELAY, ...ends];
 }
 
 const ETC = [
@@ -58,6 +87,7 @@ export function launcherArgv(o: {
   programs: string | undefined;
 }): readonly string[] {
   const { probe, paths, uid, limits, command, memoryGroup, programs } = o;
+  const network = networkOf(probe, command);
   const inRoot = probe.mode === 'uid' && probe.namespaces;
   const diskKb = limits.diskMb * KIB;
   const limited = [
@@ -68,22 +98,34 @@ export function launcherArgv(o: {
   ];
   const variables = Object.entries(command.env).map(([name, value]) => `${name}=${value}`);
   const clean = ['env', '-i', '-C', join(workspaceInside(probe, paths), command.cwd), ...variables, ...command.argv];
-  const drop = [
-    ...['setpriv', '--reuid', String(uid), '--regid', String(uid), '--clear-groups', '--no-new-privs'],
-    ...['--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'],
-  ];
+  const user = ['--reuid', String(uid), '--regid', String(uid), '--clear-groups'];
+  const drop = ['setpriv', ...user, ...NO_CAPABILITIES];
+  // As root it runs outside of what the command's user can reach, without capabilities.
+  const relay = relayBefore(network, process.execPath, inRoot ? ['setpriv', ...NO_CAPABILITIES] : []);
   const tmp = ['--size', String(TMP_MB * KIB * KIB), '--tmpfs'];
   const bubble = [
-    ...[probe.bubblewrap, ...BUBBLEWRAP_BASE, ...tmp, '/tmp', ...tmp, '/dev/shm', '--symlink', '/tmp', '/var/tmp'],
+    ...[
+      probe.bubblewrap,
+      ...BUBBLEWRAP_BASE,
+      ...(network.kind === 'shared' ? [SHARE_NETWORK] : []),
+      ...tmp,
+      '/tmp',
+      ...tmp,
+      '/dev/shm',
+      '--symlink',
+      '/tmp',
+      '/var/tmp',
+    ],
     ...ETC.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
     ...['--ro-bind', join(paths.run, 'passwd'), '/etc/passwd', '--ro-bind', join(paths.run, 'group'), '/etc/group'],
     ...['--ro-bind-try', '/run/systemd/resolve', '/run/systemd/resolve'],
     ...(programs === undefined ? [] : ['--ro-bind', programs, programs]),
+    ...(network.kind === 'egress' ? ['--ro-bind', join(paths.run, EGRESS), EGRESS_INSIDE] : []),
     ...['--bind', paths.tree, '/workspace', '--chdir', '/', '--'],
   ];
   const walls = {
-    uid: [...limited, ...drop, ...clean],
-    bubblewrap: [...bubble, ...limited, ...clean],
+    uid: [...relay, ...limited, ...drop, ...clean],
+    bubblewrap: [...bubble, ...relay, ...limited, ...clean],
     'same-user': [...limited, ...clean],
   }[probe.mode];
   const supervise = [
@@ -98,12 +140,14 @@ export function launcherArgv(o: {
     memoryGroup === undefined ? '' : inRoot ? '/.forgeway/memory-group' : memoryGroup,
     ...walls,
   ];
-  const closed = ['bash', '--norc', '-c', CLOSE_FILES, 'forgeway-preview'];
+  // Descriptor 3 is the door's listening socket; the command itself does not get it.
+  const closed = ['bash', '--norc', '-c', CLOSE_FILES, 'forgeway-preview', network.kind === 'door' ? '3' : '2'];
   if (!inRoot) return [...closed, 'sh', '-c', SUPERVISE, 'forgeway-preview', ...supervise];
   return [
     ...closed,
-    ...['unshare', '--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child=SIGKILL', '--'],
-    ...['sh', '-c', ENTER_ROOT + SUPERVISE, 'forgeway-preview'],
+    ...['unshare', '--mount', '--pid', '--ipc', '--uts', ...(network.kind === 'shared' ? [] : ['--net'])],
+    ...['--fork', '--kill-child=SIGKILL', '--'],
+    ...['sh', '-c', (network.kind === 'shared' ? '' : RAISE_LOOPBACK) + ENTER_ROOT + SUPERVISE, 'forgeway-preview'],
     ...[paths.root, paths.tree, paths.run, String(TMP_MB * KIB), programs ?? '', memoryGroup ?? ''],
     ...supervise,
   ];

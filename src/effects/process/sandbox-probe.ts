@@ -1,5 +1,6 @@
 /** Finds out how this machine can isolate a repository's commands, by doing it once. */
 import { ForgewayError } from '../../lib/errors.js';
+import { RAISE_LOOPBACK } from './network-script.js';
 import { runTool } from './run-tool.js';
 
 /**
@@ -12,6 +13,8 @@ export interface SandboxProbe {
   mode: SandboxMode;
   /** Mode `uid`: whether a private root directory and PID namespace can be had besides; some containers refuse them. */
   namespaces: boolean;
+  /** Whether a sandbox can have a network of its own; without namespaces it never can. */
+  network: boolean;
   /** Path of bubblewrap, in that mode. */
   bubblewrap: string;
 }
@@ -29,9 +32,12 @@ async function worksWith(command: string, args: readonly string[]): Promise<stri
   return code === 0 ? undefined : output.trim().slice(0, 200) || `${command} ended with ${code}`;
 }
 
+/** For bubblewrap: the network of this machine and not one of its own. */
+export const SHARE_NETWORK = '--share-net';
+
 /** The arguments that every use of bubblewrap begins with. */
 export const BUBBLEWRAP_BASE: readonly string[] = [
-  ...['--unshare-all', '--share-net', '--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
+  ...['--unshare-all', '--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
   ...['--ro-bind', '/usr', '/usr', '--ro-bind-try', '/nix', '/nix'],
   ...['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'].flatMap((name) => ['--ro-bind-try', `/${name}`, `/${name}`]),
   ...['--proc', '/proc', '--dev', '/dev'],
@@ -44,7 +50,7 @@ export const BUBBLEWRAP_BASE: readonly string[] = [
 export async function probeSandbox(options: ProbeOptions = {}): Promise<SandboxProbe> {
   const bubblewrap = options.bubblewrap ?? 'bwrap';
   if (process.platform !== 'linux') {
-    if (options.unsafeSameUser) return { mode: 'same-user', namespaces: false, bubblewrap };
+    if (options.unsafeSameUser) return { mode: 'same-user', namespaces: false, network: false, bubblewrap };
     throw new ForgewayError('FORGEWAY_SANDBOX_UNAVAILABLE', `Previews need Linux, this is ${process.platform}. ${FIX}`);
   }
   const failures: string[] = [];
@@ -67,14 +73,21 @@ export async function probeSandbox(options: ProbeOptions = {}): Promise<SandboxP
         'sh',
         ...asUser,
       ];
-      return { mode: 'uid', namespaces: (await worksWith('unshare', enter)) === undefined, bubblewrap };
+      const namespaces = (await worksWith('unshare', enter)) === undefined;
+      const alone = ['--net', '--', 'sh', '-c', RAISE_LOOPBACK];
+      const network = namespaces && (await worksWith('unshare', alone)) === undefined;
+      return { mode: 'uid', namespaces, network, bubblewrap };
     }
     failures.push(`another user: ${privileges}`);
   }
-  const wrapped = await worksWith(bubblewrap, [...BUBBLEWRAP_BASE, '--size', '65536', '--tmpfs', '/tmp', '--', 'true']);
-  if (wrapped === undefined) return { mode: 'bubblewrap', namespaces: true, bubblewrap };
+  const wrap = (...more: string[]) =>
+    worksWith(bubblewrap, [...BUBBLEWRAP_BASE, ...more, '--size', '65536', '--tmpfs', '/tmp', '--', 'true']);
+  if ((await wrap()) === undefined) return { mode: 'bubblewrap', namespaces: true, network: true, bubblewrap };
+  // Some containers let nobody bring up a loopback.
+  const wrapped = await wrap(SHARE_NETWORK);
+  if (wrapped === undefined) return { mode: 'bubblewrap', namespaces: true, network: false, bubblewrap };
   failures.push(`bubblewrap: ${wrapped}`);
-  if (options.unsafeSameUser) return { mode: 'same-user', namespaces: false, bubblewrap };
+  if (options.unsafeSameUser) return { mode: 'same-user', namespaces: false, network: false, bubblewrap };
   throw new ForgewayError(
     'FORGEWAY_SANDBOX_UNAVAILABLE',
     `Nothing isolates previews here (${failures.join('; ')}). ${FIX}`,

@@ -4,13 +4,15 @@
  */
 
 /**
- * Closes every file that we were started with ourselves, and goes on as its arguments. For bash: plain sh cannot name
- * descriptors above 9, and node marks only the lowest ones as not to be inherited.
+ * Closes every file that we were started with ourselves, those up to the first argument excepted, and goes on as the other
+ * arguments. For bash: plain sh cannot name descriptors above 9, and node marks only the lowest ones as not to be inherited.
  */
 export const CLOSE_FILES = `
+last=$1
+shift
 for path in /proc/self/fd/*; do
   descriptor=${'$'}{path##*/}
-  [ "$descriptor" -le 2 ] || eval "exec $descriptor>&-"
+  [ "$descriptor" -le "$last" ] || eval "exec $descriptor>&-"
 done
 exec "$@"
 `;
@@ -170,7 +172,7 @@ watch() {
 keep <"$run/out" &
 keeper=$!
 if [ -n "$group" ]; then
-  (exec 3>"$group" && echo 0 >&3 && exec 3>&- && exec "$@") </dev/null >"$run/out" 2>&1 &
+  (exec 4>"$group" && echo 0 >&4 && exec 4>&- && exec "$@") </dev/null >"$run/out" 2>&1 &
 else
   "$@" </dev/null >"$run/out" 2>&1 &
 fi

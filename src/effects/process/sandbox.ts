@@ -9,12 +9,16 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { readLogTail } from './captured-log.js';
+import { openDoor } from './door.js';
 import { findMemoryGroups, type MemoryGroups } from './memory-group.js';
 import { hasEnvironment, listProcesses, type ProcessRecord, readProcess, withDescendants } from './process-table.js';
 import { findPrograms } from './programs.js';
 import { removeTree, runTool, TOOL_ENVIRONMENT } from './run-tool.js';
 import {
+  DOOR,
+  EGRESS,
   launcherArgv,
+  networkOf,
   type SandboxCommand,
   type SandboxLimits,
   type SandboxPaths,
@@ -23,7 +27,7 @@ import {
 import type { SandboxProbe } from './sandbox-probe.js';
 import { openUserPool } from './user-range.js';
 
-export type { SandboxCommand, SandboxLimits } from './sandbox-command.js';
+export type { SandboxCommand, SandboxLimits, SandboxNetwork } from './sandbox-command.js';
 export { probeSandbox, type SandboxProbe } from './sandbox-probe.js';
 
 /** A process by pid and start time, since pids are used again. */
@@ -58,6 +62,10 @@ export interface Sandboxes {
   sourceDirectory(id: string): string;
   /** As its commands see it: `/workspace`, or the real path without namespaces. */
   workspaceInside(id: string): string;
+  /** Path of the socket that reaches a port in it, while a command with a door runs; null where networks are shared. */
+  doorOf(id: string): string | null;
+  /** Path where the proxy of a command with a way out is to listen, before it starts; null where networks are shared. */
+  egressOf(id: string): string | null;
   /** Directory of the node that we run on, when it is not in the system's path. */
   readonly programs: string | undefined;
   /** Gives the workspace to the sandbox's user. */
@@ -158,6 +166,7 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
     for (let round = 0; round < STOP_ROUNDS; round += 1) {
       const left = await processesOf(sandbox);
       if (left.length === 0) {
+        await Promise.all([DOOR, EGRESS].map((name) => rm(join(pathsOf(sandbox.id).run, name), { force: true })));
         // What was killed from here did not end by itself, even if its supervisor had time to write so.
         if (round > 0) await rm(join(pathsOf(sandbox.id).run, 'exit'), { force: true });
         // The next start makes it again; nobody else would take it away while no worker runs.
@@ -173,18 +182,8 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
       // One call that reaches every process of the user: a fork bomb cannot run away from it.
       if (sandbox.uid !== null) {
         const user = String(sandbox.uid);
-        await runTool('setpriv', [
-          '--reuid',
-          user,
-          '--regid',
-          user,
-          '--clear-groups',
-          '--',
-          'kill',
-          '-KILL',
-          '--',
-          '-1',
-        ]);
+        const asUser = ['--reuid', user, '--regid', user, '--clear-groups'];
+        await runTool('setpriv', [...asUser, '--', 'kill', '-KILL', '--', '-1']);
       }
       await sleep(Math.min(20 * (round + 1), 200));
     }
@@ -210,6 +209,8 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
     stop,
     sourceDirectory: (id) => join(pathsOf(id).tree, 'source'),
     workspaceInside: (id) => workspaceInside(probe, pathsOf(id)),
+    doorOf: (id) => (probe.network ? join(pathsOf(id).run, DOOR) : null),
+    egressOf: (id) => (probe.network ? join(pathsOf(id).run, EGRESS) : null),
 
     async create(id) {
       const place = placeOf(id);
@@ -250,11 +251,14 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
         ...{ probe, paths, limits, memoryGroup },
         ...{ uid: sandbox.uid, command: marked, programs: programs?.bind },
       });
-      const child = spawn(file, args, { cwd: '/', env: TOOL_ENVIRONMENT, stdio: 'ignore', detached: true });
-      const pid = await new Promise<number>((resolve, reject) => {
+      const door = networkOf(probe, command).kind === 'door' ? await openDoor(join(paths.run, DOOR)) : undefined;
+      const stdio = ['ignore' as const, 'ignore' as const, 'ignore' as const, ...(door ? [door.descriptor] : [])];
+      const child = spawn(file, args, { cwd: '/', env: TOOL_ENVIRONMENT, stdio, detached: true });
+      const spawned = new Promise<number>((resolve, reject) => {
         child.once('error', (error) => reject(failure(`A command could not be started: ${messageOf(error)}`, error)));
         child.once('spawn', () => resolve(child.pid ?? 0));
       });
+      const pid = await spawned.finally(() => door?.close());
       child.unref();
       const started = (await readProcess(pid))?.started ?? '';
       const first: Sandbox = { ...sandbox, process: { pid, started, init: null } };

@@ -17,8 +17,10 @@ export interface Place {
   /** Times it was started again after it ended by itself. */
   restarts: number;
   failure: PlaceFailure | null;
-  /** Where it listens, while it runs. */
+  /** Where it listens, while it runs: a port of this machine's loopback, or of its own when it has a door. */
   port: number | null;
+  /** Path of the socket that leads to that port, when it has a network of its own. */
+  door: string | null;
   handle: unknown;
 }
 

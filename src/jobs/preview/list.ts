@@ -11,7 +11,7 @@ export interface ListedPreview {
   /** The commit that visitors see, null while nothing is served. */
   sha: string | null;
   url: string | null;
-  /** Where it answers on this machine. */
+  /** Where it answers: on this machine's loopback, or on its own where it has one. */
   port: number | null;
   /** Processes of this machine that belong to it; empty where they run on another. */
   pids: number[];

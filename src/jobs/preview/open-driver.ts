@@ -6,7 +6,7 @@ import { openSandboxes, probeSandbox, type SandboxLimits } from '../../effects/p
 import { ForgewayError } from '../../lib/errors.js';
 import type { Logger } from '../../lib/logger.js';
 import type { PreviewDriver } from './driver.js';
-import { createProcessDriver } from './process-driver.js';
+import { type BuildNetwork, createProcessDriver } from './process-driver.js';
 
 export interface OpenDriverOptions {
   dataDir: string;
@@ -16,6 +16,7 @@ export interface OpenDriverOptions {
   limits: SandboxLimits;
   buildTimeoutMs: number;
   readyTimeoutMs: number;
+  buildNetwork: BuildNetwork;
   log: Logger;
   /** Default: `bwrap` from the system's directories. */
   bubblewrap?: string;
@@ -36,10 +37,12 @@ async function strangersCanEnter(directory: string): Promise<boolean> {
  * @throws ForgewayError FORGEWAY_SANDBOX_UNAVAILABLE when nothing here can isolate them
  */
 export async function openProcessDriver(options: OpenDriverOptions): Promise<PreviewDriver> {
-  const { dataDir, unsafeSameUser, bubblewrap, limits, buildTimeoutMs, readyTimeoutMs, log } = options;
+  const { dataDir, unsafeSameUser, bubblewrap, limits, buildTimeoutMs, readyTimeoutMs, buildNetwork, log } = options;
   const probe = await probeSandbox({ unsafeSameUser, bubblewrap });
   if (probe.mode === 'same-user') {
     log.warn('previews run as our own user, without isolation: FORGEWAY_UNSAFE_SAME_USER is set');
+  } else if (!probe.network) {
+    log.warn('this machine gives previews no network of their own: they can reach whatever listens on it');
   }
   const wanted = options.workspacesDir ?? join(dataDir, 'previews');
   const candidates = probe.mode === 'uid' && !probe.namespaces ? [wanted, SYSTEM_WORKSPACES] : [];
@@ -55,11 +58,15 @@ export async function openProcessDriver(options: OpenDriverOptions): Promise<Pre
     }
     directory = first;
   }
-  log.info({ isolation: probe.mode, namespaces: probe.namespaces, directory }, 'previews can run here');
+  log.info(
+    { isolation: probe.mode, namespaces: probe.namespaces, ownNetwork: probe.network, directory },
+    'previews can run here',
+  );
   return createProcessDriver({
     mirrors: createGitMirrors(join(dataDir, 'git')),
     sandboxes: await openSandboxes({ directory, probe, limits }),
     buildTimeoutMs,
     readyTimeoutMs,
+    buildNetwork,
   });
 }

@@ -55,6 +55,10 @@ const placeSchema = z.looseObject({
   restarts: z.number(),
   failure: z.object({ cause: z.string(), log: z.string() }).nullable(),
   port: z.number().nullable(),
+  door: z
+    .string()
+    .nullish()
+    .transform((door) => door ?? null),
   handle: z.unknown(),
 });
 

@@ -2,8 +2,10 @@
 import { get } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { originOf, type Upstream, upstreamAgent, upstreamOf } from '../../effects/gateway/upstream.js';
 import type { GitMirrors } from '../../effects/git/mirror.js';
 import { cleanEnvironment } from '../../effects/process/clean-environment.js';
+import { EGRESS_ENVIRONMENT, openEgress } from '../../effects/process/egress.js';
 import { listensOn } from '../../effects/process/process-table.js';
 import type { Sandbox, SandboxExit, Sandboxes } from '../../effects/process/sandbox.js';
 import { pause } from '../../lib/clock.js';
@@ -11,11 +13,15 @@ import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { shortSha } from '../../lib/ids.js';
 import type { BuildFacts, Place, PreviewDriver } from './driver.js';
 
+/** What a build may reach: public addresses through our proxy, everything that this machine can, or nothing. */
+export type BuildNetwork = 'public' | 'shared' | 'none';
+
 export interface ProcessDriverOptions {
   mirrors: GitMirrors;
   sandboxes: Sandboxes;
   buildTimeoutMs: number;
   readyTimeoutMs: number;
+  buildNetwork: BuildNetwork;
   /** Refs that a forge keeps for a pull request, for servers that hand out no bare SHA. */
   pullRequestRefs?: (number: number) => readonly string[];
 }
@@ -42,11 +48,21 @@ function causeOf(what: string, exit: SandboxExit, seconds: number): string {
   return causes[exit.reason];
 }
 
+/** Only its own socket counts: where the network is shared, another process may have taken the port in the meantime. */
+async function isListening(place: Place, sandbox: Sandbox, port: number): Promise<boolean> {
+  if (place.door === null) return listensOn(port, { uid: sandbox.uid ?? undefined });
+  const pid = sandbox.process?.init?.pid;
+  // Nobody else is in its network, so the answer itself will do when its first process was not found in time.
+  return pid === undefined || listensOn(port, { pid });
+}
+
 /** The status a server answers with on a path, or undefined when it does not answer in time. */
-function statusOf(port: number, path: string, signal: AbortSignal): Promise<number | undefined> {
+function statusOf(upstream: Upstream, path: string, signal: AbortSignal): Promise<number | undefined> {
   return new Promise((resolve) => {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(HEALTH_TIMEOUT_MS)]);
-    const request = get({ host: '127.0.0.1', port, path, signal: limit, agent: false }, (response) => {
+    const { hostname, port } = new URL(originOf(upstream));
+    const headers = { host: 'localhost' };
+    const request = get({ hostname, port, path, headers, signal: limit, agent: upstreamAgent }, (response) => {
       resolve(response.statusCode);
       response.destroy();
     });
@@ -54,6 +70,7 @@ function statusOf(port: number, path: string, signal: AbortSignal): Promise<numb
   });
 }
 
+/** Free where the network is shared; in a network of its own every port is. */
 async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
@@ -66,7 +83,7 @@ async function freePort(): Promise<number> {
 }
 
 export function createProcessDriver(options: ProcessDriverOptions): PreviewDriver {
-  const { mirrors, sandboxes, buildTimeoutMs, readyTimeoutMs } = options;
+  const { mirrors, sandboxes, buildTimeoutMs, readyTimeoutMs, buildNetwork } = options;
   const refsOf = options.pullRequestRefs ?? ((number: number) => [`refs/pull/${number}/head`]);
 
   /** The record on disk knows more than the row when a worker died between the two. */
@@ -100,12 +117,27 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
 
   async function runBuild(place: Place, facts: BuildFacts, created: Sandbox, signal: AbortSignal): Promise<Place> {
     if (place.config.build.length === 0) return { ...place, built: true, handle: created };
+    const egressPath = buildNetwork === 'public' ? sandboxes.egressOf(place.id) : null;
+    if (egressPath === null)
+      return watchBuild(place, facts, created, signal, buildNetwork === 'none' ? 'none' : 'shared');
+    const egress = await openEgress({ path: egressPath });
+    return watchBuild(place, facts, created, signal, 'egress').finally(() => egress.close());
+  }
+
+  async function watchBuild(
+    place: Place,
+    facts: BuildFacts,
+    created: Sandbox,
+    signal: AbortSignal,
+    network: 'none' | 'shared' | 'egress',
+  ): Promise<Place> {
     const seconds = Math.ceil(buildTimeoutMs / 1_000);
     const running = await sandboxes.start(created, {
       argv: ['/bin/sh', '-e', '-c', place.config.build.join('\n')],
-      env: environment(place, facts, 0),
+      env: { ...environment(place, facts, 0), ...(network === 'egress' ? EGRESS_ENVIRONMENT : {}) },
       cwd: cwdOf(place),
       seconds,
+      network: { kind: network },
     });
     for (;;) {
       const exit = await sandboxes.exitOf(running);
@@ -168,23 +200,26 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
         env: environment(place, facts, port),
         cwd: cwdOf(place),
         seconds: 0,
+        network: { kind: 'door', port },
       });
-      return { ...place, port, handle, answered: false, restarts: place.restarts + (crashed ? 1 : 0) };
+      const door = sandboxes.doorOf(place.id);
+      return { ...place, port, door, handle, answered: false, restarts: place.restarts + (crashed ? 1 : 0) };
     },
 
     async awaitReady(place, signal) {
       const sandbox = await sandboxOf(place);
       const { port } = place;
-      if (sandbox === undefined || port === null) return failed(place, 'The preview is no longer there');
+      const upstream = upstreamOf(place);
+      if (sandbox === undefined || port === null || upstream === null)
+        return failed(place, 'The preview is no longer there');
       const until = performance.now() + readyTimeoutMs;
       const seconds = Math.ceil(readyTimeoutMs / 1_000);
       const state = { status: undefined as number | undefined, open: false };
       while (performance.now() < until) {
         const exit = await sandboxes.exitOf(sandbox);
         if (exit !== undefined) return failed(place, causeOf('The start command', exit, seconds));
-        // Only its own socket counts: another process may have taken the port in the meantime.
-        state.open = await listensOn(port, sandbox.uid ?? undefined);
-        if (state.open) state.status = await statusOf(port, place.config.health, signal);
+        state.open = await isListening(place, sandbox, port);
+        if (state.open) state.status = await statusOf(upstream, place.config.health, signal);
         if (state.status !== undefined && state.status < 500) return { ...place, answered: true };
         signal.throwIfAborted();
         await pause(POLL_MS, signal);
@@ -205,7 +240,7 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
     async stop(place) {
       const sandbox = await sandboxOf(place);
       if (sandbox !== undefined) await sandboxes.stop(sandbox);
-      return { ...place, port: null, answered: false };
+      return { ...place, port: null, door: null, answered: false };
     },
 
     async stopAll() {
@@ -246,6 +281,7 @@ export function newPlace(o: { previewId: string; sha: string; version: bigint; c
     restarts: 0,
     failure: null,
     port: null,
+    door: null,
     handle: null,
   };
 }

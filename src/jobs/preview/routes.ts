@@ -1,4 +1,5 @@
 /** Which preview a host name belongs to, for the gateway; and what the gateway tells us back: opened, wake. */
+import { type Upstream, upstreamOf } from '../../effects/gateway/upstream.js';
 import type { Store } from '../../store/database.js';
 import type { JobQueue } from '../queue/queue.js';
 import { organizationIds } from './capacity.js';
@@ -13,7 +14,7 @@ export interface PreviewRoute {
   name: string;
   phase: Phase | 'pending';
   /** Set while something answers there, whatever the phase: an older commit serves while a newer one is built. */
-  port: number | null;
+  upstream: Upstream | null;
   /** Only visitors with a signed link may see it. */
   private: boolean;
   /** For the visitor, when there is nothing to serve. */
@@ -59,8 +60,9 @@ export function createPreviewRoutes(o: { store: Store; queue: JobQueue }): Previ
       const row = rows[0];
       if (row === undefined) continue;
       const { serving } = placesOf(row.driver_state);
-      const port = serving?.answered ? serving.port : null;
-      return { id: row.id, organizationId, name, phase: row.phase, port, private: row.private, message: row.message };
+      const upstream = serving?.answered ? upstreamOf(serving) : null;
+      const { id, phase, message } = row;
+      return { id, organizationId, name, phase, upstream, private: row.private, message };
     }
     return undefined;
   }
