@@ -20,16 +20,15 @@ export const LONGEST_PACKED = 128 * 1024;
 export function packBody(body: Buffer): StoredBody {
   if (body.length < SHORTEST_PACKED || body.length > LONGEST_PACKED) return { coding: 'identity', bytes: body };
   const bytes = brotliCompressSync(body, {
-    // Under half of Buffer's pool, so that it is cut from there.
-    chunkSize: 4_000,
+    // What most shrink to, so that little memory is set aside for nothing: it counts towards the next full collection.
+    chunkSize: Math.max(512, body.length >> 3),
     params: {
       [constants.BROTLI_PARAM_QUALITY]: 1,
       [constants.BROTLI_PARAM_LGWIN]: 16,
       [constants.BROTLI_PARAM_SIZE_HINT]: body.length,
     },
   });
-  // Copied, since a slice would hold on to its whole chunk.
-  return bytes.length < body.length ? { coding: 'br', bytes: Buffer.from(bytes) } : { coding: 'identity', bytes: body };
+  return bytes.length < body.length ? { coding: 'br', bytes } : { coding: 'identity', bytes: body };
 }
 
 /** The very bytes that were received. @throws when what is stored is damaged. */
