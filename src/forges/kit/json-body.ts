@@ -25,8 +25,10 @@ function isTooDeep(body: Buffer): boolean {
   return false;
 }
 
-/** Whole numbers that JavaScript may round, outside of strings. */
-const LONG_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g;
+/** Strings, and numbers as JSON writes them. */
+const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+/** Whole numbers that JavaScript may round. */
+const LONG_INTEGER = /^-?\d{16,}$/;
 
 /**
  * JSON as JSON.parse reads it, but whole numbers beyond 2^53 become strings: forges' ids reach that far, and a rounded id
@@ -34,8 +36,8 @@ const LONG_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g;
  */
 export function parseJson(text: string): unknown {
   if (!/\d{16}/.test(text)) return JSON.parse(text);
-  const exact = text.replace(LONG_NUMBER, (token) =>
-    token.startsWith('"') || Number.isSafeInteger(Number(token)) ? token : `"${token}"`,
+  const exact = text.replace(TOKENS, (token) =>
+    LONG_INTEGER.test(token) && !Number.isSafeInteger(Number(token)) ? `"${token}"` : token,
   );
   return JSON.parse(exact);
 }
