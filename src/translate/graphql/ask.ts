@@ -3,7 +3,7 @@
  * GraphQL request. A read is asked once however many fields need it, and few run at a time.
  */
 import type { JsonObject } from '../../forges/forge.js';
-import type { GitHubRequest } from '../../forges/kit/route.js';
+import { type GitHubRequest, RouteFailure } from '../../forges/kit/route.js';
 import { GraphqlFailure, hasStatus, notSupported } from './failures.js';
 import { object } from './rest.js';
 
@@ -14,6 +14,8 @@ const MAX_READS_AT_ONCE = 8;
 export interface Ask {
   /** Name of the forge for people, for messages. */
   readonly forge: string;
+  /** What a request rejected with that was no answer of the forge: then the whole GraphQL request has failed. */
+  readonly broken: readonly unknown[];
   /** A read, remembered until something is written. @throws RouteFailure, GraphqlFailure */
   read(route: string, parameters: JsonObject): Promise<unknown>;
   /** A read that must answer an object. */
@@ -32,6 +34,7 @@ export interface AskOptions {
 export function createAsk(o: AskOptions): Ask {
   const reads = new Map<string, Promise<unknown>>();
   const waiting: (() => void)[] = [];
+  const broken: unknown[] = [];
   const state = { requests: 0, running: 0 };
 
   const send = async (route: string, parameters: JsonObject): Promise<unknown> => {
@@ -44,6 +47,7 @@ export function createAsk(o: AskOptions): Ask {
     try {
       return await o.request(route, parameters);
     } catch (error) {
+      if (!(error instanceof RouteFailure)) broken.push(error);
       if (!hasStatus(error, 501)) throw error;
       throw notSupported(route, `${o.forgeLabel} does not support ${route}, which this needs.`, error);
     }
@@ -78,6 +82,7 @@ export function createAsk(o: AskOptions): Ask {
 
   return {
     forge: o.forgeLabel,
+    broken,
     read,
     get,
     async find(route, parameters) {

@@ -115,6 +115,8 @@ export async function executeGraphql(o: GraphqlOptions, body: GraphqlBody): Prom
     counted.add(name);
   };
 
+  const excess = tooLarge(document, operationName, variables);
+  if (excess !== undefined) return refused({ type: excess.type, message: excess.message });
   const absent = unsupportedIn(schema, document, variables);
   if (absent.length > 0)
     return refused(
@@ -126,22 +128,22 @@ export async function executeGraphql(o: GraphqlOptions, body: GraphqlBody): Prom
     );
   const invalid = validate(schema, document, specifiedRules, { maxErrors: 20 });
   if (invalid.length > 0) return refused(...invalid.map((error) => entry(error)));
-  const excess = tooLarge(document, operationName, variables);
-  if (excess !== undefined) return refused({ type: excess.type, message: excess.message });
   const subscribes = document.definitions.some(
     (one) => one.kind === Kind.OPERATION_DEFINITION && one.operation === OperationTypeNode.SUBSCRIPTION,
   );
   if (subscribes) return refused({ type: 'NOT_SUPPORTED', message: 'GitHub has no GraphQL subscriptions.' });
 
+  const ask = createAsk({ request: o.request, forgeLabel: o.forgeLabel });
   const { data, errors } = await execute({
     schema,
     document,
-    contextValue: createAsk({ request: o.request, forgeLabel: o.forgeLabel }),
+    contextValue: ask,
     variableValues: variables,
     operationName,
     fieldResolver,
     typeResolver,
   });
+  if (errors !== undefined && ask.broken.length > 0) throw ask.broken[0];
   const entries = (errors ?? []).map((error) => {
     const { originalError } = error;
     const failure = fieldFailure(originalError);

@@ -17,9 +17,10 @@ import { GraphqlFailure } from './failures.js';
 /** Longest text of a query; contents of files belong into variables, which may be longer. */
 export const MAX_QUERY_LENGTH = 1_000_000;
 export const MAX_TOKENS = 20_000;
-const MAX_DEPTH = 30;
+/** Fragments count as levels, which ends one that holds itself. */
+const MAX_DEPTH = 40;
 /** Fields once every fragment is put where it is used. */
-const MAX_FIELDS = 10_000;
+const MAX_FIELDS = 5_000;
 /** GitHub's limit. */
 const MAX_NODES = 500_000;
 /** What a connection gives when nothing is said. */
@@ -32,7 +33,7 @@ interface Count {
 
 const exceeded = (message: string): GraphqlFailure => new GraphqlFailure('RESOURCE_LIMITS_EXCEEDED', message);
 
-/** @throws GraphqlFailure RESOURCE_LIMITS_EXCEEDED. The query has been validated: its fragments exist and have no cycle. */
+/** @throws GraphqlFailure RESOURCE_LIMITS_EXCEEDED. Comes before validation, whose time grows with the square of a query. */
 export function checkSize(
   schema: GraphQLSchema,
   operation: OperationDefinitionNode,
@@ -44,14 +45,14 @@ export function checkSize(
   const walk = (set: SelectionSetNode, parent: GraphQLCompositeType, depth: number, times: number): void => {
     if (depth > MAX_DEPTH) throw exceeded(`This query is nested deeper than ${MAX_DEPTH} levels.`);
     for (const selection of set.selections) {
+      count.fields += 1;
+      if (count.fields > MAX_FIELDS) throw exceeded(`This query has more than ${MAX_FIELDS} fields.`);
       if (selection.kind === Kind.FRAGMENT_SPREAD || selection.kind === Kind.INLINE_FRAGMENT) {
         const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments[selection.name.value];
         const named = fragment?.typeCondition ? schema.getType(fragment.typeCondition.name.value) : parent;
-        if (fragment !== undefined && isCompositeType(named)) walk(fragment.selectionSet, named, depth, times);
+        if (fragment !== undefined && isCompositeType(named)) walk(fragment.selectionSet, named, depth + 1, times);
         continue;
       }
-      count.fields += 1;
-      if (count.fields > MAX_FIELDS) throw exceeded(`This query has more than ${MAX_FIELDS} fields.`);
       const definition =
         isObjectType(parent) || isInterfaceType(parent) ? parent.getFields()[selection.name.value] : undefined;
       const inner = definition && getNamedType(definition.type);

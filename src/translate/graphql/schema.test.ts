@@ -28,7 +28,16 @@ describe('the schema', () => {
   });
 
   it('reads the other types from their values: connections, edges, payloads and small ones', () => {
-    const small = ['PageInfo', 'Language', 'Topic', 'RepositoryTopic', 'ProjectCard', 'Project', 'RateLimit', 'Mutation'];
+    const small = [
+      'PageInfo',
+      'Language',
+      'Topic',
+      'RepositoryTopic',
+      'ProjectCard',
+      'Project',
+      'RateLimit',
+      'Mutation',
+    ];
     const plain = [...small, 'PullRequestCommit', 'PullRequestChangedFile', 'ReviewRequest'];
     const others = objectTypes
       .map((type) => type.name)

@@ -2,7 +2,7 @@
 import { connection } from '../connection.js';
 import { routeListing, wholeListing } from '../listing.js';
 import { globalId, type Place } from '../node-ids.js';
-import { object, objects, text, upper } from '../rest.js';
+import { object, objects, upper } from '../rest.js';
 import { account, as, field, type Numbered, placed, plain, repository, type Source, spoken } from '../sources.js';
 import { type Area, connectionTypes, type Fields, PAGES, type Pages } from './area.js';
 import { type IssuesArgs, issuesOf, type PullRequestsArgs, pullRequestsOf } from './searches.js';
@@ -157,9 +157,4 @@ export function closedBy(body: string, place: Place): readonly (Place & { number
     found.set(`${at.owner}/${at.repo}#${number}`, { ...at, number: Number(number) });
   }
   return [...found.values()];
-}
-
-/** Issue or pull request number at the end of one of REST's URLs. */
-export function numberIn(url: unknown): number {
-  return Number(/\/(\d+)$/.exec(text(url) ?? '')?.[1]);
 }
