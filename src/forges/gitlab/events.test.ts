@@ -1,121 +1,25 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { githubEventErrors } from '../../../test/support/webhook-schema.js';
-import { ForgewayError } from '../../lib/errors.js';
+import {
+  actions,
+  attributesOf,
+  base,
+  json,
+  type Native,
+  names,
+  native,
+  only,
+  portsOf,
+  receivedAt,
+  schemaErrors,
+  strayAddresses,
+  translated,
+  withAttributes,
+  withoutAddresses,
+} from '../../../test/support/gitlab-hooks.js';
 import type { ForgeEvent, JsonObject, TranslatePorts } from '../forge.js';
 import type { ForgeRecord, Records } from '../kit/records.js';
 import { RouteFailure } from '../kit/route.js';
-import { user } from '../kit/shapes/account.js';
-import type { AccountInput, MilestoneInput } from '../kit/shapes/inputs.js';
-import { milestone } from '../kit/shapes/milestone.js';
 import { gitlab } from './forge.js';
-
-/** A delivery as the server sends it, what was kept of the object before, and what the API would answer. */
-interface Native {
-  eventType: string;
-  payload: JsonObject;
-  previous?: JsonObject;
-  answers?: Readonly<Record<string, unknown>>;
-}
-
-const folder = new URL('./fixtures/', import.meta.url);
-const json = (file: string) => JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as unknown;
-const names = readdirSync(folder)
-  .filter((file) => file.endsWith('.github.json'))
-  .map((file) => file.slice(0, -'.github.json'.length));
-const native = (name: string) => json(`${name}.json`) as Native;
-const attributesOf = ({ payload }: Native) => payload.object_attributes as JsonObject;
-const withAttributes = (delivery: Native, over: JsonObject): Native => ({
-  ...delivery,
-  payload: { ...delivery.payload, object_attributes: { ...attributesOf(delivery), ...over } },
-});
-
-const base = { api: 'https://gitlab.example.com/api/v3', web: 'https://gitlab.example.com' };
-
-/** Accounts and milestones of an answer, which the fixtures give in short, in full. */
-function inFull(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(inFull);
-  if (typeof value !== 'object' || value === null) return value;
-  const known = value as JsonObject;
-  if ('login' in known) return user(base, known as unknown as AccountInput);
-  if ('title' in known && 'state' in known && 'number' in known)
-    return milestone(base, 'acme~shop', 'web', known as unknown as MilestoneInput);
-  return Object.fromEntries(Object.entries(known).map(([key, inner]) => [key, inFull(inner)]));
-}
-const receivedAt = new Date('2026-03-02T10:00:05Z');
-const portsOf = ({ answers }: Pick<Native, 'answers'>, wanted: readonly string[] = []): TranslatePorts => ({
-  base,
-  wanted: new Set(wanted),
-  ...(answers !== undefined && {
-    github: async (route) => {
-      if (Object.hasOwn(answers, route)) return inFull(answers[route]);
-      throw new RouteFailure(404, 'Not Found');
-    },
-  }),
-});
-
-async function translated(delivery: Native, ports = portsOf(delivery), options: { confidential?: boolean } = {}) {
-  const { eventType, payload, previous } = delivery;
-  const classified = gitlab.classify(eventType, payload, { previous, ...options });
-  if (classified.kind === 'ignored') return { ignored: classified.reason };
-  const events: (ForgeEvent & { payload: JsonObject })[] = [];
-  for (const event of classified.events) {
-    // As it comes back from where it was stored.
-    const stored = JSON.parse(JSON.stringify(event)) as ForgeEvent;
-    events.push({ ...stored, payload: await gitlab.payload({ eventType, payload, receivedAt }, stored, ports) });
-  }
-  return { repositoryId: String(classified.repositoryId), number: classified.number, events };
-}
-
-/** Addresses follow from the rest; they are proven by themselves and would make up two thirds of the golden files. */
-const withoutAddresses = (value: unknown): unknown =>
-  JSON.parse(
-    JSON.stringify(value, (key, inner: unknown) => {
-      if (key === 'gitlab') return 'as it came';
-      return /(?:^|_)url$|^node_id$|^_links$/.test(key) ? undefined : inner;
-    }),
-  );
-
-type Payload = Record<string, Record<string, unknown>> & { [key: string]: unknown };
-const only = async (delivery: Native, ports?: TranslatePorts) => {
-  const [event] = (await translated(delivery, ports)).events ?? [];
-  if (event === undefined) throw new Error('There is no event.');
-  return event.payload as Payload;
-};
-const actions = (delivery: Native, options: { confidential?: boolean } = {}) => {
-  const { eventType, payload, previous } = delivery;
-  const classified = gitlab.classify(eventType, payload, { previous, ...options });
-  if (classified.kind === 'ignored') return classified.reason;
-  return classified.events.map(({ name, action }) => (action === undefined ? name : `${name}.${action}`));
-};
-
-/** GitHub has no such event; its payload is that of `added`. */
-const schemaErrors = (name: string, payload: JsonObject) =>
-  name === 'membership' && payload.action === 'edited'
-    ? githubEventErrors(name, { ...payload, action: 'added' })
-    : githubEventErrors(name, payload);
-
-/** Every address in a GitHub-shaped payload that is none of the server's, nor stood in the hook. */
-function strayAddresses(payload: JsonObject, { web, api }: TranslatePorts['base'], hook: JsonObject) {
-  const told = JSON.stringify(hook);
-  const stray: string[] = [];
-  let count = 0;
-  const visit = (value: unknown, key: string, path: string): void => {
-    if (typeof value === 'object' && value !== null)
-      for (const [inner, child] of Object.entries(value)) visit(child, inner, `${path}.${inner}`);
-    else if (typeof value === 'string' && value !== '' && /(?:^|_)url$|^href$/.test(key)) {
-      count += 1;
-      if (/^(?:ssh_url|git_url)$/.test(key)) return;
-      const address = value.replace(/\{[^}]*\}/g, '');
-      const isOurs = `${address}/`.startsWith(`${web}/`) || `${address}/`.startsWith(`${api}/`);
-      const isTheirs = told.includes(address.replace(/\.(?:git|diff|patch)$/, ''));
-      if (!URL.canParse(address) || !(isOurs || isTheirs)) stray.push(`${path}: ${value}`);
-    }
-  };
-  visit({ ...payload, gitlab: undefined }, '', '');
-  return { stray, count };
-}
 
 describe('golden pairs', () => {
   it('are many', () => expect(names.length).toBeGreaterThanOrEqual(85));
@@ -162,6 +66,23 @@ describe('golden pairs', () => {
     const below = { ...portsOf({}), base: { api: 'https://x.example/git/api/v3', web: 'https://x.example/git' } };
     const payload = await only({ ...delivery, payload: { ...delivery.payload, repository } }, below);
     expect(payload.repository).toMatchObject({ full_name: 'acme/web', html_url: 'https://x.example/git/acme/web' });
+  });
+});
+
+describe('the table of events', () => {
+  it('has exactly what the fixtures show, and a reason for what is partial', () => {
+    const given = gitlab.eventSupport ?? {};
+    const shown = new Set(
+      names.flatMap((name) => {
+        const { events = [] } = json(`${name}.github.json`) as { events?: ForgeEvent[] };
+        return events.map(({ name: event, action }) => (action === undefined ? event : `${event}.${action}`));
+      }),
+    );
+    const ofGitHub = [...shown].filter((event) => !event.startsWith('gitlab.'));
+    expect(ofGitHub.filter((event) => !Object.hasOwn(given, event))).toEqual([]);
+    expect(Object.keys(given).filter((row) => !shown.has(row))).toEqual([]);
+    for (const [row, { support, note }] of Object.entries(given))
+      if (support === 'partial') expect([row, note]).not.toContain(undefined);
   });
 });
 
@@ -269,6 +190,53 @@ describe('merge requests', () => {
     const payload = await only({ ...open, answers: undefined, payload: { ...open.payload, project } });
     expect(payload.repository).toMatchObject({ full_name: 'bob/web', owner: { login: 'bob', id: 12, type: 'User' } });
     expect(payload.organization).toBeUndefined();
+  });
+});
+
+describe('reviews', () => {
+  it('have the number that routes give them, the newest of the same kind', async () => {
+    const bob = { id: 12, login: 'bob' };
+    const carol = { id: 13, login: 'carol' };
+    const answers = {
+      'GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews': [
+        { id: 70, user: carol, state: 'APPROVED' },
+        { id: 71, user: carol, state: 'APPROVED' },
+        { id: 72, user: bob, state: 'APPROVED' },
+        { id: 73, user: carol, state: 'COMMENTED' },
+      ],
+    };
+    expect((await only({ ...native('merge_request.approved'), answers })).review).toMatchObject({ id: 71 });
+    expect((await only({ ...native('merge_request.approved'), answers: undefined })).review).toMatchObject({ id: 13 });
+  });
+});
+
+describe('fields for those who read them', () => {
+  const route = 'GET /repos/{owner}/{repo}/collaborators/{username}/permission';
+
+  it.each([
+    ['MEMBER', { permission: 'write', role_name: 'write' }],
+    ['NONE', { permission: 'read', role_name: 'read' }],
+  ])('an association of %s', async (association, answer) => {
+    const delivery = { ...native('note.merge_request'), answers: { [route]: answer } };
+    expect((await only(delivery)).comment).toMatchObject({ author_association: 'NONE' });
+    const { comment } = await only(delivery, portsOf(delivery, ['comment.author_association']));
+    expect(comment).toMatchObject({ author_association: association });
+  });
+
+  it('the owner of what is theirs, without a question', async () => {
+    const delivery = native('note.merge_request');
+    const project = { ...(delivery.payload.project as JsonObject), path_with_namespace: 'carol/web' };
+    const own = { ...delivery, answers: undefined, payload: { ...delivery.payload, project } };
+    const { comment } = await only(own, portsOf(own, ['comment.author_association']));
+    expect(comment).toMatchObject({ author_association: 'OWNER' });
+  });
+
+  it('the pull request of a check run', async () => {
+    const known = { id: 60001, head: { ref: 'fix/prices' }, base: { ref: 'main', sha: 'b'.repeat(40) } };
+    const delivery = { ...native('build.failed'), answers: { 'GET /repos/{owner}/{repo}/pulls/{pull_number}': known } };
+    expect((await only(delivery)).check_run).toMatchObject({ pull_requests: [] });
+    const { check_run } = await only(delivery, portsOf(delivery, ['check_run.pull_requests']));
+    expect(check_run).toMatchObject({ pull_requests: [{ id: 60001, number: 6, head: { ref: 'fix/prices' } }] });
   });
 });
 
@@ -472,142 +440,3 @@ describe('snapshot', () => {
     expect(actions({ ...delivery, previous: { target: 7, labels: 'all' } })).toMatch(/Nothing changed/);
   });
 });
-
-const corpus = new URL('../../../../shared/fixtures/webhooks/', import.meta.url);
-const rows = existsSync(corpus)
-  ? readFileSync(new URL('manifest.tsv', corpus), 'utf8')
-      .split('\n')
-      .map((line) => line.split('\t'))
-      .filter(([, forge]) => forge === gitlab.id)
-  : [];
-
-describe('recorded payloads', () => {
-  // They are no part of the project: where they are not at hand, there is nothing to run.
-  for (const [file = '', , kind = ''] of rows)
-    it(`${file} is translated or ignored with a reason`, async () => {
-      const parsed = gitlab.parse('application/json', readFileSync(new URL(file, corpus)));
-      if ('invalid' in parsed) throw new Error(parsed.invalid);
-      const { payload } = parsed;
-      const { web_url: page } = (payload.project ?? {}) as { web_url?: string };
-      const { homepage } = (payload.repository ?? {}) as { homepage?: string };
-      const at = new URL(page ?? homepage ?? base.web).origin;
-      const ports = { ...portsOf({}), base: { web: at, api: `${at}/api/v3` } };
-      const eventType = kind.includes('confidential') ? 'Confidential Note Hook' : '';
-      const { ignored, events = [] } = await translated({ eventType, payload }, ports);
-      if (ignored === undefined) expect(events).not.toHaveLength(0);
-      else expect(ignored).toMatch(/no action|confidential|is missing/);
-      for (const { name, payload: out } of events) {
-        if (!name.startsWith('gitlab.')) expect(schemaErrors(name, out)).toEqual([]);
-        expect(strayAddresses(out, ports.base, payload).stray).toEqual([]);
-      }
-    });
-  it('are all there, or none', () => expect([0, 145]).toContain(rows.length));
-});
-
-describe('whatever is in a payload', () => {
-  const junk = fc.oneof(
-    fc.constantFrom<unknown>(
-      undefined,
-      null,
-      [],
-      {},
-      '',
-      '\ud800',
-      '\u0000',
-      -1,
-      0,
-      2 ** 53,
-      '99999999999999999999',
-      '__proto__',
-      '%',
-      '/',
-      'http://[',
-      'http://x/%E0%A4%A',
-    ),
-    fc.constant('x'.repeat(100_000)),
-    fc.constant(Array.from({ length: 1_000 }, () => ({ id: 1, title: 'x', username: 'x' }))),
-    fc.boolean(),
-    fc.double(),
-    fc.string(),
-  );
-
-  it('never breaks the translation but as a payload that is invalid', async () => {
-    const ends = { events: 0, ignored: 0, invalid: 0 };
-    const mutation = fc.tuple(fc.nat(), junk);
-    await fc.assert(
-      fc.asyncProperty(
-        fc.constantFrom(...names),
-        fc.array(mutation, { minLength: 1, maxLength: 3 }),
-        async (name, changes) => {
-          const delivery = native(name);
-          const payload = changes.reduce((before, [place, value]) => mutate(before, place, value), delivery.payload);
-          gitlab.snapshot?.(delivery.eventType, payload);
-          try {
-            const { ignored } = await translated({ ...delivery, payload });
-            expect(ignored).not.toBe('');
-            ends[ignored === undefined ? 'events' : 'ignored'] += 1;
-          } catch (error) {
-            expect(error).toBeInstanceOf(ForgewayError);
-            expect(error).toMatchObject({ code: 'FORGEWAY_PAYLOAD_INVALID' });
-            ends.invalid += 1;
-          }
-        },
-      ),
-      { numRuns: 4_000 },
-    );
-    expect(ends.events).toBeGreaterThan(1_000);
-    expect(ends.ignored).toBeGreaterThan(100);
-  }, 120_000);
-
-  it('that was kept or stored by others never breaks it either', async () => {
-    const state = fc.oneof(
-      fc.constant(undefined),
-      fc.dictionary(fc.constantFrom('labels', 'assignees', 'state', 'target'), fc.anything()),
-    );
-    const change = fc.dictionary(
-      fc.constantFrom(
-        'label',
-        'assignee',
-        'reviewer',
-        'requested_reviewer',
-        'milestone_id',
-        'changes',
-        'state',
-        'before',
-      ),
-      fc.anything(),
-    );
-    const delivery = native('merge_request.update.everything');
-    const names = ['pull_request', 'pull_request_review'];
-    await fc.assert(
-      fc.asyncProperty(state, change, fc.constantFrom(...names), async (previous, changed, name) => {
-        gitlab.classify('', delivery.payload, { previous });
-        const event = { name, action: 'edited', change: changed };
-        const { payload, eventType } = delivery;
-        expect(await gitlab.payload({ eventType, payload, receivedAt }, event, portsOf({}))).toMatchObject({
-          action: 'edited',
-        });
-      }),
-      { numRuns: 500 },
-    );
-  });
-});
-
-/** The payload with one value, somewhere in it, replaced; undefined drops it. */
-function mutate(payload: JsonObject, choice: number, value: unknown): JsonObject {
-  const copy = structuredClone(payload) as Record<string, unknown>;
-  const places: [Record<string, unknown>, string][] = [];
-  const visit = (node: unknown) => {
-    if (typeof node !== 'object' || node === null) return;
-    for (const key of Object.keys(node)) {
-      places.push([node as Record<string, unknown>, key]);
-      visit((node as Record<string, unknown>)[key]);
-    }
-  };
-  visit(copy);
-  const place = places[choice % places.length];
-  if (place === undefined) return copy;
-  if (value === undefined) delete place[0][place[1]];
-  else place[0][place[1]] = value;
-  return copy;
-}

@@ -1,6 +1,9 @@
 import { endpointBelow } from '../endpoint.js';
 import { defineForge } from '../forge.js';
+import { eventSupport } from './events/support.js';
 import { classify, payload, snapshot } from './events.js';
+import { administration } from './hooks.js';
+import { routes } from './routes/index.js';
 import { transport } from './transport.js';
 import { signatureCheck } from './verify.js';
 
@@ -16,6 +19,9 @@ export const gitlab = defineForge({
   classify,
   snapshot,
   payload,
+  routes,
+  eventSupport,
+  administration,
   endpoint: (baseUrl) => endpointBelow(ID, baseUrl, '/api/v4'),
   cloudUrl: 'https://gitlab.com',
   gitUsername: 'oauth2',

@@ -6,7 +6,7 @@
  */
 
 /** Half-open range of UTF-16 units. */
-export interface TextRange {
+interface TextRange {
   start: number;
   end: number;
 }

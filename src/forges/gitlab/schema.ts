@@ -229,7 +229,6 @@ export const milestoneEvent = z.object({
     action: maybe(text),
   }),
 });
-export type MilestoneEvent = z.output<typeof milestoneEvent>;
 
 export const releaseEvent = z.object({
   id,
@@ -258,7 +257,6 @@ export const wikiEvent = z.object({
     version_id: maybe(text),
   }),
 });
-export type WikiEvent = z.output<typeof wikiEvent>;
 
 export const deploymentEvent = z.object({
   ...actor,

@@ -24,7 +24,7 @@ const details = z.object({
   before: z.string().optional().catch(undefined),
   after: z.string().optional().catch(undefined),
 });
-export type ChangeDetails = z.output<typeof details>;
+type ChangeDetails = z.output<typeof details>;
 
 export const changeDetails = (event: ForgeEvent): ChangeDetails => details.safeParse(event.change ?? {}).data ?? {};
 

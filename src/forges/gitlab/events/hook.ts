@@ -19,7 +19,7 @@ export interface Hook {
 export const payloadInvalid = (what: string): ForgewayError => new ForgewayError('FORGEWAY_PAYLOAD_INVALID', what);
 
 /** `object_attributes.iid is missing or of the wrong type` */
-export function problemOf(error: z.ZodError): string {
+function problemOf(error: z.ZodError): string {
   return `${error.issues[0]?.path.join('.') || 'the payload'} is missing or of the wrong type`;
 }
 

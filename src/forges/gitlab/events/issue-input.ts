@@ -14,7 +14,7 @@ import type { Place } from './place.js';
 export const knownIssue = (ports: TranslatePorts, place: Place, number: number): Promise<JsonObject | undefined> =>
   askObject(ports, 'GET /repos/{owner}/{repo}/issues/{issue_number}', { ...place.parameters, issue_number: number });
 
-export interface IssueHook {
+interface IssueHook {
   issue: IssueAttributes;
   actor: AccountInput | undefined;
   labels?: IssueAttributes['labels'];

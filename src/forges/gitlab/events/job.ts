@@ -1,10 +1,12 @@
 /** Jobs of a pipeline: to GitHub a check run and a workflow job. */
 import type { ForgeEvent, JsonObject, TranslatePorts } from '../../forge.js';
 import { checkRun } from '../../kit/shapes/check.js';
+import type { CheckedPullRequestInput } from '../../kit/shapes/inputs.js';
 import { workflowJob } from '../../kit/shapes/workflow.js';
 import { jobCheckInput, jobInput, type NativeJob } from '../convert/pipeline.js';
 import { type JobEvent, jobEvent, type NativeProject } from '../schema.js';
 import { accountInput } from './account.js';
+import { askObject, object } from './ask.js';
 import { hook } from './hook.js';
 import { DONE, WAITING } from './pipeline.js';
 import { firstId, hasPlace, type Place, placeOf, repositoryInput } from './place.js';
@@ -56,9 +58,39 @@ function nativeJob(payload: JobEvent, place: Place): NativeJob {
   };
 }
 
-function jobShape(payload: JobEvent, name: string, place: Place, ports: TranslatePorts): JsonObject {
+/** The hook has no more of it than its number in the ref; asked for when the app reads it. */
+async function pullRequests(
+  payload: JobEvent,
+  place: Place,
+  ports: TranslatePorts,
+): Promise<CheckedPullRequestInput[]> {
+  const number = mergeRequestNumber(payload.ref);
+  if (number === undefined || !ports.wanted.has('check_run.pull_requests')) return [];
+  const known = await askObject(ports, 'GET /repos/{owner}/{repo}/pulls/{pull_number}', {
+    ...place.parameters,
+    pull_number: number,
+  });
+  if (known === undefined) return [];
+  const text = (side: unknown, key: string) => String(object(side)?.[key] ?? '');
+  return [
+    {
+      id: typeof known.id === 'number' ? known.id : String(known.id ?? 0),
+      number,
+      headRef: text(known.head, 'ref'),
+      headSha: payload.sha,
+      baseRef: text(known.base, 'ref'),
+      baseSha: text(known.base, 'sha'),
+      repositoryId: place.repository.id,
+    },
+  ];
+}
+
+async function jobShape(payload: JobEvent, name: string, place: Place, ports: TranslatePorts): Promise<JsonObject> {
   const job = nativeJob(payload, place);
-  if (name === 'check_run') return { check_run: checkRun(ports.base, place.owner, place.name, jobCheckInput(job)) };
+  if (name === 'check_run') {
+    const input = { ...jobCheckInput(job), pullRequests: await pullRequests(payload, place, ports) };
+    return { check_run: checkRun(ports.base, place.owner, place.name, input) };
+  }
   return {
     workflow_job: workflowJob(ports.base, place.owner, place.name, {
       ...jobInput(job),
@@ -87,6 +119,6 @@ export const job = hook(jobEvent, {
     const actor = accountInput(ports.base, payload.user);
     const id = payload.project?.id ?? payload.project_id;
     const place = placeOf(ports, repositoryInput(ports.base, projectOf(payload), id, actor), actor);
-    return { action: event.action, ...jobShape(payload, event.name, place, ports), ...place.fields };
+    return { action: event.action, ...(await jobShape(payload, event.name, place, ports)), ...place.fields };
   },
 });

@@ -32,7 +32,7 @@ const isPending = ({ state }: NativeReviewer) =>
   state === null || state === undefined || state === 'unreviewed' || state === 'review_started';
 
 /** All that a hook tells of one merge request. */
-export interface MergeRequestHook {
+interface MergeRequestHook {
   mr: MergeRequestAttributes;
   actor: AccountInput | undefined;
   labels?: LabelInput[];

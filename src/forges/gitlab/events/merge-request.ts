@@ -1,10 +1,13 @@
 /** Merge requests: what happened, what is kept for the next time, and the payload of each event. */
 import type { ForgeEvent, JsonObject, Snapshot, TranslatePorts } from '../../forge.js';
+import type { AccountInput, Id } from '../../kit/shapes/inputs.js';
 import { pullRequest, simplePullRequest } from '../../kit/shapes/pull-request.js';
 import { review } from '../../kit/shapes/review.js';
 import { time } from '../convert/read.js';
 import { type MergeRequestEvent, mergeRequestEvent } from '../schema.js';
 import { accountInput, forgeItself } from './account.js';
+import { askList, object } from './ask.js';
+import { associationOf } from './association.js';
 import { changeDetails, changedAccount, changeFields } from './change-details.js';
 import { keptAccounts, keptLabels } from './changes.js';
 import { hook } from './hook.js';
@@ -54,7 +57,7 @@ export const mergeRequest = hook(mergeRequestEvent, {
     if (event.name === 'pull_request_review')
       return {
         action: event.action,
-        review: reviewOf(payload, event, place, ports),
+        review: await reviewOf(payload, event, place, ports),
         pull_request: simplePullRequest(ports.base, input, known),
         ...place.fields,
       };
@@ -73,27 +76,50 @@ export const mergeRequest = hook(mergeRequestEvent, {
   },
 });
 
-/** GitLab keeps one opinion per person and no reviews, so that a review's number is its author's. */
-function reviewOf(payload: MergeRequestEvent, event: ForgeEvent, place: Place, ports: TranslatePorts): JsonObject {
+/** The newest of somebody's reviews that says the same, as routes number it. */
+async function reviewId(
+  author: AccountInput | null | undefined,
+  state: string,
+  place: Place,
+  number: number,
+  ports: TranslatePorts,
+): Promise<Id> {
+  if (!author) return 0;
+  const reviews = await askList(ports, 'GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews', {
+    ...place.parameters,
+    pull_number: number,
+    per_page: 100,
+  });
+  const theirs = reviews.filter(
+    (one) => String(object(one.user)?.id) === String(author.id) && one.state === state.toUpperCase(),
+  );
+  const { id } = theirs.at(-1) ?? {};
+  // GitLab keeps one opinion per person and no reviews: where nothing counts them, they go by their author.
+  return typeof id === 'number' || typeof id === 'string' ? id : author.id;
+}
+
+async function reviewOf(
+  payload: MergeRequestEvent,
+  event: ForgeEvent,
+  place: Place,
+  ports: TranslatePorts,
+): Promise<JsonObject> {
   const { object_attributes: mr } = payload;
   const { reviewer, state = 'commented' } = changeDetails(event);
-  const author =
-    reviewer !== undefined
-      ? changedAccount(ports.base, reviewer)
-      : mr.system
-        ? null
-        : accountInput(ports.base, payload.user);
+  const named = reviewer === undefined ? accountInput(ports.base, payload.user) : changedAccount(ports.base, reviewer);
+  const author = mr.system === true && reviewer === undefined ? null : named;
   const htmlUrl = mr.url ?? `${place.repository.htmlUrl}/-/merge_requests/${mr.iid}`;
   return review(
     ports.base,
     place.owner,
     place.name,
     {
-      id: author?.id ?? 0,
+      id: await reviewId(author, state, place, mr.iid, ports),
       number: mr.iid,
       htmlUrl,
       pullRequestHtmlUrl: htmlUrl,
       author,
+      association: await associationOf('review.author_association', author, place, ports),
       body: null,
       state,
       commitSha: mr.last_commit?.id,

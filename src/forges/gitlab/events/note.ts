@@ -10,6 +10,7 @@ import { issueNumber, toGitHubText } from '../references.js';
 import { anyEvent, type NoteEvent, noteEvent } from '../schema.js';
 import { accountInput, accountWithId } from './account.js';
 import { askObject } from './ask.js';
+import { associationOf } from './association.js';
 import { hook } from './hook.js';
 import { issueAuthor, issueInput, knownIssue } from './issue-input.js';
 import { conversationInput, mergeRequestHook, pullRequestInput, pullWithPlace } from './merge-request-input.js';
@@ -48,7 +49,12 @@ function threadNumber({ merge_request: mr, issue }: NoteEvent): number | undefin
   return mr?.iid ?? (issue ? issueNumber(issue.iid) : undefined);
 }
 
-function commentInput(payload: NoteEvent, place: Place, author: AccountInput | undefined): CommentInput {
+async function commentInput(
+  payload: NoteEvent,
+  place: Place,
+  author: AccountInput | undefined,
+  ports: TranslatePorts,
+): Promise<CommentInput> {
   const { object_attributes: note } = payload;
   return {
     id: note.id,
@@ -56,6 +62,7 @@ function commentInput(payload: NoteEvent, place: Place, author: AccountInput | u
     htmlUrl: note.url ?? `${place.repository.htmlUrl}#note_${note.id}`,
     body: toGitHubText(note.note),
     author,
+    association: await associationOf('comment.author_association', author, place, ports),
     createdAt: time(note.created_at),
     updatedAt: time(note.updated_at),
   };
@@ -84,7 +91,7 @@ async function reviewCommentPayload(
   const people = { person: actor };
   const { place, known } = await pullWithPlace(ports, payload.project, repositoryIdOf(payload), people, mr.iid);
   const told = mergeRequestHook(ports, mr, { actor, baseSha: at?.base_sha });
-  const input = commentInput(payload, place, actor);
+  const input = await commentInput(payload, place, actor, ports);
   // Which comment it answers is known to its discussion only.
   const answered = ports.wanted.has('comment.in_reply_to_id')
     ? await askObject(ports, 'GET /repos/{owner}/{repo}/pulls/comments/{comment_id}', {
@@ -125,22 +132,22 @@ async function issueCommentPayload(
     : issue && issueInput({ issue, actor }, place, ports, known);
   return {
     issue: input && issueShape(ports.base, place.owner, place.name, input, known),
-    comment: issueComment(ports.base, place.owner, place.name, commentInput(payload, place, actor)),
+    comment: issueComment(ports.base, place.owner, place.name, await commentInput(payload, place, actor, ports)),
     ...place.fields,
   };
 }
 
-function commitCommentPayload(
+async function commitCommentPayload(
   payload: NoteEvent,
   actor: AccountInput | undefined,
   place: Place,
   ports: TranslatePorts,
-): JsonObject {
+): Promise<JsonObject> {
   const { object_attributes: note, commit } = payload;
   const at = positionOf(payload);
   return {
     comment: commitComment(ports.base, place.owner, place.name, {
-      ...commentInput(payload, place, actor),
+      ...(await commentInput(payload, place, actor, ports)),
       sha: commit?.id ?? note.commit_id ?? NO_COMMIT,
       path: at?.new_path ?? at?.old_path ?? note.st_diff?.new_path ?? note.st_diff?.old_path ?? null,
       line: at?.new_line ?? at?.old_line ?? null,
@@ -154,7 +161,7 @@ function bodyOf(
   event: ForgeEvent,
   actor: AccountInput | undefined,
   ports: TranslatePorts,
-): Promise<JsonObject> | JsonObject {
+): Promise<JsonObject> {
   if (event.name === 'pull_request_review_comment' && payload.merge_request)
     return reviewCommentPayload(payload, payload.merge_request, actor, ports);
   const repository = repositoryInput(ports.base, payload.project ?? {}, repositoryIdOf(payload) ?? 0, actor);

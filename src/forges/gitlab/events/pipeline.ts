@@ -115,6 +115,7 @@ function runShape(
       actor: actor ?? null,
       headCommit: head,
       path: WORKFLOW.path,
+      ...(head?.message && { displayTitle: head.message.split('\n', 1)[0] }),
       workflowId: WORKFLOW.id,
       pullRequests: pullRequests(payload),
     }),

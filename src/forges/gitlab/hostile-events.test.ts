@@ -1,0 +1,136 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  base,
+  mutate,
+  names,
+  native,
+  portsOf,
+  receivedAt,
+  schemaErrors,
+  strayAddresses,
+  translated,
+} from '../../../test/support/gitlab-hooks.js';
+import { ForgewayError } from '../../lib/errors.js';
+import { gitlab } from './forge.js';
+
+const corpus = new URL('../../../../shared/fixtures/webhooks/', import.meta.url);
+const rows = existsSync(corpus)
+  ? readFileSync(new URL('manifest.tsv', corpus), 'utf8')
+      .split('\n')
+      .map((line) => line.split('\t'))
+      .filter(([, forge]) => forge === gitlab.id)
+  : [];
+
+describe('recorded payloads', () => {
+  // They are no part of the project: where they are not at hand, there is nothing to run.
+  for (const [file = '', , kind = ''] of rows)
+    it(`${file} is translated or ignored with a reason`, async () => {
+      const parsed = gitlab.parse('application/json', readFileSync(new URL(file, corpus)));
+      if ('invalid' in parsed) throw new Error(parsed.invalid);
+      const { payload } = parsed;
+      const { web_url: page } = (payload.project ?? {}) as { web_url?: string };
+      const { homepage } = (payload.repository ?? {}) as { homepage?: string };
+      const at = new URL(page ?? homepage ?? base.web).origin;
+      const ports = { ...portsOf({}), base: { web: at, api: `${at}/api/v3` } };
+      const eventType = kind.includes('confidential') ? 'Confidential Note Hook' : '';
+      const { ignored, events = [] } = await translated({ eventType, payload }, ports);
+      if (ignored === undefined) expect(events).not.toHaveLength(0);
+      else expect(ignored).toMatch(/no action|confidential|is missing/);
+      for (const { name, payload: out } of events) {
+        if (!name.startsWith('gitlab.')) expect(schemaErrors(name, out)).toEqual([]);
+        expect(strayAddresses(out, ports.base, payload).stray).toEqual([]);
+      }
+    });
+  it('are all there, or none', () => expect([0, 145]).toContain(rows.length));
+});
+
+describe('whatever is in a payload', () => {
+  const junk = fc.oneof(
+    fc.constantFrom<unknown>(
+      undefined,
+      null,
+      [],
+      {},
+      '',
+      '\ud800',
+      '\u0000',
+      -1,
+      0,
+      2 ** 53,
+      '99999999999999999999',
+      '__proto__',
+      '%',
+      '/',
+      'http://[',
+      'http://x/%E0%A4%A',
+    ),
+    fc.constant('x'.repeat(100_000)),
+    fc.constant(Array.from({ length: 1_000 }, () => ({ id: 1, title: 'x', username: 'x' }))),
+    fc.boolean(),
+    fc.double(),
+    fc.string(),
+  );
+
+  it('never breaks the translation but as a payload that is invalid', async () => {
+    const ends = { events: 0, ignored: 0, invalid: 0 };
+    const mutation = fc.tuple(fc.nat(), junk);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...names),
+        fc.array(mutation, { minLength: 1, maxLength: 3 }),
+        async (name, changes) => {
+          const delivery = native(name);
+          const payload = changes.reduce((before, [place, value]) => mutate(before, place, value), delivery.payload);
+          gitlab.snapshot?.(delivery.eventType, payload);
+          try {
+            const { ignored } = await translated({ ...delivery, payload });
+            expect(ignored).not.toBe('');
+            ends[ignored === undefined ? 'events' : 'ignored'] += 1;
+          } catch (error) {
+            expect(error).toBeInstanceOf(ForgewayError);
+            expect(error).toMatchObject({ code: 'FORGEWAY_PAYLOAD_INVALID' });
+            ends.invalid += 1;
+          }
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+    expect(ends.events).toBeGreaterThan(500);
+    expect(ends.ignored).toBeGreaterThan(50);
+  }, 120_000);
+
+  it('that was kept or stored by others never breaks it either', async () => {
+    const state = fc.oneof(
+      fc.constant(undefined),
+      fc.dictionary(fc.constantFrom('labels', 'assignees', 'state', 'target'), fc.anything()),
+    );
+    const change = fc.dictionary(
+      fc.constantFrom(
+        'label',
+        'assignee',
+        'reviewer',
+        'requested_reviewer',
+        'milestone_id',
+        'changes',
+        'state',
+        'before',
+      ),
+      fc.anything(),
+    );
+    const delivery = native('merge_request.update.everything');
+    const names = ['pull_request', 'pull_request_review'];
+    await fc.assert(
+      fc.asyncProperty(state, change, fc.constantFrom(...names), async (previous, changed, name) => {
+        gitlab.classify('', delivery.payload, { previous });
+        const event = { name, action: 'edited', change: changed };
+        const { payload, eventType } = delivery;
+        expect(await gitlab.payload({ eventType, payload, receivedAt }, event, portsOf({}))).toMatchObject({
+          action: 'edited',
+        });
+      }),
+      { numRuns: 500 },
+    );
+  }, 120_000);
+});
