@@ -240,6 +240,13 @@ describe('fields for those who read them', () => {
   });
 });
 
+it('no event is made of a list that was not understood', () => {
+  const delivery = native('merge_request.update.everything');
+  const changes = { labels: { previous: [{ id: 301, title: 'bug', color: '#ffffff' }], current: 'none' } };
+  const quiet = withAttributes({ ...delivery, payload: { ...delivery.payload, changes } }, { oldrev: undefined });
+  expect(actions(quiet)).toMatch(/Nothing changed/);
+});
+
 describe('confidential things', () => {
   it.each(['issue.update.confidential', 'note.issue.confidential', 'note.internal'])('%s', (name) => {
     expect(actions(native(name))).toMatch(/confidential/);
@@ -405,6 +412,7 @@ describe('snapshot', () => {
       number: 6,
       updatedAt: '2026-03-02T10:00:00Z',
       state: {
+        updatedAt: '2026-03-02T10:00:00Z',
         state: 'opened',
         head: 'a1'.repeat(20),
         target: 'release',
@@ -433,6 +441,13 @@ describe('snapshot', () => {
     const { previous: _previous, ...retargeted } = native('merge_request.update.retargeted');
     expect(actions(retargeted)).toMatch(/Nothing changed/);
     expect(actions({ ...retargeted, previous: kept })).toEqual(['pull_request.edited']);
+  });
+
+  it('does not count when it is newer than the hook, which was overtaken', () => {
+    const delivery = native('merge_request.update.retargeted');
+    const at = (updatedAt: string) => actions({ ...delivery, previous: { ...delivery.previous, updatedAt } });
+    expect(at('2026-03-02T10:00:00Z')).toEqual(['pull_request.edited']);
+    expect(at('2026-03-02T10:00:01Z')).toMatch(/Nothing changed/);
   });
 
   it('does not count when it is not ours', () => {

@@ -65,6 +65,8 @@ function listSides<T>(
   key: (one: T) => string,
 ): { previous: readonly T[]; current: readonly T[] } | undefined {
   if (change) {
+    // One side was not understood: better no event than a wrong one.
+    if (change.previous === undefined || change.current === undefined) return undefined;
     const now = change.current ?? [];
     return kept !== undefined && sameSet(kept, now, key)
       ? undefined

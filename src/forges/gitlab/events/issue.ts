@@ -71,7 +71,7 @@ export const issue = (kind: string) =>
         return rawFinding(kind, anyEvent.parse(payload));
       if (repositoryId === undefined) return { ignored: 'project.id is missing.' };
       if (!hasPlace(payload.project)) return { ignored: 'project.path_with_namespace is missing.' };
-      const events = issueEvents(payload, readKeptState(options.previous));
+      const events = issueEvents(payload, readKeptState(options.previous, time(issue.updated_at)));
       if (events.length === 0) return { ignored: 'Nothing changed that GitHub would tell.' };
       return {
         events,
@@ -113,12 +113,14 @@ export function issueSnapshot(payload: JsonObject): Snapshot | undefined {
   const repositoryId = firstId(repositoryIdOf(parsed.data));
   if (repositoryId === undefined) return undefined;
   const own = labels ?? issue.labels;
+  const updatedAt = time(issue.updated_at);
   return {
     repositoryId,
     kind: 'issue',
     number: issueNumber(issue.iid),
-    updatedAt: time(issue.updated_at),
+    updatedAt,
     state: {
+      ...(updatedAt !== undefined && { updatedAt }),
       ...(issue.state && { state: issue.state }),
       ...(own && { labels: keptLabels(own) }),
       ...(assignees && { assignees: keptAccounts(assignees) }),

@@ -7,6 +7,7 @@ const label = z.object({ id, name: z.string(), color: z.string(), description: z
 const account = z.object({ id, username: z.string(), avatar_url: z.string().optional() });
 
 const keptState = z.object({
+  updatedAt: z.string().optional(),
   state: z.string().optional(),
   head: z.string().optional(),
   target: z.string().optional(),
@@ -19,7 +20,12 @@ export type KeptState = z.output<typeof keptState>;
 export type KeptLabel = z.output<typeof label>;
 export type KeptAccount = z.output<typeof account>;
 
-/** What an older version of ours has kept may look otherwise, and then does not count. */
-export function readKeptState(state: JsonObject | undefined): KeptState | undefined {
-  return state === undefined ? undefined : keptState.safeParse(state).data;
+/**
+ * What an older version of ours has kept may look otherwise, and then does not count. Nor does what is newer than the hook,
+ * which was overtaken: the difference would be told backwards.
+ */
+export function readKeptState(state: JsonObject | undefined, updatedAt: string | undefined): KeptState | undefined {
+  const kept = state === undefined ? undefined : keptState.safeParse(state).data;
+  const isNewer = kept?.updatedAt !== undefined && updatedAt !== undefined && kept.updatedAt > updatedAt;
+  return isNewer ? undefined : kept;
 }

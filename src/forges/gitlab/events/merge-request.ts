@@ -25,7 +25,7 @@ export const mergeRequest = hook(mergeRequestEvent, {
     const repositoryId = firstId(repositoryIdOf(payload));
     if (repositoryId === undefined) return { ignored: 'project.id is missing.' };
     if (!hasPlace(projectOf(payload))) return { ignored: 'project.path_with_namespace is missing.' };
-    const events = mergeRequestEvents(payload, readKeptState(options.previous));
+    const events = mergeRequestEvents(payload, readKeptState(options.previous, time(mr.updated_at)));
     if (events.length === 0 && mr.action == null)
       return { ignored: 'It says no action, and nothing is known of before.' };
     if (events.length === 0) return { ignored: 'Nothing changed that GitHub would tell.' };
@@ -137,12 +137,14 @@ export function mergeRequestSnapshot(payload: JsonObject): Snapshot | undefined 
   const repositoryId = firstId(repositoryIdOf(parsed.data));
   if (repositoryId === undefined) return undefined;
   const own = labels ?? mr.labels;
+  const updatedAt = time(mr.updated_at);
   return {
     repositoryId,
     kind: 'pull_request',
     number: mr.iid,
-    updatedAt: time(mr.updated_at),
+    updatedAt,
     state: {
+      ...(updatedAt !== undefined && { updatedAt }),
       ...(mr.state && { state: mr.state }),
       ...(mr.last_commit && { head: mr.last_commit.id }),
       target: mr.target_branch,
