@@ -132,7 +132,7 @@ describe('lists of a repository', () => {
         oid: sha('tree docs'),
         entries: [{ name: 'logo.png', path: 'docs/logo.png', type: 'blob', object: { byteSize: 4 } }],
       },
-      root: { entries: [{ path: 'README.md' }, { path: 'bin/run' }, { path: 'docs/logo.png' }] },
+      root: { entries: [{ path: 'README.md' }, { path: 'bin' }, { path: 'docs' }] },
       missing: null,
       commit: {
         __typename: 'Commit',

@@ -28,7 +28,7 @@ export function createRestDouble() {
     const known = table[route] ?? fail(`The double has no ${route}.`);
     const inPath = [...route.matchAll(/\{(\w+)\}/g)].map((found) => found[1] ?? '');
     const absent = inPath.filter((name) => parameters[name] === undefined || parameters[name] === '');
-    if (absent.length > 0 && !(absent[0] === 'path')) fail(`${route} was asked without ${absent.join(', ')}.`);
+    if (absent.length > 0) fail(`${route} was asked without ${absent.join(', ')}.`);
     const odd = Object.keys(parameters).filter((name) => !inPath.includes(name) && !known.parameters.includes(name));
     if (odd.length > 0) fail(`${route} has no parameter ${odd.join(', ')}.`);
     if (route.includes('{owner}') && (parameters.owner !== OWNER || parameters.repo !== REPO)) throw notFound();

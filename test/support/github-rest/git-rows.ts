@@ -141,17 +141,17 @@ export function gitRows(world: World): Rows {
     }),
     [`GET ${repo}/git/trees/{tree_sha}`]: row('recursive', (p) => {
       const tree = w.trees.get(String(p.tree_sha)) ?? failRoute(404, 'Not Found');
-      return {
-        sha: p.tree_sha,
-        truncated: false,
-        tree: [...tree].map(([path, one]) => ({
-          path,
-          mode: one.mode,
-          type: 'blob',
-          sha: sha(one.content.toString('hex')),
-          size: one.content.length,
-        })),
-      };
+      const files = [...tree].map(([path, one]) => ({
+        path,
+        mode: one.mode,
+        type: 'blob',
+        sha: sha(one.content.toString('hex')),
+        size: one.content.length,
+      }));
+      const folders = new Set(files.flatMap(({ path }) => (path.includes('/') ? (path.split('/')[0] ?? '') : [])));
+      const trees = [...folders].map((path) => ({ path, mode: '040000', type: 'tree', sha: sha(`tree ${path}`) }));
+      const top = [...files.filter(({ path }) => !path.includes('/')), ...trees];
+      return { sha: p.tree_sha, truncated: false, tree: p.recursive === undefined ? top : [...files, ...trees] };
     }),
     [`GET ${repo}/git/blobs/{file_sha}`]: row('', (p) => {
       const content = w.blobs.get(String(p.file_sha)) ?? failRoute(404, 'Not Found');

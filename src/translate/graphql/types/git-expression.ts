@@ -31,6 +31,20 @@ async function rootTree(ask: Ask, place: Place, ref: string): Promise<Source | n
   return sha === undefined ? null : treeAt(ask, place, sha);
 }
 
+/** A folder's list does not say which tree it is; the folder above does, and above the first ones is the commit's own. */
+async function treeSha(
+  ask: Ask,
+  place: Place,
+  ref: string,
+  path: string,
+  contents: (of: string) => Promise<unknown>,
+): Promise<unknown> {
+  const above = path.lastIndexOf('/');
+  if (above > 0) return objects(await contents(path.slice(0, above))).find((one) => one.path === path)?.sha;
+  const root = await rootTree(ask, place, ref);
+  return objects((await root?.load?.())?.tree).find((one) => one.path === path)?.sha;
+}
+
 /** A file or folder at a commit; null where there is none, as GitHub has it. */
 async function entryAt(ask: Ask, place: Place, ref: string, path: string): Promise<Source | null> {
   const at = placed(place);
@@ -48,11 +62,7 @@ async function entryAt(ask: Ask, place: Place, ref: string, path: string): Promi
       sha: one.sha,
       type: one.type === 'dir' ? 'tree' : 'blob',
     }));
-    const load = async () => {
-      // A folder's list does not say which tree it is; the folder above does.
-      const above = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '';
-      return { sha: objects(await contents(above)).find((one) => one.path === path)?.sha };
-    };
+    const load = async () => ({ sha: await treeSha(ask, place, ref, path, contents) });
     return { __typename: 'Tree', ...at, rest: { tree, folder: path }, load };
   } catch (error) {
     if (hasStatus(error, 404)) return null;
