@@ -97,6 +97,13 @@ describe('bad input', () => {
     expect(double.calls).toEqual([]);
   });
 
+  it('a body that is no object is an error', async () => {
+    const graphql = createGraphql({ request: seeded().request, forgeLabel: 'Example Forge' });
+    const message = 'A query attribute must be specified and must be a string.';
+    for (const body of [null, [], 'x'])
+      expect(await graphql.execute(body as never)).toEqual({ status: 200, data: { errors: [{ message }] } });
+  });
+
   it('variables that are no object are an error', async () => {
     expect((await ask(seeded(), '{ viewer { login } }', [1])).errors).toEqual([
       { message: 'Variables must be an object.' },

@@ -94,7 +94,9 @@ function tooLarge(
 }
 
 /** See {@link createGraphql}. */
-export async function executeGraphql(o: GraphqlOptions, body: GraphqlBody): Promise<GraphqlAnswer> {
+export async function executeGraphql(o: GraphqlOptions, asked: GraphqlBody): Promise<GraphqlAnswer> {
+  // JSON of unknown origin: it may be a list or null.
+  const body: GraphqlBody = object(asked) ?? {};
   const { query } = body;
   if (typeof query !== 'string' || query.trim() === '')
     return refused({ message: 'A query attribute must be specified and must be a string.' });
