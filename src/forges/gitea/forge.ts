@@ -9,7 +9,7 @@ import { signatureCheck } from './verify.js';
 
 /** What the two forges differ in. Their API and their webhooks are one; what one of them lacks is measured, not assumed. */
 interface Flavour {
-  id: string;
+  id: 'gitea' | 'forgejo';
   label: string;
   tag: string;
   cloudUrl: string;
@@ -31,6 +31,8 @@ const descriptorOf = ({ id, label, tag, cloudUrl, events }: Flavour): ForgeDescr
   payload,
   routes,
   eventSupport: events,
+  // Loaded only where it is started: no server carries a fake about.
+  startFake: async (options) => (await import('./fake/story.js')).startFake(id, options),
   administration,
   endpoint: (baseUrl) => endpointBelow(id, baseUrl, '/api/v1'),
   cloudUrl,
