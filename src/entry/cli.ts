@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError, formatProblems } from '../config/config.js';
 import { errorTable, ForgewayError, messageOf } from '../lib/errors.js';
 import { redactText } from '../lib/redact.js';
+import { addAppCommand } from './commands/app.js';
 import { addConnectionsCommand } from './commands/connections.js';
 import { addDeliveriesCommand } from './commands/deliveries.js';
 import { addDoctorCommand } from './commands/doctor.js';
@@ -24,6 +25,7 @@ const program = new Command('forgeway')
     `
 Examples:
   $ forgeway up                          start server and worker; settings come from the environment
+  $ forgeway app run ./app.js            the same, with a Probot app of yours on every forge
   $ forgeway doctor                      check the settings and everything Forgeway needs
   $ forgeway deliveries list --json      what arrived, and what became of it
 
@@ -32,6 +34,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage. Logs go to standard error, results 
 
 addUpCommand(program);
 addWorkCommand(program);
+addAppCommand(program);
 addDeliveriesCommand(program);
 addPullsCommand(program);
 addPreviewsCommand(program);

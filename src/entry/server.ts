@@ -104,7 +104,17 @@ async function prepareDefaults(config: Config, database: Database, log: Logger):
   }
 }
 
-async function start(config: Config, log: Logger, ends: (() => Promise<unknown>)[]): Promise<void> {
+export interface ServerOptions {
+  /** Further arguments of each worker process. */
+  workerArguments?: readonly string[];
+}
+
+async function start(
+  config: Config,
+  log: Logger,
+  options: ServerOptions,
+  ends: (() => Promise<unknown>)[],
+): Promise<void> {
   const opened = await openDatabase(config, { as: 'server', log });
   ends.push(() => opened.stop());
   // Only now are we the one server of this data directory. What a killed one left running might hold our ports.
@@ -130,7 +140,11 @@ async function start(config: Config, log: Logger, ends: (() => Promise<unknown>)
   const workers = startWorkerProcesses({
     count: config.workerProcesses,
     script: fileURLToPath(new URL('./cli.js', import.meta.url)),
-    args: gateway === undefined ? ['work'] : ['work', '--preview-port', String(gateway.port)],
+    args: [
+      'work',
+      ...(gateway === undefined ? [] : ['--preview-port', String(gateway.port)]),
+      ...(options.workerArguments ?? []),
+    ],
     log,
   });
   front.push(() => workers.stop(DRAIN_MS));
@@ -206,11 +220,11 @@ async function readinessChecks(config: Config, store: Store, workers: WorkerProc
  * The whole program: database, ingress, health, preview listener, worker processes. Resolves after a signal, when
  * everything has been drained and the database has stopped last; rejects, with everything ended, when it cannot start.
  */
-export async function runServer(config: Config, log: Logger): Promise<void> {
+export async function runServer(config: Config, log: Logger, options: ServerOptions = {}): Promise<void> {
   const stopAsked = shutdownRequested(log);
   const ends: (() => Promise<unknown>)[] = [];
   try {
-    await start(config, log, ends);
+    await start(config, log, options, ends);
     await stopAsked;
   } finally {
     await endAll([...ends].reverse(), log);

@@ -9,6 +9,7 @@ import { createMetrics } from '../lib/metrics.js';
 import { openStore } from '../store/database.js';
 import { openDatabase } from '../store/open-database.js';
 import { createBridge } from '../translate/bridge.js';
+import { type AddedApps, importApps } from './added-apps.js';
 import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
 import { defaultAppCredentials } from './default-app.js';
 import { startFeatureJobs } from './feature-jobs.js';
@@ -45,11 +46,15 @@ export interface WorkerOptions {
    * since their processes must be on the machine that serves them.
    */
   previewPort?: number;
+  /** Other people's apps. */
+  added?: AddedApps;
 }
 
 /** One worker: assigner, lanes, handlers and reconcilers. Resolves after a signal, when what ran has been finished. */
 export async function runWorker(config: Config, log: Logger, options: WorkerOptions = {}): Promise<void> {
   const stopAsked = shutdownRequested(log);
+  // Before anything is opened: an app that does not load ends the worker, with nothing to let go of.
+  const added = options.added === undefined ? [] : await importApps(options.added);
   const opening = openDatabase(config, { as: 'attach', log, waitMs: ATTACH_WAIT_MS });
   const waiting = setTimeout(() => log.info({ dataDir: config.dataDir }, 'waiting for the database'), 1_000);
   const opened = await Promise.race([opening, stopAsked.then(() => undefined)]).finally(() => clearTimeout(waiting));
@@ -69,12 +74,13 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     log,
     previewPort: options.previewPort,
   });
-  const apps = createApps({
+  const own = createApps({
     store,
     pokes: jobs.pokes,
     previews: config.previewDriver !== 'off',
     log,
   });
+  const apps = [...own, ...added];
   const bridge = await createBridge({
     github: defaultAppCredentials(config),
     apps,

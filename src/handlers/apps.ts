@@ -27,6 +27,9 @@ type AppsOptions = HandlerOptions & {
   previews: boolean;
 };
 
+/** Names that no other app may have. */
+export const ownAppNames: readonly string[] = ['mirror', 'preview'];
+
 /** The apps of this installation, in the order in which they see an event. */
 export function createApps({ previews, ...o }: AppsOptions): readonly NamedApp[] {
   const mirroring = [

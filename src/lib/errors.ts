@@ -134,6 +134,12 @@ export const errorTable = {
     'A forge could not be connected with this address and token.',
     'Check the base URL, and that the token has not expired and has the scopes that the message names.',
   ),
+  FORGEWAY_REPOSITORY_UNKNOWN: describe(
+    404,
+    'never',
+    'A command names a repository that is not known here, or that is not the only one of its name.',
+    'Write owner/name as the forge does, add --forge or --host, and connect the repository first if it is new.',
+  ),
   FORGEWAY_REPOSITORY_CLAIMED: describe(
     409,
     'never',

@@ -3,8 +3,6 @@
  * gives it an Octokit that speaks for the right installation. Each app has a Probot of its own, so that one that fails
  * touches no other.
  */
-import { randomBytes } from 'node:crypto';
-import { Probot, type ProbotOctokit } from 'probot';
 import { type ConnectionDirectory, createConnectionDirectory, type OpenConnection } from '../accounts/connections.js';
 import { createVault } from '../accounts/vault.js';
 import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
@@ -13,7 +11,7 @@ import type { NativeClient } from '../forges/kit/native-client.js';
 import { forges as everyForge } from '../forges/registry.js';
 import { type Clock, systemClock } from '../lib/clock.js';
 import { type DeliveryScope, runInDelivery } from '../lib/delivery-scope.js';
-import { ForgewayError, messageOf } from '../lib/errors.js';
+import { ForgewayError } from '../lib/errors.js';
 import { parseId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
@@ -26,26 +24,16 @@ import { createForgeFetch, type Fetch } from './forge-fetch.js';
 import { createForgeOctokit, type ForgeOctokit } from './forge-octokit.js';
 import { type GitAccess, gitAccessOf } from './git-access.js';
 import { createInstallationLookup } from './installation-lookup.js';
+import { type App, type LoadedApp, loadApp } from './loaded-app.js';
 import { createLoopTraces } from './loop-traces.js';
 import { createNativeClient } from './native-client.js';
-import { appLog } from './probot-log.js';
 import { createRequestLimits } from './request-limits.js';
-import { createSubscriptions, type Subscriptions } from './subscriptions.js';
 import { createTranslation, type DeliveredEvent } from './translation.js';
 import { createVirtualForges } from './virtual-fetch.js';
 
 export type { GitAccess } from './git-access.js';
+export type { App } from './loaded-app.js';
 export type { DeliveredEvent } from './translation.js';
-
-export interface App {
-  /** Stable: dispatch rows are kept under it. */
-  name: string;
-  load: (app: Probot) => void | Promise<void>;
-  /** May be switched off for single repositories; our own apps may not. */
-  optional?: boolean;
-  /** Fields of payloads beyond the small core that it reads, as `pull_request.additions`; asked for where a forge does not send them. */
-  hydrate?: readonly string[];
-}
 
 export interface BridgeOptions {
   /** Absent in setup mode: apps load, and no request is made. */
@@ -88,32 +76,6 @@ export interface Bridge {
   octokitFor(organizationId: string, repositoryId: string): Promise<ForgeOctokit>;
   /** How git reads one repository. @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN */
   gitAccess(organizationId: string, repositoryId: string): Promise<GitAccess>;
-}
-
-interface LoadedApp {
-  probot: Probot;
-  optional: boolean;
-  wanted: ReadonlySet<string>;
-  subscriptions: Subscriptions;
-}
-
-async function loadApp(app: App, Octokit: typeof ProbotOctokit, log: Logger): Promise<LoadedApp> {
-  const ownLog = appLog(log, app.name);
-  // Probot asks for these three, and uses none: our Octokit signs, and deliveries are verified before they get here.
-  const identity = { appId: 1, privateKey: 'not used', secret: randomBytes(32).toString('hex') };
-  const probot = new Probot({ ...identity, Octokit, log: ownLog });
-  const subscriptions = createSubscriptions();
-  try {
-    await probot.load((original) => app.load(subscriptions.recording(original)), {
-      cwd: process.cwd(),
-      addHandler: () => ownLog.warn('the app adds HTTP routes, which are not served'),
-    });
-  } catch (error) {
-    throw new ForgewayError('FORGEWAY_APP_UNUSABLE', `The app ${app.name} did not load: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-  return { probot, subscriptions, optional: app.optional ?? false, wanted: new Set(app.hydrate) };
 }
 
 /** @throws ForgewayError FORGEWAY_APP_UNUSABLE naming the app that did not load */
@@ -165,6 +127,8 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
     async run(event, signal) {
       const loaded = apps.get(event.app);
       if (loaded === undefined) return { kind: 'ignored', reason: `There is no app ${event.app} any more.` };
+      if (loaded.forges?.has(event.forge) === false)
+        return { kind: 'ignored', reason: `${event.app} was started for other forges only.` };
       const { organizationId, forge, host, hookId, deliveryId, deliveryKey, eventName, eventIndex, app } = event;
       const place = { organizationId, forge, host, hookId, deliveryId, deliveryKey, eventName, eventIndex, app };
       const scope: DeliveryScope = {

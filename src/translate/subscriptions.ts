@@ -5,9 +5,11 @@ export interface Subscriptions {
   /** The Probot to hand to the app: the real one, whose listeners are noted as they are added. */
   recording(probot: Probot): Probot;
   has(eventName: string, action: string | undefined): boolean;
+  /** As the app wrote them, such as `issues.opened`, in alphabetical order; {@link ANY} for every event. */
+  list(): readonly string[];
 }
 
-const ANY = '*';
+export const ANY = '*';
 
 /** Bound to the real object, since Probot keeps its state in private fields that a proxy does not have. */
 function passThrough<T extends object>(target: T, override: (property: string | symbol) => unknown): T {
@@ -47,5 +49,6 @@ export function createSubscriptions(): Subscriptions {
     },
     has: (eventName, action) =>
       names.has(ANY) || names.has(eventName) || (action !== undefined && names.has(`${eventName}.${action}`)),
+    list: () => [...names].sort(),
   };
 }

@@ -1,7 +1,10 @@
 import { type Command, Option } from 'commander';
 import { loadConfig } from '../../config/config.js';
 import { createLogger } from '../../lib/logger.js';
+import { type AddedApps, legacyOption, onlyOption } from '../added-apps.js';
 import { runWorker } from '../worker.js';
+
+type WorkOptions = Omit<AddedApps, 'apps'> & { app?: string[]; previewPort?: number };
 
 export function addWorkCommand(program: Command): void {
   program
@@ -10,12 +13,19 @@ export function addWorkCommand(program: Command): void {
     .addOption(
       new Option('--preview-port <port>', 'given by the server to its own workers').argParser(Number).hideHelp(),
     )
-    .action(async (options: { previewPort?: number }) => {
+    .option('--app <app...>', 'run these Probot apps too: the ones that the server was started with')
+    .addOption(legacyOption())
+    .addOption(onlyOption())
+    .action(async (options: WorkOptions) => {
+      const { app, legacy, only } = options;
       const config = loadConfig();
       await runWorker(
         config,
         createLogger({ level: config.logLevel, format: config.logFormat }).child({ process: 'worker' }),
-        options,
+        {
+          previewPort: options.previewPort,
+          ...(app && { added: { apps: app, legacy, only } }),
+        },
       );
     });
 }

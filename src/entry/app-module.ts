@@ -1,0 +1,106 @@
+/** Loads the module of a Probot app, whatever form it was written in, and finds the app in it. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { ApplicationFunction } from 'probot';
+import { z } from 'zod';
+import { ForgewayError, messageOf } from '../lib/errors.js';
+import type { App } from '../translate/bridge.js';
+import { type AppSource, exportedFile } from './app-source.js';
+
+const unusable = (message: string, cause?: unknown) => new ForgewayError('FORGEWAY_APP_UNUSABLE', message, { cause });
+
+const TYPESCRIPT: ReadonlySet<string> = new Set(['.ts', '.mts', '.cts', '.tsx']);
+
+/** What an app says of itself to Forgeway, as a property of its function: `app.forgeway = { hydrate: [...] }`. */
+const declaration = z
+  .object({ hydrate: z.array(z.string()).optional() })
+  .catch({})
+  .optional();
+
+const tsxManifest = z.object({ exports: z.record(z.string(), z.unknown()) });
+
+interface Registration {
+  register(): unknown;
+}
+
+/** The file of tsx's interface as an import from there would find it. */
+function tsxFrom(file: string, part: 'esm' | 'cjs'): string | undefined {
+  try {
+    const manifest = createRequire(file).resolve('tsx/package.json');
+    const { exports: exported } = tsxManifest.parse(JSON.parse(readFileSync(manifest, 'utf8')));
+    const found = exportedFile(exported[`./${part}/api`]);
+    return found && join(dirname(manifest), found);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Lets this process import TypeScript: through tsx where the app or Forgeway has it, or as Node itself does.
+ * @throws ForgewayError saying what to install
+ */
+async function prepareTypeScript(file: string): Promise<void> {
+  const places = [file, fileURLToPath(import.meta.url)];
+  const place = places.find((one) => tsxFrom(one, 'esm') !== undefined);
+  if (place !== undefined) {
+    for (const part of ['esm', 'cjs'] as const) {
+      const path = tsxFrom(place, part);
+      if (path === undefined) continue;
+      const module = (await import(pathToFileURL(path).href)) as Registration;
+      module.register();
+    }
+    return;
+  }
+  // Not in the types of the Node that we build on.
+  if (Reflect.get(process.features, 'typescript')) return;
+  throw unusable(
+    `${file} is TypeScript, which Node ${process.versions.node} does not read. Run \`npm install --save-dev tsx\` beside the app, name its compiled JavaScript, or use Node 22.18 or newer.`,
+  );
+}
+
+type Exports = Readonly<Record<string, unknown>>;
+
+const isFunction = (value: unknown): value is ApplicationFunction => typeof value === 'function';
+const asExports = (value: unknown): Exports =>
+  (typeof value === 'object' && value !== null) || typeof value === 'function' ? (value as Exports) : {};
+
+/** The app among what a module exports. @throws ForgewayError FORGEWAY_APP_UNUSABLE naming what there is */
+export function findApp(module: Exports, { file, exportName }: AppSource): ApplicationFunction {
+  // `module.exports = fn` arrives as `default`; compiled TypeScript has its own `default` inside of that.
+  const inner = asExports(module.default);
+  if (exportName !== undefined) {
+    const named = module[exportName] ?? inner[exportName];
+    if (isFunction(named)) return named;
+    throw unusable(`${file} exports no function called ${exportName}.`);
+  }
+  for (const candidate of [inner.default, module.default]) if (isFunction(candidate)) return candidate;
+  const functions = new Map(Object.entries({ ...inner, ...module }).filter(([, value]) => isFunction(value)));
+  const [first, ...others] = new Set(functions.values());
+  if (isFunction(first) && others.length === 0) return first;
+  if (first === undefined)
+    throw unusable(`${file} exports no function. A Probot app is one, as in \`export default (app) => { … }\`.`);
+  const [name = ''] = functions.keys();
+  throw unusable(
+    `${file} exports several functions: ${[...functions.keys()].join(', ')}. Say which, as in ${file}#${name}.`,
+  );
+}
+
+/** Imports the module. Whatever it does at its top happens now. @throws ForgewayError FORGEWAY_APP_UNUSABLE */
+async function importModule(file: string): Promise<Exports> {
+  if (TYPESCRIPT.has(extname(file))) await prepareTypeScript(file);
+  try {
+    return (await import(pathToFileURL(file).href)) as Exports;
+  } catch (error) {
+    throw unusable(`${file} could not be loaded: ${messageOf(error)}`, error);
+  }
+}
+
+/** The app behind a source, not yet called. @throws ForgewayError FORGEWAY_APP_UNUSABLE */
+export async function importApp(source: AppSource): Promise<App> {
+  const load = findApp(await importModule(source.file), source);
+  const { hydrate } = declaration.parse(Reflect.get(load, 'forgeway')) ?? {};
+  return { name: source.name, load, optional: true, ...(hydrate && { hydrate }) };
+}

@@ -1,0 +1,11 @@
+import type { Command } from 'commander';
+import { addAppInspectCommand } from './app-inspect.js';
+import { addAppRepositoryCommands } from './app-repositories.js';
+import { addAppRunCommand } from './app-run.js';
+
+export function addAppCommand(program: Command): void {
+  const app = program.command('app').description('Probot apps, served on every forge as they are');
+  addAppRunCommand(app);
+  addAppInspectCommand(app);
+  addAppRepositoryCommands(app);
+}

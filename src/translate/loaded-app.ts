@@ -1,0 +1,54 @@
+/** One app in a Probot of its own, and what it was seen to listen to. */
+import { randomBytes } from 'node:crypto';
+import { type ApplicationFunction, Probot, type ProbotOctokit } from 'probot';
+import { ForgewayError, messageOf } from '../lib/errors.js';
+import type { Logger } from '../lib/logger.js';
+import { appLog } from './probot-log.js';
+import { createSubscriptions, type Subscriptions } from './subscriptions.js';
+
+export interface App {
+  /** Stable: dispatch rows are kept under it. */
+  name: string;
+  /** Probot's own form of an app; options beyond `app` are those of Probot's `load`. */
+  load: ApplicationFunction;
+  /** May be switched off for single repositories; our own apps may not. */
+  optional?: boolean;
+  /** Only for deliveries of these forges, by id; absent: of all. */
+  forges?: readonly string[];
+  /** Fields of payloads beyond the small core that it reads, as `pull_request.additions`; asked for where a forge does not send them. */
+  hydrate?: readonly string[];
+}
+
+export interface LoadedApp {
+  probot: Probot;
+  optional: boolean;
+  forges: ReadonlySet<string> | undefined;
+  wanted: ReadonlySet<string>;
+  subscriptions: Subscriptions;
+}
+
+/** @throws ForgewayError FORGEWAY_APP_UNUSABLE naming the app */
+export async function loadApp(app: App, Octokit: typeof ProbotOctokit | undefined, log: Logger): Promise<LoadedApp> {
+  const ownLog = appLog(log, app.name);
+  // Probot asks for these three, and uses none: our Octokit signs, and deliveries are verified before they get here.
+  const identity = { appId: 1, privateKey: 'not used', secret: randomBytes(32).toString('hex') };
+  const probot = new Probot({ ...identity, Octokit, log: ownLog });
+  const subscriptions = createSubscriptions();
+  try {
+    await probot.load((original, options) => app.load(subscriptions.recording(original), options), {
+      cwd: process.cwd(),
+      addHandler: () => ownLog.warn('the app adds HTTP routes, which are not served'),
+    });
+  } catch (error) {
+    throw new ForgewayError('FORGEWAY_APP_UNUSABLE', `The app ${app.name} did not load: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  return {
+    probot,
+    subscriptions,
+    optional: app.optional ?? false,
+    forges: app.forges && new Set(app.forges),
+    wanted: new Set(app.hydrate),
+  };
+}
