@@ -4,7 +4,7 @@ import * as shape from '../../kit/shapes/account.js';
 import { nativeMember } from '../convert/group.js';
 import { read } from '../convert/read.js';
 import { account, nativeUser } from '../convert/user.js';
-import { findUser, logins } from './people.js';
+import { findUser, idList, joined, logins, without } from './people.js';
 import { accept, page, placeOf, threadOf } from './place.js';
 import { shownThread } from './thread.js';
 
@@ -26,17 +26,17 @@ const list: Route = {
 };
 
 /** GitHub changes the list by logins and passes over those it does not know; GitLab replaces the list by ids. */
-async function change(request: RouteRequest, context: RouteContext, to: (now: string[], given: string[]) => string[]) {
+async function change(request: RouteRequest, context: RouteContext, to: typeof joined) {
   const place = placeOf(request);
   const thread = threadOf(request, place);
   const given = accept('Issue', body, request.body).assignees;
   const users = await Promise.all(given.map((login) => findUser(context, login)));
   const now = read(assigned, await context.native.get(thread.api), 'assignees').assignees ?? [];
   const ids = to(
-    now.map((user) => String(user.id)),
-    users.flatMap((user) => (user ? [String(user.id)] : [])),
+    now.map((user) => user.id),
+    users.flatMap((user) => (user ? [user.id] : [])),
   );
-  const json = { assignee_ids: ids.length === 0 ? [0] : ids };
+  const json = { assignee_ids: idList(ids) };
   const { data } = await context.native.send('PUT', thread.api, { json });
   return shownThread(context, place, thread, data);
 }
@@ -50,7 +50,7 @@ const add: Route = {
   note: NOTE,
   run: async (request, context) => ({
     status: 201,
-    data: await change(request, context, (now, given) => [...new Set([...now, ...given])]),
+    data: await change(request, context, joined),
   }),
 };
 
@@ -60,7 +60,7 @@ const remove: Route = {
   source: 'issues, merge_requests: PUT with assignee_ids',
   note: NOTE,
   run: async (request, context) => ({
-    data: await change(request, context, (now, given) => now.filter((id) => !given.includes(id))),
+    data: await change(request, context, without),
   }),
 };
 

@@ -10,7 +10,7 @@ import {
 import { nativeMilestone } from '../convert/milestone.js';
 import { readAll } from '../convert/read.js';
 import { toNativeText } from '../references.js';
-import { findUser, logins, userIds } from './people.js';
+import { findUser, idList, logins, userIds } from './people.js';
 import { accept, type Place, placeOf, type Thread, threadOf } from './place.js';
 import { readThread, shownThread } from './thread.js';
 import { listThreads, type ThreadFilter } from './thread-list.js';
@@ -128,8 +128,7 @@ async function nativeFields(context: RouteContext, place: Place, body: Fields): 
     title: body.title === undefined ? undefined : toNativeText(body.title),
     description: body.body === undefined ? undefined : toNativeText(body.body ?? ''),
     labels: body.labels?.join(','),
-    // A single 0 stands for nobody.
-    assignee_ids: ids && (ids.length === 0 ? [0] : ids),
+    assignee_ids: ids && idList(ids),
     milestone_id:
       body.milestone === undefined
         ? undefined

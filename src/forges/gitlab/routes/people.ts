@@ -24,3 +24,16 @@ export async function userIds(
 }
 
 export const logins = z.union([z.array(z.string()), z.string().transform((login) => [login])]);
+
+type Id = NativeUser['id'];
+
+/** Both lists, each id once; ids beyond 2^53 are texts. */
+export const joined = (now: readonly Id[], given: readonly Id[]): Id[] => [...now, ...without(given, now)];
+
+export function without(now: readonly Id[], given: readonly Id[]): Id[] {
+  const gone = new Set(given.map(String));
+  return now.filter((id) => !gone.has(String(id)));
+}
+
+/** As GitLab takes a list: a single 0 stands for nobody. */
+export const idList = (ids: readonly Id[]): readonly Id[] => (ids.length === 0 ? [0] : ids);

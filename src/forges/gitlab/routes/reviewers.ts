@@ -2,25 +2,25 @@ import { z } from 'zod';
 import { invalid, type Route, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/account.js';
 import { account } from '../convert/user.js';
-import { logins, userIds } from './people.js';
+import { idList, joined, logins, userIds, without } from './people.js';
 import { accept, placeOf, pullOf } from './place.js';
 import { readMergeRequest, shownPull } from './pull.js';
 
 const wanted = z.looseObject({ reviewers: logins.default([]), team_reviewers: logins.default([]) });
 
-async function change(request: RouteRequest, context: RouteContext, to: (now: string[], given: string[]) => string[]) {
+async function change(request: RouteRequest, context: RouteContext, to: typeof joined) {
   const place = placeOf(request);
   const pull = pullOf(request, place);
   const { reviewers, team_reviewers: teams } = accept('PullRequest', wanted, request.body);
   if (teams.length > 0)
     throw invalid('PullRequest', 'team_reviewers', 'invalid', 'On GitLab a group cannot be asked for a review.');
-  const given = (await userIds(context, reviewers, { resource: 'PullRequest', field: 'reviewers' })).map(String);
+  const given = await userIds(context, reviewers, { resource: 'PullRequest', field: 'reviewers' });
   const now = (await readMergeRequest(context, pull)).reviewers ?? [];
   const ids = to(
-    now.map((user) => String(user.id)),
+    now.map((user) => user.id),
     given,
   );
-  const json = { reviewer_ids: ids.length === 0 ? [0] : ids };
+  const json = { reviewer_ids: idList(ids) };
   const { data } = await context.native.send('PUT', pull.api, { json });
   return shownPull(context, place, pull, data);
 }
@@ -44,7 +44,7 @@ const add: Route = {
   note: 'Teams cannot be asked (422), and GitLab Free keeps one reviewer.',
   run: async (request, context) => ({
     status: 201,
-    data: await change(request, context, (now, given) => [...new Set([...now, ...given])]),
+    data: await change(request, context, joined),
   }),
 };
 
@@ -53,7 +53,7 @@ const remove: Route = {
   retry: 'idempotent',
   source: SOURCE,
   run: async (request, context) => ({
-    data: await change(request, context, (now, given) => now.filter((id) => !given.includes(id))),
+    data: await change(request, context, without),
   }),
 };
 

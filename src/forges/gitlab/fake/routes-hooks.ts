@@ -1,0 +1,199 @@
+/** Webhooks of projects, groups and the system: making, changing, testing them. */
+import { z } from 'zod';
+import type { FakeRequest, FakeRoute } from '../../kit/fake/routing.js';
+import { actorOf, allMembers, groupFor, MAINTAINER, paged, pagingOnly, projectFor, refuse } from './declare.js';
+import { pushHook } from './payload.js';
+import type { Hook, Project, World } from './state.js';
+
+const flag = z.boolean().optional();
+/** Names of the events, as in the documentation of the hooks' API. */
+const events = {
+  push_events: flag,
+  tag_push_events: flag,
+  merge_requests_events: flag,
+  issues_events: flag,
+  confidential_issues_events: flag,
+  note_events: flag,
+  confidential_note_events: flag,
+  pipeline_events: flag,
+  job_events: flag,
+  releases_events: flag,
+  deployment_events: flag,
+  milestone_events: flag,
+  feature_flag_events: flag,
+  emoji_events: flag,
+  wiki_page_events: flag,
+  resource_access_token_events: flag,
+  member_events: flag,
+  project_events: flag,
+  subgroup_events: flag,
+  repository_update_events: flag,
+};
+const fields = {
+  ...events,
+  token: z.string().optional(),
+  signing_token: z
+    .string()
+    .regex(/^whsec_[A-Za-z0-9+/]{43}=$/)
+    .optional(),
+  enable_ssl_verification: flag,
+  name: z.string().optional(),
+  description: z.string().optional(),
+  push_events_branch_filter: z.string().optional(),
+  branch_filter_strategy: z.string().optional(),
+};
+const created = z.strictObject({ ...fields, url: z.url() });
+const changed = z.strictObject({ ...fields, url: z.url().optional() });
+
+/** Write-only: only whether there is one is shown. */
+const show = (hook: Hook) => ({
+  id: hook.id,
+  url: hook.url,
+  created_at: hook.createdAt,
+  ...Object.fromEntries(Object.keys(events).map((name) => [name, hook.events[name] ?? name === 'push_events'])),
+  enable_ssl_verification: true,
+  token_present: hook.token !== null,
+  signing_token_present: hook.signingToken !== null,
+  alert_status: 'executable',
+  disabled_until: null,
+});
+
+interface Level {
+  path: string;
+  source: string;
+  hooks(request: FakeRequest): Hook[];
+  /** Whose push a test delivery tells; undefined where GitLab has none. */
+  sample(request: FakeRequest): Project | undefined;
+}
+
+function write(world: World, hook: Hook, body: z.output<typeof changed>): void {
+  const {
+    url,
+    token,
+    signing_token: signing,
+    enable_ssl_verification,
+    name,
+    description,
+    push_events_branch_filter,
+    branch_filter_strategy,
+    ...flags
+  } = body;
+  hook.url = url ?? hook.url;
+  hook.token = token ?? hook.token;
+  // An instance that does not know the field passes over it.
+  if (world.state.signsWebhooks) hook.signingToken = signing ?? hook.signingToken;
+  for (const [event, on] of Object.entries(flags)) if (on !== undefined) hook.events[event] = on;
+}
+
+const routesOf = (world: World, { path, source, hooks, sample }: Level): FakeRoute[] => {
+  const found = (request: FakeRequest): Hook =>
+    hooks(request).find(({ id }) => id === Number(request.params.hook)) ?? refuse(404, '404 Not found');
+  return [
+    {
+      method: 'GET',
+      path,
+      source: `${source}: GET ${path}`,
+      query: pagingOnly,
+      run: (request) => paged(request, hooks(request).map(show)),
+    },
+    {
+      method: 'POST',
+      path,
+      source: `${source}: POST ${path}`,
+      body: created,
+      run(request) {
+        const body = request.body as z.output<typeof created>;
+        const hook: Hook = {
+          id: world.nextId(),
+          url: body.url,
+          token: null,
+          signingToken: null,
+          events: {},
+          createdAt: world.now(),
+        };
+        write(world, hook, body);
+        hooks(request).push(hook);
+        return { status: 201, json: show(hook) };
+      },
+    },
+    {
+      method: 'GET',
+      path: `${path}/:hook`,
+      source: `${source}: GET ${path}/:hook_id`,
+      run: (request) => ({ json: show(found(request)) }),
+    },
+    {
+      method: 'PUT',
+      path: `${path}/:hook`,
+      source: `${source}: PUT ${path}/:hook_id`,
+      body: changed,
+      run(request) {
+        const hook = found(request);
+        write(world, hook, request.body as z.output<typeof changed>);
+        return { json: show(hook) };
+      },
+    },
+    {
+      method: 'DELETE',
+      path: `${path}/:hook`,
+      source: `${source}: DELETE ${path}/:hook_id`,
+      run(request) {
+        const hook = found(request);
+        hooks(request).splice(hooks(request).indexOf(hook), 1);
+        return { status: 204 };
+      },
+    },
+    {
+      method: 'POST',
+      path: `${path}/:hook/test/:trigger`,
+      source: `${source}: POST ${path}/:hook_id/test/:trigger`,
+      async run(request) {
+        const hook = found(request);
+        const project = sample(request);
+        const head = project && (await project.git.resolve(project.defaultBranch));
+        if (project === undefined || head === undefined || request.params.trigger !== 'push_events')
+          return refuse(422, 'Ensure the project has at least one commit.');
+        const [parent = '0'.repeat(40)] = (await project.git.readCommit(head))?.parents ?? [];
+        const event = await pushHook(world, project, actorOf(request), {
+          ref: `refs/heads/${project.defaultBranch}`,
+          before: parent,
+          after: head,
+        });
+        const status = await world.deliver(hook, event);
+        return status >= 200 && status < 300
+          ? { status: 201, json: { message: '201 Created' } }
+          : refuse(422, `Hook execution failed: ${status}`);
+      },
+    },
+  ];
+};
+
+export const hookRoutes = (world: World): FakeRoute[] => [
+  ...routesOf(world, {
+    path: '/projects/:id/hooks',
+    source: 'project_webhooks',
+    hooks: (request) => projectFor(world, request, MAINTAINER).hooks,
+    sample: (request) => projectFor(world, request),
+  }),
+  ...routesOf(world, {
+    path: '/groups/:id/hooks',
+    source: 'group_webhooks',
+    hooks(request) {
+      const group = groupFor(world, request);
+      // Group hooks are part of GitLab Premium, and of its owners.
+      if (world.state.edition === 'free') return refuse(404, '404 Not Found');
+      return (allMembers(world, { group }).get(actorOf(request).id) ?? 0) < 50
+        ? refuse(403, '403 Forbidden')
+        : group.hooks;
+    },
+    sample: (request) =>
+      world.state.projects.find(({ fullPath }) => fullPath.startsWith(`${groupFor(world, request).fullPath}/`)),
+  }),
+  ...routesOf(world, {
+    path: '/hooks',
+    source: 'system_hooks',
+    hooks: (request) =>
+      world.state.admins.has(actorOf(request).id) ? world.state.systemHooks : refuse(403, '403 Forbidden'),
+    sample: () => undefined,
+  }),
+];
