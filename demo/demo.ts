@@ -1,10 +1,11 @@
-/** `npm run demo`: the whole way of one pull request through the normal program, on this machine. */
+/** `npm run demo`: the whole way of a pull request on each forge through the normal program, on this machine. */
 import { messageOf } from '../src/lib/errors.js';
 import { type DemoOptions, help, readOptions } from './options.js';
 import { Progress } from './progress.js';
 import { openRunFolder, type RunFolder } from './run-folder.js';
 import { type Step, Story } from './story.js';
-import { owner, repository, startWorld, type World } from './world.js';
+import type { StoryForge } from './story-forge.js';
+import { startWorld, type World } from './world.js';
 
 const logLines = 15;
 
@@ -32,7 +33,8 @@ async function runSteps(
       if (stopped.aborted) break;
       outcome.failed += 1;
       progress.failed(step.name, messageOf(error));
-      for (const problem of world.githubErrors) progress.line(`         emulated GitHub: ${messageOf(problem)}`);
+      for (const { label, problems } of world.forges)
+        for (const problem of problems()) progress.line(`         emulated ${label}: ${problem}`);
       progress.line(`\nLast lines of ${world.folder.log}:`);
       for (const line of await world.server.logTail(logLines)) progress.line(`  ${line}`);
       break;
@@ -41,9 +43,9 @@ async function runSteps(
   return outcome;
 }
 
-function printUrls(world: World, story: Story, progress: Progress): void {
+function printUrls(world: World, forge: StoryForge, story: Story, progress: Progress): void {
   const rows = {
-    'pull request': `${world.github.origin}/${owner}/${repository}/pull/${story.number}`,
+    'pull request': forge.pullRequestUrl(story.number),
     preview: story.previewUrl ?? 'none',
     server: world.server.url,
     'log file': world.folder.log,
@@ -60,24 +62,37 @@ async function runDemo(
   progress: Progress,
   stopped: AbortSignal,
 ): Promise<number> {
-  progress.line('Forgeway demo: one pull request, the whole way.\n');
+  progress.line('Forgeway demo: a pull request, the whole way, on three forges.\n');
   progress.waiting('starting');
   const world = await startWorld(options, folder, stopped, (what) => progress.done('started', what));
   progress.done('started', `Forgeway at ${world.server.url}, log ${folder.log}`);
   try {
-    const story = new Story(world, 'new-headline', stopped);
-    const outcome = await runSteps(story.steps(), progress, world, stopped);
-    const skipped = outcome.total - outcome.ok - outcome.failed;
+    const sum: Outcome = { ok: 0, failed: 0, total: 0 };
+    for (const forge of world.forges) {
+      progress.line(`\n${forge.label}`);
+      const { ok, failed, total } = await runSteps(
+        new Story(world, forge, 'new-headline', stopped).steps(),
+        progress,
+        world,
+        stopped,
+      );
+      sum.ok += ok;
+      sum.failed += failed;
+      sum.total += total;
+    }
+    const skipped = sum.total - sum.ok - sum.failed;
     const rest = skipped === 0 ? '' : `, ${skipped} not reached`;
-    progress.line(`\ndemo: ${outcome.total} steps, ${outcome.ok} ok, ${outcome.failed} failed${rest}`);
-    if (outcome.ok < outcome.total) return stopped.aborted ? 130 : 1;
+    progress.line(`\ndemo: ${sum.total} steps, ${sum.ok} ok, ${sum.failed} failed${rest}`);
+    if (sum.ok < sum.total) return stopped.aborted ? 130 : 1;
     if (options.once) return 0;
 
     progress.line('\nAnother pull request, to look at:');
-    const open = new Story(world, 'another-headline', stopped);
+    const [forge] = world.forges;
+    if (forge === undefined) throw new Error('There is no forge to tell the story on.');
+    const open = new Story(world, forge, 'another-headline', stopped);
     const again = await runSteps(open.shortSteps(), progress, world, stopped);
     if (again.failed > 0) return 1;
-    if (!stopped.aborted) printUrls(world, open, progress);
+    if (!stopped.aborted) printUrls(world, forge, open, progress);
     await new Promise<void>((resolve) => {
       const signal = AbortSignal.any([stopped, world.server.ended]);
       if (signal.aborted) resolve();
@@ -89,7 +104,7 @@ async function runDemo(
   } finally {
     progress.waiting('stopping');
     await world.stop();
-    progress.quiet('stopped: server, database, previews, emulated GitHub; no process is left');
+    progress.quiet('stopped: server, database, previews, emulated forges; no process is left');
   }
 }
 

@@ -1,9 +1,7 @@
 /** Reads from outside what became of each step: Forgeway's command line and its preview listener. */
 import { request } from 'node:http';
 import { connect } from 'node:net';
-import type { EmulatedGitHub } from './emulated-github/emulated-github.js';
-import { signAppToken } from './emulated-github/emulator.js';
-import { arrayOf, type JsonObject, numberAt, textAt } from './emulated-github/json.js';
+import { arrayOf, type JsonObject } from './emulated-github/json.js';
 import type { ForgewayServer } from './forgeway-server.js';
 
 export interface StoredDelivery {
@@ -38,37 +36,18 @@ async function rows(server: ForgewayServer, args: readonly string[]): Promise<Js
   return arrayOf(JSON.parse(output), `the output of forgeway ${args.join(' ')}`);
 }
 
-/** Newest first. */
-export async function deliveries(server: ForgewayServer): Promise<StoredDelivery[]> {
-  return (await rows(server, ['deliveries', 'list', '--limit', '1000'])).map((row) => ({
+/** Newest first. `event` is GitHub's name, whatever the forge calls it. */
+export async function deliveries(
+  server: ForgewayServer,
+  filter: { forge: string; event?: string },
+): Promise<StoredDelivery[]> {
+  const asked = ['--forge', filter.forge, ...(filter.event === undefined ? [] : ['--event', filter.event])];
+  return (await rows(server, ['deliveries', 'list', '--limit', '1000', ...asked])).map((row) => ({
     id: String(row.id),
     event: String(row.event),
     action: textOrNull(row.action),
     status: String(row.status),
     reason: textOrNull(row.reason),
-  }));
-}
-
-export interface SentDelivery {
-  guid: string;
-  event: string;
-  action: string | null;
-  /** Forgeway's answer; 0 when there was none. */
-  status: number;
-  seconds: number;
-}
-
-/** What GitHub wrote down about the App's deliveries, newest first. */
-export async function sentDeliveries(github: EmulatedGitHub, appId: number): Promise<SentDelivery[]> {
-  const headers = { authorization: `Bearer ${signAppToken(appId, github.privateKey)}` };
-  const response = await fetch(`${github.origin}/api/v3/app/hook/deliveries?per_page=100`, { headers });
-  if (!response.ok) throw new Error(`GitHub answered ${response.status} when asked for its deliveries`);
-  return arrayOf(await response.json(), 'the deliveries').map((one) => ({
-    guid: textAt(one, 'guid'),
-    event: textAt(one, 'event'),
-    action: textOrNull(one.action),
-    status: numberAt(one, 'status_code'),
-    seconds: numberAt(one, 'duration'),
   }));
 }
 

@@ -14,6 +14,8 @@ export interface RunFolder {
   data: string;
   /** The emulated GitHub's bare repository. */
   github: string;
+  /** Repositories of the other emulated forges. */
+  forges: string;
   /** Alice's clone. */
   clone: string;
   /** Everything the server prints. */
@@ -81,20 +83,18 @@ export async function openRunFolder(options: { keepData: boolean; folder?: strin
   if (demo === null) throw new Error('The demo cannot see its own process.');
   await writeFile(claimPath, JSON.stringify({ demo } satisfies Claim));
 
-  const [data, github, clone, home] = ['data', 'github', 'clone', 'home'].map((name) => join(folder, name)) as [
-    string,
-    string,
-    string,
-    string,
-  ];
+  const [data, github, forges, clone, home] = ['data', 'github', 'forges', 'clone', 'home'].map((name) =>
+    join(folder, name),
+  ) as [string, string, string, string, string];
   const log = join(folder, 'forgeway.log');
-  for (const path of [github, clone, home, log, ...(options.keepData ? [] : [data])])
+  for (const path of [github, forges, clone, home, log, ...(options.keepData ? [] : [data])])
     await rm(path, { recursive: true, force: true });
-  for (const path of [data, github, home]) await mkdir(path, { recursive: true, mode: 0o755 });
+  for (const path of [data, github, forges, home]) await mkdir(path, { recursive: true, mode: 0o755 });
   return {
     checkout,
     data,
     github,
+    forges,
     clone,
     log,
     home,

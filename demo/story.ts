@@ -1,11 +1,11 @@
 /** The demo's steps: what Alice does, and what is read back from outside after it. */
 import { identifyProcess, isStillRunning, type ProcessIdentity } from '../src/store/embedded/process-identity.js';
-import { type JsonObject, textAt } from './emulated-github/json.js';
-import { deliveries, openPage, portRefuses, previews, pulls, type ShownPreview, sentDeliveries } from './observe.js';
+import { deliveries, openPage, portRefuses, previews, pulls, type ShownPreview } from './observe.js';
 import { Pending, poll } from './poll.js';
 import { processesIn } from './process-table.js';
-import { assertThat, authorOf, namesOf, settledStates, short } from './story-checks.js';
-import { appId, appSlug, type World } from './world.js';
+import { assertThat, namesOf, settledStates, short } from './story-checks.js';
+import type { StoryForge } from './story-forge.js';
+import type { World } from './world.js';
 
 export interface Step {
   name: string;
@@ -14,24 +14,25 @@ export interface Step {
 }
 
 const headlines = { first: 'Acme makes springs', second: 'Acme makes rocket skates' };
-const bot = `${appSlug}[bot]`;
 
 /** One pull request from its opening to its end, with what is known about it so far. */
 export class Story {
   readonly #world: World;
+  readonly #forge: StoryForge;
   readonly #branch: string;
   readonly #signal: AbortSignal;
   readonly #seen = new Set<string>();
   readonly #shas: string[] = [];
   #number = 0;
-  #commentId: unknown;
+  #commentId: string | undefined;
   #preview: ShownPreview | undefined;
   /** Those of the preview that is live; a later process with the same pid is another one. */
   #processes: ProcessIdentity[] = [];
 
   /** @param stopped ends every wait at once */
-  constructor(world: World, branch: string, stopped: AbortSignal) {
+  constructor(world: World, forge: StoryForge, branch: string, stopped: AbortSignal) {
     this.#world = world;
+    this.#forge = forge;
     this.#branch = branch;
     this.#signal = AbortSignal.any([stopped, world.server.ended]);
   }
@@ -44,11 +45,12 @@ export class Story {
     return this.#preview?.url ?? null;
   }
 
-  /** From the installation of the App to the closed pull request. */
+  /** From the installation of the App, or the connection, to the closed pull request. */
   steps(): Step[] {
+    const { begin } = this.#forge;
     return [
-      { name: 'App installed', run: () => this.#install() },
-      this.#stored('installation', 'created'),
+      { name: begin.name, run: () => this.#begin() },
+      this.#stored(...begin.stored),
       { name: 'pull request opened', run: () => this.#open() },
       this.#stored('pull_request', 'opened'),
       ...this.#previewSteps('preview ready'),
@@ -86,41 +88,49 @@ export class Story {
     return poll(ask, { what, signal: this.#signal });
   }
 
-  async #install(): Promise<string> {
+  async #begin(): Promise<string> {
     // With --keep-data there are deliveries of earlier runs.
-    for (const { id } of await deliveries(this.#world.server)) this.#seen.add(id);
-    await this.#world.alice.installApp(appSlug);
-    return `by Alice on the organization`;
+    for (const { id } of await this.#deliveries()) this.#seen.add(id);
+    return this.#forge.begin.run();
+  }
+
+  #deliveries(event?: string) {
+    return deliveries(this.#world.server, { forge: this.#forge.id, ...(event !== undefined && { event }) });
   }
 
   async #open(): Promise<string> {
-    const { alice } = this.#world;
-    await alice.branch(this.#branch);
-    await alice.changeHeadline(headlines.first);
-    this.#shas.push(await alice.commit('A new headline'));
-    await alice.push(this.#branch);
-    this.#number = await alice.openPullRequest(this.#branch, 'A new headline', 'Springs sell better than anvils.');
+    this.#shas.push(await this.#forge.changeHeadline(this.#branch, headlines.first, 'A new headline'));
+    const body = 'Springs sell better than anvils.';
+    this.#number = await this.#forge.openPullRequest(this.#branch, 'A new headline', body);
     return `#${this.#number} by alice, head ${short(this.#head)}`;
   }
 
-  /** GitHub says that Forgeway answered 2xx, and Forgeway has the delivery and is done with it. */
+  /** The forge says that Forgeway answered 2xx, where it keeps that, and Forgeway has the delivery and is done with it. */
   #stored(event: string, action: string): Step {
-    const isNew = (one: { event: string; action: string | null }, id: string) =>
-      one.event === event && one.action === action && !this.#seen.has(id);
+    const isNew = (one: { action: string | null }, id: string) => one.action === action && !this.#seen.has(id);
     const run = async () => {
-      const sent = await this.#wait(`the delivery of ${event}.${action}`, async () => {
-        const listed = await sentDeliveries(this.#world.github, appId);
-        return listed.find((one) => isNew(one, one.guid)) ?? new Pending(`GitHub sent ${namesOf(listed)}`);
-      });
-      assertThat(sent.status === 202, `GitHub was answered ${sent.status || 'nothing'} instead of 202`);
+      const told = await this.#told(event, action, isNew);
       const stored = await this.#wait(`the storing of ${event}.${action}`, async () => {
-        const listed = await deliveries(this.#world.server);
+        const listed = await this.#deliveries(event);
         return listed.find((one) => isNew(one, one.id)) ?? new Pending(`Forgeway lists ${namesOf(listed)}`);
       });
-      this.#seen.add(sent.guid).add(stored.id);
-      return `${`${event}.${action}`.padEnd(26)}  ${sent.status}  in ${Math.round(sent.seconds * 1000)} ms`;
+      this.#seen.add(stored.id);
+      return `${`${event}.${action}`.padEnd(26)}  ${told ?? stored.event}`;
     };
     return { name: 'delivery stored', run };
+  }
+
+  async #told(event: string, action: string, isNew: (one: { action: string | null }, id: string) => boolean) {
+    const { sent: listSent, label } = this.#forge;
+    if (listSent === undefined) return undefined;
+    const sent = await this.#wait(`the delivery of ${event}.${action}`, async () => {
+      const listed = await listSent();
+      const found = listed.find((one) => one.event === event && isNew(one, one.guid));
+      return found ?? new Pending(`${label} sent ${namesOf(listed)}`);
+    });
+    assertThat(sent.status === 202, `${label} was answered ${sent.status || 'nothing'} instead of 202`);
+    this.#seen.add(sent.guid);
+    return `${sent.status}  in ${Math.round(sent.seconds * 1000)} ms`;
   }
 
   #previewSteps(readyName: string): Step[] {
@@ -141,7 +151,6 @@ export class Story {
     return `#${pull.number} ${pull.state}, head ${short(pull.headSha)}, ${pull.commits} commit(s)`;
   }
 
-  /** GitHub keeps every status a commit had, so that a build is seen however short it was. */
   async #building(): Promise<string> {
     const status = await this.#wait('the build of the preview', async () => {
       const statuses = await this.#statuses();
@@ -149,13 +158,13 @@ export class Story {
       assertThat(failure === undefined, `the preview failed: ${failure?.description}`);
       // Forgeway writes the last state only, so a slow machine may see the end of the build first.
       const found = statuses.find(({ state }) => state === 'pending') ?? statuses[0];
-      return found ?? new Pending(`${short(this.#head)} has no status by ${bot}`);
+      return found ?? new Pending(`${short(this.#head)} has no status by ${this.#forge.bot}`);
     });
     return `${short(this.#head)}, status ${status.context} is ${status.state}: ${status.description}`;
   }
 
   async #ready(): Promise<string> {
-    const { alice, server } = this.#world;
+    const { server } = this.#world;
     const preview = await this.#wait('the preview', async () => {
       const one = (await previews(server)).find((row) => row.sha === this.#head);
       assertThat(one?.phase !== 'failed', `the preview failed: ${one?.message ?? 'no message'}`);
@@ -163,7 +172,7 @@ export class Story {
         ? one
         : new Pending(`the preview is ${one?.phase ?? 'not there'}`);
     });
-    const sha = await alice.git('rev-parse', 'HEAD');
+    const sha = await this.#forge.revParse(this.#branch);
     const page = await openPage(preview.url ?? '');
     assertThat(page.status === 200, `${preview.url} answers ${page.status}`);
     assertThat(page.body.includes(sha), `${preview.url} does not show ${sha}, which git rev-parse says`);
@@ -176,28 +185,24 @@ export class Story {
   }
 
   async #commentShows(word: string, isNew: boolean): Promise<string> {
-    const { alice } = this.#world;
+    const { bot } = this.#forge;
     const found = await this.#wait(`a comment that says "${word}"`, async () => {
-      const listed = (await alice.comments(this.#number)).filter((one) => authorOf(one) === bot);
+      const listed = (await this.#forge.comments(this.#number)).filter(({ author }) => author === bot);
       assertThat(listed.length < 2, `${bot} posted ${listed.length} comments instead of one`);
       const [one] = listed;
       if (one === undefined) return new Pending('there is none by the bot');
-      const body = textAt(one, 'body');
+      const { body } = one;
       const current = body.includes(word) && (word === 'Removed' || body.includes(short(this.#head)));
       return current ? one : new Pending(`it says: ${body.split('\n').slice(1).join(' ').trim().slice(0, 200)}`);
     });
-    assertThat(
-      textAt(found, 'body').startsWith('<!-- forgeway:status v1 '),
-      'the comment has no marker on its first line',
-    );
+    assertThat(found.body.startsWith('<!-- forgeway:status v1 '), 'the comment has no marker on its first line');
     assertThat(isNew || found.id === this.#commentId, 'another comment was posted instead of editing the first');
     this.#commentId = found.id;
-    return `id ${found.id} by ${authorOf(found)}: ${word}`;
+    return `by ${found.author}: ${word}`;
   }
 
-  async #statuses(): Promise<JsonObject[]> {
-    const statuses = await this.#world.alice.statusHistory(this.#head);
-    return statuses.filter((status) => authorOf(status, 'creator') === bot);
+  #statuses() {
+    return this.#forge.statuses(this.#number, this.#head);
   }
 
   async #statusSet(): Promise<string> {
@@ -211,31 +216,30 @@ export class Story {
   }
 
   async #pushSecond(): Promise<string> {
-    const { alice } = this.#world;
-    await alice.changeHeadline(headlines.second);
-    this.#shas.push(await alice.commit('An even better headline'));
-    await alice.push(this.#branch);
+    this.#shas.push(await this.#forge.changeHeadline(this.#branch, headlines.second, 'An even better headline'));
     return `${short(this.#shas[0] ?? '')} → ${short(this.#head)}`;
   }
 
   async #aliceComments(): Promise<string> {
-    await this.#world.alice.comment(this.#number, 'Looks good to me.');
+    await this.#forge.comment(this.#number, 'Looks good to me.');
     return `"Looks good to me."`;
   }
 
   async #close(): Promise<string> {
-    await this.#world.alice.close(this.#number);
+    await this.#forge.close(this.#number);
     return `#${this.#number} by alice`;
   }
 
-  /** Every delivery that GitHub sent was answered 202 and has ended, done or ignored for a reason. */
+  /** Every delivery that the forge sent was answered 202 and has ended, done or ignored for a reason. */
   async #allSettled(): Promise<string> {
-    const { github, server } = this.#world;
+    const { label } = this.#forge;
     return this.#wait('the end of every delivery', async () => {
-      const sent = await sentDeliveries(github, appId);
+      const sent = (await this.#forge.sent?.()) ?? [];
       const refused = sent.filter(({ status }) => status !== 202);
-      assertThat(refused.length === 0, `GitHub was not answered 202 for ${namesOf(refused)}`);
-      const stored = await deliveries(server);
+      assertThat(refused.length === 0, `${label} was not answered 202 for ${namesOf(refused)}`);
+      const [problem] = this.#forge.problems();
+      assertThat(problem === undefined, `${label} could not answer: ${problem}`);
+      const stored = await this.#deliveries();
       const open = stored.filter(({ status }) => !settledStates.includes(status));
       assertThat(!open.some(({ status }) => status === 'dead'), `a delivery is dead: ${open[0]?.reason}`);
       if (open.length > 0 || stored.length < sent.length)

@@ -1,10 +1,11 @@
 import type { ForgeDescriptor } from './forge.js';
 import { forgejo, gitea } from './gitea/forge.js';
 import { github } from './github/forge.js';
+import { gitlab } from './gitlab/forge.js';
 
 /** Every forge that is served, by id. A further forge costs one folder and one line here. */
 export const forges: ReadonlyMap<string, ForgeDescriptor> = new Map(
-  [github, gitea, forgejo].map((forge) => [forge.id, forge] as const),
+  [github, gitlab, gitea, forgejo].map((forge) => [forge.id, forge] as const),
 );
 
 export function forgeById(id: string): ForgeDescriptor | undefined {

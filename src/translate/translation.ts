@@ -84,11 +84,13 @@ export function createTranslation(o: TranslationOptions) {
       return { base: { api: `${web}${VIRTUAL_API_PATH}`, web }, wanted, instanceUrl: instanceOf(descriptor, web) };
     }
     const github = o.virtual.requestFor(credential);
+    const records = o.virtual.recordsFor(credential);
     const { webUrl } = credential.endpoint;
     return {
       base: { api: credential.baseUrl, web: webUrl },
       wanted,
       ...(github && { github }),
+      ...(records && { records }),
       instanceUrl: instanceOf(descriptor, webUrl),
     };
   };

@@ -1,4 +1,5 @@
 /** Connecting a GitLab: what a token is and may do, its projects, and their webhooks. */
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type {
   Capability,
@@ -71,13 +72,13 @@ function hooksPath(target: HookTarget): string {
   return `/projects/${segment(projectPath(target.owner, target.name))}/hooks`;
 }
 
-function settings(target: HookTarget, wish: HookWish) {
+function settings(target: HookTarget, wish: HookWish, signingToken: string) {
   const common = { url: wish.url, token: wish.secret, enable_ssl_verification: true };
   if (target.level === 'system') return { ...common, ...SYSTEM_EVENTS };
   return {
     ...common,
     // Newer versions sign with it and say so in their answer; older ones ignore the field (spec: signed webhooks).
-    signing_token: signingToken(wish.secret),
+    signing_token: signingToken,
     ...EVENTS,
     confidential_issues_events: wish.confidential,
     confidential_note_events: wish.confidential,
@@ -85,12 +86,16 @@ function settings(target: HookTarget, wish: HookWish) {
   };
 }
 
-/** Standard Webhooks' form of the same random bytes. */
-const signingToken = (secret: string): string => `whsec_${Buffer.from(secret, 'base64url').toString('base64')}`;
+/** Standard Webhooks' form. Bytes of its own: the plain token travels in a header with every delivery. */
+const newSigningToken = (): string => `whsec_${randomBytes(32).toString('base64')}`;
 
-/** What deliveries will really be signed with. */
-const secretOf = (answer: z.output<typeof hook>, wish: HookWish): string =>
-  answer.signing_token_present === true ? signingToken(wish.secret) : wish.secret;
+/** Writes the hook and answers it with what its deliveries will really be signed with. */
+async function write(native: NativeClient, method: 'POST' | 'PUT', path: string, target: HookTarget, wish: HookWish) {
+  const signingToken = newSigningToken();
+  const { data } = await native.send(method, path, { json: settings(target, wish, signingToken) });
+  const written = read(hook, data, 'webhook');
+  return { hook: asHook(written), secret: written.signing_token_present === true ? signingToken : wish.secret };
+}
 
 function asHook(native: z.output<typeof hook>): NativeHook {
   const { alert_status: status, disabled_until: until } = native;
@@ -176,26 +181,21 @@ export const administration: ForgeAdministration = {
   async listHooks(native, target) {
     return readAll(hook, await native.get(hooksPath(target), { per_page: 100 }), 'list of webhooks').map(asHook);
   },
-  async createHook(native, target, wish) {
-    const { data } = await native.send('POST', hooksPath(target), { json: settings(target, wish) });
-    const made = read(hook, data, 'new webhook');
-    return { hook: asHook(made), secret: secretOf(made, wish) };
-  },
+  createHook: (native, target, wish) => write(native, 'POST', hooksPath(target), target, wish),
   async repairHook(native, target, hookId, wish) {
     const path = `${hooksPath(target)}/${segment(hookId)}`;
     if (target.level === 'system') {
       // System hooks cannot be edited on every version: a new one takes its place.
-      const { data } = await native.send('POST', hooksPath(target), { json: settings(target, wish) });
+      const { hook: made, secret } = await write(native, 'POST', hooksPath(target), target, wish);
       await native.send('DELETE', path);
-      const made = read(hook, data, 'new webhook');
-      return { hookId: made.id, secret: secretOf(made, wish) };
+      return { hookId: made.id, secret };
     }
-    const { data } = await native.send('PUT', path, { json: settings(target, wish) });
+    const { secret } = await write(native, 'PUT', path, target, wish);
     // A delivery that succeeds is what switches it on again.
     await native.send('POST', `${path}/test/push_events`).catch((error: unknown) => {
       if (!(error instanceof RouteFailure)) throw error;
     });
-    return { hookId, secret: secretOf(read(hook, data, 'webhook'), wish) };
+    return { hookId, secret };
   },
   async deleteHook(native, target, hookId) {
     try {

@@ -1,0 +1,48 @@
+/** A forge as the story sees it: what a person does there, and what can be read back from outside. One for each forge. */
+
+export interface ShownComment {
+  id: string;
+  author: string;
+  body: string;
+}
+
+export interface ShownStatus {
+  context: string;
+  state: string;
+  description: string;
+}
+
+export interface SentDelivery {
+  guid: string;
+  event: string;
+  action: string | null;
+  /** Forgeway's answer; 0 when there was none. */
+  status: number;
+  seconds: number;
+}
+
+export interface StoryForge {
+  /** The descriptor's id and name. */
+  id: string;
+  label: string;
+  /** Login under which Forgeway comments. */
+  bot: string;
+  /** The first step: the App is installed, or the forge connected. */
+  begin: { name: string; run(): Promise<string>; stored: readonly [event: string, action: string] };
+  /** Changes the headline on a branch of its own, pushes it, and answers the new head. */
+  changeHeadline(branch: string, headline: string, message: string): Promise<string>;
+  /** The head of a branch as git itself says. */
+  revParse(branch: string): Promise<string>;
+  openPullRequest(branch: string, title: string, body: string): Promise<number>;
+  comment(number: number, body: string): Promise<void>;
+  close(number: number): Promise<void>;
+  /** Oldest first. */
+  comments(number: number): Promise<readonly ShownComment[]>;
+  /** Forgeway's, newest first. */
+  statuses(number: number, sha: string): Promise<readonly ShownStatus[]>;
+  /** What the forge wrote down about its deliveries, newest first; undefined where it keeps no such list. */
+  sent?(): Promise<readonly SentDelivery[]>;
+  pullRequestUrl(number: number): string;
+  /** What the emulated forge could not answer; empty when all is well. */
+  problems(): readonly string[];
+}
