@@ -23,6 +23,16 @@ function requestFailure(error: unknown): RequestFailure | undefined {
   return isOne ? (error as unknown as RequestFailure) : undefined;
 }
 
+/**
+ * Octokit's GraphqlResponseError: GraphQL answers 200 whatever is wrong. It repeats unless something moved meanwhile, which
+ * the query has to be asked again for.
+ */
+function graphqlErrors(error: unknown): readonly { type?: unknown }[] | undefined {
+  const isOne = error instanceof Error && error.name === 'GraphqlResponseError' && 'errors' in error;
+  return isOne && Array.isArray(error.errors) ? (error.errors as { type?: unknown }[]) : undefined;
+}
+const MOVED = 'STALE_DATA';
+
 /** Ours, wherever in the chain of causes: Octokit wraps what its fetch throws. */
 function ownFailure(error: unknown): ForgewayError | undefined {
   let current = error;
@@ -43,6 +53,8 @@ export function isPermanent(error: unknown): boolean {
   const own = ownFailure(error);
   if (own !== undefined) return own.retry === 'never';
   if (error instanceof z.ZodError) return true;
+  const queried = graphqlErrors(error);
+  if (queried !== undefined) return queried.every(({ type }) => type !== MOVED && type !== 'RATE_LIMITED');
   const failure = requestFailure(error);
   if (failure === undefined) return false;
   if (failure.status !== 403) return PERMANENT.has(failure.status);

@@ -4,6 +4,7 @@
  */
 import type { ForgeDescriptor } from '../forges/forge.js';
 import type { GitObjects } from '../forges/kit/git-objects.js';
+import type { Records } from '../forges/kit/records.js';
 import {
   type GitHubRequest,
   type RouteAnswer,
@@ -12,6 +13,7 @@ import {
   type RouteTable,
 } from '../forges/kit/route.js';
 import {
+  bodyOf,
   createRouter,
   expandRoute,
   failureResponse,
@@ -69,6 +71,8 @@ const BEFORE_GRAPHQL = /\/api\/v3$/;
 export interface VirtualForges {
   /** For Octokit. */
   fetchFor(credential: Credential): Fetch;
+  /** What the forge cannot keep for us; undefined for credentials of GitHub itself. */
+  recordsFor(credential: Credential): Records | undefined;
   /** For our own questions in GitHub's language; undefined for credentials of GitHub itself. */
   requestFor(credential: Credential): GitHubRequest | undefined;
 }
@@ -113,7 +117,7 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     o.metrics.unsupportedRequests.inc({ forge: forge.descriptor.id, app: currentDelivery()?.app ?? '', route });
 
   /** The row for a request, ours before the forge's. @throws RouteFailure 501 when there is none */
-  const find = (forge: VirtualForge, request: RoutedRequest): Found => {
+  const find = (forge: VirtualForge, request: RoutedRequest, options = { counted: true }): Found => {
     const { method, path } = request;
     const found = <C>(match: Match<C>, context: C): Found => ({
       key: match.key,
@@ -126,7 +130,7 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     const theirs = routerOf(forge.table).match(method, path);
     if (theirs !== undefined) return found(theirs, forge.context);
     const [plain = path] = path.split('?', 1);
-    count(forge, `${method} ${routeShape(plain)}`);
+    if (options.counted) count(forge, `${method} ${routeShape(plain)}`);
     throw notSupported(method, plain, forge.descriptor.label);
   };
 
@@ -145,8 +149,7 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     const delivery = currentDelivery();
     if (!found.writes) return;
     const { connection } = forge.installation;
-    let sent: Readonly<Record<string, unknown>> = {};
-    if (request.body !== undefined && request.body !== '') sent = JSON.parse(request.body) as typeof sent;
+    const sent = bodyOf(request.body);
     await o.loops.note(
       { organizationId: connection.organizationId, forge: forge.descriptor.id, host: connection.host },
       tracesOfWrite(found.key, found.params, sent, answer),
@@ -154,17 +157,26 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     );
   };
 
-  const graphql = async (forge: VirtualForge, body: string | undefined, url: URL): Promise<Response> => {
+  /** Each request of a query or mutation is counted, noted and refused like one of REST. */
+  const graphql = async (forge: VirtualForge, text: string | undefined, url: URL): Promise<Response> => {
     const { createGraphql } = await import('./graphql/graphql.js');
     const { execute } = createGraphql({
-      request: (route, parameters) => ask(forge, route, parameters),
+      request: async (route, parameters) => {
+        const { method, path, body } = expandRoute(route, parameters);
+        const request: RoutedRequest = { method, path, headers: new Headers(), body };
+        const found = find(forge, request, { counted: false });
+        const answer = await found.run();
+        await note(forge, found, request, answer.data);
+        return answer.data;
+      },
       forgeLabel: forge.descriptor.label,
       unsupported: (name) => count(forge, `graphql ${name}`),
     });
-    return toResponse(await execute(JSON.parse(body ?? '{}')), url, 'POST');
+    return toResponse(await execute(bodyOf(text)), url, 'POST');
   };
 
   return {
+    recordsFor: (credential) => open(credential)?.context.records,
     requestFor(credential) {
       const forge = open(credential);
       return forge && ((route, parameters) => ask(forge, route, parameters));

@@ -40,6 +40,7 @@ describe('match', () => {
       'GET /repos/{owner}/{repo}/contents/{path}',
       { path: '.github/bot.yml' },
     ],
+    ['GET', '/repos/a/web/contents/?ref=m', 'GET /repos/{owner}/{repo}/contents/{path}', { path: '' }],
     ['GET', '/repos/a/web/branches/feature/x', 'GET /repos/{owner}/{repo}/branches/{branch}', { branch: 'feature/x' }],
     [
       'GET',

@@ -1,13 +1,7 @@
 /** Finds the row of a route table for a request as Octokit sends it, runs it, and answers as GitHub would. */
 import type { JsonObject } from '../forge.js';
 import { parseJson } from './json-body.js';
-import {
-  type MediaType,
-  type Route,
-  type RouteAnswer,
-  RouteFailure,
-  type RouteTable,
-} from './route.js';
+import { type MediaType, type Route, type RouteAnswer, RouteFailure, type RouteTable } from './route.js';
 
 export interface RoutedRequest {
   method: string;
@@ -53,7 +47,9 @@ function bind(
 ): Record<string, string> | undefined {
   const { length } = pattern.segments;
   const greedy = segments.length > length && GREEDY.has(pattern.segments[length - 1] ?? '');
-  if (segments.length !== length && !greedy) return undefined;
+  // `contents` without a path is the root folder.
+  const root = segments.length === length - 1 && pattern.segments[length - 1] === '{path}';
+  if (segments.length !== length && !greedy && !root) return undefined;
   const params: Record<string, string> = {};
   for (const [at, wanted] of pattern.segments.entries()) {
     const given = segments[at] ?? '';
@@ -108,7 +104,8 @@ function numberIn(query: Readonly<Record<string, string>>, name: string, fallbac
   return Number.isSafeInteger(value) && value > 0 ? Math.min(value, most) : fallback;
 }
 
-function bodyOf(text: string | undefined): JsonObject {
+/** The JSON object in a body; {} for none. @throws RouteFailure 400 */
+export function bodyOf(text: string | undefined): JsonObject {
   if (text === undefined || text === '') return {};
   let value: unknown;
   try {
@@ -200,8 +197,8 @@ export function expandRoute(
     return encodeURIComponent(String(parameters[name] ?? ''));
   });
   const rest = Object.entries(parameters).filter(([name, value]) => !used.has(name) && value !== undefined);
-  if (method !== 'GET' && method !== 'HEAD' && method !== 'DELETE')
-    return { method, path, body: JSON.stringify(Object.fromEntries(rest)) };
+  if (method !== 'GET' && method !== 'HEAD')
+    return { method, path, body: rest.length === 0 ? undefined : JSON.stringify(Object.fromEntries(rest)) };
   const query = new URLSearchParams(Object.fromEntries(rest.map(([name, value]) => [name, String(value)])));
   return { method, path: rest.length === 0 ? path : `${path}?${query}`, body: undefined };
 }
