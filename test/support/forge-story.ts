@@ -41,6 +41,8 @@ const EVENTS = [
 export interface StoryDifferences {
   /** Of {@link EVENTS}, those that the forge does not tell. */
   untold?: readonly string[];
+  /** Texts of reviews, where they stand among the comments. */
+  reviewComments?: FakeRepositoryState['pullRequests'][number]['comments'];
   /** Number of the one issue. */
   issue: number;
   /** Number of the one pull request. */
@@ -121,14 +123,17 @@ export function describeStory(descriptor: ForgeDescriptor, differences: StoryDif
           labels: ['bug', 'urgent'],
           assignees: ['alice', 'bob'],
           locked: false,
-          comments: [{ author: 'bob', body: 'Nice.' }],
+          comments: [{ author: 'bob', body: 'Nice.' }, ...(differences.reviewComments ?? [])],
           state: 'merged',
           draft: false,
           head: 'fix/prices',
           headSha: heads.second,
           base: 'main',
-          reviewers: ['carol'],
-          reviews: expect.arrayContaining([{ author: 'bob', state: 'approved', body: expect.any(String) }]),
+          reviewers: ['dave'],
+          reviews: expect.arrayContaining([
+            { author: 'carol', state: 'changes_requested', body: expect.any(String) },
+            { author: 'bob', state: 'approved', body: expect.any(String) },
+          ]),
           lineComments: [{ author: 'bob', path: 'prices.txt', line: 2, body: 'Why?' }],
           statuses: [
             { context: 'build', state: 'success', description: 'Done.' },
@@ -193,11 +198,11 @@ export function describeStory(descriptor: ForgeDescriptor, differences: StoryDif
 }
 
 async function act(fake: ForgeFake): Promise<{ first: string; second: string }> {
-  for (const login of ['alice', 'bob', 'carol']) await fake.addPerson(login);
+  for (const login of ['alice', 'bob', 'carol', 'dave']) await fake.addPerson(login);
   await fake.addRepository({
     ...place,
     files: { 'README.md': '# shop\n', 'prices.txt': 'apples 1\n' },
-    people: { alice: 'write', bob: 'admin', carol: 'read' },
+    people: { alice: 'write', bob: 'admin', carol: 'read', dave: 'read' },
   });
   await fake.addHook(place, { url: 'http://127.0.0.1:9/hook', secret: SECRET });
   const [alice, bob, carol] = ['alice', 'bob', 'carol'].map((login) => fake.as(login, place));
@@ -230,13 +235,14 @@ async function act(fake: ForgeFake): Promise<{ first: string; second: string }> 
   await bob.label(number, ['bug', 'urgent']);
   await bob.assign(number, ['bob']);
   await bob.assign(number, ['alice']);
-  await alice.requestReview(number, ['bob', 'carol']);
+  await alice.requestReview(number, ['bob', 'carol', 'dave']);
   await bob.comment(number, 'Nice.');
   await bob.review(number, {
     verdict: 'comment',
     body: 'One question.',
     lines: [{ path: 'prices.txt', line: 2, body: 'Why?' }],
   });
+  await carol.review(number, { verdict: 'request_changes', body: 'Not yet.' });
   await bob.review(number, { verdict: 'approve', body: 'Good.' });
   await bob.setStatus(second, { context: 'build', state: 'pending', description: 'At work.' });
   await bob.setStatus(second, { context: 'build', state: 'success', description: 'Done.' });

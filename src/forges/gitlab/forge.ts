@@ -21,8 +21,11 @@ export const gitlab = defineForge({
   payload,
   routes,
   eventSupport,
+  // Loaded only where it is started: no server carries a fake about.
+  startFake: async (options) => (await import('./fake/story.js')).startFake(options),
   administration,
   endpoint: (baseUrl) => endpointBelow(ID, baseUrl, '/api/v4'),
   cloudUrl: 'https://gitlab.com',
   gitUsername: 'oauth2',
+  pullRequestRef: (number) => `refs/merge-requests/${number}/head`,
 });
