@@ -158,6 +158,8 @@ export interface ForgeDescriptor {
   administration?: ForgeAdministration;
   /** `username` of git over HTTPS when the password is a token. */
   gitUsername: string;
+  /** Full ref under which the forge offers the head of a pull request, also one from a fork. `number` is as apps see it. */
+  pullRequestRef(number: number): string;
 }
 
 /**

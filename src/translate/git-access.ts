@@ -1,4 +1,5 @@
 /** How git reads a repository: its address, and a credential that goes nowhere else. */
+import { github } from '../forges/github/forge.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Credential } from './credential.js';
 import type { KnownRepository } from './installation-lookup.js';
@@ -11,6 +12,8 @@ export interface GitAccess {
   password: string;
   /** The only origin the password may be sent to. */
   origin: string;
+  /** Full ref under which the head of a pull request is offered. */
+  pullRequestRef(number: number): string;
 }
 
 /** Owner and name as the forge allows them; they become part of a URL that a password is sent to. */
@@ -30,10 +33,17 @@ export async function gitAccessOf(credential: Credential, repository: KnownRepos
       username: connection.forge.gitUsername,
       password: connection.token,
       origin,
+      pullRequestRef: connection.forge.pullRequestRef,
     };
   }
   const { owner, name } = repository;
   if (installation === undefined || !REPOSITORY_NAME.test(owner) || !REPOSITORY_NAME.test(name)) throw unreadable();
   const { token } = await installation.app.installationToken(installation.scope);
-  return { url: `${endpoint.webUrl}/${owner}/${name}.git`, username: 'x-access-token', password: token, origin };
+  return {
+    url: `${endpoint.webUrl}/${owner}/${name}.git`,
+    username: github.gitUsername,
+    password: token,
+    origin,
+    pullRequestRef: github.pullRequestRef,
+  };
 }

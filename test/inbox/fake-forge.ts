@@ -42,6 +42,7 @@ export const fakeForge: ForgeDescriptor = {
   payload: async ({ payload }) => payload,
   endpoint: (url) => endpointBelow('fake', url, '/api'),
   gitUsername: 'x',
+  pullRequestRef: (number) => `refs/pull/${number}/head`,
 };
 
 export const fakeForges: ReadonlyMap<string, ForgeDescriptor> = new Map([[fakeForge.id, fakeForge]]);

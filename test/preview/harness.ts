@@ -210,6 +210,7 @@ export async function createHarness(o: {
       origin: gitServer.url,
       username: 'x',
       password: PASSWORD,
+      pullRequestRef: (number) => `refs/pull/${number}/head`,
     }),
     permissions: createPermissions({ clock: { now: () => new Date(Date.now() + forge.requests.length * 61_000) } }),
     tagOf: () => 'fx',

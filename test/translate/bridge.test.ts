@@ -360,6 +360,7 @@ describe('for jobs', () => {
       username: 'x-access-token',
       password: 'ghs_only7202',
       origin: 'https://github.com',
+      pullRequestRef: expect.any(Function),
     });
   });
 

@@ -38,6 +38,7 @@ const descriptorOf = ({ id, label, tag, cloudUrl, events }: Flavour): ForgeDescr
   cloudUrl,
   // Any name will do: the server looks at the token in the password only.
   gitUsername: 'oauth2',
+  pullRequestRef: (number) => `refs/pull/${number}/head`,
 });
 
 /** Gitea 1.20 and later. */

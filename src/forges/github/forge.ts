@@ -53,4 +53,5 @@ export const github = defineForge({
   endpoint: githubInstance,
   cloudUrl: 'https://github.com',
   gitUsername: 'x-access-token',
+  pullRequestRef: (number) => `refs/pull/${number}/head`,
 });

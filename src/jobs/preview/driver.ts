@@ -36,7 +36,14 @@ export interface BuildFacts {
   repositoryId: string;
   number: number;
   /** From where the commit is fetched; asked for only when it is needed. */
-  source(): Promise<{ url: string; username: string; password: string; origin: string }>;
+  source(): Promise<{
+    url: string;
+    username: string;
+    password: string;
+    origin: string;
+    /** Full ref under which the forge offers the head of a pull request, also one from a fork. */
+    pullRequestRef(number: number): string;
+  }>;
 }
 
 /** Every method may be called again after it was interrupted anywhere. */

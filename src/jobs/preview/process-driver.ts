@@ -22,8 +22,6 @@ export interface ProcessDriverOptions {
   buildTimeoutMs: number;
   readyTimeoutMs: number;
   buildNetwork: BuildNetwork;
-  /** Refs that a forge keeps for a pull request, for servers that hand out no bare SHA. */
-  pullRequestRefs?: (number: number) => readonly string[];
 }
 
 const LOG_LINES = 40;
@@ -84,7 +82,6 @@ async function freePort(): Promise<number> {
 
 export function createProcessDriver(options: ProcessDriverOptions): PreviewDriver {
   const { mirrors, sandboxes, buildTimeoutMs, readyTimeoutMs, buildNetwork } = options;
-  const refsOf = options.pullRequestRefs ?? ((number: number) => [`refs/pull/${number}/head`]);
 
   /** The record on disk knows more than the row when a worker died between the two. */
   async function sandboxOf(place: Place): Promise<Sandbox | undefined> {
@@ -175,11 +172,12 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
       const leftover = await sandboxOf(place);
       if (leftover !== undefined) await sandboxes.destroy(leftover);
       const sandbox = await sandboxes.create(place.id);
+      const source = await facts.source();
       await mirrors.checkout({
         repositoryId: facts.repositoryId,
-        source: await facts.source(),
+        source,
         sha: place.sha,
-        fallbackRefs: refsOf(facts.number),
+        fallbackRefs: [source.pullRequestRef(facts.number)],
         target: sandboxes.sourceDirectory(place.id),
         signal,
       });
