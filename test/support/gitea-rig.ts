@@ -31,6 +31,8 @@ export interface GiteaRig {
   as(login: string): RouteRig;
   /** What the forge told its hooks, as `[type, action]`. */
   told(): [string, unknown][];
+  /** Every row says 404 to a repository that is not there. `parameters` fill paths and bodies. */
+  expectMissing(table: RouteTable, parameters: object): Promise<void>;
   /** Every row was answered with success and with a failure; nothing was asked that the forge would not understand. */
   expectEveryRow(table: RouteTable, options?: { withoutFailure?: readonly string[] }): void;
   close(): Promise<void>;
@@ -110,12 +112,17 @@ export async function startGitea(options: GiteaRigOptions = {}): Promise<GiteaRi
   return {
     fake,
     rig,
-    ask: (route, parameters = {}, more) =>
-      rig.request(route, { owner: 'acme', repo: 'web', ...onlyNamed(route, parameters) }, more),
+    ask: (route, parameters = {}, more) => rig.request(route, { ...placed(route), ...parameters }, more),
     as: (login) => rigOf(login, fake.state.accounts.find((one) => one.login === login)?.id ?? 0),
     told: () => fake.webhooks.sent.map(({ event, payload }) => [event, (payload as Loose).action]),
+    async expectMissing(table, parameters) {
+      for (const route of Object.keys(table)) {
+        const answer = await rig.request(route, { owner: 'acme', ...parameters, repo: 'gone' });
+        expect([route, answer.status]).toEqual([route, 404]);
+      }
+    },
     expectEveryRow(table, { withoutFailure = [] } = {}) {
-      expect(problems).toEqual([]);
+      expect([...new Set(problems)]).toEqual([]);
       expect(fake.api.violations).toEqual([]);
       expect(Object.keys(table).filter((route) => !rig.succeeded.has(route))).toEqual([]);
       const unproven = Object.keys(table).filter((route) => !rig.failed.has(route) && !withoutFailure.includes(route));
@@ -128,5 +135,8 @@ export async function startGitea(options: GiteaRigOptions = {}): Promise<GiteaRi
   };
 }
 
-/** `owner` and `repo` are said by the route's own parameters where a test names them. */
-const onlyNamed = (_route: string, parameters: object): object => parameters;
+/** Only where the route names them: elsewhere they would go into the body. */
+const placed = (route: string): object => ({
+  ...(route.includes('{owner}') && { owner: 'acme' }),
+  ...(route.includes('{repo}') && { repo: 'web' }),
+});

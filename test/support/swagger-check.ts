@@ -35,8 +35,10 @@ export interface SwaggerDifferences {
   fields: Readonly<Record<string, string>>;
   /** Fields that may be null beyond objects, lists and times, as `ContentsResponse.content`. */
   nullable: Readonly<Record<string, string>>;
-  /** Answers of another form or status than it says: `GET /repos/{owner}/{repo}/git/refs/{ref} 200`. */
+  /** Answers of another form or status than it says: `POST /repos/{owner}/{repo}/tags 201`. */
   answers: Readonly<Record<string, string>>;
+  /** Answers that are one object or a list of them, whichever of the two it says. */
+  listOrOne: Readonly<Record<string, string>>;
   /** Parameters and body fields that it lacks: `POST /path name`. */
   parameters: Readonly<Record<string, string>>;
 }
@@ -141,7 +143,7 @@ export function createSwaggerCheck(swagger: Swagger, differences: SwaggerDiffere
 
   return {
     unused: () =>
-      [differences.routes, differences.answers, differences.parameters]
+      [differences.routes, differences.answers, differences.parameters, differences.listOrOne]
         .flatMap((list) => Object.keys(list))
         .filter((key) => !used.has(key)),
     async check(request, response) {
@@ -176,7 +178,11 @@ export function createSwaggerCheck(swagger: Swagger, differences: SwaggerDiffere
       const schema = name === undefined ? declared.schema : swagger.responses[name]?.schema;
       const text = await response.text();
       if (schema === undefined || !(response.headers.get('content-type') ?? '').includes('json')) return problems;
-      return [...problems, ...told(key, 'answer', answers(schema), text === '' ? undefined : JSON.parse(text))];
+      const value: unknown = text === '' ? undefined : JSON.parse(text);
+      const isList = (schema as { type?: string }).type === 'array';
+      const either = isList !== Array.isArray(value) && excused(differences.listOrOne, key);
+      const values = !either ? [value] : Array.isArray(value) ? value : [[value]];
+      return [...problems, ...values.flatMap((one) => told(key, 'answer', answers(schema), one))];
     },
   };
 }

@@ -270,8 +270,17 @@ export const reactionJson = (world: World, reaction: Reaction) => ({
 
 export function timelineJson(world: World, repository: Repository, issue: Issue, entry: TimelineEvent) {
   const label = labelsOf(world, repository).find((one) => one.label.id === entry.label);
+  const {
+    original_author: _author,
+    original_author_id: _id,
+    assets: _assets,
+    ...shared
+  } = commentJson(world, repository, issue, {
+    ...entry,
+    updated: entry.created,
+  });
   return {
-    ...commentJson(world, repository, issue, { ...entry, updated: entry.created }),
+    ...shared,
     type: entry.type,
     old_project_id: 0,
     project_id: 0,

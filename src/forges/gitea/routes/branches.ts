@@ -3,7 +3,7 @@ import type { JsonObject } from '../../forge.js';
 import { invalid, type RouteContext, RouteFailure, type RouteRequest, type RouteTable } from '../../kit/route.js';
 import { nodeId } from '../../kit/shapes/node-id.js';
 import { commitInput } from '../convert/commit.js';
-import { asCommit, nativeCommit } from './commit-objects.js';
+import { asCommit, findCommit, nativeCommit } from './commit-objects.js';
 import { gitAccess, ownIdentity } from './git-access.js';
 import { flagIn, objectOf, param, repoPath, segments, textInput, textOf } from './native.js';
 import { apiBase } from './objects.js';
@@ -74,13 +74,10 @@ async function merge(request: RouteRequest, context: RouteContext) {
   const { git, repository } = await gitAccess(request, context);
   if ((await context.native.find(`${branchesPath(request)}/${segments(base)}`)) === undefined)
     throw new RouteFailure(404, 'Base does not exist');
-  const native = await context.native.find(`${repoPath(request)}/git/commits/${segments(head)}`, {
-    stat: false,
-    files: false,
-  });
+  const native = await findCommit(request, context, head);
   if (native === undefined) throw new RouteFailure(404, 'Head does not exist');
   const message = textInput(request, 'commit_message') ?? `Merge ${head} into ${base}`;
-  const result = await git.merge(repository, base, textOf(objectOf(native), 'sha'), message, ownIdentity(context));
+  const result = await git.merge(repository, base, textOf(native, 'sha'), message, ownIdentity(context));
   if (result === undefined) return { status: 204 };
   if ('conflict' in result) throw new RouteFailure(409, 'Merge conflict');
   return { status: 201, data: asCommit(request, context, await nativeCommit(request, context, result.merged)) };

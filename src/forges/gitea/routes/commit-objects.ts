@@ -1,11 +1,12 @@
 /** Commits as GitHub's. */
 import type { JsonObject } from '../../forge.js';
-import type { RouteContext, RouteRequest } from '../../kit/route.js';
+import { segment } from '../../kit/native-client.js';
+import { notFound, type RouteContext, type RouteRequest } from '../../kit/route.js';
 import { commit } from '../../kit/shapes/commit.js';
 import type { CommitInput, FileInput } from '../../kit/shapes/inputs.js';
 import { commitInput } from '../convert/commit.js';
 import { type DiffFile, readDiff } from './diff-text.js';
-import { objectOf, param, repoPath, segments, textOf, wishes } from './native.js';
+import { failedWith, objectOf, param, repoPath, textOf, wishes } from './native.js';
 
 /** As in lists, where GitHub tells neither files nor counts. */
 export function asCommit(request: RouteRequest, context: RouteContext, native: unknown): JsonObject {
@@ -54,14 +55,29 @@ export async function commitText(
 export const commitFiles = async (request: RouteRequest, context: RouteContext, sha: string): Promise<FileInput[]> =>
   readDiff(await commitText(request, context, sha, 'diff')).map(fileOfDiff);
 
+/** The same, or undefined; a name that no ref can have is none either, to which the server says 422. */
+export async function findCommit(
+  request: RouteRequest,
+  context: RouteContext,
+  ref: string,
+): Promise<JsonObject | undefined> {
+  if (ref === '') return undefined;
+  try {
+    // One segment of the path, whatever is in the name.
+    const path = `${repoPath(request)}/git/commits/${segment(ref)}`;
+    return objectOf(await context.native.get(path, { stat: false, files: false }));
+  } catch (error) {
+    if (failedWith(error, 404, 422)) return undefined;
+    throw error;
+  }
+}
+
 /** The commit that a branch, a tag or a SHA names. @throws RouteFailure 404 */
-export const nativeCommit = async (request: RouteRequest, context: RouteContext, ref: string): Promise<JsonObject> =>
-  objectOf(
-    await context.native.get(`${repoPath(request)}/git/commits/${segments(ref)}`, {
-      stat: false,
-      files: false,
-    }),
-  );
+export async function nativeCommit(request: RouteRequest, context: RouteContext, ref: string): Promise<JsonObject> {
+  const found = await findCommit(request, context, ref);
+  if (found === undefined) throw notFound();
+  return found;
+}
 
 /** Its SHA. @throws RouteFailure 404 */
 export const shaOf = async (request: RouteRequest, context: RouteContext, ref: string): Promise<string> =>

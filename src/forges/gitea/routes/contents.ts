@@ -208,7 +208,8 @@ async function readme(request: RouteRequest, context: RouteContext) {
 }
 
 async function archive(request: RouteRequest, context: RouteContext, ending: string, contentType: string) {
-  const ref = param(request, 'ref') || textOf(objectOf(await context.native.get(repoPath(request))), 'default_branch');
+  const named = param(request, 'ref').replace(/^refs\/(?:heads|tags)\//, '');
+  const ref = named || textOf(objectOf(await context.native.get(repoPath(request))), 'default_branch');
   const { data } = await context.native.send('GET', `${repoPath(request)}/archive/${segments(ref)}${ending}`, {
     as: 'bytes',
   });

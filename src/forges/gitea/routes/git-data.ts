@@ -1,6 +1,7 @@
 /** Single git objects. The forge reads them; they are written through git and reach the server with a ref. */
 import type { JsonObject } from '../../forge.js';
 import type { GitCommitObject, GitIdentity, GitObjects, GitRepository, TreeEntry } from '../../kit/git-objects.js';
+import { type NativeRequest, segment } from '../../kit/native-client.js';
 import {
   invalid,
   notFound,
@@ -16,13 +17,13 @@ import { pageOf as pageOfRepository } from '../../kit/shapes/repository.js';
 import { commitInput } from '../convert/commit.js';
 import { gitAccess, identityIn, ownIdentity } from './git-access.js';
 import {
+  failedWith,
   isSha,
   listOf,
   objectOf,
   objectsOf,
   param,
   repoPath,
-  segments,
   textIn,
   textInput,
   textOf,
@@ -38,9 +39,25 @@ function asBlob(request: RouteRequest, context: RouteContext, sha: string, conte
   return { sha, node_id: nodeId('Blob', sha), size, url, content, encoding: 'base64' };
 }
 
+/** An object that the server has. To one that it has not it says 400 or 404, as it likes. */
+async function findObject(
+  request: RouteRequest,
+  context: RouteContext,
+  kind: 'blobs' | 'trees' | 'tags',
+  name: string,
+  query?: NativeRequest['query'],
+): Promise<JsonObject | undefined> {
+  try {
+    return objectOf(await context.native.get(`${repoPath(request)}/git/${kind}/${segment(name)}`, query));
+  } catch (error) {
+    if (failedWith(error, 404, 422)) return undefined;
+    throw error;
+  }
+}
+
 async function getBlob(request: RouteRequest, context: RouteContext) {
   const sha = param(request, 'file_sha');
-  const native = objectOf(await context.native.find(`${repoPath(request)}/git/blobs/${segments(sha)}`));
+  const native = objectOf(await findObject(request, context, 'blobs', sha));
   let content = textIn(native, 'content');
   if (content === undefined && Number(native.size) !== 0) {
     // Too large for the server to tell, or written through git and not on it yet.
@@ -102,11 +119,14 @@ const MOST_ENTRIES = 100_000;
 async function getTree(request: RouteRequest, context: RouteContext) {
   const given = param(request, 'tree_sha');
   const recursive = request.query.recursive !== undefined;
-  const path = `${repoPath(request)}/git/trees/${segments(given)}`;
   const entries: JsonObject[] = [];
   let sha = given;
   for (let page = 1; ; page += 1) {
-    const native = await context.native.find(path, { ...(recursive && { recursive: true }), page, per_page: 1000 });
+    const native = await findObject(request, context, 'trees', given, {
+      ...(recursive && { recursive: true }),
+      page,
+      per_page: 1000,
+    });
     if (native === undefined && page === 1) return { data: await unpushedTree(request, context, given, recursive) };
     const tree = objectOf(native);
     sha = textOf(tree, 'sha') || sha;
@@ -215,8 +235,8 @@ async function createCommit(request: RouteRequest, context: RouteContext) {
 }
 
 async function getTag(request: RouteRequest, context: RouteContext) {
-  const path = `${repoPath(request)}/git/tags/${segments(param(request, 'tag_sha'))}`;
-  const native = objectOf(await context.native.get(path));
+  const native = await findObject(request, context, 'tags', param(request, 'tag_sha'));
+  if (native === undefined) throw notFound();
   const object = objectOf(native.object);
   const [sha, type] = [textOf(native, 'sha'), textOf(object, 'type')];
   const url = gitUrl(request, context);

@@ -107,7 +107,7 @@ async function update(request: RouteRequest, context: RouteContext) {
       await context.native.send('PATCH', issuePath(request), { json: fields });
     } catch (error) {
       // An issue that others must be closed before.
-      if (failedWith(error, 412)) throw invalid('Issue', 'state', 'custom', error.message);
+      if (failedWith(error, 409, 412)) throw invalid('Issue', 'state', 'custom', error.message);
       throw error;
     }
   }

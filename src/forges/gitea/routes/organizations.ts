@@ -26,7 +26,8 @@ async function checkMember(request: RouteRequest, context: RouteContext) {
   try {
     await context.native.send('GET', `${orgPath(request)}/members/${user}`);
   } catch (error) {
-    if (!failedWith(error, 302, 303)) throw error;
+    // 502 is what a redirect becomes that nobody followed.
+    if (!failedWith(error, 302, 303, 502)) throw error;
     await context.native.send('GET', `${orgPath(request)}/public_members/${user}`);
   }
   return { status: 204 };

@@ -10,6 +10,7 @@ import {
   type RouteTable,
 } from '../../kit/route.js';
 import { nodeId } from '../../kit/shapes/node-id.js';
+import { findCommit } from './commit-objects.js';
 import { gitAccess } from './git-access.js';
 import { failedWith, isSha, objectOf, objectsOf, param, repoPath, segments, textInput, textOf } from './native.js';
 import { apiBase } from './objects.js';
@@ -82,19 +83,21 @@ async function create(request: RouteRequest, context: RouteContext) {
   if ((await matching(request, context, shortOf(ref))).some((entry) => entry.ref === ref))
     throw new RouteFailure(422, 'Reference already exists');
   const native = nativeKind(shortOf(ref));
-  const json =
-    native?.kind === 'branches'
-      ? { new_branch_name: native.name, old_ref_name: sha }
-      : { tag_name: native?.name, target: sha };
+  // A commit that was written through git and is not on the server yet cannot be named to its API.
+  const isThere = (await findCommit(request, context, sha)) !== undefined;
+  if (!isThere && context.git === undefined) throw noObject();
   try {
-    if (native) await context.native.send('POST', `${repoPath(request)}/${native.kind}`, { json });
-    else await push(request, context, ref, sha);
+    if (native === undefined || !isThere) await push(request, context, ref, sha);
+    else {
+      const json =
+        native.kind === 'branches'
+          ? { new_branch_name: native.name, old_ref_name: sha }
+          : { tag_name: native.name, target: sha };
+      await context.native.send('POST', `${repoPath(request)}/${native.kind}`, { json });
+    }
   } catch (error) {
     if (failedWith(error, 409)) throw new RouteFailure(422, 'Reference already exists');
-    if (!native || !failedWith(error, 404, 422)) throw error;
-    // A commit that was written through git and is not on the server yet.
-    if (context.git === undefined) throw noObject();
-    await push(request, context, ref, sha);
+    throw error;
   }
   return { status: 201, data: asRef(request, context, ref, sha) };
 }

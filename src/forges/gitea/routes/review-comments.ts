@@ -41,7 +41,7 @@ async function post(request: RouteRequest, context: RouteContext, place: object,
   const { data } = await context.native.send('POST', `${pullPath(request)}/reviews`, { json });
   const review = idOf(objectOf(data));
   const natives = objectsOf(await context.native.get(`${pullPath(request)}/reviews/${review}/comments`));
-  await rememberPlaces(request, context, number, natives);
+  await rememberPlaces(context, number, natives);
   // A server that joins it to the conversation of that line may tell the older comments, too.
   const native = natives.at(-1);
   if (native === undefined) throw new RouteFailure(422, 'The comment was not kept: the diff has no such line.');

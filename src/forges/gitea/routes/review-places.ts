@@ -34,7 +34,6 @@ export function placeOf(comment: JsonObject, files: readonly DiffFile[]): JsonOb
 
 /** Remembers for each comment of a list where it stands. */
 export async function rememberPlaces(
-  _request: RouteRequest,
   context: RouteContext,
   number: number,
   natives: readonly unknown[],
@@ -66,7 +65,7 @@ export async function commentsOfPull(
     if (countIn(one, 'comments_count') === 0) continue;
     const review = idOf(one);
     const natives = objectsOf(await context.native.get(`${pull}/reviews/${review}/comments`));
-    await rememberPlaces(request, context, number, natives);
+    await rememberPlaces(context, number, natives);
     found.push(...natives.map((native) => ({ native, number, review })));
   }
   return found.sort((a, b) => compareIds(idOf(a.native), idOf(b.native)));

@@ -126,7 +126,7 @@ export const reviews: RouteTable = {
     async (request, context) => {
       const number = numberParam(request, 'pull_number');
       const natives = listOf(await context.native.get(`${reviewPath(request)}/comments`));
-      await rememberPlaces(request, context, number, natives);
+      await rememberPlaces(context, number, natives);
       return pageIn(
         request,
         natives.map((native) => asReviewComment(request, context, native, number)),

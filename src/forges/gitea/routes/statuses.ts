@@ -1,9 +1,10 @@
 /** Commit statuses. */
+import { segment } from '../../kit/native-client.js';
 import { invalid, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
 import { combinedStatus, commitStatus } from '../../kit/shapes/status.js';
 import { statusInput } from '../convert/status.js';
-import { shaOf } from './commit-objects.js';
-import { failedWith, param, repoPath, segments, textInput, wishes } from './native.js';
+import { findCommit, shaOf } from './commit-objects.js';
+import { failedWith, param, repoPath, textInput, wishes } from './native.js';
 import { asRepository } from './objects.js';
 import { everything, pageIn, pageOf } from './pages.js';
 import { exact } from './row.js';
@@ -24,11 +25,13 @@ async function create(request: RouteRequest, context: RouteContext) {
     target_url: textInput(request, 'target_url'),
   });
   try {
-    const { data } = await context.native.send('POST', `${repoPath(request)}/statuses/${segments(sha)}`, { json });
+    const { data } = await context.native.send('POST', `${repoPath(request)}/statuses/${segment(sha)}`, { json });
     return { status: 201, data: asStatus(request, context, data, sha) };
   } catch (error) {
-    if (!failedWith(error, 404, 422)) throw error;
+    // The server takes a commit that is not there for its own fault.
+    if (!failedWith(error, 404, 422, 500)) throw error;
     await context.native.get(repoPath(request));
+    if ((await findCommit(request, context, sha)) !== undefined) throw error;
     throw invalid('Status', 'sha', 'custom', `No commit found for SHA: ${sha}`);
   }
 }

@@ -82,30 +82,21 @@ export function gitRoutes(world: World): FakeRoute[] {
       query: z.object(DETAIL),
       run: (request) => oneCommit(request),
     },
-    {
-      // A branch with a slash in its name.
-      method: 'GET',
-      path: `${base}/git/commits/*sha`,
-      source: 'repository: GET /repos/{owner}/{repo}/git/commits/{sha}',
-      query: z.object(DETAIL),
-      run: (request) => oneCommit(request),
-    },
-    {
-      method: 'GET',
-      path: `${base}/git/commits/:sha.:diffType`,
-      source: 'repository: GET /repos/{owner}/{repo}/git/commits/{sha}.{diffType}',
-      run: async (request) => {
-        const repository = repositoryFor(world, request);
-        // `v1.0` is a name like any other; only these endings are formats.
-        const { sha, diffType } = request.params;
-        if (diffType !== 'diff' && diffType !== 'patch')
-          return oneCommit({ ...request, params: { ...request.params, sha: `${sha}.${diffType}` } });
-        const id = await commitOf(repository, sha);
-        const parent = (await repository.git.readCommit(id))?.parents[0];
-        if (diffType === 'patch' && parent !== undefined) return { body: await repository.git.formatPatch(parent, id) };
-        return { body: (await repository.git.diff(parent ?? null, id)).text };
-      },
-    },
+    // Only these two endings are formats: a branch may be named `release/1.0`.
+    ...(['diff', 'patch'] as const).map(
+      (ending): FakeRoute => ({
+        method: 'GET',
+        path: `${base}/git/commits/:sha.${ending}`,
+        source: 'repository: GET /repos/{owner}/{repo}/git/commits/{sha}.{diffType}',
+        run: async (request) => {
+          const repository = repositoryFor(world, request);
+          const id = await commitOf(repository, request.params.sha);
+          const parent = (await repository.git.readCommit(id))?.parents[0];
+          if (ending === 'patch' && parent !== undefined) return { body: await repository.git.formatPatch(parent, id) };
+          return { body: (await repository.git.diff(parent ?? null, id)).text };
+        },
+      }),
+    ),
     {
       method: 'GET',
       path: `${base}/branches`,
@@ -131,7 +122,8 @@ export function gitRoutes(world: World): FakeRoute[] {
         const repository = repositoryFor(world, request, 'write');
         const body = request.body as { new_branch_name: string; old_branch_name?: string; old_ref_name?: string };
         const ref = `refs/heads/${body.new_branch_name}`;
-        const sha = await commitOf(repository, body.old_ref_name ?? body.old_branch_name ?? repository.defaultBranch);
+        const from = body.old_ref_name ?? body.old_branch_name ?? repository.defaultBranch;
+        const sha = (await repository.git.resolve(from)) ?? refuse(500, 'GetCommit');
         if ((await repository.git.resolve(ref)) !== undefined) refuse(409, 'The branch already exists.');
         await repository.git.setRef(ref, sha);
         await refMoved(world, repository, doer(request).login, ref, NO_COMMIT, sha);
@@ -231,7 +223,7 @@ export function gitRoutes(world: World): FakeRoute[] {
       source: 'repository: GET /repos/{owner}/{repo}/git/tags/{sha}',
       run: async (request) => {
         const repository = repositoryFor(world, request);
-        const tag = (await repository.git.readTag(request.params.sha ?? '')) ?? notFound();
+        const tag = (await repository.git.readTag(request.params.sha ?? '')) ?? refuse(400, 'object does not exist');
         const api = apiOf(repository);
         return ok({
           tag: tag.name,
@@ -252,13 +244,15 @@ export function gitRoutes(world: World): FakeRoute[] {
     },
     {
       method: 'GET',
-      path: `${base}/git/trees/*sha`,
+      path: `${base}/git/trees/:sha`,
       source: 'repository: GET /repos/{owner}/{repo}/git/trees/{sha}',
       query: z.object({ recursive: flag, page: parameter.integer.optional(), per_page: parameter.integer.optional() }),
       run: async (request) => {
         const repository = repositoryFor(world, request);
         const sha = request.params.sha ?? '';
-        const all = (await repository.git.readTree(sha, '', request.query.get('recursive') === 'true')) ?? notFound();
+        const all =
+          (await repository.git.readTree(sha, '', request.query.get('recursive') === 'true')) ??
+          refuse(400, 'object does not exist');
         const size = Math.min(1000, Number(request.query.get('per_page') || 1000));
         const page = Number(request.query.get('page') || 1);
         const shown = all.slice((page - 1) * size, page * size);
@@ -288,7 +282,7 @@ export function gitRoutes(world: World): FakeRoute[] {
       run: async (request) => {
         const repository = repositoryFor(world, request);
         const sha = request.params.sha ?? '';
-        const bytes = (await repository.git.readBlob(sha)) ?? notFound();
+        const bytes = (await repository.git.readBlob(sha)) ?? refuse(400, 'object does not exist');
         const url = `${apiOf(repository)}/git/blobs/${sha}`;
         return ok({ content: bytes.toString('base64'), encoding: 'base64', url, sha, size: bytes.length });
       },

@@ -176,7 +176,7 @@ export function statusRoutes(world: World): FakeRoute[] {
       body: CREATE,
       run: async (request) => {
         const repository = repositoryFor(world, request, 'write');
-        const sha = (await repository.git.resolve(request.params.sha ?? '')) ?? notFound();
+        const sha = (await repository.git.resolve(request.params.sha ?? '')) ?? refuse(500, 'CreateCommitStatus');
         const body = request.body as z.infer<typeof CREATE>;
         const status: Status = {
           id: state.nextId(),

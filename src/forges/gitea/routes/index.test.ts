@@ -1,0 +1,77 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from '@jest/globals';
+import { routes } from './index.js';
+import { joinTables } from './row.js';
+
+const folder = dirname(fileURLToPath(import.meta.url));
+const rows = Object.entries(routes);
+
+/** Every route that Octokit knows. */
+const ENDPOINTS = join(
+  process.cwd(),
+  'node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/generated/endpoints.js',
+);
+const known = new Set(
+  [...readFileSync(ENDPOINTS, 'utf8').matchAll(/"((?:GET|POST|PUT|PATCH|DELETE) \/[^"]+)"/g)].map((match) => match[1]),
+);
+
+describe('the route table of Gitea and Forgejo', () => {
+  it("is keyed by GitHub's own route strings", () => {
+    // Undocumented, and asked by Probot apps that know a repository by its number only.
+    const undocumented = ['GET /repositories/{repository_id}'];
+    expect(rows.map(([route]) => route).filter((route) => !known.has(route) && !undocumented.includes(route))).toEqual(
+      [],
+    );
+  });
+
+  it('has the routes that complete 45 of the 47 surveyed apps', () => {
+    expect(rows.length).toBeGreaterThanOrEqual(130);
+  });
+
+  it('has at most four rows of which something is missing, and says what', () => {
+    const partial = rows.filter(([, row]) => row.support === 'partial');
+    expect(partial.map(([route]) => route).sort()).toEqual([
+      'DELETE /repos/{owner}/{repo}/issues/{issue_number}/lock',
+      'DELETE /repos/{owner}/{repo}/pulls/comments/{comment_id}',
+      'PUT /repos/{owner}/{repo}/branches/{branch}/protection',
+      'PUT /repos/{owner}/{repo}/issues/{issue_number}/lock',
+    ]);
+    for (const [, row] of rows) if (row.support !== 'exact') expect(row.note).toMatch(/\S.+\.$/);
+  });
+
+  it('names for each row what it follows, and how safe it is to repeat', () => {
+    for (const [route, row] of rows) {
+      expect(row.source).toMatch(/^(?:(?:issue|repository|organization|user): |git )/);
+      expect([route, row.retry === 'read']).toEqual([route, route.startsWith('GET ')]);
+    }
+  });
+
+  it('knows no route twice', () => {
+    const row = rows[0]?.[1];
+    if (row === undefined) throw new Error('There is no row.');
+    expect(() => joinTables({ 'GET /x': row }, { 'GET /x': row })).toThrow('GET /x is defined twice.');
+  });
+
+  it('is proven file by file: every table is held to expectEveryRow in a test', () => {
+    const tests = readdirSync(folder)
+      .filter((name) => name.endsWith('.test.ts'))
+      .map((name) => readFileSync(join(folder, name), 'utf8'))
+      .join('\n');
+    const tables = readdirSync(folder)
+      .filter((name) => /^[a-z-]+\.ts$/.test(name))
+      .flatMap((name) => [
+        ...readFileSync(join(folder, name), 'utf8').matchAll(/^export const (\w+): RouteTable = \{/gm),
+      ])
+      .map((match) => match[1] ?? '');
+    expect(tables.length).toBeGreaterThan(25);
+    expect(
+      tables.filter(
+        (table) =>
+          !new RegExp(`(?:expectEveryRow\\(${table}\\b|for \\(const table of \\[[^\\]]*\\b${table}\\b)`).test(tests),
+      ),
+    ).toEqual([]);
+    expect(existsSync(ENDPOINTS)).toBe(true);
+  });
+});
