@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { forges } from '../../forges/registry.js';
 import { type DeliverySummary, findDelivery, listDeliveries, type Queryable, showDelivery } from '../../inbox/list.js';
 import { replayDelivery } from '../../inbox/replay.js';
 import { withDatabase } from '../session.js';
@@ -65,20 +66,25 @@ export function addDeliveriesCommand(program: Command): void {
     const command = deliveries
       .command(name)
       .description(description)
+      .addOption(new Option('--forge <forge>', 'only from this kind of forge').choices([...forges.keys()]))
       .option('--event <name>', 'only this event, such as pull_request')
       .option('--limit <n>', 'how many, newest first', limit, 50)
       .option('--json', 'as JSON')
-      .action(async (options: { status?: string; event?: string; limit: number; json?: boolean }) => {
+      .action(async (options: { status?: string; forge?: string; event?: string; limit: number; json?: boolean }) => {
         const status = fixedStatus ?? options.status;
-        const { event } = options;
+        const { event, forge } = options;
         const rows = await withDatabase(({ store }) =>
-          listDeliveries(store.pool, { status, event, limit: options.limit }),
+          listDeliveries(store.pool, { status, forge, event, limit: options.limit }),
         );
-        const all = status === undefined && event === undefined;
-        printRows(rows.map(listed), ['id', 'receivedAt', 'event', 'action', 'status', 'reason', 'deliveryKey'], {
-          json: options.json,
-          empty: all ? 'No deliveries yet. Point a webhook at this server.' : 'No delivery matches.',
-        });
+        const all = status === undefined && event === undefined && forge === undefined;
+        printRows(
+          rows.map(listed),
+          ['id', 'receivedAt', 'forge', 'event', 'action', 'status', 'reason', 'deliveryKey'],
+          {
+            json: options.json,
+            empty: all ? 'No deliveries yet. Point a webhook at this server.' : 'No delivery matches.',
+          },
+        );
       });
     if (fixedStatus === undefined)
       command.addOption(new Option('--status <status>', 'only those with this status').choices(statuses));
