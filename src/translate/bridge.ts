@@ -3,8 +3,7 @@
  * gives it an Octokit that speaks for the right installation. Each app has a Probot of its own, so that one that fails
  * touches no other.
  */
-import { type ConnectionDirectory, createConnectionDirectory, type OpenConnection } from '../accounts/connections.js';
-import { createVault } from '../accounts/vault.js';
+import type { ConnectionDirectory, OpenConnection } from '../accounts/connections.js';
 import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import type { GitObjects } from '../forges/kit/git-objects.js';
 import type { NativeClient } from '../forges/kit/native-client.js';
@@ -16,16 +15,15 @@ import { parseId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import type { Store } from '../store/database.js';
-import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
+import { createAppInstallations } from './app-installations.js';
+import { type BridgeState, databaseState } from './bridge-state.js';
 import { createConnections, type DefaultApp } from './connections.js';
 import { type Credential, connectionCredential } from './credential.js';
 import { isPermanent, unwrap } from './failures.js';
 import { createForgeFetch, type Fetch } from './forge-fetch.js';
 import { createForgeOctokit, type ForgeOctokit } from './forge-octokit.js';
 import { type GitAccess, gitAccessOf } from './git-access.js';
-import { createInstallationLookup } from './installation-lookup.js';
 import { type App, type LoadedApp, loadApp } from './loaded-app.js';
-import { createLoopTraces } from './loop-traces.js';
 import { createNativeClient } from './native-client.js';
 import { createRequestLimits } from './request-limits.js';
 import { createTranslation, type DeliveredEvent } from './translation.js';
@@ -35,7 +33,7 @@ export type { GitAccess } from './git-access.js';
 export type { App } from './loaded-app.js';
 export type { DeliveredEvent } from './translation.js';
 
-export interface BridgeOptions {
+interface BridgeParts {
   /** Absent in setup mode: apps load, and no request is made. */
   github?: DefaultApp;
   apps: readonly App[];
@@ -47,16 +45,19 @@ export interface BridgeOptions {
   gitFor?(credential: Credential): GitObjects | undefined;
   /** Web address of our page about a check run. */
   checkRunUrl?(organizationId: string, recordId: number): string | undefined;
-  /** Opened as the worker. */
-  store: Store;
   log: Logger;
   metrics: Metrics;
+  /** Wraps what apps send their requests with, in GitHub's language; for rehearsals, which note them and hold writes back. */
+  around?(send: Fetch, credential: Credential): Fetch;
   /** What sends requests in the end; global fetch unless a test says otherwise. */
   fetch?: Fetch;
   clock?: Clock;
   /** Longest time one request to a forge may take. */
   requestTimeoutMs?: number;
 }
+
+/** What it remembers is in the database, opened as the worker; or wherever the caller says. */
+export type BridgeOptions = BridgeParts & ({ store: Store } | { state: BridgeState });
 
 export interface Bridge {
   /** Connections by token, with what this process knows of them; undefined without a master key. */
@@ -81,16 +82,10 @@ export interface Bridge {
 /** @throws ForgewayError FORGEWAY_APP_UNUSABLE naming the app that did not load */
 export async function createBridge(o: BridgeOptions): Promise<Bridge> {
   const clock = o.clock ?? systemClock;
-  const { log, metrics, store } = o;
+  const { log, metrics } = o;
   const forges = o.forges ?? everyForge;
-  const directory =
-    o.masterKey &&
-    createConnectionDirectory({
-      store,
-      vault: createVault(new Map([[FIRST_KEY_VERSION, o.masterKey]])),
-      forges,
-      clock,
-    });
+  const state = 'state' in o ? o.state : databaseState({ store: o.store, masterKey: o.masterKey, forges, clock });
+  const { directory, lookup, loops } = state;
   const outFor = createForgeFetch({
     send: o.fetch ?? ((url, init) => fetch(url, init)),
     limits: createRequestLimits(clock),
@@ -99,22 +94,24 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
     clock,
     timeoutMs: o.requestTimeoutMs,
   });
-  const lookup = createInstallationLookup(store);
-  const loops = createLoopTraces(store);
   const virtual = createVirtualForges({
-    store,
+    state,
     log,
     metrics,
     clock,
     fetchFor: outFor,
     gitFor: o.gitFor,
     checkRunUrl: o.checkRunUrl,
-    loops,
   });
   const { fetchFor } = virtual;
   const connections = createConnections({ github: o.github, lookup, directory, clock, fetchFor });
   const { translate } = createTranslation({ forges, connections, virtual, loops });
-  const { Octokit, instance } = createForgeOctokit({ ...connections, fetchFor, log });
+  const asApp = createAppInstallations({ ...connections, hasApp: o.github !== undefined, lookup, fetchFor, log });
+  const appsFetch = (credential: Credential): Fetch => {
+    const send = credential === connections.app ? asApp : fetchFor(credential);
+    return o.around?.(send, credential) ?? send;
+  };
+  const { Octokit, instance } = createForgeOctokit({ ...connections, fetchFor: appsFetch, log });
 
   const apps = new Map<string, LoadedApp>();
   for (const app of o.apps) apps.set(app.name, await loadApp(app, Octokit, log));
@@ -167,7 +164,10 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
         throw new ForgewayError('FORGEWAY_KEY_MISSING', 'Connections cannot be opened here.');
       const connection = await directory.open(organizationId, connectionId);
       const credential = connectionCredential(connection, () => directory.forget(connectionId));
-      return { connection, native: createNativeClient(outFor(credential), credential.endpoint.apiUrl) };
+      return {
+        connection,
+        native: createNativeClient(outFor(credential), credential.endpoint.apiUrl, connection.forge.failureMessage),
+      };
     },
 
     async gitAccess(organizationId, repositoryId) {

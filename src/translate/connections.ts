@@ -124,8 +124,8 @@ export function createConnections(o: {
 
     async ofDelivery(payload) {
       const scope = currentDelivery();
-      if (scope === undefined) return nobody('The event did not come through the inbox.');
-      if (scope.eventName === 'installation' && REVOKED.has(payload.action))
+      // Without a scope the app made the event itself, as schedulers do; it may speak for that installation anyhow.
+      if (scope?.eventName === 'installation' && REVOKED.has(payload.action))
         return nobody('The App was removed or suspended; it has no access to the account any more.');
       const id = idAt(payload, 'installation');
       return id === undefined ? nobody('The event belongs to no installation of the App.') : ofInstallation(id);

@@ -59,10 +59,11 @@ export function connectionCredential(connection: OpenConnection, forget: () => v
   return {
     name: `${connection.host} connection ${connection.id}`,
     endpoint,
-    baseUrl: `${endpoint.webUrl}${VIRTUAL_API_PATH}`,
+    // GitHub speaks its own language already.
+    baseUrl: connection.forge.routes === undefined ? endpoint.apiUrl : `${endpoint.webUrl}${VIRTUAL_API_PATH}`,
     installation: undefined,
     connection,
-    authorization: async () => `Bearer ${connection.token}`,
+    authorization: async () => connection.forge.authorization?.(connection.token) ?? `Bearer ${connection.token}`,
     // A new token is read from the connection by the next caller; this one has none.
     async refused() {
       forget();

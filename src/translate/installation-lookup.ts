@@ -35,6 +35,8 @@ export interface InstallationLookup {
   appOf(scope: DeliveryScope): Promise<string | undefined>;
   /** By the number handlers see. Undefined for a number that we have not heard of and did not make up. */
   byVirtualId(id: bigint): Promise<KnownInstallation | undefined>;
+  /** Numbers of the installations that are connections by token, of every organization, the oldest first. */
+  connected(): Promise<readonly bigint[]>;
   /** @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN */
   ofRepository(organizationId: string, repositoryId: string): Promise<KnownRepository>;
   /** The same by the forge's own id, for hooks that are not an App's. Undefined when nothing covers it. */
@@ -138,6 +140,13 @@ export function createInstallationLookup(store: Store): InstallationLookup {
       if (found.rows[0] !== undefined) return known(found.rows[0]);
       if (!isVirtualInstallationId(id)) return undefined;
       throw new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', `There is no installation ${id}.`);
+    },
+
+    async connected() {
+      const { rows } = await store.pool.query<{ virtual_id: bigint }>(
+        `SELECT virtual_id FROM installation WHERE connection_id IS NOT NULL AND status = 'active' ORDER BY created_at, id`,
+      );
+      return rows.map((row) => row.virtual_id);
     },
 
     async ofRepository(organizationId, repositoryId) {

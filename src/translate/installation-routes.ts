@@ -14,12 +14,12 @@ import {
 import type { ShapeBase } from '../forges/kit/shapes/base.js';
 import { nodeId } from '../forges/kit/shapes/node-id.js';
 import { formatId } from '../lib/ids.js';
-import type { Store } from '../store/database.js';
+import type { ConnectionRepositories } from './connection-repositories.js';
 
 export interface InstallationContext {
   connection: OpenConnection;
   base: ShapeBase;
-  store: Store;
+  repositories: ConnectionRepositories;
 }
 
 type InstallationRoute = Route<InstallationContext>;
@@ -82,44 +82,25 @@ function installation(context: InstallationContext) {
   };
 }
 
-interface RepositoryRow {
-  remote_id: bigint;
-  remote_owner: string;
-  remote_name: string;
-  remote_url: string;
-  private: boolean;
-  archived: boolean;
-  default_branch: string;
-}
-
 /** Repositories that are served through this connection. */
 async function repositories(context: InstallationContext, request: RouteRequest) {
-  const { connection, store, base } = context;
-  return store.tenant(connection.organizationId, async (tx) => {
-    const { rows } = await tx.query<RepositoryRow & { total: bigint }>(
-      `SELECT r.remote_id, r.remote_owner, r.remote_name, r.remote_url, r.private, r.archived, r.default_branch,
-         count(*) OVER () AS total
-       FROM repository r JOIN installation i ON i.id = r.installation_id
-       WHERE i.connection_id = $1 AND r.status = 'active' ORDER BY r.created_at, r.id LIMIT $2 OFFSET $3`,
-      [connection.id, request.perPage, (request.page - 1) * request.perPage],
-    );
-    const total = Number(rows[0]?.total ?? 0);
-    const list = rows.map((row) => ({
-      id: formatId(row.remote_id),
-      node_id: nodeId('Repository', formatId(row.remote_id)),
-      name: row.remote_name,
-      full_name: `${row.remote_owner}/${row.remote_name}`,
-      private: row.private,
-      archived: row.archived,
-      disabled: false,
-      fork: false,
-      default_branch: row.default_branch,
-      html_url: row.remote_url,
-      url: `${base.api}/repos/${row.remote_owner}/${row.remote_name}`,
-      owner: { login: row.remote_owner, html_url: `${base.web}/${row.remote_owner}`, type: 'Organization' },
-    }));
-    return { total, list, next: request.page * request.perPage < total };
-  });
+  const { connection, base } = context;
+  const { total, repositories: served } = await context.repositories.list(connection, request);
+  const list = served.map((one) => ({
+    id: formatId(one.remoteId),
+    node_id: nodeId('Repository', formatId(one.remoteId)),
+    name: one.name,
+    full_name: `${one.owner}/${one.name}`,
+    private: one.private,
+    archived: one.archived,
+    disabled: false,
+    fork: false,
+    default_branch: one.defaultBranch,
+    html_url: one.url,
+    url: `${base.api}/repos/${one.owner}/${one.name}`,
+    owner: { login: one.owner, html_url: `${base.web}/${one.owner}`, type: 'Organization' },
+  }));
+  return { total, list, next: request.page * request.perPage < total };
 }
 
 const reading = (run: InstallationRoute['run']): InstallationRoute => ({
@@ -149,14 +130,7 @@ export const installationRoutes: RouteTable<InstallationContext> = {
   'GET /app/installations/{installation_id}': reading(ownInstallation),
   'GET /repos/{owner}/{repo}/installation': reading(async (request, context) => {
     const { owner = '', repo = '' } = request.params;
-    const found = await context.store.tenant(context.connection.organizationId, (tx) =>
-      tx.query(
-        `SELECT FROM repository r JOIN installation i ON i.id = r.installation_id
-         WHERE i.connection_id = $1 AND lower(r.remote_owner) = lower($2) AND lower(r.remote_name) = lower($3)`,
-        [context.connection.id, owner, repo],
-      ),
-    );
-    if (found.rowCount === 0) throw notFound();
+    if (!(await context.repositories.has(context.connection, owner, repo))) throw notFound();
     return { data: installation(context) };
   }),
   'GET /orgs/{org}/installation': reading(ownInstallation),

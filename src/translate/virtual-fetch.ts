@@ -27,17 +27,16 @@ import { type Clock, systemClock } from '../lib/clock.js';
 import { currentDelivery } from '../lib/delivery-scope.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
-import type { Store } from '../store/database.js';
+import type { BridgeState } from './bridge-state.js';
 import type { Credential } from './credential.js';
 import type { Fetch } from './forge-fetch.js';
 import { type InstallationContext, installationRoutes, notSupported } from './installation-routes.js';
-import { type LoopTraces, tracesOfWrite } from './loop-traces.js';
+import { tracesOfWrite } from './loop-traces.js';
 import { createNativeClient } from './native-client.js';
-import { createRecords } from './records.js';
 import { routeShape } from './route-shape.js';
 
 export interface VirtualFetchOptions {
-  store: Store;
+  state: Pick<BridgeState, 'loops' | 'recordsOf' | 'repositories'>;
   log: Logger;
   metrics: Metrics;
   clock?: Clock;
@@ -47,7 +46,6 @@ export interface VirtualFetchOptions {
   gitFor?(credential: Credential): GitObjects | undefined;
   /** Web address of our page about a check run; undefined without PUBLIC_URL. */
   checkRunUrl?(organizationId: string, recordId: number): string | undefined;
-  loops: LoopTraces;
 }
 
 /** What one connection's requests run on. */
@@ -94,9 +92,9 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     const { organizationId, forge, host, account } = connection;
     const git = o.gitFor?.(credential);
     const context: RouteContext = {
-      native: createNativeClient(o.fetchFor(credential), endpoint.apiUrl),
+      native: createNativeClient(o.fetchFor(credential), endpoint.apiUrl, forge.failureMessage),
       base,
-      records: createRecords(o.store, { organizationId, forge: forge.id, host }),
+      records: o.state.recordsOf(connection),
       ...(git && { git }),
       account,
       checkRunUrl: (id) => o.checkRunUrl?.(organizationId, id),
@@ -107,7 +105,7 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     const virtual: VirtualForge = {
       descriptor: forge,
       table,
-      installation: { connection, base, store: o.store },
+      installation: { connection, base, repositories: o.state.repositories },
       context,
     };
     return virtual;
@@ -150,7 +148,7 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     if (!found.writes) return;
     const { connection } = forge.installation;
     const sent = bodyOf(request.body);
-    await o.loops.note(
+    await o.state.loops.note(
       { organizationId: connection.organizationId, forge: forge.descriptor.id, host: connection.host },
       tracesOfWrite(found.key, found.params, sent, answer),
       { app: delivery?.app ?? 'forgeway', depth: (delivery?.loopDepth ?? 0) + 1 },

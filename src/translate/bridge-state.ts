@@ -1,0 +1,39 @@
+/** What the bridge remembers and looks up: in our tables, or for a rehearsal in memory. */
+import { type ConnectionDirectory, createConnectionDirectory, type OpenConnection } from '../accounts/connections.js';
+import { createVault } from '../accounts/vault.js';
+import type { ForgeDescriptor } from '../forges/forge.js';
+import type { Records } from '../forges/kit/records.js';
+import type { Clock } from '../lib/clock.js';
+import type { Store } from '../store/database.js';
+import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
+import { type ConnectionRepositories, repositoriesOf } from './connection-repositories.js';
+import { createInstallationLookup, type InstallationLookup } from './installation-lookup.js';
+import { createLoopTraces, type LoopTraces } from './loop-traces.js';
+import { createRecords } from './records.js';
+
+export interface BridgeState {
+  lookup: InstallationLookup;
+  loops: LoopTraces;
+  /** Connections by token; undefined where the key that opens them is not given. */
+  directory: ConnectionDirectory | undefined;
+  repositories: ConnectionRepositories;
+  recordsOf(connection: OpenConnection): Records;
+}
+
+export function databaseState(o: {
+  /** Opened as the worker. */
+  store: Store;
+  masterKey: Buffer | undefined;
+  forges: ReadonlyMap<string, ForgeDescriptor>;
+  clock: Clock;
+}): BridgeState {
+  const { store, masterKey, forges, clock } = o;
+  const vault = masterKey && createVault(new Map([[FIRST_KEY_VERSION, masterKey]]));
+  return {
+    lookup: createInstallationLookup(store),
+    loops: createLoopTraces(store),
+    directory: vault && createConnectionDirectory({ store, vault, forges, clock }),
+    repositories: repositoriesOf(store),
+    recordsOf: ({ organizationId, forge, host }) => createRecords(store, { organizationId, forge: forge.id, host }),
+  };
+}

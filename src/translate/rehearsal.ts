@@ -1,0 +1,219 @@
+/**
+ * Apps without server, inbox and database: one instance of a forge, one token, deliveries handed in one by one. What the
+ * inbox would do to a delivery is done at once and in memory. For trying an app on one payload, for the conformance kit of
+ * authors, and for embedding in tests.
+ */
+import { randomUUID } from 'node:crypto';
+import { virtualInstallationId } from '../accounts/virtual-installation.js';
+import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
+import { type Clock, systemClock } from '../lib/clock.js';
+import { messageOf } from '../lib/errors.js';
+import { parseId } from '../lib/ids.js';
+import type { Logger } from '../lib/logger.js';
+import { createMetrics } from '../lib/metrics.js';
+import { type Bridge, type BridgeOptions, createBridge } from './bridge.js';
+import type { ServedRepository } from './connection-repositories.js';
+import type { Fetch } from './forge-fetch.js';
+import type { App } from './loaded-app.js';
+import { memoryState } from './memory-state.js';
+import type { DeliveredEvent } from './translation.js';
+
+export interface RehearsalOptions {
+  apps: readonly App[];
+  forge: ForgeDescriptor;
+  /** Base URL of the instance as people see it. */
+  url: string;
+  token: string;
+  /** Whom the token speaks for; what it writes is known as the app's own. */
+  account: { id: bigint; login: string };
+  log: Logger;
+  clock?: Clock;
+  /** What sends requests to the forge; global fetch unless said otherwise. */
+  send?: Fetch;
+  around?: BridgeOptions['around'];
+  gitFor?: BridgeOptions['gitFor'];
+}
+
+export interface Run {
+  app: string;
+  /** GitHub's name, with its action where it has one. */
+  event: string;
+  outcome: 'done' | 'ignored' | 'failed';
+  /** Why it was ignored, or what the app threw, in one line. */
+  reason?: string;
+  error?: unknown;
+}
+
+export type Rehearsed = { ignored: string } | { runs: readonly Run[] };
+
+/** A delivery as the forge sent it; its signature is nobody's business here. */
+export interface RehearsalDelivery {
+  /** The native name, as the descriptor's `eventType` reads it from the headers. */
+  eventType: string;
+  contentType: string;
+  body: Buffer;
+}
+
+export interface Rehearsal {
+  bridge: Bridge;
+  /** The number under which apps see the instance. */
+  installationId: number;
+  /** Makes a repository one of the installation's; those of deliveries are by themselves. */
+  serve(repository: ServedRepository): void;
+  /** @throws nothing of the apps: what they throw is in the answer */
+  deliver(delivery: RehearsalDelivery): Promise<Rehearsed>;
+  /** An event that is in GitHub's shape already. */
+  deliverEvent(name: string, payload: JsonObject): Promise<Rehearsed>;
+}
+
+const ORGANIZATION = 'rehearsal';
+
+function servedBy(payload: JsonObject): ServedRepository | undefined {
+  const { repository } = payload;
+  if (typeof repository !== 'object' || repository === null) return undefined;
+  const {
+    id,
+    name,
+    owner,
+    html_url: url,
+    private: isPrivate,
+    archived,
+    default_branch: branch,
+  } = repository as JsonObject;
+  const { login } = (owner ?? {}) as JsonObject;
+  if ((typeof id !== 'number' && typeof id !== 'string') || typeof name !== 'string' || typeof login !== 'string')
+    return undefined;
+  return {
+    remoteId: parseId(id),
+    owner: login,
+    name,
+    url: String(url ?? ''),
+    private: isPrivate === true,
+    archived: archived === true,
+    defaultBranch: typeof branch === 'string' ? branch : 'main',
+  };
+}
+
+/** @throws ForgewayError FORGEWAY_APP_UNUSABLE naming the app that did not load */
+export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
+  const clock = o.clock ?? systemClock;
+  const endpoint = o.forge.endpoint(o.url);
+  const serve = (repository: ServedRepository | undefined) => {
+    if (repository !== undefined) state.add(repository);
+  };
+  const forge: ForgeDescriptor = {
+    ...o.forge,
+    async payload(...of) {
+      const payload = await o.forge.payload(...of);
+      serve(servedBy(payload));
+      return payload;
+    },
+  };
+  const place = { forge: forge.id, host: endpoint.host };
+  const virtualId = virtualInstallationId({ ...place, appId: ORGANIZATION, installationId: o.account.id });
+  const connection = {
+    id: ORGANIZATION,
+    organizationId: ORGANIZATION,
+    forge,
+    host: endpoint.host,
+    baseUrl: o.url,
+    account: o.account,
+    token: o.token,
+    virtualId,
+  };
+  const state = memoryState(connection, clock);
+  const bridge = await createBridge({
+    apps: o.apps,
+    forges: new Map([[forge.id, forge]]),
+    state,
+    log: o.log,
+    metrics: createMetrics(),
+    clock,
+    fetch: o.send,
+    around: o.around,
+    gitFor: o.gitFor,
+  });
+  const snapshots = new Map<string, JsonObject>();
+  const count = { deliveries: 0n };
+
+  /** Every app that listens, one after another as rows of one delivery are. */
+  const runAll = async (event: Omit<DeliveredEvent, 'app'>): Promise<Run[]> => {
+    const action = event.action ?? undefined;
+    const name = action === undefined ? event.eventName : `${event.eventName}.${action}`;
+    const runs: Run[] = [];
+    for (const app of bridge.subscribers(event.eventName, action)) {
+      try {
+        const result = await bridge.run({ ...event, app }, new AbortController().signal);
+        const reason = result.kind === 'ignored' ? { reason: result.reason } : {};
+        runs.push({ app, event: name, outcome: result.kind, ...reason });
+      } catch (error) {
+        runs.push({ app, event: name, outcome: 'failed', reason: messageOf(error), error });
+      }
+    }
+    return runs;
+  };
+  const basics = () => {
+    count.deliveries += 1n;
+    return {
+      ...place,
+      deliveryId: count.deliveries,
+      deliveryKey: randomUUID(),
+      hookId: ORGANIZATION,
+      organizationId: ORGANIZATION,
+      receivedAt: clock.now(),
+    };
+  };
+
+  return {
+    bridge,
+    installationId: Number(virtualId),
+    serve,
+
+    async deliver({ eventType, contentType, body }) {
+      const parsed = forge.parse(contentType, body);
+      if ('invalid' in parsed) return { ignored: parsed.invalid };
+      const snapshot = forge.snapshot?.(eventType, parsed.payload);
+      const key = snapshot && `${snapshot.repositoryId} ${snapshot.kind} ${snapshot.number}`;
+      const previous = key === undefined ? undefined : snapshots.get(key);
+      const found = forge.classify(eventType, parsed.payload, { previous });
+      if (snapshot !== undefined && key !== undefined) snapshots.set(key, snapshot.state);
+      if (found.kind === 'ignored') return { ignored: found.reason };
+      const delivery = basics();
+      const runs: Run[] = [];
+      for (const [eventIndex, event] of found.events.entries())
+        runs.push(
+          ...(await runAll({
+            ...delivery,
+            eventType,
+            source: 'webhook',
+            eventIndex,
+            eventName: event.name,
+            action: event.action ?? null,
+            change: event.change ?? null,
+            contentType,
+            body,
+          })),
+        );
+      return { runs };
+    },
+
+    async deliverEvent(name, payload) {
+      serve(servedBy(payload));
+      const { action } = payload;
+      return {
+        runs: await runAll({
+          ...basics(),
+          eventType: name,
+          // In GitHub's shape already, as those that we make ourselves.
+          source: 'forgeway',
+          eventIndex: 0,
+          eventName: name,
+          action: typeof action === 'string' ? action : null,
+          change: null,
+          contentType: 'application/json',
+          body: Buffer.from(JSON.stringify(payload)),
+        }),
+      };
+    },
+  };
+}

@@ -1,0 +1,110 @@
+/** An app that asks as itself: schedulers, which work through every installation by the clock. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Context, Probot } from 'probot';
+import { forges } from '../../src/forges/registry.js';
+import { ForgewayError } from '../../src/lib/errors.js';
+import { createLogger } from '../../src/lib/logger.js';
+import { createAppInstallations } from '../../src/translate/app-installations.js';
+import { noCredential } from '../../src/translate/credential.js';
+import { type FakeInstance, faked, place, startInstance } from './fake-instance.js';
+
+describe.each(faked.map((forge) => [forge.label, forge] as const))(
+  'on %s, without an App on GitHub',
+  (_label, forge) => {
+    const probots: Probot[] = [];
+    let instance: FakeInstance;
+    const load = (app: Probot) => {
+      probots.push(app);
+      app.on('schedule.repository' as 'issues', async (context: Context<'issues'>) => {
+        await context.octokit.rest.issues.create(context.repo({ title: 'Made by the clock' }));
+      });
+    };
+    beforeAll(async () => {
+      instance = await startInstance(forge, [{ name: 'scheduler', load }]);
+    });
+    afterAll(() => instance.close());
+
+    it('lists the connection as an installation, and its repositories', async () => {
+      const app = probots[0] as Probot;
+      const octokit = await app.auth();
+      const installations = await octokit.paginate(octokit.rest.apps.listInstallations, { per_page: 100 });
+      expect(installations).toMatchObject([
+        { id: instance.rehearsal.installationId, account: { login: instance.fake.bot.login } },
+      ]);
+      const one = await octokit.rest.apps.getInstallation({ installation_id: instance.rehearsal.installationId });
+      expect(one.data.id).toBe(instance.rehearsal.installationId);
+      expect((await octokit.rest.apps.getAuthenticated()).data).toMatchObject({ slug: 'forgeway' });
+      const found = await octokit.rest.apps.getRepoInstallation({ owner: place.owner, repo: place.name });
+      expect(found.data.id).toBe(instance.rehearsal.installationId);
+      const inside = await app.auth(instance.rehearsal.installationId);
+      const served = await inside.paginate(inside.rest.apps.listReposAccessibleToInstallation);
+      expect(served).toMatchObject([{ full_name: 'acme/web', owner: { login: 'acme' } }]);
+    });
+
+    it('may make events itself, and speak for the installation in them', async () => {
+      const app = probots[0] as Probot;
+      const payload = {
+        action: 'repository',
+        installation: { id: instance.rehearsal.installationId },
+        repository: { name: place.name, owner: { login: place.owner } },
+      };
+      await app.receive({ id: 'by the clock', name: 'schedule', payload } as never);
+      const { issues } = await instance.fake.state(place);
+      expect(issues).toMatchObject([{ title: 'Made by the clock', author: instance.fake.bot.login }]);
+    });
+  },
+);
+
+describe('beside an App on GitHub', () => {
+  const log = createLogger({ level: 'silent', format: 'json' });
+  const endpoint = [...forges.values()][0]?.endpoint('https://github.com');
+  if (endpoint === undefined) throw new Error('no forge');
+  const app = noCredential(endpoint, 'never asked');
+  const connection = { ...app, baseUrl: 'https://forge.test/api/v3', connection: {} as never };
+  const asked: string[] = [];
+  const open = (answer: (url: URL) => Response, ids: readonly bigint[] = [900n, 901n]) =>
+    createAppInstallations({
+      app,
+      hasApp: true,
+      lookup: { connected: async () => ids },
+      async ofInstallation(id) {
+        if (id === 901n) throw new ForgewayError('FORGEWAY_CONNECTION_UNUSABLE', 'It was removed.');
+        return connection;
+      },
+      fetchFor: (credential) => async (input) => {
+        asked.push(input);
+        if (credential === connection) return Response.json(input.endsWith('s') ? [{ id: 900 }] : { id: 900 });
+        return answer(new URL(input));
+      },
+      log,
+    });
+  const list = (page: number) => `${app.baseUrl}/app/installations?page=${page}`;
+
+  it('adds ours after the last of theirs, and leaves out what cannot be used', async () => {
+    const send = open((url) =>
+      url.searchParams.get('page') === '1'
+        ? Response.json([{ id: 1 }], { headers: { link: `<${list(2)}>; rel="next"` } })
+        : Response.json([{ id: 2 }]),
+    );
+    expect(await (await send(list(1))).json()).toEqual([{ id: 1 }]);
+    const last = await send(list(2));
+    expect(last.url).toBe(list(2));
+    expect(await last.json()).toEqual([{ id: 2 }, { id: 900 }]);
+  });
+
+  it('asks GitHub for its own installations, and passes its failures on', async () => {
+    const send = open(() => Response.json({ message: 'Bad credentials' }, { status: 401 }));
+    expect((await send(list(1))).status).toBe(401);
+    asked.splice(0);
+    await send(`${app.baseUrl}/app/installations/5`);
+    await send(`${app.baseUrl}/app/installations/900`);
+    expect(asked).toEqual([`${app.baseUrl}/app/installations/5`, 'https://forge.test/api/v3/app/installations/900']);
+  });
+
+  it('never guesses whose repository it is', async () => {
+    const missing = () => Response.json({ message: 'Not Found' }, { status: 404 });
+    const path = `${app.baseUrl}/repos/acme/web/installation`;
+    expect(await (await open(missing)(path)).json()).toEqual({ id: 900 });
+    expect((await open(missing, [900n, 902n])(path)).status).toBe(404);
+  });
+});
