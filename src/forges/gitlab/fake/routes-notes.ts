@@ -57,9 +57,10 @@ function mayChange(world: World, { project }: At, note: Note, request: FakeReque
 const noteIn = (thread: Thread, request: FakeRequest): Note =>
   thread.notes.find(({ id }) => id === Number(request.params.note)) ?? refuse(404, '404 Note Not Found');
 
-const discussionsOf = (thread: Thread): Note[][] => [
-  ...Map.groupBy(thread.notes, (note) => note.discussionId).values(),
-];
+function discussionsOf(thread: Thread): Note[][] {
+  const ids = [...new Set(thread.notes.map((note) => note.discussionId))];
+  return ids.map((id) => thread.notes.filter((note) => note.discussionId === id));
+}
 
 const freshDiscussion = (world: World): string => createHash('sha1').update(String(world.nextId())).digest('hex');
 

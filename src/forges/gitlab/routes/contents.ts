@@ -208,6 +208,8 @@ const put: Route = {
     const before = await findFile(context, place, path, branch);
     if (before !== undefined && !body.sha)
       throw invalid('Content', 'sha', 'custom', `Invalid request.\n\n"sha" wasn't supplied.`);
+    // A file that is not there may be in a project that is not there.
+    if (body.sha && before === undefined) await projectAt(context, place.api);
     if (body.sha && before?.blob_id !== body.sha) throw mismatch(path, body.sha);
     const action = {
       action: before ? 'update' : 'create',

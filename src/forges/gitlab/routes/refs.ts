@@ -7,7 +7,7 @@ import { read } from '../convert/read.js';
 import { nativeBranch } from './branches.js';
 import { findCommit } from './commit-at.js';
 import { gitOf, repositoryAt } from './git-place.js';
-import { accept, everything, type Place, param, placeOf, slice } from './place.js';
+import { accept, everything, type Place, param, placeOf, projectAt, slice } from './place.js';
 
 /** An annotated tag's `target` is the tag object, as in GitHub's refs. */
 const nativeTag = z.looseObject({ name: z.string(), target: z.string(), commit: z.looseObject({ id: z.string() }) });
@@ -91,7 +91,11 @@ const matching: Route = {
 };
 
 const exists = () => new RouteFailure(422, 'Reference already exists');
-const missing = () => new RouteFailure(422, 'Reference does not exist');
+/** 422 as GitHub, unless the whole project is not there. */
+async function missing(context: RouteContext, place: Place): Promise<never> {
+  await projectAt(context, place.api);
+  throw new RouteFailure(422, 'Reference does not exist');
+}
 
 const create: Route = {
   support: 'exact',
@@ -133,7 +137,7 @@ const update: Route = {
     );
     const named = namedBy(param(request, 'ref'));
     const before = named && (await findRef(context, place, named));
-    if (before === undefined) throw missing();
+    if (before === undefined) return missing(context, place);
     if (before.sha !== sha) {
       const { repository } = await repositoryAt(context, place);
       const moved = await gitOf(context).pushRef(repository, before.name, sha, { force, expected: before.sha });
@@ -153,7 +157,7 @@ const remove: Route = {
   async run(request, context) {
     const place = placeOf(request);
     const named = namedBy(param(request, 'ref'));
-    if (named === undefined || (await findRef(context, place, named)) === undefined) throw missing();
+    if (named === undefined || (await findRef(context, place, named)) === undefined) return missing(context, place);
     await context.native.send('DELETE', pathOf(place, named));
     return { status: 204 };
   },

@@ -81,19 +81,18 @@ function found(kind: Source['kind'], data: unknown, order: ThreadFilter['order']
   });
 }
 
-/** The first `need` of one list, and how many there are in all. */
+/** The first `need` of one list, and how many there are in all: at least one more where GitLab does not count. */
 async function firstOf(context: RouteContext, source: Source, need: number, order: ThreadFilter['order']) {
   const items: Found[] = [];
-  let total = 0;
-  for (let page = 1; items.length < need; page += 1) {
-    const answer = await context.native.send('GET', source.path, {
-      query: { ...source.query, page, per_page: PER_PAGE },
-    });
+  for (let page = 1; ; page += 1) {
+    const query = { ...source.query, page, per_page: PER_PAGE };
+    const answer = await context.native.send('GET', source.path, { query });
     items.push(...found(source.kind, answer.data, order));
-    total = Number(answer.headers.get('x-total') ?? items.length);
-    if (!pagesOf(answer).next) break;
+    const more = pagesOf(answer).next;
+    if (more && items.length < need) continue;
+    const told = Number(answer.headers.get('x-total') ?? 0);
+    return { items, total: Math.max(told, items.length + (more ? 1 : 0)) };
   }
-  return { items, total: Math.max(total, items.length) };
 }
 
 /** Page `page` of the merged list. Every list is read from its beginning, since only so the order is right. */

@@ -1,0 +1,677 @@
+/** Repositories, files, commits, refs, statuses, checks, releases and people, each against the fake. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type GitLabRig, type Loose, startGitLab } from '../../../../test/support/gitlab-rig.js';
+import { actions } from './actions.js';
+import { branchProtection } from './branch-protection.js';
+import { branches } from './branches.js';
+import { checkSuites } from './check-suites.js';
+import { checks } from './checks.js';
+import { collaborators } from './collaborators.js';
+import { commits } from './commits.js';
+import { contents } from './contents.js';
+import { gitObjects } from './git-objects.js';
+import { organizations } from './organizations.js';
+import { refs } from './refs.js';
+import { releases } from './releases.js';
+import { repos } from './repos.js';
+import { statuses } from './statuses.js';
+import { users } from './users.js';
+
+const R = '/repos/{owner}/{repo}';
+
+const at: { gitlab: GitLabRig } = {} as { gitlab: GitLabRig };
+const ask: GitLabRig['ask'] = (...given) => at.gitlab.ask(...given);
+const sent = (method: string) => at.gitlab.rig.calls.findLast((call) => call.method === method);
+const head = async (ref = 'main') => (await at.gitlab.web.git.resolve(ref)) ?? '';
+
+beforeAll(async () => {
+  at.gitlab = await startGitLab({ git: true });
+});
+afterAll(() => at.gitlab.close());
+
+describe('repositories', () => {
+  it('are read with owner, visibility and what the token may do', async () => {
+    expect((await ask(`GET ${R}`)).data).toMatchObject({
+      name: 'web',
+      full_name: 'acme~platform/web',
+      private: true,
+      default_branch: 'main',
+      owner: { login: 'acme~platform', type: 'Organization' },
+      permissions: { admin: false, maintain: true, push: true, pull: true },
+      clone_url: expect.stringContaining('/acme/platform/web.git'),
+    });
+    expect(
+      (await ask('GET /orgs/{org}/repos', { org: 'acme~platform' })).data.map((one: Loose) => one.full_name),
+    ).toEqual(['acme~platform/web']);
+    expect((await ask('GET /orgs/{org}/repos', { org: 'nobody' })).status).toBe(404);
+  });
+
+  it('are changed and archived', async () => {
+    const changed = await ask(`PATCH ${R}`, {
+      description: 'Pages',
+      has_wiki: false,
+      allow_merge_commit: false,
+      delete_branch_on_merge: true,
+    });
+    expect(changed.data).toMatchObject({
+      description: 'Pages',
+      has_wiki: false,
+      allow_merge_commit: false,
+      delete_branch_on_merge: true,
+    });
+    expect(sent('PUT')?.json).toEqual({
+      description: 'Pages',
+      wiki_access_level: 'disabled',
+      merge_method: 'ff',
+      remove_source_branch_after_merge: true,
+    });
+    expect((await ask(`PATCH ${R}`, { archived: true })).data.archived).toBe(true);
+    expect((await ask(`PATCH ${R}`, { archived: false, delete_branch_on_merge: false })).data.archived).toBe(false);
+    expect((await ask(`PATCH ${R}`, { visibility: 'secret' })).status).toBe(422);
+  });
+
+  it('have topics', async () => {
+    expect((await ask(`PUT ${R}/topics`, { names: ['bots', 'web'] })).data).toEqual({ names: ['bots', 'web'] });
+    expect((await ask(`GET ${R}/topics`)).data).toEqual({ names: ['bots', 'web'] });
+    expect((await ask(`PUT ${R}/topics`, {})).status).toBe(422);
+  });
+});
+
+describe('contents', () => {
+  const read = (path: string, more: object = {}, media?: 'raw' | 'object') =>
+    ask(`GET ${R}/contents/{path}`, { path, ...more }, media && { media });
+
+  it('are a file, a folder or bytes', async () => {
+    const file = await read('src/app.ts');
+    expect(file.data).toMatchObject({ type: 'file', path: 'src/app.ts', encoding: 'base64', size: 22 });
+    expect(Buffer.from(file.data.content, 'base64').toString()).toBe('export const one = 1;\n');
+    const raw = await read('src/app.ts', { ref: 'main' }, 'raw');
+    expect([raw.headers['content-type'], String(raw.data)]).toEqual([
+      'application/vnd.github.raw; charset=utf-8',
+      'export const one = 1;\n',
+    ]);
+    expect((await read('')).data.map((one: Loose) => [one.type, one.name])).toEqual(
+      expect.arrayContaining([
+        ['dir', 'src'],
+        ['file', 'README.md'],
+      ]),
+    );
+    expect((await read('src', {}, 'object')).data).toMatchObject({ type: 'dir', entries: [{ name: 'app.ts' }] });
+    expect((await read('nothing')).status).toBe(404);
+    expect((await read('src/app.ts', { ref: 'nowhere' })).status).toBe(404);
+    expect((await ask(`GET ${R}/readme`)).data.path).toBe('README.md');
+  });
+
+  it('of configuration are also found below GitLab’s own folder', async () => {
+    await at.gitlab.fake.push(at.gitlab.web, at.gitlab.people.alice, {
+      branch: 'main',
+      message: 'config',
+      files: [{ path: '.gitlab/stale.yml', content: 'days: 3\n' }],
+    });
+    expect(String((await read('.github/bot.yml', {}, 'raw')).data)).toBe('greet: true\n');
+    expect(String((await read('.github/stale.yml', {}, 'raw')).data)).toBe('days: 3\n');
+    expect((await read('.github/stale.yml')).status).toBe(404);
+  });
+
+  it('leave out what is larger than a megabyte', async () => {
+    await at.gitlab.fake.push(at.gitlab.web, at.gitlab.people.alice, {
+      branch: 'large',
+      from: 'main',
+      message: 'large',
+      files: [{ path: 'large.bin', content: Buffer.alloc(1024 * 1024 + 1) }],
+    });
+    expect((await read('large.bin', { ref: 'large' })).data).toMatchObject({
+      size: 1_048_577,
+      encoding: 'none',
+      content: '',
+    });
+  });
+
+  it('are written with the SHA of what they replace', async () => {
+    const content = Buffer.from('one\n').toString('base64');
+    const made = await ask(`PUT ${R}/contents/{path}`, {
+      path: 'docs/a b.md',
+      message: 'docs: see #1',
+      content,
+      branch: 'main',
+    });
+    expect([made.status, made.data.content.path, made.data.commit.message]).toEqual([
+      201,
+      'docs/a b.md',
+      'docs: see #1',
+    ]);
+    expect(sent('POST')?.json).toMatchObject({
+      branch: 'main',
+      commit_message: 'docs: see !1',
+      actions: [{ action: 'create', file_path: 'docs/a b.md', encoding: 'base64' }],
+    });
+    expect((await read('docs/a b.md')).data.sha).toBe(made.data.content.sha);
+    expect((await ask(`PUT ${R}/contents/{path}`, { path: 'docs/a b.md', message: 'x', content })).status).toBe(422);
+    expect(
+      (await ask(`PUT ${R}/contents/{path}`, { path: 'docs/a b.md', message: 'x', content, sha: '1'.repeat(40) }))
+        .status,
+    ).toBe(409);
+    const next = Buffer.from('two\n').toString('base64');
+    const changed = await ask(`PUT ${R}/contents/{path}`, {
+      path: 'docs/a b.md',
+      message: 'x',
+      content: next,
+      sha: made.data.content.sha,
+    });
+    expect(changed.status).toBe(200);
+    expect(
+      (await ask(`DELETE ${R}/contents/{path}`, { path: 'docs/a b.md', message: 'gone', sha: made.data.content.sha }))
+        .status,
+    ).toBe(409);
+    expect(
+      (
+        await ask(`DELETE ${R}/contents/{path}`, {
+          path: 'docs/a b.md',
+          message: 'gone',
+          sha: changed.data.content.sha,
+        })
+      ).status,
+    ).toBe(200);
+    expect((await read('docs/a b.md')).status).toBe(404);
+    expect(at.gitlab.fake.webhooks.sent.at(-1)).toMatchObject({
+      event: 'Push Hook',
+      payload: { ref: 'refs/heads/main', commits: [{ removed: ['docs/a b.md'] }] },
+    });
+  });
+});
+
+describe('commits and comparisons', () => {
+  it('are listed, read with their files, and as diff, patch and SHA', async () => {
+    const list = await ask(`GET ${R}/commits`, { sha: 'main', path: 'src/app.ts' });
+    expect(list.data.map((one: Loose) => one.commit.message)).toEqual(['Initial commit']);
+    const first = await ask(`GET ${R}/commits/{ref}`, { ref: list.data[0].sha });
+    expect(first.data).toMatchObject({ sha: list.data[0].sha, stats: { additions: 3 } });
+    expect(first.data.files.map((file: Loose) => [file.filename, file.status])).toContainEqual(['src/app.ts', 'added']);
+    expect((await ask(`GET ${R}/commits/{ref}`, { ref: 'main' }, { media: 'sha' })).data).toBe(await head());
+    expect((await ask(`GET ${R}/commits/{ref}`, { ref: 'main' }, { media: 'diff' })).data).toContain(
+      'deleted file mode',
+    );
+    expect((await ask(`GET ${R}/commits/{ref}`, { ref: 'main' }, { media: 'patch' })).data).toContain(
+      'Subject: [PATCH] gone',
+    );
+    expect((await ask(`GET ${R}/commits/{ref}`, { ref: '1'.repeat(40) })).status).toBe(422);
+    expect((await ask(`GET ${R}/commits/{ref}`, { ref: 'nowhere' })).status).toBe(404);
+  });
+
+  it('count both ways', async () => {
+    const { fake, web, people } = at.gitlab;
+    await fake.push(web, people.alice, {
+      branch: 'ahead/1',
+      from: 'main',
+      message: 'one',
+      files: [{ path: '1.txt', content: '1\n' }],
+    });
+    await fake.push(web, people.alice, {
+      branch: 'ahead/1',
+      message: 'two',
+      files: [{ path: '2.txt', content: '2\n' }],
+    });
+    const ahead = await ask(`GET ${R}/compare/{basehead}`, { basehead: 'main...ahead/1' });
+    expect(ahead.data).toMatchObject({
+      status: 'ahead',
+      ahead_by: 2,
+      behind_by: 0,
+      total_commits: 2,
+      merge_base_commit: { sha: await head() },
+    });
+    expect(ahead.data.commits.map((one: Loose) => one.commit.message)).toEqual(['one', 'two']);
+    expect(ahead.data.files.map((one: Loose) => one.filename)).toEqual(['1.txt', '2.txt']);
+    await fake.push(web, people.alice, {
+      branch: 'main',
+      message: 'three',
+      files: [{ path: '3.txt', content: '3\n' }],
+    });
+    expect((await ask(`GET ${R}/compare/{basehead}`, { basehead: 'main...acme~platform:ahead/1' })).data).toMatchObject(
+      { status: 'diverged', ahead_by: 2, behind_by: 1 },
+    );
+    expect((await ask(`GET ${R}/compare/{basehead}`, { basehead: 'main...main' })).data.status).toBe('identical');
+    expect(
+      (await ask(`GET ${R}/compare/{basehead}`, { basehead: 'main...ahead/1' }, { media: 'diff' })).data,
+    ).toContain('+++ b/2.txt');
+    expect((await ask(`GET ${R}/compare/{basehead}`, { basehead: 'main' })).status).toBe(422);
+    const fork = await fake.fork(web, people.carol);
+    fork.members.set(people.bot.id, 20);
+    await fake.push(fork, people.carol, {
+      branch: 'f',
+      from: 'main',
+      message: 'forked',
+      files: [{ path: 'f.txt', content: 'f\n' }],
+    });
+    expect((await ask(`GET ${R}/compare/{basehead}`, { basehead: 'main...carol:f' })).data).toMatchObject({
+      ahead_by: 1,
+      behind_by: 0,
+    });
+  });
+});
+
+describe('branches', () => {
+  it('are listed and read', async () => {
+    const names = (await ask(`GET ${R}/branches`)).data.map((one: Loose) => one.name);
+    expect(names).toEqual(expect.arrayContaining(['main', 'ahead/1']));
+    expect((await ask(`GET ${R}/branches/{branch}`, { branch: 'ahead/1' })).data).toMatchObject({
+      name: 'ahead/1',
+      protected: false,
+      commit: { sha: await head('ahead/1') },
+    });
+    expect((await ask(`GET ${R}/branches/{branch}`, { branch: 'nowhere' })).status).toBe(404);
+  });
+
+  it('are protected, changed and set free', async () => {
+    const path = `${R}/branches/{branch}/protection`;
+    const wish = {
+      branch: 'main',
+      required_status_checks: { strict: true, contexts: ['ci'] },
+      enforce_admins: true,
+      required_pull_request_reviews: { required_approving_review_count: 2 },
+      restrictions: null,
+    };
+    expect((await ask(`GET ${path}`, { branch: 'main' })).data).toEqual({ message: 'Branch not protected' });
+    const put = await ask(`PUT ${path}`, wish);
+    expect(put.data).toMatchObject({
+      required_status_checks: { contexts: ['ci'] },
+      enforce_admins: { enabled: true },
+      required_pull_request_reviews: { required_approving_review_count: 2 },
+    });
+    expect(sent('POST')?.json).toEqual({
+      name: 'main',
+      push_access_level: 0,
+      merge_access_level: 40,
+      allow_force_push: false,
+    });
+    expect(
+      (await ask(`PUT ${path}`, { ...wish, required_pull_request_reviews: null, allow_force_pushes: true })).data
+        .allow_force_pushes,
+    ).toEqual({ enabled: true });
+    expect((await ask(`GET ${R}/branches/{branch}`, { branch: 'main' })).data.protected).toBe(true);
+    expect((await ask(`GET ${path}`, { branch: 'main' })).data.required_pull_request_reviews).toBeUndefined();
+    expect((await ask(`DELETE ${path}`, { branch: 'main' })).status).toBe(204);
+    expect((await ask(`DELETE ${path}`, { branch: 'main' })).status).toBe(404);
+  });
+});
+
+describe('refs and git objects', () => {
+  it('of branches and tags are made, found, matched and deleted', async () => {
+    const sha = await head();
+    const made = await ask(`POST ${R}/git/refs`, { ref: 'refs/heads/made/1', sha });
+    expect([made.status, made.data.ref, made.data.object.sha]).toEqual([201, 'refs/heads/made/1', sha]);
+    expect(at.gitlab.fake.webhooks.sent.at(-1)).toMatchObject({
+      event: 'Push Hook',
+      payload: { before: '0'.repeat(40), after: sha },
+    });
+    expect((await ask(`POST ${R}/git/refs`, { ref: 'refs/heads/made/1', sha })).data.message).toBe(
+      'Reference already exists',
+    );
+    await ask(`POST ${R}/git/refs`, { ref: 'refs/tags/v1', sha });
+    expect((await ask(`GET ${R}/git/ref/{ref}`, { ref: 'tags/v1' })).data.object).toMatchObject({
+      sha,
+      type: 'commit',
+    });
+    expect(
+      (await ask(`GET ${R}/git/matching-refs/{ref}`, { ref: 'heads/made' })).data.map((one: Loose) => one.ref),
+    ).toEqual(['refs/heads/made/1']);
+    expect((await ask(`GET ${R}/git/matching-refs/{ref}`, { ref: 'tags/' })).data.map((one: Loose) => one.ref)).toEqual(
+      ['refs/tags/v1'],
+    );
+    expect((await ask(`DELETE ${R}/git/refs/{ref}`, { ref: 'heads/made/1' })).status).toBe(204);
+    expect((await ask(`DELETE ${R}/git/refs/{ref}`, { ref: 'heads/made/1' })).data.message).toBe(
+      'Reference does not exist',
+    );
+    expect((await ask(`GET ${R}/git/ref/{ref}`, { ref: 'heads/made/1' })).status).toBe(404);
+    expect((await ask(`GET ${R}/git/ref/{ref}`, { ref: 'notes/x' })).status).toBe(404);
+  });
+
+  it('make a commit from nothing but objects, and move a branch to it', async () => {
+    const parent = await head('ahead/1');
+    const before = await ask(`GET ${R}/git/commits/{commit_sha}`, { commit_sha: parent });
+    const blob = await ask(`POST ${R}/git/blobs`, { content: 'aGk=', encoding: 'base64' });
+    const tree = await ask(`POST ${R}/git/trees`, {
+      base_tree: before.data.tree.sha,
+      tree: [
+        { path: 'hi.txt', mode: '100644', type: 'blob', sha: blob.data.sha },
+        { path: '1.txt', mode: '100644', type: 'blob', sha: null },
+      ],
+    });
+    const commit = await ask(`POST ${R}/git/commits`, {
+      message: 'made by hand',
+      tree: tree.data.sha,
+      parents: [parent],
+    });
+    expect([blob.status, tree.status, commit.status, commit.data.parents[0].sha]).toEqual([201, 201, 201, parent]);
+    expect(
+      Buffer.from(
+        (await ask(`GET ${R}/git/blobs/{file_sha}`, { file_sha: blob.data.sha })).data.content,
+        'base64',
+      ).toString(),
+    ).toBe('hi');
+    const moved = await ask(`PATCH ${R}/git/refs/{ref}`, { ref: 'heads/ahead/1', sha: commit.data.sha });
+    expect([moved.status, await head('ahead/1')]).toEqual([200, commit.data.sha]);
+    expect((await ask(`GET ${R}/contents/{path}`, { path: 'hi.txt', ref: 'ahead/1' })).data.sha).toBe(blob.data.sha);
+    const listed = await ask(`GET ${R}/git/trees/{tree_sha}`, { tree_sha: 'ahead/1', recursive: '1' });
+    expect([listed.data.sha, listed.data.tree.map((one: Loose) => one.path)]).toEqual([
+      tree.data.sha,
+      expect.arrayContaining(['hi.txt', 'src', 'src/app.ts']),
+    ]);
+    const back = await ask(`PATCH ${R}/git/refs/{ref}`, { ref: 'heads/ahead/1', sha: parent });
+    expect([back.status, back.data.message]).toEqual([422, 'Update is not a fast forward']);
+    expect((await ask(`PATCH ${R}/git/refs/{ref}`, { ref: 'heads/ahead/1', sha: parent, force: true })).status).toBe(
+      200,
+    );
+    const fresh = await ask(`POST ${R}/git/refs`, { ref: 'refs/heads/fresh', sha: commit.data.sha });
+    expect([fresh.status, await head('fresh')]).toEqual([201, commit.data.sha]);
+    expect((await ask(`PATCH ${R}/git/refs/{ref}`, { ref: 'heads/nowhere', sha: parent })).status).toBe(422);
+  });
+});
+
+describe('statuses', () => {
+  it('are set, cut to what GitLab keeps, combined and listed', async () => {
+    const sha = await head();
+    const set = (state: string, more: object = {}) =>
+      ask(`POST ${R}/statuses/{sha}`, { sha, state, context: 'ci', ...more });
+    const made = await set('pending', {
+      description: 'd'.repeat(300),
+      target_url: `https://x.test/${'y'.repeat(300)}`,
+    });
+    expect([made.status, made.data.state, made.data.description.length, made.data.target_url]).toEqual([
+      201,
+      'pending',
+      255,
+      null,
+    ]);
+    expect((await set('pending')).status).toBe(201);
+    expect((await ask(`GET ${R}/commits/{ref}/status`, { ref: 'main' })).data).toMatchObject({
+      state: 'pending',
+      total_count: 1,
+      sha,
+    });
+    expect((await set('error')).data.state).toBe('failure');
+    await set('success', { context: 'lint' });
+    expect((await ask(`GET ${R}/commits/{ref}/status`, { ref: sha })).data).toMatchObject({
+      state: 'failure',
+      total_count: 2,
+    });
+    expect((await set('success')).data.state).toBe('success');
+    expect((await ask(`GET ${R}/commits/{ref}/status`, { ref: sha })).data.state).toBe('success');
+    expect(
+      (await ask(`GET ${R}/commits/{ref}/statuses`, { ref: sha })).data.map((one: Loose) => [one.context, one.state]),
+    ).toEqual([
+      ['ci', 'success'],
+      ['lint', 'success'],
+      ['ci', 'failure'],
+    ]);
+    expect((await set('done')).status).toBe(422);
+    expect((await ask(`GET ${R}/commits/{ref}/status`, { ref: '1'.repeat(40) })).status).toBe(404);
+  });
+});
+
+describe('checks', () => {
+  it('are kept, and shown as a commit status that leads to our page', async () => {
+    const sha = await head();
+    const made = await ask(`POST ${R}/check-runs`, {
+      name: 'DCO',
+      head_sha: sha,
+      status: 'in_progress',
+      output: {
+        title: 'Looking',
+        summary: '...',
+        annotations: [{ path: 'a', start_line: 1, end_line: 1, annotation_level: 'notice', message: 'm' }],
+      },
+    });
+    expect([made.status, made.data.status, made.data.name]).toEqual([201, 'in_progress', 'DCO']);
+    expect(sent('POST')).toMatchObject({
+      path: `/projects/acme%2Fplatform%2Fweb/statuses/${sha}`,
+      json: {
+        state: 'running',
+        name: 'DCO',
+        description: 'Looking',
+        target_url: `https://forgeway.test/checks/${made.data.id}`,
+      },
+    });
+    const id = made.data.id;
+    const done = await ask(`PATCH ${R}/check-runs/{check_run_id}`, {
+      check_run_id: id,
+      conclusion: 'failure',
+      output: {
+        title: 'No',
+        summary: 's',
+        annotations: [{ path: 'b', start_line: 2, end_line: 2, annotation_level: 'failure', message: 'n' }],
+      },
+    });
+    expect(done.data).toMatchObject({
+      status: 'completed',
+      conclusion: 'failure',
+      completed_at: expect.any(String),
+      output: { annotations_count: 2 },
+    });
+    expect(
+      (await ask(`GET ${R}/check-runs/{check_run_id}/annotations`, { check_run_id: id })).data.map(
+        (one: Loose) => one.path,
+      ),
+    ).toEqual(['a', 'b']);
+    expect(
+      (await ask(`GET ${R}/commits/{ref}/status`, { ref: sha })).data.statuses.find(
+        (one: Loose) => one.context === 'DCO',
+      ),
+    ).toMatchObject({ state: 'failure', target_url: `https://forgeway.test/checks/${id}` });
+    expect((await ask(`GET ${R}/check-runs/{check_run_id}`, { check_run_id: id })).data.output.title).toBe('No');
+    expect((await ask(`POST ${R}/check-runs`, { name: 'DCO' })).status).toBe(422);
+    expect((await ask(`POST ${R}/check-runs`, { name: 'DCO', head_sha: '1'.repeat(40) })).status).toBe(422);
+    expect((await ask(`PATCH ${R}/check-runs/{check_run_id}`, { check_run_id: 5 })).status).toBe(404);
+  });
+
+  it('stand beside the jobs of GitLab CI', async () => {
+    const sha = await head();
+    const pipeline = at.gitlab.fake.addPipeline(at.gitlab.web, {
+      sha,
+      ref: 'main',
+      by: at.gitlab.people.alice,
+      jobs: [
+        { name: 'test', status: 'failed', trace: 'boom\n' },
+        { name: 'build', status: 'success' },
+      ],
+    });
+    const all = await ask(`GET ${R}/commits/{ref}/check-runs`, { ref: 'main' });
+    expect(all.data).toMatchObject({ total_count: 3 });
+    expect(all.data.check_runs.map((one: Loose) => [one.name, one.conclusion])).toEqual([
+      ['DCO', 'failure'],
+      ['test', 'failure'],
+      ['build', 'success'],
+    ]);
+    expect((await ask(`GET ${R}/commits/{ref}/check-runs`, { ref: 'main', check_name: 'test' })).data.total_count).toBe(
+      1,
+    );
+    expect(
+      (await ask(`GET ${R}/check-runs/{check_run_id}`, { check_run_id: pipeline.jobs[0]?.id })).data,
+    ).toMatchObject({ name: 'test', app: { slug: 'gitlab-ci' } });
+    const suites = await ask(`GET ${R}/commits/{ref}/check-suites`, { ref: sha });
+    expect(suites.data.check_suites.map((one: Loose) => one.conclusion)).toEqual(['failure', 'failure']);
+    for (const { id } of suites.data.check_suites) {
+      expect((await ask(`GET ${R}/check-suites/{check_suite_id}`, { check_suite_id: id })).data.head_sha).toBe(sha);
+      expect(
+        (await ask(`GET ${R}/check-suites/{check_suite_id}/check-runs`, { check_suite_id: id })).data.total_count,
+      ).toBeGreaterThan(0);
+    }
+    const runs = await ask(`GET ${R}/actions/runs`, { head_sha: sha });
+    expect(runs.data).toMatchObject({
+      total_count: 1,
+      workflow_runs: [{ id: pipeline.id, conclusion: 'failure', event: 'push' }],
+    });
+    const run = { run_id: pipeline.id };
+    expect((await ask(`GET ${R}/actions/runs/{run_id}`, run)).data.head_sha).toBe(sha);
+    const jobs = await ask(`GET ${R}/actions/runs/{run_id}/jobs`, run);
+    expect(jobs.data.jobs.map((one: Loose) => [one.name, one.conclusion])).toEqual([
+      ['test', 'failure'],
+      ['build', 'success'],
+    ]);
+    const job = { job_id: jobs.data.jobs[0].id };
+    expect((await ask(`GET ${R}/actions/jobs/{job_id}`, job)).data.run_id).toBe(pipeline.id);
+    expect((await ask(`GET ${R}/actions/jobs/{job_id}/logs`, job)).data).toBe('boom\n');
+    expect((await ask(`POST ${R}/actions/runs/{run_id}/rerun-failed-jobs`, run)).status).toBe(201);
+    expect((await ask(`GET ${R}/actions/jobs/{job_id}`, job)).data.status).toBe('in_progress');
+    expect((await ask(`POST ${R}/actions/runs/{run_id}/cancel`, run)).status).toBe(202);
+    expect((await ask(`GET ${R}/actions/runs/{run_id}`, run)).data.conclusion).toBe('cancelled');
+    expect((await ask(`POST ${R}/actions/runs/{run_id}/rerun`, run)).status).toBe(201);
+  });
+});
+
+describe('releases', () => {
+  it('wait as drafts, keep their number, and are published', async () => {
+    const draft = await ask(`POST ${R}/releases`, { tag_name: 'v2.0.0', name: 'Two', body: 'Fixes #1', draft: true });
+    expect([draft.status, draft.data.draft, draft.data.published_at]).toEqual([201, true, null]);
+    const id = draft.data.id;
+    expect((await ask(`GET ${R}/releases`)).data.map((one: Loose) => [one.id, one.draft])).toEqual([[id, true]]);
+    expect((await ask(`GET ${R}/releases/latest`)).status).toBe(404);
+    expect(
+      (await ask(`PATCH ${R}/releases/{release_id}`, { release_id: id, tag_name: 'v2.0.1', body: 'Fixes #1 and more' }))
+        .data,
+    ).toMatchObject({ id, tag_name: 'v2.0.1', draft: true });
+    const out = await ask(`PATCH ${R}/releases/{release_id}`, { release_id: id, draft: false });
+    expect(out.data).toMatchObject({ id, draft: false, tag_name: 'v2.0.1', body: 'Fixes #1 and more' });
+    expect(sent('POST')?.json).toMatchObject({ tag_name: 'v2.0.1', ref: 'main', description: 'Fixes !1 and more' });
+    expect((await ask(`GET ${R}/git/ref/{ref}`, { ref: 'tags/v2.0.1' })).status).toBe(200);
+    expect((await ask(`GET ${R}/releases/latest`)).data.id).toBe(id);
+    expect((await ask(`GET ${R}/releases/tags/{tag}`, { tag: 'v2.0.1' })).data.id).toBe(id);
+    expect(
+      (await ask(`PATCH ${R}/releases/{release_id}`, { release_id: id, name: 'Two!', prerelease: true })).data,
+    ).toMatchObject({ name: 'Two!', prerelease: true });
+    expect((await ask(`GET ${R}/releases/{release_id}`, { release_id: id })).data.name).toBe('Two!');
+    const twice = await ask(`POST ${R}/releases`, { tag_name: 'v2.0.1' });
+    expect([twice.status, twice.data.errors[0].code]).toEqual([422, 'already_exists']);
+    expect((await ask(`DELETE ${R}/releases/{release_id}`, { release_id: id })).status).toBe(204);
+    expect((await ask(`GET ${R}/releases/{release_id}`, { release_id: id })).status).toBe(404);
+    expect(at.gitlab.fake.webhooks.sent.at(-1)).toMatchObject({ event: 'Release Hook', payload: { action: 'delete' } });
+  });
+});
+
+describe('people', () => {
+  it('have permissions in GitHub’s words', async () => {
+    const of = async (username: string) =>
+      (await ask(`GET ${R}/collaborators/{username}/permission`, { username })).data;
+    expect(await of('alice')).toMatchObject({ permission: 'admin', role_name: 'admin' });
+    expect(await of('forgeway-bot')).toMatchObject({ permission: 'write', role_name: 'maintain' });
+    expect(await of('bob')).toMatchObject({ permission: 'write', role_name: 'write' });
+    expect(await of('carol')).toMatchObject({ permission: 'none', role_name: 'none' });
+    expect((await ask(`GET ${R}/collaborators/{username}/permission`, { username: 'nobody' })).status).toBe(404);
+  });
+
+  it('join and leave a repository', async () => {
+    const path = `${R}/collaborators/{username}`;
+    expect((await ask(`GET ${path}`, { username: 'carol' })).status).toBe(404);
+    expect((await ask(`PUT ${path}`, { username: 'carol', permission: 'triage' })).status).toBe(204);
+    expect((await ask(`PUT ${path}`, { username: 'carol', permission: 'push' })).status).toBe(204);
+    expect((await ask(`GET ${path}`, { username: 'carol' })).status).toBe(204);
+    expect(
+      (await ask(`GET ${R}/collaborators`, { affiliation: 'direct' })).data.map((one: Loose) => [
+        one.login,
+        one.role_name,
+      ]),
+    ).toEqual([
+      ['bob', 'write'],
+      ['carol', 'write'],
+    ]);
+    expect((await ask(`GET ${R}/collaborators`, { permission: 'admin' })).data.map((one: Loose) => one.login)).toEqual([
+      'alice',
+    ]);
+    expect((await ask(`DELETE ${path}`, { username: 'carol' })).status).toBe(204);
+    expect((await ask(`PUT ${path}`, { username: 'carol', permission: 'king' })).status).toBe(422);
+  });
+
+  it('are members of groups, whose subgroups are teams', async () => {
+    const org = { org: 'acme~platform' };
+    const team = { ...org, team_slug: 'reviewers' };
+    expect((await ask('GET /orgs/{org}', org)).data).toMatchObject({ login: 'acme~platform' });
+    expect((await ask('GET /orgs/{org}/members', org)).data.map((one: Loose) => one.login)).toEqual([
+      'forgeway-bot',
+      'alice',
+    ]);
+    expect((await ask('GET /orgs/{org}/members/{username}', { ...org, username: 'alice' })).status).toBe(204);
+    expect((await ask('GET /orgs/{org}/members/{username}', { ...org, username: 'carol' })).status).toBe(404);
+    expect((await ask('GET /orgs/{org}/memberships/{username}', { ...org, username: 'alice' })).data).toMatchObject({
+      role: 'admin',
+      state: 'active',
+    });
+    expect((await ask('GET /orgs/{org}/memberships/{username}', { ...org, username: 'carol' })).status).toBe(404);
+    expect((await ask('GET /orgs/{org}/teams', org)).data.map((one: Loose) => one.slug)).toEqual(['reviewers']);
+    expect((await ask('GET /orgs/{org}/teams/{team_slug}', team)).data).toMatchObject({ slug: 'reviewers' });
+    expect(
+      (await ask('GET /orgs/{org}/teams/{team_slug}/members', team)).data.map((one: Loose) => one.login),
+    ).toContain('bob');
+    expect(
+      (await ask('GET /orgs/{org}/teams/{team_slug}/memberships/{username}', { ...team, username: 'bob' })).data,
+    ).toMatchObject({ role: 'member' });
+    for (const permission of ['push', 'maintain'])
+      expect((await ask(`PUT /orgs/{org}/teams/{team_slug}${R}`, { ...team, permission })).status).toBe(204);
+    expect((await ask(`GET ${R}/teams`)).data).toMatchObject([{ slug: 'reviewers', permission: 'maintain' }]);
+    expect((await ask(`DELETE /orgs/{org}/teams/{team_slug}${R}`, team)).status).toBe(204);
+    const nobody = { org: 'nobody', team_slug: 'x', username: 'bob' };
+    for (const route of Object.keys(organizations).filter((one) => one.includes('{org}')))
+      expect([route, (await ask(route, nobody)).status]).toEqual([route, 404]);
+  });
+
+  it('are looked up by login', async () => {
+    expect((await ask('GET /users/{username}', { username: 'Alice' })).data).toMatchObject({
+      login: 'alice',
+      type: 'User',
+      email: 'alice@example.com',
+    });
+    expect((await ask('GET /users/{username}', { username: 'nobody' })).status).toBe(404);
+    expect((await ask('GET /user')).data.login).toBe('forgeway-bot');
+    at.gitlab.fake.api.failNext('GET', /^\/user$/, { status: 401, json: { message: '401 Unauthorized' } });
+    expect((await ask('GET /user')).status).toBe(401);
+  });
+});
+
+it('every row here has an effect and an error case', async () => {
+  const tables = {
+    ...repos,
+    ...contents,
+    ...commits,
+    ...branches,
+    ...branchProtection,
+    ...refs,
+    ...gitObjects,
+    ...statuses,
+    ...checks,
+    ...checkSuites,
+    ...actions,
+    ...releases,
+    ...collaborators,
+  };
+  const commit = `POST ${R}/git/commits`;
+  const { 'GET /orgs/{org}/repos': _listed, [commit]: _made, ...inRepository } = tables;
+  expect((await ask(commit, { repo: 'gone', message: 'x', tree: '1'.repeat(40) })).status).toBe(404);
+  await at.gitlab.expectMissing(
+    { ...inRepository, 'GET /repos/{owner}/{repo}/teams': organizations['GET /repos/{owner}/{repo}/teams'] as Loose },
+    {
+      path: 'x',
+      ref: 'refs/heads/x',
+      basehead: 'a...b',
+      branch: 'x',
+      file_sha: '1'.repeat(40),
+      tree_sha: 'x',
+      commit_sha: '1'.repeat(40),
+      sha: 'f00f',
+      check_run_id: 1,
+      check_suite_id: 1,
+      run_id: 1,
+      job_id: 1,
+      release_id: 1,
+      tag: 'x',
+      username: 'bob',
+      state: 'success',
+      name: 'x',
+      head_sha: 'x',
+      tag_name: 'x',
+      names: [],
+      content: 'eA==',
+      message: 'x',
+      tree: [],
+      description: 'x',
+    },
+  );
+  at.gitlab.expectEveryRow({ ...tables, ...organizations, ...users });
+});
