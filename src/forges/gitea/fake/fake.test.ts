@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { giteaApi } from 'gitea-js';
 import { createGiteaFake, type GiteaFake, type GiteaFakeOptions } from '../fake.js';
 import { forgejo, gitea } from '../forge.js';
 
@@ -159,6 +160,21 @@ describe('the fake', () => {
     await fake.webhooks.settled();
     expect(received).toEqual([]);
     expect((await ask('GET', '/admin/hooks')).status).toBe(403);
+  });
+
+  it('is understood by the published client', async () => {
+    const { fake } = await start();
+    const client = giteaApi(fake.webUrl, {
+      token: fake.addToken('alice'),
+      customFetch: (url, init) => fake.api.handle(new Request(url, init)),
+    });
+    const { data: issue } = await client.repos.issueCreateIssue('alice', 'tool', { title: 'By the client' });
+    await client.repos.issueCreateComment('alice', 'tool', issue.number ?? 0, { body: 'Hello' });
+    const { data: comments } = await client.repos.issueGetComments('alice', 'tool', issue.number ?? 0);
+    expect(comments.map((comment) => [comment.body, comment.user?.login])).toEqual([['Hello', 'alice']]);
+    const { data: file } = await client.repos.repoGetContents('alice', 'tool', 'README.md');
+    expect(Buffer.from(file.content ?? '', 'base64').toString()).toBe('# tool\n');
+    expect(fake.api.violations).toEqual([]);
   });
 
   it('refuses what the server would not understand, and remembers it', async () => {

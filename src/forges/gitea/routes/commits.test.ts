@@ -47,6 +47,11 @@ describe('commits on Gitea', () => {
     expect(messages((await gitea.ask(LIST, { sha: 'release/1.0', until: '2020-01-01T00:00:00Z' })).data)).toEqual([]);
     expect((await gitea.ask(LIST, { sha: 'release/1.0', per_page: 2 })).pages).toEqual({ next: true, last: 2 });
     expect((await gitea.ask(LIST, { sha: 'none' })).status).toBe(404);
+    expect((await gitea.ask(LIST, { sha: 'none', path: 'a.txt' })).status).toBe(404);
+    expect((await gitea.ask(LIST, { path: 'no-such-file' })).data).toEqual([]);
+    // Of one path the server does not listen to the size of the page.
+    const second = await gitea.ask(LIST, { sha: 'release/1.0', path: 'a.txt', per_page: 1, page: 2 });
+    expect([messages(second.data), second.pages]).toEqual([['One'], { next: false, last: 2 }]);
   });
 
   it('are read one by one: files with patches, diff, patch, SHA alone', async () => {

@@ -4,7 +4,7 @@ import type { JsonObject } from '../../forge.js';
 import { type RouteContext, RouteFailure, type RouteRequest, type RouteTable } from '../../kit/route.js';
 import { asCommit, asFullCommit, commitFiles, commitText, nativeCommit, shaOf } from './commit-objects.js';
 import { failedWith, objectOf, param, repoPath, textIn, textOf } from './native.js';
-import { everything, pageIn, pageOf } from './pages.js';
+import { everything, pageIn, pageOf, USUAL_CAP } from './pages.js';
 import { emulated, exact } from './row.js';
 
 /** Beyond this many commits a filter by person or time that the server does not know is not worth its time. */
@@ -42,12 +42,19 @@ async function list(request: RouteRequest, context: RouteContext) {
   const convert = (native: unknown) => asCommit(request, context, native);
   try {
     const keep = wanted(request);
-    if (keep === undefined) return await pageOf(request, context, path, query, convert);
+    // Of one path, commits come in pages of that size whatever is asked for.
+    const size = query.path === undefined ? undefined : USUAL_CAP;
+    if (keep === undefined) return await pageOf(request, context, path, query, convert, size);
     const all = (await everything(context, path, query, MOST_FILTERED)).map(objectOf).filter(keep);
     return pageIn(request, all.map(convert));
   } catch (error) {
     if (failedWith(error, 409)) throw new RouteFailure(409, 'Git Repository is empty.');
-    throw error;
+    if (!failedWith(error, 404, 500)) throw error;
+    // The server says 500 to a branch that is not there, and 404 to a path that no commit touched.
+    if (query.sha !== undefined) await nativeCommit(request, context, query.sha);
+    else await context.native.get(repoPath(request));
+    if (query.path === undefined || error.status === 500) throw error;
+    return pageIn(request, []);
   }
 }
 

@@ -79,6 +79,7 @@ describe('issues on Gitea', () => {
     expect([read.data.state, read.data.closed_at === null]).toEqual(['closed', false]);
     expect((await gitea.ask(UPDATE, { issue_number: 1, state: 'open' })).data.state).toBe('open');
     expect((await gitea.ask(UPDATE, { issue_number: 1, state: 'half' })).status).toBe(422);
+    expect((await gitea.ask(UPDATE, { issue_number: 1, assignees: ['carol'] })).data.errors[0].field).toBe('assignees');
   });
 
   it('are listed together with pull requests, filtered and ordered', async () => {

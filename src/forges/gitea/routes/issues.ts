@@ -87,6 +87,15 @@ async function create(request: RouteRequest, context: RouteContext) {
   return { status: 201, data: asIssue(request, context, data) };
 }
 
+/** The server takes somebody who cannot be assigned for its own fault. */
+async function checkAssignees(request: RouteRequest, context: RouteContext, error: unknown, fields: JsonObject) {
+  if (!failedWith(error, 422, 500) || fields.assignees === undefined) return;
+  const able = objectsOf(await context.native.find(`${repoPath(request)}/assignees`)).map((one) =>
+    textOf(one, 'login'),
+  );
+  if (textsOf(fields.assignees).some((login) => !able.includes(login))) throw invalid('Issue', 'assignees', 'invalid');
+}
+
 async function update(request: RouteRequest, context: RouteContext) {
   const { body } = request;
   const fields = wishes({
@@ -106,6 +115,7 @@ async function update(request: RouteRequest, context: RouteContext) {
     try {
       await context.native.send('PATCH', issuePath(request), { json: fields });
     } catch (error) {
+      await checkAssignees(request, context, error, fields);
       // An issue that others must be closed before.
       if (failedWith(error, 409, 412)) throw invalid('Issue', 'state', 'custom', error.message);
       throw error;

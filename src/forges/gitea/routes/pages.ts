@@ -7,7 +7,7 @@ import { type RouteAnswer, type RouteContext, RouteFailure, type RouteRequest } 
 import { listOf } from './native.js';
 
 /** `MAX_RESPONSE_ITEMS` of a server whose administrator changed nothing. */
-const USUAL_CAP = 50;
+export const USUAL_CAP = 50;
 /** Nobody reads more; a server that never stops is stopped here. */
 const MOST_PAGES = 200;
 
@@ -94,17 +94,21 @@ async function range(
   }
 }
 
-/** One of GitHub's pages of a native list, each item as `convert` makes it. */
+/**
+ * One of GitHub's pages of a native list, each item as `convert` makes it. `nativeLimit` is for the few lists that do not
+ * listen to `limit` and always come in pages of the server's usual size.
+ */
 export async function pageOf(
   request: RouteRequest,
   context: RouteContext,
   path: string,
   query: Query,
   convert: (native: unknown) => unknown,
+  nativeLimit?: typeof USUAL_CAP,
 ): Promise<RouteAnswer> {
   const { page, perPage } = request;
   const from = (page - 1) * perPage;
-  let limit = Math.min(perPage, USUAL_CAP);
+  let limit = nativeLimit ?? Math.min(perPage, USUAL_CAP);
   let got = await range(context, path, query, from, from + perPage, limit);
   while (typeof got === 'number') {
     limit = got;

@@ -62,6 +62,7 @@ describe('repositories on Gitea', () => {
   it('have topics and languages', async () => {
     expect((await gitea.ask(`PUT ${REPO}/topics`, { names: ['One', 'two'] })).data).toEqual({ names: ['one', 'two'] });
     expect((await gitea.ask(`GET ${REPO}/topics`)).data).toEqual({ names: ['one', 'two'] });
+    expect((await gitea.ask(`GET ${REPO}`)).data.topics).toEqual(['one', 'two']);
     expect((await gitea.ask(`PUT ${REPO}/topics`, { names: ['not one'] })).status).toBe(422);
     expect((await gitea.ask(`PUT ${REPO}/topics`, {})).status).toBe(422);
     expect((await gitea.ask(`GET ${REPO}/languages`)).data).toEqual({ TypeScript: 1200 });

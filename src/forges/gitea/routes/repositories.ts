@@ -9,7 +9,9 @@ import { emulated, exact } from './row.js';
 
 /** Topics stand in the repository on GitHub, and behind a call of their own on older servers. */
 async function get(request: RouteRequest, context: RouteContext) {
-  return { data: asRepository(context, await context.native.get(repoPath(request))) };
+  const native = objectOf(await context.native.get(repoPath(request)));
+  const topics = native.topics ?? objectOf(await context.native.find(`${repoPath(request)}/topics`)).topics;
+  return { data: asRepository(context, { ...native, topics }) };
 }
 
 /** GitHub's settings by the forge's names; what has none is left alone. */

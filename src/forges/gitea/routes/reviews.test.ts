@@ -74,10 +74,12 @@ describe('reviews on Gitea', () => {
     const submitted = await ask(`POST ${REVIEW}/events`, { review_id: pending.data.id, event: 'COMMENT', body: 'Now' });
     expect(submitted.data).toMatchObject({ id: pending.data.id, state: 'COMMENTED', body: 'Now' });
     expect((await ask(`POST ${REVIEW}/events`, { review_id: pending.data.id })).status).toBe(422);
-    const other = await ask(`POST ${REVIEWS}`, { body: 'Never' });
+    const other = await ask(`POST ${REVIEWS}`);
+    expect([other.data.state, other.data.body]).toEqual(['PENDING', '']);
     expect((await ask(`DELETE ${REVIEW}`, { review_id: other.data.id })).data.id).toBe(other.data.id);
     expect((await ask(`GET ${REVIEW}`, { review_id: other.data.id })).status).toBe(404);
     expect((await ask(`DELETE ${REVIEW}`, { review_id: submitted.data.id })).status).toBe(422);
+    expect((await ask(`PUT ${REVIEW}/dismissals`, { review_id: submitted.data.id, message: 'm' })).status).toBe(422);
     const comments = await ask(`GET ${REVIEW}/comments`, { review_id: pending.data.id });
     expect(comments.data).toMatchObject([
       { path: 'a.txt', line: 2, side: 'RIGHT', body: 'Why two?', pull_request_review_id: pending.data.id },

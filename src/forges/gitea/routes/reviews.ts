@@ -18,8 +18,14 @@ import { emulated, exact } from './row.js';
 const reviewPath = (request: RouteRequest): string =>
   `${pullPath(request)}/reviews/${numberParam(request, 'review_id')}`;
 
+/** The server wants text in a review that waits, and GitHub does not: this is some that nobody sees. */
+const NO_BODY = '\u200b';
+
+const withoutFiller = (review: JsonObject | undefined): JsonObject | undefined =>
+  review?.body === NO_BODY ? { ...review, body: '' } : review;
+
 function answered(request: RouteRequest, context: RouteContext, native: unknown): JsonObject {
-  const review = asReview(request, context, native, numberParam(request, 'pull_number'));
+  const review = withoutFiller(asReview(request, context, native, numberParam(request, 'pull_number')));
   if (review === undefined) throw notFound();
   return review;
 }
@@ -48,7 +54,7 @@ async function create(request: RouteRequest, context: RouteContext) {
   const files = typeof text === 'string' ? readDiff(text) : [];
   const json = wishes({
     event,
-    body,
+    body: event === 'PENDING' && body.trim() === '' ? NO_BODY : body,
     commit_id: textInput(request, 'commit_id'),
     comments: comments.map((comment) => ({ ...placeOf(comment, files), body: textOf(comment, 'body') })),
   });
@@ -68,7 +74,7 @@ export const reviews: RouteTable = {
       const number = numberParam(request, 'pull_number');
       // Requests for a review stand in the same list.
       const all = (await everything(context, `${pullPath(request)}/reviews`))
-        .map((native) => asReview(request, context, native, number))
+        .map((native) => withoutFiller(asReview(request, context, native, number)))
         .filter((review) => review !== undefined);
       return pageIn(request, all);
     },
@@ -113,10 +119,17 @@ export const reviews: RouteTable = {
     async (request, context) => {
       const message = textInput(request, 'message');
       if (!message) throw invalid('PullRequestReview', 'message', 'missing_field');
-      const { data } = await context.native.send('POST', `${reviewPath(request)}/dismissals`, {
-        json: { message, priors: false },
-      });
-      return { data: answered(request, context, data) };
+      try {
+        const json = { message, priors: false };
+        const { data } = await context.native.send('POST', `${reviewPath(request)}/dismissals`, { json });
+        return { data: answered(request, context, data) };
+      } catch (error) {
+        if (!failedWith(error, 403, 422)) throw error;
+        // One word for whoever may not and for what cannot be dismissed.
+        const state = textOf(objectOf(await context.native.get(reviewPath(request))), 'state');
+        if (state === 'APPROVED' || state === 'REQUEST_CHANGES') throw error;
+        throw new RouteFailure(422, `Can not dismiss a ${state.toLowerCase()} pull request review`);
+      }
     },
   ),
   'GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/comments': emulated(

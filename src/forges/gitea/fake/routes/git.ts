@@ -67,12 +67,19 @@ export function gitRoutes(world: World): FakeRoute[] {
       query: z.object({ ...paging, ...DETAIL, sha: text, path: text, not: text }),
       run: async (request) => {
         const repository = repositoryFor(world, request);
-        const from = await commitOf(repository, request.query.get('sha') || repository.defaultBranch);
+        const named = request.query.get('sha') || repository.defaultBranch;
+        const from = (await repository.git.resolve(named)) ?? refuse(500, 'GetCommit');
         const not = request.query.get('not');
         const path = request.query.get('path');
         const exclude = not === null ? undefined : await commitOf(repository, not);
         const shas = await repository.git.log(from, { ...(path && { path }), ...(exclude && { exclude }) });
-        return paged(world, request, shas, (sha) => commitJson(world, repository, sha, { files: withFiles(request) }));
+        const show = (sha: string) => commitJson(world, repository, sha, { files: withFiles(request) });
+        if (!path) return paged(world, request, shas, show);
+        if (shas.length === 0) return notFound();
+        // Of one path, `limit` is not listened to.
+        const query = new URLSearchParams(request.query);
+        query.set('limit', String(world.maxItems));
+        return paged(world, { ...request, query }, shas, show);
       },
     },
     {

@@ -70,8 +70,8 @@ export function reviewRoutes(world: World): FakeRoute[] {
         422,
         event === 'APPROVED' ? 'approve your own pull is not allowed' : 'reject your own pull is not allowed',
       );
-    if (event !== 'APPROVED' && event !== 'PENDING' && body === '' && review.comments.length === 0)
-      refuse(422, `Review event ${event} requires a body or a comment`);
+    const needsBody = event === 'REQUEST_CHANGES' || event === 'PENDING' || review.comments.length === 0;
+    if (event !== 'APPROVED' && needsBody && body.trim() === '') refuse(422, `review event ${event} requires a body`);
     review.state = event;
     review.body = body;
     review.submitted = state.now();
@@ -174,7 +174,7 @@ export function reviewRoutes(world: World): FakeRoute[] {
         repositoryFor(world, request, 'admin');
         const { repository, issue, review } = one(request);
         if (review.state !== 'APPROVED' && review.state !== 'REQUEST_CHANGES')
-          refuse(422, 'not need to dismiss this type of review');
+          refuse(403, 'not need to dismiss this type of review');
         review.dismissed = true;
         edit.note(issue, doer(request).login, { type: 'dismiss_review' });
         return ok(reviewJson(world, repository, issue, review));
