@@ -324,7 +324,3 @@ export async function noteRemoteHook(
     await tx.query('UPDATE hook SET remote_hook_id = $2, enabled = true WHERE id = $1', [hookId, o.remoteHookId]);
   });
 }
-
-export async function removeHook(store: Store, organizationId: string, hookId: string): Promise<void> {
-  await store.tenant(organizationId, (tx) => tx.query('DELETE FROM hook WHERE id = $1', [hookId]));
-}
