@@ -14,10 +14,10 @@ export interface DemoOptions {
 
 export const help = `Usage: npm run demo -- [--once] [--port N] [--keep-data] [--folder PATH]
 
-Starts Forgeway, an emulated GitHub and a git server on this machine, and takes one pull request the
-whole way: opened, previewed, updated, commented, closed. Every step is read back from outside.
+Starts Forgeway and an emulated GitHub, GitLab and Gitea on this machine, and takes a pull request on
+each the whole way: opened, previewed, updated, commented, closed. Every step is read back from outside.
 
-  --once       end after the pull request is closed; the exit code says whether every step happened
+  --once       end after the pull requests are closed; the exit code says whether every step happened
   --port N     port of Forgeway's server (a free one otherwise)
   --keep-data  start with the database of the last run instead of an empty one
   --folder P   keep the files of this run in P, which other users of the machine can enter

@@ -276,6 +276,6 @@ export class Story {
     const left = [...(await this.#running()), ...processesIn(`${folder.data}/previews`)];
     assertThat(left.length === 0, `processes of the preview are left: ${left.join(', ')}`);
     await this.#synced('closed');
-    return `page answers 404, port ${before.port} refuses, ${this.#processes.length} process(es) ended`;
+    return `page answers 404, ${this.#processes.length} process(es) ended, none is left`;
   }
 }

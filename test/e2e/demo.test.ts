@@ -13,7 +13,7 @@ const program = join(process.cwd(), 'dist/demo/demo.js');
 const canIsolate = process.getuid?.() === 0 || spawnSync('bwrap', ['--version']).status === 0;
 const { skip } = it;
 const whenIsolated = canIsolate ? it : skip;
-const wholeRunMs = 240_000;
+const wholeRunMs = 420_000;
 
 let folder: string;
 const running = new Set<ChildProcess>();
@@ -59,7 +59,7 @@ async function processesOf(path: string): Promise<string[]> {
 
 describe('the demo', () => {
   whenIsolated(
-    'takes a pull request the whole way, and leaves nothing running',
+    'takes a pull request the whole way on each forge, and leaves nothing running',
     async () => {
       const { code, output } = await start('--once', '--folder', folder).ended;
       expect(output).toMatch(/demo: (\d+) steps, \1 ok, 0 failed\n/);
@@ -73,7 +73,10 @@ describe('the demo', () => {
         'comment posted',
       ])
         expect(output).toContain(`✔ ${step}`);
-      for (const step of ['second commit live', 'closed and removed']) expect(output).toContain(`✔ ${step}`);
+      for (const step of ['App installed', 'GitLab connected', 'Gitea connected'])
+        expect(output).toContain(`✔ ${step}`);
+      for (const step of ['second commit live', 'closed and removed'])
+        expect(output.split(`✔ ${step}`)).toHaveLength(4);
       expect(await readFile(join(folder, 'forgeway.log'), 'utf8')).not.toMatch(/ghs_\w|PRIVATE KEY/);
       expect(await processesOf(folder)).toEqual([]);
     },
