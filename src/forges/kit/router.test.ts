@@ -94,7 +94,7 @@ it('hands a row its parameters, pages, media type and body', async () => {
     media: 'json',
     body: { title: 't', id: '12345678901234567890' },
   });
-  expect(seen[2]?.body).toEqual({ items: ['bug'] });
+  expect(seen[2]?.body).toEqual({ labels: ['bug'] });
   for (const bad of ['{', '7', 'null', '"x"'])
     await expect(run('POST', '/repos/a/web/issues', bad)).rejects.toMatchObject({ status: 400 });
 });

@@ -113,8 +113,8 @@ export function bodyOf(text: string | undefined): JsonObject {
   } catch {
     throw new RouteFailure(400, 'Problems parsing JSON');
   }
-  // Some routes take a bare list, which GitHub documents under a name: PUT labels, for one.
-  if (Array.isArray(value)) return { items: value };
+  // Only the routes of labels take a bare list in place of the object that GitHub documents now.
+  if (Array.isArray(value)) return { labels: value };
   if (typeof value !== 'object' || value === null) throw new RouteFailure(400, 'Body should be a JSON object');
   return value as JsonObject;
 }
