@@ -13,13 +13,13 @@ export const nativeGroup = z.looseObject({
   web_url: z.string().optional(),
   parent_id: id.nullish(),
 });
-export type NativeGroup = z.output<typeof nativeGroup>;
+type NativeGroup = z.output<typeof nativeGroup>;
 
 export const nativeMember = nativeUser.extend({ access_level: z.number(), state: z.string().optional() });
 export type NativeMember = z.output<typeof nativeMember>;
 
 /** Owner as apps see it. */
-export const ownerLogin = (fullPath: string): string => fullPath.replaceAll('/', '~');
+const ownerLogin = (fullPath: string): string => fullPath.replaceAll('/', '~');
 
 export const organizationInput = (group: NativeGroup): AccountInput => ({
   id: group.id,

@@ -26,7 +26,7 @@ export const nativeIssue = z.looseObject({
   user_notes_count: z.number().optional(),
   confidential: z.boolean().optional(),
 });
-export type NativeIssue = z.output<typeof nativeIssue>;
+type NativeIssue = z.output<typeof nativeIssue>;
 
 /** What issues and merge requests have in common where GitHub calls both an issue. */
 function common(of: NativeIssue | NativeMergeRequest, known: readonly NativeLabel[]) {

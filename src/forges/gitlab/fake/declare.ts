@@ -71,7 +71,7 @@ export function allMembers(world: World, of: { project?: Project; group?: Group 
   return levels;
 }
 
-export const GUEST = 10;
+const GUEST = 10;
 export const REPORTER = 20;
 export const DEVELOPER = 30;
 export const MAINTAINER = 40;

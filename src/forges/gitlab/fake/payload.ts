@@ -16,7 +16,7 @@ import {
 } from './state.js';
 
 /** `2017-12-10 17:01:11 UTC`, as hooks of issues, merge requests and notes have it. */
-export const hookTime = (iso: string | null): string | null =>
+const hookTime = (iso: string | null): string | null =>
   iso === null ? null : iso.replace('T', ' ').replace(/(\.\d+)?Z$/, ' UTC');
 
 const visibility = { private: 0, internal: 10, public: 20 } as const;

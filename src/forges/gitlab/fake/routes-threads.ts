@@ -47,13 +47,11 @@ const filters = {
   'not[author_username]': text,
   'not[assignee_username]': text,
   'not[milestone]': text,
-  // MergeRequests has it since 16, issues take one name.
-  assignee_username: text,
   non_archived: parameter.flag.optional(),
   ...paging,
 };
 const times = { created_after: when, created_before: when, updated_after: when, updated_before: when };
-const issueQuery = parametersOf<AllIssuesOptions>()({ ...times, assignee_id: any }, filters);
+const issueQuery = parametersOf<AllIssuesOptions>()({ ...times, assignee_id: any, assignee_username: text }, filters);
 const mergeRequestQuery = parametersOf<AllMergeRequestsOptions>()(
   {
     ...times,

@@ -249,8 +249,6 @@ export interface World {
   emit(project: Project, event: { name: string; flag: string; payload: unknown }): Promise<void>;
 }
 
-export const threadsOf = (project: Project): Thread[] => [...project.issues, ...project.mergeRequests];
-
 export function find<T>(list: readonly T[], matches: (entry: T) => boolean, what: string): T {
   const found = list.find(matches);
   if (found === undefined) throw new Error(`The fake has no such ${what}.`);

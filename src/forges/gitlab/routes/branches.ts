@@ -14,7 +14,7 @@ export const nativeBranch = z.looseObject({
   web_url: z.string().optional(),
   commit: nativeCommit,
 });
-export type NativeBranch = z.output<typeof nativeBranch>;
+type NativeBranch = z.output<typeof nativeBranch>;
 
 const api = (context: RouteContext, place: Place) => apiOf(context.base, place.owner, place.repo);
 

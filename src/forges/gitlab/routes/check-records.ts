@@ -67,7 +67,7 @@ export async function suiteOf(context: RouteContext, project: number | string, s
   );
 }
 
-export function checkInput(record: ForgeRecord, check: KeptCheck): CheckRunInput {
+function checkInput(record: ForgeRecord, check: KeptCheck): CheckRunInput {
   return {
     id: record.id,
     name: check.name,

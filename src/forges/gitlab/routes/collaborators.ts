@@ -25,7 +25,7 @@ const permissionsOf = (word: PermissionWord) => {
   return { pull: at >= 1, triage: at >= 2, push: at >= 3, maintain: at >= 4, admin: at >= 5 };
 };
 
-export const shownMember = (context: RouteContext, member: NativeMember) => {
+const shownMember = (context: RouteContext, member: NativeMember) => {
   const word = permissionOf(member.access_level);
   return { ...shape.user(context.base, account(member)), permissions: permissionsOf(word), role_name: word };
 };

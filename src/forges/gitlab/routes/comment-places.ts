@@ -14,7 +14,6 @@ const kept = z.looseObject({
   discussion: z.string().optional(),
   review: z.number().optional(),
 });
-export type CommentRecord = z.output<typeof kept>;
 
 interface Seen {
   id: number | string;

@@ -282,6 +282,7 @@ describe('search', () => {
       await numbers('no:assignee no:milestone is:issue label:stale created:>2020-01-01 updated:<2030-01-01'),
     ).toEqual([FIRST_ISSUE + 1]);
     expect(await numbers('is:merged')).toEqual([]);
+    expect(await numbers('assignee:bob')).toEqual([]);
     expect(await found(`${repo} state:open`, { sort: 'created', order: 'asc', per_page: 1 })).toMatchObject({
       total_count: 3,
       incomplete_results: false,

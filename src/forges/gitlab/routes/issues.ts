@@ -16,7 +16,7 @@ import { readThread, shownThread } from './thread.js';
 import { listThreads, type ThreadFilter } from './thread-list.js';
 
 /** The milestone with GitHub's number, which is GitLab's iid. @throws RouteFailure 422 when there is none */
-export async function milestoneByNumber(context: RouteContext, place: Place, number: number) {
+async function milestoneByNumber(context: RouteContext, place: Place, number: number) {
   const found = readAll(
     nativeMilestone,
     await context.native.get(`${place.api}/milestones`, { 'iids[]': number }),

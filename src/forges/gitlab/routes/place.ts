@@ -73,7 +73,7 @@ export function pullOf(request: RouteRequest, place: Place): Thread {
   return thread;
 }
 
-export const pageQuery = (request: RouteRequest): { page: number; per_page: number } => ({
+const pageQuery = (request: RouteRequest): { page: number; per_page: number } => ({
   page: request.page,
   per_page: request.perPage,
 });

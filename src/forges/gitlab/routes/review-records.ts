@@ -60,7 +60,7 @@ async function note(
   return key;
 }
 
-export interface Reviewed {
+interface Reviewed {
   record: ForgeRecord;
   review: KeptReview;
 }

@@ -1,9 +1,19 @@
-import { invalid, type Route, type RouteTable } from '../../kit/route.js';
+import { invalid, type Route, type RouteContext, type RouteTable } from '../../kit/route.js';
+import { findUser } from './people.js';
 import { parseSearch } from './search-query.js';
-import { listThreads } from './thread-list.js';
+import { listThreads, type ThreadFilter } from './thread-list.js';
 
 /** GitHub shows no more, whatever there is. */
 const MOST = 1000;
+
+/** Merge requests can be listed by the assignee's id only. @throws RouteFailure 422 when nobody has this login */
+async function withAssigneeId(context: RouteContext, filter: ThreadFilter): Promise<ThreadFilter> {
+  const { assignee_username: login, ...query } = filter.query;
+  if (login === undefined) return filter;
+  const user = await findUser(context, String(login));
+  if (user === undefined) throw invalid('Search', 'q', 'invalid', `There is no account ${login}.`);
+  return { ...filter, query: { ...query, assignee_id: user.id } };
+}
 
 const issues: Route = {
   support: 'emulated',
@@ -16,7 +26,11 @@ const issues: Route = {
     if (!q?.trim()) throw invalid('Search', 'q', 'missing_field');
     if (request.page * request.perPage > MOST)
       throw invalid('Search', 'page', 'invalid', 'Only the first 1000 search results are available');
-    const { items, total, pages } = await listThreads(context, parseSearch(q, { sort, order }), request);
+    const { items, total, pages } = await listThreads(
+      context,
+      await withAssigneeId(context, parseSearch(q, { sort, order })),
+      request,
+    );
     const shown = items.map((item) => ({ ...item, score: 1 }));
     return { data: { total_count: total, incomplete_results: false, items: shown }, pages };
   },

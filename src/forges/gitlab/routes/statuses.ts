@@ -16,7 +16,7 @@ const wish = z.looseObject({
   target_url: z.string().nullish(),
 });
 
-export interface StatusWish {
+interface StatusWish {
   state: string;
   name: string;
   description?: string;
