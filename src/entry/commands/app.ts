@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addAppInspectCommand } from './app-inspect.js';
+import { addAppReceiveCommand } from './app-receive.js';
 import { addAppRepositoryCommands } from './app-repositories.js';
 import { addAppRunCommand } from './app-run.js';
 
@@ -7,5 +8,6 @@ export function addAppCommand(program: Command): void {
   const app = program.command('app').description('Probot apps, served on every forge as they are');
   addAppRunCommand(app);
   addAppInspectCommand(app);
+  addAppReceiveCommand(app);
   addAppRepositoryCommands(app);
 }

@@ -1,0 +1,99 @@
+/** One payload through translation into an app, once, without server and database. */
+import { readFileSync } from 'node:fs';
+import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
+import { ForgewayError, messageOf } from '../lib/errors.js';
+import type { Logger } from '../lib/logger.js';
+import type { App } from '../translate/bridge.js';
+import { holdBack, type NotedRequest } from '../translate/held-back.js';
+import { openNativeAccess } from '../translate/native-access.js';
+import { createRehearsal, type Run } from '../translate/rehearsal.js';
+
+export interface ReceiveRequest {
+  apps: readonly App[];
+  forge: ForgeDescriptor;
+  /** Base URL of the instance. */
+  url: string;
+  /** Absent: nobody is asked, and every read finds nothing. */
+  token: string | undefined;
+  /** GitHub's event with or without its action; of a native payload the name in the forge's own header, where it has one. */
+  event: string;
+  payloadFile: string;
+  /** The payload is the forge's own, and is translated first. */
+  native: boolean;
+  /** Writes are sent too. */
+  send: boolean;
+  log: Logger;
+}
+
+export interface Received {
+  /** Why no app ran, where none did. */
+  ignored?: string;
+  runs: readonly Omit<Run, 'error'>[];
+  requests: readonly NotedRequest[];
+  ok: boolean;
+}
+
+const invalid = (message: string, cause?: unknown) => new ForgewayError('FORGEWAY_PAYLOAD_INVALID', message, { cause });
+
+function readPayload(file: string): { body: Buffer; payload: JsonObject } {
+  try {
+    const body = readFileSync(file);
+    const payload: unknown = JSON.parse(body.toString('utf8'));
+    if (typeof payload === 'object' && payload !== null && !Array.isArray(payload))
+      return { body, payload: payload as JsonObject };
+  } catch (error) {
+    throw invalid(`${file} cannot be read as JSON: ${messageOf(error)}`, error);
+  }
+  throw invalid(`${file} holds no JSON object.`);
+}
+
+const nobody = async (): Promise<Response> => Response.json({ message: 'Nobody was asked.' }, { status: 404 });
+
+/** Whom the token speaks for, where the forge can be asked. */
+async function accountOf(request: ReceiveRequest): Promise<{ id: bigint; login: string }> {
+  const { forge, url, token, log } = request;
+  const stranger = { id: 0n, login: '' };
+  if (token === undefined || forge.administration === undefined) return stranger;
+  const place = { id: '', organizationId: '', host: forge.endpoint(url).host, baseUrl: url, virtualId: 0n };
+  const native = openNativeAccess({ log })({ ...place, forge, token, account: stranger });
+  return (await forge.administration.probe(native)).account;
+}
+
+/** A fixture names the event beside the payload; a bare payload goes with the name that was given. */
+function nativeDelivery(name: string, body: Buffer, { eventType, payload }: JsonObject) {
+  const contentType = 'application/json';
+  if (typeof eventType !== 'string' || typeof payload !== 'object') return { eventType: name, contentType, body };
+  return { eventType, contentType, body: Buffer.from(JSON.stringify(payload)) };
+}
+
+/** @throws ForgewayError FORGEWAY_PAYLOAD_INVALID; RouteFailure when the forge refuses the token */
+export async function receiveOnce(request: ReceiveRequest): Promise<Received> {
+  const { body, payload } = readPayload(request.payloadFile);
+  const [name = '', action] = request.event.split('.');
+  if (!request.native && action !== undefined && payload.action !== action)
+    throw invalid(`The payload’s action is ${String(payload.action)}, not ${action}.`);
+  const requests: NotedRequest[] = [];
+  const rehearsal = await createRehearsal({
+    apps: request.apps,
+    forge: request.forge,
+    url: request.url,
+    token: request.token ?? '',
+    account: await accountOf(request),
+    log: request.log,
+    // Translating may ask the forge too.
+    ...(request.token === undefined && { send: nobody }),
+    around: (send, { baseUrl }) =>
+      holdBack(send, baseUrl, {
+        writes: !request.send,
+        reads: request.token === undefined,
+        note: (noted) => void requests.push(noted),
+      }),
+  });
+  const delivered = request.native
+    ? await rehearsal.deliver(nativeDelivery(name, body, payload))
+    : await rehearsal.deliverEvent(name, payload);
+  if ('ignored' in delivered) return { ignored: delivered.ignored, runs: [], requests, ok: false };
+  const runs = delivered.runs.map(({ error: _error, ...run }) => run);
+  const ok = runs.length > 0 && runs.every(({ outcome }) => outcome !== 'failed');
+  return { ...(runs.length === 0 && { ignored: 'No app listens to this event.' }), runs, requests, ok };
+}
