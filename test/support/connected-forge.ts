@@ -1,0 +1,173 @@
+/**
+ * A forge, all of Forgeway, and apps: a fake is connected as `forgeway connections add` connects a real one, its webhooks
+ * are posted to a real ingress, and inbox and bridge run the apps on them, whose requests reach the fake over HTTP.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import { checkRunUrls, gitObjectsFor } from '../../src/entry/bridge-ports.js';
+import { connectForge } from '../../src/entry/connect-forge.js';
+import { secretsOf } from '../../src/entry/default-app.js';
+import type { ForgeDescriptor } from '../../src/forges/forge.js';
+import type { ForgeFake, NewFakeRepository } from '../../src/forges/kit/fake/forge-fake.js';
+import { forges } from '../../src/forges/registry.js';
+import { startInbox } from '../../src/inbox/start-inbox.js';
+import { createMetrics } from '../../src/lib/metrics.js';
+import { type App, createBridge } from '../../src/translate/bridge.js';
+import { openNativeAccess } from '../../src/translate/native-access.js';
+import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
+import { createTestDatabase, TEST_MASTER_KEY } from './database.js';
+
+/** Every forge that can be played. GitHub's own double is in `demo/`. */
+export const fakedForges: readonly ForgeDescriptor[] = [...forges.values()].filter((forge) => forge.startFake);
+
+export interface ConnectedForge {
+  fake: ForgeFake;
+  /** What was logged, one JSON object each. */
+  lines: readonly string[];
+  /**
+   * Resolves when nothing is under way any more: the forge has told everything, and every delivery has been worked off.
+   * @throws Error with the reasons when an app failed for good, or when it takes longer than `timeoutMs`
+   */
+  quiet(timeoutMs?: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ConnectedForgeOptions {
+  apps: readonly App[];
+  people: readonly string[];
+  repository: NewFakeRepository;
+}
+
+/** Short, so that a test waits for nothing but the work itself. */
+const timing = {
+  pollMs: 100,
+  leaseMs: 5_000,
+  tickMs: 200,
+  inPlaceMs: 20,
+  backoff: { baseMs: 10, capMs: 50, attempts: 8 },
+};
+
+export async function startConnectedForge(
+  descriptor: ForgeDescriptor,
+  { apps, people, repository }: ConnectedForgeOptions,
+): Promise<ConnectedForge> {
+  if (descriptor.startFake === undefined) throw new Error(`${descriptor.label} has no fake.`);
+  const folder = await mkdtemp(join(tmpdir(), 'forgeway-connected-'));
+  const fake = await descriptor.startFake({ folder: join(folder, 'forge') });
+  for (const login of people) await fake.addPerson(login);
+  await fake.addRepository(repository);
+
+  const test = await createTestDatabase();
+  const { organizationId } = test;
+  const store = test.store('worker');
+  const lines: string[] = [];
+  const log = pino({ level: 'debug', base: null }, { write: (line: string) => void lines.push(line) });
+  const metrics = createMetrics();
+
+  const ingress = createIngress({
+    pool: test.store('ingress').pool,
+    forges,
+    secretsOf: secretsOf({ webhookSecret: undefined }, TEST_MASTER_KEY),
+    log,
+    metrics,
+  });
+  const server = createServer(ingressServerOptions, (request, response) => {
+    if (!ingress.handle(request, response)) response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const publicUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+  const bridge = await createBridge({
+    apps,
+    store,
+    masterKey: TEST_MASTER_KEY,
+    gitFor: gitObjectsFor({ dataDir: folder }),
+    checkRunUrl: checkRunUrls({ publicUrl }, TEST_MASTER_KEY),
+    log,
+    metrics,
+    requestTimeoutMs: 10_000,
+  });
+  const inbox = startInbox({
+    store,
+    dispatcher: bridge,
+    forges,
+    log,
+    metrics,
+    ownerId: 'test',
+    concurrency: 4,
+    handlerTimeoutMs: 30_000,
+    timing,
+  });
+  const connected = await connectForge(
+    {
+      store,
+      masterKey: TEST_MASTER_KEY,
+      organizationId,
+      publicUrl,
+      nativeOf: openNativeAccess({ log }),
+      progress: (line) => log.info(line),
+    },
+    {
+      forge: descriptor,
+      url: fake.url,
+      token: fake.token,
+      name: 'fake',
+      repositories: [`${repository.owner}/${repository.name}`],
+      all: false,
+      level: 'repository',
+      organization: undefined,
+      confidential: false,
+    },
+  );
+  if (connected.problems.length > 0) throw new Error(connected.problems.join('\n'));
+
+  /** What is not finished, and what failed for good, one sentence each. */
+  async function unfinished(): Promise<{ waiting: string[]; dead: string[] }> {
+    const { rows } = await store.pool.query<{ event: string; app: string; status: string; why: string | null }>(
+      `SELECT event_type AS event, '' AS app, status, reason AS why FROM webhook_delivery
+         WHERE status IN ('received', 'assigned', 'dead')
+       UNION ALL
+       SELECT d.event_name, d.app, d.status, coalesce(d.reason, d.error) FROM dispatch d
+         WHERE d.status IN ('pending', 'parked', 'dead')`,
+    );
+    const told = rows.map(({ event, app, status, why }) => ({
+      status,
+      text: `${app || 'delivery'} on ${event} is ${status}: ${why ?? 'no reason yet'}`,
+    }));
+    return {
+      waiting: told.filter(({ status }) => status !== 'dead').map(({ text }) => text),
+      dead: told.filter(({ status }) => status === 'dead').map(({ text }) => text),
+    };
+  }
+
+  return {
+    fake,
+    lines,
+    async quiet(timeoutMs = 50_000) {
+      const end = performance.now() + timeoutMs;
+      // Twice, since the last handler's requests may have caused webhooks that were still on their way.
+      for (let calm = 0; calm < 2; ) {
+        await fake.settled();
+        const { waiting, dead } = await unfinished();
+        if (dead.length > 0) throw new Error(dead.join('\n'));
+        calm = waiting.length === 0 ? calm + 1 : 0;
+        if (performance.now() > end) throw new Error(`not quiet after ${timeoutMs} ms:\n${waiting.join('\n')}`);
+        if (calm === 0) await sleep(20);
+      }
+    },
+    async close() {
+      await inbox.drain(5_000);
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await ingress.close();
+      await fake.close();
+      await test.drop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
