@@ -148,6 +148,12 @@ export interface ForgeDescriptor {
   endpoint(baseUrl: string): ForgeEndpoint;
   /** The forge's own cloud, for a connection that names no instance. */
   cloudUrl?: string;
+  /** The `authorization` header for a connection's token; `Bearer` and the token unless said otherwise. */
+  authorization?(token: string): string;
+  /** What the parsed body of a refusal says, where it is not in `message`, `error` or `error_description`. */
+  failureMessage?(body: unknown): string | undefined;
+  /** Folders that are read after `.github` for the settings of an app, such as `.gitlab`. */
+  configFolders?: readonly string[];
   /** GitHub's requests on this forge; absent on GitHub itself, whose API is spoken already. */
   routes?: RouteTable;
   /** Which of GitHub's events it gives; absent on GitHub itself, which gives them all. */

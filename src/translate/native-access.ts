@@ -21,6 +21,6 @@ export function openNativeAccess(o: { log: Logger; clock?: Clock; fetch?: Fetch 
   });
   return (connection: OpenConnection): NativeClient => {
     const credential = connectionCredential(connection, () => undefined);
-    return createNativeClient(fetchFor(credential), credential.endpoint.apiUrl);
+    return createNativeClient(fetchFor(credential), credential.endpoint.apiUrl, connection.forge.failureMessage);
   };
 }

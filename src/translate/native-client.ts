@@ -1,8 +1,11 @@
 /** The port through which route tables talk to a forge, on top of the one way out. Answers become GitHub's failures here. */
+import type { ForgeDescriptor } from '../forges/forge.js';
 import { parseJson } from '../forges/kit/json-body.js';
 import type { NativeAnswer, NativeClient, NativeRequest } from '../forges/kit/native-client.js';
 import { RouteFailure } from '../forges/kit/route.js';
 import type { Fetch } from './forge-fetch.js';
+
+type FailureMessage = ForgeDescriptor['failureMessage'];
 
 /** Where forges differ from GitHub in the word for the same refusal. */
 const STATUS: ReadonlyMap<number, number> = new Map([
@@ -24,7 +27,7 @@ function messageOfBody(data: unknown): string | undefined {
   return undefined;
 }
 
-async function failureOf(response: Response): Promise<RouteFailure> {
+async function failureOf(response: Response, messageOf: NonNullable<FailureMessage>): Promise<RouteFailure> {
   const text = await response.text();
   let data: unknown;
   try {
@@ -39,7 +42,7 @@ async function failureOf(response: Response): Promise<RouteFailure> {
     if (value !== null) headers[name] = value;
   }
   const status = STATUS.get(response.status) ?? response.status;
-  const said = messageOfBody(data)?.slice(0, LONGEST_MESSAGE);
+  const said = messageOf(data)?.slice(0, LONGEST_MESSAGE);
   // A redirect that was not followed is no answer to give to an app.
   if (status < 400) return new RouteFailure(502, `The forge answered ${response.status}.`);
   return new RouteFailure(status, said ?? (status === 404 ? 'Not Found' : `The forge answered ${response.status}.`), {
@@ -66,7 +69,8 @@ async function read(response: Response, as: NativeRequest['as']): Promise<unknow
 }
 
 /** `apiUrl` is the base of the native API; `fetch` signs, limits, times and logs. */
-export function createNativeClient(fetch: Fetch, apiUrl: string): NativeClient {
+export function createNativeClient(fetch: Fetch, apiUrl: string, failureMessage?: FailureMessage): NativeClient {
+  const messageOf = (data: unknown) => failureMessage?.(data) ?? messageOfBody(data);
   const send: NativeClient['send'] = async (method, path, request = {}) => {
     const headers = new Headers(request.headers);
     if (!headers.has('accept'))
@@ -79,7 +83,7 @@ export function createNativeClient(fetch: Fetch, apiUrl: string): NativeClient {
       );
     }
     const response = await fetch(`${apiUrl}${path}${queryOf(request.query)}`, init);
-    if (!response.ok) throw await failureOf(response);
+    if (!response.ok) throw await failureOf(response, messageOf);
     const answer: NativeAnswer = {
       status: response.status,
       headers: response.headers,

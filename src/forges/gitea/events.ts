@@ -2,9 +2,10 @@
 
 import { ForgewayError } from '../../lib/errors.js';
 import type { ForgeEvent, JsonObject, NativeDelivery, TranslatePorts } from '../forge.js';
+import { cleaned } from '../kit/storable-text.js';
 import { actionRuns, statuses, workflowJobs, workflowRuns } from './events/actions.js';
 import { comments, issues, pullRequests } from './events/conversations.js';
-import { cleaned, field } from './events/fields.js';
+import { field } from './events/fields.js';
 import { kindOf } from './events/kind.js';
 import { created, deleted, ping, push } from './events/push.js';
 import { forks, packages, releases, repositories, wikis } from './events/repositories.js';

@@ -27,7 +27,8 @@ export function githubEndpoint(o: { forge: string; host: string; apiUrl: string;
 
 /** GitHub.com, or a GitHub Enterprise Server by the address at which people see it. */
 export function githubInstance(baseUrl: string): ForgeEndpoint {
-  const { origin, host, hostname } = new URL(baseUrl);
+  const { origin, host, hostname, protocol } = new URL(baseUrl);
+  if (protocol !== 'https:' && protocol !== 'http:') throw new TypeError(`${baseUrl} is not a web address.`);
   const isDotcom = hostname === 'github.com' || hostname === 'api.github.com';
   return githubEndpoint({
     forge: 'github',

@@ -1,5 +1,6 @@
 /** What a delivery is about: GitHub's events in it, its repository, its number, and what tells it from its repetition. */
 import type { Classification, ClassifyOptions, ForgeEvent, JsonObject } from '../../forge.js';
+import { storable } from '../../kit/storable-text.js';
 import {
   assigneeChanges,
   type Change,
@@ -210,7 +211,7 @@ export function classify(eventType: string, payload: JsonObject, options: Classi
 
   const events = reader.read({ eventType, payload, previous: options.previous });
   if (typeof events === 'string') return ignored(events);
-  const action = typeof payload.action === 'string' ? `.${payload.action}` : '';
+  const action = typeof payload.action === 'string' ? `.${storable(payload.action)}` : '';
   const told = reader.identity.length === 0 ? payload : reader.identity.map((path) => field(payload, path) ?? null);
   const isTest = events[0]?.name === 'ping';
   return {

@@ -43,9 +43,11 @@ export function pullRequestOf(t: Translation): PullRequestInput {
   const { head, base } = input;
   const { closedAt } = closedTimes(t, input);
   const merged = input.merged === true;
+  const { milestone: removed } = t.event.change ?? {};
   return {
     ...input,
-    ...milestoneOf(t),
+    // GitHub's pull request still shows the milestone that it lost; its issue does not.
+    ...(t.event.action === 'demilestoned' && { milestone: isObject(removed) ? milestoneInput(removed) : null }),
     closedAt,
     ...(merged && {
       mergedAt: input.mergedAt ?? closedAt,

@@ -43,32 +43,6 @@ export function numberAt(payload: unknown, path: string): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined;
 }
 
-/** Text that PostgreSQL stores as JSON: it refuses NUL and halves of surrogate pairs. */
-export const storable = (text: string): string => text.toWellFormed().replaceAll('\u0000', '\uFFFD');
-
-/**
- * The payload with such text made storable. Nearly always it is the same object: a repository's name with half a character
- * in it could not even be written into an address.
- */
-export function cleaned<T>(value: T): T {
-  return isClean(value) ? value : (copyClean(value) as T);
-}
-
-function isClean(value: unknown): boolean {
-  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\u0000');
-  if (typeof value !== 'object' || value === null) return true;
-  return Array.isArray(value)
-    ? value.every(isClean)
-    : Object.entries(value).every(([key, inner]) => isClean(key) && isClean(inner));
-}
-
-function copyClean(value: unknown): unknown {
-  if (typeof value === 'string') return storable(value);
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(copyClean);
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [storable(key), copyClean(inner)]));
-}
-
 /** Only zeros, however long the hash: there is no commit. */
 export const isNoCommit = (sha: string): boolean => /^0+$/.test(sha);
 

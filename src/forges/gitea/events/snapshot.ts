@@ -3,12 +3,13 @@
  * lists those of now, so which came and which went is the difference to what was known before.
  */
 import type { JsonObject, Snapshot } from '../../forge.js';
+import { storable } from '../../kit/storable-text.js';
 import { labelInputs } from '../convert/label.js';
 import { milestoneIfTold } from '../convert/milestone.js';
 import { isDraftTitle } from '../convert/pull-request.js';
 import { time } from '../convert/time.js';
 import { accountInputs, teamReferences } from '../convert/user.js';
-import { field, idAt, isObject, listAt, numberAt, storable, textAt } from './fields.js';
+import { field, idAt, isObject, listAt, numberAt, textAt } from './fields.js';
 import { kindOf } from './kind.js';
 
 /** An entry of a set: enough to find it again, and to speak of it when it is gone. Plain JSON that PostgreSQL stores. */
