@@ -37,6 +37,7 @@ export const nativeMergeRequest = z.looseObject({
   squash_commit_sha: z.string().nullish(),
   discussion_locked: z.boolean().nullish(),
   merge_when_pipeline_succeeds: z.boolean().optional(),
+  squash: z.boolean().nullish(),
   detailed_merge_status: z.string().optional(),
   merge_status: z.string().optional(),
   has_conflicts: z.boolean().optional(),
@@ -116,7 +117,8 @@ export function pullRequestInput(
     updatedAt: time(mr.updated_at),
     closedAt: timeOrNull(mr.state === 'merged' ? (mr.merged_at ?? mr.closed_at) : mr.closed_at),
     mergedAt: timeOrNull(mr.merged_at),
-    mergedBy: accountOrNull(mr.merge_user ?? mr.merged_by),
+    // Before the merge it is whoever asked GitLab to merge by itself.
+    mergedBy: mr.state === 'merged' ? accountOrNull(mr.merge_user ?? mr.merged_by) : null,
     mergeCommitSha: mr.merge_commit_sha ?? mr.squash_commit_sha ?? (mr.state === 'merged' ? (mr.sha ?? null) : null),
     ...mergeability(mr),
     rebaseable: null,

@@ -24,6 +24,9 @@ export const nativeNote = z.looseObject({
   created_at: z.string(),
   updated_at: z.string(),
   position: position.nullish(),
+  resolvable: z.boolean().nullish(),
+  resolved: z.boolean().nullish(),
+  resolved_by: nativeUser.nullish(),
 });
 export type NativeNote = z.output<typeof nativeNote>;
 

@@ -116,16 +116,19 @@ export async function simpleMergeRequest(world: World, in_: Project, of: MergeRe
     merged_at: of.mergedAt,
     merge_status: status === 'conflict' ? 'cannot_be_merged' : 'can_be_merged',
     has_conflicts: status === 'conflict',
-    merge_when_pipeline_succeeds: false,
+    merge_when_pipeline_succeeds: of.autoMerge !== undefined,
+    squash: of.squash ?? false,
   } satisfies Partial<ExpandedMergeRequestSchema>;
   const merger = person(world, of.mergedById);
+  // Until then it is whoever set it to be merged by itself.
+  const willMerge = person(world, of.autoMerge?.userId ?? null);
   return {
     ...shown,
     labels,
     milestone,
     assignee,
     detailed_merge_status: status,
-    merge_user: merger,
+    merge_user: merger ?? willMerge,
     merged_by: merger,
     allow_collaboration: of.allowCollaboration,
   };

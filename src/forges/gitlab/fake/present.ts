@@ -225,6 +225,10 @@ export const note = (world: World, on: Thread, of: Note): DiscussionNoteSchema =
   noteable_type: on.kind,
   noteable_iid: on.iid,
   resolvable: of.type !== null,
+  ...(of.type !== null && {
+    resolved: of.resolvedById !== undefined,
+    resolved_by: person(world, of.resolvedById ?? null) ?? undefined,
+  }),
   ...(of.position && { position: of.position }),
 });
 

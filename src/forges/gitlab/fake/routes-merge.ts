@@ -4,7 +4,17 @@ import { z } from 'zod';
 import { parameter } from '../../kit/fake/request-check.js';
 import type { FakeRequest, FakeRoute } from '../../kit/fake/routing.js';
 import { actedOn, refMoved, sourceOf } from './change.js';
-import { actorOf, DEVELOPER, paged, pagingOnly, parametersOf, projectFor, refuse, threadFor } from './declare.js';
+import {
+  actorOf,
+  allMembers,
+  DEVELOPER,
+  paged,
+  pagingOnly,
+  parametersOf,
+  projectFor,
+  refuse,
+  threadFor,
+} from './declare.js';
 import { user } from './present.js';
 import { baseOf, commit, DRAFT, diff, mergeRequest } from './present-git.js';
 import { type MergeRequest, type Project, userById, type World } from './state.js';
@@ -16,18 +26,44 @@ const accept = parametersOf<AcceptMergeRequestOptions>()({
   squash_commit_message: z.string().optional(),
   should_remove_source_branch: z.boolean().optional(),
   auto_merge: z.boolean().optional(),
+  merge_when_pipeline_succeeds: z.boolean().optional(),
 });
 
 const API = '/projects/:id/merge_requests/:iid';
 const DOC = 'merge_requests: %s /projects/:id/merge_requests/:merge_request_iid';
 const doc = (method: string, rest = ''): string => DOC.replace('%s', method) + rest;
 
+const ACTIVE: ReadonlySet<string> = new Set(['created', 'preparing', 'pending', 'running']);
+
+/** The head's pipeline, to which commit statuses belong too. */
+function headPipeline(project: Project, mr: MergeRequest): 'none' | 'active' | 'success' | 'other' {
+  const statuses = new Map(project.statuses.filter(({ sha }) => sha === mr.sha).map((one) => [one.name, one.status]));
+  const pipeline = project.pipelines.findLast(({ sha }) => sha === mr.sha);
+  const all = [...statuses.values(), ...(pipeline ? [pipeline.status] : [])];
+  if (all.length === 0) return 'none';
+  if (all.some((status) => ACTIVE.has(status))) return 'active';
+  return all.every((status) => status === 'success') ? 'success' : 'other';
+}
+
 async function merge(world: World, project: Project, mr: MergeRequest, request: FakeRequest): Promise<void> {
   const body = request.body as z.output<typeof accept>;
   if (mr.state !== 'opened' || DRAFT.test(mr.title)) return refuse(405, '405 Method Not Allowed');
+  const waits = (body.auto_merge ?? body.merge_when_pipeline_succeeds) === true;
+  const pipeline = headPipeline(project, mr);
+  // What has no pipeline to wait for is refused, and what has succeeded already is merged at once.
+  if (waits && pipeline !== 'active' && pipeline !== 'success') return refuse(405, '405 Method Not Allowed');
   if (body.sha !== undefined && body.sha !== mr.sha)
     return refuse(409, `SHA does not match HEAD of source branch: ${mr.sha}`);
   const by = actorOf(request);
+  if (waits && pipeline === 'active') {
+    mr.squash = body.squash ?? false;
+    mr.autoMerge = {
+      userId: by.id,
+      message: mr.squash ? body.squash_commit_message : body.merge_commit_message,
+    };
+    mr.updatedAt = world.now();
+    return;
+  }
   const before = await project.git.resolve(`refs/heads/${mr.targetBranch}`);
   const squash = body.squash ?? false;
   const title = `Merge branch '${mr.sourceBranch}' into '${mr.targetBranch}'`;
@@ -39,6 +75,7 @@ async function merge(world: World, project: Project, mr: MergeRequest, request: 
   const outcome = await project.git.merge({ base: mr.targetBranch, head: mr.sha, message, author, how });
   if ('conflict' in outcome) return refuse(422, 'Branch cannot be merged');
   mr.state = 'merged';
+  mr.autoMerge = undefined;
   mr.mergedAt = world.now();
   mr.updatedAt = mr.mergedAt;
   mr.mergedById = by.id;
@@ -143,6 +180,19 @@ export function mergeRoutes(world: World): FakeRoute[] {
         }
         await merge(world, project, mr, request);
         return { json: await mergeRequest(world, project, mr) };
+      },
+    },
+    {
+      method: 'POST',
+      path: `${API}/cancel_merge_when_pipeline_succeeds`,
+      source: doc('POST', '/cancel_merge_when_pipeline_succeeds'),
+      run(request) {
+        const { project, mr } = at(request);
+        const level = allMembers(world, { project }).get(actorOf(request).id) ?? 0;
+        if (level < DEVELOPER && mr.authorId !== actorOf(request).id) return refuse(401, '401 Unauthorized');
+        if (mr.autoMerge === undefined) return refuse(406, "Can't cancel the automatic merge");
+        mr.autoMerge = undefined;
+        return { status: 201, json: { status: 'success' } };
       },
     },
     {

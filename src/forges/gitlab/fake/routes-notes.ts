@@ -6,6 +6,7 @@ import { addNote, editNote } from './change.js';
 import {
   actorOf,
   allMembers,
+  DEVELOPER,
   MAINTAINER,
   paged,
   paging,
@@ -198,6 +199,24 @@ function discussionRoutes(world: World, at: (request: FakeRequest) => At): FakeR
       run(request) {
         const { thread } = at(request);
         return { json: discussion(world, thread, notesIn(thread, request)) };
+      },
+    },
+    {
+      method: 'PUT',
+      path: `${api}/:discussion`,
+      source: doc('PUT', '/:discussion_id'),
+      body: z.strictObject({ resolved: z.boolean() }),
+      run(request) {
+        const { project, thread } = at(request);
+        const by = actorOf(request);
+        const notes = notesIn(thread, request);
+        // Developers and the author of the merge request.
+        const level = allMembers(world, { project }).get(by.id) ?? 0;
+        if (level < DEVELOPER && thread.authorId !== by.id) return refuse(403, '403 Forbidden');
+        if (notes.every(({ type }) => type === null)) return refuse(403, '403 Forbidden');
+        const { resolved } = request.body as { resolved: boolean };
+        for (const note of notes) note.resolvedById = resolved ? (note.resolvedById ?? by.id) : undefined;
+        return { json: discussion(world, thread, notes) };
       },
     },
     {

@@ -69,6 +69,8 @@ export interface Note {
   updatedAt: string;
   position?: Position;
   awards: Award[];
+  /** Who resolved its discussion. */
+  resolvedById?: number;
 }
 
 export interface ResourceEvent {
@@ -121,6 +123,9 @@ export interface MergeRequest extends Thread {
   mergeCommitSha: string | null;
   squashCommitSha: string | null;
   allowCollaboration: boolean;
+  /** Set to be merged by itself when its pipeline has succeeded. */
+  autoMerge?: { userId: number; message: string | undefined };
+  squash?: boolean;
 }
 
 export interface Status {

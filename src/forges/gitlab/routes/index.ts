@@ -10,6 +10,7 @@ import { collaborators } from './collaborators.js';
 import { commits } from './commits.js';
 import { contents } from './contents.js';
 import { gitObjects } from './git-objects.js';
+import { graphqlRows } from './graphql-rows.js';
 import { issueComments } from './issue-comments.js';
 import { issues } from './issues.js';
 import { labels } from './labels.js';
@@ -58,4 +59,5 @@ export const routes: RouteTable = {
   ...timeline,
   ...search,
   ...actions,
+  ...graphqlRows,
 };

@@ -11,7 +11,7 @@ import { gitOf, repositoryAt } from './git-place.js';
 import { accept, placeOf, pullOf, refused, type Thread } from './place.js';
 import { readMergeRequest } from './pull.js';
 
-const wish = z.looseObject({
+export const mergeWish = z.looseObject({
   commit_title: z.string().nullish(),
   commit_message: z.string().nullish(),
   sha: z.string().nullish(),
@@ -37,8 +37,8 @@ async function rebase(context: RouteContext, pull: Thread): Promise<void> {
   throw new RouteFailure(409, 'GitLab has not finished the rebase.');
 }
 
-const notMergeable = () => new RouteFailure(405, 'Pull Request is not mergeable');
-const changed = () => new RouteFailure(409, 'Head branch was modified. Review and try the merge again.');
+export const notMergeable = () => new RouteFailure(405, 'Pull Request is not mergeable');
+export const shaChanged = () => new RouteFailure(409, 'Head branch was modified. Review and try the merge again.');
 
 const merge: Route = {
   support: 'emulated',
@@ -48,12 +48,12 @@ const merge: Route = {
   async run(request, context) {
     const place = placeOf(request);
     const pull = pullOf(request, place);
-    const body = accept('PullRequest', wish, request.body);
+    const body = accept('PullRequest', mergeWish, request.body);
     const message = [body.commit_title, body.commit_message].filter((text) => text).join('\n\n');
     const text = message === '' ? undefined : toNativeText(message);
     const before = await readMergeRequest(context, pull);
     if (!isOpen(before)) throw notMergeable();
-    if (body.sha && body.sha !== before.sha) throw changed();
+    if (body.sha && body.sha !== before.sha) throw shaChanged();
     if (body.merge_method === 'rebase') await rebase(context, pull);
     const squash = body.merge_method === 'squash';
     const answer = await refused(
@@ -68,7 +68,7 @@ const merge: Route = {
         }),
       [401, 405, 406, 409, 422],
       (failure) => {
-        if (failure.status === 409) throw changed();
+        if (failure.status === 409) throw shaChanged();
         // GitLab says 401 when the token may not merge.
         throw failure.status === 401 ? new RouteFailure(403, 'Resource not accessible by integration') : notMergeable();
       },

@@ -10,6 +10,7 @@ import type { NativeLabel } from '../convert/label.js';
 import { type NativeMergeRequest, nativeMergeRequest, pullRequestInput } from '../convert/merge-request.js';
 import { type NativeProject, nativeProject } from '../convert/project.js';
 import { read } from '../convert/read.js';
+import { autoMergeOf } from './auto-merge.js';
 import { everything, labelsAt, type Place, projectAt, type Thread } from './place.js';
 
 const key = (id: number | string | null | undefined): string => String(id ?? '');
@@ -51,10 +52,13 @@ async function inputs(
   known: readonly NativeLabel[],
 ): Promise<PullRequestInput[]> {
   const [sourceOf, heads] = await Promise.all([sourcesOf(context, mrs, target), headsOf(context, place, mrs)]);
-  return mrs.map((mr) => {
-    const input = pullRequestInput(mr, { target, source: sourceOf(mr) }, known);
-    return { ...input, base: { ...input.base, sha: input.base.sha || heads.get(mr.target_branch) || '' } };
-  });
+  return Promise.all(
+    mrs.map(async (mr) => {
+      const input = pullRequestInput(mr, { target, source: sourceOf(mr) }, known);
+      const base = { ...input.base, sha: input.base.sha || heads.get(mr.target_branch) || '' };
+      return { ...input, base, autoMerge: await autoMergeOf(context, mr) };
+    }),
+  );
 }
 
 /** As in lists: without the counts. Their labels have been asked for with details. */

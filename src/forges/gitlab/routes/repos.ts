@@ -8,7 +8,8 @@ import { read } from '../convert/read.js';
 import { groupPath } from '../references.js';
 import { accept, type Place, page, param, placeOf, projectAt } from './place.js';
 
-const shown = (context: RouteContext, data: unknown): JsonObject => {
+/** As where one is read. `data` is what GitLab answered about it. */
+export const shownRepository = (context: RouteContext, data: unknown): JsonObject => {
   const project = read(nativeProject, data, 'project');
   const input = repositoryInput(project);
   const kind = input.owner.type === 'Organization' ? { organization: shape.repository(context.base, input).owner } : {};
@@ -24,7 +25,7 @@ const get: Route = {
   support: 'exact',
   retry: 'read',
   source: 'projects: GET /projects/:id',
-  run: async (request, context) => ({ data: shown(context, await context.native.get(placeOf(request).api)) }),
+  run: async (request, context) => ({ data: shownRepository(context, await context.native.get(placeOf(request).api)) }),
 };
 
 const wish = z.looseObject({
@@ -81,9 +82,11 @@ const update: Route = {
     const changed = isEmpty ? await context.native.get(api) : (await context.native.send('PUT', api, { json })).data;
     const project = read(nativeProject, changed, 'project');
     if (body.archived === undefined || body.archived === (project.archived ?? false))
-      return { data: shown(context, project) };
+      return { data: shownRepository(context, project) };
     const verb = body.archived ? 'archive' : 'unarchive';
-    return { data: shown(context, (await context.native.send('POST', `/projects/${project.id}/${verb}`)).data) };
+    return {
+      data: shownRepository(context, (await context.native.send('POST', `/projects/${project.id}/${verb}`)).data),
+    };
   },
 };
 

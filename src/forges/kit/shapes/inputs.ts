@@ -97,6 +97,14 @@ export interface SideInput {
   user?: AccountInput | null;
 }
 
+/** How a pull request will be merged once its checks have passed. */
+export interface AutoMergeInput {
+  enabledBy: AccountInput | null;
+  method: 'merge' | 'squash' | 'rebase';
+  commitTitle: string | null;
+  commitMessage: string | null;
+}
+
 export interface PullRequestInput {
   id: Id;
   number: number;
@@ -126,7 +134,8 @@ export interface PullRequestInput {
   mergeableState?: 'clean' | 'dirty' | 'blocked' | 'unknown' | 'unstable' | 'behind' | 'draft' | 'has_hooks';
   rebaseable?: boolean | null;
   maintainerCanModify?: boolean;
-  autoMerge?: boolean;
+  /** True where the forge tells no more than that it will merge by itself. */
+  autoMerge?: boolean | AutoMergeInput;
   additions?: number;
   deletions?: number;
   changedFiles?: number;

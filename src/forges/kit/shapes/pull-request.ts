@@ -2,7 +2,7 @@
 import type { JsonObject } from '../../forge.js';
 import { user, userOrGhost } from './account.js';
 import type { ShapeBase } from './base.js';
-import { fieldsOf, inside, UNKNOWN_TIME } from './fields.js';
+import { fieldsOf, inside, joined, UNKNOWN_TIME } from './fields.js';
 import type { PullRequestInput, SideInput } from './inputs.js';
 import { label } from './label.js';
 import { milestone } from './milestone.js';
@@ -24,14 +24,12 @@ export function simplePullRequest(base: ShapeBase, input: PullRequestInput, know
   ) as unknown[];
   const people = input.reviewers?.map((one) => user(base, one));
   const teams = input.teams?.map((one) => team(base, { ...one, organization: owner }));
-  return {
-    url: `${api}/pulls/${input.number}`,
+  return joined(addresses(api, input), {
     id: jsonId(input.id),
     node_id: nodeId('PullRequest', input.id, `${owner}/${target.name}#${input.number}`),
     html_url: input.htmlUrl,
     diff_url: `${input.htmlUrl}.diff`,
     patch_url: `${input.htmlUrl}.patch`,
-    issue_url: `${api}/issues/${input.number}`,
     number: input.number,
     state: input.state,
     locked: read(input.locked, 'locked', false),
@@ -54,20 +52,18 @@ export function simplePullRequest(base: ShapeBase, input: PullRequestInput, know
     ),
     milestone: read(input.milestone && milestone(base, owner, target.name, input.milestone), 'milestone', null),
     draft: read(input.draft, 'draft', false),
-    ...addresses(api, input),
     head: side(base, input.head, inside(known, 'head')),
     base: side(base, input.base, inside(known, 'base')),
     author_association: read(input.association, 'author_association', 'NONE'),
-    auto_merge: read(autoMergeOf(input, known), 'auto_merge', null),
+    auto_merge: read(autoMergeOf(base, input, known), 'auto_merge', null),
     active_lock_reason: read(undefined, 'active_lock_reason', null),
-  };
+  });
 }
 
 /** As in webhooks and GET. @throws TypeError when the base has no repository */
 export function pullRequest(base: ShapeBase, input: PullRequestInput, known?: JsonObject): JsonObject {
   const read = fieldsOf(known);
-  return {
-    ...simplePullRequest(base, input, known),
+  return joined(simplePullRequest(base, input, known), {
     merged: read(input.merged, 'merged', false),
     mergeable: read(input.mergeable, 'mergeable', null),
     rebaseable: read(input.rebaseable, 'rebaseable', null),
@@ -80,17 +76,26 @@ export function pullRequest(base: ShapeBase, input: PullRequestInput, known?: Js
     additions: read(input.additions, 'additions', 0),
     deletions: read(input.deletions, 'deletions', 0),
     changed_files: read(input.changedFiles, 'changed_files', 0),
-  };
+  });
 }
 
 function authorOf(base: ShapeBase, { author }: PullRequestInput, known: JsonObject | undefined): JsonObject {
   return author === undefined ? (inside(known, 'user') ?? userOrGhost(base, author)) : userOrGhost(base, author);
 }
 
-/** How it will be merged and by whom is told by no forge in one place; what was known before is kept. */
-function autoMergeOf(input: PullRequestInput, known: JsonObject | undefined): unknown {
+/** A webhook tells no more than that it will be merged; how and by whom is then what was known before. */
+function autoMergeOf(base: ShapeBase, input: PullRequestInput, known: JsonObject | undefined): unknown {
   if (input.autoMerge === undefined) return undefined;
   if (!input.autoMerge) return null;
+  if (typeof input.autoMerge === 'object') {
+    const { enabledBy, method, commitTitle, commitMessage } = input.autoMerge;
+    return {
+      enabled_by: enabledBy && user(base, enabledBy),
+      merge_method: method,
+      commit_title: commitTitle,
+      commit_message: commitMessage,
+    };
+  }
   return (
     inside(known, 'auto_merge') ?? { enabled_by: null, merge_method: 'merge', commit_title: null, commit_message: null }
   );
@@ -120,9 +125,23 @@ function addresses(api: string, input: PullRequestInput): JsonObject {
     commits: `${pull}/commits`,
     statuses: `${api}/statuses/${input.head.sha}`,
   };
-  const links = { self: pull, html: input.htmlUrl, issue, ...urls };
   return {
-    ...Object.fromEntries(Object.entries(urls).map(([name, url]) => [`${name}_url`, url])),
-    _links: Object.fromEntries(Object.entries(links).map(([name, href]) => [name, { href }])),
+    url: pull,
+    issue_url: issue,
+    comments_url: urls.comments,
+    review_comments_url: urls.review_comments,
+    review_comment_url: urls.review_comment,
+    commits_url: urls.commits,
+    statuses_url: urls.statuses,
+    _links: {
+      self: { href: pull },
+      html: { href: input.htmlUrl },
+      issue: { href: issue },
+      comments: { href: urls.comments },
+      review_comments: { href: urls.review_comments },
+      review_comment: { href: urls.review_comment },
+      commits: { href: urls.commits },
+      statuses: { href: urls.statuses },
+    },
   };
 }

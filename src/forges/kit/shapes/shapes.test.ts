@@ -205,6 +205,18 @@ describe('a known object', () => {
     });
   });
 
+  it('tells how it will be merged, which a flag alone does not', () => {
+    const autoMerge = { enabledBy: null, method: 'squash' as const, commitTitle: 'All of it', commitMessage: null };
+    const told = pullRequest(base, { ...smallPull, autoMerge });
+    expect(told.auto_merge).toEqual({
+      enabled_by: null,
+      merge_method: 'squash',
+      commit_title: 'All of it',
+      commit_message: null,
+    });
+    expect(pullRequest(base, { ...smallPull, autoMerge: true }, told).auto_merge).toEqual(told.auto_merge);
+  });
+
   it('of another repository is not read', () => {
     const elsewhere = { ...smallPull, base: { ...smallPull.base, repository: { ...smallRepository, id: 41 } } };
     expect(pullRequest(base, elsewhere, known)).toMatchObject({ base: { repo: { id: 41, default_branch: 'main' } } });
