@@ -107,6 +107,8 @@ async function prepareDefaults(config: Config, database: Database, log: Logger):
 export interface ServerOptions {
   /** Further arguments of each worker process. */
   workerArguments?: readonly string[];
+  /** Arguments of one more process of ours, kept running beside the workers. */
+  companion?: readonly string[];
 }
 
 async function start(
@@ -137,9 +139,10 @@ async function start(
   ends.push(() => Promise.all(front.map((close) => close())));
   const gateway = await startPreviewGateway({ config, database, masterKey, log, metrics });
   front.push(() => gateway?.close());
+  const script = fileURLToPath(new URL('./cli.js', import.meta.url));
   const workers = startWorkerProcesses({
     count: config.workerProcesses,
-    script: fileURLToPath(new URL('./cli.js', import.meta.url)),
+    script,
     args: [
       'work',
       ...(gateway === undefined ? [] : ['--preview-port', String(gateway.port)]),
@@ -148,6 +151,8 @@ async function start(
     log,
   });
   front.push(() => workers.stop(DRAIN_MS));
+  const companion = options.companion && startWorkerProcesses({ count: 1, script, args: options.companion, log });
+  front.push(() => companion?.stop(DRAIN_MS));
 
   const address = { public: config.publicUrl ?? '' };
   const api = await createHttpApi({
@@ -155,7 +160,11 @@ async function start(
     health: {
       checks: () => readinessChecks(config, store, workers),
       metrics: async () => {
-        const all = [await metrics.registry.getMetricsAsJSON(), ...(await workers.metrics())];
+        const all = [
+          await metrics.registry.getMetricsAsJSON(),
+          ...(await workers.metrics()),
+          ...((await companion?.metrics()) ?? []),
+        ];
         const merged = AggregatorRegistry.aggregate(all as Parameters<typeof AggregatorRegistry.aggregate>[0]);
         return { contentType: merged.contentType, text: await merged.metrics() };
       },

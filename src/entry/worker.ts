@@ -9,12 +9,14 @@ import { createMetrics } from '../lib/metrics.js';
 import { openStore } from '../store/database.js';
 import { openDatabase } from '../store/open-database.js';
 import { createBridge } from '../translate/bridge.js';
+import { facadeApp } from '../translate/facade/webhooks.js';
 import { type AddedApps, importApps } from './added-apps.js';
 import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
 import { defaultAppCredentials } from './default-app.js';
+import { openFacade } from './facade-files.js';
 import { startFeatureJobs } from './feature-jobs.js';
 import { shutdownRequested } from './shutdown.js';
-import type { WorkerMessage } from './worker-processes.js';
+import { reportTo } from './worker-report.js';
 
 /** Leaves time, within what the server waits, to stop previews and to let go of the database. */
 const DRAIN_MS = 15_000;
@@ -25,21 +27,6 @@ const STOP_LIMIT_MS = 24_000;
 /** Handlers that run at the same time in one worker. */
 const LANE_CONCURRENCY = 32;
 
-/** Tells the server, if there is one, that the event loop turns, and hands it this process's metrics when asked. */
-function reportTo(server: NodeJS.Process, metrics: ReturnType<typeof createMetrics>): () => void {
-  if (server.send === undefined) return () => undefined;
-  const send = (message: WorkerMessage) => server.send?.(message, undefined, undefined, () => undefined);
-  send({ type: 'alive' });
-  const timer = setInterval(() => send({ type: 'alive' }), 1_000);
-  server.on('message', (message: WorkerMessage) => {
-    if (message.type !== 'ask-metrics') return;
-    void metrics.registry
-      .getMetricsAsJSON()
-      .then((values) => send({ type: 'metrics', request: message.request, metrics: values }));
-  });
-  return () => clearInterval(timer);
-}
-
 export interface WorkerOptions {
   /**
    * Port of the preview listener: the server gives it to the workers it starts. Without it this worker runs no previews,
@@ -48,6 +35,8 @@ export interface WorkerOptions {
   previewPort?: number;
   /** Other people's apps. */
   added?: AddedApps;
+  /** Apps in processes of their own, by the name of their facade. */
+  facades?: readonly string[];
 }
 
 /** One worker: assigner, lanes, handlers and reconcilers. Resolves after a signal, when what ran has been finished. */
@@ -55,6 +44,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
   const stopAsked = shutdownRequested(log);
   // Before anything is opened: an app that does not load ends the worker, with nothing to let go of.
   const added = options.added === undefined ? [] : await importApps(options.added);
+  const beside = (options.facades ?? []).map((name) => facadeApp(openFacade(config.dataDir, name)));
   const opening = openDatabase(config, { as: 'attach', log, waitMs: ATTACH_WAIT_MS });
   const waiting = setTimeout(() => log.info({ dataDir: config.dataDir }, 'waiting for the database'), 1_000);
   const opened = await Promise.race([opening, stopAsked.then(() => undefined)]).finally(() => clearTimeout(waiting));
@@ -80,7 +70,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     previews: config.previewDriver !== 'off',
     log,
   });
-  const apps = [...own, ...added];
+  const apps = [...own, ...added, ...beside];
   const bridge = await createBridge({
     github: defaultAppCredentials(config),
     apps,

@@ -75,6 +75,11 @@ export interface Bridge {
    * @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN when no active installation covers it
    */
   octokitFor(organizationId: string, repositoryId: string): Promise<ForgeOctokit>;
+  /**
+   * How GitHub's requests are sent in the name of an installation, by the number apps know; without one, of the App itself.
+   * @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN
+   */
+  requestsOf(installationId: bigint | undefined): Promise<{ fetch: Fetch; baseUrl: string }>;
   /** How git reads one repository. @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN */
   gitAccess(organizationId: string, repositoryId: string): Promise<GitAccess>;
 }
@@ -168,6 +173,12 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
         connection,
         native: createNativeClient(outFor(credential), credential.endpoint.apiUrl, connection.forge.failureMessage),
       };
+    },
+
+    async requestsOf(installationId) {
+      const credential =
+        installationId === undefined ? connections.app : await connections.ofInstallation(installationId);
+      return { fetch: appsFetch(credential), baseUrl: credential.baseUrl };
     },
 
     async gitAccess(organizationId, repositoryId) {

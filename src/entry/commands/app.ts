@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addAppFacadeCommand } from './app-facade.js';
 import { addAppInspectCommand } from './app-inspect.js';
 import { addAppReceiveCommand } from './app-receive.js';
 import { addAppRepositoryCommands } from './app-repositories.js';
@@ -9,5 +10,6 @@ export function addAppCommand(program: Command): void {
   addAppRunCommand(app);
   addAppInspectCommand(app);
   addAppReceiveCommand(app);
+  addAppFacadeCommand(app);
   addAppRepositoryCommands(app);
 }

@@ -4,7 +4,7 @@ import { createLogger } from '../../lib/logger.js';
 import { type AddedApps, legacyOption, onlyOption } from '../added-apps.js';
 import { runWorker } from '../worker.js';
 
-type WorkOptions = Omit<AddedApps, 'apps'> & { app?: string[]; previewPort?: number };
+type WorkOptions = Omit<AddedApps, 'apps'> & { app?: string[]; facade?: string[]; previewPort?: number };
 
 export function addWorkCommand(program: Command): void {
   program
@@ -14,16 +14,21 @@ export function addWorkCommand(program: Command): void {
       new Option('--preview-port <port>', 'given by the server to its own workers').argParser(Number).hideHelp(),
     )
     .option('--app <app...>', 'run these Probot apps too: the ones that the server was started with')
+    .option(
+      '--facade <name...>',
+      'hand events on to the apps of these facades: the ones that the server was started with',
+    )
     .addOption(legacyOption())
     .addOption(onlyOption())
     .action(async (options: WorkOptions) => {
-      const { app, legacy, only } = options;
+      const { app, legacy, only, facade } = options;
       const config = loadConfig();
       await runWorker(
         config,
         createLogger({ level: config.logLevel, format: config.logFormat }).child({ process: 'worker' }),
         {
           previewPort: options.previewPort,
+          facades: facade,
           ...(app && { added: { apps: app, legacy, only } }),
         },
       );

@@ -1,0 +1,137 @@
+/** The process that serves a facade: HTTP on loopback, and the bridge behind it. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createConnectionDirectory } from '../accounts/connections.js';
+import { createVault } from '../accounts/vault.js';
+import type { Config } from '../config/config.js';
+import { forges } from '../forges/registry.js';
+import { systemClock } from '../lib/clock.js';
+import { ForgewayError, messageOf } from '../lib/errors.js';
+import type { Logger } from '../lib/logger.js';
+import { createMetrics } from '../lib/metrics.js';
+import { openStore, type Store } from '../store/database.js';
+import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
+import { openDatabase } from '../store/open-database.js';
+import { ensureDefaultOrganization } from '../store/organization.js';
+import { createBridge } from '../translate/bridge.js';
+import { createFacade, type FacadeRequest } from '../translate/facade/requests.js';
+import { createFacadeTokens } from '../translate/facade/tokens.js';
+import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
+import { defaultAppCredentials } from './default-app.js';
+import { FACADE_APP_ID, openFacade } from './facade-files.js';
+import { shutdownRequested } from './shutdown.js';
+import { reportTo } from './worker-report.js';
+
+const ATTACH_WAIT_MS = 30_000;
+const MOST_BYTES = 25 * 1024 * 1024;
+
+type Answer = (request: FacadeRequest) => Promise<Response>;
+
+async function read(request: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MOST_BYTES) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+async function respond(answer: Answer, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await read(request);
+  if (body === undefined) {
+    response.writeHead(413).end();
+    return;
+  }
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(request.headers)) if (typeof value === 'string') headers.set(name, value);
+  const answered = await answer({ method: request.method ?? 'GET', path: request.url ?? '/', headers, body });
+  response.writeHead(answered.status, Object.fromEntries(answered.headers));
+  response.end(Buffer.from(await answered.arrayBuffer()));
+}
+
+/** Listens on 127.0.0.1 alone; resolves when it does. `fail` gets what nobody foresaw; its request is answered 500. */
+export function listenOnLoopback(
+  answer: Answer,
+  port: number,
+  fail: (error: unknown) => void,
+): Promise<{ port: number; close(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    respond(answer, request, response).catch((error: unknown) => {
+      fail(error);
+      if (!response.headersSent) response.writeHead(500, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ message: 'The facade failed; its log says why.' }));
+    });
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new ForgewayError('FORGEWAY_PORT_IN_USE', `Port ${port} of 127.0.0.1 is taken.`, { cause: error })
+          : error,
+      ),
+    );
+    server.listen(port, '127.0.0.1', () => {
+      const address = server.address();
+      resolve({
+        port: typeof address === 'object' && address !== null ? address.port : port,
+        close: () =>
+          new Promise((closed) => {
+            server.close(() => closed());
+            server.closeIdleConnections();
+          }),
+      });
+    });
+  });
+}
+
+/** The number under which apps see the one connection that was named. */
+async function virtualIdOf(
+  store: Store,
+  masterKey: Buffer,
+  connection: string | undefined,
+): Promise<bigint | undefined> {
+  if (connection === undefined) return undefined;
+  const vault = createVault(new Map([[FIRST_KEY_VERSION, masterKey]]));
+  const directory = createConnectionDirectory({ store, vault, forges, clock: systemClock });
+  return (await directory.open(await ensureDefaultOrganization(store), connection)).virtualId;
+}
+
+/** Serves until a signal comes. @throws ForgewayError when it cannot start */
+export async function runFacadeListener(config: Config, log: Logger, name: string): Promise<void> {
+  const stopAsked = shutdownRequested(log);
+  const facade = openFacade(config.dataDir, name);
+  const opened = await openDatabase(config, { as: 'attach', log, waitMs: ATTACH_WAIT_MS });
+  const store = openStore(opened.database, 'worker', { max: 5, log });
+  const metrics = createMetrics();
+  const bridge = await createBridge({
+    github: defaultAppCredentials(config),
+    apps: [],
+    store,
+    masterKey: opened.masterKey,
+    gitFor: gitObjectsFor(config),
+    checkRunUrl: checkRunUrls(config, opened.masterKey),
+    log,
+    metrics,
+  });
+  const answer = await createFacade({
+    appId: FACADE_APP_ID,
+    publicKey: facade.publicKey,
+    tokens: createFacadeTokens(facade.tokenKey, systemClock),
+    requestsOf: bridge.requestsOf,
+    origin: facade.origin,
+    only: await virtualIdOf(store, opened.masterKey, facade.connection),
+    clock: systemClock,
+  });
+  const listener = await listenOnLoopback(answer, facade.port, (error) =>
+    log.error({ err: messageOf(error) }, 'a request to the facade failed'),
+  );
+  const stopReporting = reportTo(process, metrics);
+  log.info({ api: `${facade.origin}/api/v3`, app: facade.appUrl }, 'facade is up');
+  await stopAsked;
+  await listener.close();
+  await store.close();
+  await opened.stop();
+  stopReporting();
+  if (process.connected) process.disconnect();
+}

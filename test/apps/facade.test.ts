@@ -1,0 +1,196 @@
+/** An app in a Probot of its own, which takes the facade for a GitHub Enterprise: stock Octokit, stock App authentication. */
+import { generateKeyPairSync } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SignJWT } from 'jose';
+import { pino } from 'pino';
+import { Probot } from 'probot';
+import { listenOnLoopback } from '../../src/entry/facade-listener.js';
+import { systemClock } from '../../src/lib/clock.js';
+import { createFacade, type FacadeRequest } from '../../src/translate/facade/requests.js';
+import { createFacadeTokens } from '../../src/translate/facade/tokens.js';
+import { facadeApp } from '../../src/translate/facade/webhooks.js';
+import { type FakeInstance, faked, place, startInstance } from './fake-instance.js';
+
+const SECRET = 'the secret of the old app';
+const keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const pem = keys.privateKey.export({ type: 'pkcs1', format: 'pem' }).toString();
+const publicKey = keys.publicKey.export({ type: 'spki', format: 'pem' }).toString();
+
+const portOf = (server: Server) => (server.address() as AddressInfo).port;
+
+/** The other process: its own listener, its own check of signatures. */
+async function startOldApp(origin: () => string) {
+  const seen: { event: string; url: string; sha1: boolean }[] = [];
+  const answers: number[] = [];
+  const probots: Probot[] = [];
+  const probot = () => {
+    const made = new Probot({
+      appId: 1,
+      privateKey: pem,
+      secret: SECRET,
+      baseUrl: `${origin()}/api/v3`,
+      log: pino({ level: 'silent' }),
+    });
+    made.on('pull_request.opened', async (context) => {
+      const files = await context.octokit.paginate(context.octokit.rest.pulls.listFiles, context.pullRequest());
+      const body = `${files.length} file(s), ${String(files[0]?.contents_url).startsWith(origin())}`;
+      await context.octokit.rest.issues.createComment(context.issue({ body }));
+      const { repository } = await context.octokit.graphql<{ repository: { nameWithOwner: string } }>(
+        'query ($owner: String!, $name: String!) { repository(owner: $owner, name: $name) { nameWithOwner } }',
+        { owner: context.payload.repository.owner.login, name: context.payload.repository.name },
+      );
+      expect(repository.nameWithOwner).toBe('acme/web');
+    });
+    probots.push(made);
+    return made;
+  };
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const text = Buffer.concat(chunks).toString();
+    const header = (name: string) => String(request.headers[name] ?? '');
+    const payload = JSON.parse(text) as { pull_request?: { url: string } };
+    seen.push({
+      event: header('x-github-event'),
+      url: payload.pull_request?.url ?? '',
+      sha1: /^sha1=[0-9a-f]{40}$/.test(header('x-hub-signature')),
+    });
+    const refusal = answers.shift();
+    if (refusal !== undefined) {
+      response.writeHead(refusal).end();
+      return;
+    }
+    const own = probots[0] ?? probot();
+    await own.ready();
+    const delivery = { id: header('x-github-delivery'), name: header('x-github-event'), payload: text };
+    const status = await own.webhooks
+      .verifyAndReceive({ ...delivery, signature: header('x-hub-signature-256') } as never)
+      .then(() => 200)
+      .catch((error: unknown) => {
+        failures.push(error);
+        return 500;
+      });
+    response.writeHead(status).end();
+  });
+  const failures: unknown[] = [];
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { seen, answers, failures, url: `http://127.0.0.1:${portOf(server)}/`, server };
+}
+
+describe.each(faked.map((forge) => [forge.label, forge] as const))('an old app on %s', (_label, forge) => {
+  let instance: FakeInstance;
+  let old: Awaited<ReturnType<typeof startOldApp>>;
+  let listener: Awaited<ReturnType<typeof listenOnLoopback>>;
+  let facade: (request: FacadeRequest) => Promise<Response>;
+  const at = { origin: '' };
+  const unforeseen: unknown[] = [];
+  const clock = { now: () => new Date(Date.now() + later.ms) };
+  const later = { ms: 0 };
+  const ask = (path: string, authorization: string, method = 'GET') =>
+    fetch(`${at.origin}${path}`, { method, headers: { authorization } });
+  const jwt = (issuer: string | number, key = keys.privateKey) =>
+    new SignJWT({ iss: issuer as string })
+      .setProtectedHeader({ alg: 'RS256' })
+      .setIssuedAt()
+      .setExpirationTime('9m')
+      .sign(key);
+
+  beforeAll(async () => {
+    listener = await listenOnLoopback(
+      (request) => facade(request),
+      0,
+      (error) => unforeseen.push(error),
+    );
+    at.origin = `http://127.0.0.1:${listener.port}`;
+    old = await startOldApp(() => at.origin);
+    const app = facadeApp({ name: 'old', appUrl: old.url, secret: SECRET, origin: at.origin });
+    instance = await startInstance(forge, [app]);
+    facade = await createFacade({
+      appId: '1',
+      publicKey,
+      tokens: createFacadeTokens('key of tokens', clock),
+      requestsOf: instance.rehearsal.bridge.requestsOf,
+      origin: at.origin,
+      clock: systemClock,
+    });
+  });
+  afterAll(async () => {
+    old.server.close();
+    await listener.close();
+    await instance.close();
+    expect(unforeseen).toEqual([]);
+  });
+
+  it('gets a signed webhook, with addresses it can reach, and acts', async () => {
+    const alice = instance.fake.as('alice', place);
+    await alice.push({ branch: 'topic', files: { 'a.txt': 'a\n' }, message: 'Add a' });
+    const number = await alice.openPullRequest({ head: 'topic', title: 'Add a' });
+    await instance.settled();
+    expect(old.failures).toEqual([]);
+    const opened = old.seen.find(({ event }) => event === 'pull_request');
+    expect(opened).toEqual({
+      event: 'pull_request',
+      url: `${at.origin}/api/v3/repos/acme/web/pulls/${number}`,
+      sha1: true,
+    });
+    const { pullRequests } = await instance.fake.state(place);
+    expect(pullRequests[0]?.comments).toEqual([{ author: instance.fake.bot.login, body: '1 file(s), true' }]);
+    expect(instance.runs.filter(({ outcome }) => outcome !== 'done')).toEqual([]);
+  });
+
+  it('is tried again when the app does not accept', async () => {
+    old.answers.push(503);
+    const before = instance.runs.length;
+    await instance.fake.as('alice', place).openIssue({ title: 'First' });
+    await instance.settled();
+    const failed = instance.runs.slice(before).filter(({ outcome }) => outcome === 'failed');
+    expect(failed).toMatchObject([{ app: 'facade:old', reason: expect.stringMatching(/answered 503 to issues/) }]);
+    expect(failed.map(({ error }) => instance.rehearsal.bridge.isPermanent(error))).toEqual([false]);
+  });
+
+  it('signs in with its own key alone', async () => {
+    const other = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+    expect((await ask('/api/v3/app', `Bearer ${await jwt(1)}`)).status).toBe(200);
+    expect((await ask('/api/v3/app', `Bearer ${await jwt('2')}`)).status).toBe(401);
+    expect((await ask('/api/v3/app', `Bearer ${await jwt('1', other)}`)).status).toBe(401);
+    expect((await ask('/api/v3/app', '')).status).toBe(401);
+    expect((await ask('/elsewhere', `Bearer ${await jwt('1')}`)).status).toBe(404);
+  });
+
+  it('gets tokens that are worth nothing elsewhere, and expire', async () => {
+    const id = instance.rehearsal.installationId;
+    const made = await ask(`/api/v3/app/installations/${id}/access_tokens`, `Bearer ${await jwt('1')}`, 'POST');
+    expect(made.status).toBe(201);
+    const { token } = (await made.json()) as { token: string };
+    expect(token).not.toContain(instance.fake.token);
+    expect((await ask('/api/v3/repos/acme/web', `token ${token}`)).status).toBe(200);
+    expect((await ask('/api/v3/repos/acme/web', `token ${token.slice(0, -3)}AAA`)).status).toBe(401);
+    later.ms = 2 * 3_600_000;
+    expect((await ask('/api/v3/repos/acme/web', `token ${token}`)).status).toBe(401);
+    later.ms = 0;
+    const none = await ask(
+      '/api/v3/app/installations/4503599627370497/access_tokens',
+      `Bearer ${await jwt('1')}`,
+      'POST',
+    );
+    expect(none.status).toBe(404);
+  });
+
+  it('sees only the connection it may', async () => {
+    const narrow = await createFacade({
+      appId: '1',
+      publicKey,
+      tokens: createFacadeTokens('key of tokens', clock),
+      requestsOf: instance.rehearsal.bridge.requestsOf,
+      origin: at.origin,
+      only: 1n,
+      clock: systemClock,
+    });
+    const headers = new Headers({ authorization: `Bearer ${await jwt('1')}` });
+    const get = (path: string) => narrow({ method: 'GET', path, headers, body: Buffer.alloc(0) });
+    expect(await (await get('/api/v3/app/installations')).json()).toEqual([]);
+    expect((await get(`/api/v3/app/installations/${instance.rehearsal.installationId}`)).status).toBe(404);
+  });
+});
