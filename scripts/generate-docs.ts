@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type Variable, variables } from '../src/config/variables.js';
 import { errorTable } from '../src/lib/errors.js';
+import { supportMatrix } from './support-matrix.js';
 
 const cell = (text: string) => text.replaceAll('|', '\\|');
 
@@ -42,7 +43,11 @@ function errors(): string {
   ].join('\n');
 }
 
-const documents: Record<string, string> = { 'docs/configuration.md': configuration(), 'docs/errors.md': errors() };
+const documents: Record<string, string> = {
+  'docs/configuration.md': configuration(),
+  'docs/errors.md': errors(),
+  'docs/support-matrix.md': supportMatrix(),
+};
 const check = process.argv.includes('--check');
 const stale = Object.entries(documents).filter(([path, text]) => {
   if (!check) writeFileSync(path, text);

@@ -64,6 +64,9 @@ interface Found {
   run(): Promise<RouteAnswer>;
 }
 
+/** Where apps keep their settings on GitHub. */
+const GITHUB_FOLDER = '.github/';
+const CONTENTS = 'GET /repos/{owner}/{repo}/contents/{path}';
 const BEFORE_GRAPHQL = /\/api\/v3$/;
 
 export interface VirtualForges {
@@ -142,6 +145,29 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     return (await found.run()).data;
   }
 
+  /** Runs it; a file of `.github/` that is not there is looked for in the folders that the forge has for settings. */
+  const withSettings = async (forge: VirtualForge, found: Found, request: RoutedRequest): Promise<RouteAnswer> => {
+    const { configFolders = [] } = forge.descriptor;
+    const path = found.key === CONTENTS ? found.params.path : undefined;
+    if (path?.startsWith(GITHUB_FOLDER) !== true) return found.run();
+    const { owner = '', repo = '' } = found.params;
+    const [, query] = request.path.split('?', 2);
+    const elsewhere = configFolders.map((folder) => {
+      const file = `${folder}/${path.slice(GITHUB_FOLDER.length)}`;
+      const { path: other } = expandRoute(CONTENTS, { owner, repo, path: file });
+      return find(forge, { ...request, path: query === undefined ? other : `${other}?${query}` });
+    });
+    let missing: unknown;
+    for (const one of [found, ...elsewhere])
+      try {
+        return await one.run();
+      } catch (error) {
+        if (!(error instanceof RouteFailure) || error.status !== 404) throw error;
+        missing ??= error;
+      }
+    throw missing;
+  };
+
   /** Remembers what a write will cause, so that its event is known as ours. */
   const note = async (forge: VirtualForge, found: Found, request: RoutedRequest, answer: unknown) => {
     const delivery = currentDelivery();
@@ -198,7 +224,7 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
           if (path === '/graphql') return await graphql(forge, body, url);
           const request: RoutedRequest = { method, path, headers: new Headers(init?.headers), body };
           const found = find(forge, request);
-          const answer = await found.run();
+          const answer = await withSettings(forge, found, request);
           await note(forge, found, request, answer.data);
           return toResponse(answer, url, method);
         } catch (error) {

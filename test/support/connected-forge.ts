@@ -68,10 +68,12 @@ export async function startConnectedForge(
   const lines: string[] = [];
   const log = pino({ level: 'debug', base: null }, { write: (line: string) => void lines.push(line) });
   const metrics = createMetrics();
+  // Those of the registry, and one that only a test knows.
+  const served = new Map(forges).set(descriptor.id, descriptor);
 
   const ingress = createIngress({
     pool: test.store('ingress').pool,
-    forges,
+    forges: served,
     secretsOf: secretsOf({ webhookSecret: undefined }, TEST_MASTER_KEY),
     log,
     metrics,
@@ -84,6 +86,7 @@ export async function startConnectedForge(
 
   const bridge = await createBridge({
     apps,
+    forges: served,
     store,
     masterKey: TEST_MASTER_KEY,
     gitFor: gitObjectsFor({ dataDir: folder }),
@@ -95,7 +98,7 @@ export async function startConnectedForge(
   const inbox = startInbox({
     store,
     dispatcher: bridge,
-    forges,
+    forges: served,
     log,
     metrics,
     ownerId: 'test',

@@ -14,9 +14,10 @@ interface Flavour {
   tag: string;
   cloudUrl: string;
   events: EventSupport;
+  configFolders: readonly string[];
 }
 
-const descriptorOf = ({ id, label, tag, cloudUrl, events }: Flavour): ForgeDescriptor => ({
+const descriptorOf = ({ id, label, tag, cloudUrl, events, configFolders }: Flavour): ForgeDescriptor => ({
   id,
   label,
   tag,
@@ -36,6 +37,7 @@ const descriptorOf = ({ id, label, tag, cloudUrl, events }: Flavour): ForgeDescr
   administration,
   endpoint: (baseUrl) => endpointBelow(id, baseUrl, '/api/v1'),
   cloudUrl,
+  configFolders,
   // Any name will do: the server looks at the token in the password only.
   gitUsername: 'oauth2',
   pullRequestRef: (number) => `refs/pull/${number}/head`,
@@ -43,7 +45,14 @@ const descriptorOf = ({ id, label, tag, cloudUrl, events }: Flavour): ForgeDescr
 
 /** Gitea 1.20 and later. */
 export const gitea = defineForge(
-  descriptorOf({ id: 'gitea', label: 'Gitea', tag: 'gt', cloudUrl: 'https://gitea.com', events: eventSupport.gitea }),
+  descriptorOf({
+    id: 'gitea',
+    label: 'Gitea',
+    tag: 'gt',
+    cloudUrl: 'https://gitea.com',
+    events: eventSupport.gitea,
+    configFolders: ['.gitea'],
+  }),
 );
 
 /** Forgejo 7 and later. */
@@ -54,5 +63,7 @@ export const forgejo = defineForge(
     tag: 'fj',
     cloudUrl: 'https://codeberg.org',
     events: eventSupport.forgejo,
+    // It reads what was written for its ancestor too, and so do we.
+    configFolders: ['.forgejo', '.gitea'],
   }),
 );

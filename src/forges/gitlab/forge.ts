@@ -26,6 +26,7 @@ export const gitlab = defineForge({
   administration,
   endpoint: (baseUrl) => endpointBelow(ID, baseUrl, '/api/v4'),
   cloudUrl: 'https://gitlab.com',
+  configFolders: ['.gitlab'],
   gitUsername: 'oauth2',
   pullRequestRef: (number) => `refs/merge-requests/${number}/head`,
 });

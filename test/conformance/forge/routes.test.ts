@@ -7,8 +7,16 @@ import { isSkipped } from './skips.js';
 import { subjects, table } from './subjects.js';
 import { WANTED_ROUTES } from './wanted-routes.js';
 
-/** GitHub answers these too, but its package of endpoints does not list them. */
-const UNLISTED: ReadonlySet<string> = new Set(['GET /repositories/{repository_id}']);
+/** GitHub answers this too, but its package of endpoints does not list it. */
+const UNLISTED: ReadonlySet<string> = new Set([
+  'GET /repositories/{repository_id}',
+  // Ours: what GitHub has in GraphQL alone, for our GraphQL to ask the forge by.
+  'PUT /repos/{owner}/{repo}/pulls/{pull_number}/draft',
+  'PUT /repos/{owner}/{repo}/pulls/{pull_number}/auto-merge',
+  'DELETE /repos/{owner}/{repo}/pulls/{pull_number}/auto-merge',
+  'GET /repos/{owner}/{repo}/pulls/{pull_number}/threads',
+  'PUT /repos/{owner}/{repo}/pulls/{pull_number}/threads/{comment_id}/resolution',
+]);
 const RETRY: ReadonlySet<string> = new Set(['read', 'idempotent', 'findable', 'unsafe']);
 const MOST_PARTIAL = 8;
 

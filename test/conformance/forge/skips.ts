@@ -42,7 +42,6 @@ export const skips: readonly DeclaredSkip[] = [
     reason:
       'An event that GitHub has not: the level of a member of a group was changed. Its payload is that of `added`.',
   },
-  { forge: 'toy', check: 'files', what: 'hooks', reason: 'The tests add its hooks by hand.' },
   { forge: 'toy', check: 'addresses', reason: `${TOY_IS_SMALL} Many of GitHub’s addresses lead nowhere on it.` },
   { forge: 'toy', check: 'routes', reason: TOY_IS_SMALL },
 ];

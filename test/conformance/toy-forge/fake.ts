@@ -44,7 +44,7 @@ export async function startFake(options: ForgeFakeOptions): Promise<ForgeFake> {
   const world = createWorld({
     clock,
     tell: (shelf, by, { topic, deed, body }) =>
-      void hooks.send(shelf.hooks, { event: topic, payload: { deed, shelf: shelf.native, by, ...body } }),
+      void hooks.send(shelf.bells, { event: topic, payload: { deed, shelf: shelf.native, by, ...body } }),
   });
   const bot = world.addPerson(BOT, true);
 
@@ -146,7 +146,7 @@ export async function startFake(options: ForgeFakeOptions): Promise<ForgeFake> {
       world.commit(shelf, bot, { line: 'main', says: 'Begin', tree: files });
       return { id: BigInt(idOf(shelf.native.key)), url: `${url}/${pathOf(place)}`, defaultBranch: 'main' };
     },
-    addHook: async (place, hook) => void shelfOf(place).hooks.push(hook),
+    addHook: async (place, hook) => void world.call(bot, 'bell.hang', { shelf: pathOf(place), ...hook }),
     as,
     async readFile(place, ref, path) {
       const shelf = shelfOf(place);

@@ -3,6 +3,7 @@ import { endpointBelow } from '../../../src/forges/endpoint.js';
 import { defineForge, type WebhookHeaders } from '../../../src/forges/forge.js';
 import { readJsonObject } from '../../../src/forges/kit/json-body.js';
 import { classify, eventSupport, payload, snapshot } from './events.js';
+import { administration } from './hooks.js';
 import { routes } from './routes/index.js';
 import { signatureCheck } from './verify.js';
 
@@ -33,6 +34,7 @@ export const toy = defineForge({
   configFolders: ['.toy'],
   routes,
   eventSupport,
+  administration,
   startFake: async (options) => (await import('./fake.js')).startFake(options),
   gitUsername: 'toy',
   pullRequestRef: (number) => `refs/proposals/${number}`,

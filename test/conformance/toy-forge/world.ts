@@ -33,7 +33,7 @@ export interface Shelf {
   marks: NativeMark[];
   lines: Map<string, string>;
   commits: Map<string, NativeCommit & { tree: Tree }>;
-  hooks: { url: string; secret: string }[];
+  bells: { key: string; url: string; secret: string }[];
 }
 
 export interface Happening {
@@ -129,6 +129,11 @@ export function createWorld(o: { clock: () => Date; tell(shelf: Shelf, by: Nativ
     o.tell(shelf, by, { topic: 'remark', deed, body: { matter, remark: { ...remark } } });
     return remark;
   };
+  const bellIn = (shelf: Shelf, args: Args) =>
+    found(
+      shelf.bells.find((one) => one.key === args.key),
+      'bell',
+    );
   const remarkIn = (shelf: Shelf, args: Args) =>
     found(
       shelf.remarks.find((one) => one.key === args.key),
@@ -142,6 +147,23 @@ export function createWorld(o: { clock: () => Date; tell(shelf: Shelf, by: Nativ
     'role.show': (shelf, _by, { handle }) => {
       const person = personBy(handle);
       return { role: shelf.roles.get(person.handle) ?? 'stranger', person };
+    },
+    'bell.list': (shelf) => shelf.bells,
+    'bell.hang': (shelf, _by, args) => {
+      const bell = { key: key('be'), url: text(args, 'url'), secret: text(args, 'secret') };
+      shelf.bells.push(bell);
+      return bell;
+    },
+    'bell.edit': (shelf, _by, args) =>
+      Object.assign(bellIn(shelf, args), { url: text(args, 'url'), secret: text(args, 'secret') }),
+    'bell.drop': (shelf, _by, args) => {
+      shelf.bells.splice(shelf.bells.indexOf(bellIn(shelf, args)), 1);
+      return null;
+    },
+    'bell.ring': (shelf, by, args) => {
+      bellIn(shelf, args);
+      o.tell(shelf, by, { topic: 'hello', deed: 'said', body: {} });
+      return null;
     },
     'line.list': (shelf) => [...shelf.lines].map(([line, tip]) => ({ line, tip })),
     'line.show': (shelf, _by, args) => ({
@@ -292,7 +314,7 @@ export function createWorld(o: { clock: () => Date; tell(shelf: Shelf, by: Nativ
         marks: [],
         lines: new Map(),
         commits: new Map(),
-        hooks: [],
+        bells: [],
       };
       shelves.set(path, shelf);
       return shelf;
@@ -301,6 +323,7 @@ export function createWorld(o: { clock: () => Date; tell(shelf: Shelf, by: Nativ
     call(by: NativePerson, verb: string, args: Args): unknown {
       if (verb === 'person.me') return by;
       if (verb === 'person.show') return personBy(args.handle);
+      if (verb === 'shelf.list') return [...shelves.values()].map(({ native }) => native);
       const run = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
       if (run === undefined) throw new Trouble(404, 'no-such-verb', `Nobody knows how to ${verb}.`);
       return run(found(shelves.get(String(args.shelf)), 'shelf'), by, args);
