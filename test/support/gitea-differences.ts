@@ -11,6 +11,8 @@ export const giteaDifferences: SwaggerDifferences = {
     'GET /repos/{owner}/{repo}/actions/{what}': 'came with 1.22 and 1.24, asked to find out',
     'PUT /repos/{owner}/{repo}/issues/{index}/lock': 'came with 1.24, asked to find out',
     'DELETE /repos/{owner}/{repo}/issues/{index}/lock': 'came with 1.24, asked to find out',
+    'POST /repos/{owner}/{repo}/pulls/comments/{id}/resolve': 'came with 1.26, asked to find out',
+    'POST /repos/{owner}/{repo}/pulls/comments/{id}/unresolve': 'came with 1.26, asked to find out',
   },
   fields: {
     'User.username': UNDOCUMENTED,
@@ -27,6 +29,7 @@ export const giteaDifferences: SwaggerDifferences = {
   },
   answers: {
     'POST /repos/{owner}/{repo}/tags 201': 'the description says 200',
+    'POST /repos/{owner}/{repo}/pulls/{index}/merge 201': 'scheduled; the description knows 200 alone',
   },
   listOrOne: {
     'GET /repos/{owner}/{repo}/contents/{filepath}': 'a list for a folder',

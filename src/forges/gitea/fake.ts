@@ -147,7 +147,11 @@ export async function createGiteaFake(options: GiteaFakeOptions): Promise<GiteaF
     state,
     flavour,
     version: flavour === 'forgejo' ? `7.0.0+gitea-${version}` : version,
-    features: { v122: minor(version) >= 1022, v124: flavour === 'gitea' && minor(version) >= 1024 },
+    features: {
+      v122: minor(version) >= 1022,
+      v124: flavour === 'gitea' && minor(version) >= 1024,
+      v126: flavour === 'gitea' && minor(version) >= 1026,
+    },
     maxItems,
     webUrl,
     apiUrl,

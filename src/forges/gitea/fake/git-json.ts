@@ -259,7 +259,7 @@ export function reviewCommentJson(
     id: comment.id,
     body: comment.body,
     user: userJson(world, comment.user),
-    resolver: null,
+    resolver: comment.resolver === undefined ? null : userJson(world, comment.resolver),
     pull_request_review_id: review.id,
     created_at: comment.created,
     updated_at: comment.updated,

@@ -115,6 +115,8 @@ export interface Pull {
   teams: string[];
   reviews: Review[];
   allowMaintainerEdit: boolean;
+  /** Scheduled to be merged by itself when its checks have succeeded. */
+  autoMerge?: { by: string; style: string; message: string };
 }
 
 export interface ReviewComment {
@@ -129,6 +131,8 @@ export interface ReviewComment {
   created: string;
   updated: string;
   reactions: Reaction[];
+  /** Who resolved the conversation that it begins. */
+  resolver?: string;
 }
 
 export interface Review {

@@ -10,7 +10,7 @@ import { stateOf } from './story-state.js';
 import type { World } from './world.js';
 
 /** The newest that the fake knows of each, so that all of it is played. */
-const VERSIONS: Readonly<Record<World['flavour'], string>> = { gitea: '1.24.0', forgejo: '1.22.0' };
+const VERSIONS: Readonly<Record<World['flavour'], string>> = { gitea: '1.26.0', forgejo: '1.22.0' };
 const BOT = 'forgeway-bot';
 
 /** Whatever a person can tick on the page. */

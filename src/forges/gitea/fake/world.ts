@@ -8,6 +8,8 @@ export interface Features {
   v122: boolean;
   /** Runs of workflows and their jobs, locking (1.24, not in Forgejo). */
   v124: boolean;
+  /** Conversations are resolved by the API (1.26, not in Forgejo). */
+  v126: boolean;
 }
 
 export interface World {

@@ -10,6 +10,7 @@ import { commits } from './commits.js';
 import { comparison } from './compare.js';
 import { contents } from './contents.js';
 import { gitData } from './git-data.js';
+import { graphqlRows } from './graphql-rows.js';
 import { issueComments } from './issue-comments.js';
 import { issues } from './issues.js';
 import { labels } from './labels.js';
@@ -41,6 +42,7 @@ export const routes: RouteTable = joinTables(
   comparison,
   contents,
   gitData,
+  graphqlRows,
   issueComments,
   issues,
   labels,

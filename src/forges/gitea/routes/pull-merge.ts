@@ -25,11 +25,13 @@ import { asListedPull, asUser } from './objects.js';
 import { everything } from './pages.js';
 import { emulated, exact } from './row.js';
 
-const METHODS: ReadonlySet<string> = new Set(['merge', 'squash', 'rebase']);
+export const METHODS: ReadonlySet<string> = new Set(['merge', 'squash', 'rebase']);
 /** The server works out in the background whether a new head can be merged, and says "try again later" until then. */
 const WAITS_MS: readonly number[] = [200, 400, 800];
 
-const notMergeable = (): RouteFailure => new RouteFailure(405, 'Pull Request is not mergeable');
+export const shaChanged = (): RouteFailure =>
+  new RouteFailure(409, 'Head branch was modified. Review and try the merge again.');
+export const notMergeable = (): RouteFailure => new RouteFailure(405, 'Pull Request is not mergeable');
 
 async function tryMerge(request: RouteRequest, context: RouteContext, json: JsonObject): Promise<void> {
   for (const wait of [...WAITS_MS, undefined]) {
@@ -41,8 +43,7 @@ async function tryMerge(request: RouteRequest, context: RouteContext, json: Json
       const pull = objectOf(await context.native.get(pullPath(request)));
       const { state, draft, merged } = pullRequestInput(pull);
       const expected = textInput(request, 'sha');
-      if (expected !== undefined && textOf(objectOf(pull.head), 'sha') !== expected)
-        throw new RouteFailure(409, 'Head branch was modified. Review and try the merge again.');
+      if (expected !== undefined && textOf(objectOf(pull.head), 'sha') !== expected) throw shaChanged();
       // Only a state that may still change is worth waiting for.
       const mayChange = error.status === 405 && state === 'open' && !draft && !merged && !flagIn(pull, 'mergeable');
       if (!mayChange || wait === undefined) throw notMergeable();

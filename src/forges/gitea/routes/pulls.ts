@@ -12,6 +12,7 @@ import {
 import { file } from '../../kit/shapes/commit.js';
 import { fileInput } from '../convert/commit.js';
 import { isDraftTitle } from '../convert/pull-request.js';
+import { autoMergeOf } from './auto-merge.js';
 import { asCommit } from './commit-objects.js';
 import { readDiff } from './diff-text.js';
 import {
@@ -98,7 +99,11 @@ async function get(request: RouteRequest, context: RouteContext) {
     return { body: { contentType: `application/vnd.github.${request.media}; charset=utf-8`, bytes } };
   }
   const native = objectOf(await context.native.get(pullPath(request)));
-  return { data: asPull(context, native, await counts(request, context, native)) };
+  const [more, autoMerge] = await Promise.all([
+    counts(request, context, native),
+    autoMergeOf(request, context, native),
+  ]);
+  return { data: asPull(context, native, { ...more, autoMerge }) };
 }
 
 async function listFiles(request: RouteRequest, context: RouteContext) {

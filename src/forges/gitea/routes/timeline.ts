@@ -45,6 +45,8 @@ const EVENTS: Readonly<Record<string, (native: JsonObject, context: RouteContext
   unlock: () => ({ event: 'unlocked' }),
   pin: () => ({ event: 'pinned' }),
   unpin: () => ({ event: 'unpinned' }),
+  pull_scheduled_merge: () => ({ event: 'auto_merge_enabled' }),
+  pull_cancel_scheduled_merge: () => ({ event: 'auto_merge_disabled' }),
   dismiss_review: () => ({ event: 'review_dismissed' }),
   commit_ref: (native) => ({ event: 'referenced', commit_id: textIn(native, 'ref_commit_sha') ?? null }),
 };

@@ -17,7 +17,7 @@ import {
   repositoryFor,
   since,
 } from '../answers.js';
-import { commitJson, mergeBaseOf, pageOf, pullJson, reviewJson } from '../git-json.js';
+import { commitJson, mergeBaseOf, pageOf, protectionFor, pullJson, reviewJson } from '../git-json.js';
 import { mirrorHead, refMoved, tellIssue } from '../happenings.js';
 import { issueEdit } from '../issue-edit.js';
 import { isDraft } from '../objects.js';
@@ -175,6 +175,27 @@ export function pullRoutes(world: World): FakeRoute[] {
     return created(await show(repository, issue, request));
   }
 
+  /** Only a protected branch asks for any; without names it asks for all that there are. */
+  function checksPass(repository: Repository, pull: Pull): boolean {
+    const rule = protectionFor(repository, pull.baseBranch)?.fields;
+    if (rule?.enable_status_check !== true) return true;
+    const latest = new Map((repository.statuses.get(pull.headSha) ?? []).map((one) => [one.context, one.state]));
+    const wanted = (rule.status_check_contexts as string[] | undefined) ?? [];
+    const names = wanted.length > 0 ? wanted : [...latest.keys()];
+    return names.length > 0 && names.every((name) => latest.get(name) === 'success');
+  }
+
+  function cancelMerge(request: FakeRequest) {
+    const { repository, issue } = at(request);
+    const { login } = doer(request);
+    if (issue.pull.autoMerge === undefined) return notFound();
+    if (issue.pull.autoMerge.by !== login && !atLeast(levelOf(state, repository, login), 'admin'))
+      return refuse(403, 'user has no permission to cancel the scheduled auto merge');
+    issue.pull.autoMerge = undefined;
+    edit.note(issue, login, { type: 'pull_cancel_scheduled_merge' });
+    return nothing();
+  }
+
   async function merge(request: FakeRequest) {
     const { repository, issue } = at(request);
     const body = request.body as z.infer<typeof MERGE>;
@@ -186,21 +207,29 @@ export function pullRoutes(world: World): FakeRoute[] {
     if (isDraft(issue.title)) return refuse(405, 'Work in progress PRs cannot be merged');
     if (await repository.git.conflicts(pull.baseBranch, pull.headSha)) return refuse(405, 'Please try again later');
     if (body.head_commit_id && body.head_commit_id !== pull.headSha) return refuse(409, 'head out of date');
-    const ref = `refs/heads/${pull.baseBranch}`;
-    const before = (await repository.git.resolve(ref)) ?? notFound();
-    const account = accountNamed(state, login) ?? notFound();
     const title =
       body.MergeTitleField ||
       `Merge pull request '${issue.title}' (#${issue.number}) from ${pull.headBranch} into ${pull.baseBranch}`;
+    const message = [title, ...(body.MergeMessageField ? [body.MergeMessageField] : [])].join('\n\n');
+    if (body.merge_when_checks_succeed && !checksPass(repository, pull)) {
+      if (pull.autoMerge) return refuse(409, 'pull request is already scheduled to auto merge when checks succeed');
+      pull.autoMerge = { by: login, style: body.Do, message };
+      edit.note(issue, login, { type: 'pull_scheduled_merge' });
+      return nothing(201);
+    }
+    const ref = `refs/heads/${pull.baseBranch}`;
+    const before = (await repository.git.resolve(ref)) ?? notFound();
+    const account = accountNamed(state, login) ?? notFound();
     const done = await repository.git.merge({
       base: pull.baseBranch,
       head: pull.headSha,
-      message: [title, ...(body.MergeMessageField ? [body.MergeMessageField] : [])].join('\n\n'),
+      message,
       author: { name: account.login, email: account.email },
       how: body.Do === 'squash' ? 'squash' : body.Do === 'rebase' ? 'rebase' : 'merge',
     });
     if ('conflict' in done) return refuse(409, 'merge conflict');
     pull.baseSha = before;
+    pull.autoMerge = undefined;
     pull.merged = { sha: done.sha, by: login, at: state.now() };
     issue.state = 'closed';
     issue.closed = state.now();
@@ -399,6 +428,12 @@ export function pullRoutes(world: World): FakeRoute[] {
       source: 'repository: POST /repos/{owner}/{repo}/pulls/{index}/merge',
       body: MERGE,
       run: merge,
+    },
+    {
+      method: 'DELETE',
+      path: `${base}/:index/merge`,
+      source: 'repository: DELETE /repos/{owner}/{repo}/pulls/{index}/merge',
+      run: cancelMerge,
     },
     {
       method: 'POST',

@@ -1,7 +1,19 @@
 /** Reviews and the comments on lines that belong to them. */
 import { z } from 'zod';
 import type { FakeRequest, FakeRoute } from '../../../kit/fake/routing.js';
-import { doer, notFound, nothing, ok, paged, pagingQuery, pullFor, refuse, repositoryFor } from '../answers.js';
+import {
+  doer,
+  mayChange,
+  notFound,
+  nothing,
+  ok,
+  paged,
+  pagingQuery,
+  pullFor,
+  refuse,
+  repositoryFor,
+  since,
+} from '../answers.js';
 import { mergeBaseOf, reviewCommentJson, reviewJson } from '../git-json.js';
 import { tellReview } from '../happenings.js';
 import { issueEdit } from '../issue-edit.js';
@@ -57,6 +69,26 @@ export function reviewRoutes(world: World): FakeRoute[] {
         .join('\n') ?? ''
     );
   }
+
+  /** It marks the comment that is named, which begins a conversation on the page. */
+  const resolution = (verb: 'resolve' | 'unresolve'): FakeRoute =>
+    since('v126', world, {
+      method: 'POST',
+      path: `/repos/:owner/:repo/pulls/comments/:id/${verb}`,
+      source: `repository: POST /repos/{owner}/{repo}/pulls/comments/{id}/${verb}`,
+      run: (request) => {
+        const repository = repositoryFor(world, request);
+        const found = repository.issues
+          .flatMap((issue) =>
+            (issue.pull?.reviews ?? []).flatMap(({ comments }) => comments.map((comment) => ({ issue, comment }))),
+          )
+          .find(({ comment }) => String(comment.id) === request.params.id);
+        if (found === undefined) return notFound();
+        mayChange(world, repository, doer(request), found.issue.user);
+        found.comment.resolver = verb === 'resolve' ? doer(request).login : undefined;
+        return nothing();
+      },
+    });
 
   async function submit(
     repository: Repository,
@@ -189,5 +221,7 @@ export function reviewRoutes(world: World): FakeRoute[] {
         return ok(review.comments.map((comment) => reviewCommentJson(world, repository, issue, review, comment)));
       },
     },
+    resolution('resolve'),
+    resolution('unresolve'),
   ];
 }
