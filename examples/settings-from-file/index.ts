@@ -65,11 +65,11 @@ async function syncLabels(context: Push, wanted: readonly WantedLabel[]): Promis
 /** One issue tells of it, which is closed as soon as all is well. */
 async function report(context: Push, problems: readonly string[]): Promise<void> {
   const { octokit } = context;
-  const open = await octokit.paginate(octokit.rest.issues.listForRepo, context.repo({ state: 'open' }));
+  const open = await octokit.paginate(octokit.rest.issues.listForRepo, context.repo({ state: 'open' as const }));
   const told = open.find(({ title }) => title === ISSUE);
   const body = `See \`.github/${FILE}\`:\n\n${problems.join('\n')}`;
   if (problems.length === 0) {
-    if (told) await octokit.rest.issues.update(context.repo({ issue_number: told.number, state: 'closed' }));
+    if (told) await octokit.rest.issues.update(context.repo({ issue_number: told.number, state: 'closed' as const }));
   } else if (told) await octokit.rest.issues.update(context.repo({ issue_number: told.number, body }));
   else await octokit.rest.issues.create(context.repo({ title: ISSUE, body }));
 }

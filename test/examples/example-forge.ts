@@ -16,7 +16,12 @@ import { type ConnectedForge, fakedForges, startConnectedForge } from '../suppor
 
 export const place: FakePlace = { owner: 'acme', name: 'shop' };
 
-const PEOPLE: Readonly<Record<string, FakeRole>> = { alice: 'write', bob: 'admin', carol: 'read', dave: 'write' };
+export const PEOPLE: Readonly<Record<string, FakeRole>> = {
+  alice: 'write',
+  bob: 'admin',
+  carol: 'read',
+  dave: 'write',
+};
 
 /** State of the repository without what differs between forges by nature: SHAs, numbers, the bot's name. */
 export interface ExampleState {
@@ -36,7 +41,7 @@ export interface ExampleForge {
 }
 
 /** As `forgeway app run ./examples/<name>` finds it. */
-async function exampleApp(name: string): Promise<App> {
+export async function exampleApp(name: string): Promise<App> {
   const source = readAppSource(`./${join('examples', name)}`, process.cwd());
   const module = (await import(pathToFileURL(source.file).href)) as Record<string, unknown>;
   return { name: source.name, load: findApp(module, source), optional: true };

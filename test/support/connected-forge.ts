@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { jest } from '@jest/globals';
 import { pino } from 'pino';
 import { checkRunUrls, gitObjectsFor } from '../../src/entry/bridge-ports.js';
 import { connectForge } from '../../src/entry/connect-forge.js';
@@ -31,7 +32,7 @@ export interface ConnectedForge {
   lines: readonly string[];
   /**
    * Resolves when nothing is under way any more: the forge has told everything, and every delivery has been worked off.
-   * @throws Error with the reasons when an app failed for good, or when it takes longer than `timeoutMs`
+   * @throws Error with the reasons when then an app has failed for good, or when it takes longer than `timeoutMs`
    */
   quiet(timeoutMs?: number): Promise<void>;
   close(): Promise<void>;
@@ -42,6 +43,9 @@ export interface ConnectedForgeOptions {
   people: readonly string[];
   repository: NewFakeRepository;
 }
+
+/** A story is dozens of processes of git: on a busy machine it takes its time, and is right all the same. */
+jest.setTimeout(180_000);
 
 /** Short, so that a test waits for nothing but the work itself. */
 const timing = {
@@ -132,10 +136,10 @@ export async function startConnectedForge(
   /** What is not finished, and what failed for good, one sentence each. */
   async function unfinished(): Promise<{ waiting: string[]; dead: string[] }> {
     const { rows } = await store.pool.query<{ event: string; app: string; status: string; why: string | null }>(
-      `SELECT event_type AS event, '' AS app, status, reason AS why FROM webhook_delivery
+      `SELECT event_type AS event, '' AS app, status, coalesce(error_message, reason) AS why FROM webhook_delivery
          WHERE status IN ('received', 'assigned', 'dead')
        UNION ALL
-       SELECT d.event_name, d.app, d.status, coalesce(d.reason, d.error) FROM dispatch d
+       SELECT d.event_name, d.app, d.status, coalesce(d.error, d.reason) FROM dispatch d
          WHERE d.status IN ('pending', 'parked', 'dead')`,
     );
     const told = rows.map(({ event, app, status, why }) => ({
@@ -151,13 +155,13 @@ export async function startConnectedForge(
   return {
     fake,
     lines,
-    async quiet(timeoutMs = 50_000) {
+    async quiet(timeoutMs = 150_000) {
       const end = performance.now() + timeoutMs;
       // Twice, since the last handler's requests may have caused webhooks that were still on their way.
       for (let calm = 0; calm < 2; ) {
         await fake.settled();
         const { waiting, dead } = await unfinished();
-        if (dead.length > 0) throw new Error(dead.join('\n'));
+        if (dead.length > 0 && waiting.length === 0) throw new Error(dead.join('\n'));
         calm = waiting.length === 0 ? calm + 1 : 0;
         if (performance.now() > end) throw new Error(`not quiet after ${timeoutMs} ms:\n${waiting.join('\n')}`);
         if (calm === 0) await sleep(20);

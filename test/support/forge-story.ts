@@ -31,6 +31,7 @@ const EVENTS = [
   'pull_request.labeled',
   'pull_request.opened',
   'pull_request.ready_for_review',
+  'pull_request.reopened',
   'pull_request.review_requested',
   'pull_request.synchronize',
   'pull_request_review.submitted',
@@ -235,6 +236,8 @@ async function act(fake: ForgeFake): Promise<{ first: string; second: string }> 
   await bob.label(number, ['bug', 'urgent']);
   await bob.assign(number, ['bob']);
   await bob.assign(number, ['alice']);
+  await alice.close(number);
+  await alice.reopen(number);
   await alice.requestReview(number, ['bob', 'carol', 'dave']);
   await bob.comment(number, 'Nice.');
   await bob.review(number, {
