@@ -6,6 +6,7 @@ import {
   mutate,
   names,
   native,
+  only,
   portsOf,
   receivedAt,
   schemaErrors,
@@ -13,6 +14,7 @@ import {
   translated,
 } from '../../../test/support/gitlab-hooks.js';
 import { ForgewayError } from '../../lib/errors.js';
+import type { JsonObject } from '../forge.js';
 import { gitlab } from './forge.js';
 
 const corpus = new URL('../../../../shared/fixtures/webhooks/', import.meta.url);
@@ -100,6 +102,21 @@ describe('whatever is in a payload', () => {
     expect(ends.events).toBeGreaterThan(500);
     expect(ends.ignored).toBeGreaterThan(50);
   }, 120_000);
+
+  it('is read in a time that grows with its length only', async () => {
+    const delivery = native('push');
+    const [commit] = delivery.payload.commits as JsonObject[];
+    const message = `Prices${'\n'.repeat(500_000)}x\n\n`;
+    const project = {
+      ...(delivery.payload.project as JsonObject),
+      web_url: `https://x.example/g${'/'.repeat(500_000)}a`,
+    };
+    const { commits } = await only({
+      ...delivery,
+      payload: { ...delivery.payload, project, commits: [{ ...commit, message }] },
+    });
+    expect(commits).toMatchObject([{ message: message.slice(0, -2) }]);
+  });
 
   it('that was kept or stored by others never breaks it either', async () => {
     const state = fc.oneof(

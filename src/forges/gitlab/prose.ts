@@ -37,6 +37,9 @@ interface BlockState {
   inIndentedCode: boolean;
 }
 
+/** By it most lines are told to begin nothing special. '' of a blank line. */
+const firstCharacter = (line: string): string => line.trimStart().charAt(0);
+
 function openedFence(line: string, quoteDepth: number): Fence | undefined {
   const [, marks = '', info = ''] = FENCE.exec(line) ?? [];
   if (marks === '' || (marks.startsWith('`') && info.includes('`'))) return undefined;
@@ -50,9 +53,11 @@ function closes(fence: Fence, line: string): boolean {
 
 /** Reads one line; true when it is code or raw HTML as a whole. */
 function isCodeLine(state: BlockState, whole: string): boolean {
-  const quote = QUOTE_MARKS.exec(whole)?.[0] ?? '';
-  const quoteDepth = quote.split('>').length - 1;
+  const outer = firstCharacter(whole);
+  const quote = outer === '>' ? (QUOTE_MARKS.exec(whole)?.[0] ?? '') : '';
+  const quoteDepth = quote === '' ? 0 : quote.split('>').length - 1;
   const line = whole.slice(quote.length);
+  const first = quote === '' ? outer : firstCharacter(line);
   if (state.fence !== undefined && quoteDepth < state.fence.quoteDepth) state.fence = undefined;
   if (state.fence !== undefined) {
     if (closes(state.fence, line)) state.fence = undefined;
@@ -62,7 +67,7 @@ function isCodeLine(state: BlockState, whole: string): boolean {
     if (state.rawEnd.test(line)) state.rawEnd = undefined;
     return true;
   }
-  if (line.trim() === '') {
+  if (first === '') {
     state.afterBlank = true;
     return false;
   }
@@ -71,9 +76,9 @@ function isCodeLine(state: BlockState, whole: string): boolean {
   state.afterBlank = false;
   state.inIndentedCode = indented;
   if (indented) return true;
-  state.fence = openedFence(line, quoteDepth);
+  state.fence = first === '`' || first === '~' ? openedFence(line, quoteDepth) : undefined;
   if (state.fence !== undefined) return true;
-  const raw = RAW_HTML.find(({ start }) => start.test(line));
+  const raw = first === '<' ? RAW_HTML.find(({ start }) => start.test(line)) : undefined;
   if (raw !== undefined) {
     if (!raw.end.test(line)) state.rawEnd = raw.end;
     return true;
@@ -96,9 +101,8 @@ function* blocks(text: string): Generator<TextRange> {
   for (let at = 0; at < text.length; ) {
     const newline = text.indexOf('\n', at);
     const end = newline === -1 ? text.length : newline + 1;
-    const line = text.slice(at, end).replace(/\r?\n$/, '');
-    const code = isCodeLine(state, line);
-    if (code || line.trim() === '') {
+    const line = newline === -1 ? text.slice(at) : text.slice(at, text[newline - 1] === '\r' ? newline - 1 : newline);
+    if (isCodeLine(state, line) || line.trim() === '') {
       if (start < at) yield { start, end: at };
       start = end;
     }
@@ -109,14 +113,20 @@ function* blocks(text: string): Generator<TextRange> {
 
 /**
  * What begins something that is no prose: an escaped character, a run of backticks, an HTML comment, element or tag, an
- * address, the target of a link, the definition of a link.
+ * address (from what follows its scheme, which refers to nothing), the target of a link, the definition of a link. Each
+ * begins with a character that is rare, and looks back from there: the other way round every word would be tried.
  */
 const OPENER =
-  /\\[^\n]|`+|<!--|<code>[^<]*<\/code>|<[A-Za-z/][^<>]*>|(?<![A-Za-z0-9+.-])(?:[A-Za-z][A-Za-z0-9+.-]*:\/\/|www\.)[^\s<>"'`)\]]*|\]\([^\s()<>`]*|^ {0,3}\[[^\]\n`]+\]:[ \t]*[^\s`]+/gm;
+  /\\[^\n]|`+|<!--|<code>[^<]*<\/code>|<[A-Za-z/][^<>]*>|:\/\/(?<=(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*:\/\/)[^\s<>"'`)\]]*|www\.(?<![A-Za-z0-9+.-]www\.)[^\s<>"'`)\]]*|\]\([^\s()<>`]*|\[(?<=^ {0,3}\[)[^\]\n`]+\]:[ \t]*[^\s`]+/gm;
 
 /** Finds the ends of code spans; remembers what nothing closes, so that hostile texts cost no more than others. */
 function spanFinder(content: string): (start: number) => number | undefined {
-  const runs = [...content.matchAll(/`+/g)].map(({ index, 0: run }) => ({ start: index, length: run.length }));
+  const runs: { start: number; length: number }[] = [];
+  for (let at = content.indexOf('`'); at !== -1; at = content.indexOf('`', at)) {
+    const start = at;
+    while (content[at] === '`') at += 1;
+    runs.push({ start, length: at - start });
+  }
   const unclosed = new Set<number>();
   let next = 0;
   return (start) => {
@@ -134,14 +144,20 @@ function spanFinder(content: string): (start: number) => number | undefined {
 
 function* proseOfBlock(text: string, block: TextRange): Generator<TextRange> {
   const content = text.slice(block.start, block.end);
-  const endOfSpan = spanFinder(content);
-  const opener = new RegExp(OPENER);
+  let endOfSpan: ReturnType<typeof spanFinder> | undefined;
   let start = 0;
-  for (let found = opener.exec(content); found !== null; found = opener.exec(content)) {
+  for (let at = 0; ; ) {
+    // Set each time: others read texts between two ranges of this one.
+    OPENER.lastIndex = at;
+    const found = OPENER.exec(content);
+    if (found === null) break;
     const what = found[0];
-    let end: number | undefined = found.index + what.length;
-    if (what.startsWith('`')) end = endOfSpan(found.index);
-    else if (what === '<!--') {
+    at = found.index + what.length;
+    let end: number | undefined = at;
+    if (what.startsWith('`')) {
+      endOfSpan ??= spanFinder(content);
+      end = endOfSpan(found.index);
+    } else if (what === '<!--') {
       const close = content.indexOf('-->', end);
       end = close === -1 ? content.length : close + 3;
     }
@@ -149,12 +165,13 @@ function* proseOfBlock(text: string, block: TextRange): Generator<TextRange> {
     if (end === undefined) continue;
     if (start < found.index) yield { start: block.start + start, end: block.start + found.index };
     start = end;
-    opener.lastIndex = end;
+    at = end;
   }
   if (start < content.length) yield { start: block.start + start, end: block.end };
 }
 
-/** The ranges of `text` that are prose, in order. */
-export function* prose(text: string): Generator<TextRange> {
-  for (const block of blocks(text)) yield* proseOfBlock(text, block);
+/** The ranges of `text` that are prose, in order, of those paragraphs in which `sought` stands. It has no flags. */
+export function* prose(text: string, sought: RegExp): Generator<TextRange> {
+  for (const block of blocks(text))
+    if (sought.test(text.slice(block.start, block.end))) yield* proseOfBlock(text, block);
 }

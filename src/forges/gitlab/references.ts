@@ -47,14 +47,21 @@ export const projectPath = (owner: string, name: string): string => `${groupPath
 
 const SEGMENT = '[A-Za-z0-9_][A-Za-z0-9_.-]*';
 
+/** A sign and a number: a reference where the right thing stands before it, of which many texts have few. */
+const SIGNED_NUMBER = new RegExp(`([#!])(${WORD_JOINER}*)([1-9][0-9]*)(?![A-Za-z0-9_])`, 'g');
 /**
- * A sign and a number, with or without a path before it. The characters that may not stand around it are the same on both
- * sides, so that both find the same places. ASCII only on purpose: in Chinese no space stands before a reference.
+ * The path that ends where a sign begins. The characters that may not stand before it, or before a sign without a path, are
+ * the same on both sides, so that both find the same places. ASCII only on purpose: in Chinese no space stands before a
+ * reference.
  */
-const REFERENCE = new RegExp(
-  `(?:(?<![A-Za-z0-9_./~@-])(${SEGMENT}(?:[/~]${SEGMENT})+)|(?<![A-Za-z0-9_/~@&#!${WORD_JOINER}]))([#!])(${WORD_JOINER}*)([1-9][0-9]*)(?![A-Za-z0-9_])`,
-  'g',
-);
+const PATH_BEFORE = new RegExp(`(?<=(?<![A-Za-z0-9_./~@-])(${SEGMENT}(?:[/~]${SEGMENT})+))`, 'y');
+const NOTHING_BEFORE = new RegExp(`(?<![A-Za-z0-9_/~@&#!${WORD_JOINER}])`, 'y');
+
+/** Whether something that has no length matches exactly there. */
+function matchAt(expression: RegExp, text: string, at: number): RegExpExecArray | null {
+  expression.lastIndex = at;
+  return expression.exec(text);
+}
 
 /** With joiners it is plain text on either side. */
 interface Reference {
@@ -103,18 +110,32 @@ function toNative(found: Reference): string {
   return write({ path, sign: kind === 'issue' ? '#' : '!', joiners: 0, digits: String(iid) });
 }
 
-function rewrite(text: string, convert: (found: Reference) => string): string {
-  // Most texts refer to nothing, and need not be read as Markdown to find out.
-  if (!/[#!]\u2060*[1-9]/.test(text)) return text;
+/** Found wherever a reference is. */
+const SIGN = /[#!]\u2060*[1-9]/;
+
+function rewriteProse(text: string, convert: (found: Reference) => string): string {
   let result = '';
   let done = 0;
-  for (const { start, end } of prose(text)) {
-    result += text.slice(done, start);
-    result += text
-      .slice(start, end)
-      .replace(REFERENCE, (_whole, path: string | undefined, sign: string, joiners: string, digits: string) =>
-        convert({ path, sign, joiners: joiners.length, digits }),
-      );
+  for (const { index, 0: signed, 1: sign = '', 2: joiners = '', 3: digits = '' } of text.matchAll(SIGNED_NUMBER)) {
+    let path = matchAt(PATH_BEFORE, text, index)?.[1];
+    // What is the end of another reference is no path.
+    if (path !== undefined && index - path.length < done) path = undefined;
+    if (path === undefined && matchAt(NOTHING_BEFORE, text, index) === null) continue;
+    result += text.slice(done, index - (path ?? '').length) + convert({ path, sign, joiners: joiners.length, digits });
+    done = index + signed.length;
+  }
+  return result + text.slice(done);
+}
+
+function rewrite(text: string, convert: (found: Reference) => string): string {
+  // Most texts and most of their paragraphs refer to nothing, and need not be read as Markdown to find out.
+  if (!SIGN.test(text)) return text;
+  let result = '';
+  let done = 0;
+  for (const { start, end } of prose(text, SIGN)) {
+    const part = text.slice(start, end);
+    if (!SIGN.test(part)) continue;
+    result += text.slice(done, start) + rewriteProse(part, convert);
     done = end;
   }
   return result + text.slice(done);

@@ -7,16 +7,28 @@ const MAX_DEPTH = 64;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
+/** Where the string that begins before `from` ends; most are short, and are looked through without leaving the loop. */
+function endOfString(body: Buffer, from: number): number {
+  let at = from;
+  for (const near = Math.min(from + 64, body.length); at < near && body[at] !== QUOTE; at += 1)
+    if (body[at] === BACKSLASH) at += 1;
+  while (at < body.length && body[at] !== QUOTE) {
+    const quote = body.indexOf(QUOTE, at);
+    if (quote === -1) return body.length;
+    let escapes = quote;
+    while (escapes > at && body[escapes - 1] === BACKSLASH) escapes -= 1;
+    // An even number of backslashes escapes itself.
+    at = (quote - escapes) % 2 === 0 ? quote : quote + 1;
+  }
+  return at;
+}
+
 /** One pass over the bytes: is anything nested deeper than allowed? Brackets inside strings do not count. */
 function isTooDeep(body: Buffer): boolean {
   let depth = 0;
-  let inString = false;
   for (let at = 0; at < body.length; at += 1) {
     const byte = body[at];
-    if (inString) {
-      if (byte === BACKSLASH) at += 1;
-      else if (byte === QUOTE) inString = false;
-    } else if (byte === QUOTE) inString = true;
+    if (byte === QUOTE) at = endOfString(body, at + 1);
     else if (byte === 0x7b || byte === 0x5b) {
       depth += 1;
       if (depth > MAX_DEPTH) return true;
@@ -27,6 +39,8 @@ function isTooDeep(body: Buffer): boolean {
 
 /** Strings, and numbers as JSON writes them. */
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+/** A number of so many digits, and not a text: what stands before a value in JSON stands before it. */
+const MAY_HOLD_LONG_INTEGER = /\d{16}(?<=(?:^|[:[,\s])-?\d{16})/;
 /** Whole numbers that JavaScript may round. */
 const LONG_INTEGER = /^-?\d{16,}$/;
 
@@ -35,7 +49,7 @@ const LONG_INTEGER = /^-?\d{16,}$/;
  * is somebody else's. @throws SyntaxError
  */
 export function parseJson(text: string): unknown {
-  if (!/\d{16}/.test(text)) return JSON.parse(text);
+  if (!MAY_HOLD_LONG_INTEGER.test(text)) return JSON.parse(text);
   const exact = text.replace(TOKENS, (token) =>
     LONG_INTEGER.test(token) && !Number.isSafeInteger(Number(token)) ? `"${token}"` : token,
   );
@@ -53,13 +67,15 @@ function withoutProto(value: unknown): unknown {
   return Object.fromEntries(kept.map(([key, inner]) => [key, withoutProto(inner)]));
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 /** The JSON object in `body`, or in one sentence why there is none. Never throws. */
 export function readJsonObject(body: Buffer): { payload: JsonObject } | { invalid: string } {
   if (isTooDeep(body)) return { invalid: `The body is nested deeper than ${MAX_DEPTH} levels.` };
   let text: string;
   let value: unknown;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(body);
+    text = utf8.decode(body);
   } catch {
     return { invalid: 'The body is not UTF-8.' };
   }

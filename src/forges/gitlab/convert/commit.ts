@@ -35,7 +35,7 @@ export function commitInput(commit: NativeCommit, webUrl: string): CommitInput {
   const authored = time(commit.authored_date ?? commit.created_at) ?? '1970-01-01T00:00:00Z';
   return {
     sha: commit.id,
-    message: toGitHubText((commit.message ?? commit.title ?? '').replace(/\n+$/, '')),
+    message: toGitHubText((commit.message ?? commit.title ?? '').replace(/(?<!\n)\n+$/, '')),
     htmlUrl: commit.web_url ?? `${webUrl}/-/commit/${commit.id}`,
     author: { name: commit.author_name ?? '', email: commit.author_email ?? '', date: authored, account: null },
     committer: {

@@ -16,7 +16,7 @@ export function commitInput(commit: NativeCommit, webUrl: string): CommitInput {
   };
   return {
     sha: commit.id,
-    message: toGitHubText((commit.message ?? '').replace(/\n+$/, '')),
+    message: toGitHubText((commit.message ?? '').replace(/(?<!\n)\n+$/, '')),
     htmlUrl: commit.url ?? `${webUrl}/-/commit/${commit.id}`,
     author,
     committer: author,

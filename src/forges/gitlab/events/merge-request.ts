@@ -62,15 +62,13 @@ export const mergeRequest = hook(mergeRequestEvent, {
         ...place.fields,
       };
     const change = await changeFields(event, place, ports, known);
+    const pull = pullRequest(ports.base, input, known);
     return {
       action: event.action,
       number: mr.iid,
       ...change,
-      pull_request: {
-        ...pullRequest(ports.base, input, known),
-        // GitHub's schema has the milestone that is gone here, unlike that of issues.
-        ...(event.action === 'demilestoned' && { milestone: change.milestone }),
-      },
+      // GitHub's schema has the milestone that is gone here, unlike that of issues.
+      pull_request: event.action === 'demilestoned' ? { ...pull, milestone: change.milestone } : pull,
       ...place.fields,
     };
   },

@@ -25,7 +25,7 @@ function pathOf(base: ShapeBase, project: NativeProject): string {
   if (project.path_with_namespace) return project.path_with_namespace;
   const below = new URL(base.web).pathname.replace(/\/+$/, '');
   const path = project.web_url ? new URL(project.web_url).pathname : '';
-  return (path.startsWith(`${below}/`) ? path.slice(below.length) : path).replace(/^\/+|\/+$|\.git$/g, '');
+  return (path.startsWith(`${below}/`) ? path.slice(below.length) : path).replace(/^\/+|(?<!\/)\/+$|\.git$/g, '');
 }
 
 /** System hooks write `visibilitylevel|private`. What is not told is taken for private. */

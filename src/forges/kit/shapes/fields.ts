@@ -16,8 +16,17 @@ export function fieldsOf(known: JsonObject | undefined): FieldReader {
 
 /** The entries that are defined, for fields that GitHub leaves out when it has nothing to say. */
 export function given(fields: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  const found: Record<string, unknown> = {};
+  for (const key of Object.keys(fields)) if (fields[key] !== undefined) found[key] = fields[key];
+  return found;
 }
+
+/**
+ * `first`, a new object that nobody else holds, with the fields of the others. What spreading would do, for objects of
+ * dozens of fields: V8 spreads those ten times more slowly than it assigns them.
+ */
+export const joined = (first: JsonObject, ...others: readonly JsonObject[]): JsonObject =>
+  Object.assign(first, ...others);
 
 /** An object inside a known object; undefined when there is none. */
 export function inside(known: JsonObject | undefined, key: string): JsonObject | undefined {

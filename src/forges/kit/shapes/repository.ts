@@ -2,7 +2,7 @@
 import type { JsonObject } from '../../forge.js';
 import { encodePage, user } from './account.js';
 import type { ShapeBase } from './base.js';
-import { fieldsOf, given, UNKNOWN_TIME } from './fields.js';
+import { fieldsOf, given, joined, UNKNOWN_TIME } from './fields.js';
 import type { RepositoryInput } from './inputs.js';
 import { jsonId, nodeId } from './node-id.js';
 
@@ -30,14 +30,12 @@ export function shortRepository(_base: ShapeBase, input: RepositoryInput): JsonO
 /** As inside workflow runs: who and where, without settings and numbers. */
 export function minimalRepository(base: ShapeBase, input: RepositoryInput, known?: JsonObject): JsonObject {
   const read = fieldsOf(known);
-  return {
-    ...shortRepository(base, input),
+  return joined(addresses(apiOf(base, input.owner.login, input.name)), shortRepository(base, input), {
     owner: user(base, input.owner),
     html_url: input.htmlUrl,
     description: read(input.description, 'description', null),
     fork: read(input.fork, 'fork', false),
-    ...addresses(apiOf(base, input.owner.login, input.name)),
-  };
+  });
 }
 
 /** The full `repository` of webhooks and of GET. */
@@ -46,13 +44,14 @@ export function repository(base: ShapeBase, input: RepositoryInput, known?: Json
   const stars = read(input.starCount, 'stargazers_count', 0);
   const forks = read(input.forkCount, 'forks_count', 0);
   const openIssues = read(input.openIssueCount, 'open_issues_count', 0);
-  return {
-    ...minimalRepository(base, input, known),
+  const page = new URL(input.htmlUrl);
+  const path = page.pathname.replace(/^\/+|(?<!\/)\/+$/g, '');
+  const own = {
     created_at: read(input.createdAt, 'created_at', UNKNOWN_TIME),
     updated_at: read(input.updatedAt, 'updated_at', UNKNOWN_TIME),
     pushed_at: read(input.pushedAt, 'pushed_at', null),
-    git_url: `git://${hostAndPath(input.htmlUrl, '/')}.git`,
-    ssh_url: read(input.sshUrl, 'ssh_url', `git@${hostAndPath(input.htmlUrl, ':')}.git`),
+    git_url: `git://${page.host}/${path}.git`,
+    ssh_url: read(input.sshUrl, 'ssh_url', `git@${page.hostname}:${path}.git`),
     clone_url: read(input.cloneUrl, 'clone_url', `${input.htmlUrl}.git`),
     svn_url: input.htmlUrl,
     homepage: read(input.homepage, 'homepage', null),
@@ -84,20 +83,15 @@ export function repository(base: ShapeBase, input: RepositoryInput, known?: Json
     network_count: forks,
     subscribers_count: read(undefined, 'subscribers_count', 0),
     custom_properties: {},
-    ...given({
-      allow_squash_merge: read(input.allowSquashMerge, 'allow_squash_merge', undefined),
-      allow_merge_commit: read(input.allowMergeCommit, 'allow_merge_commit', undefined),
-      allow_rebase_merge: read(input.allowRebaseMerge, 'allow_rebase_merge', undefined),
-      delete_branch_on_merge: read(input.deleteBranchOnMerge, 'delete_branch_on_merge', undefined),
-      permissions: read(input.permissions, 'permissions', undefined),
-    }),
   };
-}
-
-/** `host/path` or `host:path`, for addresses that are no HTTP. */
-function hostAndPath(htmlUrl: string, between: '/' | ':'): string {
-  const { hostname, host, pathname } = new URL(htmlUrl);
-  return `${between === ':' ? hostname : host}${between}${pathname.replace(/^\/+|\/+$/g, '')}`;
+  const told = given({
+    allow_squash_merge: read(input.allowSquashMerge, 'allow_squash_merge', undefined),
+    allow_merge_commit: read(input.allowMergeCommit, 'allow_merge_commit', undefined),
+    allow_rebase_merge: read(input.allowRebaseMerge, 'allow_rebase_merge', undefined),
+    delete_branch_on_merge: read(input.deleteBranchOnMerge, 'delete_branch_on_merge', undefined),
+    permissions: read(input.permissions, 'permissions', undefined),
+  });
+  return joined(minimalRepository(base, input, known), own, told);
 }
 
 function addresses(api: string): JsonObject {
