@@ -1,0 +1,85 @@
+/** The conformance kit for authors: what it finds the same, what it finds different, and what it says of failures. */
+import { describe, expect, it } from '@jest/globals';
+import { compareForges, type StoryResult } from '../../src/entry/app-test/compare.js';
+import { stories } from '../../src/entry/app-test/stories.js';
+import { createLogger } from '../../src/lib/logger.js';
+import type { App } from '../../src/translate/bridge.js';
+import { faked } from './fake-instance.js';
+
+const log = createLogger({ level: 'silent', format: 'json' });
+const labels = faked.map(({ label }) => label);
+
+async function play(load: App['load'], story: string, forges = faked): Promise<StoryResult> {
+  const wanted = stories.filter(({ name }) => name.includes(story));
+  const apps = async () => [{ name: 'tried', load }];
+  const files = { '.github/tried.yml': 'text: Thanks\n' };
+  const results: StoryResult[] = [];
+  for await (const result of compareForges({ forges, apps, stories: wanted, files, log })) results.push(result);
+  const [result] = results;
+  if (result === undefined || results.length > 1)
+    throw new Error(`${results.length} stories have "${story}" in their name`);
+  return result;
+}
+
+// Two plays on each forge, each with its own repositories and servers.
+const PLAY_MS = 240_000;
+
+describe('an app that is played on every forge', () => {
+  it(
+    'is the same although the forges are not',
+    async () => {
+      const { differences, problems, counts } = await play((app) => {
+        app.on(['pull_request.opened', 'pull_request.closed'], async (context) => {
+          const config = await context.config<{ text: string }>('tried.yml');
+          const { number, title, merged } = context.payload.pull_request;
+          const body = `${config?.text} for #${number}: ${title}${merged ? ', merged' : ''}`;
+          await context.octokit.rest.issues.createComment(context.issue({ body }));
+          await context.octokit.rest.issues.addLabels(context.issue({ labels: ['seen'] }));
+        });
+      }, 'draft');
+      expect({ differences, problems }).toEqual({ differences: [], problems: [] });
+      expect(counts).toEqual(Object.fromEntries(labels.map((label) => [label, { runs: 2, requests: 6 }])));
+    },
+    PLAY_MS,
+  );
+
+  it(
+    'is told by what it asked and by what it left behind',
+    async () => {
+      const { differences } = await play((app) => {
+        app.on('issues.opened', async (context) => {
+          // No app should do this; it is how one that depends on its forge looks.
+          const own = new URL(context.payload.issue.html_url).pathname.includes('/-/');
+          await context.octokit.rest.issues.addLabels(context.issue({ labels: [own ? 'here' : 'there'] }));
+        });
+      }, 'assigned');
+      const [first, ...others] = labels;
+      expect(first).toBe('GitLab');
+      expect(differences.map(({ forge, what }) => [forge, what])).toEqual(
+        others.flatMap((forge) => [
+          [forge, 'requests'],
+          [forge, 'effect'],
+        ]),
+      );
+      expect(differences[0]?.lines).toEqual([
+        '- POST /repos/{}/{}/issues/{}/labels 200 {"labels":["here"]}',
+        '+ POST /repos/{}/{}/issues/{}/labels 200 {"labels":["there"]}',
+      ]);
+      expect(differences[1]?.lines).toContain('+ + issue 1 has the label there');
+    },
+    PLAY_MS,
+  );
+
+  it('fails where it throws, with its reason', async () => {
+    const { problems } = await play(
+      (app) => {
+        app.on('release.published', () => {
+          throw new Error('no release for me');
+        });
+      },
+      'release',
+      faked.slice(0, 1),
+    );
+    expect(problems).toEqual([`${labels[0]}: tried failed on release.published: no release for me`]);
+  });
+});
