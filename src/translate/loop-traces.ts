@@ -63,6 +63,12 @@ export function tracesOfWrite(
   if (path.endsWith('/contents/{path}')) return of('push', textAt(objectAt(answer, 'commit'), 'sha'));
   if (path.includes('/git/refs')) return of('push', textAt(sent, 'sha'));
   if (path.endsWith('/merge')) return of('push', textAt(answer, 'sha')).concat(of('state', number, 'closed'));
+  // A draft is a title on some forges. What has nothing to wait for is merged at once.
+  if (path.endsWith('/draft')) return of('draft', number).concat(of('edit', number));
+  if (path.endsWith('/auto-merge'))
+    return textAt(answer, 'state') === 'closed'
+      ? of('push', textAt(answer, 'merge_commit_sha')).concat(of('state', number, 'closed'))
+      : [];
   if (path.endsWith('/merges')) return of('push', textAt(answer, 'sha'));
   if (method === 'POST' && (path.endsWith('/issues') || path.endsWith('/pulls')))
     return of('state', textAt(answer, 'number'), 'open');
@@ -91,6 +97,7 @@ export function tracesOfEvent(name: string, payload: JsonObject): string[] {
   if (action === 'synchronize') return of('push', textAt(objectAt(subject, 'head'), 'sha'));
   if (action === 'opened' || action === 'reopened') return of('state', number, 'open');
   if (action === 'closed') return of('state', number, 'closed');
+  if (action === 'converted_to_draft' || action === 'ready_for_review') return of('draft', number);
   if (action === 'edited' || action.endsWith('ilestoned')) return of('edit', number);
   if (action.startsWith('review_request') || action.endsWith('assigned')) return of('people', number);
   return [];
