@@ -10,7 +10,7 @@ import { createFakeGit, type FakeFileChange } from '../kit/fake/git-store.js';
 import type { FakeRefChange } from '../kit/fake/http-server.js';
 import { createFakeApi, type FakeApi } from '../kit/fake/routing.js';
 import { createFakeWebhooks, type FakeHook, type FakeWebhook, type FakeWebhooks } from '../kit/fake/webhook-sender.js';
-import { refMoved } from './fake/change.js';
+import { refMoved, requestChanges } from './fake/change.js';
 import { allMembers, ancestors, DEVELOPER } from './fake/declare.js';
 import { ciRoutes } from './fake/routes-ci.js';
 import { hookRoutes } from './fake/routes-hooks.js';
@@ -22,7 +22,7 @@ import { projectAndMemberRoutes } from './fake/routes-projects.js';
 import { releaseAndProtectionRoutes } from './fake/routes-releases.js';
 import { repositoryRoutes } from './fake/routes-repository.js';
 import { threadRoutes } from './fake/routes-threads.js';
-import type { GitLabState, Group, Hook, Pipeline, Project, User, World } from './fake/state.js';
+import type { GitLabState, Group, Hook, MergeRequest, Pipeline, Project, User, World } from './fake/state.js';
 
 export interface GitLabFakeOptions {
   /** Empty folder that the repositories are kept in. */
@@ -76,6 +76,8 @@ export interface GitLabFake {
     by: User,
     change: { branch: string; from?: string; message: string; files: readonly FakeFileChange[] },
   ): Promise<string>;
+  /** A review that asks for changes, as it is given on the page. */
+  requestChanges(project: Project, mr: MergeRequest, by: User): Promise<void>;
   addPipeline(
     project: Project,
     of: { sha: string; ref: string; by: User; jobs: readonly { name: string; status: string; trace?: string }[] },
@@ -288,6 +290,7 @@ export async function createGitLabFake(options: GitLabFakeOptions): Promise<GitL
       }
       return project;
     },
+    requestChanges: (project, mr, by) => requestChanges(world, project, mr, by),
     apiUrl: () => `${world.web}/api/v4`,
     moveTo(web) {
       world.web = web;

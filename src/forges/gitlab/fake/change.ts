@@ -206,6 +206,23 @@ export const actedOn = (
   action: 'merge' | 'approved' | 'unapproved',
 ) => told(world, project, mr, by, action, {});
 
+/** What a reviewer says on the page; GitLab's API has no way to say it. Whoever reviews is a reviewer from then on. */
+export async function requestChanges(world: World, project: Project, mr: MergeRequest, by: User): Promise<void> {
+  const { reviewStates } = world.state;
+  const key = `${mr.id}:${by.id}`;
+  const reviewer = (state: string) => ({ ...hookActor(world, by), state, re_requested: false });
+  const changes = {
+    reviewers: {
+      previous: mr.reviewerIds.includes(by.id) ? [reviewer(reviewStates.get(key) ?? 'unreviewed')] : [],
+      current: [reviewer('requested_changes')],
+    },
+  };
+  reviewStates.set(key, 'requested_changes');
+  mr.reviewerIds = [...new Set([...mr.reviewerIds, by.id])];
+  mr.updatedAt = world.now();
+  await told(world, project, mr, by, 'update', changes);
+}
+
 export async function addNote(
   world: World,
   project: Project,
