@@ -31,8 +31,8 @@ describe('an app that is played on every forge', () => {
       const { differences, problems, counts } = await play((app) => {
         app.on(['pull_request.opened', 'pull_request.closed'], async (context) => {
           const config = await context.config<{ text: string }>('tried.yml');
-          const { number, title, merged } = context.payload.pull_request;
-          const body = `${config?.text} for #${number}: ${title}${merged ? ', merged' : ''}`;
+          const { number, merged } = context.payload.pull_request;
+          const body = `${config?.text} for #${number}${merged ? ', merged' : ''}`;
           await context.octokit.rest.issues.createComment(context.issue({ body }));
           await context.octokit.rest.issues.addLabels(context.issue({ labels: ['seen'] }));
         });
