@@ -1,0 +1,223 @@
+import { describe, expect, it } from '@jest/globals';
+import type { ForgeDescriptor, ForgeEvent, JsonObject, TranslatePorts } from '../../src/forges/forge.js';
+import type { DeliveryScope } from '../../src/lib/delivery-scope.js';
+import type { Connections } from '../../src/translate/connections.js';
+import { connectionCredential } from '../../src/translate/credential.js';
+import type { OwnWrite } from '../../src/translate/loop-traces.js';
+import { createTranslation, type DeliveredEvent } from '../../src/translate/translation.js';
+import type { VirtualForges } from '../../src/translate/virtual-fetch.js';
+import { toy } from '../conformance/toy-forge/forge.js';
+import { createMemoryRecords } from '../support/route-rig.js';
+import { connectionTo } from './virtual-rig.js';
+
+const sender = { id: 7, login: 'maintainer', type: 'User' };
+const commented: JsonObject = {
+  action: 'created',
+  repository: { name: 'web', owner: { login: 'acme' } },
+  issue: { number: 3, user: { id: 8, login: 'bob', type: 'User' } },
+  comment: { id: 77, user: { id: 7, login: 'maintainer', type: 'User' } },
+  sender,
+};
+
+interface RigOptions {
+  cause?: OwnWrite;
+  connected?: boolean;
+  payload?: (event: ForgeEvent, ports: TranslatePorts) => Promise<JsonObject>;
+  over?: Partial<ForgeDescriptor>;
+}
+
+function rig({ cause, connected = true, payload, over = {} }: RigOptions = {}) {
+  const built: TranslatePorts[] = [];
+  const asked: (readonly string[])[] = [];
+  const forge: ForgeDescriptor = {
+    ...toy,
+    parse: () => ({ payload: {} }),
+    async payload(_delivery, event, ports) {
+      built.push(ports);
+      return payload === undefined ? structuredClone(commented) : payload(event, ports);
+    },
+    ...over,
+  };
+  const credential = connectionCredential(connectionTo(forge), () => undefined);
+  const connections = {
+    app: { endpoint: forge.endpoint('https://app.test') },
+    ofHook: async () => (connected ? credential : undefined),
+    presented: async (_scope: DeliveryScope, told: JsonObject) => ({ ...told, installation: { id: 9 } }),
+  } as unknown as Connections;
+  const virtual: VirtualForges = {
+    fetchFor: () => fetch,
+    recordsFor: () => createMemoryRecords(),
+    requestFor: () => async (route) => {
+      asked.push([route]);
+      return {};
+    },
+  };
+  const translation = createTranslation({
+    forges: new Map([[forge.id, forge]]),
+    connections,
+    virtual,
+    loops: { note: async () => undefined, causeOf: async () => cause },
+  });
+  const scope = { forge: 'toy', host: 'forge.test' } as DeliveryScope;
+  const event = (over_: Partial<DeliveredEvent> = {}) =>
+    ({
+      deliveryId: 1n,
+      forge: 'toy',
+      host: 'forge.test',
+      source: 'webhook',
+      eventType: 'remark',
+      eventIndex: 0,
+      eventName: 'issue_comment',
+      action: 'created',
+      change: null,
+      contentType: 'application/json',
+      receivedAt: new Date(),
+      body: Buffer.from('{}'),
+      ...over_,
+    }) as DeliveredEvent;
+  return {
+    built,
+    asked,
+    translate: (more: Partial<DeliveredEvent> = {}, wanted: readonly string[] = []) =>
+      translation.translate(event(more), scope, new Set(wanted)),
+  };
+}
+
+const payloadOf = (translated: { kind: string; payload?: JsonObject }) =>
+  translated.payload as Record<string, Record<string, Record<string, unknown>>>;
+
+describe('what the forge is asked for', () => {
+  it('is shared between the apps of one event; each gets a copy of its own', async () => {
+    const { translate, built } = rig();
+    const [one, two] = await Promise.all([translate(), translate()]);
+    expect(built).toHaveLength(1);
+    expect(one).toEqual(two);
+    const [first, second] = [payloadOf(one), payloadOf(two)];
+    Object.assign(first.issue ?? {}, { number: 99 });
+    expect(second.issue?.number).toBe(3);
+    expect(payloadOf(await translate()).issue?.number).toBe(3);
+    expect(built).toHaveLength(1);
+  });
+
+  it('is asked anew for another delivery, another event of it, and an app that reads more', async () => {
+    const { translate, built } = rig();
+    await translate();
+    await translate({ deliveryId: 2n });
+    await translate({ eventIndex: 1 });
+    await translate({}, ['pull_request.additions']);
+    expect(built.map(({ wanted }) => [...wanted])).toEqual([[], [], [], ['pull_request.additions']]);
+  });
+
+  it('is asked again when it could not be reached', async () => {
+    const failing = { left: 1 };
+    const { translate, built } = rig({
+      async payload() {
+        failing.left -= 1;
+        if (failing.left >= 0) throw new Error('unreachable');
+        return commented;
+      },
+    });
+    await expect(translate()).rejects.toThrow('unreachable');
+    await expect(translate()).resolves.toMatchObject({ kind: 'payload' });
+    expect(built).toHaveLength(2);
+  });
+
+  it('goes through the connection of the hook, with its records; without one nothing is asked', async () => {
+    const connected = rig();
+    await connected.translate();
+    expect(connected.built).toMatchObject([
+      {
+        base: { api: 'https://forge.test/api/v3', web: 'https://forge.test' },
+        github: expect.any(Function),
+        records: { put: expect.any(Function) },
+      },
+    ]);
+    const alone = rig({ connected: false });
+    await alone.translate();
+    expect(alone.built[0]).not.toHaveProperty('github');
+    expect(alone.built[0]).not.toHaveProperty('records');
+    expect(alone.built[0]?.base.web).toBe('https://forge.test');
+  });
+});
+
+describe('an event that our own write caused', () => {
+  const cause = { app: 'greeter', depth: 1 };
+
+  it('shows a bot as its sender and as the author of what was written, whoever the token belongs to', async () => {
+    const translated = await rig({ cause }).translate();
+    expect(translated).toMatchObject({ kind: 'payload', loopDepth: 1 });
+    const { sender: shown, comment, issue } = payloadOf(translated);
+    expect([shown?.type, comment?.user?.type, issue?.user?.type]).toEqual(['Bot', 'Bot', 'User']);
+  });
+
+  it('leaves what somebody else wrote to its author', async () => {
+    const payload = async () => ({ ...commented, comment: { id: 77, user: { id: 8, login: 'bob', type: 'User' } } });
+    const { comment } = payloadOf(await rig({ cause, payload }).translate());
+    expect(comment?.user?.type).toBe('User');
+  });
+
+  it.each([
+    [1, 'payload'],
+    [2, 'payload'],
+    [3, 'ignored'],
+    [7, 'ignored'],
+  ])('at depth %i is %s', async (depth, kind) => {
+    const translated = await rig({ cause: { app: 'greeter', depth } }).translate();
+    expect(translated.kind).toBe(kind);
+    if (translated.kind === 'ignored') expect(translated.reason).toMatch(new RegExp(`loop.*${depth}.*greeter`));
+  });
+
+  it('is shown as it is when nobody of ours wrote it, or on a forge that marks its bots itself', async () => {
+    expect(payloadOf(await rig().translate()).sender?.type).toBe('User');
+    const own = await rig({ cause, over: { routes: undefined } }).translate();
+    expect(own).toMatchObject({ loopDepth: 0, payload: { sender: { type: 'User' } } });
+  });
+
+  it('needs no sender', async () => {
+    const { sender: _, ...without } = commented;
+    const translated = await rig({ cause, payload: async () => without }).translate();
+    expect(translated).toMatchObject({ kind: 'payload', loopDepth: 1 });
+  });
+});
+
+describe('a delivery', () => {
+  it('that we made ourselves is in GitHub’s shape already', async () => {
+    const { translate, built } = rig();
+    const translated = await translate({ source: 'forgeway', body: Buffer.from('{"action":"created"}') });
+    expect(translated).toMatchObject({ payload: { action: 'created', installation: { id: 9 } } });
+    expect(built).toEqual([]);
+  });
+
+  it('of a forge that is gone is ignored with a reason', async () => {
+    expect(await rig().translate({ forge: 'gone' })).toMatchObject({
+      kind: 'ignored',
+      reason: expect.stringContaining('gone'),
+    });
+  });
+
+  it('whose body cannot be read is refused for good', async () => {
+    const { translate } = rig({ over: { parse: () => ({ invalid: 'The body is not JSON.' }) } });
+    await expect(translate()).rejects.toMatchObject({ code: 'FORGEWAY_PAYLOAD_INVALID' });
+  });
+
+  it('hands its action and what changed to the forge’s folder', async () => {
+    const events: ForgeEvent[] = [];
+    const { translate } = rig({
+      async payload(event) {
+        events.push(event);
+        return commented;
+      },
+    });
+    await translate({ change: { label: { name: 'bug' } } });
+    await translate({ eventIndex: 1, action: null });
+    expect(events).toEqual([
+      { name: 'issue_comment', action: 'created', change: { label: { name: 'bug' } } },
+      { name: 'issue_comment' },
+    ]);
+  });
+
+  it('says where it is from, and nothing for the forge’s own cloud', async () => {
+    expect(await rig().translate()).toMatchObject({ instanceUrl: 'https://forge.test' });
+    expect(await rig({ over: { cloudUrl: 'https://forge.test' } }).translate()).toMatchObject({ instanceUrl: null });
+  });
+});
