@@ -1,12 +1,11 @@
-/** Rows of connections by token and of the hooks that they made. Every function runs as the connection's organization. */
-import { randomBytes, randomUUID } from 'node:crypto';
+/** Rows of connections by token. Every function runs as the connection's organization. */
+import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import type { HookTarget, TokenFacts } from '../forges/administration.js';
-import { ForgewayError } from '../lib/errors.js';
+import type { TokenFacts } from '../forges/administration.js';
 import type { Store } from '../store/database.js';
 import { ensureConnectionInstallation } from './connections.js';
 import type { Vault } from './vault.js';
-import { openSecrets, type SealedColumns, type SealedTable, sealedColumnsOf, sealSecrets } from './vault-columns.js';
+import { type SealedColumns, sealedColumnsOf, sealedValues, sealSecrets } from './vault-columns.js';
 
 export interface ConnectionPlace {
   organizationId: string;
@@ -29,16 +28,8 @@ export interface ConnectionSummary {
   version: string | null;
   hooks: number;
   repositories: number;
+  expiresAt: Date | null;
   checkedAt: Date | null;
-}
-
-/** What an INSERT or UPDATE needs for the sealed columns of a row. */
-function sealedValues<T extends SealedTable>(
-  table: T,
-  columns: SealedColumns<T>,
-): { names: string[]; values: unknown[] } {
-  const names = sealedColumnsOf(table);
-  return { names, values: names.map((name) => Reflect.get(columns, name)) };
 }
 
 /**
@@ -49,13 +40,13 @@ export async function saveConnection(
   store: Store,
   vault: Vault,
   place: ConnectionPlace,
-  o: { name: string; token: string; facts: TokenFacts },
+  o: { name: string | undefined; token: string; facts: TokenFacts },
 ): Promise<{ id: string; virtualId: bigint; renewed: boolean }> {
   const { organizationId, forge, host, instanceUrl } = place;
   const { facts } = o;
   return store.tenant(organizationId, async (tx) => {
-    const found = await tx.query<SealedColumns<'connection'> & { id: string }>(
-      `SELECT id, ${sealedColumnsOf('connection').join(', ')} FROM connection
+    const found = await tx.query<SealedColumns<'connection'> & { id: string; name: string }>(
+      `SELECT id, name, ${sealedColumnsOf('connection').join(', ')} FROM connection
        WHERE user_id IS NULL AND forge = $1 AND host = $2 AND kind = 'pat' AND provider_account_id = $3 FOR UPDATE`,
       [forge, host, facts.account.id.toString()],
     );
@@ -66,7 +57,9 @@ export async function saveConnection(
     });
     const sealed = sealedValues('connection', columns);
     const plain: Record<string, unknown> = {
-      name: o.name,
+      name: o.name ?? existing?.name ?? `${facts.account.login} on ${host}`,
+      // The same host may be reached in another way by now, such as by https.
+      instance_url: instanceUrl,
       account_login: facts.account.login,
       account_type: facts.isPerson ? 'User' : 'Bot',
       scopes: facts.scopes.join(' '),
@@ -86,7 +79,6 @@ export async function saveConnection(
       kind: 'pat',
       forge,
       host,
-      instance_url: instanceUrl,
       provider_account_id: facts.account.id.toString(),
     };
     const change = [...Object.keys(plain), ...sealed.names];
@@ -118,8 +110,8 @@ export async function listConnections(store: Store, organizationId: string): Pro
     const { rows } = await tx.query<ConnectionSummary & { hooks: bigint; repositories: bigint }>(
       `SELECT c.id, c.name, c.forge, c.host, coalesce(c.account_login, '') AS account, c.status,
          c.status_reason AS "statusReason", c.capabilities, c.warnings, c.server_version AS version,
-         c.checked_at AS "checkedAt",
-         (SELECT count(*) FROM hook h WHERE h.connection_id = c.id) AS hooks,
+         c.access_token_expires_at AS "expiresAt", c.checked_at AS "checkedAt",
+         (SELECT count(*) FROM hook h WHERE h.connection_id = c.id AND h.remote_hook_id IS NOT NULL) AS hooks,
          (SELECT count(*) FROM repository r JOIN installation i ON i.id = r.installation_id
           WHERE i.connection_id = c.id AND r.status = 'active') AS repositories
        FROM connection c WHERE c.kind = 'pat' ORDER BY c.created_at`,
@@ -133,14 +125,15 @@ export async function noteCheck(
   store: Store,
   organizationId: string,
   connectionId: string,
-  found: TokenFacts | { status: 'expired' | 'unreachable' | 'insufficient-scope'; reason: string },
+  found: TokenFacts | { status: 'expired' | 'unreachable'; reason: string },
 ): Promise<void> {
   await store.tenant(organizationId, (tx) =>
     'status' in found
       ? tx.query(
-          'UPDATE connection SET status = $2, status_reason = $3, checked_at = now(), updated_at = now() WHERE id = $1',
-          // What cannot be reached now may be reachable in a moment: it stays in use.
-          [connectionId, found.status === 'unreachable' ? 'active' : found.status, found.reason],
+          // What cannot be reached now may be reachable in a moment: it stays as it was.
+          `UPDATE connection SET status = CASE WHEN $2 = 'unreachable' THEN status ELSE $2 END, status_reason = $3,
+             checked_at = now(), updated_at = now() WHERE id = $1`,
+          [connectionId, found.status, found.reason],
         )
       : tx.query(
           `UPDATE connection SET status = 'active', status_reason = NULL, capabilities = $2, warnings = $3,
@@ -185,142 +178,43 @@ export async function audit(
   );
 }
 
-export interface HookOfConnection {
-  id: string;
-  forge: string;
-  host: string;
-  connectionId: string;
-  scope: 'repository' | 'organization' | 'system';
-  /** `owner/name`, an owner, or '' for the whole server. */
-  target: string;
-  /** The forge's own id of it; null when creating it did not succeed. */
-  remoteHookId: string | null;
-  confidential: boolean;
+/** Repositories among these, by the forge's ids, that another organization owns: the first verified claim does. */
+export async function claimedByOthers(
+  store: Store,
+  place: Pick<ConnectionPlace, 'organizationId' | 'forge' | 'host'>,
+  remoteIds: readonly bigint[],
+): Promise<Set<bigint>> {
+  const { rows } = await store.pool.query<{ remote_id: bigint }>(
+    `SELECT remote_id FROM repository_claim
+     WHERE forge = $1 AND host = $2 AND remote_id = ANY($3::bigint[]) AND organization_id <> $4`,
+    [place.forge, place.host, remoteIds, place.organizationId],
+  );
+  return new Set(rows.map((row) => row.remote_id));
 }
 
-export const targetName = (target: HookTarget): string =>
-  target.level === 'repository'
-    ? `${target.owner}/${target.name}`
-    : target.level === 'organization'
-      ? target.owner
-      : '';
-
-export function targetOf({ scope, target }: Pick<HookOfConnection, 'scope' | 'target'>): HookTarget {
-  if (scope === 'system') return { level: 'system' };
-  if (scope === 'organization') return { level: 'organization', owner: target };
-  const slash = target.indexOf('/');
-  return { level: 'repository', owner: target.slice(0, slash), name: target.slice(slash + 1) };
+export interface CoveredRepository {
+  id: bigint;
+  owner: string;
+  name: string;
+  private: boolean;
+  url: string;
+  defaultBranch: string | null;
 }
 
-const HOOK_COLUMNS = `id, forge, host, connection_id AS "connectionId", scope, coalesce(target, '') AS target,
-  remote_hook_id AS "remoteHookId", confidential`;
-
-export async function listHooks(
+/** Repositories that are served through the connection, as the mirror knows them. */
+export async function coveredRepositories(
   store: Store,
   organizationId: string,
-  connectionId?: string,
-): Promise<HookOfConnection[]> {
+  connectionId: string,
+): Promise<CoveredRepository[]> {
   return store.tenant(organizationId, async (tx) => {
-    const { rows } = await tx.query<HookOfConnection>(
-      `SELECT ${HOOK_COLUMNS} FROM hook
-       WHERE connection_id IS NOT NULL AND organization_id = $1 AND ($2::uuid IS NULL OR connection_id = $2)
-       ORDER BY created_at, id`,
-      [organizationId, connectionId ?? null],
+    const { rows } = await tx.query<CoveredRepository>(
+      `SELECT r.remote_id AS id, r.remote_owner AS owner, r.remote_name AS name, r.private, r.remote_url AS url,
+         r.default_branch AS "defaultBranch"
+       FROM repository r JOIN installation i ON i.id = r.installation_id
+       WHERE i.connection_id = $1 AND r.status <> 'removed' ORDER BY r.remote_owner, r.remote_name`,
+      [connectionId],
     );
     return rows;
-  });
-}
-
-/** The row of a hook with a secret of its own, made before the forge is told, so that its first delivery finds it. */
-export async function addHook(
-  store: Store,
-  vault: Vault,
-  o: {
-    organizationId: string;
-    forge: string;
-    host: string;
-    connectionId: string;
-    target: HookTarget;
-    confidential: boolean;
-  },
-): Promise<{ hook: HookOfConnection; secret: string }> {
-  const { organizationId, forge, host, connectionId, target } = o;
-  const secret = randomBytes(32).toString('base64url');
-  return store.tenant(organizationId, async (tx) => {
-    const name = targetName(target);
-    const found = await tx.query<HookOfConnection>(
-      `SELECT ${HOOK_COLUMNS} FROM hook WHERE connection_id = $1 AND scope = $2 AND target = $3`,
-      [connectionId, target.level, name],
-    );
-    const [existing] = found.rows;
-    if (existing !== undefined) {
-      await writeSecret(tx, vault, organizationId, existing.id, secret);
-      return { hook: existing, secret };
-    }
-    const id = randomUUID();
-    const columns = sealSecrets(vault, { table: 'hook', organizationId, rowId: id }, undefined, { secret });
-    const sealed = sealedValues('hook', columns);
-    const plain = {
-      id,
-      organization_id: organizationId,
-      forge,
-      host,
-      scope: target.level,
-      connection_id: connectionId,
-      target: name,
-      confidential: o.confidential,
-    };
-    const values = [...Object.values(plain), ...sealed.values];
-    await tx.query(
-      `INSERT INTO hook (${[...Object.keys(plain), ...sealed.names].join(', ')})
-       VALUES (${values.map((_, index) => `$${index + 1}`).join(', ')})`,
-      values,
-    );
-    return {
-      hook: {
-        id,
-        forge,
-        host,
-        connectionId,
-        scope: target.level,
-        target: name,
-        remoteHookId: null,
-        confidential: o.confidential,
-      },
-      secret,
-    };
-  });
-}
-
-async function writeSecret(tx: pg.PoolClient, vault: Vault, organizationId: string, hookId: string, secret: string) {
-  const row = { table: 'hook', organizationId, rowId: hookId } as const;
-  const found = await tx.query<SealedColumns<'hook'>>(
-    `SELECT ${sealedColumnsOf('hook').join(', ')} FROM hook WHERE id = $1 FOR UPDATE`,
-    [hookId],
-  );
-  const current = found.rows[0];
-  if (current === undefined) throw new ForgewayError('FORGEWAY_CONNECTION_UNUSABLE', 'The hook was removed.');
-  // Deliveries that are under way were signed with the secret before.
-  const { secret: before } = openSecrets(vault, row, current);
-  const columns = sealSecrets(vault, row, current, { secret, previous_secret: before ?? null });
-  const sealed = sealedValues('hook', columns);
-  await tx.query(
-    `UPDATE hook SET previous_secret_until = now() + interval '1 day',
-       ${sealed.names.map((name, index) => `${name} = $${index + 2}`).join(', ')} WHERE id = $1`,
-    [hookId, ...sealed.values],
-  );
-}
-
-/** After the forge made it: its id there, and the secret that it really signs with. */
-export async function noteRemoteHook(
-  store: Store,
-  vault: Vault,
-  organizationId: string,
-  hookId: string,
-  o: { remoteHookId: string; secret?: string },
-): Promise<void> {
-  await store.tenant(organizationId, async (tx) => {
-    if (o.secret !== undefined) await writeSecret(tx, vault, organizationId, hookId, o.secret);
-    await tx.query('UPDATE hook SET remote_hook_id = $2, enabled = true WHERE id = $1', [hookId, o.remoteHookId]);
   });
 }

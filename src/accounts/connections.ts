@@ -45,6 +45,8 @@ const CACHE_MS = 10_000;
 export interface ConnectionDirectory {
   /** @throws ForgewayError FORGEWAY_CONNECTION_UNUSABLE saying what its owner has to do */
   open(organizationId: string, connectionId: string): Promise<OpenConnection>;
+  /** The same for one whose token may have expired: to try it again, and to tell of its end. Read anew each time. */
+  openInAnyState(organizationId: string, connectionId: string): Promise<OpenConnection>;
   /** Forgets what is cached of it: its token was refused, or it was changed by this process. */
   forget(connectionId: string): void;
 }
@@ -59,7 +61,7 @@ export function createConnectionDirectory(o: {
 }): ConnectionDirectory {
   const cache = new Map<string, { at: number; opening: Promise<OpenConnection> }>();
 
-  const load = async (organizationId: string, connectionId: string): Promise<OpenConnection> => {
+  const load = async (organizationId: string, connectionId: string, inAnyState = false): Promise<OpenConnection> => {
     const row = await o.store.tenant(organizationId, async (tx) => {
       const found = await tx.query<ConnectionRow>(`SELECT ${COLUMNS} FROM connection c WHERE c.id = $1`, [
         connectionId,
@@ -70,7 +72,7 @@ export function createConnectionDirectory(o: {
     const forge = o.forges.get(row.forge);
     const baseUrl = row.instance_url ?? forge?.cloudUrl;
     if (forge === undefined || baseUrl === undefined) throw unusable(`There is no forge ${row.forge} any more.`);
-    if (row.status !== 'active') throw unusable(row.status_reason ?? `The connection is ${row.status}.`);
+    if (row.status !== 'active' && !inAnyState) throw unusable(row.status_reason ?? `The connection is ${row.status}.`);
     const secrets = openSecrets(o.vault, { table: 'connection', organizationId, rowId: row.id }, row);
     if (secrets.access_token === undefined || row.virtual_id === null)
       throw unusable('The connection has no token. Connect it again.');
@@ -96,6 +98,7 @@ export function createConnectionDirectory(o: {
       opening.catch(() => cache.delete(connectionId));
       return opening;
     },
+    openInAnyState: (organizationId, connectionId) => load(organizationId, connectionId, true),
     forget: (connectionId) => void cache.delete(connectionId),
   };
 }

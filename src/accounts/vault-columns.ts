@@ -32,6 +32,15 @@ export function sealedColumnsOf(table: SealedTable): string[] {
   return ['secret_salt', 'secret_key_version', 'secret_version', ...parts];
 }
 
+/** The same columns with their values, for an INSERT or an UPDATE. */
+export function sealedValues<T extends SealedTable>(
+  table: T,
+  columns: SealedColumns<T>,
+): { names: string[]; values: unknown[] } {
+  const names = sealedColumnsOf(table);
+  return { names, values: names.map((name) => Reflect.get(columns, name)) };
+}
+
 /** All secrets of a row; a name is absent when there is none. @throws ForgewayError FORGEWAY_SECRET_UNREADABLE */
 export function openSecrets<T extends SealedTable>(
   vault: Vault,

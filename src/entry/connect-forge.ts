@@ -1,48 +1,44 @@
 /**
- * Connecting a forge by its address and a token: measure what the token may do, store it sealed, choose repositories,
- * create their webhooks, have the forge test one, and tell the apps. Each step may be repeated: what is there is kept.
+ * Connecting a forge by its address and a token: measure what the token may do, store it sealed, choose repositories, tell
+ * the apps, create webhooks, and have the forge test one. Each step may be repeated: what is there is kept.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { type HookOfConnection, listHooks } from '../accounts/connection-hooks.js';
 import {
-  addHook,
   audit,
   type ConnectionPlace,
-  type HookOfConnection,
-  noteRemoteHook,
+  claimedByOthers,
+  coveredRepositories,
   saveConnection,
-  targetOf,
 } from '../accounts/connection-rows.js';
 import type { OpenConnection } from '../accounts/connections.js';
 import { createVault } from '../accounts/vault.js';
-import type {
-  ForgeAdministration,
-  ForgeRepository,
-  HookTarget,
-  HookWish,
-  TokenFacts,
-} from '../forges/administration.js';
+import type { ForgeRepository, HookTarget, TokenFacts } from '../forges/administration.js';
+import type { ForgeEndpoint } from '../forges/endpoint.js';
 import type { ForgeDescriptor } from '../forges/forge.js';
-import type { NativeClient } from '../forges/kit/native-client.js';
-import { RouteFailure } from '../forges/kit/route.js';
-import { insertSynthesised } from '../inbox/synthesised.js';
-import { ForgewayError, messageOf } from '../lib/errors.js';
-import { formatId } from '../lib/ids.js';
+import { ForgewayError } from '../lib/errors.js';
 import type { Store } from '../store/database.js';
 import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
+import { chooseRepositories } from './choose-repositories.js';
+import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, probeForge, refused } from './probe-forge.js';
+import { awaitTold, tellCovered, tellPing } from './tell-apps.js';
+import { hookUrl, notArrived, placeName, testHook, writeHook } from './write-hook.js';
 
 export interface ConnectRequest {
   forge: ForgeDescriptor;
   /** Undefined: the forge's own cloud. */
   url: string | undefined;
   token: string;
+  /** For people; undefined: as it is, and made of account and host when it is new. */
   name: string | undefined;
-  /** `owner/name`; empty together with `all`: none is chosen. */
+  /** `owner/name` as people write it; empty without `all` and `organization`: none is chosen. */
   repositories: readonly string[];
   all: boolean;
   /** Where hooks are created: at each repository, at one organization, or once for the whole server. */
   level: 'repository' | 'organization' | 'system' | 'none';
+  /** As people write it, such as `group/sub`. */
   organization: string | undefined;
-  confidential: boolean;
+  /** Undefined: as it is, and not confidential where it is new. */
+  confidential: boolean | undefined;
 }
 
 export interface ConnectOptions {
@@ -51,253 +47,193 @@ export interface ConnectOptions {
   organizationId: string;
   /** Where the forge reaches us; without it no hook can be created. */
   publicUrl: string | undefined;
-  nativeOf(connection: OpenConnection): NativeClient;
+  nativeOf: NativeOf;
   /** Lines for a person. */
   progress(line: string): void;
+  /** How long the apps may take to hear of it before the hooks are made all the same; default 15 s. */
+  toldWithinMs?: number;
 }
 
 export interface Connected {
   id: string;
+  /** The account was connected before: its token is the new one now. */
+  renewed: boolean;
   facts: TokenFacts;
+  /** Those that were chosen now. */
   repositories: readonly ForgeRepository[];
+  /** Those that were written now. `arrived` says what became of the test delivery, where there was one. */
   hooks: readonly { hook: HookOfConnection; arrived: boolean | undefined }[];
+  /** What the connection has now, with what it had before. */
+  total: { repositories: number; hooks: number };
+  /** What is not as it was asked for, each with what to do. */
   problems: readonly string[];
 }
 
-const MOST_REPOSITORIES = 5_000;
-const ARRIVAL_MS = 15_000;
-const POLL_MS = 250;
+const TOLD_MS = 15_000;
+const DAY_MS = 86_400_000;
+const SOON_DAYS = 30;
 
-const refused = (message: string) => new ForgewayError('FORGEWAY_CONNECTION_REFUSED', message);
-
-export function administrationOf(forge: ForgeDescriptor): ForgeAdministration {
-  if (forge.administration === undefined)
-    throw refused(`${forge.label} is connected by installing its App, see the README; not by a token.`);
-  return forge.administration;
-}
-
-/** @throws ForgewayError FORGEWAY_CONNECTION_REFUSED saying what to do */
-async function probe(administration: ForgeAdministration, native: NativeClient, where: string): Promise<TokenFacts> {
+function endpointOf({ forge, url: given }: ConnectRequest): ForgeEndpoint & { url: string } {
+  const url = given ?? forge.cloudUrl ?? '';
   try {
-    return await administration.probe(native);
+    return { ...forge.endpoint(url), url };
   } catch (error) {
-    if (!(error instanceof RouteFailure)) throw error;
-    if (error.status === 401) throw refused(`${where} does not accept the token: it is wrong, expired or revoked.`);
-    if (error.status === 403) throw refused(`The token may not read its own account on ${where}: ${error.message}`);
-    if (error.status === 404) throw refused(`${where} does not answer like this kind of forge; check the address.`);
-    throw refused(`${where} answered: ${error.message}`);
+    if (!(error instanceof TypeError)) throw error;
+    if (/^https?:/i.test(url) && URL.canParse(url))
+      throw refused('Leave user name and password out of the address; the token is given apart from it.');
+    throw refused(`"${url}" is no web address: write it whole, as in https://git.example.com.`);
   }
-}
-
-async function choose(
-  administration: ForgeAdministration,
-  native: NativeClient,
-  request: ConnectRequest,
-): Promise<ForgeRepository[]> {
-  const wanted = new Set(request.repositories.map((name) => name.toLowerCase()));
-  const chosen: ForgeRepository[] = [];
-  if (!request.all && wanted.size === 0 && request.organization === undefined) return chosen;
-  for await (const repository of administration.repositories(native)) {
-    const name = `${repository.owner}/${repository.name}`.toLowerCase();
-    const inOrganization = request.organization !== undefined && repository.owner === request.organization;
-    if (request.all || wanted.has(name) || inOrganization) chosen.push(repository);
-    wanted.delete(name);
-    if (chosen.length >= MOST_REPOSITORIES || (!request.all && wanted.size === 0 && request.organization === undefined))
-      break;
-  }
-  if (wanted.size > 0) throw refused(`The token does not reach ${[...wanted].join(', ')}.`);
-  return chosen;
 }
 
 function targetsOf(request: ConnectRequest, repositories: readonly ForgeRepository[]): HookTarget[] {
   if (request.level === 'none') return [];
   if (request.level === 'system') return [{ level: 'system' }];
-  if (request.level === 'organization') {
-    if (request.organization === undefined) throw refused('Name the organization whose hook is to be created.');
-    return [{ level: 'organization', owner: request.organization }];
-  }
+  if (request.level === 'organization')
+    return [{ level: 'organization', owner: (request.organization ?? '').replaceAll('/', '~') }];
   return repositories.map(({ owner, name }) => ({ level: 'repository', owner, name }));
 }
 
-export const hookUrl = (publicUrl: string, hook: { forge: string; id: string }): string =>
-  `${publicUrl}/api/webhooks/${hook.forge}/${hook.id}`;
-
-/** Creates the hook at the forge, or writes the one that is there anew. */
-export async function writeHook(
-  administration: ForgeAdministration,
-  native: NativeClient,
-  target: HookTarget,
-  remoteHookId: string | null,
-  wish: HookWish,
-): Promise<{ hookId: string; secret: string }> {
-  if (remoteHookId !== null) return administration.repairHook(native, target, remoteHookId, wish);
-  const { hook, secret } = await administration.createHook(native, target, wish);
-  return { hookId: hook.id, secret };
-}
-
-/** True when a delivery of the hook was stored after `since`; the forge sends its test within moments. */
-export async function awaitDelivery(store: Store, hookId: string, since: Date): Promise<boolean> {
-  const end = performance.now() + ARRIVAL_MS;
-  while (performance.now() < end) {
-    const { rowCount } = await store.pool.query(
-      `SELECT FROM webhook_delivery WHERE hook_id = $1 AND source = 'webhook' AND received_at >= $2 LIMIT 1`,
-      [hookId, since],
+/** What cannot work is refused before the forge is asked and anything is stored. */
+function check(o: ConnectOptions, request: ConnectRequest): void {
+  if (request.level === 'organization' && !request.organization)
+    throw refused('Name the organization whose webhook is to be created.');
+  const wantsHooks =
+    request.level !== 'none' && (request.level !== 'repository' || request.all || request.repositories.length > 0);
+  if (wantsHooks && o.publicUrl === undefined)
+    throw refused(
+      'PUBLIC_URL is not set, so the forge would not know where to send webhooks. Set it for `forgeway up` and for this command, or use --no-hooks.',
     );
-    if (rowCount === 1) return true;
-    await sleep(POLL_MS);
-  }
-  return false;
 }
 
-/** GitHub's `installation.created` and `ping`, which such a forge does not send. */
-async function tellApps(
-  o: ConnectOptions,
-  connection: OpenConnection,
-  hooks: readonly HookOfConnection[],
-  repositories: readonly ForgeRepository[],
-): Promise<void> {
-  const [first] = hooks;
-  if (first === undefined) return;
-  const account = { id: formatId(connection.account.id), login: connection.account.login, type: 'User' };
-  const listed = repositories.map((repository) => ({
-    id: formatId(repository.id),
-    name: repository.name,
-    full_name: `${repository.owner}/${repository.name}`,
-    private: repository.private,
-    html_url: repository.url,
-    default_branch: repository.defaultBranch,
-  }));
-  const now = new Date().toISOString();
-  const installation = {
-    account,
-    repository_selection: 'selected',
-    created_at: now,
-    updated_at: now,
-    permissions: {},
-    events: [],
-  };
-  await insertSynthesised(o.store.pool, [
-    {
-      hook: first,
-      key: `installation:${connection.id}:${now}`,
-      name: 'installation',
-      payload: { action: 'created', installation, repositories: listed, sender: account },
-    },
-    ...hooks.map((hook) => ({
-      hook,
-      key: `ping:${hook.id}`,
-      name: 'ping',
-      payload: { zen: 'Connected.', hook_id: 0, hook: { id: 0, type: hook.scope, active: true }, sender: account },
-    })),
-  ]);
-}
-
-/** @throws ForgewayError FORGEWAY_CONNECTION_REFUSED; what fails for single hooks is in `problems` */
+/** @throws ForgewayError FORGEWAY_CONNECTION_REFUSED or FORGEWAY_REPOSITORY_CLAIMED, with nothing changed */
 export async function connectForge(o: ConnectOptions, request: ConnectRequest): Promise<Connected> {
   const { store, organizationId, progress } = o;
   const { forge, token } = request;
   const administration = administrationOf(forge);
-  const url = request.url ?? forge.cloudUrl;
-  if (url === undefined || !URL.canParse(url))
-    throw refused(`${url ?? 'Nothing'} is no web address; write it with https://.`);
-  const endpoint = forge.endpoint(url);
+  const endpoint = endpointOf(request);
+  check(o, request);
   const vault = createVault(new Map([[FIRST_KEY_VERSION, o.masterKey]]));
   const draft: OpenConnection = {
     id: 'new',
     organizationId,
     forge,
     host: endpoint.host,
-    baseUrl: url,
+    baseUrl: endpoint.url,
     account: { id: 0n, login: '' },
     token,
     virtualId: 0n,
   };
   progress(`Asking ${endpoint.webUrl} who the token is …`);
   const native = o.nativeOf(draft);
-  const facts = await probe(administration, native, endpoint.webUrl);
+  const probed = await probeForge(draft, o.nativeOf);
+  if (!probed.ok) throw refused(probed.reason);
+  const { facts } = probed;
   progress(
     `${forge.label} ${facts.version} (${facts.edition}): ${facts.account.login} may ${facts.capabilities.join(', ')}.`,
   );
   for (const warning of facts.warnings) progress(`! ${warning}`);
+  const soon = facts.expiresAt !== null && facts.expiresAt.getTime() - Date.now() < SOON_DAYS * DAY_MS;
+  if (facts.expiresAt !== null && soon)
+    progress(
+      `! The token expires on ${facts.expiresAt.toISOString().slice(0, 10)}: run this again with a new one before.`,
+    );
 
+  const problems: string[] = [];
+  const problem = (text: string) => {
+    problems.push(text);
+    progress(`! ${text}`);
+  };
   const place: ConnectionPlace = {
     organizationId,
     forge: forge.id,
     host: endpoint.host,
     instanceUrl: endpoint.webUrl === forge.cloudUrl ? null : endpoint.webUrl,
   };
-  const repositories = await choose(administration, native, request);
-  const saved = await saveConnection(store, vault, place, {
-    name: request.name ?? `${facts.account.login} on ${endpoint.host}`,
-    token,
-    facts,
-  });
+  const chosen = await chooseRepositories(administration.repositories(native), request, facts, progress);
+  const foreign = await claimedByOthers(
+    store,
+    place,
+    chosen.map(({ id }) => id),
+  );
+  const taken = chosen.filter(({ id }) => foreign.has(id)).map(({ owner, name }) => `${owner}/${name}`);
+  if (taken.length > 0 && request.repositories.length > 0)
+    throw new ForgewayError(
+      'FORGEWAY_REPOSITORY_CLAIMED',
+      `${taken.join(', ')} ${taken.length === 1 ? 'belongs' : 'belong'} to another organization on this server. Nothing was changed.`,
+    );
+  if (taken.length > 0) problem(`Left out, since another organization on this server has them: ${taken.join(', ')}.`);
+  const repositories = chosen.filter(({ id }) => !foreign.has(id));
+
+  const saved = await saveConnection(store, vault, place, { name: request.name, token, facts });
   progress(`${saved.renewed ? 'Renewed' : 'Stored'} as connection ${saved.id}; the token is sealed.`);
   const connection: OpenConnection = { ...draft, id: saved.id, account: facts.account, virtualId: saved.virtualId };
 
-  const problems: string[] = [];
-  const targets = targetsOf(request, repositories);
-  if (targets.length > 0 && o.publicUrl === undefined)
-    throw refused('PUBLIC_URL is not set: the forge would not know where to send webhooks. Set it, or use --no-hooks.');
-  const made: HookOfConnection[] = [];
-  for (const [index, target] of targets.entries()) {
-    const { hook, secret } = await addHook(store, vault, {
-      ...place,
-      connectionId: saved.id,
-      target,
-      confidential: request.confidential,
-    });
-    made.push(hook);
-    const name = hook.target === '' ? endpoint.host : hook.target;
-    try {
-      const { confidential } = hook;
-      const wish = { url: hookUrl(o.publicUrl ?? '', hook), secret, confidential };
-      const real = await writeHook(administration, native, target, hook.remoteHookId, wish);
-      const changed = real.secret === secret ? {} : { secret: real.secret };
-      await noteRemoteHook(store, vault, organizationId, hook.id, { remoteHookId: real.hookId, ...changed });
-      hook.remoteHookId = real.hookId;
-      progress(`[${index + 1}/${targets.length}] webhook at ${name}`);
-    } catch (error) {
-      if (!(error instanceof RouteFailure) && !(error instanceof ForgewayError)) throw error;
-      problems.push(`No webhook at ${name}: ${messageOf(error)}`);
-      progress(`! ${problems.at(-1)}`);
-    }
+  // Before the hooks: the first delivery of a repository finds apps that know of it.
+  const told = await tellCovered(store, connection, repositories);
+  if (told !== undefined) {
+    const outcome = await awaitTold(store, told, o.toldWithinMs ?? TOLD_MS);
+    if (outcome === undefined)
+      progress('! No worker has told the apps of it yet; that happens as soon as one runs (`forgeway up`).');
+    else if (outcome.status === 'dead')
+      problem(
+        `An app failed when it was told of the repositories: ${outcome.reason ?? 'see'} \`forgeway deliveries dead\`.`,
+      );
   }
-  await tellApps(o, connection, made, repositories);
+
+  const targets = targetsOf(request, repositories);
+  const written: HookOfConnection[] = [];
+  const mayNot = request.level === 'repository' && !facts.capabilities.includes('hooks');
+  if (mayNot && targets.length > 0)
+    problem('No webhook was created, so no event will arrive: the token may not do that, see above.');
+  else
+    for (const [index, target] of targets.entries()) {
+      const publicUrl = o.publicUrl ?? '';
+      const wanted = { ...place, connectionId: saved.id, target, confidential: request.confidential };
+      const name = placeName(target) || endpoint.host;
+      try {
+        const { hook } = await writeHook({ store, vault, publicUrl, administration, native }, wanted);
+        written.push(hook);
+        progress(`[${index + 1}/${targets.length}] webhook at ${name}`);
+        await tellPing(store, connection, hook, hookUrl(publicUrl, hook));
+      } catch (error) {
+        if (!isForgeFailure(error)) throw error;
+        problem(`No webhook at ${name}: ${hookRefusal(administration, error, target)}`);
+      }
+    }
   await store.tenant(organizationId, (tx) =>
-    audit(tx, organizationId, 'connection.added', saved.id, {
+    audit(tx, organizationId, saved.renewed ? 'connection.renewed' : 'connection.added', saved.id, {
       forge: forge.id,
       host: endpoint.host,
-      hooks: made.length,
+      repositories: repositories.length,
+      hooks: written.length,
     }),
   );
-  const hooks = await test(o, administration, native, made);
-  return { id: saved.id, facts, repositories, hooks, problems };
-}
 
-/** Has the forge test the first hook: they all reach the same server the same way. */
-async function test(
-  o: ConnectOptions,
-  administration: ForgeAdministration,
-  native: NativeClient,
-  hooks: readonly HookOfConnection[],
-): Promise<Connected['hooks']> {
+  // One is enough: they all reach the same server in the same way.
   const results: { hook: HookOfConnection; arrived: boolean | undefined }[] = [];
-  for (const hook of hooks) {
-    const untested = results.every(({ arrived }) => arrived === undefined);
+  for (const hook of written) {
     let arrived: boolean | undefined;
-    if (hook.remoteHookId !== null && untested) {
-      const since = new Date(Date.now() - 1_000);
-      const sent = await administration.testHook(native, targetOf(hook), hook.remoteHookId);
-      if (sent) arrived = await awaitDelivery(o.store, hook.id, since);
-      if (sent)
-        o.progress(
-          arrived
-            ? 'The test delivery arrived.'
-            : '! The test delivery did not arrive in 15 s. Is PUBLIC_URL reachable from the forge?',
-        );
+    if (results.every((result) => result.arrived === undefined)) {
+      try {
+        arrived = await testHook(store, administration, native, hook);
+        if (arrived === true) progress('The test delivery arrived.');
+        if (arrived === false) problem(notArrived(o.publicUrl ?? ''));
+      } catch (error) {
+        if (!isForgeFailure(error)) throw error;
+        progress(`! ${forge.label} did not send a test delivery: ${error.message}`);
+      }
     }
     results.push({ hook, arrived });
   }
-  return results;
+  if (written.length > 0 && results.every(({ arrived }) => arrived === undefined))
+    progress('! Not tested: the forge has no test for such a webhook. Its first event will show that it arrives.');
+  const total = {
+    repositories: new Set([
+      ...(await coveredRepositories(store, organizationId, saved.id)).map(({ id }) => id),
+      ...repositories.map(({ id }) => id),
+    ]).size,
+    hooks: (await listHooks(store, organizationId, saved.id)).filter(({ remoteHookId }) => remoteHookId !== null)
+      .length,
+  };
+  return { id: saved.id, renewed: saved.renewed, facts, repositories, hooks: results, total, problems };
 }

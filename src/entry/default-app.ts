@@ -41,7 +41,8 @@ export function secretsOf(
       sealed,
     );
     const overlaps = sealed.previous_secret_until !== null && sealed.previous_secret_until > new Date();
-    return [secret, overlaps ? previous : undefined].filter((text) => text !== undefined);
+    // Those before are one a line.
+    return [secret, ...(overlaps ? (previous?.split('\n') ?? []) : [])].filter((text) => text !== undefined);
   };
 }
 

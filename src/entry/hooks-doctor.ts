@@ -1,24 +1,19 @@
 /** Looks at every webhook of every connection as the forge shows it, and repairs what it finds. */
-import {
-  addHook,
-  type HookOfConnection,
-  listHooks,
-  noteCheck,
-  noteRemoteHook,
-  targetOf,
-} from '../accounts/connection-rows.js';
-import type { ConnectionDirectory, OpenConnection } from '../accounts/connections.js';
+import { type HookOfConnection, listHooks, targetOf } from '../accounts/connection-hooks.js';
+import { noteCheck } from '../accounts/connection-rows.js';
+import type { ConnectionDirectory } from '../accounts/connections.js';
 import { createVault } from '../accounts/vault.js';
 import type { ForgeAdministration } from '../forges/administration.js';
 import type { NativeClient } from '../forges/kit/native-client.js';
 import { RouteFailure } from '../forges/kit/route.js';
-import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Store } from '../store/database.js';
 import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
-import { administrationOf, hookUrl, writeHook } from './connect-forge.js';
+import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, refused } from './probe-forge.js';
+import { hookUrl, notArrived, placeName, remoteHook, testHook, writeHook } from './write-hook.js';
 
 export interface HookFinding {
   hook: string;
+  connection: string;
   forge: string;
   target: string;
   state: 'ok' | 'problem' | 'repaired';
@@ -33,79 +28,112 @@ export interface HooksDoctorOptions {
   organizationId: string;
   publicUrl: string | undefined;
   directory: ConnectionDirectory;
-  nativeOf(connection: OpenConnection): NativeClient;
+  nativeOf: NativeOf;
 }
 
-interface Trouble {
-  finding: string;
-  /** Whether writing the hook anew mends it. */
-  mendable: boolean;
-}
+const REPAIR = 'Run `forgeway hooks doctor --repair`.';
+const EXPIRED = 'The forge does not accept the token any more. Connect it again with a fresh one.';
 
-async function examine(
-  administration: ForgeAdministration,
-  native: NativeClient,
+/** What is wrong as the forge shows it, in one sentence; writing the hook anew mends each of them. */
+function troubleOf(
   hook: HookOfConnection,
-  wantedUrl: string | undefined,
-): Promise<Trouble | undefined> {
-  const existing = await administration.listHooks(native, targetOf(hook));
-  const remote = existing.find(({ id }) => id === hook.remoteHookId);
-  if (remote === undefined) return { finding: 'The forge has no such webhook any more.', mendable: true };
-  if (wantedUrl !== undefined && remote.url !== wantedUrl)
-    return { finding: `It points to ${remote.url}.`, mendable: true };
-  if (!remote.active) return { finding: 'It is switched off.', mendable: true };
-  if (remote.trouble !== undefined) return { finding: remote.trouble, mendable: true };
-  const twins = existing.filter(({ url }) => url === remote.url).length;
-  if (twins > 1) return { finding: `${twins} webhooks point to the same address.`, mendable: false };
+  existing: Awaited<ReturnType<ForgeAdministration['listHooks']>>,
+  url: string | undefined,
+): string | undefined {
+  const remote = remoteHook(hook, existing, url);
+  if (remote === undefined)
+    return hook.remoteHookId === null
+      ? 'It could not be created when the forge was connected.'
+      : 'The forge has no such webhook any more.';
+  if (url !== undefined && remote.url !== url) return `It points to ${remote.url}, and not to ${url}.`;
+  if (!remote.active) return 'It is switched off.';
+  if (remote.trouble !== undefined) return remote.trouble;
+  const twins = existing.filter((other) => other.url === remote.url).length;
+  if (twins > 1) return `${twins} webhooks point to the same address, so everything arrives ${twins} times.`;
   return undefined;
 }
 
-async function repair(
-  o: HooksDoctorOptions,
+async function repaired(
+  o: HooksDoctorOptions & { publicUrl: string },
   administration: ForgeAdministration,
   native: NativeClient,
   hook: HookOfConnection,
-): Promise<void> {
-  if (o.publicUrl === undefined)
-    throw new ForgewayError('FORGEWAY_CONNECTION_REFUSED', 'PUBLIC_URL is not set, so no address can be written.');
+): Promise<boolean | undefined> {
   const vault = createVault(new Map([[FIRST_KEY_VERSION, o.masterKey]]));
-  const target = targetOf(hook);
-  // A new secret: the forge may have lost the old one, and reads none back.
-  const { secret } = await addHook(o.store, vault, { ...hook, organizationId: o.organizationId, target });
-  const wish = { url: hookUrl(o.publicUrl, hook), secret, confidential: hook.confidential };
-  const there = (await administration.listHooks(native, target)).some(({ id }) => id === hook.remoteHookId);
-  const real = await writeHook(administration, native, target, there ? hook.remoteHookId : null, wish);
-  const changed = real.secret === secret ? {} : { secret: real.secret };
-  await noteRemoteHook(o.store, vault, o.organizationId, hook.id, { remoteHookId: real.hookId, ...changed });
+  const { organizationId, publicUrl, store } = o;
+  const written = await writeHook(
+    { store, vault, publicUrl, administration, native },
+    // New secrets too: the forge may have lost the old ones, and shows none.
+    { ...hook, organizationId, target: targetOf(hook) },
+  );
+  return testHook(store, administration, native, written.hook);
 }
 
-/** One finding for each hook. Never throws for what a single forge does: that is its finding. */
-export async function examineHooks(o: HooksDoctorOptions, options: { repair: boolean }): Promise<HookFinding[]> {
+async function look(
+  o: HooksDoctorOptions,
+  hook: HookOfConnection,
+  options: { repair: boolean; test: boolean },
+): Promise<Pick<HookFinding, 'state' | 'finding' | 'fix'>> {
+  const connection = await o.directory.openInAnyState(o.organizationId, hook.connectionId);
+  const administration = administrationOf(connection.forge);
+  const native = o.nativeOf(connection);
+  const { publicUrl } = o;
+  try {
+    const url = publicUrl === undefined ? undefined : hookUrl(publicUrl, hook);
+    const existing = await administration.listHooks(native, targetOf(hook));
+    let trouble = troubleOf(hook, existing, url);
+    let arrived: boolean | undefined;
+    if (trouble === undefined && options.test) {
+      arrived = await testHook(o.store, administration, native, hook);
+      if (arrived === false)
+        trouble = 'A test delivery did not arrive: it is not reachable, or signed with another secret.';
+    }
+    if (trouble === undefined) {
+      const tested = arrived ? 'a test delivery arrived' : options.test ? 'the forge has no test for it' : '';
+      const pointing =
+        url === undefined
+          ? 'there and switched on; PUBLIC_URL is not set here to compare'
+          : 'there, switched on, points here';
+      return { state: 'ok', finding: [pointing, tested].filter(Boolean).join('; '), fix: '' };
+    }
+    if (!options.repair) return { state: 'problem', finding: trouble, fix: REPAIR };
+    if (publicUrl === undefined) throw refused('PUBLIC_URL is not set, so no address can be written.');
+    const works = await repaired({ ...o, publicUrl }, administration, native, hook);
+    if (works === false)
+      return { state: 'problem', finding: `${trouble} It was written anew.`, fix: notArrived(publicUrl) };
+    const shown = works ? 'A test delivery arrived.' : 'Its next event will show that it arrives.';
+    return { state: 'repaired', finding: `${trouble} Written anew. ${shown}`, fix: '' };
+  } catch (error) {
+    if (!isForgeFailure(error)) throw error;
+    const expired = error instanceof RouteFailure && error.status === 401;
+    if (expired) await noteCheck(o.store, o.organizationId, hook.connectionId, { status: 'expired', reason: EXPIRED });
+    if (expired) return { state: 'problem', finding: EXPIRED, fix: 'Run `forgeway connections add` with a new token.' };
+    const finding = hookRefusal(administration, error, targetOf(hook));
+    return { state: 'problem', finding, fix: 'Run `forgeway connections test`.' };
+  }
+}
+
+/**
+ * One finding for each hook; `test` has the forge send a delivery through each. Never throws for what a single forge
+ * does: that is its finding.
+ */
+export async function examineHooks(
+  o: HooksDoctorOptions,
+  options: { repair: boolean; test: boolean },
+): Promise<HookFinding[]> {
   const findings: HookFinding[] = [];
   for (const hook of await listHooks(o.store, o.organizationId)) {
-    const about = { hook: hook.id, forge: `${hook.forge} ${hook.host}`, target: hook.target || '(whole server)' };
+    const about = {
+      hook: hook.id,
+      connection: hook.connectionId,
+      forge: `${hook.forge} ${hook.host}`,
+      target: placeName(targetOf(hook)) || '(whole server)',
+    };
     try {
-      const connection = await o.directory.open(o.organizationId, hook.connectionId);
-      const administration = administrationOf(connection.forge);
-      const native = o.nativeOf(connection);
-      const wanted = o.publicUrl === undefined ? undefined : hookUrl(o.publicUrl, hook);
-      const trouble = await examine(administration, native, hook, wanted);
-      if (trouble === undefined) findings.push({ ...about, state: 'ok', finding: 'delivers', fix: '' });
-      else if (options.repair && trouble.mendable) {
-        await repair(o, administration, native, hook);
-        findings.push({ ...about, state: 'repaired', finding: trouble.finding, fix: '' });
-      } else {
-        const fix = trouble.mendable ? 'forgeway hooks doctor --repair' : 'Delete the others at the forge.';
-        findings.push({ ...about, state: 'problem', finding: trouble.finding, fix });
-      }
+      findings.push({ ...about, ...(await look(o, hook, options)) });
     } catch (error) {
-      if (!(error instanceof RouteFailure) && !(error instanceof ForgewayError)) throw error;
-      if (error instanceof RouteFailure && error.status === 401)
-        await noteCheck(o.store, o.organizationId, hook.connectionId, {
-          status: 'expired',
-          reason: 'The forge does not accept the token any more. Connect it again with a fresh one.',
-        });
-      findings.push({ ...about, state: 'problem', finding: messageOf(error), fix: 'forgeway connections test' });
+      if (!isForgeFailure(error)) throw error;
+      findings.push({ ...about, state: 'problem', finding: error.message, fix: 'Run `forgeway connections test`.' });
     }
   }
   return findings;

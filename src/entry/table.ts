@@ -11,13 +11,16 @@ const cell = (value: unknown): string => {
 /** Longest text in one column; the whole of it is in the JSON. */
 const WIDTH_LIMIT = 60;
 
-export function formatTable(rows: readonly Row[], columns: readonly string[]): string {
+/** Columns in `whole` are never shortened: sentences that say what to do. */
+export function formatTable(rows: readonly Row[], columns: readonly string[], whole: readonly string[] = []): string {
   const lines = [
     columns.map((c) => c.toUpperCase()),
     ...rows.map((row) => columns.map((c) => cell(Reflect.get(row, c)))),
   ];
   const shortened = lines.map((line) =>
-    line.map((t) => (t.length > WIDTH_LIMIT ? `${t.slice(0, WIDTH_LIMIT - 1)}…` : t)),
+    line.map((t, i) =>
+      t.length > WIDTH_LIMIT && !whole.includes(columns[i] ?? '') ? `${t.slice(0, WIDTH_LIMIT - 1)}…` : t,
+    ),
   );
   const widths = columns.map((_, i) => Math.max(...shortened.map((line) => (line[i] ?? '').length)));
   return shortened
@@ -38,8 +41,8 @@ export function formatJson(value: unknown): string {
 export function printRows(
   rows: readonly Row[],
   columns: readonly string[],
-  options: { json?: boolean; empty: string },
+  options: { json?: boolean; empty: string; whole?: readonly string[] },
 ): void {
   if (options.json) console.log(formatJson(rows));
-  else console.log(rows.length === 0 ? options.empty : formatTable(rows, columns));
+  else console.log(rows.length === 0 ? options.empty : formatTable(rows, columns, options.whole));
 }

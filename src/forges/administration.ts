@@ -1,5 +1,6 @@
 /** Connecting an instance of a forge: what its token is and may do, its repositories, and their webhooks. */
 import type { NativeClient } from './kit/native-client.js';
+import type { RouteFailure } from './kit/route.js';
 
 /** Measured, never assumed (decision 20). A feature that needs one which is missing says so. */
 export const capabilities = ['read', 'comment', 'status', 'hooks', 'admin'] as const;
@@ -52,6 +53,8 @@ export interface HookWish {
   url: string;
   /** At least 32 random bytes as text. */
   secret: string;
+  /** The same for forges that sign by Standard Webhooks: `whsec_` and 32 random bytes in base64. Never sent in a header. */
+  signingSecret: string;
   /** Whether confidential issues and notes are to be sent too. */
   confidential: boolean;
 }
@@ -63,11 +66,14 @@ export interface ForgeAdministration {
   repositories(native: NativeClient): AsyncIterable<ForgeRepository>;
   listHooks(native: NativeClient, target: HookTarget): Promise<readonly NativeHook[]>;
   /**
-   * Creates the hook with every event that is translated. Answers the secret that deliveries are really signed with: the
-   * wished one, or another where the forge makes its own.
+   * Creates the hook with every event that is translated. Answers which of the two secrets its deliveries are really
+   * signed with.
    */
   createHook(native: NativeClient, target: HookTarget, wish: HookWish): Promise<{ hook: NativeHook; secret: string }>;
-  /** Writes URL, secret and events anew, and switches it on again; under another id where the forge cannot edit it. */
+  /**
+   * Writes URL, secret and events anew, and switches it on again; under another id where the forge cannot do that to the
+   * same hook. The hook exists: it was listed just now.
+   */
   repairHook(
     native: NativeClient,
     target: HookTarget,
@@ -75,6 +81,8 @@ export interface ForgeAdministration {
     wish: HookWish,
   ): Promise<{ hookId: string; secret: string }>;
   deleteHook(native: NativeClient, target: HookTarget, hookId: string): Promise<void>;
-  /** Has the forge send a test delivery. False when it cannot at this level. */
+  /** Has the forge send a test delivery. False when it cannot, at this level or for want of anything to tell. */
   testHook(native: NativeClient, target: HookTarget, hookId: string): Promise<boolean>;
+  /** What to do about a refusal of one of the calls on hooks, in one sentence; undefined when its own words say all. */
+  hookAdvice(failure: RouteFailure, target: HookTarget): string | undefined;
 }

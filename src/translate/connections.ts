@@ -60,6 +60,9 @@ const SETUP = 'No App is set up yet: set APP_ID, PRIVATE_KEY and WEBHOOK_SECRET,
 /** After these the App has no access to the account any more. */
 const REVOKED: ReadonlySet<unknown> = new Set(['deleted', 'suspend']);
 
+/** That a connection ends is told also when its token has: such an event needs the number of it alone. */
+const stateFor = (scope: DeliveryScope) => (scope.eventName.startsWith('installation') ? 'openInAnyState' : 'open');
+
 function objectAt(payload: JsonObject, key: string): JsonObject | undefined {
   const value = payload[key];
   return typeof value === 'object' && value !== null ? (value as JsonObject) : undefined;
@@ -104,9 +107,13 @@ export function createConnections(o: {
     return installationCredential(endpoint, signedIn.auth, { installationId: known.installationId, ...narrowed });
   };
 
-  const ofConnection = async (organizationId: string, connectionId: string): Promise<Credential> => {
+  const ofConnection = async (
+    organizationId: string,
+    connectionId: string,
+    state: 'open' | 'openInAnyState' = 'open',
+  ): Promise<Credential> => {
     if (o.directory === undefined) return nobody('Connections cannot be opened by this process.');
-    const connection = await o.directory.open(organizationId, connectionId);
+    const connection = await o.directory[state](organizationId, connectionId);
     return connectionCredential(connection, () => o.directory?.forget(connectionId));
   };
 
@@ -142,13 +149,13 @@ export function createConnections(o: {
 
     async ofHook(scope) {
       const connectionId = await o.lookup.connectionOf(scope);
-      return connectionId === undefined ? undefined : ofConnection(scope.organizationId, connectionId);
+      return connectionId === undefined ? undefined : ofConnection(scope.organizationId, connectionId, stateFor(scope));
     },
 
     async presented(scope, payload) {
       const connectionId = await o.lookup.connectionOf(scope);
       if (connectionId !== undefined) {
-        const { connection } = await ofConnection(scope.organizationId, connectionId);
+        const { connection } = await ofConnection(scope.organizationId, connectionId, stateFor(scope));
         if (connection === undefined) return payload;
         const told = objectAt(payload, 'installation');
         return { ...payload, installation: { ...told, id: Number(connection.virtualId) } };

@@ -79,7 +79,7 @@ export function memoryState(connection: OpenConnection, clock: Clock): MemorySta
     add: (repository) => void served.set(repository.remoteId, repository),
     loops: memoryTraces(),
     recordsOf: () => records,
-    directory: { open: async () => connection, forget: () => undefined },
+    directory: { open: async () => connection, openInAnyState: async () => connection, forget: () => undefined },
     repositories: {
       async list(_connection, { page, perPage }) {
         const all = [...served.values()];

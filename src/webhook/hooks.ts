@@ -23,16 +23,20 @@ export interface OpenHook {
 
 const KNOWN_FOR_MS = 5_000;
 const UNKNOWN_FOR_MS = 1_000;
+/** Shorter than a forge takes to be told of a new secret and to use it. */
+const RECHECK_MS = 100;
 const MOST_ENTRIES = 10_000;
 
-interface Entry {
+export interface Entry {
   found: OpenHook | undefined;
+  since: number;
   until: number;
 }
 
 /**
  * Looks hooks up by id and remembers the answer for a moment, also that there is none, so that a flood of requests is
- * not a flood of queries. A changed or disabled hook takes effect within {@link KNOWN_FOR_MS}.
+ * not a flood of queries. A disabled hook takes effect within {@link KNOWN_FOR_MS}, and a new secret at once: see
+ * {@link mayBeOutdated}.
  */
 export function createHookDirectory(
   pool: pg.Pool,
@@ -92,7 +96,8 @@ export function createHookDirectory(
           const oldest = entries.size >= MOST_ENTRIES ? entries.keys().next().value : undefined;
           if (oldest !== undefined) entries.delete(oldest);
           entries.delete(key);
-          entries.set(key, { found, until: Date.now() + (found ? KNOWN_FOR_MS : UNKNOWN_FOR_MS) });
+          const since = Date.now();
+          entries.set(key, { found, since, until: since + (found ? KNOWN_FOR_MS : UNKNOWN_FOR_MS) });
           return found;
         })
         .catch((error: unknown) => {
@@ -105,3 +110,11 @@ export function createHookDirectory(
     },
   };
 }
+
+/**
+ * Whether an answer is worth asking for again when a signature does not fit it: forges do not deliver twice, so that a
+ * delivery signed with a secret of this moment must not be refused. Hooks that do not exist are treated in the same way,
+ * so that neither the time nor the load tells which of them there are.
+ */
+export const mayBeOutdated = (entry: Entry | undefined): boolean =>
+  entry !== undefined && Date.now() - entry.since >= RECHECK_MS;

@@ -7,7 +7,7 @@ import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import { accept, type Refusal, refuse } from './answers.js';
 import { GroupCommit } from './group-commit.js';
-import { createHookDirectory, type HookRow, type OpenHook } from './hooks.js';
+import { createHookDirectory, type Entry, type HookRow, mayBeOutdated, type OpenHook } from './hooks.js';
 import type { InboxRow } from './insert-statement.js';
 import { createPathMatcher, type WebhookPath } from './paths.js';
 import { BodyReader, type ReceptionLimits } from './reception.js';
@@ -147,16 +147,35 @@ export function createIngress(options: IngressOptions): Ingress {
     path: WebhookPath,
     open: OpenHook | undefined,
     startedAt: number,
+    remembered?: Entry,
   ) => {
     const { descriptor } = path;
     const check = descriptor.signatureCheck(req.headers, open?.secrets ?? decoy);
+    if (check === undefined && mayBeOutdated(remembered)) return lookUp(req, res, path, startedAt);
     reader.read(req, startedAt, check, committing, (received) => {
       if (received.kind === 'gone') return metrics.deliveries.inc({ forge: descriptor.id, answer: 'gone' });
       if (received.kind === 'refused') return reject(req, res, descriptor.id, received.status);
       const valid = check?.valid() ?? false;
-      if (!valid || !open) return reject(req, res, descriptor.id, 401);
-      store(res, req, inboxRow(descriptor, open.hook, req.headers, received.body), startedAt);
+      if (valid && open) return store(res, req, inboxRow(descriptor, open.hook, req.headers, received.body), startedAt);
+      if (!mayBeOutdated(remembered)) return reject(req, res, descriptor.id, 401);
+      hooks.find(path.hookId, descriptor.id).then(
+        (now) => {
+          const again = descriptor.signatureCheck(req.headers, now?.secrets ?? decoy);
+          again?.update(received.body);
+          if (!(again?.valid() ?? false) || !now) return reject(req, res, descriptor.id, 401);
+          store(res, req, inboxRow(descriptor, now.hook, req.headers, received.body), startedAt);
+        },
+        () => reject(req, res, descriptor.id, 503),
+      );
     });
+  };
+
+  const lookUp = (req: IncomingMessage, res: ServerResponse, path: WebhookPath, startedAt: number) => {
+    hooks.find(path.hookId, path.descriptor.id).then(
+      (open) => receive(req, res, path, open, startedAt),
+      // Logged once where it was looked up, and not for every request that waited.
+      () => reject(req, res, path.descriptor.id, 503),
+    );
   };
 
   /** The first reason to refuse a request that can be told from its head. */
@@ -182,15 +201,8 @@ export function createIngress(options: IngressOptions): Ingress {
         return true;
       }
       const known = hooks.peek(path.hookId, path.descriptor.id);
-      if (known) {
-        receive(req, res, path, known.found, startedAt);
-        return true;
-      }
-      hooks.find(path.hookId, path.descriptor.id).then(
-        (open) => receive(req, res, path, open, startedAt),
-        // Logged once where it was looked up, and not for every request that waited.
-        () => reject(req, res, path.descriptor.id, 503),
-      );
+      if (known) receive(req, res, path, known.found, startedAt, known);
+      else lookUp(req, res, path, startedAt);
       return true;
     },
 

@@ -2,16 +2,16 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { listConnections, listHooks, noteCheck, removeConnection, targetOf } from '../../accounts/connection-rows.js';
+import { listConnections, noteCheck } from '../../accounts/connection-rows.js';
 import { createConnectionDirectory } from '../../accounts/connections.js';
 import { createVault } from '../../accounts/vault.js';
-import { RouteFailure } from '../../forges/kit/route.js';
 import { forges } from '../../forges/registry.js';
 import { systemClock } from '../../lib/clock.js';
-import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { FIRST_KEY_VERSION } from '../../store/master-key-record.js';
 import { openNativeAccess } from '../../translate/native-access.js';
-import { administrationOf, connectForge } from '../connect-forge.js';
+import { connectForge } from '../connect-forge.js';
+import { disconnectForge } from '../disconnect-forge.js';
+import { isForgeFailure, probeForge } from '../probe-forge.js';
 import { type CommandSession, withDatabase } from '../session.js';
 import { formatJson, printRows } from '../table.js';
 
@@ -19,13 +19,21 @@ const byToken = [...forges.values()].filter((forge) => forge.administration !== 
 
 /** From a file, from standard input, or typed without being shown; never from the command line, where others can read it. */
 async function readToken(options: { tokenFile?: string; tokenStdin?: boolean }): Promise<string> {
-  let token: string;
-  if (options.tokenFile !== undefined) token = readFileSync(options.tokenFile, 'utf8');
-  else if (options.tokenStdin || !process.stdin.isTTY) token = await text(process.stdin);
-  else token = await askHidden('Access token: ');
-  token = token.trim();
-  if (!/^[\x21-\x7e]{8,4096}$/.test(token))
+  let given: string;
+  if (options.tokenFile !== undefined) {
+    try {
+      given = readFileSync(options.tokenFile, 'utf8');
+    } catch (error) {
+      const why = error instanceof Error && 'code' in error ? String(error.code) : 'it cannot be opened';
+      throw new InvalidArgumentError(`The token's file ${options.tokenFile} cannot be read (${why}).`);
+    }
+  } else if (options.tokenStdin || !process.stdin.isTTY) given = await text(process.stdin);
+  else given = await askHidden('Access token: ');
+  const token = given.trim();
+  if (token === '')
     throw new InvalidArgumentError('No token was given: use --token-file, --token-stdin, or type it when asked.');
+  if (!/^[\x21-\x7e]{8,4096}$/.test(token))
+    throw new InvalidArgumentError('That is no token: it is one word of letters, digits and signs, alone in its file.');
   return token;
 }
 
@@ -96,16 +104,18 @@ async function add(options: AddOptions): Promise<void> {
         all: options.all ?? false,
         level: levelOf(options),
         organization: options.organization,
-        confidential: options.confidential ?? false,
+        confidential: options.confidential,
       },
     );
-    const { id, facts, repositories, hooks, problems } = connected;
-    if (options.json) console.log(formatJson({ id, facts, repositories, hooks, problems }));
+    const { facts, total, problems, renewed } = connected;
+    if (options.json) console.log(formatJson(connected));
     else {
-      const counted = `${repositories.length} repositories, ${hooks.length - problems.length} webhooks`;
-      console.log(`Connected ${facts.account.login} on ${forge.label}: ${counted}.`);
-      if (repositories.length === 0 && hooks.length === 0)
-        console.log('Name repositories with --repo owner/name, or take them --all.');
+      const done = renewed ? 'Renewed' : 'Connected';
+      const counted = `${total.repositories} ${total.repositories === 1 ? 'repository' : 'repositories'}, ${total.hooks} ${total.hooks === 1 ? 'webhook' : 'webhooks'}`;
+      console.log(`${done} ${facts.account.login} on ${forge.label}: ${counted}.`);
+      if (total.repositories === 0 && total.hooks === 0)
+        console.log('No repository is served yet: name them with --repo owner/name, or take all with --all.');
+      if (problems.length > 0) console.log(`${problems.length} of the things asked for did not happen, see above.`);
     }
     if (problems.length > 0) process.exitCode = 1;
   });
@@ -115,53 +125,72 @@ async function test(id: string | undefined, json: boolean | undefined): Promise<
   await withDatabase(async (session) => {
     const { store, organizationId } = session;
     const { directory, nativeOf } = tools(session);
-    const all = await listConnections(store, organizationId);
-    const wanted = id === undefined ? all : all.filter((connection) => connection.id === id);
-    if (id !== undefined && wanted.length === 0) throw new InvalidArgumentError(`There is no connection ${id}.`);
+    const wanted = (await listConnections(store, organizationId)).filter((one) => id === undefined || one.id === id);
+    if (id !== undefined && wanted.length === 0) throw unknownConnection(id);
     const findings = [];
     for (const { id: connectionId, name } of wanted) {
+      const about = { id: connectionId, name };
       try {
-        const connection = await directory.open(organizationId, connectionId);
-        const facts = await administrationOf(connection.forge).probe(nativeOf(connection));
-        await noteCheck(store, organizationId, connectionId, facts);
-        findings.push({ id: connectionId, name, state: 'ok', finding: `may ${facts.capabilities.join(', ')}` });
+        const connection = await directory.openInAnyState(organizationId, connectionId);
+        const probed = await probeForge(connection, nativeOf);
+        if (probed.ok) {
+          const { facts } = probed;
+          await noteCheck(store, organizationId, connectionId, facts);
+          const { capabilities, warnings, expiresAt } = facts;
+          findings.push({ ...about, state: 'ok', finding: `may ${capabilities.join(', ')}`, warnings, expiresAt });
+        } else {
+          const { expired, reason } = probed;
+          await noteCheck(store, organizationId, connectionId, { status: expired ? 'expired' : 'unreachable', reason });
+          findings.push({ ...about, state: 'problem', finding: reason });
+        }
       } catch (error) {
-        if (!(error instanceof RouteFailure) && !(error instanceof ForgewayError)) throw error;
-        const expired = error instanceof RouteFailure && error.status === 401;
-        const reason = expired
-          ? 'The forge does not accept the token any more. Connect it again with a fresh one.'
-          : messageOf(error);
-        await noteCheck(store, organizationId, connectionId, { status: expired ? 'expired' : 'unreachable', reason });
-        findings.push({ id: connectionId, name, state: 'problem', finding: reason });
+        if (!isForgeFailure(error)) throw error;
+        findings.push({ ...about, state: 'problem', finding: error.message });
       }
     }
-    printRows(findings, ['id', 'name', 'state', 'finding'], { json, empty: 'No connections.' });
+    printRows(findings, ['id', 'name', 'state', 'finding'], { json, empty: NONE, whole: ['finding'] });
     if (findings.some(({ state }) => state === 'problem')) process.exitCode = 1;
   });
 }
 
-async function remove(id: string, keepHooks: boolean): Promise<void> {
+const NONE = 'No connections. `forgeway connections add --help` shows how to make one.';
+
+const unknownConnection = (id: string) =>
+  new InvalidArgumentError(`There is no connection ${id}. \`forgeway connections list\` shows all.`);
+
+interface RemoveOptions {
+  repo: string[];
+  keepHooks?: boolean;
+  now?: boolean;
+  json?: boolean;
+}
+
+async function remove(id: string, options: RemoveOptions): Promise<void> {
   await withDatabase(async (session) => {
     const { store, organizationId } = session;
-    const { directory, nativeOf } = tools(session);
-    const known = (await listConnections(store, organizationId)).some((connection) => connection.id === id);
-    if (!known)
-      throw new InvalidArgumentError(`There is no connection ${id}. \`forgeway connections list\` shows all.`);
-    for (const hook of keepHooks ? [] : await listHooks(store, organizationId, id)) {
-      if (hook.remoteHookId === null) continue;
-      try {
-        const connection = await directory.open(organizationId, id);
-        await administrationOf(connection.forge).deleteHook(nativeOf(connection), targetOf(hook), hook.remoteHookId);
-        console.error(`removed the webhook at ${hook.target || hook.host}`);
-      } catch (error) {
-        if (!(error instanceof RouteFailure) && !(error instanceof ForgewayError)) throw error;
-        // The owner wants to be rid of it, whatever the forge says by now.
-        console.error(`! The webhook at ${hook.target || hook.host} is still there: ${messageOf(error)}`);
-      }
-    }
-    await removeConnection(store, organizationId, id);
-    console.log(`Connection ${id} is removed, and its token with it.`);
+    if (!(await listConnections(store, organizationId)).some((connection) => connection.id === id))
+      throw unknownConnection(id);
+    const gone = await disconnectForge(
+      {
+        store,
+        organizationId,
+        ...tools(session),
+        progress: (line) => console.error(line),
+        ...(options.now && { toldWithinMs: 0 }),
+      },
+      { connectionId: id, repositories: options.repo, keepHooks: options.keepHooks ?? false },
+    );
+    if (options.json) console.log(formatJson(gone));
+    else if (gone.removed) console.log(`Connection ${id} is removed, and its token with it.`);
+    else console.log(`No longer served: ${gone.repositories.join(', ').replaceAll('~', '/')}.`);
+    if (gone.problems.length > 0) process.exitCode = 1;
   });
+}
+
+/** A second one would silently take the place of the first. */
+function onlyOne(value: string, before: string | undefined): string {
+  if (before !== undefined) throw new InvalidArgumentError('Name one, and run the command once for each.');
+  return value;
 }
 
 export function addConnectionsCommand(program: Command): void {
@@ -171,13 +200,17 @@ export function addConnectionsCommand(program: Command): void {
     .command('add')
     .description('connect a forge: measure the token, store it sealed, create webhooks, and test them')
     .addOption(new Option('--forge <forge>', 'which kind of forge').choices(byToken).makeOptionMandatory())
-    .option('--url <url>', 'address of the instance; default: the forge’s own cloud')
+    .option('--url <url>', 'address of the instance, with its path when it has one; default: the forge’s own cloud')
     .option('--name <name>', 'name for people')
     .option('--token-file <file>', 'a file that holds the token')
-    .option('--token-stdin', 'read the token from standard input')
+    .addOption(new Option('--token-stdin', 'read the token from standard input').conflicts('tokenFile'))
     .option('--repo <owner/name...>', 'repositories to serve, each with a webhook', [])
-    .option('--all', 'every repository that the token reaches')
-    .option('--organization <name>', 'one webhook at this organization or group, and all of its repositories')
+    .addOption(new Option('--all', 'every repository that the token administers').conflicts('organization'))
+    .addOption(
+      new Option('--organization <name>', 'one webhook at this organization or group, and all of its repositories')
+        .argParser(onlyOne)
+        .conflicts('system'),
+    )
     .option('--system', 'one webhook for the whole server; needs an administrator’s token')
     .option('--no-hooks', 'create no webhooks')
     .option('--confidential', 'also run apps on confidential issues and notes')
@@ -185,11 +218,20 @@ export function addConnectionsCommand(program: Command): void {
     .addHelpText(
       'after',
       `
+The same account again is the same connection: its token is replaced, repositories are added, webhooks get new secrets.
+
 Examples:
   $ forgeway connections add --forge ${byToken[0] ?? 'FORGE'} --url https://git.example.com --repo acme/web --token-file token.txt
-  $ pass show forge-token | forgeway connections add --forge ${byToken.at(-1) ?? 'FORGE'} --url https://code.example.com --all --token-stdin`,
+  $ pass show forge-token | forgeway connections add --forge ${byToken.at(-1) ?? 'FORGE'} --url https://code.example.com --all --token-stdin
+  $ forgeway connections add --forge ${byToken[0] ?? 'FORGE'} --url https://git.example.com --organization acme --token-file token.txt
+
+Exit code 1 when something that was asked for did not happen; the lines that begin with ! say what.`,
     )
-    .action(add);
+    .action((options: AddOptions, command: Command) => {
+      if (options.organization !== undefined && options.repo.length > 0)
+        command.error('error: use either --repo or --organization, whose webhook covers its repositories');
+      return add(options);
+    });
 
   connections
     .command('list')
@@ -197,9 +239,9 @@ Examples:
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }) => {
       const rows = await withDatabase(({ store, organizationId }) => listConnections(store, organizationId));
-      printRows(rows, ['id', 'name', 'forge', 'host', 'status', 'statusReason', 'repositories', 'hooks', 'checkedAt'], {
+      printRows(rows, ['id', 'name', 'forge', 'host', 'status', 'statusReason', 'repositories', 'hooks', 'expiresAt'], {
         json: options.json,
-        empty: 'No connections. `forgeway connections add --help` shows how to make one.',
+        empty: NONE,
       });
     });
 
@@ -212,8 +254,20 @@ Examples:
 
   connections
     .command('remove')
-    .description('remove a connection, its token and its webhooks')
+    .description(
+      'remove a connection with its token and webhooks, or some of its repositories; the apps hear of it first',
+    )
     .argument('<id>', 'a connection')
+    .option('--repo <owner/name...>', 'only these repositories', [])
     .option('--keep-hooks', 'leave the webhooks at the forge')
-    .action((id: string, options: { keepHooks?: boolean }) => remove(id, options.keepHooks ?? false));
+    .option('--now', 'do not wait until the apps have heard of it')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ forgeway connections remove 5b0f… --repo acme/old   serve one repository less
+  $ forgeway connections remove 5b0f…                   forget the forge, its token and its webhooks`,
+    )
+    .action(remove);
 }

@@ -15,9 +15,19 @@ export function addHooksCommand(program: Command): void {
   hooks
     .command('doctor')
     .description('look at every webhook at its forge: is it there, switched on, and pointing here')
-    .option('--repair', 'write what is wrong anew, with a new secret')
+    .option('--test', 'have the forge send a test delivery through each, and see that it arrives')
+    .option('--repair', 'write what is wrong anew, with a new secret, and test it')
     .option('--json', 'as JSON')
-    .action(async (options: { repair?: boolean; json?: boolean }) => {
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ forgeway hooks doctor                  what the forges show of every webhook
+  $ forgeway hooks doctor --test --repair  try each of them, and mend those that do not deliver
+
+Exit code 1 when a webhook does not deliver.`,
+    )
+    .action(async (options: { repair?: boolean; test?: boolean; json?: boolean }) => {
       const findings = await withDatabase(({ store, masterKey, organizationId, config, log }) =>
         examineHooks(
           {
@@ -33,12 +43,13 @@ export function addHooksCommand(program: Command): void {
             }),
             nativeOf: openNativeAccess({ log }),
           },
-          { repair: options.repair ?? false },
+          { repair: options.repair ?? false, test: options.test ?? false },
         ),
       );
       printRows(findings, ['forge', 'target', 'state', 'finding', 'fix'], {
         json: options.json,
         empty: 'No webhooks. `forgeway connections add` creates them.',
+        whole: ['finding', 'fix'],
       });
       if (findings.some(({ state }) => state === 'problem')) process.exitCode = 1;
     });

@@ -30,7 +30,7 @@ const hook = z.looseObject({
   config: z.looseObject({ url: z.string() }),
 });
 
-/** Servers answer this many at most, whatever is asked for. */
+/** Servers answer this many at most by default, whatever is asked for, and some fewer. */
 const PAGE = 50;
 /** An id that nothing has: whether a write is refused for the token or for the object tells what the token may do. */
 const NOTHING = 0;
@@ -206,7 +206,8 @@ export const administration: ForgeAdministration = {
       const data = await native.get(hooksPath(target), { page, limit: PAGE });
       const list = read(z.array(hook).nullable(), data, 'list of webhooks') ?? [];
       found.push(...list.map(asHook));
-      if (list.length < PAGE) return found;
+      // A page may be shorter than what was asked for: servers have a limit of their own.
+      if (list.length === 0) return found;
     }
   },
   async createHook(native, target, wish) {
@@ -230,5 +231,15 @@ export const administration: ForgeAdministration = {
     if (target.level !== 'repository') return false;
     await native.send('POST', `${hooksPath(target)}/${segment(hookId)}/tests`);
     return true;
+  },
+  hookAdvice({ status }, target) {
+    const scope = { repository: 'write:repository', organization: 'write:organization', system: 'write:admin' }[
+      target.level
+    ];
+    const role = { repository: 'administer it', organization: 'own it', system: 'be an administrator' }[target.level];
+    if (status === 403) return `The token needs the scope "${scope}", and its account must ${role}.`;
+    if (status === 404)
+      return `It does not exist for this token: check the name, and that the token’s account may ${role}.`;
+    return undefined;
   },
 };

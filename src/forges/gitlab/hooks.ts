@@ -1,5 +1,4 @@
 /** Connecting a GitLab: what a token is and may do, its projects, and their webhooks. */
-import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type {
   Capability,
@@ -72,13 +71,13 @@ function hooksPath(target: HookTarget): string {
   return `/projects/${segment(projectPath(target.owner, target.name))}/hooks`;
 }
 
-function settings(target: HookTarget, wish: HookWish, signingToken: string) {
+function settings(target: HookTarget, wish: HookWish) {
   const common = { url: wish.url, token: wish.secret, enable_ssl_verification: true };
   if (target.level === 'system') return { ...common, ...SYSTEM_EVENTS };
   return {
     ...common,
     // Newer versions sign with it and say so in their answer; older ones ignore the field (spec: signed webhooks).
-    signing_token: signingToken,
+    signing_token: wish.signingSecret,
     ...EVENTS,
     confidential_issues_events: wish.confidential,
     confidential_note_events: wish.confidential,
@@ -86,24 +85,23 @@ function settings(target: HookTarget, wish: HookWish, signingToken: string) {
   };
 }
 
-/** Standard Webhooks' form. Bytes of its own: the plain token travels in a header with every delivery. */
-const newSigningToken = (): string => `whsec_${randomBytes(32).toString('base64')}`;
-
 /** Writes the hook and answers it with what its deliveries will really be signed with. */
 async function write(native: NativeClient, method: 'POST' | 'PUT', path: string, target: HookTarget, wish: HookWish) {
-  const signingToken = newSigningToken();
-  const { data } = await native.send(method, path, { json: settings(target, wish, signingToken) });
+  const { data } = await native.send(method, path, { json: settings(target, wish) });
   const written = read(hook, data, 'webhook');
-  return { hook: asHook(written), secret: written.signing_token_present === true ? signingToken : wish.secret };
+  return { hook: asHook(written), secret: written.signing_token_present === true ? wish.signingSecret : wish.secret };
 }
 
+const isSwitchedOff = ({ alert_status: status }: z.output<typeof hook>): boolean =>
+  status === 'disabled' || status === 'temporarily_disabled';
+
 function asHook(native: z.output<typeof hook>): NativeHook {
-  const { alert_status: status, disabled_until: until } = native;
-  const disabled = status === 'disabled' || status === 'temporarily_disabled';
-  const trouble = disabled
+  const until = native.disabled_until;
+  const trouble = isSwitchedOff(native)
     ? `GitLab switched it off after failed deliveries${until ? `, until ${until}` : ''}.`
     : undefined;
-  return { id: native.id, url: native.url, active: status !== 'disabled', trouble };
+  // Nobody can switch one off by hand.
+  return { id: native.id, url: native.url, active: true, trouble };
 }
 
 function capabilitiesOf(scopes: readonly string[] | undefined, isAdmin: boolean): Capability[] {
@@ -184,18 +182,13 @@ export const administration: ForgeAdministration = {
   createHook: (native, target, wish) => write(native, 'POST', hooksPath(target), target, wish),
   async repairHook(native, target, hookId, wish) {
     const path = `${hooksPath(target)}/${segment(hookId)}`;
-    if (target.level === 'system') {
-      // System hooks cannot be edited on every version: a new one takes its place.
-      const { hook: made, secret } = await write(native, 'POST', hooksPath(target), target, wish);
-      await native.send('DELETE', path);
-      return { hookId: made.id, secret };
-    }
-    const { secret } = await write(native, 'PUT', path, target, wish);
-    // A delivery that succeeds is what switches it on again.
-    await native.send('POST', `${path}/test/push_events`).catch((error: unknown) => {
-      if (!(error instanceof RouteFailure)) throw error;
-    });
-    return { hookId, secret };
+    // One that was switched off comes back only with a delivery that succeeds, and system hooks cannot be edited on every
+    // version: a new one takes its place.
+    const renew = target.level === 'system' || isSwitchedOff(read(hook, await native.get(path), 'webhook'));
+    if (!renew) return { hookId, secret: (await write(native, 'PUT', path, target, wish)).secret };
+    const { hook: made, secret } = await write(native, 'POST', hooksPath(target), target, wish);
+    await native.send('DELETE', path);
+    return { hookId: made.id, secret };
   },
   async deleteHook(native, target, hookId) {
     try {
@@ -210,9 +203,20 @@ export const administration: ForgeAdministration = {
       await native.send('POST', target.level === 'system' ? path : `${path}/test/push_events`);
       return true;
     } catch (error) {
-      // The forge answers with what our server answered it, or that there is nothing to send yet.
-      if (error instanceof RouteFailure && (error.status === 404 || error.status === 422)) return false;
+      if (!(error instanceof RouteFailure)) throw error;
+      // Versions without this call, and projects without anything to tell. Any other 422 is what our server answered.
+      if (error.status === 404 || (error.status === 422 && /\bensure\b/i.test(error.message))) return false;
       throw error;
     }
+  },
+  hookAdvice({ status, message }, target) {
+    if (/url is blocked|not allowed|local network/i.test(message))
+      return 'Allow the address of PUBLIC_URL in the Admin area under Settings, Network, Outbound requests.';
+    const role = { repository: 'Maintainer', organization: 'Owner', system: 'administrator' }[target.level];
+    if (status === 403) return `The token needs the scope "api" and the role ${role} there.`;
+    if (status !== 404) return undefined;
+    return target.level === 'organization'
+      ? `The group does not exist for this token, or its webhooks, which need GitLab Premium and the role ${role}, are not available.`
+      : 'It does not exist for this token: check the path, and that the token’s account is a member.';
   },
 };

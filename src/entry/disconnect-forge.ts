@@ -1,0 +1,119 @@
+/** The way back of connecting a forge: the apps hear of it while everything is still there, then it goes. */
+import { listHooks, removeHook, targetName, targetOf } from '../accounts/connection-hooks.js';
+import { audit, type CoveredRepository, coveredRepositories, removeConnection } from '../accounts/connection-rows.js';
+import type { ConnectionDirectory, OpenConnection } from '../accounts/connections.js';
+import type { Store } from '../store/database.js';
+import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, refused } from './probe-forge.js';
+import { awaitTold, tellRemoved } from './tell-apps.js';
+import { placeName } from './write-hook.js';
+
+export interface DisconnectOptions {
+  store: Store;
+  organizationId: string;
+  directory: ConnectionDirectory;
+  nativeOf: NativeOf;
+  /** Lines for a person. */
+  progress(line: string): void;
+  /** How long the apps may take to hear of it before nothing is removed; default 30 s. 0: they are not waited for. */
+  toldWithinMs?: number;
+}
+
+export interface DisconnectRequest {
+  connectionId: string;
+  /** `owner/name` as people write it; empty: the whole connection. */
+  repositories: readonly string[];
+  /** Leave the webhooks at the forge. */
+  keepHooks: boolean;
+}
+
+export interface Disconnected {
+  id: string;
+  /** `owner/name`; those that are no longer served. */
+  repositories: readonly string[];
+  /** Whether the connection itself is gone. */
+  removed: boolean;
+  /** Webhooks that are still at the forge, and what else a person may want to know. */
+  problems: readonly string[];
+}
+
+const TOLD_MS = 30_000;
+
+function chosen(covered: readonly CoveredRepository[], names: readonly string[]): CoveredRepository[] {
+  return names.map((text) => {
+    const slash = text.lastIndexOf('/');
+    const name = `${text.slice(0, slash).replaceAll('/', '~')}/${text.slice(slash + 1)}`.toLowerCase();
+    const found = covered.find((one) => `${one.owner}/${one.name}`.toLowerCase() === name);
+    if (found === undefined) {
+      const known = covered.map((one) => `${one.owner}/${one.name}`.replaceAll('~', '/')).join(', ');
+      throw refused(`${text} is not served by this connection, which has ${known || 'no repositories'}.`);
+    }
+    return found;
+  });
+}
+
+async function tell(
+  o: DisconnectOptions,
+  connection: OpenConnection,
+  repositories: readonly CoveredRepository[] | 'all',
+  problem: (text: string) => void,
+): Promise<void> {
+  const told = await tellRemoved(o.store, connection, repositories);
+  const ms = o.toldWithinMs ?? TOLD_MS;
+  const outcome = await awaitTold(o.store, told, ms);
+  if (outcome?.status === 'dead') problem(`An app failed when it was told: ${outcome.reason ?? 'it gave no reason'}.`);
+  if (outcome !== undefined) return;
+  if (ms > 0)
+    throw refused(
+      `The apps have not dealt with it in ${ms / 1_000} s, so nothing was removed. Is a worker running (\`forgeway up\`)? Run this again, or add --now to remove it all the same.`,
+    );
+  problem('The apps were not waited for, and may not learn of it.');
+}
+
+/** @throws ForgewayError FORGEWAY_CONNECTION_REFUSED saying why nothing was removed */
+export async function disconnectForge(o: DisconnectOptions, request: DisconnectRequest): Promise<Disconnected> {
+  const { store, organizationId, progress } = o;
+  const { connectionId } = request;
+  const problems: string[] = [];
+  const problem = (text: string) => {
+    problems.push(text);
+    progress(`! ${text}`);
+  };
+  const covered = await coveredRepositories(store, organizationId, connectionId);
+  const whole = request.repositories.length === 0;
+  const leaving = whole ? covered : chosen(covered, request.repositories);
+  const names = leaving.map(({ owner, name }) => `${owner}/${name}`);
+
+  let connection: OpenConnection | undefined;
+  try {
+    connection = await o.directory.openInAnyState(organizationId, connectionId);
+  } catch (error) {
+    if (!isForgeFailure(error)) throw error;
+    problem(`The connection cannot be opened, so neither apps nor forge are told: ${error.message}`);
+  }
+  if (connection !== undefined) await tell(o, connection, whole ? 'all' : leaving, problem);
+
+  for (const hook of await listHooks(store, organizationId, connectionId)) {
+    const target = targetOf(hook);
+    if (!whole && !(target.level === 'repository' && names.includes(targetName(target)))) continue;
+    if (!request.keepHooks && hook.remoteHookId !== null && connection !== undefined) {
+      const administration = administrationOf(connection.forge);
+      try {
+        await administration.deleteHook(o.nativeOf(connection), target, hook.remoteHookId);
+        progress(`removed the webhook at ${placeName(target) || hook.host}`);
+      } catch (error) {
+        if (!isForgeFailure(error)) throw error;
+        // The owner wants to be rid of it, whatever the forge says by now. What it still sends is refused.
+        problem(
+          `The webhook at ${placeName(target) || hook.host} is still there: ${hookRefusal(administration, error, target)} Delete it on the forge’s own page.`,
+        );
+      }
+    }
+    if (!whole) await removeHook(store, organizationId, hook.id);
+  }
+  if (whole) await removeConnection(store, organizationId, connectionId);
+  else
+    await store.tenant(organizationId, (tx) =>
+      audit(tx, organizationId, 'connection.repositories_removed', connectionId, { repositories: names }),
+    );
+  return { id: connectionId, repositories: names, removed: whole, problems };
+}

@@ -1,0 +1,96 @@
+/** Asking a forge who a token is, and saying in a person's words why that did not work. */
+import type { OpenConnection } from '../accounts/connections.js';
+import type { ForgeAdministration, TokenFacts } from '../forges/administration.js';
+import type { ForgeDescriptor } from '../forges/forge.js';
+import type { NativeClient } from '../forges/kit/native-client.js';
+import { RouteFailure } from '../forges/kit/route.js';
+import { forges } from '../forges/registry.js';
+import { ForgewayError, messageOf } from '../lib/errors.js';
+
+export type NativeOf = (connection: OpenConnection) => NativeClient;
+
+export const refused = (message: string) => new ForgewayError('FORGEWAY_CONNECTION_REFUSED', message);
+
+/** What single requests to a forge fail with; anything else is a fault of ours. */
+export const isForgeFailure = (error: unknown): error is RouteFailure | ForgewayError =>
+  error instanceof RouteFailure || error instanceof ForgewayError;
+
+/** @throws ForgewayError FORGEWAY_CONNECTION_REFUSED */
+export function administrationOf(forge: ForgeDescriptor): ForgeAdministration {
+  if (forge.administration === undefined)
+    throw refused(`${forge.label} is connected by installing its App, see the README; not by a token.`);
+  return forge.administration;
+}
+
+/** Whether the address answers as another kind of forge: the usual mistake when nothing is understood. */
+async function otherKind(connection: OpenConnection, nativeOf: NativeOf): Promise<ForgeDescriptor | undefined> {
+  for (const forge of forges.values()) {
+    if (forge.administration === undefined || forge.administration === connection.forge.administration) continue;
+    try {
+      await forge.administration.probe(nativeOf({ ...connection, forge }));
+      return forge;
+    } catch (error) {
+      if (!isForgeFailure(error)) throw error;
+      if (error instanceof RouteFailure && error.status === 401) return forge;
+    }
+  }
+  return undefined;
+}
+
+function unreachable(where: string, message: string): string {
+  if (/wrong version number|packet length too long/.test(message))
+    return `${where} speaks no TLS: if that is so on purpose, use http:// in the address.`;
+  if (/certificate/i.test(message))
+    return `The certificate of ${where} is not trusted here (${message}). Name your own authority's file in NODE_EXTRA_CA_CERTS, for \`forgeway up\` too.`;
+  return `${where} cannot be reached (${message.replaceAll(/\s+/g, ' ')}). Check the address, that the server runs, and the network between here and there.`;
+}
+
+/** Why the forge did not say who the token is, and what to do, in one or two sentences. */
+async function reasonOf(failure: RouteFailure | ForgewayError, connection: OpenConnection, nativeOf: NativeOf) {
+  const { forge, baseUrl } = connection;
+  const where = forge.endpoint(baseUrl).webUrl;
+  if (failure instanceof ForgewayError) {
+    if (failure.code === 'FORGEWAY_FORGE_UNREACHABLE') return unreachable(where, failure.message);
+    if (failure.code === 'FORGEWAY_ORIGIN_REFUSED')
+      return `${where} redirects to another address, which the token is not sent to. Use the address that a browser ends at, with https:// where it has it.`;
+    return failure.message;
+  }
+  if (failure.status === 401)
+    return `${where} does not accept the token: it is wrong, expired or revoked. Make a new one, and run \`forgeway connections add\` with it.`;
+  if (failure.status === 403)
+    return `The token may not read its own account on ${where}: ${failure.message}. Give it the scopes that the README names.`;
+  if (failure.status === 404 || failure.status === 502) {
+    const other = await otherKind(connection, nativeOf);
+    if (other !== undefined)
+      return `${where} does not answer like ${forge.label}, but like ${other.label}: use --forge ${other.id}.`;
+    return `${where} does not answer like ${forge.label} (${failure.message.replace(/\.$/, '')}). Check the address: it is the one of the start page, with its path when it has one.`;
+  }
+  return `${where} answered: ${failure.message}`;
+}
+
+export type Probed =
+  | { ok: true; facts: TokenFacts }
+  /** `expired` when the forge does not accept the token. */
+  | { ok: false; expired: boolean; reason: string };
+
+export async function probeForge(connection: OpenConnection, nativeOf: NativeOf): Promise<Probed> {
+  try {
+    return { ok: true, facts: await administrationOf(connection.forge).probe(nativeOf(connection)) };
+  } catch (error) {
+    if (!isForgeFailure(error)) throw error;
+    const expired = error instanceof RouteFailure && error.status === 401;
+    return { ok: false, expired, reason: await reasonOf(error, connection, nativeOf) };
+  }
+}
+
+/** A refusal of a call on hooks, with what to do about it. */
+export function hookRefusal(
+  administration: ForgeAdministration,
+  error: RouteFailure | ForgewayError,
+  target: Parameters<ForgeAdministration['hookAdvice']>[1],
+): string {
+  if (error instanceof RouteFailure && error.status === 401) return 'The forge does not accept the token any more.';
+  const said = messageOf(error);
+  const advice = error instanceof RouteFailure ? administration.hookAdvice(error, target) : undefined;
+  return advice === undefined ? said : `${said.replace(/[.\s]*$/, '.')} ${advice}`;
+}
