@@ -13,7 +13,7 @@ const AUTO_MERGE = 'auto_merge';
 const SCHEDULED = 'pull_scheduled_merge';
 const CANCELLED = 'pull_cancel_scheduled_merge';
 
-export interface AutoMergeWish {
+interface AutoMergeWish {
   method: AutoMergeInput['method'];
   title: string | undefined;
   message: string | undefined;

@@ -25,7 +25,7 @@ import { asListedPull, asUser } from './objects.js';
 import { everything } from './pages.js';
 import { emulated, exact } from './row.js';
 
-export const METHODS: ReadonlySet<string> = new Set(['merge', 'squash', 'rebase']);
+const METHODS: ReadonlySet<string> = new Set(['merge', 'squash', 'rebase']);
 /** The server works out in the background whether a new head can be merged, and says "try again later" until then. */
 const WAITS_MS: readonly number[] = [200, 400, 800];
 

@@ -14,7 +14,7 @@ const kept = z.looseObject({
   title: z.string().nullable(),
   message: z.string().nullable(),
 });
-export type AutoMergeWish = z.output<typeof kept>;
+type AutoMergeWish = z.output<typeof kept>;
 
 export async function keepAutoMerge(context: RouteContext, mr: NativeMergeRequest, wish: AutoMergeWish): Promise<void> {
   await context.records.put(AUTO_MERGE, String(mr.id), { ...wish });

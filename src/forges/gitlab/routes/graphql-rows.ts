@@ -27,7 +27,7 @@ import { shownRepository } from './repos.js';
 import { shownLineNote } from './review-comments.js';
 
 /** Where a merge is always a fast forward, the source branch is what it would be after a rebase. */
-const REBASES: ReadonlySet<string | undefined> = new Set(['ff']);
+const FAST_FORWARD = 'ff';
 
 /** GitLab's 405 stands for whatever is in the way; a merge request that is ready has nothing to wait for. */
 const nothingToWaitFor = (mr: NativeMergeRequest): RouteFailure =>
@@ -48,7 +48,7 @@ const mergeLater: Route = {
     if (!isOpen(before)) throw notMergeable();
     if (body.sha && body.sha !== before.sha) throw shaChanged();
     const method = body.merge_method;
-    if (method === 'rebase' && !REBASES.has((await projectAt(context, place.api)).merge_method))
+    if (method === 'rebase' && (await projectAt(context, place.api)).merge_method !== FAST_FORWARD)
       throw invalid('PullRequest', 'merge_method', 'custom', 'Rebase merges are not allowed on this repository.');
     const words = [body.commit_title, body.commit_message].filter((text) => text).join('\n\n');
     const message = words === '' ? undefined : toNativeText(words);
