@@ -403,6 +403,15 @@ describe('statuses', () => {
       ['lint', 'success'],
       ['ci', 'failure'],
     ]);
+    // A pending status that says something else now, twice: GitLab knows no such change.
+    for (const description of ['waiting', 'building', 'still building']) {
+      const said = await set('pending', { context: 'preview', description });
+      expect([said.data.state, said.data.description]).toEqual(['pending', description]);
+    }
+    const combined = await ask(`GET ${R}/commits/{ref}/status`, { ref: sha });
+    expect(combined.data.statuses).toContainEqual(
+      expect.objectContaining({ context: 'preview', state: 'pending', description: 'still building' }),
+    );
     expect((await set('done')).status).toBe(422);
     expect((await ask(`GET ${R}/commits/{ref}/status`, { ref: '1'.repeat(40) })).status).toBe(404);
   });

@@ -33,8 +33,8 @@ async function statusesOf(context: RouteContext, place: Place, sha: string, all:
 const UNFINISHED: ReadonlySet<string> = new Set(['pending', 'running']);
 
 /**
- * Sets a commit's status. GitLab refuses to set `pending` or `running` where the status is on its way already: then the
- * one that is there is what was wished for.
+ * Sets a commit's status. GitLab refuses to set `pending` or `running` where the status is in that state already, also with
+ * another description: then it goes through the next state that GitHub calls pending too, or begins anew.
  * @throws RouteFailure
  */
 export async function setStatus(
@@ -52,14 +52,22 @@ export async function setStatus(
     // A cut address leads nowhere: none is better.
     target_url: target !== undefined && target.length <= 255 ? target : undefined,
   };
+  const send = async (state: string) => {
+    const path = `${place.api}/statuses/${segment(sha)}`;
+    return read(nativeStatus, (await context.native.send('POST', path, { json: { ...json, state } })).data, 'status');
+  };
   try {
-    const answer = await context.native.send('POST', `${place.api}/statuses/${segment(sha)}`, { json });
-    return read(nativeStatus, answer.data, 'status');
+    return await send(wished.state);
   } catch (error) {
     if (!(error instanceof RouteFailure) || error.status !== 422 || !UNFINISHED.has(wished.state)) throw error;
     const there = (await statusesOf(context, place, sha, false)).find((status) => status.name === name);
     if (there === undefined || !UNFINISHED.has(there.status)) throw error;
-    return there;
+    const same =
+      (there.description ?? undefined) === json.description && (there.target_url ?? undefined) === json.target_url;
+    if (same) return there;
+    if (there.status === 'pending') return send('running');
+    await send('canceled');
+    return send(wished.state);
   }
 }
 
