@@ -6,7 +6,7 @@ export type AttemptResult =
   | { kind: 'settled'; result: DispatchResult }
   | { kind: 'failed'; error: unknown; permanent: boolean; timedOut: boolean };
 
-function dispatchRow(row: LaneRow, body: Buffer): DispatchRow {
+function dispatchRow(row: LaneRow, epoch: bigint, body: Buffer): DispatchRow {
   return {
     id: row.id,
     deliveryId: row.deliveryId,
@@ -24,6 +24,7 @@ function dispatchRow(row: LaneRow, body: Buffer): DispatchRow {
     app: row.app,
     lane: row.lane,
     attempts: row.attempts - 1,
+    attempt: { dispatchId: row.id, epoch, number: row.attempts },
     receivedAt: row.receivedAt,
     contentType: row.contentType,
     body,
@@ -37,6 +38,7 @@ function dispatchRow(row: LaneRow, body: Buffer): DispatchRow {
 export function attempt(
   dispatcher: Dispatcher,
   row: LaneRow,
+  epoch: bigint,
   body: Buffer,
   timeoutMs: number,
   controller: AbortController,
@@ -55,7 +57,7 @@ export function attempt(
       resolve({ kind: 'failed', error, permanent: dispatcher.isPermanent(error), timedOut: false });
     };
     try {
-      dispatcher.run(dispatchRow(row, body), controller.signal).then((result) => {
+      dispatcher.run(dispatchRow(row, epoch, body), controller.signal).then((result) => {
         clearTimeout(timer);
         resolve({ kind: 'settled', result });
       }, fail);

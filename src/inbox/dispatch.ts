@@ -1,4 +1,5 @@
 import type { JsonObject } from '../forges/forge.js';
+import type { DispatchAttempt } from '../lib/delivery-scope.js';
 
 /** The one function the inbox is handed: what it calls for each row, and what it must be told back. */
 
@@ -23,6 +24,8 @@ export interface DispatchRow {
   lane: string;
   /** Attempts that began before this one. */
   attempts: number;
+  /** What a write of this run must still be, to be sent. */
+  attempt: DispatchAttempt;
   receivedAt: Date;
   /** Content type of the body, as the sender named it. */
   contentType: string;

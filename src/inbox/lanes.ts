@@ -248,7 +248,7 @@ export class Lanes {
     const { row, lane, epoch, controller } = running;
     const log = this.#options.log.child({ delivery: row.deliveryKey, event: row.eventName, app: row.app });
     const elapsed = metrics.dispatchSeconds.startTimer({ app: row.app });
-    const result = await attempt(dispatcher, row, body, handlerTimeoutMs, controller);
+    const result = await attempt(dispatcher, row, epoch, body, handlerTimeoutMs, controller);
     elapsed();
     if (result.kind === 'settled') {
       metrics.dispatches.inc({ app: row.app, result: result.result.kind });

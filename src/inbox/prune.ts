@@ -38,6 +38,18 @@ export async function prune(client: Queryable, retention: Retention): Promise<{ 
        ORDER BY w.finished_at LIMIT $2)`,
     retention.bodyDays,
   );
+  // What was answered to an app goes with the body that the app ran on: nothing can run it again.
+  await repeat(
+    client,
+    `UPDATE write_journal SET answer_body = NULL, request_body = NULL
+     WHERE (dispatch_id, request_hash, ordinal) IN (
+       SELECT j.dispatch_id, j.request_hash, j.ordinal FROM write_journal j
+       JOIN dispatch d ON d.id = j.dispatch_id JOIN webhook_delivery w ON w.id = d.delivery_id
+       WHERE (j.answer_body IS NOT NULL OR j.request_body IS NOT NULL)
+         AND j.sent_at < now() - $1 * interval '1 day' AND w.body IS NULL
+       ORDER BY j.sent_at LIMIT $2)`,
+    retention.bodyDays,
+  );
   const rowDays = Math.max(retention.rowDays, retention.bodyDays, MIN_ROW_DAYS);
   const deleted = await repeat(
     client,

@@ -8,7 +8,9 @@ export type Replay =
 
 /**
  * Runs a delivery again, in every app or in one: new dispatch rows that name the ones they repeat. It passes by the
- * dedupe on purpose; effects are idempotent. A replay can itself be replayed.
+ * dedupe on purpose; effects are idempotent. A replay can itself be replayed. One of a row that failed goes on with its
+ * write journal, so that what the row had written before it failed is not written again; one of a row that was done
+ * starts its own, since the person wants it done once more.
  */
 export async function replayDelivery(client: Queryable, deliveryId: bigint, app?: string): Promise<Replay> {
   const { rows } = await client.query<{
@@ -28,8 +30,11 @@ export async function replayDelivery(client: Queryable, deliveryId: bigint, app?
        WHERE w.stored AND NOT w.unfinished AND ($2::text IS NULL OR d.app = $2)
        ORDER BY d.event_index, d.app, d.id DESC
      ), added AS (
-       INSERT INTO dispatch (delivery_id, event_index, event_name, action, change, app, organization_id, lane, shard, replay_of)
-       SELECT delivery_id, event_index, event_name, action, change, app, organization_id, lane, shard, id FROM latest
+       INSERT INTO dispatch (delivery_id, event_index, event_name, action, change, app, organization_id, lane, shard,
+         replay_of, journal_of)
+       SELECT delivery_id, event_index, event_name, action, change, app, organization_id, lane, shard,
+         id, CASE WHEN status = 'dead' THEN coalesce(journal_of, id) END
+       FROM latest
        ORDER BY event_index, app
        ON CONFLICT (delivery_id, event_index, app, coalesce(replay_of, 0)) DO NOTHING
        RETURNING shard

@@ -21,6 +21,19 @@ export interface DeliveryScope {
   loopDepth: number;
   /** Aborts when the handler has held its lane too long. */
   signal: AbortSignal;
+  /** The run of the inbox that this is; absent where there is no inbox, and then no write is journaled. */
+  attempt?: DispatchAttempt;
+  /** `shadow`: writes are recorded and not sent, and the app is answered as if they had been. Default `send`. */
+  writes?: 'send' | 'shadow';
+}
+
+/** One attempt of one dispatch row. Writes are refused once another attempt of the row, or another worker, has begun. */
+export interface DispatchAttempt {
+  dispatchId: bigint;
+  /** Epoch of the lease under which it began. */
+  epoch: bigint;
+  /** Attempts begun, this one included. */
+  number: number;
 }
 
 const storage = new AsyncLocalStorage<DeliveryScope>();

@@ -92,6 +92,18 @@ export const errorTable = {
     'The forge did not answer, or not in time.',
     'It is tried again; check the network between this machine and the forge.',
   ),
+  FORGEWAY_WRITE_OUTCOME_UNKNOWN: describe(
+    409,
+    'never',
+    'A write was sent and its answer never came; whether it arrived cannot be found out, so it is not sent again.',
+    'Look on the forge whether it arrived. If it did not, replay the delivery: what was answered is not sent again, this write is.',
+  ),
+  FORGEWAY_LEASE_LOST: describe(
+    409,
+    'backoff',
+    'A handler wanted to write after the time in which it may, or after another worker had taken over its delivery.',
+    'Nothing to do: the write was not sent, and the delivery runs again where it belongs now.',
+  ),
   FORGEWAY_APP_UNUSABLE: describe(
     500,
     'never',
@@ -132,7 +144,7 @@ export const errorTable = {
     422,
     'never',
     'A forge could not be connected with this address and token.',
-    'Check the base URL, and that the token has not expired and has the scopes that the message names.',
+    'Do what the message says and run the command again; nothing was changed.',
   ),
   FORGEWAY_REPOSITORY_UNKNOWN: describe(
     404,

@@ -4,16 +4,20 @@ import { createVault } from '../accounts/vault.js';
 import type { ForgeDescriptor } from '../forges/forge.js';
 import type { Records } from '../forges/kit/records.js';
 import type { Clock } from '../lib/clock.js';
+import type { Logger } from '../lib/logger.js';
 import type { Store } from '../store/database.js';
 import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
 import { type ConnectionRepositories, repositoriesOf } from './connection-repositories.js';
 import { createInstallationLookup, type InstallationLookup } from './installation-lookup.js';
+import { createWriteJournal, type WriteJournal } from './journal/journal.js';
 import { createLoopTraces, type LoopTraces } from './loop-traces.js';
 import { createRecords } from './records.js';
 
 export interface BridgeState {
   lookup: InstallationLookup;
   loops: LoopTraces;
+  /** Absent where nothing is kept: then every write is sent. */
+  journal?: WriteJournal;
   /** Connections by token; undefined where the key that opens them is not given. */
   directory: ConnectionDirectory | undefined;
   repositories: ConnectionRepositories;
@@ -23,15 +27,19 @@ export interface BridgeState {
 export function databaseState(o: {
   /** Opened as the worker. */
   store: Store;
-  masterKey: Buffer | undefined;
+  masterKey?: Buffer;
   forges: ReadonlyMap<string, ForgeDescriptor>;
   clock: Clock;
+  log: Logger;
+  /** See JournalOptions. */
+  settleMs?: number;
 }): BridgeState {
-  const { store, masterKey, forges, clock } = o;
+  const { store, masterKey, forges, clock, log, settleMs } = o;
   const vault = masterKey && createVault(new Map([[FIRST_KEY_VERSION, masterKey]]));
   return {
     lookup: createInstallationLookup(store),
     loops: createLoopTraces(store),
+    journal: createWriteJournal({ store, log, settleMs }),
     directory: vault && createConnectionDirectory({ store, vault, forges, clock }),
     repositories: repositoriesOf(store),
     recordsOf: ({ organizationId, forge, host }) => createRecords(store, { organizationId, forge: forge.id, host }),

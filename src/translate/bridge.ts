@@ -57,7 +57,7 @@ interface BridgeParts {
 }
 
 /** What it remembers is in the database, opened as the worker; or wherever the caller says. */
-export type BridgeOptions = BridgeParts & ({ store: Store } | { state: BridgeState });
+export type BridgeOptions = BridgeParts & ({ store: Store; settleMs?: number } | { state: BridgeState });
 
 export interface Bridge {
   /** Connections by token, with what this process knows of them; undefined without a master key. */
@@ -89,7 +89,7 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
   const clock = o.clock ?? systemClock;
   const { log, metrics } = o;
   const forges = o.forges ?? everyForge;
-  const state = 'state' in o ? o.state : databaseState({ store: o.store, masterKey: o.masterKey, forges, clock });
+  const state = 'state' in o ? o.state : databaseState({ ...o, forges, clock });
   const { directory, lookup, loops } = state;
   const outFor = createForgeFetch({
     send: o.fetch ?? ((url, init) => fetch(url, init)),
@@ -146,7 +146,9 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
       const remoteId = loaded.optional ? repositoryIdOf(payload) : undefined;
       if (remoteId !== undefined && !(await lookup.isEnabled(scope, remoteId)))
         return { kind: 'ignored', reason: `${app} is switched off for this repository.` };
-      return runInDelivery({ ...scope, instanceUrl, loopDepth }, async () => {
+      const { attempt, writes } = event;
+      const running = { ...scope, instanceUrl, loopDepth, ...(attempt && { attempt }), ...(writes && { writes }) };
+      return runInDelivery(running, async () => {
         try {
           // Names come from forges that may be newer than the list this type was made from.
           await loaded.probot.receive({ id: deliveryKey, name: eventName, payload } as never);

@@ -10,6 +10,7 @@ import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import type { Credential } from './credential.js';
+import { noteAnswer, noteLost } from './journal/in-flight.js';
 import { readLimited } from './read-limited.js';
 import { isRateLimit, type RequestLimits } from './request-limits.js';
 import { routeShape } from './route-shape.js';
@@ -100,11 +101,13 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
     try {
       const response = await o.send(url.href, { ...exchange.init, method, headers, redirect: 'manual', signal });
       const whole = await readLimited(response, url, o.maxBytes ?? MAX_BYTES);
+      noteAnswer(method, apiPath(credential, url), whole, o.clock.now());
       record(whole.status);
       o.limits.note(credential.name, apiPath(credential, url), whole);
       return whole;
     } catch (error) {
       record(timeout.aborted ? 'timeout' : 'failed');
+      noteLost(method, apiPath(credential, url), error);
       if (error instanceof ForgewayError) throw error;
       if (exchange.init.signal?.aborted) throw error;
       if (scope?.signal.aborted)

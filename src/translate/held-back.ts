@@ -1,5 +1,6 @@
 /** Notes what apps request in GitHub's language, and where asked to, answers writes itself instead of sending them. */
 import type { Fetch } from './forge-fetch.js';
+import { madeUpAnswer } from './journal/made-up.js';
 
 export interface NotedRequest {
   method: string;
@@ -21,7 +22,6 @@ export interface HoldOptions {
   note(request: NotedRequest): void;
 }
 
-const STATUS: Readonly<Record<string, number>> = { POST: 201, PUT: 200, PATCH: 200, DELETE: 204 };
 const TOKENS = /\/access_tokens$/;
 const GRAPHQL = /\/graphql$/;
 const MUTATION = /^\s*(#.*\n\s*)*mutation\b/;
@@ -44,18 +44,6 @@ function isWrite(method: string, path: string, body: unknown): boolean {
   return !GRAPHQL.test(path) || MUTATION.test(String(asObject(body).query));
 }
 
-/** What GitHub might have answered: the object as it was sent, with an id. */
-function madeUp(method: string, path: string, sent: unknown): unknown {
-  if (GRAPHQL.test(path)) return { data: {} };
-  if (/\/labels$/.test(path) && /\/issues\//.test(path)) {
-    const names = Array.isArray(sent) ? sent : asObject(sent).labels;
-    return Array.isArray(names)
-      ? names.map((name, at) => ({ id: at + 1, ...(typeof name === 'object' ? name : { name }) }))
-      : [];
-  }
-  return method === 'DELETE' ? undefined : { id: 1, node_id: '', number: 1, html_url: '', ...asObject(sent) };
-}
-
 /** See BridgeOptions.around. `base` is the API's, as apps see it. */
 export function holdBack(send: Fetch, base: string, o: HoldOptions): Fetch {
   return async (url, init) => {
@@ -66,10 +54,10 @@ export function holdBack(send: Fetch, base: string, o: HoldOptions): Fetch {
     const write = isWrite(method, path, body);
     const noted = { method, path: whole, body };
     if (write ? o.writes : o.reads) {
-      const status = !write ? 404 : GRAPHQL.test(path) ? 200 : (STATUS[method] ?? 200);
-      o.note({ ...noted, status, held: true });
-      const data = write ? madeUp(method, path, body) : { message: 'Not Found: nobody was asked.' };
-      const response = data === undefined ? new Response(null, { status }) : Response.json(data, { status });
+      const response = write
+        ? madeUpAnswer(method, path, body)
+        : Response.json({ message: 'Not Found: nobody was asked.' }, { status: 404 });
+      o.note({ ...noted, status: response.status, held: true });
       Object.defineProperty(response, 'url', { value: url });
       return response;
     }

@@ -2,7 +2,7 @@
 
 import { VIRTUAL_API_PATH } from '../forges/endpoint.js';
 import type { ForgeDescriptor, JsonObject, TranslatePorts } from '../forges/forge.js';
-import type { DeliveryScope } from '../lib/delivery-scope.js';
+import type { DeliveryScope, DispatchAttempt } from '../lib/delivery-scope.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Connections } from './connections.js';
 import { type LoopTraces, tracesOfEvent } from './loop-traces.js';
@@ -29,6 +29,10 @@ export interface DeliveredEvent {
   /** Content type of the body, '' when the sender named none. */
   contentType: string;
   body: Buffer;
+  /** The run of the inbox that hands it over; without one its writes are not journaled. */
+  attempt?: DispatchAttempt;
+  /** See DeliveryScope. */
+  writes?: DeliveryScope['writes'];
 }
 
 export type Translated =

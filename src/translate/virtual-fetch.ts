@@ -2,8 +2,9 @@
  * GitHub's API on a forge that has none: takes a request as Octokit sends it, runs the row of the forge's route table, and
  * answers as GitHub would. Everything that reaches the forge goes through the one way out below it.
  */
-import type { ForgeDescriptor } from '../forges/forge.js';
+import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import type { GitObjects } from '../forges/kit/git-objects.js';
+import { parseJson } from '../forges/kit/json-body.js';
 import type { Records } from '../forges/kit/records.js';
 import {
   type GitHubRequest,
@@ -31,12 +32,14 @@ import type { BridgeState } from './bridge-state.js';
 import type { Credential } from './credential.js';
 import type { Fetch } from './forge-fetch.js';
 import { type InstallationContext, installationRoutes, notSupported } from './installation-routes.js';
+import { watchMutation } from './journal/in-flight.js';
+import type { JournalPorts, WriteJournal } from './journal/journal.js';
 import { tracesOfWrite } from './loop-traces.js';
 import { createNativeClient } from './native-client.js';
 import { routeShape } from './route-shape.js';
 
 export interface VirtualFetchOptions {
-  state: Pick<BridgeState, 'loops' | 'recordsOf' | 'repositories'>;
+  state: Pick<BridgeState, 'journal' | 'loops' | 'recordsOf' | 'repositories'>;
   log: Logger;
   metrics: Metrics;
   clock?: Clock;
@@ -93,7 +96,7 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     if (connection === undefined || table === undefined) return undefined;
     const base = { api: credential.baseUrl, web: endpoint.webUrl };
     const { organizationId, forge, host, account } = connection;
-    const git = o.gitFor?.(credential);
+    const git = watchedGit(o.gitFor?.(credential));
     const context: RouteContext = {
       native: createNativeClient(o.fetchFor(credential), endpoint.apiUrl, forge.failureMessage),
       base,
@@ -169,34 +172,103 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
   };
 
   /** Remembers what a write will cause, so that its event is known as ours. */
-  const note = async (forge: VirtualForge, found: Found, request: RoutedRequest, answer: unknown) => {
+  const note = async (
+    forge: VirtualForge,
+    write: { key: string; params: Readonly<Record<string, string>>; sent: JsonObject },
+    answer: unknown,
+  ) => {
     const delivery = currentDelivery();
-    if (!found.writes) return;
     const { connection } = forge.installation;
-    const sent = bodyOf(request.body);
     await o.state.loops.note(
       { organizationId: connection.organizationId, forge: forge.descriptor.id, host: connection.host },
-      tracesOfWrite(found.key, found.params, sent, answer),
+      tracesOfWrite(write.key, write.params, write.sent, answer),
       { app: delivery?.app ?? 'forgeway', depth: (delivery?.loopDepth ?? 0) + 1 },
     );
   };
 
+  /** Runs the row of a request, and notes what it will cause before anybody is told that it is done. @throws RouteFailure */
+  const carryOut = async (
+    forge: VirtualForge,
+    request: RoutedRequest,
+    options?: { counted: boolean },
+  ): Promise<RouteAnswer> => {
+    const found = find(forge, request, options);
+    const answer = await withSettings(forge, found, request);
+    if (found.writes)
+      await note(forge, { key: found.key, params: found.params, sent: bodyOf(request.body) }, answer.data);
+    return answer;
+  };
+
+  /** The same for an app, whose writes are journaled. */
+  const journaled = (
+    forge: VirtualForge,
+    credential: Credential,
+    request: RoutedRequest,
+    options?: { counted: boolean },
+  ): Promise<Response> => {
+    const url = new URL(`${credential.baseUrl}${request.path}`);
+    const send = async () => {
+      try {
+        return toResponse(await carryOut(forge, request, options), url, request.method);
+      } catch (error) {
+        if (error instanceof RouteFailure) return failureResponse(error, url);
+        throw error;
+      }
+    };
+    const { journal } = o.state;
+    if (journal === undefined) return send();
+    const ports: JournalPorts = {
+      send,
+      ask: fetchFor(credential),
+      found: ({ route, params, sent }, answer) => note(forge, { key: route, params, sent }, answer),
+    };
+    return journal.carryOut(credential, { method: request.method, url, body: request.body }, ports);
+  };
+
   /** Each request of a query or mutation is counted, noted and refused like one of REST. */
-  const graphql = async (forge: VirtualForge, text: string | undefined, url: URL): Promise<Response> => {
+  const graphql = async (
+    forge: VirtualForge,
+    credential: Credential,
+    text: string | undefined,
+    url: URL,
+  ): Promise<Response> => {
     const { createGraphql } = await import('./graphql/graphql.js');
     const { execute } = createGraphql({
       request: async (route, parameters) => {
         const { method, path, body } = expandRoute(route, parameters);
         const request: RoutedRequest = { method, path, headers: new Headers(), body };
-        const found = find(forge, request, { counted: false });
-        const answer = await found.run();
-        await note(forge, found, request, answer.data);
-        return answer.data;
+        if (method === 'GET') return (await carryOut(forge, request, { counted: false })).data;
+        return dataOf(await journaled(forge, credential, request, { counted: false }));
       },
       forgeLabel: forge.descriptor.label,
       unsupported: (name) => count(forge, `graphql ${name}`),
     });
     return toResponse(await execute(bodyOf(text)), url, 'POST');
+  };
+
+  const fetchFor = (credential: Credential): Fetch => {
+    const send = o.fetchFor(credential);
+    const forge = open(credential);
+    if (forge === undefined) return journaledFetch(o.state.journal, credential, send);
+    return async (input, init) => {
+      const url = new URL(input);
+      const base = new URL(credential.baseUrl);
+      const below = url.origin === base.origin && url.pathname.startsWith(`${base.pathname}/`);
+      const isGraphql = url.href === credential.baseUrl.replace(BEFORE_GRAPHQL, '/api/graphql');
+      // An address of the forge's own API: signed and limited like every other request.
+      if (!below && !isGraphql) return send(input, init);
+      const method = (init?.method ?? 'GET').toUpperCase();
+      const body = typeof init?.body === 'string' ? init.body : undefined;
+      const path = url.pathname.slice(base.pathname.length) + url.search;
+      try {
+        if (isGraphql || path === '/graphql') return await graphql(forge, credential, body, url);
+        const request: RoutedRequest = { method, path, headers: new Headers(init?.headers), body };
+        return await journaled(forge, credential, request);
+      } catch (error) {
+        if (error instanceof RouteFailure) return failureResponse(error, url);
+        throw error;
+      }
+    };
   };
 
   return {
@@ -205,33 +277,39 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
       const forge = open(credential);
       return forge && ((route, parameters) => ask(forge, route, parameters));
     },
-    fetchFor(credential) {
-      const send = o.fetchFor(credential);
-      const forge = open(credential);
-      if (forge === undefined) return send;
-      return async (input, init) => {
-        const url = new URL(input);
-        const base = new URL(credential.baseUrl);
-        const below = url.origin === base.origin && url.pathname.startsWith(`${base.pathname}/`);
-        const isGraphql = url.href === credential.baseUrl.replace(BEFORE_GRAPHQL, '/api/graphql');
-        // An address of the forge's own API: signed and limited like every other request.
-        if (!below && !isGraphql) return send(input, init);
-        const method = (init?.method ?? 'GET').toUpperCase();
-        const body = typeof init?.body === 'string' ? init.body : undefined;
-        try {
-          if (isGraphql) return await graphql(forge, body, url);
-          const path = url.pathname.slice(base.pathname.length) + url.search;
-          if (path === '/graphql') return await graphql(forge, body, url);
-          const request: RoutedRequest = { method, path, headers: new Headers(init?.headers), body };
-          const found = find(forge, request);
-          const answer = await withSettings(forge, found, request);
-          await note(forge, found, request, answer.data);
-          return toResponse(answer, url, method);
-        } catch (error) {
-          if (error instanceof RouteFailure) return failureResponse(error, url);
-          throw error;
-        }
-      };
-    },
+    fetchFor,
   };
+}
+
+/** For a forge that speaks GitHub's language itself. */
+function journaledFetch(journal: WriteJournal | undefined, credential: Credential, send: Fetch): Fetch {
+  if (journal === undefined) return send;
+  return (input, init) => {
+    const method = (init?.method ?? 'GET').toUpperCase();
+    const ports = { send: () => send(input, init), ask: send };
+    return journal.carryOut(credential, { method, url: new URL(input), body: init?.body }, ports);
+  };
+}
+
+/** A push is a mutation that no request of ours carries. */
+function watchedGit(git: GitObjects | undefined): GitObjects | undefined {
+  return (
+    git && {
+      ...git,
+      pushRef: (...of) => watchMutation(() => git.pushRef(...of)),
+      merge: (...of) => watchMutation(() => git.merge(...of)),
+    }
+  );
+}
+
+/** What a response of ours holds. @throws RouteFailure */
+async function dataOf(response: Response): Promise<unknown> {
+  const text = await response.text();
+  const data = text === '' ? undefined : parseJson(text);
+  if (response.ok) return data;
+  const { message, errors } = (data ?? {}) as { message?: string; errors?: readonly JsonObject[] };
+  throw new RouteFailure(response.status, message ?? `It was answered ${response.status}.`, {
+    ...(errors && { errors }),
+    headers: Object.fromEntries(response.headers),
+  });
 }

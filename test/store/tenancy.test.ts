@@ -18,9 +18,10 @@ const workerReadsAll: Readonly<Record<string, string>> = {
   hook: 'a hook leads to its tenant',
   repository_claim: 'a repository leads to its tenant',
   object_snapshot: 'deliveries are compared with it before their tenant is known',
+  write_journal: 'a write is recorded in one statement, under the lease of its dispatch',
 };
 /** Of those, the ones it also writes without a tenant. */
-const workerWritesAll = new Set(['webhook_delivery', 'dispatch', 'object_snapshot']);
+const workerWritesAll = new Set(['webhook_delivery', 'dispatch', 'object_snapshot', 'write_journal']);
 
 describe('tenancy', () => {
   let db: TestDatabase;

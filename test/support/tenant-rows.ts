@@ -45,7 +45,7 @@ export async function populateTenant(
   await add('repository_claim', { ...tenant, ...place, remote_id: seed });
 
   const delivery_id = await add('webhook_delivery', { ...tenant, ...place, hook_id, delivery_key: `d-${seed}` });
-  await add('dispatch', { ...tenant, delivery_id, event_name: 'push', app: 'mirror', lane: `l-${seed}`, shard: 1 });
+  const dispatch_id = await add('dispatch', { ...tenant, delivery_id, event_name: 'push', app: 'mirror', lane: `l-${seed}`, shard: 1 });
 
   const repository_id = await add('repository', {
     ...tenant,
@@ -107,6 +107,18 @@ export async function populateTenant(
   const number = 1;
   await add('object_snapshot', { ...tenant, hook_id, repository_id: seed, kind: 'issue', number, state: {} });
   await add('forge_record', { ...tenant, ...place, kind: 'check_run', key: `${seed}`, data: {} });
+  await add('write_journal', {
+    ...tenant,
+    ...place,
+    dispatch_id,
+    request_hash: Buffer.from([seed]),
+    ordinal: number,
+    route: 'POST /repos/{owner}/{repo}/labels',
+    path: '/repos/acme/shop/labels',
+    safety: 'findable',
+    status: 'sent',
+    sent_by: dispatch_id,
+  });
   await add('own_write', { ...tenant, ...place, trace: 'comment:1', app: 'a', depth: 1 });
   await add('app_repository', { ...tenant, app: `app-${seed}`, repository_id, enabled: true });
 }

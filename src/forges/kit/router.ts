@@ -19,11 +19,11 @@ export interface Match<C> {
   params: Readonly<Record<string, string>>;
 }
 
-interface Pattern<C> {
+interface Pattern<R> {
   key: string;
   method: string;
   segments: readonly string[];
-  route: Route<C>;
+  row: R;
 }
 
 /** These hold slashes, which apps that write paths by hand do not encode. They take the rest of a path they end. */
@@ -69,25 +69,43 @@ export interface Router<C> {
 
 /** @throws TypeError for a key that is no route string */
 export function createRouter<C>(table: RouteTable<C>): Router<C> {
-  const patterns = Object.entries(table).map(([key, route]): Pattern<C> => {
-    const [, method, path] = /^(GET|POST|PUT|PATCH|DELETE) (\/\S*)$/.exec(key) ?? [];
-    if (method === undefined || path === undefined) throw new TypeError(`"${key}" is no route.`);
-    return { key, method, route, segments: path.split('/').slice(1) };
-  });
-  const fixed = ({ segments }: Pattern<C>) => segments.filter((segment) => !segment.startsWith('{')).length;
-  // Words before names: `/branches/{branch}/protection` is no branch called "x/protection".
-  patterns.sort((a, b) => fixed(b) - fixed(a) || b.segments.length - a.segments.length);
+  const find = createMatcher<Route<C>>(table);
   return {
     match(method, path) {
-      const segments = path.replace(/\?.*$/s, '').replace(/\/+$/, '').split('/').slice(1);
-      const wanted = method === 'HEAD' ? 'GET' : method;
-      for (const pattern of patterns) {
-        if (pattern.method !== wanted) continue;
-        const params = bind(pattern, segments);
-        if (params !== undefined) return { key: pattern.key, route: pattern.route, params };
-      }
-      return undefined;
+      const found = find(method, path);
+      return found && { key: found.key, route: found.row, params: found.params };
     },
+  };
+}
+
+export interface Matched<R> {
+  /** GitHub's route string. */
+  key: string;
+  row: R;
+  params: Readonly<Record<string, string>>;
+}
+
+/** Finds the entry of any table that is keyed by route strings. @throws TypeError for a key that is no route string */
+export function createMatcher<R>(
+  table: Readonly<Record<string, R>>,
+): (method: string, path: string) => Matched<R> | undefined {
+  const patterns = Object.entries(table).map(([key, row]): Pattern<R> => {
+    const [, method, path] = /^(GET|POST|PUT|PATCH|DELETE) (\/\S*)$/.exec(key) ?? [];
+    if (method === undefined || path === undefined) throw new TypeError(`"${key}" is no route.`);
+    return { key, method, row, segments: path.split('/').slice(1) };
+  });
+  const fixed = ({ segments }: Pattern<R>) => segments.filter((segment) => !segment.startsWith('{')).length;
+  // Words before names: `/branches/{branch}/protection` is no branch called "x/protection".
+  patterns.sort((a, b) => fixed(b) - fixed(a) || b.segments.length - a.segments.length);
+  return (method, path) => {
+    const segments = path.replace(/\?.*$/s, '').replace(/\/+$/, '').split('/').slice(1);
+    const wanted = method === 'HEAD' ? 'GET' : method;
+    for (const pattern of patterns) {
+      if (pattern.method !== wanted) continue;
+      const params = bind(pattern, segments);
+      if (params !== undefined) return { key: pattern.key, row: pattern.row, params };
+    }
+    return undefined;
   };
 }
 

@@ -1,0 +1,80 @@
+/**
+ * What really left for the forge while one write of an app was carried out. Only that tells, when the write failed, whether
+ * anything can have been done: a refusal did nothing, a lost answer may have, and of a write that takes several requests
+ * some may have been done.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+export interface InFlight {
+  /** Mutations that the forge carried out. */
+  done: number;
+  /** Mutations that left and whose result nobody knows. */
+  lost: number;
+  /** The forge's clock minus ours, in milliseconds, from its last answer. */
+  clockOffsetMs: number | undefined;
+}
+
+/** A token is no effect on anything an app could see. */
+const TOKENS = /\/access_tokens$/;
+/** The connection was never there, so nothing can have arrived. */
+const NEVER_CONNECTED: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+const MAX_CAUSES = 10;
+
+const storage = new AsyncLocalStorage<InFlight>();
+
+/** Runs one write, or a look for its effect, and fills in what left meanwhile. */
+export function watchRequests<T>(inFlight: InFlight, run: () => Promise<T>): Promise<T> {
+  return storage.run(inFlight, run);
+}
+
+export const newInFlight = (): InFlight => ({ done: 0, lost: 0, clockOffsetMs: undefined });
+
+/** The way out tells of each answer. `path` is below the API's base. */
+export function noteAnswer(method: string, path: string, response: Response, now: Date): void {
+  const inFlight = storage.getStore();
+  if (inFlight === undefined) return;
+  const date = Date.parse(response.headers.get('date') ?? '');
+  if (!Number.isNaN(date)) inFlight.clockOffsetMs = date - now.getTime();
+  if (isRead(method) || TOKENS.test(path)) return;
+  if (response.status < 300) inFlight.done += 1;
+  // A gateway that gave up, and a server that broke, may have done it all the same.
+  else if (response.status >= 500 || response.status === 408) inFlight.lost += 1;
+}
+
+/** The way out tells of each request without an answer. */
+export function noteLost(method: string, path: string, error: unknown): void {
+  const inFlight = storage.getStore();
+  if (inFlight === undefined || isRead(method) || TOKENS.test(path)) return;
+  if (!neverConnected(error)) inFlight.lost += 1;
+}
+
+/** For what reaches the forge by another way than a request, as a push does. */
+export async function watchMutation<T>(run: () => Promise<T>): Promise<T> {
+  const inFlight = storage.getStore();
+  try {
+    const result = await run();
+    if (inFlight !== undefined) inFlight.done += 1;
+    return result;
+  } catch (error) {
+    if (inFlight !== undefined) inFlight.lost += 1;
+    throw error;
+  }
+}
+
+const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD';
+
+function neverConnected(error: unknown): boolean {
+  let current = error;
+  for (let depth = 0; depth < MAX_CAUSES && current instanceof Error; depth += 1) {
+    if ('code' in current && NEVER_CONNECTED.has(current.code)) return true;
+    current = current.cause;
+  }
+  return false;
+}
