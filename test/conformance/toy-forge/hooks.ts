@@ -61,4 +61,5 @@ export const administration: ForgeAdministration = {
     await tell(native, 'bell.ring', { shelf: shelfOf(target), key });
     return true;
   },
+  hookAdvice: ({ status }) => (status === 404 ? 'The toy has bells on shelves only.' : undefined),
 };
