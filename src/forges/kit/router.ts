@@ -1,6 +1,7 @@
 /** Finds the row of a route table for a request as Octokit sends it, runs it, and answers as GitHub would. */
 import type { JsonObject } from '../forge.js';
 import { parseJson } from './json-body.js';
+import { reservedRoutes } from './reserved-routes.js';
 import { type MediaType, type Route, type RouteAnswer, RouteFailure, type RouteTable } from './route.js';
 
 export interface RoutedRequest {
@@ -69,11 +70,12 @@ export interface Router<C> {
 
 /** @throws TypeError for a key that is no route string */
 export function createRouter<C>(table: RouteTable<C>): Router<C> {
-  const find = createMatcher<Route<C>>(table);
+  const taken = Object.fromEntries(reservedRoutes.map((key) => [key, undefined]));
+  const find = createMatcher<Route<C> | undefined>({ ...taken, ...table });
   return {
     match(method, path) {
       const found = find(method, path);
-      return found && { key: found.key, route: found.row, params: found.params };
+      return found?.row && { key: found.key, route: found.row, params: found.params };
     },
   };
 }

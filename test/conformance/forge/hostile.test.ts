@@ -85,7 +85,7 @@ async function survives(subject: Subject, eventType: string, payload: JsonObject
 }
 
 /** Enough to reach every key of every fixture many times over, at every kind of replacement. */
-const RUNS = 12;
+const RUNS = 8;
 const choice = fc.tuple(fc.nat(), fc.nat());
 
 describe.each(table)('hostile deliveries of %s', (id, subject) => {

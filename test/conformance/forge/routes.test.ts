@@ -42,6 +42,16 @@ describe.each(tables)('the route table of %s', (_id, routes) => {
     expect(() => createRouter(routes)).not.toThrow();
   });
 
+  it('answers no other route of GitHub’s than its own', () => {
+    const router = createRouter(routes);
+    const shapes = new Set(rows.map(([key]) => shapeOf(key)));
+    const swallowed = [...githubRoutes].filter((route) => {
+      const [method = '', path = ''] = route.split(' ');
+      return !shapes.has(shapeOf(route)) && router.match(method, path.replace(/\{[^}]*\}/g, 'x1')) !== undefined;
+    });
+    expect(swallowed).toEqual([]);
+  });
+
   it('names parameters as GitHub does', () => {
     expect(rows.map(([key]) => key).filter((key) => !githubRoutes.has(key) && !UNLISTED.has(key))).toEqual([]);
   });

@@ -330,5 +330,3 @@ export function createWorld(o: { clock: () => Date; tell(shelf: Shelf, by: Nativ
     },
   };
 }
-
-export type World = ReturnType<typeof createWorld>;
