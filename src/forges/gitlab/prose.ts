@@ -12,6 +12,7 @@ interface TextRange {
 }
 
 const FENCE = /^[ \t]*(`{3,}|~{3,})(.*)$/;
+const LIST_MARKS = '-*+0123456789';
 const LIST_ITEM = /^[ \t]*(?:[-*+]|\d{1,9}[.)])(?:[ \t]|$)/;
 const QUOTE_MARKS = /^(?:[ \t]{0,3}>[ \t]?)+/;
 const INDENTED = /^(?: {4}| {0,3}\t)/;
@@ -71,7 +72,7 @@ function isCodeLine(state: BlockState, whole: string): boolean {
     state.afterBlank = true;
     return false;
   }
-  const indented = INDENTED.test(line) && !state.inList && (state.afterBlank || state.inIndentedCode);
+  const indented = !state.inList && (state.afterBlank || state.inIndentedCode) && INDENTED.test(line);
   const afterBlank = state.afterBlank;
   state.afterBlank = false;
   state.inIndentedCode = indented;
@@ -83,8 +84,8 @@ function isCodeLine(state: BlockState, whole: string): boolean {
     if (!raw.end.test(line)) state.rawEnd = raw.end;
     return true;
   }
-  if (LIST_ITEM.test(line)) state.inList = true;
-  else if (afterBlank && !/^[ \t]{2}/.test(line)) state.inList = false;
+  if (LIST_MARKS.includes(first) && LIST_ITEM.test(line)) state.inList = true;
+  else if (state.inList && afterBlank && !/^[ \t]{2}/.test(line)) state.inList = false;
   return false;
 }
 

@@ -6,6 +6,8 @@ const MAX_DEPTH = 64;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+/** 2^53 has sixteen digits. */
+const LONG = 16;
 
 /** Where the string that begins before `from` ends; most are short, and are looked through without leaving the loop. */
 function endOfString(body: Buffer, from: number): number {
@@ -23,18 +25,28 @@ function endOfString(body: Buffer, from: number): number {
   return at;
 }
 
-/** One pass over the bytes: is anything nested deeper than allowed? Brackets inside strings do not count. */
-function isTooDeep(body: Buffer): boolean {
+interface BodyForm {
+  isTooDeep: boolean;
+  /** Whether there is a number of so many digits that JavaScript may round it. */
+  hasLongInteger: boolean;
+}
+
+/** One pass over the bytes. Brackets and digits inside strings do not count. */
+function formOf(body: Buffer): BodyForm {
+  const form = { isTooDeep: false, hasLongInteger: false };
   let depth = 0;
+  let digits = 0;
   for (let at = 0; at < body.length; at += 1) {
-    const byte = body[at];
+    const byte = body[at] ?? 0;
     if (byte === QUOTE) at = endOfString(body, at + 1);
     else if (byte === 0x7b || byte === 0x5b) {
       depth += 1;
-      if (depth > MAX_DEPTH) return true;
+      if (depth > MAX_DEPTH) return { ...form, isTooDeep: true };
     } else if (byte === 0x7d || byte === 0x5d) depth -= 1;
+    digits = byte >= 0x30 && byte <= 0x39 ? digits + 1 : 0;
+    if (digits === LONG) form.hasLongInteger = true;
   }
-  return false;
+  return form;
 }
 
 /** Strings, and numbers as JSON writes them. */
@@ -44,16 +56,20 @@ const MAY_HOLD_LONG_INTEGER = /\d{16}(?<=(?:^|[:[,\s])-?\d{16})/;
 /** Whole numbers that JavaScript may round. */
 const LONG_INTEGER = /^-?\d{16,}$/;
 
+/** As {@link parseJson}, for a text that has long numbers. */
+function parseExactly(text: string): unknown {
+  const exact = text.replace(TOKENS, (token) =>
+    LONG_INTEGER.test(token) && !Number.isSafeInteger(Number(token)) ? `"${token}"` : token,
+  );
+  return JSON.parse(exact);
+}
+
 /**
  * JSON as JSON.parse reads it, but whole numbers beyond 2^53 become strings: forges' ids reach that far, and a rounded id
  * is somebody else's. @throws SyntaxError
  */
 export function parseJson(text: string): unknown {
-  if (!MAY_HOLD_LONG_INTEGER.test(text)) return JSON.parse(text);
-  const exact = text.replace(TOKENS, (token) =>
-    LONG_INTEGER.test(token) && !Number.isSafeInteger(Number(token)) ? `"${token}"` : token,
-  );
-  return JSON.parse(exact);
+  return MAY_HOLD_LONG_INTEGER.test(text) ? parseExactly(text) : JSON.parse(text);
 }
 
 /** Keys that change an object's prototype when somebody copies them with Object.assign; escapes can hide them. */
@@ -71,7 +87,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** The JSON object in `body`, or in one sentence why there is none. Never throws. */
 export function readJsonObject(body: Buffer): { payload: JsonObject } | { invalid: string } {
-  if (isTooDeep(body)) return { invalid: `The body is nested deeper than ${MAX_DEPTH} levels.` };
+  const { isTooDeep, hasLongInteger } = formOf(body);
+  if (isTooDeep) return { invalid: `The body is nested deeper than ${MAX_DEPTH} levels.` };
   let text: string;
   let value: unknown;
   try {
@@ -80,7 +97,8 @@ export function readJsonObject(body: Buffer): { payload: JsonObject } | { invali
     return { invalid: 'The body is not UTF-8.' };
   }
   try {
-    value = MAY_HIDE_PROTO.test(text) ? withoutProto(parseJson(text)) : parseJson(text);
+    value = hasLongInteger ? parseExactly(text) : JSON.parse(text);
+    if (MAY_HIDE_PROTO.test(text)) value = withoutProto(value);
   } catch {
     return { invalid: 'The body is not JSON.' };
   }
