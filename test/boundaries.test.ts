@@ -67,7 +67,8 @@ describe('folders of src', () => {
   it('import only what the layer table allows', () => {
     const violations = production.flatMap((path) => {
       const from = folderOf(path);
-      const allowed = layers[from] ?? [];
+      // The public API hands out what the folders have; nothing imports it.
+      const allowed = from === 'index.ts' ? Object.keys(layers) : (layers[from] ?? []);
       return importsOf(path)
         .map((found) => ({ ...found, to: folderOf(found.target) }))
         .filter(({ target, to, typeOnly }) => {

@@ -19,7 +19,8 @@ const unusable = (message: string) => new ForgewayError('FORGEWAY_APP_UNUSABLE',
 
 /** Names of files that say nothing of what is in them. */
 const NAMELESS: ReadonlySet<string> = new Set(['index', 'app', 'main', 'server', 'bot', 'src', 'lib', 'dist', 'build']);
-const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+/** What an app may be called. */
+export const APP_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const SPECIFIER = /^(?:(?<name>[^=/\\#]+)=)?(?<path>[^#]+)(?:#(?<export>[A-Za-z_$][\w$]*))?$/;
 const EXTENSIONS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts'];
 
@@ -56,7 +57,7 @@ const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFi
 const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
 /** A file, a file without its extension, or a folder with a package or an index. */
-function fileAt(path: string): string | undefined {
+export function fileAt(path: string): string | undefined {
   if (isFile(path)) return path;
   const withExtension = EXTENSIONS.map((extension) => `${path}${extension}`).find(isFile);
   if (withExtension !== undefined) return withExtension;
@@ -96,7 +97,8 @@ function nameOf(file: string): string {
   return own;
 }
 
-const tidy = (name: string) =>
+/** The nearest to it that an app may be called. */
+export const tidyName = (name: string): string =>
   name
     .toLowerCase()
     .replaceAll(/[^a-z0-9._-]+/g, '-')
@@ -112,8 +114,8 @@ export function readAppSource(text: string, cwd: string): AppSource {
   if (found === undefined)
     throw unusable(`There is no app at ${path}${isPath ? '' : ', and no package of that name is installed here'}.`);
   const file = realpathSync(found);
-  const name = given ?? tidy(exportName === undefined ? nameOf(file) : `${nameOf(file)}.${exportName}`);
-  if (!NAME.test(name))
+  const name = given ?? tidyName(exportName === undefined ? nameOf(file) : `${nameOf(file)}.${exportName}`);
+  if (!APP_NAME.test(name))
     throw unusable(`"${name}" is no name for an app: use small letters, digits, dots and dashes, as in name=${path}.`);
   if (ownAppNames.includes(name))
     throw unusable(`"${name}" is the name of an app of Forgeway's own. Give another one: my-${name}=${path}`);

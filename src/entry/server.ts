@@ -107,6 +107,8 @@ async function prepareDefaults(config: Config, database: Database, log: Logger):
 export interface ServerOptions {
   /** Further arguments of each worker process. */
   workerArguments?: readonly string[];
+  /** What is started as a worker instead of our own program. */
+  worker?: { script: string; args: readonly string[] };
   /** Arguments of one more process of ours, kept running beside the workers. */
   companion?: readonly string[];
 }
@@ -142,9 +144,9 @@ async function start(
   const script = fileURLToPath(new URL('./cli.js', import.meta.url));
   const workers = startWorkerProcesses({
     count: config.workerProcesses,
-    script,
+    script: options.worker?.script ?? script,
     args: [
-      'work',
+      ...(options.worker?.args ?? ['work']),
       ...(gateway === undefined ? [] : ['--preview-port', String(gateway.port)]),
       ...(options.workerArguments ?? []),
     ],

@@ -8,7 +8,7 @@ import type { Logger } from '../lib/logger.js';
 import { createMetrics } from '../lib/metrics.js';
 import { openStore } from '../store/database.js';
 import { openDatabase } from '../store/open-database.js';
-import { createBridge } from '../translate/bridge.js';
+import { type App, createBridge } from '../translate/bridge.js';
 import { facadeApp } from '../translate/facade/webhooks.js';
 import { type AddedApps, importApps } from './added-apps.js';
 import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
@@ -33,8 +33,10 @@ export interface WorkerOptions {
    * since their processes must be on the machine that serves them.
    */
   previewPort?: number;
-  /** Other people's apps. */
+  /** Other people's apps, to be loaded. */
   added?: AddedApps;
+  /** The same, loaded already. */
+  apps?: readonly App[];
   /** Apps in processes of their own, by the name of their facade. */
   facades?: readonly string[];
 }
@@ -70,7 +72,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     previews: config.previewDriver !== 'off',
     log,
   });
-  const apps = [...own, ...added, ...beside];
+  const apps = [...own, ...(options.apps ?? []), ...added, ...beside];
   const bridge = await createBridge({
     github: defaultAppCredentials(config),
     apps,

@@ -117,8 +117,15 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     return virtual;
   };
 
-  const count = (forge: VirtualForge, route: string) =>
-    o.metrics.unsupportedRequests.inc({ forge: forge.descriptor.id, app: currentDelivery()?.app ?? '', route });
+  const told = new Set<string>();
+  const count = (forge: VirtualForge, route: string) => {
+    const labels = { forge: forge.descriptor.id, app: currentDelivery()?.app ?? '', route };
+    o.metrics.unsupportedRequests.inc(labels);
+    const key = JSON.stringify(labels);
+    if (told.has(key)) return;
+    told.add(key);
+    o.log.warn(labels, 'an app asked for a route that this forge does not have');
+  };
 
   /** The row for a request, ours before the forge's. @throws RouteFailure 501 when there is none */
   const find = (forge: VirtualForge, request: RoutedRequest, options = { counted: true }): Found => {

@@ -4,34 +4,55 @@ import { forges } from '../../forges/registry.js';
 import { createLogger } from '../../lib/logger.js';
 import { loadApp } from '../../translate/loaded-app.js';
 import { type AddedApps, importApps, legacyOption, onlyOption } from '../added-apps.js';
+import { type RouteRow, routeRows, scanRoutes } from '../app-scan.js';
+import { readAppSources } from '../app-source.js';
 import { type EventRow, eventRows } from '../app-support.js';
 import { formatJson, formatTable } from '../table.js';
 
 interface Inspected {
   app: string;
   events: readonly EventRow[];
+  /** With --scan. */
+  routes?: readonly RouteRow[];
 }
 
-async function inspect(added: AddedApps, shown: readonly ForgeDescriptor[]): Promise<Inspected[]> {
+type InspectOptions = Omit<AddedApps, 'apps'> & { scan?: boolean; json?: boolean };
+
+async function inspect(added: AddedApps & { scan?: boolean }, shown: readonly ForgeDescriptor[]): Promise<Inspected[]> {
+  const sources = readAppSources(added.apps, process.cwd());
   const log = createLogger({ level: 'warn', format: process.stderr.isTTY ? 'pretty' : 'json' });
   const inspected: Inspected[] = [];
   for (const app of await importApps(added)) {
     const { subscriptions } = await loadApp(app, undefined, log);
-    inspected.push({ app: app.name, events: eventRows(subscriptions.list(), shown) });
+    const file = added.scan ? sources.find(({ name }) => name === app.name)?.file : undefined;
+    inspected.push({
+      app: app.name,
+      events: eventRows(subscriptions.list(), shown),
+      ...(file !== undefined && { routes: routeRows(scanRoutes(file, added.legacy), shown) }),
+    });
   }
   return inspected;
 }
 
-function print({ app, events }: Inspected, shown: readonly ForgeDescriptor[]): void {
-  if (events.length === 0) {
-    console.log(`${app} listens to nothing.`);
-    return;
-  }
-  console.log(`${app} listens to:`);
-  const labels = shown.map(({ label }) => label);
-  const rows = events.map((row) => ({ event: row.event, ...row.forges }));
-  console.log(formatTable(rows, ['event', ...labels]).replaceAll(/^/gm, '  '));
-  for (const note of new Set(events.flatMap(({ notes }) => notes))) console.log(`  ${note}`);
+/** One table, and below it why some forge gives less. */
+function printSupport(
+  column: 'event' | 'route',
+  rows: readonly { name: string; forges: Readonly<Record<string, string>>; notes: readonly string[] }[],
+  shown: readonly ForgeDescriptor[],
+): void {
+  const cells = rows.map(({ name, forges: given }) => ({ [column]: name, ...given }));
+  console.log(formatTable(cells, [column, ...shown.map(({ label }) => label)]).replaceAll(/^/gm, '  '));
+  for (const note of new Set(rows.flatMap(({ notes }) => notes))) console.log(`  ${note}`);
+}
+
+function print({ app, events, routes }: Inspected, shown: readonly ForgeDescriptor[]): void {
+  console.log(events.length === 0 ? `${app} listens to nothing.` : `${app} listens to:`);
+  const eventCells = events.map(({ event, ...row }) => ({ name: event, ...row }));
+  if (events.length > 0) printSupport('event', eventCells, shown);
+  if (routes === undefined) return;
+  console.log(routes.length === 0 ? 'Its source mentions no route.' : 'Its source mentions:');
+  const routeCells = routes.map(({ route, ...row }) => ({ name: route, ...row }));
+  if (routes.length > 0) printSupport('route', routeCells, shown);
 }
 
 export function addAppInspectCommand(app: Command): void {
@@ -41,15 +62,16 @@ export function addAppInspectCommand(app: Command): void {
     .argument('<apps...>', 'as for `app run`')
     .addOption(legacyOption())
     .addOption(onlyOption())
+    .option('--scan', 'read the source for the routes that it mentions, too')
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
       `
 Examples:
   $ forgeway app inspect ./app.js
-  $ forgeway app inspect ./app.js --json`,
+  $ forgeway app inspect ./app.js --scan`,
     )
-    .action(async (apps: string[], options: Omit<AddedApps, 'apps'> & { json?: boolean }) => {
+    .action(async (apps: string[], options: InspectOptions) => {
       const only = new Set(options.only);
       const shown = [...forges.values()].filter(({ id }) => only.size === 0 || only.has(id));
       const inspected = await inspect({ ...options, apps }, shown);

@@ -1,0 +1,51 @@
+/**
+ * Forgeway as a library. `serve` runs Probot apps on every forge; `createRehearsal` runs them on single deliveries, without
+ * server and database; `createBridge` is what both stand on; `defineForge` describes a further forge.
+ *
+ * @module
+ */
+
+export type { ServedApps, ServeOptions } from './entry/serve.js';
+export { serve } from './entry/serve.js';
+export type { ForgeAdministration, HookTarget, TokenFacts } from './forges/administration.js';
+export { endpointBelow, type ForgeEndpoint } from './forges/endpoint.js';
+export {
+  type Classification,
+  defineForge,
+  type EventSupport,
+  type ForgeDescriptor,
+  type ForgeEvent,
+  type JsonObject,
+  type NativeDelivery,
+  type SignatureCheck,
+  type Snapshot,
+  type TranslatePorts,
+  type WebhookHeaders,
+} from './forges/forge.js';
+export type { ForgeFake, ForgeFakeOptions } from './forges/kit/fake/forge-fake.js';
+export type { NativeClient } from './forges/kit/native-client.js';
+export type { Records } from './forges/kit/records.js';
+export {
+  invalid,
+  notFound,
+  type Route,
+  type RouteAnswer,
+  type RouteContext,
+  RouteFailure,
+  type RouteRequest,
+  type RouteTable,
+} from './forges/kit/route.js';
+export { forges } from './forges/registry.js';
+export { ForgewayError } from './lib/errors.js';
+export { createLogger, type Logger } from './lib/logger.js';
+export { createMetrics } from './lib/metrics.js';
+export { type App, type Bridge, type BridgeOptions, createBridge, type DeliveredEvent } from './translate/bridge.js';
+export { asLegacyApp } from './translate/legacy/legacy-app.js';
+export type { LegacyLevel } from './translate/legacy/level.js';
+export {
+  createRehearsal,
+  type Rehearsal,
+  type RehearsalOptions,
+  type Rehearsed,
+  type Run,
+} from './translate/rehearsal.js';
