@@ -75,7 +75,15 @@ export async function createRig(): Promise<Rig> {
     lines,
     log,
     bridge: (apps, github = dotcom) =>
-      createBridge({ apps, store, log, metrics: createMetrics(), ...(github && { github }), requestTimeoutMs: 5_000 }),
+      createBridge({
+        apps,
+        store,
+        log,
+        metrics: createMetrics(),
+        ...(github && { github }),
+        requestTimeoutMs: 5_000,
+        settleMs: 0,
+      }),
 
     async hook({ scope, host = 'github.com', appId = '12345' }) {
       const id = `hook-${randomUUID()}`;
