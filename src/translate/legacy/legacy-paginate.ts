@@ -17,11 +17,13 @@ function linkOf(page: Page, relation: string): string | undefined {
 export const hasPage = (relation: string) => (page: Page) => linkOf(page, relation) !== undefined;
 
 /** Rejects when there is no such page, as it did. */
-export const getPage = (octokit: ForgeOctokit, relation: string) => async (page: Page) => {
-  const url = linkOf(page, relation);
-  if (url === undefined) throw new Error(`No ${relation} page found`);
-  return octokit.request(`GET ${url}`);
-};
+export const getPage =
+  (octokit: ForgeOctokit, relation: string) =>
+  async (page: Page): Promise<Page> => {
+    const url = linkOf(page, relation);
+    if (url === undefined) throw new Error(`No ${relation} page found`);
+    return (await octokit.request(`GET ${url}`)) as Page;
+  };
 
 /** What the callback returned for every page in one list; without one the pages themselves. */
 async function everyPage(octokit: ForgeOctokit, first: Promise<Page>, onPage: OnPage = (page) => page) {
