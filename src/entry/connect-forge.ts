@@ -75,14 +75,12 @@ const SOON_DAYS = 30;
 
 function endpointOf({ forge, url: given }: ConnectRequest): ForgeEndpoint & { url: string } {
   const url = given ?? forge.cloudUrl ?? '';
-  try {
-    return { ...forge.endpoint(url), url };
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    if (/^https?:/i.test(url) && URL.canParse(url))
-      throw refused('Leave user name and password out of the address; the token is given apart from it.');
+  if (!URL.canParse(url) || !/^https?:/i.test(url))
     throw refused(`"${url}" is no web address: write it whole, as in https://git.example.com.`);
-  }
+  const { username, password } = new URL(url);
+  if (username !== '' || password !== '')
+    throw refused('Leave user name and password out of the address; the token is given apart from it.');
+  return { ...forge.endpoint(url), url };
 }
 
 function targetsOf(request: ConnectRequest, repositories: readonly ForgeRepository[]): HookTarget[] {

@@ -29,6 +29,8 @@ export interface HooksDoctorOptions {
   publicUrl: string | undefined;
   directory: ConnectionDirectory;
   nativeOf: NativeOf;
+  /** How long a test delivery may take; default 15 s. */
+  arrivesWithinMs?: number;
 }
 
 const REPAIR = 'Run `forgeway hooks doctor --repair`.';
@@ -66,7 +68,7 @@ async function repaired(
     // New secrets too: the forge may have lost the old ones, and shows none.
     { ...hook, organizationId, target: targetOf(hook) },
   );
-  return testHook(store, administration, native, written.hook);
+  return testHook(store, administration, native, written.hook, o.arrivesWithinMs);
 }
 
 async function look(
@@ -84,7 +86,7 @@ async function look(
     let trouble = troubleOf(hook, existing, url);
     let arrived: boolean | undefined;
     if (trouble === undefined && options.test) {
-      arrived = await testHook(o.store, administration, native, hook);
+      arrived = await testHook(o.store, administration, native, hook, o.arrivesWithinMs);
       if (arrived === false)
         trouble = 'A test delivery did not arrive: it is not reachable, or signed with another secret.';
     }

@@ -83,7 +83,7 @@ export async function tellCovered(
   return store.tenant(organizationId, async (tx) => {
     const isNew = await ensureOwnHook(tx, { ...hook, organizationId });
     if (isNew) {
-      const payload = { action: 'created', repositories: listed(repositories), requester: null };
+      const payload = { action: 'created', repositories: listed(repositories) };
       await insertSynthesised(tx, [
         { hook, key: 'created', name: 'installation', payload: { ...payload, ...about(connection, now) } },
       ]);

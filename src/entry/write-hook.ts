@@ -69,8 +69,8 @@ export async function writeHook(
 }
 
 /** True when a delivery of the hook was stored after `since`; the forge sends its test within moments. */
-async function awaitDelivery(store: Store, hookId: string, since: Date): Promise<boolean> {
-  const end = performance.now() + ARRIVAL_MS;
+async function awaitDelivery(store: Store, hookId: string, since: Date, ms: number): Promise<boolean> {
+  const end = performance.now() + ms;
   for (;;) {
     const { rowCount } = await store.pool.query(
       `SELECT FROM webhook_delivery WHERE hook_id = $1 AND source = 'webhook' AND received_at >= $2 LIMIT 1`,
@@ -96,6 +96,7 @@ export async function testHook(
   administration: ForgeAdministration,
   native: NativeClient,
   hook: HookOfConnection,
+  arrivesWithinMs = ARRIVAL_MS,
 ): Promise<boolean | undefined> {
   if (hook.remoteHookId === null) return undefined;
   const since = await databaseTime(store);
@@ -106,7 +107,7 @@ export async function testHook(
     if (error instanceof RouteFailure && error.status === 422) return false;
     throw error;
   }
-  return awaitDelivery(store, hook.id, since);
+  return awaitDelivery(store, hook.id, since, arrivesWithinMs);
 }
 
 /** For a person. */

@@ -1,0 +1,301 @@
+/**
+ * A server with an inbox, the mirror's app and one more that notes what it is told, and forges in memory beside it on
+ * loopback: connected as `forgeway connections` does it, with nothing in between left out but the process.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import { createConnectionDirectory, type OpenConnection } from '../../src/accounts/connections.js';
+import { createVault } from '../../src/accounts/vault.js';
+import { type ConnectOptions, type ConnectRequest, connectForge } from '../../src/entry/connect-forge.js';
+import { secretsOf } from '../../src/entry/default-app.js';
+import { type DisconnectRequest, disconnectForge } from '../../src/entry/disconnect-forge.js';
+import { examineHooks, type HookFinding } from '../../src/entry/hooks-doctor.js';
+import { createGiteaFake, type GiteaFake } from '../../src/forges/gitea/fake.js';
+import { gitea } from '../../src/forges/gitea/forge.js';
+import { createGitLabFake, type GitLabFake, type GitLabFakeOptions } from '../../src/forges/gitlab/fake.js';
+import { gitlab } from '../../src/forges/gitlab/forge.js';
+import { serveFake } from '../../src/forges/kit/fake/http-server.js';
+import { forges } from '../../src/forges/registry.js';
+import { createApps } from '../../src/handlers/apps.js';
+import { startInbox } from '../../src/inbox/start-inbox.js';
+import { systemClock } from '../../src/lib/clock.js';
+import { createMetrics } from '../../src/lib/metrics.js';
+import { withConnection } from '../../src/store/connection.js';
+import { createBridge } from '../../src/translate/bridge.js';
+import { openNativeAccess } from '../../src/translate/native-access.js';
+import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
+import { createTestDatabase, TEST_MASTER_KEY, type TestDatabase } from '../support/database.js';
+
+/** What the noting app was given. */
+export interface Noted {
+  /** `installation.created`; without an action the name alone. */
+  event: string;
+  payload: Record<string, unknown>;
+  /** Repositories that the mirror had as active when the app ran. */
+  covered: readonly string[];
+}
+
+export interface ConnectionRig {
+  test: TestDatabase;
+  publicUrl: string;
+  noted: Noted[];
+  /** What was said to the person at the command line. */
+  said: string[];
+  connect(
+    request: Partial<ConnectRequest> & Pick<ConnectRequest, 'forge' | 'url' | 'token'>,
+    options?: Partial<ConnectOptions>,
+  ): ReturnType<typeof connectForge>;
+  disconnect(
+    request: Partial<DisconnectRequest> & Pick<DisconnectRequest, 'connectionId'>,
+  ): ReturnType<typeof disconnectForge>;
+  doctor(options?: { repair?: boolean; test?: boolean }): Promise<HookFinding[]>;
+  open(connectionId: string): Promise<OpenConnection>;
+  /** Rows of a statement as the superuser, who sees all tenants. */
+  rows<T extends object>(statement: string, values?: unknown[]): Promise<T[]>;
+  /** Resolves when every delivery has been dealt with. */
+  quiet(): Promise<void>;
+  startGitLab(options?: Partial<GitLabFakeOptions>): Promise<{ fake: GitLabFake; url: string }>;
+  startGitea(): Promise<{ fake: GiteaFake; url: string }>;
+  close(): Promise<void>;
+}
+
+const timing = {
+  pollMs: 50,
+  leaseMs: 5_000,
+  tickMs: 200,
+  inPlaceMs: 20,
+  backoff: { baseMs: 10, capMs: 50, attempts: 3 },
+};
+const QUIET_MS = 30_000;
+
+/** Features behind the mirror have nothing to do here. */
+const queue = (name: string) => ({ name, poke: async () => undefined });
+
+export async function startConnectionRig(): Promise<ConnectionRig> {
+  const folder = await mkdtemp(join(tmpdir(), 'forgeway-connections-'));
+  const test = await createTestDatabase();
+  const { organizationId } = test;
+  const store = test.store('worker');
+  const log = pino({ level: 'silent' });
+  const metrics = createMetrics();
+  const noted: Noted[] = [];
+  const said: string[] = [];
+  const closing: (() => Promise<unknown>)[] = [];
+
+  const ingress = createIngress({
+    pool: test.store('ingress').pool,
+    forges,
+    secretsOf: secretsOf({ webhookSecret: undefined }, TEST_MASTER_KEY),
+    log,
+    metrics,
+  });
+  const server = createServer(ingressServerOptions, (request, response) => {
+    if (!ingress.handle(request, response)) response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const publicUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+  const activeNames = () =>
+    store.tenant(organizationId, async (tx) => {
+      const found = await tx.query<{ name: string }>(
+        `SELECT r.remote_owner || '/' || r.remote_name AS name FROM repository r
+           JOIN installation i ON i.id = r.installation_id
+         WHERE r.status = 'active' AND i.connection_id IS NOT NULL ORDER BY 1`,
+      );
+      return found.rows.map(({ name }) => name);
+    });
+  const mirror = createApps({
+    store,
+    log,
+    pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report') },
+    previews: false,
+  });
+  const bridge = await createBridge({
+    apps: [
+      ...mirror,
+      {
+        name: 'noter',
+        load(app) {
+          app.onAny(async ({ name, payload }) => {
+            const plain = structuredClone(payload) as unknown as Record<string, unknown>;
+            const action = typeof plain.action === 'string' ? `.${plain.action}` : '';
+            noted.push({ event: `${name}${action}`, payload: plain, covered: await activeNames() });
+          });
+        },
+      },
+    ],
+    store,
+    masterKey: TEST_MASTER_KEY,
+    log,
+    metrics,
+    requestTimeoutMs: 10_000,
+  });
+  const inbox = startInbox({
+    store,
+    dispatcher: bridge,
+    forges,
+    log,
+    metrics,
+    ownerId: 'test',
+    concurrency: 4,
+    handlerTimeoutMs: 20_000,
+    timing,
+  });
+
+  const nativeOf = openNativeAccess({ log });
+  const vault = createVault(new Map([[1, TEST_MASTER_KEY]]));
+  const directory = createConnectionDirectory({ store, vault, forges, clock: systemClock });
+  const progress = (line: string) => void said.push(line);
+  const rows: ConnectionRig['rows'] = async (statement, values = []) =>
+    withConnection(test.superuser, async (client) => (await client.query(statement, values)).rows);
+  const served = async (options: Parameters<typeof serveFake>[0], moveTo: (url: string) => void) => {
+    const { url, close } = await serveFake(options);
+    closing.push(close);
+    moveTo(url);
+    return url;
+  };
+
+  return {
+    test,
+    publicUrl,
+    noted,
+    said,
+    rows,
+    connect: (request, options = {}) =>
+      connectForge(
+        { store, masterKey: TEST_MASTER_KEY, organizationId, publicUrl, nativeOf, progress, ...options },
+        {
+          name: undefined,
+          repositories: [],
+          all: false,
+          level: 'repository',
+          organization: undefined,
+          confidential: undefined,
+          ...request,
+        },
+      ),
+    disconnect: (request) =>
+      disconnectForge(
+        { store, organizationId, directory, nativeOf, progress },
+        { repositories: [], keepHooks: false, ...request },
+      ),
+    doctor: ({ repair = false, test: tested = false } = {}) =>
+      examineHooks(
+        { store, masterKey: TEST_MASTER_KEY, organizationId, publicUrl, directory, nativeOf, arrivesWithinMs: 2_000 },
+        { repair, test: tested },
+      ),
+    open: (connectionId) => directory.openInAnyState(organizationId, connectionId),
+    async quiet() {
+      const end = performance.now() + QUIET_MS;
+      for (;;) {
+        const [waiting] = await rows<{ count: string }>(
+          `SELECT count(*) FROM webhook_delivery WHERE status IN ('received', 'assigned')`,
+        );
+        if (waiting?.count === '0') return;
+        if (performance.now() > end) throw new Error(`${waiting?.count} deliveries are not dealt with`);
+        await sleep(20);
+      }
+    },
+    async startGitLab(options = {}) {
+      const fake = await createGitLabFake({ folder: join(folder, `gitlab-${closing.length}`), ...options });
+      fake.addUser({ username: 'group_1_bot_x', bot: true, token: 'glpat-first-token' });
+      const url = await served({ api: fake.api, gitPath: fake.gitPath }, (at) => fake.moveTo(at));
+      for (const path of ['acme/web', 'acme/sub/deep', 'acme/api'])
+        await fake.addProject({ path, members: { group_1_bot_x: 40 }, files: { 'README.md': '# x\n' } });
+      await fake.addProject({ path: 'other/lib', members: { group_1_bot_x: 20 }, files: { 'README.md': '# x\n' } });
+      return { fake, url };
+    },
+    async startGitea() {
+      const fake = await createGiteaFake({ folder: join(folder, `gitea-${closing.length}`) });
+      fake.addUser('forgeway-bot');
+      fake.addToken('forgeway-bot', 'gitea-token');
+      fake.addOrganization('acme', { owners: ['forgeway-bot'] });
+      for (const name of ['web', 'api']) await fake.addRepository('acme', name);
+      const url = await served({ api: fake.api, gitPath: fake.gitPath }, (at) => fake.moveTo(at));
+      return { fake, url };
+    },
+    async close() {
+      await inbox.drain(5_000);
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await ingress.close();
+      for (const end of closing) await end();
+      await test.drop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What both doubles are asked for in tests that hold for every forge. */
+export interface DoubleForge {
+  forge: ConnectRequest['forge'];
+  url: string;
+  token: string;
+  /** Hooks of a repository as the forge keeps them; what a test does to them, somebody did on its page. */
+  hooksOf(name: string): { id: number; url: string }[];
+  /** Changes the secret that the forge signs with. */
+  spoil(name: string): void;
+  push(name: string): Promise<unknown>;
+  /** The token does not work any more. */
+  revoke(): void;
+  violations(): readonly string[];
+}
+
+export const doubles: Readonly<Record<'GitLab' | 'Gitea', (rig: ConnectionRig) => Promise<DoubleForge>>> = {
+  async GitLab(rig) {
+    const { fake, url } = await rig.startGitLab();
+    const projectOf = (name: string) => {
+      const found = fake.state.projects.find(({ fullPath }) => fullPath === name);
+      if (found === undefined) throw new Error(`no project ${name}`);
+      return found;
+    };
+    return {
+      forge: gitlab,
+      url,
+      token: 'glpat-first-token',
+      hooksOf: (name) => projectOf(name).hooks,
+      spoil(name) {
+        for (const hook of projectOf(name).hooks) {
+          hook.signingToken = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+        }
+      },
+      push(name) {
+        const [bot] = fake.state.users;
+        if (bot === undefined) throw new Error('nobody');
+        const files = [{ path: 'a.txt', content: `${Math.random()}` }];
+        return fake.push(projectOf(name), bot, { branch: 'main', message: 'Change', files });
+      },
+      revoke: () => fake.state.tokens.clear(),
+      violations: () => fake.api.violations,
+    };
+  },
+  async Gitea(rig) {
+    const { fake, url } = await rig.startGitea();
+    const repositoryOf = (name: string) => {
+      const found = fake.state.repositories.find((one) => `${one.owner}/${one.name}` === name);
+      if (found === undefined) throw new Error(`no repository ${name}`);
+      return found;
+    };
+    return {
+      forge: gitea,
+      url,
+      token: 'gitea-token',
+      hooksOf: (name) => repositoryOf(name).hooks,
+      spoil(name) {
+        for (const hook of repositoryOf(name).hooks) hook.secret = 'somebody else wrote this';
+      },
+      async push(name) {
+        const [owner = '', short = ''] = name.split('/');
+        await fake.push(owner, short, { branch: 'main', by: 'forgeway-bot', files: { 'a.txt': `${Math.random()}` } });
+        await fake.webhooks.settled();
+      },
+      revoke: () => fake.state.tokens.clear(),
+      violations: () => fake.api.violations,
+    };
+  },
+};
