@@ -20,6 +20,8 @@ import { reviewHandler } from './review.js';
 interface NamedApp {
   name: string;
   load: (app: Probot) => void;
+  /** None beyond the small core: the rest is read again from the forge. */
+  hydrate: readonly string[];
 }
 
 type AppsOptions = HandlerOptions & {
@@ -43,9 +45,10 @@ export function createApps({ previews, ...o }: AppsOptions): readonly NamedApp[]
   ];
   const mirror: NamedApp = {
     name: 'mirror',
+    hydrate: [],
     load: (app) => {
       for (const load of mirroring) load(app);
     },
   };
-  return previews ? [mirror, { name: 'preview', load: previewHandler(o) }] : [mirror];
+  return previews ? [mirror, { name: 'preview', hydrate: [], load: previewHandler(o) }] : [mirror];
 }

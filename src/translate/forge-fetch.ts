@@ -82,7 +82,8 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
     const headers = new Headers(exchange.init.headers);
     if (authorization !== undefined) headers.set('authorization', authorization);
     const timeout = AbortSignal.timeout(timeoutMs);
-    const signal = AbortSignal.any(exchange.signal === undefined ? [timeout] : [timeout, exchange.signal]);
+    // A signal made of one is dear.
+    const signal = exchange.signal === undefined ? timeout : AbortSignal.any([timeout, exchange.signal]);
     const began = performance.now();
     const record = (status: number | string) => {
       const label = typeof status === 'number' ? `${Math.floor(status / 100)}xx` : 'error';

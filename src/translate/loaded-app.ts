@@ -15,7 +15,10 @@ export interface App {
   optional?: boolean;
   /** Only for deliveries of these forges, by id; absent: of all. */
   forges?: readonly string[];
-  /** Fields of payloads beyond the small core that it reads, as `pull_request.additions`; asked for where a forge does not send them. */
+  /**
+   * Fields of payloads beyond the small core that it reads, as `pull_request.additions`; asked for where a forge does not
+   * send them. An app that does not say may read anything, and gets all of them.
+   */
   hydrate?: readonly string[];
 }
 
@@ -26,6 +29,9 @@ export interface LoadedApp {
   wanted: ReadonlySet<string>;
   subscriptions: Subscriptions;
 }
+
+/** Has every field. */
+const EVERYTHING: ReadonlySet<string> = Object.assign(new Set(['*']), { has: () => true });
 
 /** @throws ForgewayError FORGEWAY_APP_UNUSABLE naming the app */
 export async function loadApp(app: App, Octokit: typeof ProbotOctokit | undefined, log: Logger): Promise<LoadedApp> {
@@ -49,6 +55,6 @@ export async function loadApp(app: App, Octokit: typeof ProbotOctokit | undefine
     subscriptions,
     optional: app.optional ?? false,
     forges: app.forges && new Set(app.forges),
-    wanted: new Set(app.hydrate),
+    wanted: app.hydrate === undefined ? EVERYTHING : new Set(app.hydrate),
   };
 }

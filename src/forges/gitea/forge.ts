@@ -17,6 +17,8 @@ interface Flavour {
   configFolders: readonly string[];
 }
 
+const pullRequestRef = (number: number) => `refs/pull/${number}/head`;
+
 const descriptorOf = ({ id, label, tag, cloudUrl, events, configFolders }: Flavour): ForgeDescriptor => ({
   id,
   label,
@@ -40,7 +42,7 @@ const descriptorOf = ({ id, label, tag, cloudUrl, events, configFolders }: Flavo
   configFolders,
   // Any name will do: the server looks at the token in the password only.
   gitUsername: 'oauth2',
-  pullRequestRef: (number) => `refs/pull/${number}/head`,
+  pullRequestRef,
 });
 
 /** Gitea 1.20 and later. */

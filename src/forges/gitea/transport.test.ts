@@ -162,7 +162,7 @@ describe('parse', () => {
 
 describe('the descriptors', () => {
   it('are two, alike but for their names', () => {
-    const { id, label, tag, cloudUrl, endpoint, eventSupport: _, ...rest } = gitea;
+    const { id, label, tag, cloudUrl, endpoint, eventSupport: _, configFolders: __, startFake: ___, ...rest } = gitea;
     expect([id, label, tag, cloudUrl]).toEqual(['gitea', 'Gitea', 'gt', 'https://gitea.com']);
     expect([forgejo.id, forgejo.label, forgejo.tag, forgejo.cloudUrl]).toEqual([
       'forgejo',

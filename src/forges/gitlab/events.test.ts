@@ -102,7 +102,7 @@ describe('merge requests', () => {
     const { pull_request } = await only(withAttributes(open, { author_id: 99 }), ports);
     expect(pull_request).toMatchObject({ user: { login: 'bob' }, base: { sha: 'f'.repeat(40) } });
     expect(asked).toEqual([
-      ['GET /repos/{owner}/{repo}/pulls/{pull_number}', { owner: 'acme~shop', repo: 'web', pull_number: 6 }],
+      ['GET /repos/{owner}/{repo}/pulls/{pull_number}', { owner: 'acme~shop', repo: 'web', pull_number: 6, counts: 0 }],
     ]);
   });
 

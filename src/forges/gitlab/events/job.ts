@@ -69,6 +69,7 @@ async function pullRequests(
   const known = await askObject(ports, 'GET /repos/{owner}/{repo}/pulls/{pull_number}', {
     ...place.parameters,
     pull_number: number,
+    counts: 0,
   });
   if (known === undefined) return [];
   const text = (side: unknown, key: string) => String(object(side)?.[key] ?? '');

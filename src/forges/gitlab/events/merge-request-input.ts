@@ -69,6 +69,9 @@ export function mergeRequestHook(
   };
 }
 
+/** Fields of a pull request that the forge is asked for one by one. */
+const COUNTS = ['additions', 'deletions', 'changed_files', 'commits'];
+
 /**
  * The pull request as the forge has it now (who wrote it and where it branched off, which no hook tells), and the place of
  * it, which knows its owner by it.
@@ -85,6 +88,8 @@ export async function pullWithPlace(
     owner: named.owner.login,
     repo: named.name,
     pull_number: number,
+    // Each of them costs requests of its own.
+    ...(COUNTS.some((field) => ports.wanted.has(`pull_request.${field}`)) ? {} : { counts: 0 }),
   });
   const repository = object(object(known?.base)?.repo);
   const owned = repositoryInput(ports.base, project ?? {}, id ?? 0, people.person, repository);

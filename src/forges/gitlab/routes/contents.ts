@@ -41,7 +41,7 @@ const nativeEntry = z.looseObject({
 const INLINE_LIMIT = 1024 * 1024;
 const RAW_LIMIT = 100 * 1024 * 1024;
 
-const pathIn = (request: RouteRequest): string => (request.params.path ?? '').replace(/^\/+|\/+$/g, '');
+const pathIn = (request: RouteRequest): string => (request.params.path ?? '').replace(/^\/+|(?<!\/)\/+$/g, '');
 
 /** Addresses of a file or folder at a ref. */
 function linksOf(context: RouteContext, place: Place, of: { path: string; ref: string; sha: string; type: string }) {

@@ -170,7 +170,7 @@ const person = ({ name, email, date }: GitIdentity) => ({
 const gitCommitInput = (context: RouteContext, place: Place, commit: GitCommitObject): CommitInput => ({
   sha: commit.sha,
   treeSha: commit.tree,
-  message: toGitHubText(commit.message.replace(/\n+$/, '')),
+  message: toGitHubText(commit.message.replace(/(?<!\n)\n+$/, '')),
   htmlUrl: `${context.base.web}/${place.path}/-/commit/${commit.sha}`,
   author: person(commit.author),
   committer: person(commit.committer),

@@ -24,7 +24,7 @@ export async function readTreeAt(
   path: string,
   recursive: boolean,
 ): Promise<readonly FakeTreeEntry[] | undefined> {
-  const folder = path.replace(/^\/+|\/+$/g, '');
+  const folder = path.replace(/^\/+|(?<!\/)\/+$/g, '');
   const object = folder === '' ? treeish : `${treeish}:${folder}`;
   const { code, out } = await tryGit(directory, ['ls-tree', '-z', '-l', ...(recursive ? ['-r', '-t'] : []), object]);
   return code === 0 ? entriesOf(out, folder === '' ? '' : `${folder}/`) : undefined;
