@@ -53,7 +53,7 @@ export async function startBenchDatabase(): Promise<BenchDatabase> {
       return parentOf(rows[0]?.pid ?? 0);
     },
     empty: async () => {
-      await owner.pool.query('TRUNCATE webhook_delivery, dispatch, event_claim');
+      await owner.pool.query('TRUNCATE webhook_delivery, dispatch, event_claim, write_journal');
     },
     stop: async () => {
       await owner.close();
