@@ -22,9 +22,10 @@ export function homePage(state: HomeState): string {
     .join('');
   const body =
     state.missing.length > 0
-      ? `<p class="state" role="status">Setup mode: no webhook is accepted yet.</p>
+      ? `<p class="state" role="status">Setup mode: no webhook of GitHub is accepted yet.</p>
          <p>Create a GitHub App with the permissions and events that <code>app.yml</code> lists and the webhook address below,
-         set these variables, and start Forgeway again. <code>forgeway doctor</code> checks them.</p><dl>${steps}</dl>`
+         set these variables, and start Forgeway again. <code>forgeway doctor</code> checks them.
+         Other forges need no App: see <code>forgeway connections add --help</code>.</p><dl>${steps}</dl>`
       : `<p class="state" role="status">Running. Webhooks are accepted, previews are ${state.previews ? 'on' : 'off'}.</p>`;
   return page(
     'Forgeway',

@@ -38,7 +38,8 @@ const encryptionKey = z.string().transform((value, context): Buffer => {
 export const variables = {
   appId: {
     name: 'APP_ID',
-    meaning: 'Id of the default GitHub App. Without it Forgeway starts in setup mode and accepts no webhooks.',
+    meaning:
+      'Id of the default GitHub App. Without it Forgeway starts in setup mode and accepts no webhooks of GitHub; other forges need no App.',
     schema: z.coerce.number('must be a number').int().positive(),
     fix: 'Copy the number from the App’s settings page.',
   },

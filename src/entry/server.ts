@@ -208,7 +208,11 @@ async function start(
   ends.splice(-1, 0, () => api.close());
   address.public ||= `http://${config.host}:${server.port}`;
   const missing = missingForSetup(config).map((key) => variables[key].name);
-  if (missing.length > 0) log.warn({ missing, page: address.public }, 'setup mode: no webhook is accepted yet');
+  if (missing.length > 0)
+    log.warn(
+      { missing, page: address.public },
+      'setup mode: no webhook of GitHub is accepted yet; other forges need no App, see `forgeway connections add --help`',
+    );
   log.info({ url: address.public, forgeHost: githubOrigin(config).host, previews: gateway?.url }, 'forgeway is up');
 }
 

@@ -94,7 +94,7 @@ export async function createInstallation(settings: Record<string, string> = {}):
       return start(args, { ...environment, ...extra }).ended;
     },
     async up(extra) {
-      const port = await freePort();
+      const port = Number(extra?.PORT ?? (await freePort()));
       const previewPort = await freePort();
       const program = start(['up'], {
         ...environment,
