@@ -176,8 +176,8 @@ const database = await startBenchDatabase();
 try {
   await database.store.tenant(database.organizationId, (tx) =>
     tx.query(
-      `INSERT INTO hook (id, organization_id, forge, host, scope, secret_source)
-       VALUES ('github', $1, 'github', 'github.com', 'app', 'environment')`,
+      `INSERT INTO hook (id, organization_id, forge, host, scope, app_id, secret_source)
+       VALUES ('github', $1, 'github', 'github.com', 'app', '1', 'environment')`,
       [database.organizationId],
     ),
   );
