@@ -11,7 +11,9 @@ import {
   type RouteRequest,
   type RouteTable,
 } from '../forges/kit/route.js';
+import { user } from '../forges/kit/shapes/account.js';
 import type { ShapeBase } from '../forges/kit/shapes/base.js';
+import { installation as installationShape } from '../forges/kit/shapes/installation.js';
 import { nodeId } from '../forges/kit/shapes/node-id.js';
 import { formatId } from '../lib/ids.js';
 import type { ConnectionRepositories } from './connection-repositories.js';
@@ -29,16 +31,8 @@ const SOURCE = 'Forgeway: its own connections';
 const APP_SLUG = 'forgeway';
 const TOKEN_LIFE_MS = 3_600_000;
 
-function account({ connection: { account: owner }, base }: InstallationContext) {
-  return {
-    id: formatId(owner.id),
-    node_id: nodeId('User', formatId(owner.id)),
-    login: owner.login,
-    type: 'User',
-    site_admin: false,
-    html_url: `${base.web}/${owner.login}`,
-    url: `${base.api}/users/${owner.login}`,
-  };
+function accountOf({ connection: { account } }: InstallationContext) {
+  return { id: formatId(account.id), login: account.login };
 }
 
 function app(context: InstallationContext) {
@@ -47,7 +41,7 @@ function app(context: InstallationContext) {
     slug: APP_SLUG,
     node_id: nodeId('App', 1),
     name: 'Forgeway',
-    owner: account(context),
+    owner: user(context.base, accountOf(context)),
     description: '',
     external_url: context.base.web,
     html_url: context.base.web,
@@ -60,26 +54,8 @@ function app(context: InstallationContext) {
 
 function installation(context: InstallationContext) {
   const id = Number(context.connection.virtualId);
-  const { api, web } = context.base;
-  return {
-    id,
-    app_id: 1,
-    app_slug: APP_SLUG,
-    account: account(context),
-    target_id: formatId(context.connection.account.id),
-    target_type: 'User',
-    repository_selection: 'selected',
-    access_tokens_url: `${api}/app/installations/${id}/access_tokens`,
-    repositories_url: `${api}/installation/repositories`,
-    html_url: web,
-    permissions: {},
-    events: [],
-    created_at: new Date(0).toISOString(),
-    updated_at: new Date(0).toISOString(),
-    single_file_name: null,
-    suspended_at: null,
-    suspended_by: null,
-  };
+  const never = new Date(0).toISOString();
+  return installationShape(context.base, { id, account: accountOf(context), createdAt: never, updatedAt: never });
 }
 
 /** Repositories that are served through this connection. */
@@ -88,7 +64,7 @@ async function repositories(context: InstallationContext, request: RouteRequest)
   const { total, repositories: served } = await context.repositories.list(connection, request);
   const list = served.map((one) => ({
     id: formatId(one.remoteId),
-    node_id: nodeId('Repository', formatId(one.remoteId)),
+    node_id: nodeId('Repository', formatId(one.remoteId), `${one.owner}/${one.name}`),
     name: one.name,
     full_name: `${one.owner}/${one.name}`,
     private: one.private,

@@ -73,6 +73,18 @@ describe('a signed delivery', () => {
     }
   });
 
+  it('is taken under a secret of this moment, though the hook was looked up before it was there', async () => {
+    ingress = await IngressServer.start();
+    const fresh = ingress.signed(BODY, { 'x-hub-signature-256': signature(BODY, 'secret of this moment') });
+    expect((await ingress.send(`${PATH}/team`, BODY, fresh)).status).toBe(401);
+    ingress.secrets.set('team', ['secret of this moment']);
+    // As long as a forge is given at least before it may use it; longer changes nothing.
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect((await ingress.send(`${PATH}/team`, BODY, fresh)).status).toBe(202);
+    const other = ingress.signed(BODY, { 'x-hub-signature-256': signature(BODY, 'another secret') });
+    expect((await ingress.send(`${PATH}/team`, BODY, other)).status).toBe(401);
+  });
+
   it.each(['null', '1', '[]', '{', '"x"', '', `${'['.repeat(100_000)}`, '{"a":NaN}'])(
     'is never refused for what it says (%#)',
     async (body) => {
