@@ -68,7 +68,6 @@ const IDEMPOTENT = [
   'DELETE /repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers',
   'PUT /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}',
   'DELETE /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}',
-  'PUT /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/dismissals',
   'PATCH /repos/{owner}/{repo}/pulls/comments/{comment_id}',
   'DELETE /repos/{owner}/{repo}/pulls/comments/{comment_id}',
   // Nothing is merged that is merged already.
@@ -129,6 +128,7 @@ const FINDABLE = [
   'POST /repos/{owner}/{repo}/pulls/{pull_number}/comments/{comment_id}/replies',
   'POST /repos/{owner}/{repo}/pulls/{pull_number}/reviews',
   'POST /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/events',
+  'PUT /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/dismissals',
   'POST /repos/{owner}/{repo}/commits/{commit_sha}/comments',
   'POST /repos/{owner}/{repo}/statuses/{sha}',
   'POST /repos/{owner}/{repo}/check-runs',

@@ -30,7 +30,8 @@ const REVIEW_STATES: Readonly<Record<string, string>> = {
   COMMENT: 'COMMENTED',
 };
 const reviewState = (sent: JsonObject): string => REVIEW_STATES[textIn(sent, 'event')] ?? 'PENDING';
-const reviewRoute = `GET ${REPOSITORY}/pulls/{pull_number}/reviews`;
+const PULL = '/pulls/{pull_number}';
+const REVIEW = `${PULL}/reviews/{review_id}`;
 
 /** `name`, or `owner:name` of a fork. */
 function headOf(sent: JsonObject, owner: string): { label: string; branch: string } {
@@ -39,6 +40,15 @@ function headOf(sent: JsonObject, owner: string): { label: string; branch: strin
   const branch = head.slice(colon + 1);
   return { branch, label: colon < 0 ? `${owner}:${branch}` : head };
 }
+
+/** The object, once it is in the state that was asked for. */
+const inState = (route: string, isReached: (found: JsonObject, sent: JsonObject) => boolean): Finder => ({
+  effect: noEffect,
+  async find({ params, sent }, look) {
+    const found = await look.get(`GET ${REPOSITORY}${route}`, params);
+    return found !== undefined && isReached(found, sent) ? [done(found)] : [];
+  },
+});
 
 async function pullRequests(params: Readonly<Record<string, string>>, sent: JsonObject, look: Look) {
   const { label, branch } = headOf(sent, params.owner ?? '');
@@ -112,7 +122,7 @@ export const conversationFinders: Finders = {
     effect: byId('review'),
     async find({ params, sent }, look) {
       const found = await among(
-        await look.list(reviewRoute, params),
+        await look.list(`GET ${REPOSITORY}${PULL}/reviews`, params),
         (item) =>
           item.state === reviewState(sent) &&
           sameText(item.body, sent.body) &&
@@ -122,11 +132,18 @@ export const conversationFinders: Finders = {
       return found.map(done);
     },
   },
-  [`POST ${REPOSITORY}/pulls/{pull_number}/reviews/{review_id}/events`]: {
-    effect: noEffect,
-    async find({ params, sent }, look) {
-      const review = await look.get(`${reviewRoute}/{review_id}`, params);
-      return review?.state === reviewState(sent) ? [done(review)] : [];
-    },
-  },
+  [`POST ${REPOSITORY}/pulls/{pull_number}/reviews/{review_id}/events`]: inState(
+    REVIEW,
+    (review, sent) => review.state === reviewState(sent),
+  ),
+  // These are refused when they are asked for again.
+  [`PUT ${REPOSITORY}/pulls/{pull_number}/reviews/{review_id}/dismissals`]: inState(
+    REVIEW,
+    (review) => review.state === 'DISMISSED',
+  ),
+  [`PUT ${REPOSITORY}/pulls/{pull_number}/auto-merge`]: inState(
+    PULL,
+    (pull) => pull.merged === true || (pull.auto_merge ?? null) !== null,
+  ),
+  [`DELETE ${REPOSITORY}/pulls/{pull_number}/auto-merge`]: inState(PULL, (pull) => (pull.auto_merge ?? null) === null),
 };

@@ -57,8 +57,8 @@ export interface JournalOptions {
 }
 
 const SETTLE_MS = 3_000;
-/** What a delete is answered when there is nothing left to delete. */
-const GONE: ReadonlySet<number> = new Set([404, 410, 422]);
+/** What a write may be answered that is sent again, when it had been done the first time. */
+const DONE_ALREADY: ReadonlySet<number> = new Set([404, 405, 409, 410, 422]);
 
 const NOT_KEPT = 'what it was answered is not kept';
 
@@ -104,7 +104,34 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
     await recorded(entry, noteAnswered(pool, entry.journal, entry.identity, { ...answer, effect, found }));
   };
 
-  const send = async (entry: Entry, sends: number, again: boolean): Promise<Response> => {
+  /** The first thing that the write may have made and no other write did. */
+  const find = async (entry: Entry, known: KnownWrite): Promise<Candidate | undefined> => {
+    const finder = finders[entry.write.route];
+    if (finder === undefined) throw new CannotLook('what it makes cannot be told from anything else');
+    const { credential, ports, write, scope } = entry;
+    const inFlight = newInFlight();
+    const look = createLook({ credential, ask: ports.ask, sentAt: known.createdAt, inFlight });
+    const candidates = await watchRequests(inFlight, () => finder.find(write, look));
+    const effects = candidates.map(({ data }) => placed(entry, finder.effect(data)));
+    const named = effects.flatMap((effect) => effect ?? []);
+    const claimed = await ofDatabase(claimedEffects(pool, scope.organizationId, named, entry.journal, entry.identity));
+    return candidates.find((_candidate, at) => !claimed.has(effects[at] ?? ''));
+  };
+
+  /** The answer to a write that is refused now because it had been done before; undefined when that cannot be told. */
+  const doneAlready = async (entry: Entry, known: KnownWrite): Promise<Response | undefined> => {
+    const nothing = () =>
+      entry.method === 'DELETE' ? withUrl(new Response(null, { status: 204 }), entry.url) : undefined;
+    try {
+      const found = finders[entry.write.route] === undefined ? undefined : await find(entry, known);
+      return found === undefined ? nothing() : withUrl(Response.json(found.data, { status: found.status }), entry.url);
+    } catch (error) {
+      if (error instanceof CannotLook) return nothing();
+      throw error;
+    }
+  };
+
+  const send = async (entry: Entry, sends: number, again?: KnownWrite): Promise<Response> => {
     const inFlight = newInFlight();
     let response: Response;
     try {
@@ -113,9 +140,8 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
       await failed(entry, inFlight, sends);
       throw error;
     }
-    // The first time it was done: what was to be deleted is gone.
-    if (again && entry.method === 'DELETE' && GONE.has(response.status))
-      response = withUrl(new Response(null, { status: 204 }), entry.url);
+    if (again !== undefined && DONE_ALREADY.has(response.status))
+      response = (await doneAlready(entry, again)) ?? response;
     if (response.ok && entry.write.mutations !== undefined && (await hasErrors(response))) {
       // A single mutation that failed did nothing; of several, some may have been done.
       await failed(entry, entry.write.mutations > 1 ? inFlight : newInFlight(), sends);
@@ -124,7 +150,8 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
     return response;
   };
 
-  const resend = async (entry: Entry, again: boolean): Promise<Response> => {
+  /** `again`: the answer to the last time was lost. */
+  const resend = async (entry: Entry, again?: KnownWrite): Promise<Response> => {
     const sends = await ofDatabase(sendAgain(pool, entry.attempt, entry.identity));
     if (sends === undefined) throw leaseLost(entry.write);
     return send(entry, sends, again);
@@ -138,20 +165,6 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
       `${entry.write.route} was sent at ${known.createdAt.toISOString()} and cannot be gone on with: ${why}.`,
       { details: { route: entry.write.route, path: entry.write.path } },
     );
-  };
-
-  /** The first thing that the write may have made and no other write did. */
-  const find = async (entry: Entry, known: KnownWrite): Promise<Candidate | undefined> => {
-    const finder = finders[entry.write.route];
-    if (finder === undefined) throw new CannotLook('what it makes cannot be told from anything else');
-    const { credential, ports, write, scope } = entry;
-    const inFlight = newInFlight();
-    const look = createLook({ credential, ask: ports.ask, sentAt: known.createdAt, inFlight });
-    const candidates = await watchRequests(inFlight, () => finder.find(write, look));
-    const effects = candidates.map(({ data }) => placed(entry, finder.effect(data)));
-    const named = effects.flatMap((effect) => effect ?? []);
-    const claimed = await ofDatabase(claimedEffects(pool, scope.organizationId, named, entry.journal, entry.identity));
-    return candidates.find((_candidate, at) => !claimed.has(effects[at] ?? ''));
   };
 
   const lookThenSend = async (entry: Entry, known: KnownWrite): Promise<Response> => {
@@ -168,7 +181,7 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
       if (known.sentBy === entry.attempt.dispatchId) return giveUp(entry, known, error.message);
     }
     if (candidate === undefined && known.status === 'answered') return giveUp(entry, known, NOT_KEPT);
-    if (candidate === undefined) return resend(entry, true);
+    if (candidate === undefined) return resend(entry, known);
     const response = withUrl(Response.json(candidate.data, { status: candidate.status }), entry.url);
     await entry.ports.found?.(entry.write, candidate.data);
     await answered(entry, response, true);
@@ -176,15 +189,15 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
   };
 
   const known = async (entry: Entry, found: KnownWrite): Promise<Response> => {
-    if (found.status === 'refused' || found.status === 'shadow') return resend(entry, false);
+    if (found.status === 'refused' || found.status === 'shadow') return resend(entry);
     if (found.status === 'answered' && found.answer !== undefined) {
       const response = responseOf(found.answer, entry.url);
       if (response !== undefined) return response;
     }
-    if (entry.write.safety === 'idempotent') return resend(entry, true);
+    if (entry.write.safety === 'idempotent') return resend(entry, found);
     if (entry.write.safety === 'findable') return lookThenSend(entry, found);
     // Whoever replays a delivery that was given up has looked.
-    if (found.status !== 'answered' && found.sentBy !== entry.attempt.dispatchId) return resend(entry, true);
+    if (found.status !== 'answered' && found.sentBy !== entry.attempt.dispatchId) return resend(entry, found);
     return giveUp(entry, found, found.status === 'answered' ? NOT_KEPT : 'whether it arrived cannot be seen');
   };
 
@@ -232,7 +245,7 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
         const answer = begun.kind === 'known' ? begun.known.answer : undefined;
         return (answer && responseOf(answer, url)) ?? pretend();
       }
-      return begun.kind === 'new' ? send(entry, 1, false) : known(entry, begun.known);
+      return begun.kind === 'new' ? send(entry, 1) : known(entry, begun.known);
     },
   };
 }

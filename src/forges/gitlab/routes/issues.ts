@@ -140,7 +140,7 @@ async function nativeFields(context: RouteContext, place: Place, body: Fields): 
 
 const create: Route = {
   support: 'exact',
-  retry: 'unsafe',
+  retry: 'findable',
   source: 'issues: POST /projects/:id/issues',
   async run(request, context) {
     const place = placeOf(request);

@@ -105,7 +105,7 @@ async function reply(context: RouteContext, place: Place, pull: Thread, to: stri
 
 const create: Route = {
   support: 'exact',
-  retry: 'unsafe',
+  retry: 'findable',
   source: 'discussions: POST /projects/:id/merge_requests/:merge_request_iid/discussions',
   async run(request, context) {
     const place = placeOf(request);
@@ -123,7 +123,7 @@ const text = z.looseObject({ body: z.string().min(1) });
 
 const answer: Route = {
   support: 'exact',
-  retry: 'unsafe',
+  retry: 'findable',
   source: 'discussions: POST /projects/:id/merge_requests/:merge_request_iid/discussions/:discussion_id/notes',
   async run(request, context) {
     const place = placeOf(request);
