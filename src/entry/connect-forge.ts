@@ -166,6 +166,9 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
   progress(`${saved.renewed ? 'Renewed' : 'Stored'} as connection ${saved.id}; the token is sealed.`);
   const connection: OpenConnection = { ...draft, id: saved.id, account: facts.account, virtualId: saved.virtualId };
 
+  if (request.level === 'system' && repositories.length === 0)
+    progress('Every repository of the server is served from its first event on.');
+
   // Before the hooks: the first delivery of a repository finds apps that know of it.
   const told = await tellCovered(store, connection, repositories);
   if (told !== undefined) {

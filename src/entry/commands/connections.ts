@@ -65,7 +65,7 @@ interface AddOptions {
   name?: string;
   tokenFile?: string;
   tokenStdin?: boolean;
-  repo: string[];
+  repo?: string[];
   all?: boolean;
   organization?: string;
   system?: boolean;
@@ -100,7 +100,7 @@ async function add(options: AddOptions): Promise<void> {
         url: options.url,
         token,
         name: options.name,
-        repositories: options.repo,
+        repositories: options.repo ?? [],
         all: options.all ?? false,
         level: levelOf(options),
         organization: options.organization,
@@ -159,7 +159,7 @@ const unknownConnection = (id: string) =>
   new InvalidArgumentError(`There is no connection ${id}. \`forgeway connections list\` shows all.`);
 
 interface RemoveOptions {
-  repo: string[];
+  repo?: string[];
   keepHooks?: boolean;
   now?: boolean;
   json?: boolean;
@@ -178,7 +178,7 @@ async function remove(id: string, options: RemoveOptions): Promise<void> {
         progress: (line) => console.error(line),
         ...(options.now && { toldWithinMs: 0 }),
       },
-      { connectionId: id, repositories: options.repo, keepHooks: options.keepHooks ?? false },
+      { connectionId: id, repositories: options.repo ?? [], keepHooks: options.keepHooks ?? false },
     );
     if (options.json) console.log(formatJson(gone));
     else if (gone.removed) console.log(`Connection ${id} is removed, and its token with it.`);
@@ -204,7 +204,7 @@ export function addConnectionsCommand(program: Command): void {
     .option('--name <name>', 'name for people')
     .option('--token-file <file>', 'a file that holds the token')
     .addOption(new Option('--token-stdin', 'read the token from standard input').conflicts('tokenFile'))
-    .option('--repo <owner/name...>', 'repositories to serve, each with a webhook', [])
+    .option('--repo <owner/name...>', 'repositories to serve, each with a webhook')
     .addOption(new Option('--all', 'every repository that the token administers').conflicts('organization'))
     .addOption(
       new Option('--organization <name>', 'one webhook at this organization or group, and all of its repositories')
@@ -228,7 +228,7 @@ Examples:
 Exit code 1 when something that was asked for did not happen; the lines that begin with ! say what.`,
     )
     .action((options: AddOptions, command: Command) => {
-      if (options.organization !== undefined && options.repo.length > 0)
+      if (options.organization !== undefined && options.repo !== undefined)
         command.error('error: use either --repo or --organization, whose webhook covers its repositories');
       return add(options);
     });
@@ -258,7 +258,7 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
       'remove a connection with its token and webhooks, or some of its repositories; the apps hear of it first',
     )
     .argument('<id>', 'a connection')
-    .option('--repo <owner/name...>', 'only these repositories', [])
+    .option('--repo <owner/name...>', 'only these repositories')
     .option('--keep-hooks', 'leave the webhooks at the forge')
     .option('--now', 'do not wait until the apps have heard of it')
     .option('--json', 'as JSON')
