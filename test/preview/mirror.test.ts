@@ -1,10 +1,13 @@
-/** Repositories made to be larger than they look, fetched from a real git server. */
+/** Mirrors that several processes work on, and repositories made to be larger than they look, from a real git server. */
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { access, mkdtemp, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { access, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createGitMirrors, defaultCheckoutLimits } from '../../src/effects/git/mirror.js';
+import { createMirrorLocks } from '../../src/effects/git/mirror-lock.js';
 import { commitFiles, git } from '../support/git-repository.js';
 import { type GitServer, startGitServer } from '../support/git-server.js';
 
@@ -59,5 +62,59 @@ describe('a checkout', () => {
     await expect(checkout(sha, 3)).rejects.toMatchObject({ code: 'FORGEWAY_GIT_FAILED' });
     await checkout(sha, 4);
     await access(join(directory, 'target/a/b/c.txt'));
+  });
+
+  const simple = () =>
+    commitFiles(bare, { ref: 'refs/heads/main', message: 'one', files: { 'a.txt': 'a', 'b/c.txt': 'c' } });
+
+  function startProcess(task: object): ChildProcess {
+    return spawn(process.execPath, ['--import', 'tsx', 'test/preview/mirror-process.ts'], {
+      env: { ...process.env, NODE_OPTIONS: '', MIRROR: JSON.stringify({ directory, url: server.url, ...task }) },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+  }
+
+  it('is not disturbed by other processes that check out and prune the same repository', async () => {
+    const common = { task: 'checkout and prune', repositoryId: randomUUID(), sha: await simple() };
+    const children = ['one', 'two'].map((name) => startProcess({ ...common, name }));
+    const codes = await Promise.all(children.map(async (child) => (await once(child, 'exit'))[0]));
+    expect(codes).toEqual([0, 0]);
+    expect(await readdir(join(directory, 'git'))).toEqual([]);
+  }, 120_000);
+
+  it('waits for the commands of a killed process, and for nothing else of it', async () => {
+    const repositoryId = randomUUID();
+    const child = startProcess({ task: 'hold', repositoryId });
+    const orphan = Number(String((await once(child.stdout ?? child, 'data'))[0]));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const gitDir = join(directory, 'git', repositoryId);
+    try {
+      await expect(createMirrorLocks(1_000)(gitDir, async () => 'held')).rejects.toMatchObject({
+        ...{ code: 'FORGEWAY_GIT_FAILED', message: expect.stringContaining('another process works on it') },
+      });
+      await expect(createMirrorLocks()(gitDir, async () => 'held', AbortSignal.abort())).rejects.toThrow('stopped');
+    } finally {
+      process.kill(orphan, 'SIGKILL');
+    }
+    await expect(createMirrorLocks()(gitDir, async () => 'held')).resolves.toBe('held');
+  }, 60_000);
+
+  it('begins anew where a killed process left half of a mirror, and removes the locks of its commands', async () => {
+    const [sha, repositoryId] = [await simple(), randomUUID()];
+    const gitDir = join(directory, 'git', repositoryId);
+    const mirrors = createGitMirrors(join(directory, 'git'));
+    const checkoutTo = (name: string) =>
+      mirrors.checkout({
+        ...{ repositoryId, sha, fallbackRefs: [], target: join(directory, name) },
+        source: { url: `${server.url}/acme/web.git`, origin: server.url, username: 'x', password: 'y' },
+      });
+    await mkdir(join(gitDir, 'objects/pack'), { recursive: true });
+    await checkoutTo('first');
+    const leftovers = ['shallow.lock', 'packed-refs.lock', 'refs/heads/main.lock', 'objects/pack/tmp_pack_1'];
+    for (const name of leftovers) await writeFile(join(gitDir, name), '');
+    await checkoutTo('second');
+    for (const name of leftovers) await expect(access(join(gitDir, name))).rejects.toMatchObject({ code: 'ENOENT' });
+    await access(join(directory, 'second/b/c.txt'));
   });
 });

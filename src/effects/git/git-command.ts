@@ -22,6 +22,8 @@ export interface GitRunOptions {
   /** Largest single file git may write, in bytes; a pack is one file. */
   maxFileBytes?: number;
   signal?: AbortSignal;
+  /** The open lock file of the repository: held until the command and all that it starts have ended, even without us. */
+  lockFd?: number;
   /** Given to the command on its standard input. */
   input?: Buffer;
   /** Added to the environment: whose commit it is, which index. Never `PATH` or `GIT_CONFIG…`. */
@@ -31,6 +33,9 @@ export interface GitRunOptions {
   /** Called with each part of the standard output instead of collecting it; false ends the command. */
   onOutput?: (chunk: Buffer) => boolean;
 }
+
+/** Which repository a command works on, and the lock on it that the command inherits. */
+export type Held = Required<Pick<GitRunOptions, 'gitDir' | 'lockFd'>>;
 
 /** Settings of every command, as [key, value]. */
 const CONFIGURATION: readonly (readonly [string, string])[] = [
@@ -100,23 +105,38 @@ function withoutCredential(text: string, credential: GitCredential | undefined):
 const MESSAGE_BYTES = 8_192;
 const OUTPUT_BYTES = 1024 * 1024;
 
+/** On Linux git ends with us, however we end, and is held to its limits. */
+function commandLine(argv: readonly string[], maxFileBytes: number | undefined): [string, ...string[]] {
+  if (process.platform !== 'linux') return ['git', ...argv];
+  const limits = maxFileBytes === undefined ? [] : ['prlimit', '--core=0', `--fsize=${maxFileBytes}`, '--'];
+  return ['setpriv', '--pdeathsig', 'KILL', '--', ...limits, 'git', ...argv];
+}
+
 /**
  * Runs git to its end and answers its standard output.
  * @throws ForgewayError FORGEWAY_GIT_FAILED with what git said, without credentials
  */
 export function runGit(args: readonly string[], options: GitRunOptions): Promise<string> {
-  const { gitDir, credential, timeoutMs, maxFileBytes, signal, onOutput, input, variables, exits = [] } = options;
+  const {
+    gitDir,
+    credential,
+    timeoutMs,
+    maxFileBytes,
+    signal,
+    onOutput,
+    input,
+    variables,
+    exits = [],
+    lockFd,
+  } = options;
   const full = ['--no-optional-locks', ...(gitDir === undefined ? [] : ['--git-dir', gitDir]), ...args];
-  const limited =
-    maxFileBytes === undefined || process.platform !== 'linux'
-      ? { file: 'git', argv: full }
-      : { file: 'prlimit', argv: ['--core=0', `--fsize=${maxFileBytes}`, '--', 'git', ...full] };
+  const [file, ...argv] = commandLine(full, maxFileBytes);
   return new Promise((resolve, reject) => {
     // Of a group of its own, so that helpers such as git-remote-https end with it.
-    const child = spawn(limited.file, limited.argv, {
+    const child = spawn(file, argv, {
       cwd: '/',
       env: { ...gitEnvironment(credential), ...variables },
-      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(lockFd === undefined ? [] : [lockFd])],
       detached: true,
     });
     const state = { bytes: 0, said: '', why: '' };

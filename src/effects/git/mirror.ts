@@ -2,11 +2,12 @@
  * Bare mirrors of repositories and checkouts of single commits from them. A commit is always named by its full SHA;
  * branch names, which their authors choose, are never given to git.
  */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ForgewayError } from '../../lib/errors.js';
-import { removeTree } from '../process/run-tool.js';
-import { type GitCredential, runGit } from './git-command.js';
+import { clearLeftovers, isBareRepository, openBareRepository, removeBareRepository } from './bare-repository.js';
+import { type GitCredential, type Held, runGit } from './git-command.js';
+import { createMirrorLocks, type MirrorLock } from './mirror-lock.js';
 
 export interface GitSource extends GitCredential {
   /** HTTP address of the repository, under `origin`. */
@@ -83,59 +84,17 @@ function treeMeter(limits: CheckoutLimits): { measure: (chunk: Buffer) => boolea
 
 /** @param directory holds one bare repository per uuid; private to us */
 export function createGitMirrors(directory: string, limits: CheckoutLimits = defaultCheckoutLimits): GitMirrors {
-  /** Last piece of work per repository: one at a time. */
-  const queues = new Map<string, Promise<unknown>>();
-
-  function oneAtATime<T>(repositoryId: string, work: () => Promise<T>): Promise<T> {
-    const before = queues.get(repositoryId) ?? Promise.resolve();
-    const run = before.then(work, work);
-    const settled = run.then(
-      () => undefined,
-      () => undefined,
-    );
-    queues.set(repositoryId, settled);
-    void settled.then(() => {
-      if (queues.get(repositoryId) === settled) queues.delete(repositoryId);
-    });
-    return run;
-  }
+  const locked = createMirrorLocks();
 
   const mirrorOf = (repositoryId: string): string => {
     if (!UUID.test(repositoryId)) refuse('A repository has an invalid id.');
     return join(directory, repositoryId);
   };
 
-  /** Removes locks that a killed process left; nobody else works on the mirror now. */
-  async function clearLocks(gitDir: string): Promise<void> {
-    const names = await readdir(gitDir);
-    await Promise.all(names.filter((n) => n.endsWith('.lock')).map((n) => rm(join(gitDir, n), { force: true })));
-  }
-
-  async function open(repositoryId: string, sha: string): Promise<string> {
-    const gitDir = mirrorOf(repositoryId);
-    const format = sha.length === 64 ? 'sha256' : 'sha1';
-    const ready = await stat(join(gitDir, 'HEAD')).then(
-      () => true,
-      () => false,
-    );
-    if (!ready) {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
-      await removeTree(gitDir);
-      await runGit(
-        ['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, '--end-of-options', gitDir],
-        {
-          timeoutMs: 30_000,
-        },
-      );
-    }
-    await clearLocks(gitDir);
-    return gitDir;
-  }
-
-  async function has(gitDir: string, sha: string): Promise<boolean> {
+  async function has(held: Held, sha: string): Promise<boolean> {
     try {
       await runGit(['rev-parse', '--quiet', '--verify', '--end-of-options', `${sha}^{commit}`], {
-        gitDir,
+        ...held,
         timeoutMs: 30_000,
       });
       return true;
@@ -145,7 +104,7 @@ export function createGitMirrors(directory: string, limits: CheckoutLimits = def
     }
   }
 
-  async function fetch(gitDir: string, request: CheckoutRequest): Promise<void> {
+  async function fetch(held: Held, request: CheckoutRequest): Promise<void> {
     const { source, sha, signal } = request;
     if (new URL(source.url).origin !== new URL(source.origin).origin) {
       refuse('The repository’s address is not under the origin that its credential belongs to.');
@@ -155,14 +114,14 @@ export function createGitMirrors(directory: string, limits: CheckoutLimits = def
     for (const ref of [sha, ...request.fallbackRefs]) {
       try {
         await runGit([...options, '--end-of-options', source.url, ref], {
-          ...{ gitDir, signal, timeoutMs: limits.timeoutMs },
+          ...{ ...held, signal, timeoutMs: limits.timeoutMs },
           ...{ credential: source, maxFileBytes: limits.packBytes },
         });
       } catch (error) {
         failures.push(error);
       }
       // Whatever a ref points at by now, only the commit that was asked for is used.
-      if (await has(gitDir, sha)) return;
+      if (await has(held, sha)) return;
     }
     throw failures[0] ?? new ForgewayError('FORGEWAY_GIT_FAILED', `The server does not hand out commit ${sha}.`);
   }
@@ -172,34 +131,38 @@ export function createGitMirrors(directory: string, limits: CheckoutLimits = def
       const { repositoryId, sha, target, signal } = request;
       if (!SHA.test(sha)) refuse('A commit is named by its full SHA.');
       if (request.fallbackRefs.some((ref) => !FULL_REF.test(ref))) refuse('A fallback ref has an unexpected form.');
-      return oneAtATime(repositoryId, async () => {
-        const gitDir = await open(repositoryId, sha);
-        if (!(await has(gitDir, sha))) await fetch(gitDir, request);
+      const work = async (lock: MirrorLock) => {
+        const gitDir = mirrorOf(repositoryId);
+        const held = { gitDir, lockFd: lock.fd };
+        await openBareRepository(gitDir, lock, sha.length === 64 ? 'sha256' : 'sha1');
+        if (!(await has(held, sha))) await fetch(held, request);
         const { timeoutMs, packBytes } = limits;
         // A small pack can unfold into millions of files, so they are counted before one is written; and into as many
         // folders with no file in them, which are printed only with `-t`.
         await runGit(['ls-tree', '-r', '-t', '-l', '-z', '--full-tree', '--end-of-options', sha], {
-          ...{ gitDir, signal, onOutput: treeMeter(limits).measure },
+          ...{ ...held, signal, onOutput: treeMeter(limits).measure },
           timeoutMs: Math.min(timeoutMs, LISTING_TIMEOUT_MS),
         });
-        await runGit(['worktree', 'prune'], { gitDir, timeoutMs });
+        await runGit(['worktree', 'prune'], { ...held, timeoutMs });
         await runGit(['worktree', 'add', '--quiet', '--force', '--detach', '--end-of-options', target, sha], {
-          ...{ gitDir, signal, timeoutMs, maxFileBytes: packBytes },
+          ...{ ...held, signal, timeoutMs, maxFileBytes: packBytes },
         });
-      });
+      };
+      return locked(mirrorOf(repositoryId), work, signal);
     },
 
-    prune: (repositoryId) =>
-      oneAtATime(repositoryId, async () => {
-        const gitDir = mirrorOf(repositoryId);
-        const there = await stat(gitDir).then(
-          () => true,
-          () => false,
-        );
-        if (!there) return;
-        await runGit(['worktree', 'prune'], { gitDir, timeoutMs: 60_000 });
-        const left = await readdir(join(gitDir, 'worktrees')).catch(() => []);
-        if (left.length === 0) await removeTree(gitDir);
-      }),
+    prune(repositoryId) {
+      const gitDir = mirrorOf(repositoryId);
+      return locked(gitDir, async (lock) => {
+        if (await isBareRepository(gitDir)) {
+          await clearLeftovers(gitDir);
+          await runGit(['worktree', 'prune'], { gitDir, lockFd: lock.fd, timeoutMs: 60_000 });
+          const left = await readdir(join(gitDir, 'worktrees')).catch(() => []);
+          if (left.length > 0) return;
+        }
+        await removeBareRepository(gitDir);
+        await lock.removeFile();
+      });
+    },
   };
 }

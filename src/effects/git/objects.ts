@@ -3,10 +3,12 @@
  * there until they are pushed, so that an app may create blobs, a tree and a commit in one run and move the ref in another.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ForgewayError } from '../../lib/errors.js';
-import { type GitCredential, runGit } from './git-command.js';
+import { openBareRepository } from './bare-repository.js';
+import { type GitCredential, type Held, runGit } from './git-command.js';
+import { createMirrorLocks, type MirrorLocks } from './mirror-lock.js';
 import { parseCommit, parseTree, type TREE_MODES } from './object-formats.js';
 
 export interface GitObjectIdentity {
@@ -69,33 +71,13 @@ const identityVariables = (who: 'AUTHOR' | 'COMMITTER', { name, email, date }: G
   [`GIT_${who}_DATE`]: `${Math.floor(date.getTime() / 1_000)} +0000`,
 });
 
-/** Runs pieces of work on one repository one after the other, within this process. */
-type InTurn = <T>(key: string, work: () => Promise<T>) => Promise<T>;
-
-function createTurns(): InTurn {
-  const queues = new Map<string, Promise<unknown>>();
-  return (key, work) => {
-    const before = queues.get(key) ?? Promise.resolve();
-    const run = before.then(work, work);
-    const settled = run.then(
-      () => undefined,
-      () => undefined,
-    );
-    queues.set(key, settled);
-    void settled.then(() => {
-      if (queues.get(key) === settled) queues.delete(key);
-    });
-    return run;
-  };
-}
-
-/** `directory` holds one bare repository for each repository of a forge, and is private to us. One for a process: what it makes for different connections takes turns on the same repositories. */
+/** `directory` holds one bare repository for each repository of a forge, and is private to us and the other processes on it: all take turns. */
 export function createGitObjectStore(directory: string) {
-  const inTurn = createTurns();
-  return (o: GitObjectsOptions) => openGitObjects({ ...o, directory, inTurn });
+  const locked = createMirrorLocks();
+  return (o: GitObjectsOptions) => openGitObjects({ ...o, directory, locked });
 }
 
-function openGitObjects(o: GitObjectsOptions & { directory: string; inTurn: InTurn }) {
+function openGitObjects(o: GitObjectsOptions & { directory: string; locked: MirrorLocks }) {
   const timeoutMs = o.timeoutMs ?? 300_000;
   const maxFileBytes = o.maxPackBytes ?? 1024 ** 3;
 
@@ -106,31 +88,19 @@ function openGitObjects(o: GitObjectsOptions & { directory: string; inTurn: InTu
     return join(o.directory, `${name}.git`);
   };
 
-  const local = (gitDir: string, args: readonly string[], more: Partial<Parameters<typeof runGit>[1]> = {}) =>
-    runGit(args, { gitDir, timeoutMs: QUICK_MS, maxFileBytes, ...more });
+  const local = (held: Held, args: readonly string[], more: Partial<Parameters<typeof runGit>[1]> = {}) =>
+    runGit(args, { ...held, timeoutMs: QUICK_MS, maxFileBytes, ...more });
 
-  const remote = (gitDir: string, args: readonly string[]) =>
-    runGit(args, { gitDir, timeoutMs, maxFileBytes, credential: o.credential });
+  const remote = (held: Held, args: readonly string[]) =>
+    runGit(args, { ...held, timeoutMs, maxFileBytes, credential: o.credential });
 
-  const open = async (repository: GitObjectRepository): Promise<string> => {
-    const gitDir = folderOf(repository);
-    const there = await stat(join(gitDir, 'HEAD')).then(
-      () => true,
-      () => false,
-    );
-    if (there) return gitDir;
-    await mkdir(o.directory, { recursive: true, mode: 0o700 });
-    await runGit(['init', '--quiet', '--bare', '--template=', '--end-of-options', gitDir], { timeoutMs: QUICK_MS });
-    return gitDir;
-  };
-
-  const has = async (gitDir: string, sha: string): Promise<boolean> =>
-    (await local(gitDir, ['cat-file', '--batch-check'], { input: Buffer.from(`${sha}\n`) })).includes(' missing') ===
+  const has = async (held: Held, sha: string): Promise<boolean> =>
+    (await local(held, ['cat-file', '--batch-check'], { input: Buffer.from(`${sha}\n`) })).includes(' missing') ===
     false;
 
   /** Everything that branches and tags reach. */
-  const fetchAll = (gitDir: string, repository: GitObjectRepository) =>
-    remote(gitDir, [
+  const fetchAll = (held: Held, repository: GitObjectRepository) =>
+    remote(held, [
       ...['fetch', '--quiet', '--prune', '--no-write-fetch-head', '--no-recurse-submodules', '--end-of-options'],
       repository.cloneUrl,
       '+refs/heads/*:refs/forge/heads/*',
@@ -138,56 +108,55 @@ function openGitObjects(o: GitObjectsOptions & { directory: string; inTurn: InTu
     ]);
 
   /** Makes sure that objects are here, from the forge when they are not ours. */
-  const need = async (gitDir: string, repository: GitObjectRepository, shas: readonly string[]): Promise<boolean> => {
+  const need = async (held: Held, repository: GitObjectRepository, shas: readonly string[]): Promise<boolean> => {
     const missing = async () => {
-      for (const sha of shas) if (!(await has(gitDir, checkSha(sha)))) return true;
+      for (const sha of shas) if (!(await has(held, checkSha(sha)))) return true;
       return false;
     };
     if (!(await missing())) return true;
-    await fetchAll(gitDir, repository);
+    await fetchAll(held, repository);
     return !(await missing());
   };
 
-  const inRepository = <T>(repository: GitObjectRepository, work: (gitDir: string) => Promise<T>): Promise<T> =>
-    o.inTurn(folderOf(repository), async () => work(await open(repository)));
+  const inRepository = <T>(repository: GitObjectRepository, work: (held: Held) => Promise<T>): Promise<T> => {
+    const directory = folderOf(repository);
+    return o.locked(directory, async (lock) => {
+      await openBareRepository(directory, lock, 'sha1');
+      return work({ gitDir: directory, lockFd: lock.fd });
+    });
+  };
 
   /** What a ref points at now, as the forge says; null when there is none. */
-  const remoteSha = async (gitDir: string, repository: GitObjectRepository, ref: string): Promise<string | null> => {
-    const lines = (await remote(gitDir, ['ls-remote', '--quiet', '--end-of-options', repository.cloneUrl, ref])).split(
+  const remoteSha = async (held: Held, repository: GitObjectRepository, ref: string): Promise<string | null> => {
+    const lines = (await remote(held, ['ls-remote', '--quiet', '--end-of-options', repository.cloneUrl, ref])).split(
       '\n',
     );
     const found = lines.map((line) => line.split('\t')).find(([, name]) => name === ref);
     return found?.[0] ?? null;
   };
 
-  const isAncestor = async (gitDir: string, older: string, newer: string): Promise<boolean> =>
-    (await local(gitDir, ['rev-list', '--count', '--end-of-options', `${newer}..${older}`])).trim() === '0';
+  const isAncestor = async (held: Held, older: string, newer: string): Promise<boolean> =>
+    (await local(held, ['rev-list', '--count', '--end-of-options', `${newer}..${older}`])).trim() === '0';
 
-  const push = async (
-    gitDir: string,
-    repository: GitObjectRepository,
-    ref: string,
-    sha: string,
-    seen: string | null,
-  ) => {
+  const push = async (held: Held, repository: GitObjectRepository, ref: string, sha: string, seen: string | null) => {
     const lease = `--force-with-lease=${ref}:${seen ?? ''}`;
     try {
-      await remote(gitDir, ['push', '--quiet', lease, '--end-of-options', repository.cloneUrl, `${sha}:${ref}`]);
+      await remote(held, ['push', '--quiet', lease, '--end-of-options', repository.cloneUrl, `${sha}:${ref}`]);
       return 'moved' as const;
     } catch (error) {
-      if ((await remoteSha(gitDir, repository, ref)) === seen) throw error;
+      if ((await remoteSha(held, repository, ref)) === seen) throw error;
       return 'changed-meanwhile' as const;
     }
   };
 
-  const writeCommitHere = async (gitDir: string, commit: Omit<GitObjectCommit, 'sha'>): Promise<string> => {
+  const writeCommitHere = async (held: Held, commit: Omit<GitObjectCommit, 'sha'>): Promise<string> => {
     const parents = commit.parents.flatMap((sha) => ['-p', checkSha(sha)]);
     const variables = {
       ...identityVariables('AUTHOR', commit.author),
       ...identityVariables('COMMITTER', commit.committer),
     };
     const input = Buffer.from(commit.message);
-    const sha = await local(gitDir, ['commit-tree', ...parents, '-F', '-', checkSha(commit.tree)], {
+    const sha = await local(held, ['commit-tree', ...parents, '-F', '-', checkSha(commit.tree)], {
       input,
       variables,
     });
@@ -195,12 +164,12 @@ function openGitObjects(o: GitObjectsOptions & { directory: string; inTurn: InTu
   };
 
   /** Undefined when neither we nor the forge have it. */
-  const read = <T>(repository: GitObjectRepository, sha: string, work: (gitDir: string) => Promise<T>) =>
-    inRepository(repository, async (gitDir) => ((await need(gitDir, repository, [sha])) ? work(gitDir) : undefined));
+  const read = <T>(repository: GitObjectRepository, sha: string, work: (held: Held) => Promise<T>) =>
+    inRepository(repository, async (held) => ((await need(held, repository, [sha])) ? work(held) : undefined));
 
   return {
     readBlob: (repository: GitObjectRepository, sha: string): Promise<Buffer | undefined> =>
-      read(repository, sha, async (gitDir) => {
+      read(repository, sha, async (held) => {
         const chunks: Buffer[] = [];
         let bytes = 0;
         const onOutput = (chunk: Buffer) => {
@@ -208,25 +177,25 @@ function openGitObjects(o: GitObjectsOptions & { directory: string; inTurn: InTu
           chunks.push(chunk);
           return bytes <= 100 * 1024 * 1024;
         };
-        await local(gitDir, ['cat-file', 'blob', sha], { onOutput });
+        await local(held, ['cat-file', 'blob', sha], { onOutput });
         return Buffer.concat(chunks);
       }),
 
     readTree: (repository: GitObjectRepository, sha: string, recursive: boolean) =>
-      read(repository, sha, async (gitDir) => {
+      read(repository, sha, async (held) => {
         const flags = recursive ? ['-r', '-t'] : [];
-        return parseTree(await local(gitDir, ['ls-tree', '-z', '-l', ...flags, '--end-of-options', sha]));
+        return parseTree(await local(held, ['ls-tree', '-z', '-l', ...flags, '--end-of-options', sha]));
       }),
 
     readCommit: (repository: GitObjectRepository, sha: string): Promise<GitObjectCommit | undefined> =>
-      read(repository, sha, async (gitDir) => {
-        const text = await local(gitDir, ['cat-file', 'commit', sha], { exits: [NO_OBJECT] });
+      read(repository, sha, async (held) => {
+        const text = await local(held, ['cat-file', 'commit', sha], { exits: [NO_OBJECT] });
         return text === '' ? undefined : parseCommit(sha, text);
       }),
 
     writeBlob: (repository: GitObjectRepository, content: Buffer): Promise<string> =>
-      inRepository(repository, async (gitDir) =>
-        (await local(gitDir, ['hash-object', '-w', '--stdin'], { input: content })).trim(),
+      inRepository(repository, async (held) =>
+        (await local(held, ['hash-object', '-w', '--stdin'], { input: content })).trim(),
       ),
 
     writeTree: (
@@ -234,37 +203,37 @@ function openGitObjects(o: GitObjectsOptions & { directory: string; inTurn: InTu
       baseTree: string | undefined,
       entries: readonly GitObjectEntry[],
     ): Promise<string> =>
-      inRepository(repository, async (gitDir) => {
+      inRepository(repository, async (held) => {
         for (const { path } of entries) checkPath(path);
         const shas = [baseTree, ...entries.map(({ sha, type }) => (type === 'commit' ? undefined : sha))];
         const needed = shas.filter((sha) => sha !== undefined && sha !== null);
-        if (!(await need(gitDir, repository, needed))) refuse('The tree names an object that does not exist.');
-        const index = join(gitDir, `index-${randomUUID()}`);
+        if (!(await need(held, repository, needed))) refuse('The tree names an object that does not exist.');
+        const index = join(held.gitDir, `index-${randomUUID()}`);
         const variables = { GIT_INDEX_FILE: index };
         try {
-          if (baseTree !== undefined) await local(gitDir, ['read-tree', checkSha(baseTree)], { variables });
+          if (baseTree !== undefined) await local(held, ['read-tree', checkSha(baseTree)], { variables });
           // A path that was a folder and becomes a file, or the reverse, is removed first.
           const removed = entries.map(({ path }) => `0 ${'0'.repeat(40)}\t${path}\0`).join('');
-          await local(gitDir, ['update-index', '-z', '--index-info'], { variables, input: Buffer.from(removed) });
+          await local(held, ['update-index', '-z', '--index-info'], { variables, input: Buffer.from(removed) });
           const files = entries.filter(({ sha, type }) => sha !== null && type !== 'tree');
           const lines = files.map(({ mode, sha, path }) => `${mode} ${checkSha(sha ?? '')}\t${path}\0`).join('');
-          await local(gitDir, ['update-index', '-z', '--add', '--replace', '--index-info'], {
+          await local(held, ['update-index', '-z', '--add', '--replace', '--index-info'], {
             ...{ variables, input: Buffer.from(lines) },
           });
           for (const { path, sha, type } of entries)
             if (type === 'tree' && sha !== null)
-              await local(gitDir, ['read-tree', `--prefix=${path}/`, checkSha(sha)], { variables });
-          return (await local(gitDir, ['write-tree'], { variables })).trim();
+              await local(held, ['read-tree', `--prefix=${path}/`, checkSha(sha)], { variables });
+          return (await local(held, ['write-tree'], { variables })).trim();
         } finally {
           await rm(index, { force: true });
         }
       }),
 
     writeCommit: (repository: GitObjectRepository, commit: Omit<GitObjectCommit, 'sha'>): Promise<string> =>
-      inRepository(repository, async (gitDir) => {
-        if (!(await need(gitDir, repository, [commit.tree, ...commit.parents])))
+      inRepository(repository, async (held) => {
+        if (!(await need(held, repository, [commit.tree, ...commit.parents])))
           refuse('The commit names a tree or a parent that does not exist.');
-        return writeCommitHere(gitDir, commit);
+        return writeCommitHere(held, commit);
       }),
 
     pushRef: (
@@ -273,17 +242,17 @@ function openGitObjects(o: GitObjectsOptions & { directory: string; inTurn: InTu
       sha: string,
       options: { force: boolean; expected?: string | null },
     ): Promise<'moved' | 'not-fast-forward' | 'changed-meanwhile'> =>
-      inRepository(repository, async (gitDir) => {
+      inRepository(repository, async (held) => {
         if (!FULL_REF.test(ref)) refuse('A ref is named in full.');
-        if (!(await need(gitDir, repository, [sha]))) refuse(`There is no commit ${sha}.`);
-        const seen = await remoteSha(gitDir, repository, ref);
+        if (!(await need(held, repository, [sha]))) refuse(`There is no commit ${sha}.`);
+        const seen = await remoteSha(held, repository, ref);
         if (options.expected !== undefined && options.expected !== seen) return 'changed-meanwhile';
         if (seen === sha) return 'moved';
         if (!options.force && seen !== null) {
-          await need(gitDir, repository, [seen]);
-          if (!(await isAncestor(gitDir, seen, sha))) return 'not-fast-forward';
+          await need(held, repository, [seen]);
+          if (!(await isAncestor(held, seen, sha))) return 'not-fast-forward';
         }
-        return push(gitDir, repository, ref, sha, seen);
+        return push(held, repository, ref, sha, seen);
       }),
 
     merge: (
@@ -293,22 +262,22 @@ function openGitObjects(o: GitObjectsOptions & { directory: string; inTurn: InTu
       message: string,
       author: GitObjectIdentity,
     ): Promise<{ merged: string } | { conflict: true } | undefined> =>
-      inRepository(repository, async (gitDir) => {
+      inRepository(repository, async (held) => {
         const ref = `refs/heads/${base}`;
         if (!FULL_REF.test(ref)) refuse('A branch has an unexpected name.');
-        const ours = await remoteSha(gitDir, repository, ref);
-        const theirs = SHA.test(head) ? head : await remoteSha(gitDir, repository, `refs/heads/${head}`);
+        const ours = await remoteSha(held, repository, ref);
+        const theirs = SHA.test(head) ? head : await remoteSha(held, repository, `refs/heads/${head}`);
         if (ours === null || theirs === null) return refuse(`There is no branch ${ours === null ? base : head}.`);
-        await fetchAll(gitDir, repository);
-        if (!(await need(gitDir, repository, [ours, theirs]))) refuse(`There is no commit ${theirs}.`);
-        if (await isAncestor(gitDir, theirs, ours)) return undefined;
-        const merged = await local(gitDir, ['merge-tree', '--write-tree', '--name-only', ours, theirs], { exits: [1] });
+        await fetchAll(held, repository);
+        if (!(await need(held, repository, [ours, theirs]))) refuse(`There is no commit ${theirs}.`);
+        if (await isAncestor(held, theirs, ours)) return undefined;
+        const merged = await local(held, ['merge-tree', '--write-tree', '--name-only', ours, theirs], { exits: [1] });
         const [tree = '', ...conflicts] = merged.trim().split('\n');
         if (conflicts.length > 0) return { conflict: true };
-        const sha = await writeCommitHere(gitDir, {
+        const sha = await writeCommitHere(held, {
           ...{ tree, parents: [ours, theirs], message, author, committer: author },
         });
-        if ((await push(gitDir, repository, ref, sha, ours)) === 'moved') return { merged: sha };
+        if ((await push(held, repository, ref, sha, ours)) === 'moved') return { merged: sha };
         return refuse(`Branch ${base} moved while it was merged.`);
       }),
   };
