@@ -114,7 +114,7 @@ describe('openDatabase without DATABASE_URL', () => {
     await start();
     const key = randomBytes(32);
     const { database } = await restart(key);
-    await expect(migrate(database, log)).resolves.toEqual({ applied: ['0001_init'] });
+    await expect(migrate(database, log)).resolves.toEqual({ applied: expect.arrayContaining(['0001_init']) });
   });
 
   it('says what to run by hand when the owner may not create roles', async () => {
@@ -139,7 +139,7 @@ describe('openDatabase without DATABASE_URL', () => {
     const statements = message.split('\n').filter((line) => line.startsWith('  '));
     expect(statements).toHaveLength(6);
     await withConnection(location, (client) => client.query(statements.join('\n')));
-    expect(await migrate(powerless, log)).toEqual({ applied: ['0001_init'] });
+    expect(await migrate(powerless, log)).toEqual({ applied: expect.arrayContaining(['0001_init']) });
   });
 
   it('does not let a serving role be strong', async () => {

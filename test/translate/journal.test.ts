@@ -120,9 +120,9 @@ describe('a handler that runs again', () => {
   it('keeps two identical comments on purpose, also when the second one’s answer is lost', async () => {
     const dispatch = await journal.dispatch();
     const [first, second] = [madeComment('same'), madeComment('same')];
+    const seen: unknown[] = [];
     const twice: Step = async (request) => {
-      await request(CREATE, { ...REPO, issue_number: 12, body: 'same' });
-      await request(CREATE, { ...REPO, issue_number: 12, body: 'same' });
+      for (const at of [0, 1]) seen[at] = (await request(CREATE, { ...REPO, issue_number: 12, body: 'same' })).data;
     };
     accepts('same', first);
     loses('same');
@@ -131,6 +131,7 @@ describe('a handler that runs again', () => {
     lists(first, second);
     knowsApp();
     await run(await dispatch.attempt(), twice);
+    expect(seen).toEqual([first, second]);
     expect(await dispatch.rows()).toMatchObject([
       { ordinal: 1, status: 'answered', found: false },
       { ordinal: 2, status: 'answered', found: true },

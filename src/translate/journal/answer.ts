@@ -4,7 +4,7 @@ import type { StoredAnswer } from './statements.js';
 
 const KEPT_HEADERS = ['content-type', 'location', 'link'];
 /** A larger body is not kept: the effect is then looked for, or an idempotent write sent again. */
-export const MOST_KEPT_BYTES = 1024 * 1024;
+const MOST_KEPT_BYTES = 1024 * 1024;
 /** Fields that hold a credential whatever it looks like. */
 const SECRET =
   /^(token|secret|password|pem|private_key|access_token|refresh_token|client_secret|webhook_secret|encoded_jit_config)$/;

@@ -4,7 +4,7 @@ import type { RetrySafety } from '../../forges/kit/route.js';
 import type { DispatchAttempt } from '../../lib/delivery-scope.js';
 
 export type WriteSafety = Exclude<RetrySafety, 'read'>;
-export type WriteStatus = 'sent' | 'answered' | 'refused' | 'unknown' | 'shadow';
+type WriteStatus = 'sent' | 'answered' | 'refused' | 'unknown' | 'shadow';
 
 /** What one write is known by. */
 export interface WriteIdentity {
