@@ -16,4 +16,6 @@ export default {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 60_000,
+  // Both cores of the smallest machine: much of a test's time is another process's.
+  maxWorkers: 2,
 };

@@ -20,13 +20,16 @@ const checks = [
   ['generated documents', [...tsx, join(root, 'scripts/generate-docs.ts'), '--check']],
 ];
 
+/** What a check prints is read in logs, where colours are noise. */
+const plain = { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' };
+
 let passed = 0;
 let failed = 0;
 let skipped = 0;
 if (only.length === 0) {
   for (const [name, args] of checks) {
     const started = Date.now();
-    const result = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
+    const result = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', env: plain });
     const good = result.status === 0;
     good ? passed++ : failed++;
     console.log(`${good ? 'PASS' : 'FAIL'} check: ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);

@@ -45,7 +45,14 @@ export async function populateTenant(
   await add('repository_claim', { ...tenant, ...place, remote_id: seed });
 
   const delivery_id = await add('webhook_delivery', { ...tenant, ...place, hook_id, delivery_key: `d-${seed}` });
-  const dispatch_id = await add('dispatch', { ...tenant, delivery_id, event_name: 'push', app: 'mirror', lane: `l-${seed}`, shard: 1 });
+  const dispatch_id = await add('dispatch', {
+    ...tenant,
+    delivery_id,
+    event_name: 'push',
+    app: 'mirror',
+    lane: `l-${seed}`,
+    shard: 1,
+  });
 
   const repository_id = await add('repository', {
     ...tenant,
