@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { ConfigError, githubOrigin, loadConfig } from './config.js';
-import { variables } from './variables.js';
+import { unknownNames } from './unknown-names.js';
+import { type Variable, variables } from './variables.js';
 
 const pem = generateKeyPairSync('rsa', { modulusLength: 2048 })
   .privateKey.export({ type: 'pkcs1', format: 'pem' })
@@ -103,5 +104,54 @@ describe('loadConfig', () => {
     const thrown = () => loadConfig({ DATABASE_URL: 'postgrez://user:canary@host/db' });
     expect(thrown).toThrow('DATABASE_URL');
     expect(thrown).not.toThrow('canary');
+  });
+
+  it('shows what an address looks like, with the place of the password', () => {
+    expect(() => loadConfig({ DATABASE_URL: 'mysql://h/d' })).toThrow('postgresql://user:password@host:5432/forgeway');
+  });
+
+  it.each(Object.values<Variable>(variables))('says in our own words why $name is refused', ({ name }) => {
+    for (const text of ['1.5', '-1', '0', '1e99', 'a b', 'http://', 'x'.repeat(5_000)]) {
+      const said = Object.values(problemsOf({ [name]: text })).join('\n');
+      expect(said).not.toMatch(
+        /invalid input|invalid option|invalid url|invalid string|expected|received|too (?:big|small)|nan/i,
+      );
+    }
+  });
+
+  it.each([
+    [{ PORT: '1.5' }, 'must be a whole number'],
+    [{ APP_ID: '0' }, 'must be above 0'],
+    [{ LOG_FORMAT: 'xml' }, 'must be json or pretty'],
+    [{ WORKER_PROCESSES: 'two' }, 'must be a number'],
+    [{ PUBLIC_URL: 'example.com' }, 'is no address that begins with http:// or https://'],
+    [{ FORGEWAY_DATA_DIR: 'data' }, 'must start with /'],
+  ])('says of %j what is wrong', (environment, sentence) => {
+    expect(Object.values(problemsOf(environment as Record<string, string>))).toContain(sentence);
+  });
+});
+
+describe('unknownNames', () => {
+  it('finds misspelt variables and names the one that was meant, without refusing them', () => {
+    expect(unknownNames({ PREVIEW_MEMRY_MB: '1', FORGEWAY_DATADIR: '/x', WORKER_PROCESES: '2' })).toMatchObject([
+      { variable: 'PREVIEW_MEMRY_MB', fix: 'Did you mean PREVIEW_MEMORY_MB?' },
+      { variable: 'FORGEWAY_DATADIR', fix: 'Did you mean FORGEWAY_DATA_DIR?' },
+      { variable: 'WORKER_PROCESES', fix: 'Did you mean WORKER_PROCESSES?' },
+    ]);
+    expect(problemsOf({ PREVIEW_MEMRY_MB: '1' })).toEqual({});
+    expect(() => loadConfig({ PREVIEW_MEMRY_MB: '1', PORT: 'x' })).toThrow(
+      /PORT +must.*\n +PREVIEW_MEMRY_MB +\(warning\)/,
+    );
+  });
+
+  it('says nothing of variables that exist, of other programs’, and of what an orchestrator sets', () => {
+    const own = Object.fromEntries(Object.values<Variable>(variables).map(({ name }) => [name, '1']));
+    expect(unknownNames({ ...own, PATH: '/bin', PREVIEWS: '1', TERRAPOD_ENCRYPTION__KEY: 'x' })).toEqual([]);
+    const service = {
+      FORGEWAY_SERVICE_HOST: '10.0.0.1',
+      FORGEWAY_SERVICE_PORT_HTTP: '80',
+      FORGEWAY_PORT: 'tcp://10.0.0.1',
+    };
+    expect(unknownNames({ ...service, FORGEWAY_PORT_80_TCP_ADDR: '10.0.0.1', PREVIEW_LIMITS: '' })).toEqual([]);
   });
 });

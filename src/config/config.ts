@@ -3,6 +3,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { ForgewayError, messageOf } from '../lib/errors.js';
+import { redactText } from '../lib/redact.js';
+import { refusal } from './refusals.js';
+import { type UnknownName, unknownNames } from './unknown-names.js';
 import { type Variable, type VariableKey, variables } from './variables.js';
 
 type Table = typeof variables;
@@ -22,20 +25,27 @@ export interface ConfigProblem {
   fix: string;
 }
 
-/** Lists the problems as an aligned table, one line each. */
-export function formatProblems(problems: readonly ConfigProblem[]): string {
-  const width = Math.max(...problems.map((p) => p.variable.length));
-  return problems.map((p) => `  ${p.variable.padEnd(width)}  ${p.problem}. ${p.fix}`).join('\n');
+/**
+ * Lists the problems as an aligned table, one line each, and after them what is only odd. Nothing in it is a secret; it
+ * must not be redacted again, since a fix may show what an address with a password looks like.
+ */
+export function formatProblems(problems: readonly ConfigProblem[], warnings: readonly UnknownName[] = []): string {
+  const rows = [...problems, ...warnings.map((w) => ({ ...w, problem: `(warning) ${w.problem}` }))];
+  const width = Math.max(...rows.map((row) => row.variable.length));
+  return rows.map((row) => `  ${row.variable.padEnd(width)}  ${redactText(row.problem)}. ${row.fix}`).join('\n');
 }
 
 export class ConfigError extends ForgewayError {
   readonly problems: readonly ConfigProblem[];
-  constructor(problems: readonly ConfigProblem[]) {
+  /** No reason to refuse, but perhaps the cause of a problem. */
+  readonly warnings: readonly UnknownName[];
+  constructor(problems: readonly ConfigProblem[], warnings: readonly UnknownName[] = []) {
     super(
       'FORGEWAY_CONFIG_INVALID',
-      `${problems.length} problem(s) in the configuration:\n${formatProblems(problems)}`,
+      `${problems.length} problem(s) in the configuration:\n${formatProblems(problems, warnings)}`,
     );
     this.problems = problems;
+    this.warnings = warnings;
   }
 }
 
@@ -87,7 +97,7 @@ export function loadConfig(environment: Environment = process.env): Config {
   for (const [key, variable] of Object.entries(variables) as [VariableKey, Variable][]) {
     const found = read(environment, variable);
     if (found === undefined) continue;
-    const parsed = variable.schema.safeParse(found.text);
+    const parsed = variable.schema.safeParse(found.text, { error: refusal });
     if (parsed.success) values[key] = parsed.data;
     else
       problems.push({
@@ -121,7 +131,7 @@ export function loadConfig(environment: Environment = process.env): Config {
       (p) => !named.has(p.variable) && !(p.variable === 'PRIVATE_KEY' && named.has('PRIVATE_KEY_PATH')),
     ),
   );
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (problems.length > 0) throw new ConfigError(problems, unknownNames(environment));
   return Object.freeze(values) as unknown as Config;
 }
 

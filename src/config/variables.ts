@@ -14,13 +14,14 @@ export interface Variable {
   /** Instead of `default`, where it depends on the machine: how it is found, for people. */
   defaultNote?: string;
   secret?: boolean;
+  /** Checks without a message of their own are worded by `refusal`. */
   schema: z.ZodType;
   /** What to do when the value is refused. */
   fix: string;
 }
 
-const port = z.coerce.number('must be a number').int().min(0, 'is below 0').max(65_535, 'is above 65535');
-const positive = z.coerce.number('must be a number').int('must be a whole number').positive('must be above 0');
+const port = z.coerce.number().int().min(0).max(65_535);
+const positive = z.coerce.number().int().positive();
 const url = z.url({ protocol: /^https?$/ }).transform((value) => value.replace(/\/+$/, ''));
 const flag = z
   .enum(['true', 'false', '1', '0', 'yes', 'no'])
@@ -40,7 +41,7 @@ export const variables = {
     name: 'APP_ID',
     meaning:
       'Id of the default GitHub App. Without it Forgeway starts in setup mode and accepts no webhooks of GitHub; other forges need no App.',
-    schema: z.coerce.number('must be a number').int().positive(),
+    schema: z.coerce.number().int().positive(),
     fix: 'Copy the number from the App’s settings page.',
   },
   privateKey: {

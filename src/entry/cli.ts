@@ -43,19 +43,21 @@ addHooksCommand(program);
 addMigrateCommand(program);
 addDoctorCommand(program);
 
-/** What a person needs: what is wrong and what to do, without a stack. */
+/** What a person needs: what is wrong, redacted, and what to do, as it is written in our tables; without a stack. */
 function explain(error: unknown): string {
-  if (error instanceof ConfigError) return `The configuration has problems:\n${formatProblems(error.problems)}`;
-  if (error instanceof ForgewayError) return `${error.code}: ${error.message}\n  ${errorTable[error.code].fix}`;
+  if (error instanceof ConfigError)
+    return `The configuration has problems:\n${formatProblems(error.problems, error.warnings)}`;
+  if (error instanceof ForgewayError)
+    return `${error.code}: ${redactText(error.message)}\n  ${errorTable[error.code].fix}`;
   // Of what the person typed: an id that does not exist, a name that is not one.
-  if (error instanceof CommanderError) return error.message;
-  return error instanceof Error && error.stack ? error.stack : messageOf(error);
+  if (error instanceof CommanderError) return redactText(error.message);
+  return redactText(error instanceof Error && error.stack ? error.stack : messageOf(error));
 }
 
 try {
   await program.parseAsync();
 } catch (error) {
-  console.error(redactText(explain(error)));
+  console.error(explain(error));
   // What a command that failed half way has left open must not keep the process.
   process.exit(1);
 }

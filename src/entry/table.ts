@@ -11,12 +11,12 @@ const cell = (value: unknown): string => {
 /** Longest text in one column; the whole of it is in the JSON. */
 const WIDTH_LIMIT = 60;
 
+/** `receivedAt` reads RECEIVED AT. */
+const heading = (column: string): string => column.replaceAll(/(?<=[a-z0-9])(?=[A-Z])/g, ' ').toUpperCase();
+
 /** Columns in `whole` are never shortened: sentences that say what to do. */
 export function formatTable(rows: readonly Row[], columns: readonly string[], whole: readonly string[] = []): string {
-  const lines = [
-    columns.map((c) => c.toUpperCase()),
-    ...rows.map((row) => columns.map((c) => cell(Reflect.get(row, c)))),
-  ];
+  const lines = [columns.map(heading), ...rows.map((row) => columns.map((c) => cell(Reflect.get(row, c))))];
   const shortened = lines.map((line) =>
     line.map((t, i) =>
       t.length > WIDTH_LIMIT && !whole.includes(columns[i] ?? '') ? `${t.slice(0, WIDTH_LIMIT - 1)}…` : t,

@@ -6,6 +6,7 @@ import { ForgewayError } from '../../lib/errors.js';
 import { createLogger } from '../../lib/logger.js';
 import { type AddedApps, argumentsOf, legacyOption, onlyOption } from '../added-apps.js';
 import { runServer } from '../server.js';
+import { warnOfUnknownNames } from '../unknown-names.js';
 
 /** An app whose loading takes longer than this never ends it. */
 const INSPECTION_MS = 60_000;
@@ -60,6 +61,7 @@ Examples:
       const workerArguments = argumentsOf(added);
       await inspectFirst(added);
       const log = createLogger({ level: config.logLevel, format: config.logFormat }).child({ process: 'server' });
+      warnOfUnknownNames(log);
       await runServer(config, log, { workerArguments });
     });
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { loadConfig } from '../../config/config.js';
 import { createLogger } from '../../lib/logger.js';
 import { runServer } from '../server.js';
+import { warnOfUnknownNames } from '../unknown-names.js';
 
 export function addUpCommand(program: Command): void {
   program
@@ -9,9 +10,8 @@ export function addUpCommand(program: Command): void {
     .description('start the server and its workers; without settings it starts in setup mode')
     .action(async () => {
       const config = loadConfig();
-      await runServer(
-        config,
-        createLogger({ level: config.logLevel, format: config.logFormat }).child({ process: 'server' }),
-      );
+      const log = createLogger({ level: config.logLevel, format: config.logFormat }).child({ process: 'server' });
+      warnOfUnknownNames(log);
+      await runServer(config, log);
     });
 }
