@@ -5,7 +5,8 @@ import { z } from 'zod';
 import { installBannerState } from '../accounts/installations.js';
 import { type Config, ConfigError, type Environment, githubOrigin, loadConfig } from '../config/config.js';
 import { variables } from '../config/variables.js';
-import { probeSandbox } from '../effects/process/sandbox.js';
+import { findMemoryGroups } from '../effects/process/memory-group.js';
+import { probeSandbox, seesOpenFiles } from '../effects/process/sandbox.js';
 import { createAppAuth } from '../forges/github/app-auth.js';
 import { openRedisQueueStore } from '../jobs/queue/redis-queue.js';
 import { systemClock } from '../lib/clock.js';
@@ -149,14 +150,29 @@ async function queue(config: Config): Promise<Finding> {
   }
 }
 
+const PREVIEW_GAPS_FIX =
+  'Run Forgeway as root with CAP_SYS_ADMIN, CAP_SYS_PTRACE and a writable /sys/fs/cgroup, or accept what docs/security.md says of this.';
+
 async function previews(config: Config): Promise<Finding> {
   if (config.previewDriver === 'off') return ok('previews', 'off');
   try {
-    const { mode, network } = await probeSandbox({ unsafeSameUser: config.unsafeSameUser });
-    return ok(
-      'previews',
-      `on, isolated by ${mode}, ${network ? 'each with a network of its own' : 'sharing this network'}`,
-    );
+    const probe = await probeSandbox({ unsafeSameUser: config.unsafeSameUser });
+    const { mode, namespaces, network, nestedUsers } = probe;
+    const memoryGroup = mode === 'uid' && (await findMemoryGroups()) !== undefined;
+    const isolation = `on, isolated by ${mode}${namespaces ? '' : ' without namespaces'}`;
+    const gaps = [
+      ...(network ? [] : ['they share this machine’s network and reach what listens on its loopback']),
+      ...(memoryGroup
+        ? []
+        : ['no memory group can be made: the limit on memory is watched, and may be passed for a moment']),
+      ...((await seesOpenFiles(probe))
+        ? []
+        : ['without CAP_SYS_PTRACE files that are deleted but open do not count towards PREVIEW_DISK_MB']),
+      // With a group, memory mounted in a namespace within is counted too.
+      ...(memoryGroup || !nestedUsers ? [] : ['memory in a tmpfs that a preview mounts for itself is not counted']),
+    ];
+    if (gaps.length === 0) return ok('previews', `${isolation}, each with a network and a memory group of its own`);
+    return warning('previews', `${isolation}; ${gaps.join('; ')}`, PREVIEW_GAPS_FIX);
   } catch (error) {
     return problem('previews', error);
   }

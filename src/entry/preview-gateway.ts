@@ -37,6 +37,7 @@ export async function startPreviewGateway(o: {
     opened: routes.opened,
     wake: routes.wake,
     links: visitorLinks(o.masterKey),
+    secure: config.previewPublicUrl?.startsWith('https:') ?? false,
     log,
   });
   const { previewDomain: domain, previewPublicUrl: publicUrl } = config;

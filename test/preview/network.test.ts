@@ -25,7 +25,14 @@ import { echoOverWebSocket } from './web-socket-client.js';
 const found = await findSandboxProbe();
 // Root does not need bubblewrap; where it is installed, what others get is tried too.
 const wrapped = found?.mode === 'uid' && (await runTool('bwrap', [...BUBBLEWRAP_BASE, '--', 'true'])).code === 0;
-const other = wrapped ? [{ mode: 'bubblewrap' as const, namespaces: true, network: true, bubblewrap: 'bwrap' }] : [];
+const asOthers = {
+  mode: 'bubblewrap' as const,
+  namespaces: true,
+  network: true,
+  nestedUsers: true,
+  bubblewrap: 'bwrap',
+};
+const other = wrapped ? [asOthers] : [];
 const modes = [...(found?.network ? [found] : []), ...other].map((probe) => ({ name: probe.mode, probe }));
 const { skip } = describe;
 if (modes.length === 0) {

@@ -1,4 +1,8 @@
-/** Cookies on their way between a visitor and a preview: ours never reach it, and it cannot set ours or its neighbours'. */
+/**
+ * Cookies on their way between a visitor and a preview: ours never reach it, and its answers set neither ours nor its
+ * neighbours'. Its pages can: a script may set a cookie for the whole domain of the previews, unless that is a public suffix.
+ * Ours is safe from that on https, where `__Host-` lets only our own answer set it; elsewhere every one of its name is tried.
+ */
 
 const OURS = /^(?:__host-|__secure-)?forgeway/i;
 
@@ -13,10 +17,10 @@ export function withoutOurCookies(header: string | undefined): string | undefine
   return kept.length === 0 ? undefined : kept.join('; ');
 }
 
-/** The value of one cookie in a Cookie header. */
-export function cookieValue(header: string | undefined, name: string): string | undefined {
-  const pair = (header ?? '').split(';').find((candidate) => nameOf(candidate) === name);
-  return pair?.slice(pair.indexOf('=') + 1).trim();
+/** The values of the cookies of one name in a Cookie header: a domain's and a host's may both be there. */
+export function cookieValues(header: string | undefined, name: string): string[] {
+  const pairs = (header ?? '').split(';').filter((candidate) => nameOf(candidate) === name);
+  return pairs.map((pair) => pair.slice(pair.indexOf('=') + 1).trim());
 }
 
 /** The response's Set-Cookie headers: none under our names, and none for more than the preview's own host. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { listenInDirectory } from '../process/door.js';
-import { type Gateway, type GatewayRoute, startGateway } from './gateway.js';
+import { type Gateway, type GatewayOptions, type GatewayRoute, startGateway } from './gateway.js';
 import { createVisitorLinks } from './visitor-link.js';
 
 const DOMAIN = 'preview.localhost';
@@ -29,6 +29,7 @@ describe('gateway', () => {
   let upstream: Server;
   let upstreamPort: number;
   let gateway: Gateway;
+  let options: GatewayOptions<GatewayRoute>;
 
   const ask = (
     host: string,
@@ -96,7 +97,7 @@ describe('gateway', () => {
     });
     await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
     upstreamPort = (upstream.address() as AddressInfo).port;
-    gateway = await startGateway({
+    options = {
       host: '127.0.0.1',
       port: 0,
       domain: DOMAIN,
@@ -108,7 +109,8 @@ describe('gateway', () => {
       bodyLimit: 1_000,
       timeoutMs: 2_000,
       clock: { now: () => clock.at },
-    });
+    };
+    gateway = await startGateway(options);
     const base = { upstream: null, private: false, message: null };
     routes.set('up', { ...base, id: 'up', phase: 'ready', upstream: { port: upstreamPort } });
     routes.set('building', { ...base, id: 'building', phase: 'building' });
@@ -294,6 +296,23 @@ describe('gateway', () => {
     expect(tricked).not.toMatch(/\nlocation:/i);
     clock.at = new Date(clock.at.getTime() + 32 * 86_400_000);
     expect((await ask(`secret.${DOMAIN}`, '/a', { headers: { cookie } })).status).toBe(403);
+  });
+
+  it('sets a cookie that only we can set where people come by https, and is not misled by one of a neighbour', async () => {
+    const token = links.tokenFor('secret', clock.at);
+    const both = { cookie: `forgeway-preview=tossed; forgeway-preview=${token}` };
+    expect((await ask(`secret.${DOMAIN}`, '/a', { headers: both })).status).toBe(200);
+    await gateway.close();
+    gateway = await startGateway({ ...options, secure: true });
+    const first = await ask(`secret.${DOMAIN}`, `/a?forgeway_preview=${token}`);
+    expect(first.headers['set-cookie']).toEqual([
+      `__Host-forgeway-preview=${token}; Path=/; HttpOnly; SameSite=Lax; Secure`,
+    ]);
+    expect((await ask(`secret.${DOMAIN}`, '/a', { headers: both })).status).toBe(403);
+    const ours = { cookie: `__Host-forgeway-preview=${token}; a=1` };
+    seen.length = 0;
+    expect((await ask(`secret.${DOMAIN}`, '/a', { headers: ours })).status).toBe(200);
+    expect(seen[0]?.headers.cookie).toBe('a=1');
   });
 
   it('hands on web sockets without our cookies, and refuses them where there is no preview', async () => {

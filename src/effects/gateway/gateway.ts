@@ -10,11 +10,11 @@ import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Clock, systemClock } from '../../lib/clock.js';
 import { messageOf } from '../../lib/errors.js';
 import type { Logger } from '../../lib/logger.js';
-import { cookieValue, ownHostCookies, withoutOurCookies } from './cookies.js';
+import { cookieValues, ownHostCookies, withoutOurCookies } from './cookies.js';
 import { listenEverywhereMeant } from './listen.js';
 import { type Page, pages } from './pages.js';
 import { connectToOrigin, originOf, type Upstream, upstreamAgent } from './upstream.js';
-import { LINK_COOKIE, LINK_PARAMETER, type VisitorLinks } from './visitor-link.js';
+import { LINK_PARAMETER, linkCookie, type VisitorLinks } from './visitor-link.js';
 
 /** What the gateway must know about a preview. */
 export interface GatewayRoute {
@@ -38,6 +38,8 @@ export interface GatewayOptions<R extends GatewayRoute> {
   opened: (route: R) => Promise<void>;
   wake: (route: R) => Promise<void>;
   links: VisitorLinks;
+  /** Whether people come by https, through a proxy in front of us; default false. */
+  secure?: boolean;
   log: Logger;
   /** Largest request body handed on; default 25 MiB. */
   bodyLimit?: number;
@@ -127,6 +129,8 @@ function connectForProxy(target: { hostname: string; port: string }, done: Conne
 /** Starts to listen. Rejects when the port is taken. */
 export async function startGateway<R extends GatewayRoute>(options: GatewayOptions<R>): Promise<Gateway> {
   const { domain, find, opened, wake, links, log, clock = systemClock } = options;
+  const { secure = false } = options;
+  const ourCookie = linkCookie(secure);
   const { bodyLimit = 25 * 1024 * 1024, timeoutMs = 60_000 } = options;
 
   const server = fastify({
@@ -156,16 +160,16 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
     const now = clock.now();
     if (token !== null && links.isValid(token, route.id, now)) {
       target.searchParams.delete(LINK_PARAMETER);
-      const secure = request.protocol === 'https' ? '; Secure' : '';
       // The link is left behind at once, so that it reaches neither the preview nor a Referer.
       void reply
-        .header('set-cookie', `${LINK_COOKIE}=${token}; Path=/; HttpOnly; SameSite=Lax${secure}`)
+        .header('set-cookie', `${ourCookie}=${token}; Path=/; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`)
         .header('cache-control', 'no-store')
         .header('referrer-policy', 'no-referrer')
         .redirect(`${target.pathname.replace(/^\/+/, '/')}${target.search}`, 302);
       return false;
     }
-    if (links.isValid(cookieValue(request.headers.cookie, LINK_COOKIE) ?? '', route.id, now)) return true;
+    const tokens = cookieValues(request.headers.cookie, ourCookie);
+    if (tokens.some((candidate) => links.isValid(candidate, route.id, now))) return true;
     void send(reply, pages.linkNeeded());
     return false;
   }

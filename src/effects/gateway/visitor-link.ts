@@ -1,9 +1,11 @@
 /** Signed links to previews of private repositories: who has the link may look, until it runs out. */
 import { constantTimeEqual, hmacHex } from '../../lib/hmac.js';
 
-/** Query parameter of a signed link, and name of the cookie that it is exchanged for. */
+/** Query parameter of a signed link. */
 export const LINK_PARAMETER = 'forgeway_preview';
-export const LINK_COOKIE = 'forgeway-preview';
+
+/** Name of the cookie that a link is exchanged for. With `__Host-`, which needs https, nobody else can set it. */
+export const linkCookie = (secure: boolean) => (secure ? '__Host-forgeway-preview' : 'forgeway-preview');
 
 const DAY_MS = 86_400_000;
 /** Counted in whole days, so that the same link is made all day long and its comment need not be edited. */

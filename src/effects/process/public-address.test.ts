@@ -3,10 +3,17 @@ import { describe, expect, it } from '@jest/globals';
 import { isPublicAddress } from './public-address.js';
 
 describe('a public address', () => {
-  it.each(['1.1.1.1', '8.8.8.8', '172.32.0.1', '192.167.255.255', '100.128.0.1', '2606:4700::1111', '2a00:1450::1'])(
-    'is %s',
-    (address) => expect(isPublicAddress(address)).toBe(true),
-  );
+  it.each([
+    '1.1.1.1',
+    '8.8.8.8',
+    '172.32.0.1',
+    '192.167.255.255',
+    '100.128.0.1',
+    '168.63.129.15',
+    '168.63.129.17',
+    '2606:4700::1111',
+    '2a00:1450::1',
+  ])('is %s', (address) => expect(isPublicAddress(address)).toBe(true));
 
   const own = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
   it.each([
@@ -14,6 +21,7 @@ describe('a public address', () => {
     ...['192.168.1.1', '198.18.0.1', '224.0.0.1', '239.1.1.1', '255.255.255.255', '192.0.2.7', '203.0.113.7'],
     ...['::', '::1', '::ffff:8.8.8.8', '::ffff:127.0.0.1', '::7f00:1', '64:ff9b::7f00:1', 'fe80::1', 'fe80::1%lo'],
     ...['fc00::1', 'fd12::1', 'ff02::1', '2002:7f00:1::', '2001:0:7f00::1', '2001:db8::1', '2606:4700::1%eth0'],
+    ...['168.63.129.16', '100.100.100.200', '192.0.0.192', 'fd00:ec2::254', 'fd20:ce::254', '::ffff:168.63.129.16'],
     ...['', 'localhost', '127.1', '0x7f.1', '2130706433', ...own],
   ])('is not %s', (address) => expect(isPublicAddress(address)).toBe(false));
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { LOG_FILE_BYTES } from './captured-log.js';
 import { EGRESS_PORT } from './egress.js';
 import { RAISE_LOOPBACK, RELAY, withRelay } from './network-script.js';
-import { BUBBLEWRAP_BASE, type SandboxProbe, SHARE_NETWORK } from './sandbox-probe.js';
+import { BUBBLEWRAP_BASE, NO_NESTED_USERS, READ_ONLY_ROOT, type SandboxProbe, SHARE_NETWORK } from './sandbox-probe.js';
 import { CLOSE_FILES, ENTER_ROOT, SUPERVISE } from './sandbox-script.js';
 
 export interface SandboxLimits {
@@ -107,6 +107,7 @@ export function launcherArgv(o: {
     ...[
       probe.bubblewrap,
       ...BUBBLEWRAP_BASE,
+      ...(probe.nestedUsers ? [] : NO_NESTED_USERS),
       ...(network.kind === 'shared' ? [SHARE_NETWORK] : []),
       ...tmp,
       '/tmp',
@@ -121,7 +122,7 @@ export function launcherArgv(o: {
     ...['--ro-bind-try', '/run/systemd/resolve', '/run/systemd/resolve'],
     ...(programs === undefined ? [] : ['--ro-bind', programs, programs]),
     ...(network.kind === 'egress' ? ['--ro-bind', join(paths.run, EGRESS), EGRESS_INSIDE] : []),
-    ...['--bind', paths.tree, '/workspace', '--chdir', '/', '--'],
+    ...['--bind', paths.tree, '/workspace', ...READ_ONLY_ROOT, '--chdir', '/', '--'],
   ];
   const walls = {
     uid: [...relay, ...limited, ...drop, ...clean],

@@ -136,17 +136,48 @@ clock() {
   clock="${'$'}{uptime%.*}${'$'}{uptime#*.}"
 }
 
-# KiB of memory that all processes of the command hold: those of its uid, else those of its PID namespace.
-resident() {
+# Directories in /proc of the command's processes: those of its uid, else those of its PID namespace as its first process
+# sees them, which includes namespaces within, else those of its session.
+members() {
   if [ "$uid" != - ]; then
-    cat /proc/[0-9]*/status 2>/dev/null |
-      awk -v uid="$uid" '/^Uid:/ { mine = ($2 == uid) } /^VmRSS:/ { if (mine) sum += $2 } END { print sum + 0 }'
+    grep -sl "^Uid:[[:space:]]*$uid[[:space:]]" /proc/[0-9]*/status
     return
   fi
-  read -r inner _ <"/proc/$child/task/$child/children" || { echo 0; return; }
-  space=$(readlink "/proc/$inner/ns/pid" | tr '[]' '??')
-  find /proc/[0-9]*/ns/pid -maxdepth 0 -lname "$space" 2>/dev/null | sed 's:ns/pid:status:' |
-    xargs -r cat 2>/dev/null | awk '/^VmRSS:/ { sum += $2 } END { print sum + 0 }'
+  inner=
+  read -r inner _ <"/proc/$child/task/$child/children"
+  if [ -n "$inner" ] && [ "$(readlink "/proc/$inner/ns/pid")" != "$(readlink /proc/self/ns/pid)" ]; then
+    printf '%s\\n' "/proc/$inner/root/proc"/[0-9]*/status
+    return
+  fi
+  grep -sl "^[0-9]* (.*) [A-Za-z] [0-9]* [0-9]* $$ " /proc/[0-9]*/stat
+}
+
+# KiB of memory that they hold. By thread: where the first one has ended, only the others still show the memory.
+resident() {
+  set -- $(sed 's:/stat[us]*$:/task/[0-9]*/status:' "$run/members")
+  cat "$@" 2>/dev/null | awk '
+    /^Tgid:/ { of = $2; size = 0 }
+    /^Vm(RSS|Swap):/ { size += $2; if (size > most[of]) most[of] = size }
+    END { for (of in most) sum += most[of]; print sum + 0 }'
+}
+
+# KiB of disk and KiB of memory in files that have no name any more and are open or mapped: du cannot see them. Threads may
+# have open files of their own. What a mapping leads to only root may ask.
+nameless() {
+  set -- $(sed -e 's:/stat[us]*$::' -e 's:.*:&/task/[0-9]*/fd &/map_files:' "$run/members")
+  [ $# -gt 0 ] || { echo 0 0; return; }
+  find "$@" -maxdepth 1 -lname '* (deleted)' -exec stat -L -c 'file %n %h %d:%i %b' '{}' + \\
+    -exec stat -L -f -c 'system %n %T' '{}' + 2>/dev/null | awk '
+    $1 == "file" && $3 == 0 { inode[$2] = $4; blocks[$4] = $5 }
+    $1 == "system" { system_of[$2] = $3 }
+    END {
+      for (path in inode) {
+        if (seen[inode[path]]++) continue
+        if (system_of[path] ~ /^(tmpfs|ramfs|hugetlbfs)$/) memory += blocks[inode[path]]
+        else disk += blocks[inode[path]]
+      }
+      printf "%d %d\\n", disk / 2, memory / 2
+    }'
 }
 
 watch() {
@@ -157,11 +188,12 @@ watch() {
     clock
     before=$clock
     [ "$seconds" -eq 0 ] || [ "$clock" -lt "$deadline" ] || blame time
-    set -- $(du -skx "$workspace" 2>/dev/null)
-    [ "${'$'}{1:-0}" -le "$disk_kb" ] || blame disk
+    members >"$run/members" 2>/dev/null
+    set -- $(nameless) $(du -skx "$workspace" 2>/dev/null)
+    [ $((${'$'}{3:-0} + ${'$'}{1:-0})) -le "$disk_kb" ] || blame disk
+    [ "$memory_kb" -eq 0 ] || [ $(($(resident) + ${'$'}{2:-0})) -le "$memory_kb" ] || blame memory
     set -- $(du -sx --inodes "$workspace" 2>/dev/null)
     [ "${'$'}{1:-0}" -le "$files" ] || blame files
-    [ "$memory_kb" -eq 0 ] || [ "$(resident)" -le "$memory_kb" ] || blame memory
     clock
     # Watching may cost a twentieth of one processor, however large the workspace is.
     pause=$((1 + (clock - before) / 5))

@@ -28,7 +28,7 @@ import type { SandboxProbe } from './sandbox-probe.js';
 import { openUserPool } from './user-range.js';
 
 export type { SandboxCommand, SandboxLimits, SandboxNetwork } from './sandbox-command.js';
-export { probeSandbox, type SandboxProbe } from './sandbox-probe.js';
+export { probeSandbox, type SandboxProbe, seesOpenFiles } from './sandbox-probe.js';
 
 /** A process by pid and start time, since pids are used again. */
 interface ProcessName {
