@@ -72,6 +72,15 @@ function asOurs(payload: JsonObject): JsonObject {
   return marked;
 }
 
+/**
+ * Whether the account that our requests are made by may have done this. Many traces say only what was touched, and a person
+ * may touch it again right after us: that is no doing of ours. Where the forge names nobody it may be.
+ */
+function mayBeOurs(payload: JsonObject, account: bigint | undefined): boolean {
+  const { id } = objectAt(payload, 'sender') ?? {};
+  return account === undefined || id === undefined || id === 0 || String(id) === String(account);
+}
+
 export function createTranslation(o: TranslationOptions) {
   const shared = new Map<string, Promise<JsonObject>>();
 
@@ -79,7 +88,7 @@ export function createTranslation(o: TranslationOptions) {
     descriptor: ForgeDescriptor,
     scope: DeliveryScope,
     wanted: ReadonlySet<string>,
-  ): Promise<TranslatePorts & { instanceUrl: string | null }> => {
+  ): Promise<TranslatePorts & { instanceUrl: string | null; account?: bigint }> => {
     const credential = await o.connections.ofHook(scope);
     if (credential === undefined) {
       const { app } = o.connections;
@@ -95,6 +104,7 @@ export function createTranslation(o: TranslationOptions) {
       wanted,
       ...(github && { github }),
       ...(records && { records }),
+      ...(credential.connection && { account: credential.connection.account.id }),
       instanceUrl: instanceOf(descriptor, webUrl),
     };
   };
@@ -134,10 +144,11 @@ export function createTranslation(o: TranslationOptions) {
       if (descriptor === undefined) return { kind: 'ignored', reason: `There is no forge ${event.forge} any more.` };
       const ports = await portsOf(descriptor, scope, wanted);
       const payload = await o.connections.presented(scope, await once(event, descriptor, ports));
-      const { instanceUrl } = ports;
+      const { instanceUrl, account } = ports;
       // A forge with Apps marks its bots itself.
       if (descriptor.routes === undefined) return { kind: 'payload', payload, instanceUrl, loopDepth: 0 };
-      const cause = await o.loops.causeOf(scope, tracesOfEvent(event.eventName, payload));
+      const traces = mayBeOurs(payload, account) ? tracesOfEvent(event.eventName, payload) : [];
+      const cause = await o.loops.causeOf(scope, traces);
       if (cause === undefined) return { kind: 'payload', payload, instanceUrl, loopDepth: 0 };
       if (cause.depth >= MAX_LOOP_DEPTH)
         return {

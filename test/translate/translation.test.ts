@@ -56,7 +56,7 @@ function rig({ cause, connected = true, payload, over = {} }: RigOptions = {}) {
     forges: new Map([[forge.id, forge]]),
     connections,
     virtual,
-    loops: { note: async () => undefined, causeOf: async () => cause },
+    loops: { note: async () => undefined, causeOf: async (_place, traces) => (traces.length > 0 ? cause : undefined) },
   });
   const scope = { forge: 'toy', host: 'forge.test' } as DeliveryScope;
   const event = (over_: Partial<DeliveredEvent> = {}) =>
@@ -171,6 +171,19 @@ describe('an event that our own write caused', () => {
     expect(payloadOf(await rig().translate()).sender?.type).toBe('User');
     const own = await rig({ cause, over: { routes: undefined } }).translate();
     expect(own).toMatchObject({ loopDepth: 0, payload: { sender: { type: 'User' } } });
+  });
+
+  it('is not one that somebody else caused, though it is about what we wrote to', async () => {
+    for (const depth of [1, 9]) {
+      const payload = async () => ({ ...commented, sender: { id: 8, login: 'bob', type: 'User' } });
+      const translated = await rig({ cause: { app: 'greeter', depth }, payload }).translate();
+      expect(translated).toMatchObject({ kind: 'payload', loopDepth: 0, payload: { sender: { type: 'User' } } });
+    }
+  });
+
+  it('may be one of which the forge does not say who caused it', async () => {
+    const payload = async () => ({ ...commented, sender: { id: 0, login: 'ghost', type: 'User' } });
+    expect(await rig({ cause, payload }).translate()).toMatchObject({ kind: 'payload', loopDepth: 1 });
   });
 
   it('needs no sender', async () => {
