@@ -8,7 +8,7 @@ import { type NativeProject, nativeProject } from '../convert/project.js';
 import { read } from '../convert/read.js';
 import { ownerOf, projectPath, toNativeText } from '../references.js';
 import { updateThread } from './issues.js';
-import { mailbox } from './patch.js';
+import { gitDiff, mailbox } from './patch.js';
 import { accept, everything, type Place, page, placeOf, projectAt, pullOf, refused, slice } from './place.js';
 import { readMergeRequest, shownPull, simplePulls } from './pull.js';
 
@@ -95,8 +95,13 @@ const get: Route = {
     const place = placeOf(request);
     const pull = pullOf(request, place);
     if (request.media === 'diff') {
-      const { data } = await context.native.send('GET', `${pull.api}/raw_diffs`, { as: 'text' });
-      return { body: { contentType: 'application/vnd.github.diff; charset=utf-8', bytes: String(data) } };
+      const bytes = await refused(
+        async () => String((await context.native.send('GET', `${pull.api}/raw_diffs`, { as: 'text' })).data),
+        [404],
+        // Before GitLab 17.9 there is no such call.
+        async () => (await everything(context, `${pull.api}/diffs`, nativeDiff)).map(gitDiff).join(''),
+      );
+      return { body: { contentType: 'application/vnd.github.diff; charset=utf-8', bytes } };
     }
     if (request.media === 'patch') {
       const commits = await everything(context, `${pull.api}/commits`, nativeCommit);
