@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { classify } from './events.js';
 import { createGitLabFake, type GitLabFake, type GitLabFakeOptions } from './fake.js';
 import { signatureCheck } from './verify.js';
 
@@ -76,6 +77,9 @@ describe('hooks of the fake', () => {
     await ask(fake, 'POST', '/projects/alice%2Fweb/issues/1/notes', { body: 'not subscribed' });
     expect(arrived.map(({ headers }) => headers['x-gitlab-event'])).toEqual(['Push Hook', 'Issue Hook']);
     expect(arrived.every((one) => isGenuine(one, SIGNING))).toBe(true);
+    // The test tells of no push: apps are not to act on it.
+    const classified = arrived.map(({ body }) => classify('', JSON.parse(body)));
+    expect(classified.map(({ kind }) => kind)).toEqual(['ignored', 'events']);
     expect(arrived[0]?.headers['webhook-id']).toBe(arrived[0]?.headers['idempotency-key']);
     await ask(fake, 'DELETE', `${HOOKS}/${made.data.id}`);
     expect((await ask(fake, 'GET', HOOKS)).data).toEqual([]);

@@ -76,13 +76,21 @@ export const suiteInput = (pipeline: NativePipeline): CheckSuiteInput => ({
   app: CI_APP,
 });
 
+/**
+ * A job that may fail and did has failed, as with GitHub's `continue-on-error`; its check is neutral. One that waits for a
+ * person is queued.
+ */
+function jobProgress({ status }: NativeJob): Pick<WorkflowJobInput, 'status' | 'conclusion'> {
+  return progress({ status: status === 'manual' ? 'pending' : status });
+}
+
 export const jobInput = (job: NativeJob): WorkflowJobInput => ({
   id: job.id,
   runId: job.pipeline.id,
   name: job.name,
   headSha: job.commit?.id ?? job.pipeline.sha,
   headBranch: job.ref ?? null,
-  ...progress(job),
+  ...jobProgress(job),
   htmlUrl: job.web_url,
   startedAt: time(job.started_at ?? job.created_at),
   completedAt: timeOrNull(job.finished_at),

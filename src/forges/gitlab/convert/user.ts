@@ -15,7 +15,7 @@ export type NativeUser = z.output<typeof nativeUser>;
 
 /** Accounts that GitLab makes for access tokens, and its own; only the user API says `bot`. */
 const BOT =
-  /^(project_\d+_bot|group_\d+_bot|service_account_|gitlab-.*-bot$|ghost$|alert-bot$|support-bot$|security-bot$)/i;
+  /^(project_\d+_bot|group_\d+_bot|service_account_|gitlab-.*-bot$|gitlabduo$|duo-(developer|code-review)(-|$)|ghost$|alert-bot$|support-bot$|security-bot$)/i;
 
 export const isBot = (username: string): boolean => BOT.test(username);
 

@@ -22,10 +22,10 @@ import { firstId, hasPlace, placeOf, repositoryInput } from './place.js';
 import { CONFIDENTIAL, rawFinding, rawPayload } from './raw.js';
 
 const NAME = 'issues';
-/** Types of work items that GitHub would call an issue. Older hooks name no type. */
-const ISSUE_TYPES: ReadonlySet<string> = new Set(['Issue', 'Incident', 'Ticket']);
+/** Types of work items that GitHub would call an issue. Older hooks name no type; some write it in capitals. */
+const ISSUE_TYPES: ReadonlySet<string> = new Set(['issue', 'incident', 'ticket']);
 
-const isIssue = ({ object_attributes: issue }: IssueEvent) => !issue.type || ISSUE_TYPES.has(issue.type);
+const isIssue = ({ object_attributes: issue }: IssueEvent) => !issue.type || ISSUE_TYPES.has(issue.type.toLowerCase());
 const isConfidential = ({ event_type: type, object_attributes: issue }: IssueEvent) =>
   issue.confidential === true || (type ?? '').startsWith('confidential_');
 const repositoryIdOf = ({ project, object_attributes: issue }: IssueEvent) => project?.id ?? issue.project_id;

@@ -18,6 +18,12 @@ const actorOf = (ports: TranslatePorts, push: PushEvent): AccountInput | undefin
 const shortRef = (ref: string) => ref.replace(/^refs\/(heads|tags)\//, '');
 const isTag = (ref: string) => ref.startsWith('refs/tags/');
 
+/**
+ * A push of the newest commits that happened long ago, sent by the button "Test" and its API. No real push lists the commit
+ * that the ref stood at before: GitLab's sample begins at the oldest commit it shows.
+ */
+const isTest = ({ before, commits }: PushEvent): boolean => (commits ?? []).some(({ id }) => id === before);
+
 /** A forced push looks like any other in the hook; the comparison of both ends tells it. */
 async function isForced(push: PushEvent, place: Place, ports: TranslatePorts): Promise<boolean> {
   if (isZero(push.before) || isZero(push.after) || !ports.wanted.has('forced')) return false;
@@ -59,6 +65,8 @@ export const push = hook(pushEvent, {
     const repositoryId = firstId(projectId(push));
     if (repositoryId === undefined) return { ignored: 'project_id is missing.' };
     if (!hasPlace(push.project)) return { ignored: 'project.path_with_namespace is missing.' };
+    // Connecting sends one, and nothing was pushed: an app that writes on a push must not be woken by it.
+    if (isTest(push)) return { ignored: 'A test delivery of the webhook.' };
     const created = isZero(push.before);
     const deleted = isZero(push.after);
     if (created && deleted) return { ignored: 'The ref was neither there before nor after.' };

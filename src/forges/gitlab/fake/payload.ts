@@ -235,6 +235,32 @@ export async function noteHook(world: World, in_: Project, on: Thread, of: Note,
 
 const NO_COMMIT = '0'.repeat(40);
 
+/** Oldest first. @param shas newest first */
+const pushedCommits = (world: World, in_: Project, shas: readonly string[]) =>
+  Promise.all(
+    shas.toReversed().map(async (sha) => {
+      const [parent = null] = (await in_.git.readCommit(sha))?.parents ?? [];
+      const { files } = await in_.git.diff(parent, sha);
+      const paths = (...kinds: string[]) =>
+        files.filter((file) => kinds.includes(file.status)).map((file) => file.path);
+      return {
+        ...(await hookCommit(world, in_, sha)),
+        added: paths('added'),
+        modified: paths('modified', 'renamed'),
+        removed: paths('removed'),
+      };
+    }),
+  );
+
+/** What the button "Test" sends: the newest three commits, as if the oldest of them had been there before. */
+export async function samplePushHook(world: World, in_: Project, by: User, head: string) {
+  const shas = (await in_.git.log(head)).slice(0, 3);
+  const change = { ref: `refs/heads/${in_.defaultBranch}`, before: shas.at(-1) ?? head, after: head };
+  const sent = await pushHook(world, in_, by, change);
+  const commits = await pushedCommits(world, in_, shas);
+  return { ...sent, payload: { ...sent.payload, commits, total_commits_count: shas.length } };
+}
+
 /** A push of one ref. GitLab tells the newest 20 commits, oldest first. */
 export async function pushHook(
   world: World,
@@ -249,23 +275,7 @@ export async function pushHook(
   const exclude = change.before === NO_COMMIT ? undefined : change.before;
   const isNew = exclude === undefined;
   const shas = gone || isTag || isNew ? [] : await in_.git.log(head, { exclude });
-  const commits = await Promise.all(
-    shas
-      .slice(0, 20)
-      .toReversed()
-      .map(async (sha) => {
-        const [parent = null] = (await in_.git.readCommit(sha))?.parents ?? [];
-        const { files } = await in_.git.diff(parent, sha);
-        const paths = (...kinds: string[]) =>
-          files.filter((file) => kinds.includes(file.status)).map((file) => file.path);
-        return {
-          ...(await hookCommit(world, in_, sha)),
-          added: paths('added'),
-          modified: paths('modified', 'renamed'),
-          removed: paths('removed'),
-        };
-      }),
-  );
+  const commits = await pushedCommits(world, in_, shas.slice(0, 20));
   const { git_http_url, git_ssh_url, visibility_level } = project(world, in_);
   return {
     name: isTag ? 'Tag Push Hook' : 'Push Hook',

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { FakeRequest, FakeRoute } from '../../kit/fake/routing.js';
 import { actorOf, allMembers, groupFor, MAINTAINER, paged, pagingOnly, projectFor, refuse } from './declare.js';
-import { pushHook } from './payload.js';
+import { samplePushHook } from './payload.js';
 import type { Hook, Project, World } from './state.js';
 
 const flag = z.boolean().optional();
@@ -153,12 +153,7 @@ const routesOf = (world: World, { path, source, hooks, sample }: Level): FakeRou
         const head = project && (await project.git.resolve(project.defaultBranch));
         if (project === undefined || head === undefined || request.params.trigger !== 'push_events')
           return refuse(422, 'Ensure the project has at least one commit.');
-        const [parent = '0'.repeat(40)] = (await project.git.readCommit(head))?.parents ?? [];
-        const event = await pushHook(world, project, actorOf(request), {
-          ref: `refs/heads/${project.defaultBranch}`,
-          before: parent,
-          after: head,
-        });
+        const event = await samplePushHook(world, project, actorOf(request), head);
         const status = await world.deliver(hook, event);
         return status >= 200 && status < 300
           ? { status: 201, json: { message: '201 Created' } }

@@ -130,9 +130,9 @@ function step(input: WorkflowStepInput, jobStarted: string, jobCompleted: string
   };
 }
 
-/** Jobs and steps know fewer ways to end than check runs do. */
+/** Jobs and steps know fewer ways to end than check runs do. What ended nobody knows how is never shown as a success. */
 function jobConclusion(conclusion: CheckRunInput['conclusion']): Conclusion {
-  if (conclusion === 'timed_out' || conclusion === 'action_required') return 'failure';
+  if (conclusion == null || conclusion === 'timed_out' || conclusion === 'action_required') return 'failure';
   if (conclusion === 'stale') return 'cancelled';
-  return conclusion == null || conclusion === 'neutral' ? 'success' : conclusion;
+  return conclusion === 'neutral' ? 'skipped' : conclusion;
 }

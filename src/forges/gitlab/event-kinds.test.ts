@@ -1,0 +1,55 @@
+/** What a hook is taken for: a test, an issue, the doing of a bot, a failure. */
+import { describe, expect, it } from '@jest/globals';
+import { actions, native, only, translated, withAttributes } from '../../../test/support/gitlab-hooks.js';
+import type { JsonObject } from '../forge.js';
+
+describe('test deliveries', () => {
+  const { payload } = native('push');
+  const commits = payload.commits as JsonObject[];
+
+  it.each([
+    ['of several commits', { before: commits[0]?.id }],
+    ['of the only commit there is', { before: commits.at(-1)?.id, commits: commits.slice(-1) }],
+  ])('%s wake no app: nothing was pushed', (_what, sample) => {
+    expect(actions({ eventType: 'Push Hook', payload: { ...payload, ...sample } })).toMatch(/test delivery/);
+  });
+
+  it('of a system hook wake none either', () => {
+    const sample = { event_name: 'project_create', name: 'Ruby', path: 'ruby', project_id: 1, owner_name: 'Someone' };
+    expect(actions({ eventType: 'System Hook', payload: sample })).toMatch(/path_with_namespace/);
+  });
+});
+
+describe('accounts of GitLab Duo', () => {
+  it.each(['GitLabDuo', 'duo-developer', 'duo-code-review-acme'])('%s is a bot', async (username) => {
+    const { payload } = native('push');
+    const { sender } = await only({ eventType: 'Push Hook', payload: { ...payload, user_username: username } });
+    expect(sender).toMatchObject({ type: 'Bot' });
+  });
+
+  it.each(['gitlabduoist', 'duo-developers'])('%s is none', async (username) => {
+    const { payload } = native('push');
+    const { sender } = await only({ eventType: 'Push Hook', payload: { ...payload, user_username: username } });
+    expect(sender).toMatchObject({ type: 'User' });
+  });
+});
+
+describe('jobs that failed', () => {
+  it('are no success where the pipeline passes them by', async () => {
+    const { payload, ...rest } = native('build.failed');
+    const { events = [] } = await translated({ ...rest, payload: { ...payload, build_allow_failure: true } });
+    const of = (name: string) => events.find((event) => event.name === name)?.payload;
+    expect(of('workflow_job')).toMatchObject({ workflow_job: { status: 'completed', conclusion: 'failure' } });
+    expect(of('check_run')).toMatchObject({ check_run: { conclusion: 'neutral' } });
+  });
+});
+
+describe('work items', () => {
+  it('knows the type of a work item however it is written', () => {
+    const hook = native('issue.open');
+    const typed = (type: string) => withAttributes(hook, { type });
+    expect(actions(typed('issue'))).toEqual(['issues.opened']);
+    expect(actions(typed('INCIDENT'))).toEqual(['issues.opened']);
+    expect(actions(typed('task'))).toEqual([expect.stringMatching(/^gitlab\./)]);
+  });
+});
