@@ -4,39 +4,26 @@ import { promisify } from 'node:util';
 import { z } from 'zod';
 import { installBannerState } from '../accounts/installations.js';
 import { type Config, ConfigError, type Environment, githubOrigin, loadConfig } from '../config/config.js';
+import { unknownNames } from '../config/unknown-names.js';
 import { variables } from '../config/variables.js';
 import { findMemoryGroups } from '../effects/process/memory-group.js';
 import { probeSandbox, seesOpenFiles } from '../effects/process/sandbox.js';
 import { createAppAuth } from '../forges/github/app-auth.js';
 import { openRedisQueueStore } from '../jobs/queue/redis-queue.js';
 import { systemClock } from '../lib/clock.js';
-import { errorTable, ForgewayError, messageOf } from '../lib/errors.js';
+import { ForgewayError, messageOf } from '../lib/errors.js';
 import { createLogger } from '../lib/logger.js';
+import { redactText } from '../lib/redact.js';
 import { openStore } from '../store/database.js';
 import { pendingMigrations } from '../store/migrate.js';
 import { openDatabase } from '../store/open-database.js';
 import { ensureDefaultOrganization } from '../store/organization.js';
 import { defaultAppCredentials, missingForSetup } from './default-app.js';
-
-export interface Finding {
-  state: 'ok' | 'warning' | 'problem';
-  about: string;
-  finding: string;
-  /** What to do; absent when all is well. */
-  fix?: string;
-}
+import { server, workers } from './doctor-processes.js';
+import { type Finding, ok, problem, warning } from './finding.js';
 
 const run = promisify(execFile);
 const LOW_DISK_BYTES = 1024 ** 3;
-
-const ok = (about: string, finding: string): Finding => ({ state: 'ok', about, finding });
-const warning = (about: string, finding: string, fix: string): Finding => ({ state: 'warning', about, finding, fix });
-const problem = (about: string, error: unknown): Finding => ({
-  state: 'problem',
-  about,
-  finding: messageOf(error),
-  fix: error instanceof ForgewayError ? errorTable[error.code].fix : 'Read the message; the log has the whole of it.',
-});
 
 async function git(): Promise<Finding> {
   try {
@@ -75,6 +62,7 @@ async function database(config: Config): Promise<Finding[]> {
       const dead = await store.pool.query<{ count: bigint }>(`SELECT count(*) FROM dispatch WHERE status = 'dead'`);
       const deadCount = Number(dead.rows[0]?.count ?? 0);
       return [
+        await workers(store),
         pending.length === 0
           ? ok('database', `${config.databaseUrl === undefined ? 'embedded' : 'external'}, up to date`)
           : warning('database', `${pending.length} migration(s) pending`, 'forgeway migrate'),
@@ -104,31 +92,52 @@ async function database(config: Config): Promise<Finding[]> {
   }
 }
 
+const KEY_FIX = 'Check APP_ID, PRIVATE_KEY and GHE_HOST: the key must be one of this App, and not deleted.';
+
+/** `fetch` says "fetch failed" and keeps the reason in its cause, which may have only a code. */
+function networkCause(error: unknown): string {
+  const reason = z.object({ cause: z.object({ message: z.string(), code: z.string().optional() }) }).safeParse(error);
+  if (!reason.success) return messageOf(error);
+  const { message, code = 'no answer' } = reason.data.cause;
+  return message || code;
+}
+
 async function app(config: Config): Promise<Finding> {
   const credentials = defaultAppCredentials(config);
   if (credentials === undefined) {
     const names = missingForSetup(config).map((key) => variables[key].name);
     return warning('App', `setup mode: ${names.join(', ')} not set`, 'Create the App from app.yml and set them.');
   }
+  const { appId, privateKey, apiUrl } = credentials;
+  const refused = (finding: string, fix: string): Finding => ({ state: 'problem', about: 'App', finding, fix });
+  let token: string;
   try {
-    const { appId, privateKey, apiUrl } = credentials;
     const auth = createAppAuth({ appId: String(appId), privateKey, apiUrl, clock: systemClock, send: fetch });
-    const answer = await fetch(`${apiUrl}/app`, {
-      headers: { authorization: `Bearer ${(await auth.signature()).token}`, accept: 'application/vnd.github+json' },
+    token = (await auth.signature()).token;
+  } catch (error) {
+    return refused(`cannot sign with the key: ${messageOf(error)}`, KEY_FIX);
+  }
+  let answer: Response;
+  try {
+    answer = await fetch(`${apiUrl}/app`, {
+      headers: { authorization: `Bearer ${token}`, accept: 'application/vnd.github+json' },
       signal: AbortSignal.timeout(10_000),
       redirect: 'error',
     });
-    if (!answer.ok) throw new Error(`it answered ${answer.status}`);
-    const { slug } = z.object({ slug: z.string() }).parse(await answer.json());
-    return ok('App', `${slug} on ${githubOrigin(config).host}`);
   } catch (error) {
-    return {
-      state: 'problem',
-      about: 'App',
-      finding: `${credentials.apiUrl} did not accept the App's key: ${messageOf(error)}`,
-      fix: 'Check APP_ID, PRIVATE_KEY, GHE_HOST, and the network between this machine and the forge.',
-    };
+    return refused(
+      `${apiUrl} cannot be reached: ${networkCause(error)}`,
+      'Check GHE_HOST and the network between this machine and the forge; nothing is known about the key.',
+    );
   }
+  const { status } = answer;
+  if (status === 401 || status === 403 || status === 404)
+    return refused(`${apiUrl} did not accept the App’s key: it answered ${status}`, KEY_FIX);
+  if (!answer.ok)
+    return refused(`${apiUrl} answered ${status}`, 'The forge has a problem of its own, or GHE_HOST names no forge.');
+  const body = z.object({ slug: z.string() }).safeParse(await answer.json().catch(() => undefined));
+  if (!body.success) return refused(`${apiUrl} answered with something else than an App`, 'Check GHE_HOST.');
+  return ok('App', `${body.data.slug} on ${githubOrigin(config).host}`);
 }
 
 async function queue(config: Config): Promise<Finding> {
@@ -180,21 +189,21 @@ async function previews(config: Config): Promise<Finding> {
 
 /** Checks the settings and everything Forgeway needs. Never throws: what is wrong is a finding. */
 export async function examine(environment?: Environment): Promise<Finding[]> {
+  const oddNames = unknownNames(environment).map((odd) => warning(odd.variable, odd.problem, odd.fix));
   let config: Config;
   try {
     config = loadConfig(environment);
   } catch (error) {
     if (!(error instanceof ConfigError)) return [problem('configuration', error)];
-    return error.problems.map(({ variable, problem: finding, fix }) => ({
-      state: 'problem',
-      about: variable,
-      finding,
-      fix,
-    }));
+    const found = error.problems.map((p): Finding => {
+      return { state: 'problem', about: p.variable, finding: redactText(p.problem), fix: p.fix };
+    });
+    return [...found, ...oddNames];
   }
   const parts = await Promise.all([
     git(),
     disk(config),
+    server(config),
     database(config),
     app(config),
     queue(config),
@@ -204,5 +213,5 @@ export async function examine(environment?: Environment): Promise<Finding[]> {
     config.publicUrl === undefined
       ? warning('PUBLIC_URL', 'is not set: forges reach this server only on this machine', variables.publicUrl.fix)
       : ok('PUBLIC_URL', config.publicUrl);
-  return [ok('configuration', 'no mistakes'), ok('node', process.versions.node), address, ...parts.flat()];
+  return [ok('configuration', 'no mistakes'), ok('node', process.versions.node), address, ...oddNames, ...parts.flat()];
 }

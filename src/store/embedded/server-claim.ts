@@ -44,6 +44,17 @@ export async function claimDataDir(dataDir: string): Promise<ServerClaim> {
   }
 }
 
+/** Process id of the server that holds the data directory now; undefined when there is none. */
+export async function claimHolder(dataDir: string): Promise<number | undefined> {
+  const current = await highestClaim(dataDir).catch((error: unknown) => {
+    if (isMissing(error)) return 0;
+    throw error;
+  });
+  const holder = current === 0 ? null : await holderOf(dataDir, current);
+  if (holder === null || holder === 'released') return undefined;
+  return (await isStillRunning(holder)) ? holder.pid : undefined;
+}
+
 /** The error that the losers get; `pid` is the server that holds the data directory. */
 export function inUse(dataDir: string, pid: number | string): ForgewayError {
   return new ForgewayError(
