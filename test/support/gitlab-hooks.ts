@@ -1,34 +1,29 @@
 /** GitLab's hooks of the fixtures, and everything that a test wants to know of what they are translated to. */
 import { readdirSync, readFileSync } from 'node:fs';
-import type { ForgeEvent, JsonObject, TranslatePorts } from '../../src/forges/forge.js';
+import type { JsonObject, TranslatePorts } from '../../src/forges/forge.js';
 import { gitlab } from '../../src/forges/gitlab/forge.js';
 import { RouteFailure } from '../../src/forges/kit/route.js';
 import { user } from '../../src/forges/kit/shapes/account.js';
 import type { AccountInput, MilestoneInput } from '../../src/forges/kit/shapes/inputs.js';
 import { milestone } from '../../src/forges/kit/shapes/milestone.js';
+import { type NativeHook, receivedAt, type Translated, translatedBy } from './golden.js';
 import { githubEventErrors } from './webhook-schema.js';
 
-/** A delivery as the server sends it, what was kept of the object before, and what the API would answer. */
-export interface Native {
-  eventType: string;
-  payload: JsonObject;
-  previous?: JsonObject;
-  answers?: Readonly<Record<string, unknown>>;
-}
+export type { NativeHook };
 
 const folder = new URL('../../src/forges/gitlab/fixtures/', import.meta.url);
 export const json = (file: string) => JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as unknown;
 export const names = readdirSync(folder)
   .filter((file) => file.endsWith('.github.json'))
   .map((file) => file.slice(0, -'.github.json'.length));
-const natives = new Map(names.map((name) => [name, json(`${name}.json`) as Native]));
-export const native = (name: string): Native => {
+const natives = new Map(names.map((name) => [name, json(`${name}.json`) as NativeHook]));
+export const native = (name: string): NativeHook => {
   const delivery = natives.get(name);
   if (delivery === undefined) throw new Error(`There is no fixture ${name}.`);
   return delivery;
 };
-export const attributesOf = ({ payload }: Native) => payload.object_attributes as JsonObject;
-export const withAttributes = (delivery: Native, over: JsonObject): Native => ({
+export const attributesOf = ({ payload }: NativeHook) => payload.object_attributes as JsonObject;
+export const withAttributes = (delivery: NativeHook, over: JsonObject): NativeHook => ({
   ...delivery,
   payload: { ...delivery.payload, object_attributes: { ...attributesOf(delivery), ...over } },
 });
@@ -45,8 +40,9 @@ function inFull(value: unknown): unknown {
     return milestone(base, 'acme~shop', 'web', known as unknown as MilestoneInput);
   return Object.fromEntries(Object.entries(known).map(([key, inner]) => [key, inFull(inner)]));
 }
-export const receivedAt = new Date('2026-03-02T10:00:05Z');
-export const portsOf = ({ answers }: Pick<Native, 'answers'>, wanted: readonly string[] = []): TranslatePorts => ({
+
+export { receivedAt };
+export const portsOf = ({ answers }: Pick<NativeHook, 'answers'>, wanted: readonly string[] = []): TranslatePorts => ({
   base,
   wanted: new Set(wanted),
   ...(answers !== undefined && {
@@ -57,39 +53,19 @@ export const portsOf = ({ answers }: Pick<Native, 'answers'>, wanted: readonly s
   }),
 });
 
-export async function translated(
-  delivery: Native,
+export const translated = (
+  delivery: NativeHook,
   ports = portsOf(delivery),
   options: { confidential?: boolean } = {},
-) {
-  const { eventType, payload, previous } = delivery;
-  const classified = gitlab.classify(eventType, payload, { previous, ...options });
-  if (classified.kind === 'ignored') return { ignored: classified.reason };
-  const events: (ForgeEvent & { payload: JsonObject })[] = [];
-  for (const event of classified.events) {
-    // As it comes back from where it was stored.
-    const stored = JSON.parse(JSON.stringify(event)) as ForgeEvent;
-    events.push({ ...stored, payload: await gitlab.payload({ eventType, payload, receivedAt }, stored, ports) });
-  }
-  return { repositoryId: String(classified.repositoryId), number: classified.number, events };
-}
-
-/** Addresses follow from the rest; they are proven by themselves and would make up two thirds of the golden files. */
-export const withoutAddresses = (value: unknown): unknown =>
-  JSON.parse(
-    JSON.stringify(value, (key, inner: unknown) => {
-      if (key === 'gitlab') return 'as it came';
-      return /(?:^|_)url$|^node_id$|^_links$/.test(key) ? undefined : inner;
-    }),
-  );
+): Promise<Translated> => translatedBy(gitlab, delivery, ports, options);
 
 type Payload = Record<string, Record<string, unknown>> & { [key: string]: unknown };
-export const only = async (delivery: Native, ports?: TranslatePorts) => {
+export const only = async (delivery: NativeHook, ports?: TranslatePorts) => {
   const [event] = (await translated(delivery, ports)).events ?? [];
   if (event === undefined) throw new Error('There is no event.');
   return event.payload as Payload;
 };
-export const actions = (delivery: Native, options: { confidential?: boolean } = {}) => {
+export const actions = (delivery: NativeHook, options: { confidential?: boolean } = {}) => {
   const { eventType, payload, previous } = delivery;
   const classified = gitlab.classify(eventType, payload, { previous, ...options });
   if (classified.kind === 'ignored') return classified.reason;

@@ -1,52 +1,30 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { asGolden, type NativeHook, translatedBy } from '../../../test/support/golden.js';
 import { githubEventErrors } from '../../../test/support/webhook-schema.js';
 import { ForgewayError } from '../../lib/errors.js';
-import type { ForgeEvent, JsonObject, TranslatePorts } from '../forge.js';
+import type { JsonObject, TranslatePorts } from '../forge.js';
 import { RouteFailure } from '../kit/route.js';
 import { forgejo, gitea } from './forge.js';
-
-/** A delivery as the server sends it, what was kept of the object before, and what the API would answer. */
-interface Native {
-  eventType: string;
-  payload: JsonObject;
-  previous?: JsonObject;
-  answers?: Readonly<Record<string, unknown>>;
-}
 
 const folder = new URL('./fixtures/', import.meta.url);
 const json = (file: string) => JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as unknown;
 const names = readdirSync(folder)
   .filter((file) => file.endsWith('.github.json'))
   .map((file) => file.slice(0, -'.github.json'.length));
-const native = (name: string) => json(`${name}.json`) as Native;
+const native = (name: string) => json(`${name}.json`) as NativeHook;
 
 const base = { api: 'https://code.example.org/api/v3', web: 'https://code.example.org' };
-const receivedAt = new Date('2026-03-02T10:00:05Z');
-const portsOf = ({ answers }: Pick<Native, 'answers'>, wanted: readonly string[] = []): TranslatePorts => ({
+const portsOf = ({ answers }: Pick<NativeHook, 'answers'>, wanted: readonly string[] = []): TranslatePorts => ({
   base,
   wanted: new Set(wanted),
   ...(answers !== undefined && { github: async (route) => answers[route] }),
 });
 
-async function translated(delivery: Native, ports = portsOf(delivery)) {
-  const { eventType, payload, previous } = delivery;
-  const classified = gitea.classify(eventType, payload, { previous });
-  if (classified.kind === 'ignored') return { ignored: classified.reason };
-  const events: (ForgeEvent & { payload: JsonObject })[] = [];
-  for (const event of classified.events)
-    events.push({ ...event, payload: await gitea.payload({ eventType, payload, receivedAt }, event, ports) });
-  return { repositoryId: String(classified.repositoryId), number: classified.number, events };
-}
+const translated = (delivery: NativeHook, ports = portsOf(delivery)) => translatedBy(gitea, delivery, ports);
 
-/** Addresses follow from the rest; they are proven by themselves and would make up two thirds of the golden files. */
-const withoutAddresses = (value: unknown): unknown =>
-  JSON.parse(
-    JSON.stringify(value, (key, inner: unknown) => (/(?:^|_)url$|node_id$|^_links$/.test(key) ? undefined : inner)),
-  );
-
-const only = async (delivery: Native, ports?: TranslatePorts) => {
+const only = async (delivery: NativeHook, ports?: TranslatePorts) => {
   const [event] = (await translated(delivery, ports)).events ?? [];
   if (event === undefined) throw new Error('There is no event.');
   return event.payload as Record<string, Record<string, unknown>> & { [key: string]: unknown };
@@ -56,7 +34,7 @@ describe('golden pairs', () => {
   it('are many', () => expect(names.length).toBeGreaterThanOrEqual(45));
 
   it.each(names)('%s', async (name) => {
-    expect(withoutAddresses(await translated(native(name)))).toEqual(json(`${name}.github.json`));
+    expect(asGolden(await translated(native(name)), gitea)).toEqual(json(`${name}.github.json`));
   });
 
   it.each(names)('%s has what GitHub’s schema asks for', async (name) => {

@@ -4,7 +4,7 @@ import {
   attributesOf,
   base,
   json,
-  type Native,
+  type NativeHook,
   names,
   native,
   only,
@@ -14,8 +14,8 @@ import {
   strayAddresses,
   translated,
   withAttributes,
-  withoutAddresses,
 } from '../../../test/support/gitlab-hooks.js';
+import { asGolden } from '../../../test/support/golden.js';
 import type { ForgeEvent, JsonObject, TranslatePorts } from '../forge.js';
 import type { ForgeRecord, Records } from '../kit/records.js';
 import { RouteFailure } from '../kit/route.js';
@@ -25,7 +25,7 @@ describe('golden pairs', () => {
   it('are many', () => expect(names.length).toBeGreaterThanOrEqual(85));
 
   it.each(names)('%s', async (name) => {
-    expect(withoutAddresses(await translated(native(name)))).toEqual(json(`${name}.github.json`));
+    expect(asGolden(await translated(native(name)), gitlab)).toEqual(json(`${name}.github.json`));
   });
 
   it.each(names)('%s has what GitHub’s schema asks for, with a token and without', async (name) => {
@@ -324,12 +324,12 @@ describe('pushes', () => {
 
 describe('classify', () => {
   const open = native('merge_request.open');
-  const without = (delivery: Native, ...keys: string[]): Native => ({
+  const without = (delivery: NativeHook, ...keys: string[]): NativeHook => ({
     ...delivery,
     payload: Object.fromEntries(Object.entries(delivery.payload).filter(([key]) => !keys.includes(key))),
   });
 
-  it.each<[string, Native]>([
+  it.each<[string, NativeHook]>([
     ['a custom template', { eventType: 'Push Hook', payload: { text: 'somebody pushed' } }],
     ['a kind that is no word', { eventType: 'Push Hook', payload: { object_kind: 'Push!' } }],
     ['a kind that is no text', { eventType: '', payload: { object_kind: 7, event_name: ['push'] } }],
@@ -382,7 +382,7 @@ describe('classify', () => {
 });
 
 describe('semantic key', () => {
-  const key = ({ eventType, payload, previous }: Native) => {
+  const key = ({ eventType, payload, previous }: NativeHook) => {
     const classified = gitlab.classify(eventType, payload, { previous });
     return classified.kind === 'events' ? classified.semanticKey : undefined;
   };

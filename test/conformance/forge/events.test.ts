@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import { asGolden, translatedBy } from '../../support/golden.js';
 import { githubEventErrors } from '../../support/webhook-schema.js';
 import { isSkipped, skipsOf } from './skips.js';
-import { eventName, type Fixture, type Subject, subjects, table, translate } from './subjects.js';
+import { eventName, type Fixture, portsOf, type Subject, subjects, table, translate } from './subjects.js';
 
 /** Events that a forge tells of in its own words, since GitHub has none. */
 const isNative = ({ descriptor }: Subject, name: string) => name.startsWith(`${descriptor.id}.`);
@@ -14,13 +15,14 @@ const namesOf = (subject: Subject, { eventType, payload, previous }: Fixture) =>
 describe.each(table)('events of %s', (id, subject) => {
   const { fixtures, descriptor } = subject;
 
-  it('are what their golden files say', () => {
+  it('are what their golden files say, payloads and all', async () => {
     for (const fixture of fixtures) {
-      const { golden } = fixture;
+      const { golden, answers } = fixture;
       if (golden === undefined) continue;
-      const { ignored, events } = golden;
-      const expected = ignored === undefined ? { events: events?.map(eventName) } : { ignored };
-      expect([fixture.name, namesOf(subject, fixture)]).toEqual([fixture.name, expected]);
+      const told = await translatedBy(descriptor, fixture, portsOf(subject, fixture, answers !== undefined));
+      expect([fixture.name, asGolden(told, descriptor)]).toEqual([fixture.name, golden]);
+      // A golden file without payloads would compare nothing but names.
+      for (const { payload } of golden.events ?? []) expect([fixture.name, payload]).not.toContain(undefined);
     }
     const lacking = fixtures.filter(({ golden }) => golden === undefined).map(({ name }) => name);
     if (!isSkipped(id, 'events')) expect(lacking).toEqual([]);

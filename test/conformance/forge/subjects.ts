@@ -8,17 +8,13 @@ import type { ShapeBase } from '../../../src/forges/kit/shapes/base.js';
 import type { AccountInput, MilestoneInput } from '../../../src/forges/kit/shapes/inputs.js';
 import { milestone } from '../../../src/forges/kit/shapes/milestone.js';
 import { forges } from '../../../src/forges/registry.js';
+import { type NativeHook, receivedAt } from '../../support/golden.js';
 import { toy } from '../toy-forge/forge.js';
 
-/** A delivery as the forge sends it, what was kept of its object before, and what the API would answer. */
-export interface Fixture {
+export interface Fixture extends NativeHook {
   name: string;
-  eventType: string;
-  payload: JsonObject;
-  previous?: JsonObject;
-  answers?: Readonly<Record<string, unknown>>;
-  /** What it is translated to; undefined on a forge that is not translated. */
-  golden: { ignored?: string; events?: readonly ForgeEvent[] } | undefined;
+  /** What it is translated to, see `asGolden`; undefined on a forge that is not translated. */
+  golden: { ignored?: string; events?: readonly TranslatedEvent[] } | undefined;
 }
 
 export interface Subject {
@@ -30,7 +26,8 @@ export interface Subject {
   base: ShapeBase;
 }
 
-export const receivedAt = new Date('2026-03-02T10:00:05Z');
+export { receivedAt };
+
 const root = process.cwd();
 
 /** Where a descriptor is written: a folder may hold the flavours of one forge. */
