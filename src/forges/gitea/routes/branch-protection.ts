@@ -6,8 +6,9 @@ import { branchPath } from './branches.js';
 import {
   countIn,
   flagIn,
+  itemsOf,
+  listOf,
   objectOf,
-  objectsOf,
   param,
   repoPath,
   segments,
@@ -35,7 +36,7 @@ const notProtected = (): RouteFailure => new RouteFailure(404, 'Branch not prote
 
 function asProtection(request: RouteRequest, context: RouteContext, rule: JsonObject): JsonObject {
   const url = `${apiBase(request, context)}/branches/${segments(param(request, 'branch'))}/protection`;
-  const contexts = textsOf(rule.status_check_contexts);
+  const contexts = textsOf(listOf(rule.status_check_contexts));
   const approvals = countIn(rule, 'required_approvals') ?? 0;
   const restricted = flagIn(rule, 'enable_push_whitelist') === true;
   const named = (login: string) => ({ login });
@@ -65,8 +66,8 @@ function asProtection(request: RouteRequest, context: RouteContext, rule: JsonOb
         users_url: `${url}/restrictions/users`,
         teams_url: `${url}/restrictions/teams`,
         apps_url: `${url}/restrictions/apps`,
-        users: textsOf(rule.push_whitelist_usernames).map(named),
-        teams: textsOf(rule.push_whitelist_teams).map((name) => ({ name, slug: name.toLowerCase() })),
+        users: textsOf(listOf(rule.push_whitelist_usernames)).map(named),
+        teams: textsOf(listOf(rule.push_whitelist_teams)).map((name) => ({ name, slug: name.toLowerCase() })),
         apps: [],
       },
     }),
@@ -94,7 +95,9 @@ function fieldsOf(body: JsonObject): JsonObject {
   ].map((part) => (part === null || part === undefined ? undefined : objectOf(part)));
   const contexts = checks && [
     ...textsOf(checks.contexts),
-    ...objectsOf(checks.checks).map((check) => textOf(check, 'context')),
+    ...itemsOf(checks.checks)
+      .map(objectOf)
+      .map((check) => textOf(check, 'context')),
   ];
   return {
     enable_status_check: checks !== undefined,

@@ -4,7 +4,7 @@ import type { ForgeRecord } from '../../kit/records.js';
 import { invalid, notFound, type RouteContext, type RouteRequest } from '../../kit/route.js';
 import { checkRun } from '../../kit/shapes/check.js';
 import type { CheckRunInput, CommitStatusInput, Id } from '../../kit/shapes/inputs.js';
-import { idOf, listOf, numberParam, objectOf, param, repoPath, textIn, textOf, wishes } from './native.js';
+import { idOf, itemsOf, numberParam, objectOf, param, repoPath, textIn, textOf, wishes } from './native.js';
 
 /** Record: key is `repository id:sha:how many-th`, data the fields of the check run by GitHub's names. */
 const KIND = 'check_run';
@@ -64,7 +64,7 @@ export function checkFields(request: RouteRequest, context: RouteContext, before
     output: {
       ...earlier,
       ...wishes({ title: textIn(told, 'title'), summary: textIn(told, 'summary'), text: textIn(told, 'text') }),
-      annotations: [...listOf(earlier.annotations), ...listOf(told.annotations)],
+      annotations: [...itemsOf(earlier.annotations), ...itemsOf(told.annotations)],
     },
   };
 }
@@ -113,7 +113,7 @@ function output(data: JsonObject): NonNullable<CheckRunInput['output']> {
     title: textIn(told, 'title') ?? null,
     summary: textIn(told, 'summary') ?? null,
     text: textIn(told, 'text') ?? null,
-    annotationCount: listOf(told.annotations).length,
+    annotationCount: itemsOf(told.annotations).length,
   };
 }
 

@@ -20,7 +20,7 @@ import {
   suiteRecord,
 } from './check-records.js';
 import { nativeCommit, shaOf } from './commit-objects.js';
-import { failedWith, listOf, objectOf, param, textIn, textInput, textOf } from './native.js';
+import { failedWith, itemsOf, objectOf, param, textIn, textInput, textOf } from './native.js';
 import { pageIn } from './pages.js';
 import { emulated } from './row.js';
 import { statusesOf } from './statuses.js';
@@ -146,7 +146,7 @@ export const checks: RouteTable = {
     KEPT,
     async (request, context) => {
       const { data } = await checkById(request, context);
-      return pageIn(request, listOf(objectOf(data.output).annotations));
+      return pageIn(request, itemsOf(objectOf(data.output).annotations));
     },
   ),
   'GET /repos/{owner}/{repo}/commits/{ref}/check-runs': emulated(

@@ -11,6 +11,7 @@ import {
 } from '../../kit/route.js';
 import {
   failedWith,
+  folderEntries,
   inputOf,
   listOf,
   objectOf,
@@ -33,13 +34,17 @@ const contentsPath = (request: RouteRequest, path: string): string => {
   return `${repoPath(request)}/contents${encoded === '' ? '' : `/${encoded}`}`;
 };
 
-/** A file, folder, link or submodule as GitHub lists it; `inline` with its content. */
+/**
+ * A file, folder, link or submodule as GitHub lists it; `inline` with its content.
+ * @throws RouteFailure 502 for what is none of them
+ */
 function entry(request: RouteRequest, context: RouteContext, value: unknown, inline: boolean): JsonObject {
   const native = objectOf(value);
   const api = apiBase(request, context);
-  const path = textOf(native, 'path');
+  const [path, type] = [textIn(native, 'path'), textIn(native, 'type')];
+  if (path === undefined || type === undefined)
+    throw new RouteFailure(502, 'The server sent a file without its path or type.');
   const sha = textOf(native, 'sha');
-  const type = textOf(native, 'type');
   const size = typeof native.size === 'number' ? native.size : 0;
   const ref = textInput(request, 'ref');
   const url = `${api}/contents/${segments(path)}${ref ? `?ref=${segment(ref)}` : ''}`;
@@ -199,8 +204,8 @@ async function deleteFile(request: RouteRequest, context: RouteContext) {
 async function readme(request: RouteRequest, context: RouteContext) {
   const folder = param(request, 'dir');
   const native = await context.native.get(contentsPath(request, folder), { ref: textInput(request, 'ref') });
-  const found = listOf(native)
-    .map((one) => textOf(objectOf(one), 'path'))
+  const found = folderEntries(native)
+    .map((one) => textOf(one, 'path'))
     .sort()
     .find((path) => /(?:^|\/)readme(?:\.[a-z]+)?$/i.test(path));
   if (found === undefined) throw notFound();

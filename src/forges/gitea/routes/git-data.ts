@@ -19,7 +19,7 @@ import { gitAccess, identityIn, ownIdentity } from './git-access.js';
 import {
   failedWith,
   isSha,
-  listOf,
+  itemsOf,
   objectOf,
   objectsOf,
   param,
@@ -159,7 +159,7 @@ async function createTree(request: RouteRequest, context: RouteContext) {
   if (!Array.isArray(request.body.tree)) throw invalid('Tree', 'tree', 'missing_field');
   const { git, repository } = await gitAccess(request, context);
   const entries: TreeEntry[] = [];
-  for (const entry of objectsOf(request.body.tree)) {
+  for (const entry of itemsOf(request.body.tree).map(objectOf)) {
     const path = textOf(entry, 'path');
     const mode = textIn(entry, 'mode') ?? '100644';
     if (path === '' || !MODES.has(mode)) throw invalid('Tree', path === '' ? 'path' : 'mode', 'invalid');
@@ -218,7 +218,7 @@ async function createCommit(request: RouteRequest, context: RouteContext) {
   const { git, repository } = await gitAccess(request, context);
   if ((await git.readTree(repository, tree, false)) === undefined)
     throw new RouteFailure(422, 'Tree SHA does not exist');
-  const parents = textsOf(listOf(request.body.parents));
+  const parents = textsOf(itemsOf(request.body.parents));
   for (const parent of parents)
     if (!isSha(parent) || (await git.readCommit(repository, parent)) === undefined)
       throw new RouteFailure(422, `Parent SHA does not exist or is not a commit object: ${parent}`);

@@ -8,8 +8,22 @@ import type { Id } from '../../kit/shapes/inputs.js';
 export const objectOf = (value: unknown): JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
 
-/** The list in an answer; Go writes null for an empty one. */
-export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+/**
+ * The list in an answer; Go writes null for an empty one, and nothing for one that is left out.
+ * @throws RouteFailure 502 for anything else: what is no list is no empty list
+ */
+export function listOf(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  if (value === null || value === undefined) return [];
+  throw new RouteFailure(502, 'The server sent something else where a list belongs.');
+}
+
+/** The entries of a folder; none where a file has its name. @throws RouteFailure 502 for what is neither */
+export const folderEntries = (value: unknown): readonly JsonObject[] =>
+  textIn(objectOf(value), 'type') === undefined ? objectsOf(value) : [];
+
+/** The list that an app sent, or that we kept for it; [] for what is none. */
+export const itemsOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 export const objectsOf = (value: unknown): readonly JsonObject[] => listOf(value).map(objectOf);
 
@@ -74,9 +88,9 @@ export const textInput = (request: RouteRequest, name: string): string | undefin
   return typeof value === 'string' ? value : undefined;
 };
 
-/** `"no"` and `["no", 1]` as `["no"]`. */
+/** `"no"` and `["no", 1]` as `["no"]`, of what an app sent. */
 export const textsOf = (value: unknown): string[] =>
-  (typeof value === 'string' ? [value] : listOf(value)).filter((one) => typeof one === 'string');
+  (typeof value === 'string' ? [value] : itemsOf(value)).filter((one) => typeof one === 'string');
 
 /** Only the entries that are set: the forge takes null and '' for wishes. */
 export const wishes = (fields: Readonly<Record<string, unknown>>): JsonObject =>

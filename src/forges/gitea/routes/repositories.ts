@@ -2,7 +2,18 @@
 import type { JsonObject } from '../../forge.js';
 import { segment } from '../../kit/native-client.js';
 import { invalid, notFound, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
-import { listOf, numberParam, objectOf, param, repoPath, textInput, textOf, textsOf, wishes } from './native.js';
+import {
+  folderEntries,
+  listOf,
+  numberParam,
+  objectOf,
+  param,
+  repoPath,
+  textInput,
+  textOf,
+  textsOf,
+  wishes,
+} from './native.js';
 import { asRepository } from './objects.js';
 import { pageOf } from './pages.js';
 import { emulated, exact } from './row.js';
@@ -64,7 +75,7 @@ async function setTopics(request: RouteRequest, context: RouteContext) {
 
 async function getTopics(request: RouteRequest, context: RouteContext) {
   const native = objectOf(await context.native.get(`${repoPath(request)}/topics`, { page: 1, limit: 50 }));
-  return { data: { names: textsOf(native.topics) } };
+  return { data: { names: textsOf(listOf(native.topics)) } };
 }
 
 /** Files that GitHub looks for, in the root or `.github`. */
@@ -79,7 +90,7 @@ const PROFILE: Readonly<Record<string, RegExp>> = {
 async function community(request: RouteRequest, context: RouteContext) {
   const repository = objectOf(await context.native.get(repoPath(request)));
   const folders = [`${repoPath(request)}/contents`, `${repoPath(request)}/contents/.github`];
-  const entries = (await Promise.all(folders.map((path) => context.native.find(path)))).flatMap(listOf).map(objectOf);
+  const entries = (await Promise.all(folders.map((path) => context.native.find(path)))).flatMap(folderEntries);
   const api = `${context.base.api}${repoPath(request)}`;
   const found = Object.entries(PROFILE).map(([key, pattern]) => {
     const entry = entries.find((one) => pattern.test(textOf(one, 'name')));

@@ -3,10 +3,10 @@
  * it knows no replies: comments on the same line are one conversation.
  */
 import type { JsonObject } from '../../forge.js';
+import { type DiffFile, lineAt } from '../../kit/diff-text.js';
 import { invalid, notFound, type RouteContext, type RouteRequest } from '../../kit/route.js';
 import type { Id } from '../../kit/shapes/inputs.js';
-import { type DiffFile, lineAt } from './diff-text.js';
-import { countIn, idOf, listOf, numberParam, objectOf, objectsOf, repoPath, textIn, textOf } from './native.js';
+import { countIn, idOf, numberParam, objectOf, objectsOf, repoPath, textIn, textOf } from './native.js';
 import { everything } from './pages.js';
 
 /** Record: key is the comment's id, data `{ number, review }`. */
@@ -103,13 +103,11 @@ export async function findComment(
   const numbers =
     known === undefined
       ? objectsOf(
-          listOf(
-            await context.native.get(`${repoPath(request)}/pulls`, {
-              state: 'all',
-              sort: 'recentupdate',
-              limit: SEARCHED_PULLS,
-            }),
-          ),
+          await context.native.get(`${repoPath(request)}/pulls`, {
+            state: 'all',
+            sort: 'recentupdate',
+            limit: SEARCHED_PULLS,
+          }),
         ).map((pull) => countIn(pull, 'number'))
       : [countIn(known.data, 'number')];
   for (const number of numbers) {

@@ -1,5 +1,6 @@
 /** Reviews of pull requests. */
 import type { JsonObject } from '../../forge.js';
+import { readDiff } from '../../kit/diff-text.js';
 import {
   invalid,
   notFound,
@@ -8,8 +9,7 @@ import {
   type RouteRequest,
   type RouteTable,
 } from '../../kit/route.js';
-import { readDiff } from './diff-text.js';
-import { failedWith, listOf, numberParam, objectOf, objectsOf, pullPath, textInput, textOf, wishes } from './native.js';
+import { failedWith, itemsOf, listOf, numberParam, objectOf, pullPath, textInput, textOf, wishes } from './native.js';
 import { asReview, asReviewComment } from './objects.js';
 import { everything, pageIn } from './pages.js';
 import { placeOf, rememberPlaces } from './review-places.js';
@@ -41,7 +41,7 @@ function eventOf(request: RouteRequest): string {
 async function create(request: RouteRequest, context: RouteContext) {
   const event = eventOf(request);
   const body = textInput(request, 'body') ?? '';
-  const comments = objectsOf(request.body.comments);
+  const comments = itemsOf(request.body.comments).map(objectOf);
   if (event === 'REQUEST_CHANGES' && body === '')
     throw new RouteFailure(422, 'Unprocessable Entity', { errors: [{ message: 'Body is required.' }] });
   if (event === 'COMMENT' && body === '' && comments.length === 0)
