@@ -108,7 +108,7 @@ describe('pull requests', () => {
     const ports = (wanted: string[]): TranslatePorts => ({
       ...portsOf({}, wanted),
       github: async (route, parameters) => {
-        asked.push([route, parameters]);
+        if (route !== 'GET /orgs/{org}') asked.push([route, parameters]);
         return { commits: 7, additions: 99 };
       },
     });

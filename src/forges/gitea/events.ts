@@ -48,5 +48,5 @@ export async function payload(delivery: NativeDelivery, event: ForgeEvent, ports
   const from =
     kind === 'fork' ? native.forkee : kind === 'action_run' ? field(native, 'run.repository') : native.repository;
   const sender = kind === 'action_run' ? field(native, 'run.trigger_user') : native.sender;
-  return await build(translationOf({ ...delivery, payload: native }, event, ports, { repository: from, sender }));
+  return await build(await translationOf({ ...delivery, payload: native }, event, ports, { repository: from, sender }));
 }

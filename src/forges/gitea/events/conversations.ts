@@ -16,7 +16,7 @@ import { milestoneInput } from '../convert/milestone.js';
 import { pullRequestInput } from '../convert/pull-request.js';
 import { accountIfTold, teamReferences } from '../convert/user.js';
 import { field, isObject, textAt } from './fields.js';
-import { accountOf, ask, isWanted, part, placed, type Translation } from './translation.js';
+import { accountOf, ask, isWanted, ownedIn, part, type Translation } from './translation.js';
 
 /** GitHub's schema has a time of closing for everything that is closed; old servers send none. */
 function closedTimes(t: Translation, input: { state: string; closedAt?: string | null; updatedAt?: string }) {
@@ -53,8 +53,8 @@ export function pullRequestOf(t: Translation): PullRequestInput {
       mergedAt: input.mergedAt ?? closedAt,
       mergedBy: input.mergedBy ?? accountIfTold(t.payload.sender),
     }),
-    head: { ...head, repository: head.repository && placed(t.base, head.repository) },
-    base: { ...base, repository: placed(t.base, base.repository ?? t.repository) },
+    head: { ...head, repository: head.repository && ownedIn(t, head.repository) },
+    base: { ...base, repository: ownedIn(t, base.repository ?? t.repository) },
   };
 }
 

@@ -11,6 +11,7 @@ import { time } from '../convert/time.js';
 import { accountIfTold, accountInput } from '../convert/user.js';
 import { nativeUser } from '../schema.js';
 import { isObject } from './fields.js';
+import { ownerType } from './owner.js';
 
 export interface Translation {
   eventType: string;
@@ -38,19 +39,32 @@ export function placed(base: ShapeBase, { permissions: _, ...input }: Repository
   return URL.canParse(input.htmlUrl) ? input : { ...input, htmlUrl: pageOf(base, input.owner.login, input.name) };
 }
 
-/** @throws ForgewayError FORGEWAY_PAYLOAD_INVALID */
-export function translationOf(
+/** Another repository of the payload. Of the owner of the one that the delivery is about more is known. */
+export function ownedIn(t: Translation, input: RepositoryInput): RepositoryInput {
+  const { owner } = t.repository;
+  const isSame = String(owner.id) === String(input.owner.id);
+  return placed(t.base, isSame ? { ...input, owner: { ...input.owner, type: owner.type } } : input);
+}
+
+/**
+ * @throws ForgewayError FORGEWAY_PAYLOAD_INVALID
+ * @throws what the port throws while the forge cannot be reached
+ */
+export async function translationOf(
   delivery: NativeDelivery,
   event: ForgeEvent,
   ports: TranslatePorts,
   native: { repository: unknown; sender: unknown },
-): Translation {
+): Promise<Translation> {
   const { base } = ports;
   const { payload } = delivery;
-  // Only some events tell that the owner is an organization; for the others it is an account like any.
+  // Only some events tell that the owner is an organization; for the others it is an account like any, and the forge is asked.
   const told = isObject(payload.organization) && nativeUser.safeParse(payload.organization).success;
-  const owner = told ? accountInput(payload.organization, 'Organization') : undefined;
-  const input = located(base, native.repository, owner);
+  const named = told ? accountInput(payload.organization, 'Organization') : undefined;
+  const sent = located(base, native.repository, named);
+  const isOrganization = named === undefined && (await ownerType(ports, sent, delivery.receivedAt)) === 'Organization';
+  const input: RepositoryInput = isOrganization ? { ...sent, owner: { ...sent.owner, type: 'Organization' } } : sent;
+  const owner = isOrganization ? input.owner : named;
   return {
     eventType: delivery.eventType,
     payload,
