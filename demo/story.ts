@@ -1,5 +1,6 @@
 /** The demo's steps: what Alice does, and what is read back from outside after it. */
 import { identifyProcess, isStillRunning, type ProcessIdentity } from '../src/store/embedded/process-identity.js';
+import { loggedPhases, sizeOf } from './forgeway-log.js';
 import { deliveries, openPage, portRefuses, previews, pulls, type ShownPreview } from './observe.js';
 import { Pending, poll } from './poll.js';
 import { processesIn } from './process-table.js';
@@ -24,6 +25,8 @@ export class Story {
   readonly #seen = new Set<string>();
   readonly #shas: string[] = [];
   #number = 0;
+  /** Size of Forgeway's log before the newest push. */
+  #logOffset = 0;
   #commentId: string | undefined;
   #preview: ShownPreview | undefined;
   /** Those of the preview that is live; a later process with the same pid is another one. */
@@ -99,6 +102,7 @@ export class Story {
   }
 
   async #open(): Promise<string> {
+    this.#logOffset = await sizeOf(this.#world.folder.log);
     this.#shas.push(await this.#forge.changeHeadline(this.#branch, headlines.first, 'A new headline'));
     const body = 'Springs sell better than anvils.';
     this.#number = await this.#forge.openPullRequest(this.#branch, 'A new headline', body);
@@ -151,16 +155,25 @@ export class Story {
     return `#${pull.number} ${pull.state}, head ${short(pull.headSha)}, ${pull.commits} commit(s)`;
   }
 
+  /**
+   * By what Forgeway logged since the push, which is never lost: it writes only the last state to the forge, so that on a
+   * slow machine nothing is left there of a short build. The forge's own word is shown where it has one.
+   */
   async #building(): Promise<string> {
-    const status = await this.#wait('the build of the preview', async () => {
+    const { server, folder } = this.#world;
+    return this.#wait('the build of the preview', async () => {
       const statuses = await this.#statuses();
       const failure = statuses.find(({ state }) => state === 'failure' || state === 'error');
       assertThat(failure === undefined, `the preview failed: ${failure?.description}`);
-      // Forgeway writes the last state only, so a slow machine may see the end of the build first.
-      const found = statuses.find(({ state }) => state === 'pending') ?? statuses[0];
-      return found ?? new Pending(`${short(this.#head)} has no status by ${this.#forge.bot}`);
+      // Asked before the log is read: a build that it shows as done is in the log by then.
+      const preview = (await previews(server)).find((row) => row.sha === this.#head);
+      const phases = await loggedPhases(folder.log, this.#logOffset, { number: this.#number, sha: this.#head });
+      const pending = statuses.find(({ state }) => state === 'pending');
+      if (phases.includes('building'))
+        return `${short(this.#head)}, ${pending ? `status ${pending.context} was pending: ${pending.description}` : 'as Forgeway logged'}`;
+      assertThat(preview?.phase !== 'ready', 'the preview is ready, and Forgeway logged no build of it');
+      return new Pending(`Forgeway logged ${phases.join(', ') || 'nothing'} of ${short(this.#head)}`);
     });
-    return `${short(this.#head)}, status ${status.context} is ${status.state}: ${status.description}`;
   }
 
   async #ready(): Promise<string> {
@@ -216,6 +229,7 @@ export class Story {
   }
 
   async #pushSecond(): Promise<string> {
+    this.#logOffset = await sizeOf(this.#world.folder.log);
     this.#shas.push(await this.#forge.changeHeadline(this.#branch, headlines.second, 'An even better headline'));
     return `${short(this.#shas[0] ?? '')} → ${short(this.#head)}`;
   }
