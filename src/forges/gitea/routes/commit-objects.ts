@@ -1,11 +1,11 @@
 /** Commits as GitHub's. */
 import type { JsonObject } from '../../forge.js';
+import { type DiffFile, readDiff } from '../../kit/diff-text.js';
 import { segment } from '../../kit/native-client.js';
 import { notFound, type RouteContext, type RouteRequest } from '../../kit/route.js';
 import { commit } from '../../kit/shapes/commit.js';
 import type { CommitInput, FileInput } from '../../kit/shapes/inputs.js';
 import { commitInput } from '../convert/commit.js';
-import { type DiffFile, readDiff } from './diff-text.js';
 import { failedWith, objectOf, param, repoPath, textOf, wishes } from './native.js';
 
 /** As in lists, where GitHub tells neither files nor counts. */

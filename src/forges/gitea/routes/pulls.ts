@@ -1,5 +1,6 @@
 /** Pull requests. */
 import type { JsonObject } from '../../forge.js';
+import { readDiff } from '../../kit/diff-text.js';
 import { segment } from '../../kit/native-client.js';
 import {
   invalid,
@@ -14,7 +15,6 @@ import { fileInput } from '../convert/commit.js';
 import { isDraftTitle } from '../convert/pull-request.js';
 import { autoMergeOf } from './auto-merge.js';
 import { asCommit } from './commit-objects.js';
-import { readDiff } from './diff-text.js';
 import {
   countIn,
   failedWith,

@@ -1,4 +1,6 @@
 /** Comments on lines of a pull request. */
+
+import { readDiff } from '../../kit/diff-text.js';
 import {
   invalid,
   notFound,
@@ -7,7 +9,6 @@ import {
   type RouteRequest,
   type RouteTable,
 } from '../../kit/route.js';
-import { readDiff } from './diff-text.js';
 import { idOf, numberParam, objectOf, objectsOf, pullPath, repoPath, textInput, textOf } from './native.js';
 import { asReviewComment } from './objects.js';
 import { pageIn } from './pages.js';

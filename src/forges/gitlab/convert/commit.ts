@@ -27,6 +27,10 @@ export const nativeDiff = z.looseObject({
   renamed_file: z.boolean(),
   deleted_file: z.boolean(),
   diff: z.string().nullish(),
+  collapsed: z.boolean().nullish(),
+  too_large: z.boolean().nullish(),
+  a_mode: z.string().nullish(),
+  b_mode: z.string().nullish(),
 });
 export type NativeDiff = z.output<typeof nativeDiff>;
 

@@ -52,6 +52,14 @@ export const diff = (of: FakeDiffFile): CommitDiffSchema => ({
   diff: of.patch,
 });
 
+/** Above this GitLab leaves a file's diff out of the answer. */
+const COLLAPSED = 100 * 1024;
+
+export function limitedDiff(of: FakeDiffFile) {
+  const collapsed = of.patch.length > COLLAPSED;
+  return { ...diff(of), ...(collapsed && { diff: '' }), collapsed, too_large: false };
+}
+
 const isProtected = (in_: Project, name: string): boolean => in_.protections.some((one) => one.name === name);
 
 export async function branch(world: World, in_: Project, name: string, sha: string): Promise<BranchSchema> {

@@ -16,7 +16,7 @@ import {
   threadFor,
 } from './declare.js';
 import { user } from './present.js';
-import { baseOf, commit, DRAFT, diff, mergeRequest } from './present-git.js';
+import { baseOf, commit, DRAFT, limitedDiff, mergeRequest } from './present-git.js';
 import { type MergeRequest, type Project, userById, type World } from './state.js';
 
 const accept = parametersOf<AcceptMergeRequestOptions>()({
@@ -153,7 +153,7 @@ export function mergeRoutes(world: World): FakeRoute[] {
       async run(request) {
         const { project, mr } = at(request);
         const { files } = await project.git.diff(await baseOf(mr, project), mr.sha);
-        return paged(request, files.map(diff));
+        return paged(request, files.map(limitedDiff));
       },
     },
     {

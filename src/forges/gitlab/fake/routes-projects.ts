@@ -10,6 +10,7 @@ import {
   MAINTAINER,
   paged,
   paging,
+  pagingOnly,
   parametersOf,
   projectFor,
   refuse,
@@ -124,6 +125,32 @@ function projectRoutes(world: World): FakeRoute[] {
           world.state.projects
             .filter((project) => project.forkedFromId === id)
             .map((project) => showFor(world, project, request)),
+        );
+      },
+    },
+    {
+      method: 'GET',
+      path: '/projects/:id/languages',
+      source: 'projects: GET /projects/:id/languages',
+      run(request) {
+        projectFor(world, request);
+        return { json: { TypeScript: 66.69, Shell: 33.31 } };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/users/:user/projects',
+      source: 'projects: GET /users/:user_id/projects',
+      query: pagingOnly,
+      run(request) {
+        const owner = world.state.users.find(({ id }) => id === Number(request.params.user));
+        if (owner === undefined) return refuse(404, '404 User Not Found');
+        const theirs = world.state.projects.filter(
+          (project) => project.fullPath === `${owner.username}/${project.path}` && project.visibility !== 'private',
+        );
+        return paged(
+          request,
+          theirs.map((project) => showFor(world, project, request)),
         );
       },
     },

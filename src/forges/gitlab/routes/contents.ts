@@ -41,7 +41,13 @@ const nativeEntry = z.looseObject({
 const INLINE_LIMIT = 1024 * 1024;
 const RAW_LIMIT = 100 * 1024 * 1024;
 
-const pathIn = (request: RouteRequest): string => (request.params.path ?? '').replace(/^\/+|(?<!\/)\/+$/g, '');
+/** @throws RouteFailure 422 for a path that git could not hold, as GitHub does, before a proxy on the way resolves it */
+function pathIn(request: RouteRequest): string {
+  const path = (request.params.path ?? '').replace(/^\/+|(?<!\/)\/+$/g, '');
+  if (path.split('/').some((part) => part === '..' || part === '.'))
+    throw invalid('Content', 'path', 'invalid', 'path contains a malformed path component');
+  return path;
+}
 
 /** Addresses of a file or folder at a ref. */
 function linksOf(context: RouteContext, place: Place, of: { path: string; ref: string; sha: string; type: string }) {

@@ -14,6 +14,7 @@ import { graphqlRows } from './graphql-rows.js';
 import { issueComments } from './issue-comments.js';
 import { issues } from './issues.js';
 import { labels } from './labels.js';
+import { listings } from './listings.js';
 import { merges } from './merges.js';
 import { milestones } from './milestones.js';
 import { organizations } from './organizations.js';
@@ -32,6 +33,7 @@ import { users } from './users.js';
 
 export const routes: RouteTable = {
   ...repos,
+  ...listings,
   ...contents,
   ...issues,
   ...issueComments,

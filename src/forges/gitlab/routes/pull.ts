@@ -5,13 +5,14 @@ import { segment } from '../../kit/native-client.js';
 import type { RouteContext } from '../../kit/route.js';
 import type { PullRequestInput } from '../../kit/shapes/inputs.js';
 import * as shape from '../../kit/shapes/pull-request.js';
-import { fileInput, nativeDiff } from '../convert/commit.js';
+import { nativeDiff } from '../convert/commit.js';
 import type { NativeLabel } from '../convert/label.js';
 import { type NativeMergeRequest, nativeMergeRequest, pullRequestInput } from '../convert/merge-request.js';
 import { type NativeProject, nativeProject } from '../convert/project.js';
 import { read } from '../convert/read.js';
 import { autoMergeOf } from './auto-merge.js';
 import { everything, labelsAt, type Place, projectAt, type Thread } from './place.js';
+import { pullFiles } from './pull-files.js';
 
 const key = (id: number | string | null | undefined): string => String(id ?? '');
 
@@ -85,7 +86,7 @@ async function counts(context: RouteContext, thread: Thread): Promise<Partial<Pu
     everything(context, `${thread.api}/diffs`, nativeDiff, {}, 5),
     context.native.send('GET', `${thread.api}/commits`, { query: { page: 1, per_page: 100 } }),
   ]);
-  const files = diffs.map(fileInput);
+  const files = await pullFiles(context, thread, diffs);
   const listed = Array.isArray(commits.data) ? commits.data.length : 0;
   return {
     additions: files.reduce((sum, file) => sum + file.additions, 0),

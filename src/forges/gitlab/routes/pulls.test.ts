@@ -138,6 +138,28 @@ describe('pull requests', () => {
     expect(one.base.sha).toBe(await at.gitlab.web.git.resolve('main'));
   });
 
+  it('count the lines of files whose diff GitLab leaves out', async () => {
+    const { fake } = at.gitlab;
+    const lines = Array.from({ length: 9_000 }, (_, line) => `generated line ${line}\n`).join('');
+    const number = await at.gitlab.openMergeRequest('generated', { 'dist/big.js': lines, 'small.txt': 'x\n' });
+    const counts = async () => {
+      const { data } = await ask(`GET ${PULL}/files`, { pull_number: number });
+      return data.map((file: Loose) => [file.filename, file.additions, file.deletions, file.patch !== undefined]);
+    };
+    expect(await counts()).toEqual([
+      ['dist/big.js', 9_000, 0, false],
+      ['small.txt', 1, 0, true],
+    ]);
+    expect((await ask(`GET ${PULL}`, { pull_number: number })).data.additions).toBe(9_001);
+    // Before GitLab 17.9 nothing tells.
+    fake.api.failNext('GET', /raw_diffs/, { status: 404, json: { error: '404 Not Found' } });
+    expect(await counts()).toEqual([
+      ['dist/big.js', 0, 0, false],
+      ['small.txt', 1, 0, true],
+    ]);
+    await ask(`PATCH ${PULL}`, { pull_number: number, state: 'closed' });
+  });
+
   it('tell their files and commits, oldest first', async () => {
     const { fake, web, people } = at.gitlab;
     await fake.push(web, people.alice, {

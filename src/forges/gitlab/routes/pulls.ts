@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { segment } from '../../kit/native-client.js';
 import { invalid, type Route, type RouteContext, RouteFailure, type RouteTable } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/commit.js';
-import { commitInput, fileInput, nativeCommit, nativeDiff } from '../convert/commit.js';
+import { commitInput, nativeCommit, nativeDiff } from '../convert/commit.js';
 import { nativeMergeRequest } from '../convert/merge-request.js';
 import { type NativeProject, nativeProject } from '../convert/project.js';
 import { read } from '../convert/read.js';
@@ -11,6 +11,7 @@ import { updateThread } from './issues.js';
 import { gitDiff, mailbox } from './patch.js';
 import { accept, everything, type Place, page, placeOf, projectAt, pullOf, refused, slice } from './place.js';
 import { readMergeRequest, shownPull, simplePulls } from './pull.js';
+import { pullFiles } from './pull-files.js';
 
 const states = { open: ['opened'], closed: ['closed', 'merged'], all: ['opened', 'closed', 'merged'] } as const;
 
@@ -90,6 +91,7 @@ const get: Route = {
   support: 'exact',
   retry: 'read',
   source: 'merge_requests: GET /projects/:id/merge_requests/:merge_request_iid, .../diffs, .../commits, .../raw_diffs',
+  note: 'Before GitLab 17.9 the lines of files that GitLab collapses or finds too large are counted as none.',
   /** Our own translator asks with `counts: 0` where nobody reads additions, deletions, commits and changed files: two requests less. */
   async run(request, context) {
     const place = placeOf(request);
@@ -228,7 +230,8 @@ const update: Route = {
 const files: Route = {
   support: 'exact',
   retry: 'read',
-  source: 'merge_requests: GET /projects/:id/merge_requests/:merge_request_iid/diffs',
+  source: 'merge_requests: GET /projects/:id/merge_requests/:merge_request_iid/diffs, .../raw_diffs',
+  note: 'Before GitLab 17.9 the lines of files that GitLab collapses or finds too large are counted as none.',
   async run(request, context) {
     const place = placeOf(request);
     const pull = pullOf(request, place);
@@ -237,8 +240,9 @@ const files: Route = {
       readMergeRequest(context, pull),
     ]);
     const sha = mr.sha ?? mr.source_branch;
+    const listed = await pullFiles(context, pull, items);
     return {
-      data: items.map((diff) => shape.file(context.base, place.owner, place.repo, sha, fileInput(diff))),
+      data: listed.map((file) => shape.file(context.base, place.owner, place.repo, sha, file)),
       pages,
     };
   },

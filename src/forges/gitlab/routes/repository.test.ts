@@ -102,6 +102,14 @@ describe('contents', () => {
     expect((await ask(`GET ${R}/readme`)).data.path).toBe('README.md');
   });
 
+  it('are never asked for by a path that leads out of the repository', async () => {
+    const before = at.gitlab.rig.calls.length;
+    for (const path of ['../../../user', 'src/../../x', './src', 'src/..']) expect((await read(path)).status).toBe(422);
+    const write = { path: '../hooks', message: 'x', content: 'eA==' };
+    expect((await ask(`PUT ${R}/contents/{path}`, write)).status).toBe(422);
+    expect(at.gitlab.rig.calls).toHaveLength(before);
+  });
+
   it('of configuration are also found below GitLab’s own folder', async () => {
     await at.gitlab.fake.push(at.gitlab.web, at.gitlab.people.alice, {
       branch: 'main',
