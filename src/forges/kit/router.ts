@@ -100,7 +100,11 @@ export function createMatcher<R>(
   // Words before names: `/branches/{branch}/protection` is no branch called "x/protection".
   patterns.sort((a, b) => fixed(b) - fixed(a) || b.segments.length - a.segments.length);
   return (method, path) => {
-    const segments = path.replace(/\?.*$/s, '').replace(/\/+$/, '').split('/').slice(1);
+    const segments = path
+      .replace(/\?.*$/s, '')
+      .replace(/(?<!\/)\/+$/, '')
+      .split('/')
+      .slice(1);
     const wanted = method === 'HEAD' ? 'GET' : method;
     for (const pattern of patterns) {
       if (pattern.method !== wanted) continue;
