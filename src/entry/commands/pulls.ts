@@ -21,6 +21,8 @@ export function addPullsCommand(program: Command): void {
       );
       printRows(
         rows.map((pull) => ({
+          forge: pull.forge,
+          host: pull.host,
           repository: `${pull.remoteOwner}/${pull.remoteName}`,
           number: pull.number,
           title: pull.title,
@@ -33,7 +35,7 @@ export function addPullsCommand(program: Command): void {
           synced: pull.pullRequestSync?.observedVersion === pull.pullRequestSync?.desiredVersion,
           updatedAt: pull.remoteUpdatedAt,
         })),
-        ['repository', 'number', 'state', 'title', 'author', 'headBranch', 'updatedAt'],
+        ['forge', 'host', 'repository', 'number', 'state', 'title', 'author', 'headBranch', 'updatedAt'],
         { json: options.json, empty: 'No pull requests yet. They appear with their first event.' },
       );
     });
