@@ -42,7 +42,7 @@ export const errorTable = {
     503,
     'backoff',
     'PostgreSQL cannot be reached or did not start.',
-    'Look at the last lines of its log, which the message carries, or check DATABASE_URL.',
+    'Start the server if it does not run; else read the lines of the log in the message, or check DATABASE_URL.',
   ),
   FORGEWAY_DATABASE_UNSUPPORTED: describe(
     500,
@@ -72,7 +72,7 @@ export const errorTable = {
     422,
     'never',
     'A webhook payload does not have the fields its event needs.',
-    'Nothing to do for a single delivery; if it repeats, report the forge version and the event name.',
+    'Correct the file where a command names one. Nothing to do for a single delivery; if it repeats, report the forge version and the event name.',
   ),
   FORGEWAY_HANDLER_TIMEOUT: describe(
     504,
