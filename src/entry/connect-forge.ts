@@ -15,6 +15,7 @@ import { createVault } from '../accounts/vault.js';
 import type { ForgeRepository, HookTarget, TokenFacts } from '../forges/administration.js';
 import type { ForgeEndpoint } from '../forges/endpoint.js';
 import type { ForgeDescriptor } from '../forges/forge.js';
+import { forges } from '../forges/registry.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Store } from '../store/database.js';
 import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
@@ -126,6 +127,10 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
   const probed = await probeForge(draft, o.nativeOf);
   if (!probed.ok) throw refused(probed.reason);
   const { facts } = probed;
+  // Kin that answer alike: connected under both names, every app would run twice.
+  const kin = forges.get(facts.edition);
+  if (kin !== undefined && kin.id !== forge.id)
+    throw refused(`${endpoint.webUrl} is ${kin.label}, not ${forge.label}: use --forge ${kin.id}.`);
   progress(
     `${forge.label} ${facts.version} (${facts.edition}): ${facts.account.login} may ${facts.capabilities.join(', ')}.`,
   );
