@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { z } from 'zod';
+import { listConnections } from '../accounts/connection-rows.js';
 import { installBannerState } from '../accounts/installations.js';
 import { type Config, ConfigError, type Environment, githubOrigin, loadConfig } from '../config/config.js';
 import { unknownNames } from '../config/unknown-names.js';
@@ -50,6 +51,17 @@ async function disk(config: Config): Promise<Finding> {
   }
 }
 
+function connected(connections: Awaited<ReturnType<typeof listConnections>>): Finding {
+  const bad = connections.filter(({ status, statusReason }) => status !== 'active' || statusReason !== null);
+  if (bad.length > 0)
+    return warning(
+      'connections',
+      bad.map(({ name, status, statusReason }) => `${name}: ${statusReason ?? status}`).join(' '),
+      'forgeway connections test',
+    );
+  return ok('connections', connections.length === 0 ? 'none' : `${connections.length}, see \`forgeway hooks doctor\``);
+}
+
 async function database(config: Config): Promise<Finding[]> {
   const log = createLogger({ level: 'silent', format: 'json' });
   try {
@@ -66,8 +78,9 @@ async function database(config: Config): Promise<Finding[]> {
         pending.length === 0
           ? ok('database', `${config.databaseUrl === undefined ? 'embedded' : 'external'}, up to date`)
           : warning('database', `${pending.length} migration(s) pending`, 'forgeway migrate'),
-        !banner.shown
-          ? ok('installation', 'not uninstalled')
+        // A connection that was removed shows the banner too; without an App there is none to install.
+        !banner.shown || defaultAppCredentials(config) === undefined
+          ? undefined
           : warning(
               'installation',
               `the App was uninstalled at ${banner.since.toISOString()}`,
@@ -76,7 +89,8 @@ async function database(config: Config): Promise<Finding[]> {
         deadCount === 0
           ? ok('dead letters', 'none')
           : warning('dead letters', `${deadCount} handler run(s) were given up`, 'forgeway deliveries dead'),
-      ];
+        connected(await listConnections(store, organizationId)),
+      ].filter((finding) => finding !== undefined);
     } finally {
       await store.close();
       await opened.stop();
@@ -106,7 +120,11 @@ async function app(config: Config): Promise<Finding> {
   const credentials = defaultAppCredentials(config);
   if (credentials === undefined) {
     const names = missingForSetup(config).map((key) => variables[key].name);
-    return warning('App', `setup mode: ${names.join(', ')} not set`, 'Create the App from app.yml and set them.');
+    return warning(
+      'App',
+      `setup mode: ${names.join(', ')} not set`,
+      'For GitHub, create the App from app.yml and set them; other forges need none.',
+    );
   }
   const { appId, privateKey, apiUrl } = credentials;
   const refused = (finding: string, fix: string): Finding => ({ state: 'problem', about: 'App', finding, fix });
