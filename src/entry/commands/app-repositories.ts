@@ -23,9 +23,11 @@ function repositoryNamed({ repo, forge, host }: SwitchOptions): RepositoryName {
 async function turn(app: string, enabled: boolean, options: SwitchOptions): Promise<void> {
   if (ownAppNames.includes(app))
     throw new InvalidArgumentError(`${app} is part of Forgeway itself and runs for every repository.`);
-  const repository = await withDatabase(({ store, organizationId }) =>
-    switchApp(store, organizationId, app, repositoryNamed(options), enabled),
-  );
+  const { repository, ran } = await withDatabase(async ({ store, organizationId }) => ({
+    repository: await switchApp(store, organizationId, app, repositoryNamed(options), enabled),
+    ran: (await appSummaries(store, organizationId)).some(({ app: name, runs }) => name === app && runs > 0),
+  }));
+  if (!ran) console.error(`! No app named ${app} has run here yet: \`forgeway app list\` shows those that have.`);
   if (options.json) console.log(formatJson({ app, enabled, ...repository }));
   else
     console.log(
