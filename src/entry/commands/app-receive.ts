@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { forges } from '../../forges/registry.js';
+import { messageOf } from '../../lib/errors.js';
 import { createLogger } from '../../lib/logger.js';
 import { type AddedApps, importApps, legacyOption } from '../added-apps.js';
 import { type Received, receiveOnce } from '../app-receive.js';
@@ -35,13 +36,21 @@ function print({ ignored, runs, requests }: Received): void {
   if (requests.some(({ held }) => held)) console.log('What is held back was answered as made up; --send sends writes.');
 }
 
+function tokenIn(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new InvalidArgumentError(`The token's file cannot be read: ${messageOf(error)}.`);
+  }
+}
+
 async function receive(apps: string[], options: ReceiveOptions): Promise<void> {
   const forge = options.forge === undefined ? defaultForge : forges.get(options.forge);
   if (forge === undefined) throw new InvalidArgumentError(`Forges are ${[...forges.keys()].join(', ')}.`);
   const url = options.url ?? forge.cloudUrl;
   if (url === undefined || !URL.canParse(url))
     throw new InvalidArgumentError('Write the address of the instance with --url.');
-  const token = options.tokenFile === undefined ? undefined : readFileSync(options.tokenFile, 'utf8').trim();
+  const token = options.tokenFile === undefined ? undefined : tokenIn(options.tokenFile);
   if (options.send && token === undefined) throw new InvalidArgumentError('--send needs --token-file.');
   const received = await receiveOnce({
     apps: await importApps({ apps, legacy: options.legacy }),
