@@ -18,7 +18,7 @@ import { version } from './version.js';
 const program = new Command('forgeway')
   .description('One GitHub App bot for GitHub, GitLab and Gitea/Forgejo.')
   .version(version())
-  .showHelpAfterError('(forgeway --help lists the commands)')
+  .showHelpAfterError('(--help after a command shows its options; forgeway --help lists the commands)')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .addHelpText(
     'after',

@@ -239,16 +239,17 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }) => {
       const rows = await withDatabase(({ store, organizationId }) => listConnections(store, organizationId));
-      printRows(rows, ['id', 'name', 'forge', 'host', 'status', 'statusReason', 'repositories', 'hooks', 'expiresAt'], {
+      printRows(rows, ['id', 'name', 'forge', 'host', 'status', 'repositories', 'hooks', 'expiresAt', 'statusReason'], {
         json: options.json,
         empty: NONE,
+        whole: ['statusReason'],
       });
     });
 
   connections
     .command('test')
     .description('ask the forge again what a token may do; all of them without an id')
-    .argument('[id]', 'a connection')
+    .argument('[id]', 'a connection, as `connections list` shows it')
     .option('--json', 'as JSON')
     .action((id: string | undefined, options: { json?: boolean }) => test(id, options.json));
 
@@ -257,7 +258,7 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
     .description(
       'remove a connection with its token and webhooks, or some of its repositories; the apps hear of it first',
     )
-    .argument('<id>', 'a connection')
+    .argument('<id>', 'a connection, as `connections list` shows it')
     .option('--repo <owner/name...>', 'only these repositories')
     .option('--keep-hooks', 'leave the webhooks at the forge')
     .option('--now', 'do not wait until the apps have heard of it')
@@ -266,8 +267,8 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
       'after',
       `
 Examples:
-  $ forgeway connections remove 5b0f… --repo acme/old   serve one repository less
-  $ forgeway connections remove 5b0f…                   forget the forge, its token and its webhooks`,
+  $ forgeway connections remove ID --repo acme/old   serve one repository less
+  $ forgeway connections remove ID                   forget the forge, its token and its webhooks`,
     )
     .action(remove);
 }
