@@ -1,7 +1,8 @@
 /** What a hook is taken for: a test, an issue, the doing of a bot, a failure. */
 import { describe, expect, it } from '@jest/globals';
-import { actions, native, only, translated, withAttributes } from '../../../test/support/gitlab-hooks.js';
-import type { JsonObject } from '../forge.js';
+import { actions, base, native, only, translated, withAttributes } from '../../../test/support/gitlab-hooks.js';
+import { createMemoryRecords } from '../../../test/support/route-rig.js';
+import type { JsonObject, TranslatePorts } from '../forge.js';
 
 describe('test deliveries', () => {
   const { payload } = native('push');
@@ -51,5 +52,26 @@ describe('work items', () => {
     expect(actions(typed('issue'))).toEqual(['issues.opened']);
     expect(actions(typed('INCIDENT'))).toEqual(['issues.opened']);
     expect(actions(typed('task'))).toEqual([expect.stringMatching(/^gitlab\./)]);
+  });
+});
+
+describe('the owner of a repository', () => {
+  it('is asked once for each repository where somebody else pushes', async () => {
+    const asked: string[] = [];
+    const ports: TranslatePorts = {
+      base,
+      wanted: new Set(),
+      records: createMemoryRecords({ now: () => new Date('2026-03-02T10:00:00Z') }),
+      github: async (route) => {
+        asked.push(route);
+        return { owner: { id: 12, login: 'acme~shop', type: 'User' } };
+      },
+    };
+    for (const _ of [1, 2]) {
+      const payload = await only(native('push'), ports);
+      expect(payload).toMatchObject({ repository: { owner: { id: 12, login: 'acme~shop', type: 'User' } } });
+      expect(payload).not.toHaveProperty('organization');
+    }
+    expect(asked).toEqual(['GET /repos/{owner}/{repo}']);
   });
 });

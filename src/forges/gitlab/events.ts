@@ -22,6 +22,7 @@ import { groupMember, projectMember } from './events/member.js';
 import { mergeRequest, mergeRequestSnapshot } from './events/merge-request.js';
 import { milestone } from './events/milestone.js';
 import { note } from './events/note.js';
+import { withOwner } from './events/owner.js';
 import { pipeline } from './events/pipeline.js';
 import { project } from './events/project.js';
 import { push } from './events/push.js';
@@ -111,5 +112,5 @@ export function snapshot(_eventType: string, payload: JsonObject): Snapshot | un
 export async function payload(delivery: NativeDelivery, event: ForgeEvent, ports: TranslatePorts): Promise<JsonObject> {
   const kind = kindOf(delivery.payload);
   if (kind === undefined) throw payloadInvalid(`${event.name}: object_kind is missing or of the wrong type`);
-  return hookOf(kind, delivery.payload).payload(delivery, event, ports);
+  return withOwner(await hookOf(kind, delivery.payload).payload(delivery, event, ports), ports);
 }
