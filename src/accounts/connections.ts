@@ -51,7 +51,12 @@ export interface ConnectionDirectory {
   forget(connectionId: string): void;
 }
 
-const unusable = (message: string) => new ForgewayError('FORGEWAY_CONNECTION_UNUSABLE', message);
+const unusable = (message: string, details: Record<string, unknown> = {}) =>
+  new ForgewayError('FORGEWAY_CONNECTION_UNUSABLE', message, { details });
+
+/** Its owner took it away: what still arrives for it is no failure. */
+export const isRemoved = (error: unknown): boolean =>
+  error instanceof ForgewayError && error.code === 'FORGEWAY_CONNECTION_UNUSABLE' && error.details.removed === true;
 
 export function createConnectionDirectory(o: {
   store: Store;
@@ -68,7 +73,7 @@ export function createConnectionDirectory(o: {
       ]);
       return found.rows[0];
     });
-    if (row === undefined) throw unusable('The connection was removed.');
+    if (row === undefined) throw unusable('The connection was removed.', { removed: true });
     const forge = o.forges.get(row.forge);
     const baseUrl = row.instance_url ?? forge?.cloudUrl;
     if (forge === undefined || baseUrl === undefined) throw unusable(`There is no forge ${row.forge} any more.`);
@@ -103,6 +108,10 @@ export function createConnectionDirectory(o: {
   };
 }
 
+/** Stands in place of an App's id in the installation of a connection, before the organization's name. */
+const CONNECTION_APP = 'token:';
+export const isConnectionApp = (appId: string): boolean => appId.startsWith(CONNECTION_APP);
+
 /**
  * The installation of a connection, made when it is not there. Its number is computed from the organization's name and the
  * token's account, so that apps which keep it as a key find it again after the database was set up anew.
@@ -119,7 +128,7 @@ export async function ensureConnectionInstallation(
   },
 ): Promise<bigint> {
   const { id, organizationId, forge, host, account } = connection;
-  const appId = `token:${connection.organizationSlug}`;
+  const appId = `${CONNECTION_APP}${connection.organizationSlug}`;
   const virtualId = virtualInstallationId({ forge, host, appId, installationId: account.id });
   const { rows } = await tx.query<{ virtual_id: bigint }>(
     `INSERT INTO installation (forge, host, app_id, installation_id, organization_id, virtual_id, connection_id,

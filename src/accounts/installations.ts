@@ -5,6 +5,7 @@
  * deleted (a forge gives a new installation a new number, or at least a later creation time).
  */
 import type pg from 'pg';
+import { isConnectionApp } from './connections.js';
 import type { InstallationFacts, InstallationSource } from './installation-facts.js';
 import { type InstallationRow, isGone, isOlder, lockOrCreateRow, storeFacts } from './installation-row.js';
 
@@ -152,6 +153,8 @@ async function forgetInConnections(
       organizationId,
       source.receivedAt,
     ]);
+  // A connection by token that was removed is no App that was uninstalled.
+  if (isConnectionApp(row.app_id)) return 0;
   let cleared = 0;
   const organizations = await tx.query<{ id: string }>('SELECT id FROM organization ORDER BY id');
   for (const { id: organizationId } of organizations.rows) {

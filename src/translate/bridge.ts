@@ -3,7 +3,7 @@
  * gives it an Octokit that speaks for the right installation. Each app has a Probot of its own, so that one that fails
  * touches no other.
  */
-import type { ConnectionDirectory, OpenConnection } from '../accounts/connections.js';
+import { type ConnectionDirectory, isRemoved, type OpenConnection } from '../accounts/connections.js';
 import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import type { GitObjects } from '../forges/kit/git-objects.js';
 import type { NativeClient } from '../forges/kit/native-client.js';
@@ -140,7 +140,12 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
         loopDepth: 0,
         signal,
       };
-      const translated = await runInDelivery(scope, () => translate(event, scope, loaded.wanted));
+      const translated = await runInDelivery(scope, () => translate(event, scope, loaded.wanted)).catch(
+        (error: unknown) => {
+          if (isRemoved(error)) return { kind: 'ignored', reason: 'Its connection was removed.' } as const;
+          throw error;
+        },
+      );
       if (translated.kind === 'ignored') return translated;
       const { payload, instanceUrl, loopDepth } = translated;
       const remoteId = loaded.optional ? repositoryIdOf(payload) : undefined;

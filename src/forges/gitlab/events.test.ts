@@ -103,7 +103,7 @@ describe('merge requests', () => {
     expect(pull_request).toMatchObject({ user: { login: 'bob' }, base: { sha: 'f'.repeat(40) } });
     expect(asked).toEqual([
       ['GET /repos/{owner}/{repo}/pulls/{pull_number}', { owner: 'acme~shop', repo: 'web', pull_number: 6, counts: 0 }],
-      // This answer names no owner, as that of a real forge does.
+      // This answer names no owner, unlike a real forge's.
       ['GET /repos/{owner}/{repo}', { owner: 'acme~shop', repo: 'web' }],
     ]);
   });
