@@ -148,7 +148,6 @@ describe('a signature that is not right', () => {
     ['with a bit flipped', PATH, { 'x-hub-signature-256': `sha256=${hex.startsWith('0') ? '1' : '0'}${hex.slice(1)}` }],
     ['given twice', PATH, { 'x-hub-signature-256': [valid, valid] }],
     ['in a list', PATH, { 'x-hub-signature-256': `${signature('other')}, ${valid}` }],
-    ['of a look-alike', PATH, { 'x-hub-signature-256': `sha256=${hex.replace(/[ae]/g, 'å')}` }],
     ['of another body', PATH, { 'x-hub-signature-256': signature(`${BODY} `) }],
     ['under another hook’s secret', PATH, { 'x-hub-signature-256': signature(BODY, 'another secret') }],
     ['under the environment’s secret, at another hook', `${PATH}/team`, { 'x-hub-signature-256': valid }],
@@ -165,6 +164,23 @@ describe('a signature that is not right', () => {
     expect(answer.body).toBe('{"error":"unauthorized"}');
     expect(await ingress.rows()).toEqual([]);
     expect(ingress.log.join('')).not.toContain('Grüße');
+  });
+
+  // Written byte by byte: an HTTP client may refuse to send, or re-encode, what only an attacker writes.
+  it('of a look-alike is refused with the same words, and nothing is stored', async () => {
+    ingress = await IngressServer.start();
+    const body = Buffer.from(BODY);
+    const head = Object.entries({
+      ...ingress.signed(BODY),
+      'x-hub-signature-256': `sha256=${hex.replace(/[ae]/g, 'å')}`,
+      host: 'forgeway.test',
+      'content-length': String(body.length),
+      connection: 'close',
+    }).map(([name, value]) => `${name}: ${String(value)}\r\n`);
+    const answer = await ingress.raw([Buffer.from(`POST ${PATH} HTTP/1.1\r\n${head.join('')}\r\n`, 'latin1'), body]);
+    expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+    expect(answer).toContain('{"error":"unauthorized"}');
+    expect(await ingress.rows()).toEqual([]);
   });
 
   it('or a body with any bit flipped is refused', async () => {
