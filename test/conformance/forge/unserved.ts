@@ -71,7 +71,6 @@ export const UNSERVED: Readonly<Record<string, string>> = {
     'GET /repos/{owner}/{repo}/commits/{commit_sha}/comments',
     'GET /repos/{owner}/{repo}/contributors',
     'GET /repos/{owner}/{repo}/keys',
-    'GET /repos/{owner}/{repo}/languages',
     'GET /repos/{owner}/{repo}/milestones/{milestone_number}/labels',
     // GitHub itself has no such route any more.
     '/repos/{}/{}/downloads',
@@ -83,11 +82,5 @@ export const UNSERVED: Readonly<Record<string, string>> = {
     'GET /repos/{owner}/{repo}/tarball/{ref}',
     'GET /repos/{owner}/{repo}/zipball/{ref}',
   ),
-  ...because(
-    OTHERS,
-    'GET /repos/{owner}/{repo}/forks',
-    'POST /repos/{owner}/{repo}/git/tags',
-    'GET /repos/{owner}/{repo}/tags',
-    'GET /users/{username}/repos',
-  ),
+  ...because(OTHERS, 'POST /repos/{owner}/{repo}/git/tags'),
 };
