@@ -32,3 +32,16 @@ export async function run<T = Record<string, unknown>>(
   expect(errors).toBeUndefined();
   return data as T;
 }
+
+/** Runs one mutation with its input as a variable; answers its payload. */
+export async function mutate(
+  double: RestDouble,
+  name: string,
+  input: Record<string, unknown>,
+  payload = 'clientMutationId',
+) {
+  const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
+  const text = `mutation ($input: ${type}!) { ${name}(input: $input) { ${payload} } }`;
+  const data = await run<Record<string, unknown>>(double, text, { input });
+  return data[name];
+}

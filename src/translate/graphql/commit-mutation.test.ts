@@ -1,24 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RestDouble } from '../../../test/support/github-rest/double.js';
-import { ISSUE, PULL, seeded } from '../../../test/support/github-rest/seed.js';
+import { seeded } from '../../../test/support/github-rest/seed.js';
 import { OWNER, REPO, sha } from '../../../test/support/github-rest/world.js';
-import { ask, run } from '../../../test/support/graphql.js';
-import { nodeId } from '../../forges/kit/shapes/node-id.js';
+import { ask, mutate, run } from '../../../test/support/graphql.js';
 
 const where = `${OWNER}/${REPO}`;
-const _pullId = nodeId('PullRequest', 507, `${where}#${PULL}`);
-const _issueId = nodeId('Issue', 612, `${where}#${ISSUE}`);
-const _repositoryId = nodeId('Repository', 40, where);
-const _commentId = nodeId('IssueComment', 72, `${where}#${ISSUE}`);
-const _label = (id: number, name: string) => nodeId('Label', id, `${where}#${name}`);
-
-/** Runs one mutation with its input as a variable; answers its payload. */
-async function mutate(double: RestDouble, name: string, input: Record<string, unknown>, payload = 'clientMutationId') {
-  const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
-  const text = `mutation ($input: ${type}!) { ${name}(input: $input) { ${payload} } }`;
-  const data = await run<Record<string, unknown>>(double, text, { input });
-  return data[name];
-}
 
 describe('createCommitOnBranch', () => {
   const commit = (more: object = {}) => ({

@@ -1,24 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import type { RestDouble } from '../../../test/support/github-rest/double.js';
-import { ISSUE, PULL, seeded } from '../../../test/support/github-rest/seed.js';
+import { PULL, seeded } from '../../../test/support/github-rest/seed.js';
 import { day, OWNER, REPO, sha } from '../../../test/support/github-rest/world.js';
-import { ask, run } from '../../../test/support/graphql.js';
+import { ask, mutate, run } from '../../../test/support/graphql.js';
 import { nodeId } from '../../forges/kit/shapes/node-id.js';
 
 const where = `${OWNER}/${REPO}`;
 const pullId = nodeId('PullRequest', 507, `${where}#${PULL}`);
-const _issueId = nodeId('Issue', 612, `${where}#${ISSUE}`);
 const repositoryId = nodeId('Repository', 40, where);
-const _commentId = nodeId('IssueComment', 72, `${where}#${ISSUE}`);
 const label = (id: number, name: string) => nodeId('Label', id, `${where}#${name}`);
-
-/** Runs one mutation with its input as a variable; answers its payload. */
-async function mutate(double: RestDouble, name: string, input: Record<string, unknown>, payload = 'clientMutationId') {
-  const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
-  const text = `mutation ($input: ${type}!) { ${name}(input: $input) { ${payload} } }`;
-  const data = await run<Record<string, unknown>>(double, text, { input });
-  return data[name];
-}
 
 describe('mutations of pull requests', () => {
   it('createPullRequest', async () => {
