@@ -40,8 +40,61 @@ export interface GitRun {
   environment?: Record<string, string>;
 }
 
-/** Runs git to its end, however it ends. */
+/** What these answer depends on nothing but the objects they are given, and an object never changes. */
+const READERS: ReadonlySet<string> = new Set([
+  'rev-parse',
+  'rev-list',
+  'cat-file',
+  'ls-tree',
+  'diff',
+  'merge-base',
+  'merge-tree',
+]);
+/** A whole SHA, as an object, as what is left out, as a commit, or as where a path begins. */
+const NAMES_AN_OBJECT = /^\^?[0-9a-f]{40}(\^\{commit\}|:.*)?$/s;
+
+const remembered = new Map<string, Map<string, Promise<GitOutcome>>>();
+
+/** A repository that is made anew in the same folder has other objects. */
+export function forgetObjects(directory: string): void {
+  remembered.delete(directory);
+}
+
+/** True when the answer can only ever be the same. */
+function isOfObjects([command = '', ...rest]: readonly string[], run: GitRun): boolean {
+  if (!READERS.has(command) || Object.keys(run).length > 0) return false;
+  const paths = rest.indexOf('--');
+  const before = paths === -1 ? rest : rest.slice(0, paths);
+  const names = before.filter((argument) => !argument.startsWith('-') && !/^(commit|tag|tree|blob)$/.test(argument));
+  // What is compared with a time changes with it.
+  return (
+    names.length > 0 &&
+    names.every((name) => NAMES_AN_OBJECT.test(name)) &&
+    !before.some((argument) => /^--(since|until)/.test(argument))
+  );
+}
+
+/**
+ * Runs git to its end, however it ends. A process for each question would be most of what a fake costs, and the same few
+ * commits are asked about over and over: what was answered of them is remembered.
+ */
 export function tryGit(directory: string, argv: readonly string[], run: GitRun = {}): Promise<GitOutcome> {
+  if (!isOfObjects(argv, run)) return start(directory, argv, run);
+  const answers = remembered.get(directory) ?? new Map<string, Promise<GitOutcome>>();
+  remembered.set(directory, answers);
+  const key = argv.join('\0');
+  const known = answers.get(key) ?? start(directory, argv, run);
+  answers.set(key, known);
+  // What is missing now may be pushed later; a conflict, and two histories without a common commit, stay.
+  const mayEnd = argv[0] === 'merge-base' || argv[0] === 'merge-tree' ? 1 : 0;
+  known.then(
+    ({ code }) => code > mayEnd && answers.delete(key),
+    () => answers.delete(key),
+  );
+  return known;
+}
+
+function start(directory: string, argv: readonly string[], run: GitRun): Promise<GitOutcome> {
   return new Promise((resolve, reject) => {
     const env = { ...fakeGitEnvironment(directory), ...run.environment };
     const child = spawn('git', argv, { cwd: directory, env, stdio: 'pipe' });

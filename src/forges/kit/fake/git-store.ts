@@ -16,7 +16,7 @@ import {
 } from './git-commits.js';
 import { diffCommits, type FakeDiff } from './git-diff.js';
 import { hasConflicts, type MergeOptions, mergeBranches } from './git-merge.js';
-import { type FakeRef, git, gitText, listRefs, tryGit } from './git-process.js';
+import { type FakeRef, forgetObjects, git, gitText, listRefs, tryGit } from './git-process.js';
 import { type FakeFile, type FakeTreeEntry, readFileAt, readTreeAt } from './git-tree.js';
 
 export type { CommitOptions, FakeCommit, FakeFileChange, FakeIdentity, FakeTag } from './git-commits.js';
@@ -78,6 +78,7 @@ export async function createFakeGit(
 ): Promise<FakeGit> {
   const directory = join(folder, `${name}.git`);
   await mkdir(directory, { recursive: true });
+  forgetObjects(directory);
   await git(directory, ['init', '--quiet', '--bare', '--template=', `--initial-branch=${defaultBranch}`]);
 
   const resolve = (nameOrSha: string) => resolveCommit(directory, nameOrSha);
