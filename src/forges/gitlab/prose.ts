@@ -52,6 +52,21 @@ function closes(fence: Fence, line: string): boolean {
   return marks.startsWith(fence.mark) && marks.length >= fence.length && info.trim() === '';
 }
 
+/** What no line of ASCII that is anything but plain text begins with: neither blank, nor a mark of Markdown's or HTML's. */
+const PLAIN_START = /[!-~]/;
+const MARKS = `${LIST_MARKS}\`~<>`;
+const beginsPlain = Array.from({ length: 128 }, (_, code) => {
+  const character = String.fromCharCode(code);
+  return PLAIN_START.test(character) && !MARKS.includes(character);
+});
+
+/** Reads a line that begins with a plain character outside of code and HTML, as nearly all do, by that alone. */
+function readPlainLine(state: BlockState): void {
+  if (state.inList && state.afterBlank) state.inList = false;
+  state.afterBlank = false;
+  state.inIndentedCode = false;
+}
+
 /** Reads one line; true when it is code or raw HTML as a whole. */
 function isCodeLine(state: BlockState, whole: string): boolean {
   const outer = firstCharacter(whole);
@@ -102,6 +117,11 @@ function* blocks(text: string): Generator<TextRange> {
   for (let at = 0; at < text.length; ) {
     const newline = text.indexOf('\n', at);
     const end = newline === -1 ? text.length : newline + 1;
+    if (beginsPlain[text.charCodeAt(at)] && state.fence === undefined && state.rawEnd === undefined) {
+      readPlainLine(state);
+      at = end;
+      continue;
+    }
     const line = newline === -1 ? text.slice(at) : text.slice(at, text[newline - 1] === '\r' ? newline - 1 : newline);
     if (isCodeLine(state, line) || line.trim() === '') {
       if (start < at) yield { start, end: at };

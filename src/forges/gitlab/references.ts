@@ -116,7 +116,10 @@ const SIGN = /[#!]\u2060*[1-9]/;
 function rewriteProse(text: string, convert: (found: Reference) => string): string {
   let result = '';
   let done = 0;
-  for (const { index, 0: signed, 1: sign = '', 2: joiners = '', 3: digits = '' } of text.matchAll(SIGNED_NUMBER)) {
+  // `matchAll` would make the expression anew for every range of a text.
+  SIGNED_NUMBER.lastIndex = 0;
+  for (let match = SIGNED_NUMBER.exec(text); match !== null; match = SIGNED_NUMBER.exec(text)) {
+    const { index, 0: signed, 1: sign = '', 2: joiners = '', 3: digits = '' } = match;
     let path = matchAt(PATH_BEFORE, text, index)?.[1];
     // What is the end of another reference is no path.
     if (path !== undefined && index - path.length < done) path = undefined;

@@ -18,7 +18,8 @@ export const id = z.union([z.number().int().nonnegative(), z.string().refine(isI
 /** Counted per project; issues are raised above this, see `references.ts`. */
 const iid = z.number().int().positive().max(999_999_999);
 /** As a database and an address can hold it: without NUL and without halves of characters. */
-const clean = (value: string): string => value.replaceAll('\u0000', '').toWellFormed();
+const clean = (value: string): string =>
+  value.isWellFormed() && !value.includes('\u0000') ? value : value.replaceAll('\u0000', '').toWellFormed();
 const text = z.string().transform(clean);
 const name = z.string().transform(clean).pipe(z.string().min(1));
 const sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/);

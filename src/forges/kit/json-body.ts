@@ -1,4 +1,5 @@
 /** Reads the JSON of a stored webhook body, with the limits that keep later code safe from a hostile one. */
+import { isAscii, isUtf8 } from 'node:buffer';
 import type { JsonObject } from '../forge.js';
 
 /** Deepest nesting that is read. V8 parses a million levels, but whoever walks the result recursively overflows. */
@@ -83,19 +84,21 @@ function withoutProto(value: unknown): unknown {
   return Object.fromEntries(kept.map(([key, inner]) => [key, withoutProto(inner)]));
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+const BYTE_ORDER_MARK = /^\uFEFF/;
+
+/** Undefined when it is not UTF-8. Checking first and converting then is a fraction of what a TextDecoder takes. */
+function textOf(body: Buffer): string | undefined {
+  if (isAscii(body)) return body.toString('latin1');
+  return isUtf8(body) ? body.toString('utf8').replace(BYTE_ORDER_MARK, '') : undefined;
+}
 
 /** The JSON object in `body`, or in one sentence why there is none. Never throws. */
 export function readJsonObject(body: Buffer): { payload: JsonObject } | { invalid: string } {
   const { isTooDeep, hasLongInteger } = formOf(body);
   if (isTooDeep) return { invalid: `The body is nested deeper than ${MAX_DEPTH} levels.` };
-  let text: string;
+  const text = textOf(body);
+  if (text === undefined) return { invalid: 'The body is not UTF-8.' };
   let value: unknown;
-  try {
-    text = utf8.decode(body);
-  } catch {
-    return { invalid: 'The body is not UTF-8.' };
-  }
   try {
     value = hasLongInteger ? parseExactly(text) : JSON.parse(text);
     if (MAY_HIDE_PROTO.test(text)) value = withoutProto(value);

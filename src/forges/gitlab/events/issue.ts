@@ -15,7 +15,7 @@ import {
   lockEvents,
   milestoneEvents,
 } from './changes.js';
-import { hook } from './hook.js';
+import { checked, hook } from './hook.js';
 import { issueAuthor, issueInput, knownIssue } from './issue-input.js';
 import { type KeptState, readKeptState } from './kept-state.js';
 import { firstId, hasPlace, placeOf, repositoryInput } from './place.js';
@@ -107,7 +107,7 @@ export const issue = (kind: string) =>
 
 /** What the next hook about this issue is compared with. */
 export function issueSnapshot(payload: JsonObject): Snapshot | undefined {
-  const parsed = issueEvent.safeParse(payload);
+  const parsed = checked(issueEvent, payload);
   if (!parsed.success || !isIssue(parsed.data)) return undefined;
   const { object_attributes: issue, assignees, labels } = parsed.data;
   const repositoryId = firstId(repositoryIdOf(parsed.data));

@@ -10,7 +10,7 @@ import { askList, object } from './ask.js';
 import { associationOf } from './association.js';
 import { changeDetails, changedAccount, changeFields } from './change-details.js';
 import { keptAccounts, keptLabels } from './changes.js';
-import { hook } from './hook.js';
+import { checked, hook } from './hook.js';
 import { readKeptState } from './kept-state.js';
 import { mergeRequestEvents } from './merge-request-events.js';
 import { isDraft, mergeRequestHook, pullRequestInput, pullWithPlace } from './merge-request-input.js';
@@ -129,7 +129,7 @@ async function reviewOf(
 
 /** What the next hook about this merge request is compared with. */
 export function mergeRequestSnapshot(payload: JsonObject): Snapshot | undefined {
-  const parsed = mergeRequestEvent.safeParse(payload);
+  const parsed = checked(mergeRequestEvent, payload);
   if (!parsed.success) return undefined;
   const { object_attributes: mr, assignees, labels } = parsed.data;
   const repositoryId = firstId(repositoryIdOf(parsed.data));
