@@ -5,6 +5,16 @@ import { parseJson, readJsonObject } from './json-body.js';
 const read = (text: string) => readJsonObject(Buffer.from(text));
 const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
 
+describe('the encoding of a body', () => {
+  it('is UTF-8, with or without a byte order mark', () => {
+    const payload = { text: 'é – 💥' };
+    expect(read(JSON.stringify(payload))).toEqual({ payload });
+    expect(read(`\uFEFF${JSON.stringify(payload)}`)).toEqual({ payload });
+    const latin = Buffer.from(JSON.stringify({ text: 'é' }), 'latin1');
+    expect(readJsonObject(latin)).toEqual({ invalid: 'The body is not UTF-8.' });
+  });
+});
+
 describe('how deep a body may be', () => {
   it('is 64 levels', () => {
     expect(read(`{"a":${nested(63)}}`)).toHaveProperty('payload');
