@@ -18,4 +18,6 @@ export default {
   testTimeout: 60_000,
   // Both cores of the smallest machine: much of a test's time is another process's.
   maxWorkers: 2,
+  // Modules of finished files are not let go of, and a large process is slow to start others from.
+  workerIdleMemoryLimit: '600MB',
 };
