@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import fastify, { type FastifyInstance } from 'fastify';
 import { ForgewayError } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
+import { type AppPagesOptions, addAppPages } from './app-pages.js';
 import { addCheckRunPage } from './check-run-page.js';
 import { addHealthRoutes, type HealthOptions } from './health.js';
 import { type HomeState, homePage } from './home-page.js';
@@ -12,6 +13,8 @@ export interface HttpApiOptions {
   health: HealthOptions;
   home(): Promise<HomeState>;
   checkRuns: Parameters<typeof addCheckRunPage>[1];
+  /** Where the HTTP routes of apps answer; absent where there are none. */
+  appPages?: Omit<AppPagesOptions, 'log'>;
   log: Logger;
 }
 
@@ -37,6 +40,7 @@ function addErrorAnswers(app: FastifyInstance, log: Logger): void {
 /** The API behind an existing node:http server, which keeps webhooks to itself. */
 export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   const app = fastify({ logger: false, genReqId: () => randomUUID(), bodyLimit: 1024 * 1024 });
+  if (options.appPages !== undefined) addAppPages(app, { ...options.appPages, log: options.log });
   addErrorAnswers(app, options.log);
   addHealthRoutes(app, options.health);
   app.get('/', async (_request, reply) => sendPage(reply, homePage(await options.home())));

@@ -21,6 +21,7 @@ import { startPreviewGateway } from './preview-gateway.js';
 import { openPreviewDriver } from './preview-jobs.js';
 import { shutdownRequested } from './shutdown.js';
 import { version } from './version.js';
+import { NOT_TAKEN } from './worker-pages.js';
 import { startWorkerProcesses, type WorkerProcesses } from './worker-processes.js';
 
 /** A worker gets this long to finish what it runs; forges and orchestrators wait 30 s before they kill. */
@@ -172,6 +173,7 @@ async function start(
       },
     },
     checkRuns: { store, links: createCheckRunLinks(masterKey) },
+    appPages: { socket: () => workers.pages(), notTaken: NOT_TAKEN },
     home: async () => ({
       version: version(),
       missing: missingForSetup(config).map((key) => ({

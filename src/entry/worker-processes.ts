@@ -1,10 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { pause } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 
 /** What a worker process and the server say to each other. */
 export type WorkerMessage =
   | { type: 'alive' }
+  /** Where its apps answer HTTP requests. */
+  | { type: 'pages'; socket: string }
   | { type: 'metrics'; request: number; metrics: unknown }
   | { type: 'ask-metrics'; request: number };
 
@@ -20,6 +24,8 @@ export interface WorkerProcesses {
   /** Workers that have reported lately. */
   alive(): number;
   metrics(): Promise<unknown[]>;
+  /** Where the apps of some worker answer HTTP requests, another one each time; undefined when none of them has routes. */
+  pages(): string | undefined;
   /** Tells every worker to finish what it runs, and kills those that have not ended in time. */
   stop(timeoutMs: number): Promise<void>;
 }
@@ -38,6 +44,7 @@ interface Slot {
   /** It has reported at least once, so it is past its start. */
   running: boolean;
   failures: number;
+  pages: string | undefined;
 }
 
 /** Keeps worker processes running: handlers may end them at any moment, and then another takes over. */
@@ -49,13 +56,16 @@ export function startWorkerProcesses(options: WorkerProcessesOptions): WorkerPro
     lastHeard: 0,
     running: false,
     failures: 0,
+    pages: undefined,
   }));
   const answers = new Map<number, (metrics: unknown) => void>();
   let requests = 0;
+  let turn = 0;
 
   function hear(slot: Slot, message: WorkerMessage): void {
     slot.lastHeard = Date.now();
     slot.running = true;
+    if (message.type === 'pages') slot.pages = message.socket;
     if (message.type === 'metrics') {
       answers.get(message.request)?.(message.metrics);
       answers.delete(message.request);
@@ -76,6 +86,9 @@ export function startWorkerProcesses(options: WorkerProcessesOptions): WorkerPro
       child.once('exit', (exitCode, exitSignal) => resolve({ code: exitCode, signal: exitSignal }));
     });
     slot.child = undefined;
+    // One that was killed could not do it itself.
+    if (slot.pages !== undefined) await rm(dirname(slot.pages), { recursive: true, force: true });
+    slot.pages = undefined;
     if (stopping.signal.aborted) return;
     slot.failures = slot.running ? 0 : slot.failures + 1;
     log.error({ worker: child.pid, code, signal, failures: slot.failures }, 'worker process ended; another is started');
@@ -108,6 +121,12 @@ export function startWorkerProcesses(options: WorkerProcessesOptions): WorkerPro
         return Promise.race([answer, pause(1_000).then(() => answers.delete(request) && undefined)]);
       });
       return (await Promise.all(waiting)).filter((metrics) => metrics !== undefined);
+    },
+
+    pages() {
+      const open = slots.flatMap(({ pages }) => pages ?? []);
+      turn += 1;
+      return open[turn % open.length];
     },
 
     async stop(timeoutMs) {

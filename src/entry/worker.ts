@@ -8,7 +8,7 @@ import type { Logger } from '../lib/logger.js';
 import { createMetrics } from '../lib/metrics.js';
 import { openStore } from '../store/database.js';
 import { openDatabase } from '../store/open-database.js';
-import { type App, createBridge } from '../translate/bridge.js';
+import { type App, type Bridge, createBridge } from '../translate/bridge.js';
 import { facadeApp } from '../translate/facade/webhooks.js';
 import { type AddedApps, importApps } from './added-apps.js';
 import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
@@ -16,6 +16,7 @@ import { defaultAppCredentials } from './default-app.js';
 import { openFacade } from './facade-files.js';
 import { startFeatureJobs } from './feature-jobs.js';
 import { shutdownRequested } from './shutdown.js';
+import { servePages, type WorkerPages } from './worker-pages.js';
 import { reportTo } from './worker-report.js';
 
 /** Leaves time, within what the server waits, to stop previews and to let go of the database. */
@@ -39,6 +40,15 @@ export interface WorkerOptions {
   apps?: readonly App[];
   /** Apps in processes of their own, by the name of their facade. */
   facades?: readonly string[];
+}
+
+/** The listener for HTTP routes of apps, in a worker that has a server to hand requests on. */
+async function openPages(pages: Bridge['pages'], log: Logger): Promise<WorkerPages | undefined> {
+  if (pages === undefined) return undefined;
+  const { apps } = pages;
+  if (process.connected) log.info({ apps }, 'apps serve HTTP routes, at the address of the server');
+  else log.warn({ apps }, 'HTTP routes of apps are served by workers that the server started, and not by this one');
+  return process.connected ? servePages(pages) : undefined;
 }
 
 /** One worker: assigner, lanes, handlers and reconcilers. Resolves after a signal, when what ran has been finished. */
@@ -95,7 +105,8 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     handlerTimeoutMs: config.handlerTimeoutMs,
     retentionDays: config.retentionDays,
   });
-  const stopReporting = reportTo(process, metrics);
+  const pages = await openPages(bridge.pages, log);
+  const stopReporting = reportTo(process, metrics, pages?.socket);
   log.info({ apps: apps.map((app) => app.name) }, 'worker is up');
 
   await stopAsked;
@@ -105,6 +116,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     process.exit(1);
   }, STOP_LIMIT_MS).unref();
   await Promise.all([inbox.drain(DRAIN_MS), jobs.drain(DRAIN_MS)]);
+  await pages?.close();
   await jobs.close();
   await store.close();
   await opened.stop();

@@ -16,6 +16,7 @@ import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import type { Store } from '../store/database.js';
 import { createAppInstallations } from './app-installations.js';
+import { type AppPages, createAppPages } from './app-pages.js';
 import { type BridgeState, databaseState } from './bridge-state.js';
 import { createConnections, type DefaultApp } from './connections.js';
 import { type Credential, connectionCredential } from './credential.js';
@@ -64,6 +65,8 @@ export interface Bridge {
   readonly directory: ConnectionDirectory | undefined;
   /** The credential of a connection, and how to ask its forge natively. @throws ForgewayError */
   nativeOf(organizationId: string, connectionId: string): Promise<{ native: NativeClient; connection: OpenConnection }>;
+  /** HTTP routes of the apps; undefined when they have none. */
+  readonly pages: AppPages | undefined;
   /** Names of the apps that listen to this event. */
   subscribers(eventName: string, action: string | undefined): readonly string[];
   /** Runs one app on one event. Rejects with what the app threw. */
@@ -121,8 +124,11 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
   const apps = new Map<string, LoadedApp>();
   for (const app of o.apps) apps.set(app.name, await loadApp(app, Octokit, log));
 
+  const pages = [...apps].flatMap(([app, { handlers }]) => handlers.map((handler) => ({ app, handler })));
+
   return {
     directory,
+    pages: pages.length > 0 ? createAppPages(pages, log) : undefined,
     subscribers: (eventName, action) =>
       [...apps].filter(([, { subscriptions }]) => subscriptions.has(eventName, action)).map(([name]) => name),
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type ApplicationFunction, Probot, type ProbotOctokit } from 'probot';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
+import type { PageHandler } from './app-pages.js';
 import { appLog } from './probot-log.js';
 import { createSubscriptions, type Subscriptions } from './subscriptions.js';
 
@@ -28,6 +29,8 @@ export interface LoadedApp {
   forges: ReadonlySet<string> | undefined;
   wanted: ReadonlySet<string>;
   subscriptions: Subscriptions;
+  /** What answers its HTTP routes, in the order in which it added them. */
+  handlers: readonly PageHandler[];
 }
 
 /** Has every field. */
@@ -40,10 +43,11 @@ export async function loadApp(app: App, Octokit: typeof ProbotOctokit | undefine
   const identity = { appId: 1, privateKey: 'not used', secret: randomBytes(32).toString('hex') };
   const probot = new Probot({ ...identity, Octokit, log: ownLog });
   const subscriptions = createSubscriptions();
+  const handlers: PageHandler[] = [];
   try {
     await probot.load((original, options) => app.load(subscriptions.recording(original), options), {
       cwd: process.cwd(),
-      addHandler: () => ownLog.warn('the app adds HTTP routes, which are not served'),
+      addHandler: (handler) => void handlers.push(handler),
     });
   } catch (error) {
     throw new ForgewayError('FORGEWAY_APP_UNUSABLE', `The app ${app.name} did not load: ${messageOf(error)}`, {
@@ -53,6 +57,7 @@ export async function loadApp(app: App, Octokit: typeof ProbotOctokit | undefine
   return {
     probot,
     subscriptions,
+    handlers,
     optional: app.optional ?? false,
     forges: app.forges && new Set(app.forges),
     wanted: app.hydrate === undefined ? EVERYTHING : new Set(app.hydrate),

@@ -136,7 +136,17 @@ describe('forgeway app run', () => {
       const commonjs = put(
         'common.cjs',
         `const { appendFileSync } = require('node:fs');
-         module.exports = (app) => { app.on('issues.opened', (context) => { ${noting('common')}; }); };`,
+         module.exports = (app, { addHandler }) => {
+           app.on('issues.opened', (context) => { ${noting('common')}; });
+           addHandler(async (request, response) => {
+             if (request.url !== '/echo') return false;
+             let body = '';
+             for await (const chunk of request) body += chunk;
+             response.setHeader('x-worker', process.pid);
+             response.end(request.method + ' ' + body + ' ' + request.headers['content-type']);
+             return true;
+           });
+         };`,
       );
       const typed = put(
         'typed.ts',
@@ -157,6 +167,21 @@ describe('forgeway app run', () => {
       );
       expect(line).toMatch(/^issues\.opened \d+$/);
       expect(line).not.toContain(` ${program.pid}`);
+
+      const echo = await eventually('its page', async () => {
+        const answer = await fetch(`${program.url}/echo`, {
+          method: 'POST',
+          body: 'a=1',
+          headers: { 'content-type': 'application/x-odd' },
+        });
+        return answer.ok ? answer : undefined;
+      });
+      expect(await echo.text()).toBe('POST a=1 application/x-odd');
+      expect(echo.headers.get('x-worker')).not.toBe(String(program.pid));
+      const nothing = await fetch(`${program.url}/nothing`);
+      expect(nothing.status).toBe(404);
+      expect(await nothing.json()).toMatchObject({ error: { code: 'NOT_FOUND' } });
+      expect((await fetch(`${program.url}/healthz`)).ok).toBe(true);
 
       const off = await installation.run(['app', 'disable', 'common', '--repo', 'acme/web']);
       expect(off).toMatchObject({ code: 0, stdout: 'common is off for acme/web on github.com.\n' });

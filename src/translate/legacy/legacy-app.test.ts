@@ -1,6 +1,9 @@
-import { describe, expect, it } from '@jest/globals';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { type ApplicationFunction, ProbotOctokit } from 'probot';
 import { createLogger } from '../../lib/logger.js';
+import { createAppPages, type PageHandler } from '../app-pages.js';
 import { loadApp } from '../loaded-app.js';
 import { asLegacyApp } from './legacy-app.js';
 import type { LegacyLevel } from './level.js';
@@ -36,6 +39,38 @@ async function run(level: LegacyLevel, load: (app: never, options: never) => unk
   const loaded = await loadApp({ name: 'old', load: asLegacyApp(load as ApplicationFunction, level) }, Octokit, log);
   const receive = () => loaded.probot.receive({ id: 'x', name: 'issues', payload } as never);
   return { ...loaded, lines, sent, receive, said: () => lines.map(({ msg }) => msg) };
+}
+
+interface Requested {
+  params: Record<string, string | undefined>;
+  query: Record<string, string>;
+}
+interface Answering {
+  send(text: string): void;
+}
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+/** What the handlers of an app answer over real HTTP; `nobody` where none of them takes the request. */
+async function serving(handlers: readonly PageHandler[]) {
+  const log = createLogger({ level: 'silent', format: 'json' });
+  const pages = createAppPages(
+    handlers.map((handler) => ({ app: 'old', handler })),
+    log,
+  );
+  const server = createServer(async (request, response) => {
+    if (!(await pages.handle(request, response))) response.writeHead(404).end('nobody');
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`);
+    return { status: response.status, seen: response.headers.get('x-seen'), text: await response.text() };
+  };
 }
 
 interface OldContext {
@@ -85,25 +120,41 @@ describe('an app for Probot 7', () => {
     expect(seen).toEqual(['issues']);
   });
 
-  it('is told which of its HTTP routes are not served', async () => {
-    const { lines } = await run('v9', (app: OldApp) => {
+  it('has routers below a prefix, as Express 4 made them', async () => {
+    const { handlers } = await run('v9', (app: OldApp) => {
       const router = app.route('/my-app');
-      router.use(() => undefined);
-      router.get('/probot', () => undefined);
+      router.use((_request: unknown, response: { set(name: string, value: string): void }, next: () => void) => {
+        response.set('x-seen', 'yes');
+        next();
+      });
+      router.get('/hello/:name?', (request: Requested, response: Answering) =>
+        response.send(`Hello ${request.params.name ?? request.query.name}`),
+      );
+      router.get('/broken', () => {
+        throw new Error('secret words');
+      });
     });
-    const routes = lines.filter(({ level }) => level === 40).map(({ route }) => route);
-    expect(routes).toEqual(['USE /my-app', 'GET /my-app/probot']);
+    const ask = await serving(handlers);
+    expect(await ask('/my-app/hello/anna')).toEqual({ status: 200, seen: 'yes', text: 'Hello anna' });
+    expect(await ask('/my-app/hello?name=bert')).toEqual({ status: 200, seen: 'yes', text: 'Hello bert' });
+    expect(await ask('/my-app/other')).toMatchObject({ status: 404, text: 'nobody' });
+    const broken = await ask('/my-app/broken');
+    expect(broken.status).toBe(500);
+    expect(broken.text).not.toContain('secret');
   });
 });
 
 describe('an app for Probot 12 or 13', () => {
   it('has getRouter, and in 12 a callable log', async () => {
-    const load = (app: OldApp, { getRouter }: { getRouter(path: string): { get(path: string): void } }) => {
-      getRouter('/x').get('/y');
+    type GetRouter = (path: string) => { get(path: string, answer: unknown): void };
+    const load = (app: OldApp, { getRouter }: { getRouter: GetRouter }) => {
+      getRouter('/x').get('/y', (_request: unknown, response: Answering) => response.send('y'));
       if (typeof app.log === 'function') app.log('called');
     };
     const twelve = await run('v12', load as never);
-    expect(twelve.lines.map(({ route, msg }) => route ?? msg)).toEqual(expect.arrayContaining(['GET /x/y', 'called']));
+    expect(twelve.said()).toContain('called');
+    const ask = await serving(twelve.handlers);
+    expect(await ask('/x/y')).toMatchObject({ status: 200, text: 'y' });
     const thirteen = await run('v13', load as never);
     expect(thirteen.said()).not.toContain('called');
   });

@@ -6,7 +6,7 @@ import type { ApplicationFunction, ApplicationFunctionOptions, Context, Probot }
 import { asLegacyContext } from './legacy-context.js';
 import { callableLog } from './legacy-log.js';
 import { asLegacyOctokit } from './legacy-octokit.js';
-import { unservedRouter } from './legacy-routes.js';
+import type { LegacyRouters } from './legacy-routes.js';
 import { had, type LegacyLevel } from './level.js';
 
 type Handler = (context: Context) => unknown;
@@ -15,9 +15,9 @@ type Handler = (context: Context) => unknown;
 const EVERYTHING = '*';
 const ERRORS = 'error';
 
-function legacyProbot(app: Probot, level: LegacyLevel, report: (route: string) => void): Probot {
+function legacyProbot(app: Probot, level: LegacyLevel, { router: routerBelow }: LegacyRouters): Probot {
   const wrapped = (handler: Handler) => (context: Context) => handler(asLegacyContext(context, level));
-  const router = (prefix = '') => unservedRouter(prefix, report);
+  const router = (prefix = '') => routerBelow(prefix);
 
   const on = (names: string | readonly string[], handler: Handler) => {
     for (const name of typeof names === 'string' ? [names] : names) {
@@ -55,11 +55,13 @@ function legacyProbot(app: Probot, level: LegacyLevel, report: (route: string) =
 
 /** The app as Probot loads it now. */
 export function asLegacyApp(load: ApplicationFunction, level: LegacyLevel): ApplicationFunction {
-  return (app, options) => {
-    const report = (route: string) => app.log.warn({ route }, 'the app adds an HTTP route, which is not served');
-    return load(legacyProbot(app, level, report), {
+  return async (app, options) => {
+    // Only apps that are this old need Express.
+    const { createLegacyRouters } = await import('./legacy-routes.js');
+    const routers = createLegacyRouters(options.addHandler);
+    await load(legacyProbot(app, level, routers), {
       ...options,
-      getRouter: (prefix = '') => unservedRouter(String(prefix), report),
+      getRouter: (prefix = '') => routers.router(String(prefix)),
     });
   };
 }

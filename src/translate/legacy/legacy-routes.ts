@@ -1,20 +1,35 @@
-/** Routers that older apps add HTTP routes to. They are noted and told, and not served: handlers run in workers, which have no listener. */
+/** Routers that older apps add HTTP routes to: Express 4's, which their Probot gave them. */
+import express, { type Express, type Router } from 'express';
+import type { PageHandler } from '../app-pages.js';
 
-/** Whatever an Express router has that adds a route or a middleware. */
-const ADDING: ReadonlySet<string> = new Set(['all', 'delete', 'get', 'head', 'options', 'patch', 'post', 'put', 'use']);
+export interface LegacyRouters {
+  /** A router whose routes are served below `prefix`. */
+  router(prefix: string): Router;
+}
 
-/** A router that takes everything an Express one would, and reports each route as `GET /path`. */
-export function unservedRouter(prefix: string, report: (route: string) => void): unknown {
-  const router: unknown = new Proxy(() => undefined, {
-    get(_target, property) {
-      if (typeof property === 'symbol' || property === 'then') return undefined;
-      if (property === 'route') return (path: unknown) => unservedRouter(`${prefix}${String(path)}`, report);
-      return (...args: readonly unknown[]) => {
-        const [path] = args;
-        if (ADDING.has(property)) report(`${property.toUpperCase()} ${prefix}${typeof path === 'string' ? path : ''}`);
-        return router;
-      };
+/** `serve` is told how the routers answer, when there is one. A request that no route takes is left to others. */
+export function createLegacyRouters(serve: (handler: PageHandler) => void): LegacyRouters {
+  let app: Express | undefined;
+  const begin = (): Express => {
+    const made = express();
+    made.disable('x-powered-by');
+    serve(
+      (request, response) =>
+        new Promise<boolean>((resolve, reject) => {
+          response.once('close', () => resolve(true));
+          // Express calls back when nobody answered, or with what a route threw.
+          const done = (error?: unknown) => (error === undefined ? resolve(false) : reject(error));
+          made(request as Parameters<Express>[0], response as Parameters<Express>[1], done);
+        }),
+    );
+    return made;
+  };
+  return {
+    router(prefix) {
+      app ??= begin();
+      const router = express.Router();
+      app.use(prefix === '' ? '/' : prefix, router);
+      return router;
     },
-  });
-  return router;
+  };
 }

@@ -1,0 +1,89 @@
+/** Hands requests for what is not ours on to the HTTP routes of apps, which run in worker processes. */
+import { request as ask, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { messageOf } from '../lib/errors.js';
+import type { Logger } from '../lib/logger.js';
+
+export interface AppPagesOptions {
+  /** Path of a socket on which a worker's apps answer; undefined when no app has routes. */
+  socket(): string | undefined;
+  /** Name of the header by which a worker says that no app takes this address. */
+  notTaken: string;
+  log: Logger;
+  /** Longest silence of an app. */
+  timeoutMs?: number;
+}
+
+const TIMEOUT_MS = 30_000;
+/** Between two neighbours only. */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+function handedOn(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name)));
+}
+
+/** Streams the request there and the answer back. `otherwise` answers when no app takes it; nothing has been sent then. */
+function handOn(
+  { raw: request }: { raw: IncomingMessage },
+  response: ServerResponse,
+  socketPath: string,
+  o: AppPagesOptions,
+  otherwise: (status: 404 | 502 | 504) => void,
+): void {
+  const timeout = o.timeoutMs ?? TIMEOUT_MS;
+  const headers = { ...handedOn(request.headers), 'x-forwarded-for': request.socket.remoteAddress ?? '' };
+  let late = false;
+  const there = ask({ socketPath, path: request.url, method: request.method, headers, timeout, agent: false });
+  there.once('timeout', () => {
+    late = true;
+    there.destroy();
+  });
+  there.once('error', (error) => {
+    if (response.destroyed) return;
+    o.log.warn({ err: messageOf(error), late }, 'a page of an app did not answer');
+    if (response.headersSent) response.destroy();
+    else otherwise(late ? 504 : 502);
+  });
+  there.once('response', (answer) => {
+    if (answer.headers[o.notTaken] !== undefined) {
+      answer.resume();
+      return otherwise(404);
+    }
+    response.writeHead(answer.statusCode ?? 502, handedOn(answer.headers));
+    // Whichever end goes away, the other is let go of.
+    pipeline(answer, response, () => undefined);
+  });
+  response.once('close', () => there.destroy());
+  pipeline(request, there, () => undefined);
+}
+
+/** To be added before any route, so that a body that is handed on is not read here. */
+export function addAppPages(app: FastifyInstance, options: AppPagesOptions): void {
+  app.addHook('onRequest', async (request, reply: FastifyReply) => {
+    const socket = request.is404 ? options.socket() : undefined;
+    if (socket === undefined) return;
+    reply.hijack();
+    handOn(request, reply.raw, socket, options, (status) => {
+      const [code, message] = ANSWERS[status];
+      reply.raw
+        .writeHead(status, { 'content-type': 'application/json; charset=utf-8' })
+        .end(JSON.stringify({ error: { code, message, requestId: request.id } }));
+    });
+  });
+}
+
+const ANSWERS = {
+  404: ['NOT_FOUND', 'There is nothing here.'],
+  502: ['BAD_GATEWAY', 'The app that serves this address did not answer.'],
+  504: ['GATEWAY_TIMEOUT', 'The app that serves this address did not answer in time.'],
+} as const;
