@@ -78,6 +78,7 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
     delivery_id: bigint | string;
     event_index: number;
     app: string;
+    created_at: Date;
   }>({
     name: 'inbox_insert_dispatches',
     text: `INSERT INTO dispatch (delivery_id, event_index, event_name, action, app, organization_id, lane, shard, change)
@@ -88,9 +89,9 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
       ORDER BY place
       ON CONFLICT (delivery_id, event_index, app, coalesce(replay_of, 0)) DO UPDATE SET
         status = 'pending', attempts = 0, started_epoch = NULL, next_attempt_at = NULL, reason = NULL, error = NULL,
-        finished_at = NULL
+        finished_at = NULL, uncounted_attempts = 0, created_at = now()
       WHERE dispatch.status = 'dead'
-      RETURNING id, delivery_id, event_index, app`,
+      RETURNING id, delivery_id, event_index, app, created_at`,
     values: [
       wanted.map((w) => w.delivery.id),
       wanted.map((w) => w.eventIndex),
@@ -123,6 +124,8 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
         organizationId: found.organizationId,
         status: 'pending',
         attempts: 0,
+        uncounted: 0,
+        createdAt: row.created_at,
         startedEpoch: null,
         deliveryKey: delivery.deliveryKey,
         hookId: delivery.hookId,

@@ -114,20 +114,22 @@ export async function writeOutcomes(pool: pg.Pool, owner: string, finishes: read
     name: 'lane_write_outcomes',
     text: `WITH ${HELD}, v AS (
         SELECT * FROM unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-          $8::double precision[], $9::boolean[])
-          AS v(shard, id, epoch, status, reason, error, wait_ms, after_crash)
+          $8::double precision[], $9::boolean[], $10::boolean[])
+          AS v(shard, id, epoch, status, reason, error, wait_ms, after_crash, uncounted)
       ), written AS (
         UPDATE dispatch d SET
           status = v.status,
           reason = v.reason,
           error = coalesce(v.error, CASE WHEN v.status IN ('done', 'ignored') THEN NULL ELSE d.error END),
           next_attempt_at = CASE WHEN v.wait_ms IS NULL THEN NULL ELSE now() + v.wait_ms * interval '1 millisecond' END,
+          uncounted_attempts = d.uncounted_attempts + v.uncounted::int,
           started_epoch = CASE WHEN v.after_crash AND v.status = 'parked' THEN d.started_epoch END,
           finished_at = CASE WHEN v.status IN ('done', 'ignored', 'dead') THEN now() END
         FROM v JOIN held h ON h.shard = v.shard AND h.epoch = v.epoch
         WHERE d.id = v.id AND d.status IN ('pending', 'parked')
           AND (v.after_crash OR d.started_epoch IN (v.epoch, -v.epoch))
-        RETURNING d.id, d.delivery_id, d.status, d.reason, d.error, d.attempts, d.next_attempt_at
+        RETURNING d.id, d.delivery_id, d.status, d.reason, d.error, d.attempts - d.uncounted_attempts AS attempts,
+          d.next_attempt_at
       ), siblings AS (
         SELECT w.delivery_id, w.id, w.status, w.reason, w.error, w.attempts, w.next_attempt_at FROM written w
         UNION ALL
@@ -165,6 +167,7 @@ export async function writeOutcomes(pool: pg.Pool, owner: string, finishes: read
       column((f) => ('error' in f.outcome ? f.outcome.error : null)),
       column((f) => ('waitMs' in f.outcome ? f.outcome.waitMs : null)),
       column((f) => f.afterCrash ?? false),
+      column((f) => 'uncounted' in f.outcome),
     ],
   });
   return new Set(rows.map((row) => row.shard));

@@ -13,10 +13,15 @@ export function laneOf(
   return `${place}:hook:${source.hookId}`;
 }
 
-/** FNV-1a: spreads similar lanes and is the same in every process and version. */
-export function shardOf(lane: string): number {
+/** FNV-1a, 32 bits without sign: spreads similar lanes and is the same in every process and version. */
+export function hashOf(lane: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < lane.length; at += 1) hash = Math.imul(hash ^ lane.charCodeAt(at), 0x01000193);
+  return hash >>> 0;
+}
+
+export function shardOf(lane: string): number {
+  const hash = hashOf(lane);
   // The low bits alone change little with the last digit of a number.
   return ((hash >>> 16) ^ hash) & (SHARDS - 1);
 }

@@ -193,13 +193,13 @@ export class Lanes {
     const died = new ForgewayError('FORGEWAY_WORKER_DIED', `the worker ended while ${row.app} ran`);
     const error = describeError(died);
     const outcome: Outcome =
-      row.attempts >= backoff.attempts
+      row.attempts - row.uncounted >= backoff.attempts
         ? {
             status: 'dead',
-            reason: `the worker process ended in each of its last attempts (${row.attempts} in all)`,
+            reason: `the worker process ended in each of its last attempts (${row.attempts - row.uncounted} in all)`,
             error,
           }
-        : { status: 'parked', error, waitMs: retryDelay(backoff, row.attempts, random) };
+        : { status: 'parked', error, waitMs: retryDelay(backoff, row.attempts - row.uncounted, random) };
     this.#finish({ lane, row, epoch, outcome, afterCrash: true });
   }
 
@@ -257,7 +257,8 @@ export class Lanes {
         result.result.kind === 'done' ? { status: 'done' } : { status: 'ignored', reason: result.result.reason };
       return this.#finish({ row, lane, epoch, outcome, running });
     }
-    const outcome = outcomeOf({ ...result, attempts: row.attempts }, retry);
+    const attempts = row.attempts - row.uncounted;
+    const outcome = outcomeOf({ ...result, attempts, lane: row.lane, since: row.createdAt }, retry);
     metrics.dispatches.inc({ app: row.app, result: outcome.status === 'pending' ? 'retried' : outcome.status });
     log.warn({ attempt: row.attempts, outcome: outcome.status, err: describeError(result.error) }, 'handler failed');
     this.#finish({ row, lane, epoch, outcome, running });

@@ -1,6 +1,7 @@
 import { type Backoff, retryAfter, retryDelay } from '../lib/backoff.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import { redactText } from '../lib/redact.js';
+import { hashOf } from './lane.js';
 
 /** What becomes of a row after an attempt. Waits are in milliseconds. */
 export type Outcome =
@@ -8,8 +9,8 @@ export type Outcome =
   | { status: 'ignored'; reason: string }
   /** Tried again at once where it stands; its lane waits. */
   | { status: 'pending'; error: string; waitMs: number }
-  /** Tried again later; its lane goes on. */
-  | { status: 'parked'; error: string; waitMs: number }
+  /** Tried again later; its lane goes on. `uncounted`: the attempt is not one of those it has. */
+  | { status: 'parked'; error: string; waitMs: number; uncounted?: true }
   | { status: 'dead'; reason: string; error: string };
 
 export interface Failure {
@@ -18,8 +19,11 @@ export interface Failure {
   permanent: boolean;
   /** It held its lane for the whole time it may. */
   timedOut: boolean;
-  /** Attempts made, this one included. */
+  /** Attempts made that count, this one included. */
   attempts: number;
+  lane: string;
+  /** When it was first to be run. */
+  since: Date;
 }
 
 export interface RetryPolicy {
@@ -29,6 +33,11 @@ export interface RetryPolicy {
   now: () => Date;
   random?: () => number;
 }
+
+/** What waits for a forge that is down longer than forges keep their own deliveries is a person's to replay. */
+const LONGEST_OUTAGE_MS = 3 * 86_400_000;
+/** Lanes that wait for the same forge come back over this time, and not all at once. */
+const SPREAD_MS = 10_000;
 
 const LONGEST_ERROR = 2_000;
 
@@ -48,9 +57,30 @@ function askedWait(error: unknown, now: Date): number | undefined {
   return retryAfter(String(headers['retry-after']), now);
 }
 
+/** How long a forge that is down is not asked, when the attempt failed for that alone. */
+function outageWait({ error, permanent }: Failure): number | undefined {
+  if (permanent || !(error instanceof ForgewayError) || error.code !== 'FORGEWAY_FORGE_DOWN') return undefined;
+  const { waitMs } = error.details;
+  return typeof waitMs === 'number' && waitMs >= 0 ? waitMs : 0;
+}
+
+/**
+ * The rows of a lane wait equally long after an outage, and come back in their order. To the second, since each wait is
+ * counted from the moment at which it is written down.
+ */
+function spreadOf(lane: string, waitMs: number): number {
+  return Math.ceil((waitMs + (hashOf(lane) / 2 ** 32) * SPREAD_MS) / 1_000) * 1_000;
+}
+
 /** Decides about a failed attempt (decision 10). Pure but for the jitter. */
 export function outcomeOf(failure: Failure, policy: RetryPolicy): Outcome {
   const error = describeError(failure.error);
+  const outageMs = outageWait(failure);
+  if (outageMs !== undefined) {
+    if (policy.now().getTime() - failure.since.getTime() > LONGEST_OUTAGE_MS)
+      return { status: 'dead', reason: 'the forge has been down since it came, for more than three days', error };
+    return { status: 'parked', error, waitMs: spreadOf(failure.lane, outageMs), uncounted: true };
+  }
   if (failure.permanent) return { status: 'dead', reason: 'it failed in a way that trying again cannot mend', error };
   if (failure.attempts >= policy.backoff.attempts) {
     return { status: 'dead', reason: `it failed ${failure.attempts} times`, error };

@@ -17,6 +17,9 @@ export interface LaneRow {
   status: 'pending' | 'parked';
   /** Attempts begun so far. */
   attempts: number;
+  /** Those of them that failed because a forge was down, and do not count. */
+  uncounted: number;
+  createdAt: Date;
   /**
    * Set when an attempt began and its end was never written: the process died, or lost its lease. Positive: others ran
    * at the same time; negative: it ran alone, so it alone can be the cause.
@@ -38,7 +41,7 @@ export interface LaneRow {
 
 /** Columns of {@link LaneRow} from `dispatch d` and `webhook_delivery w`. */
 export const laneRowColumns = `d.id, d.delivery_id, d.lane, d.shard, d.event_index, d.event_name, d.action, d.change, d.app,
-  d.organization_id, d.status, d.attempts, d.started_epoch,
+  d.organization_id, d.status, d.attempts, d.uncounted_attempts, d.created_at, d.started_epoch,
   w.delivery_key, w.hook_id, w.forge, w.host, w.event_type, w.source, w.received_at,
   w.headers->>'content-type' AS content_type`;
 
@@ -55,6 +58,8 @@ export interface LaneRowRecord {
   organization_id: string;
   status: 'pending' | 'parked';
   attempts: number;
+  uncounted_attempts: number;
+  created_at: Date;
   started_epoch: bigint | string | null;
   delivery_key: string;
   hook_id: string;
@@ -80,6 +85,8 @@ export function laneRow(record: LaneRowRecord): LaneRow {
     organizationId: record.organization_id,
     status: record.status,
     attempts: record.attempts,
+    uncounted: record.uncounted_attempts,
+    createdAt: record.created_at,
     startedEpoch: record.started_epoch === null ? null : BigInt(record.started_epoch),
     deliveryKey: record.delivery_key,
     hookId: record.hook_id,

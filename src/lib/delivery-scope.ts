@@ -23,6 +23,8 @@ export interface DeliveryScope {
   signal: AbortSignal;
   /** The run of the inbox that this is; absent where there is no inbox, and then no write is journaled. */
   attempt?: DispatchAttempt;
+  /** Filled in while it runs; see {@link noteOutage}. */
+  outage?: Outage;
   /** `shadow`: writes are recorded and not sent, and the app is answered as if they had been. Default `send`. */
   writes?: 'send' | 'shadow';
 }
@@ -34,6 +36,18 @@ export interface DispatchAttempt {
   epoch: bigint;
   /** Attempts begun, this one included. */
   number: number;
+}
+
+/** A forge that did not serve a run, and is not asked for a while. */
+export interface Outage {
+  /** When it is asked again, on the clock of `performance.now()`; undefined: all that was asked was served. */
+  until?: number;
+}
+
+/** The forge is not asked for `waitMs` from now, so that the run may fail without having had a chance. */
+export function noteOutage(scope: DeliveryScope | undefined, waitMs: number): void {
+  if (scope?.outage === undefined || waitMs <= 0) return;
+  scope.outage.until = Math.max(scope.outage.until ?? 0, performance.now() + waitMs);
 }
 
 const storage = new AsyncLocalStorage<DeliveryScope>();

@@ -92,6 +92,12 @@ export const errorTable = {
     'The forge did not answer, or not in time.',
     'It is tried again; check the network between this machine and the forge.',
   ),
+  FORGEWAY_FORGE_DOWN: describe(
+    503,
+    'backoff',
+    'The forge has not answered lately, so it is not asked for a while.',
+    'Nothing to do once the forge is back: what waits for it is tried again by itself, for three days, and loses no attempt.',
+  ),
   FORGEWAY_WRITE_OUTCOME_UNKNOWN: describe(
     409,
     'never',

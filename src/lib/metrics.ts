@@ -55,6 +55,12 @@ export function createMetrics() {
       labelNames: ['forge', 'status'] as const,
       registers,
     }),
+    openCircuits: new Gauge({
+      name: 'forgeway_open_circuits',
+      help: 'Hosts that do not answer and are not asked for a while, by forge',
+      labelNames: ['forge'] as const,
+      registers,
+    }),
     unsupportedRequests: new Counter({
       name: 'forgeway_unsupported_requests_total',
       help: 'Requests of apps that a forge has nothing for, by route',

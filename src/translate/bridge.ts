@@ -9,7 +9,7 @@ import type { GitObjects } from '../forges/kit/git-objects.js';
 import type { NativeClient } from '../forges/kit/native-client.js';
 import { forges as everyForge } from '../forges/registry.js';
 import { type Clock, systemClock } from '../lib/clock.js';
-import { type DeliveryScope, runInDelivery } from '../lib/delivery-scope.js';
+import { type DeliveryScope, type Outage, runInDelivery } from '../lib/delivery-scope.js';
 import { ForgewayError } from '../lib/errors.js';
 import { parseId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
@@ -18,9 +18,10 @@ import type { Store } from '../store/database.js';
 import { createAppInstallations } from './app-installations.js';
 import { type AppPages, createAppPages } from './app-pages.js';
 import { type BridgeState, databaseState } from './bridge-state.js';
+import type { Circuits } from './circuits.js';
 import { createConnections, type DefaultApp } from './connections.js';
 import { type Credential, connectionCredential } from './credential.js';
-import { isPermanent, unwrap } from './failures.js';
+import { forgeIsDown, isPermanent, unwrap } from './failures.js';
 import { createForgeFetch, type Fetch } from './forge-fetch.js';
 import { createForgeOctokit, type ForgeOctokit } from './forge-octokit.js';
 import { type GitAccess, gitAccessOf } from './git-access.js';
@@ -53,6 +54,8 @@ interface BridgeParts {
   /** What sends requests in the end; global fetch unless a test says otherwise. */
   fetch?: Fetch;
   clock?: Clock;
+  /** What is known of hosts that do not answer; its own unless a test says otherwise. */
+  circuits?: Circuits;
   /** Longest time one request to a forge may take. */
   requestTimeoutMs?: number;
 }
@@ -100,6 +103,7 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
     log,
     metrics,
     clock,
+    circuits: o.circuits,
     timeoutMs: o.requestTimeoutMs,
   });
   const virtual = createVirtualForges({
@@ -139,17 +143,19 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
         return { kind: 'ignored', reason: `${event.app} was started for other forges only.` };
       const { organizationId, forge, host, hookId, deliveryId, deliveryKey, eventName, eventIndex, app } = event;
       const place = { organizationId, forge, host, hookId, deliveryId, deliveryKey, eventName, eventIndex, app };
+      const outage: Outage = {};
       const scope: DeliveryScope = {
         ...place,
         receivedAt: event.receivedAt,
         instanceUrl: null,
         loopDepth: 0,
         signal,
+        outage,
       };
       const translated = await runInDelivery(scope, () => translate(event, scope, loaded.wanted)).catch(
         (error: unknown) => {
           if (isRemoved(error)) return { kind: 'ignored', reason: 'Its connection was removed.' } as const;
-          throw error;
+          throw forgeIsDown(error, outage) ?? error;
         },
       );
       if (translated.kind === 'ignored') return translated;
@@ -164,7 +170,8 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
           // Names come from forges that may be newer than the list this type was made from.
           await loaded.probot.receive({ id: deliveryKey, name: eventName, payload } as never);
         } catch (error) {
-          throw unwrap(error);
+          const thrown = unwrap(error);
+          throw forgeIsDown(thrown, outage) ?? thrown;
         }
         return { kind: 'done' };
       });

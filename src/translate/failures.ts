@@ -1,6 +1,7 @@
 /** What went wrong in a handler, and whether trying again can help. */
 import { z } from 'zod';
-import { ForgewayError } from '../lib/errors.js';
+import type { Outage } from '../lib/delivery-scope.js';
+import { ForgewayError, messageOf } from '../lib/errors.js';
 import { isRateLimit } from './request-limits.js';
 
 /** Answers that stay the same whatever we do. 401 is not one: a key or a token is mended outside of us. */
@@ -78,4 +79,14 @@ export function unwrap(error: unknown): Error {
   const causes = error.errors.map(cleaned);
   if (causes.length === 1 && causes[0] !== undefined) return causes[0];
   return new AggregateError(causes, causes.map((cause) => cause.message).join('; '));
+}
+
+/**
+ * What a run has failed with when a forge that is down did not serve it: it is no failure of the app, whatever the app
+ * made of it. Undefined when everything was served, or when it would fail again all the same.
+ */
+export function forgeIsDown(error: unknown, { until }: Outage): ForgewayError | undefined {
+  if (until === undefined || isPermanent(error)) return undefined;
+  const waitMs = Math.max(0, Math.ceil(until - performance.now()));
+  return new ForgewayError('FORGEWAY_FORGE_DOWN', messageOf(error), { cause: error, details: { waitMs } });
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { githubEndpoint } from '../forges/github/endpoint.js';
-import { runInDelivery } from '../lib/delivery-scope.js';
+import { type Outage, runInDelivery } from '../lib/delivery-scope.js';
 import { createMetrics } from '../lib/metrics.js';
+import { createCircuits } from './circuits.js';
 import type { Credential } from './credential.js';
 import { createForgeFetch, type Fetch, type ForgeFetchOptions } from './forge-fetch.js';
 import { createRequestLimits } from './request-limits.js';
@@ -260,6 +261,76 @@ describe('limits', () => {
     const { fetch } = rig([endless], { maxBytes: 10_000 });
     await expect(fetch(API, { method: 'POST' })).rejects.toMatchObject({ code: 'FORGEWAY_ANSWER_TOO_LARGE' });
     expect(pulled).toBeLessThan(20);
+  });
+});
+
+describe('a host that does not answer', () => {
+  const clock = () => {
+    const time = { at: 0 };
+    const circuits = createCircuits({ log: pino({ level: 'silent' }), metrics: createMetrics(), now: () => time.at });
+    return { time, circuits };
+  };
+  const reset = () => Promise.reject(new TypeError('fetch failed', { cause: new Error('read ECONNRESET') }));
+  const down = { code: 'FORGEWAY_FORGE_DOWN', details: { waitMs: expect.any(Number) } };
+  const post = (fetch: Fetch) => fetch(API, { method: 'POST' });
+
+  it.each([
+    ['resets', reset],
+    ['hangs', never],
+    ['answers 500', answer(500)],
+    ['answers 502', answer(502)],
+    ['answers 503', answer(503)],
+  ])('and %s is not asked any more after five requests, until one may try', async (_what, failure) => {
+    const { time, circuits } = clock();
+    const answers = [...Array<typeof failure>(5).fill(failure), answer(200)];
+    const { fetch, sent } = rig(answers, { circuits, timeoutMs: 20 });
+    for (let index = 0; index < 5; index += 1) await post(fetch).catch(() => undefined);
+    await expect(post(fetch)).rejects.toMatchObject(down);
+    await expect(fetch(API)).rejects.toMatchObject(down);
+    expect(sent).toHaveLength(5);
+    time.at += 30_000;
+    expect((await post(fetch)).status).toBe(200);
+    expect((await fetch(API)).status).toBe(200);
+  });
+
+  it.each([200, 401, 403, 404, 422, 429, 501])('is not one that answers %i', async (status) => {
+    const { fetch, sent } = rig([answer(status)]);
+    for (let index = 0; index < 8; index += 1) await post(fetch);
+    // After 429 we keep silent ourselves.
+    expect(sent).toHaveLength(status === 429 ? 1 : 8);
+  });
+
+  it('stops none of the others', async () => {
+    const { fetch, sent } = rig([...Array<() => Promise<Response>>(5).fill(reset), answer(201)]);
+    for (let index = 0; index < 5; index += 1) await post(fetch).catch(() => undefined);
+    const uploads = 'https://uploads.github.com/repos/acme/web/releases/1/assets';
+    expect((await fetch(uploads, { method: 'POST', body: 'x' })).status).toBe(201);
+    expect(sent).toHaveLength(6);
+  });
+
+  it('is told to the run, whose failure is then not one of its app; a broken answer is', async () => {
+    const { circuits } = clock();
+    const { fetch } = rig([answer(500), answer(500), answer(500), answer(500), answer(500)], { circuits });
+    const outage: Outage = {};
+    const scope = { deliveryKey: 'd-1', signal: new AbortController().signal, outage } as never;
+    const inRun = () => runInDelivery(scope, () => post(fetch)).catch(() => undefined);
+    for (let index = 0; index < 5; index += 1) await inRun();
+    // The fifth 500 opened it, and may be about that request alone.
+    expect(outage.until).toBeUndefined();
+    await inRun();
+    expect(outage.until).toBeGreaterThan(performance.now() + 20_000);
+  });
+
+  it('learns nothing from a request that its caller gave up', async () => {
+    const { fetch, sent } = rig([never, never, never, never, never, answer(200)]);
+    for (let index = 0; index < 5; index += 1) {
+      const controller = new AbortController();
+      const pending = fetch(API, { method: 'POST', signal: controller.signal });
+      while (sent.length <= index) await new Promise(setImmediate);
+      controller.abort();
+      await expect(pending).rejects.toThrow();
+    }
+    expect((await post(fetch)).status).toBe(200);
   });
 });
 

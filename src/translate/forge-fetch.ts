@@ -5,10 +5,11 @@
  */
 import { retryAfter, retryDelay } from '../lib/backoff.js';
 import { type Clock, pause } from '../lib/clock.js';
-import { currentDelivery, type DeliveryScope } from '../lib/delivery-scope.js';
+import { currentDelivery, type DeliveryScope, noteOutage } from '../lib/delivery-scope.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
+import { type Circuits, createCircuits, type Passage } from './circuits.js';
 import type { Credential } from './credential.js';
 import { noteAnswer, noteLost } from './journal/in-flight.js';
 import { readLimited } from './read-limited.js';
@@ -21,6 +22,8 @@ export interface ForgeFetchOptions {
   /** What really sends: global fetch. */
   send: Fetch;
   limits: RequestLimits;
+  /** What it knows of hosts that do not answer; its own unless a test says otherwise. */
+  circuits?: Circuits;
   log: Logger;
   metrics: Metrics;
   clock: Clock;
@@ -36,6 +39,10 @@ const MAX_REDIRECTS = 5;
 const RETRIES = { baseMs: 200, capMs: 5_000, attempts: 3 };
 /** A wait that is longer than this is not spent inside a handler. */
 const LONGEST_RETRY_AFTER_MS = 10_000;
+/** It cannot do what was asked, and is well. */
+const CANNOT_DO = 501;
+/** It may have stumbled over this very request, which must not be repeated for ever. */
+const BROKE = 500;
 const UNSTEADY: ReadonlySet<number> = new Set([502, 503, 504]);
 const REDIRECT: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
@@ -75,12 +82,32 @@ function tooManyRequests(waitMs: number): Response {
 
 export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential) => Fetch {
   const timeoutMs = o.timeoutMs ?? TIMEOUT_MS;
+  const circuits = o.circuits ?? createCircuits(o);
+
+  /** Nothing has left when this throws. @throws ForgewayError FORGEWAY_FORGE_DOWN */
+  const enter = ({ credential, scope }: Exchange, url: URL): Passage => {
+    try {
+      return circuits.enter(credential.endpoint.forge, url.host);
+    } catch (error) {
+      if (error instanceof ForgewayError) noteOutage(scope, Number(error.details.waitMs));
+      throw error;
+    }
+  };
+
+  const judge = (passage: Passage, { status, headers }: Response, scope: DeliveryScope | undefined): void => {
+    if (status < BROKE || status === CANNOT_DO) passage.succeeded();
+    else {
+      const waitMs = passage.failed(retryAfter(headers.get('retry-after') ?? undefined, o.clock.now()));
+      if (status !== BROKE) noteOutage(scope, waitMs);
+    }
+  };
 
   /** One request, one answer, read to its end. */
   const attempt = async (exchange: Exchange, url: URL, authorization: string | undefined): Promise<Response> => {
     const { credential, method, scope } = exchange;
     const headers = new Headers(exchange.init.headers);
     if (authorization !== undefined) headers.set('authorization', authorization);
+    const passage = enter(exchange, url);
     const timeout = AbortSignal.timeout(timeoutMs);
     // A signal made of one is dear.
     const signal = exchange.signal === undefined ? timeout : AbortSignal.any([timeout, exchange.signal]);
@@ -105,10 +132,15 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
       noteAnswer(method, apiPath(credential, url), whole, o.clock.now());
       record(whole.status);
       o.limits.note(credential.name, apiPath(credential, url), whole);
+      judge(passage, whole, scope);
       return whole;
     } catch (error) {
       record(timeout.aborted ? 'timeout' : 'failed');
       noteLost(method, apiPath(credential, url), error);
+      // An answer that is too large is an answer.
+      if (error instanceof ForgewayError) passage.succeeded();
+      else if (exchange.signal?.aborted && !timeout.aborted) passage.abandoned();
+      else noteOutage(scope, passage.failed());
       if (error instanceof ForgewayError) throw error;
       if (exchange.init.signal?.aborted) throw error;
       if (scope?.signal.aborted)

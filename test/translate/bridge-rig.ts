@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { type Logger, pino } from 'pino';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { type App, type Bridge, createBridge, type DeliveredEvent } from '../../src/translate/bridge.js';
+import type { Circuits } from '../../src/translate/circuits.js';
 import type { DefaultApp } from '../../src/translate/connections.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
@@ -17,6 +18,11 @@ export const dotcom: DefaultApp = {
   apiUrl: 'https://api.github.com',
   webUrl: 'https://github.com',
   host: 'github.com',
+};
+
+/** For tests of what comes after many failures in a row, and not of the circuit itself. */
+export const alwaysClosed: Circuits = {
+  enter: () => ({ succeeded: () => undefined, failed: () => 0, abandoned: () => undefined }),
 };
 
 export interface Rig {
@@ -81,6 +87,7 @@ export async function createRig(): Promise<Rig> {
         log,
         metrics: createMetrics(),
         ...(github && { github }),
+        circuits: alwaysClosed,
         requestTimeoutMs: 5_000,
         settleMs: 0,
       }),

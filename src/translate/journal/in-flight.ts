@@ -24,7 +24,20 @@ const NEVER_CONNECTED: ReadonlySet<unknown> = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
+  // The certificate is looked at before anything is sent.
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_REVOKED',
+  'CERT_UNTRUSTED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ]);
+/** Calls of the system that come before anything is sent, whatever the reason for their failure. */
+const BEFORE_SENDING: ReadonlySet<unknown> = new Set(['connect', 'getaddrinfo']);
 const MAX_CAUSES = 10;
 
 const storage = new AsyncLocalStorage<InFlight>();
@@ -74,6 +87,7 @@ function neverConnected(error: unknown): boolean {
   let current = error;
   for (let depth = 0; depth < MAX_CAUSES && current instanceof Error; depth += 1) {
     if ('code' in current && NEVER_CONNECTED.has(current.code)) return true;
+    if ('syscall' in current && BEFORE_SENDING.has(current.syscall)) return true;
     current = current.cause;
   }
   return false;

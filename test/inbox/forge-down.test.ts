@@ -1,0 +1,119 @@
+/** What becomes of rows whose forge is down: they wait for it, keep their attempts, and come back in order. */
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { ForgewayError } from '../../src/lib/errors.js';
+import { fakeDispatcher, Permanent } from './fake-forge.js';
+import { eventually, InboxDatabase, quickTiming } from './inbox-database.js';
+
+let inbox: InboxDatabase;
+beforeEach(async () => {
+  inbox = await InboxDatabase.create();
+});
+afterEach(() => inbox.drop());
+
+const down = (waitMs: number) => new ForgewayError('FORGEWAY_FORGE_DOWN', 'it is down', { details: { waitMs } });
+const parked = (id: bigint) =>
+  eventually(
+    async () => {
+      const [row] = await inbox.dispatches(id);
+      return row?.status === 'parked' && Number(row.next_attempt_at) > Date.now() && row;
+    },
+    () => inbox.dispatches(id),
+  );
+/** As if the wait were over. */
+const due = () =>
+  inbox.pool.query("UPDATE dispatch SET next_attempt_at = next_attempt_at - interval '1 hour' WHERE status = 'parked'");
+
+it('a row waits for its forge without using up an attempt, however often', async () => {
+  const forge = { down: true };
+  const dispatcher = fakeDispatcher({
+    app: async () => {
+      if (forge.down) throw down(600_000);
+    },
+  });
+  const id = await inbox.deliver({ repository: 1, number: 1 });
+  inbox.start({ dispatcher });
+  for (let outage = 1; outage <= 12; outage += 1) {
+    const row = await parked(id);
+    const waitMs = Number(row.next_attempt_at) - Date.now();
+    expect(waitMs).toBeGreaterThan(590_000);
+    expect(waitMs).toBeLessThan(612_000);
+    expect(row.error).toContain('FORGEWAY_FORGE_DOWN');
+    if (outage === 12) forge.down = false;
+    await due();
+  }
+  await inbox.settled(id, 'done');
+  expect(dispatcher.calls.length).toBeGreaterThan(12);
+});
+
+it('attempts that fail for another reason still count, and only they', async () => {
+  const run = { count: 0 };
+  const dispatcher = fakeDispatcher({
+    app: async () => {
+      run.count += 1;
+      throw run.count % 2 === 1 ? down(0) : new Error('always');
+    },
+  });
+  const id = await inbox.deliver({ repository: 1, number: 1 });
+  inbox.start({ dispatcher });
+  const dead = await eventually(async () => {
+    await due();
+    const row = await inbox.delivery(id);
+    return row.status === 'dead' && row;
+  });
+  expect(dead.reason).toBe('it failed 8 times');
+  expect(await inbox.dispatches(id)).toMatchObject([{ attempts: 16 }]);
+});
+
+it('a row whose forge stays down for more than three days is dead, with that reason', async () => {
+  const id = await inbox.deliver({ repository: 1, number: 1 });
+  const dispatcher = fakeDispatcher({
+    app: async () => {
+      throw down(600_000);
+    },
+  });
+  inbox.start({ dispatcher });
+  await parked(id);
+  await inbox.pool.query("UPDATE dispatch SET created_at = now() - interval '71 hours'");
+  await due();
+  await parked(id);
+  await inbox.pool.query("UPDATE dispatch SET created_at = now() - interval '73 hours'");
+  await due();
+  const row = await inbox.settled(id, 'dead');
+  expect(row.reason).toBe('the forge has been down since it came, for more than three days');
+});
+
+it('one that would fail all the same is dead at once', async () => {
+  const dispatcher = fakeDispatcher({
+    app: async () => {
+      throw new Permanent('it is gone', { cause: down(600_000) });
+    },
+  });
+  const id = await inbox.deliver({ repository: 1, number: 1 });
+  inbox.start({ dispatcher });
+  await inbox.settled(id, 'dead');
+});
+
+it('the rows of a lane come back in their order, and other forges are served meanwhile', async () => {
+  const forge = { down: true };
+  const dispatcher = fakeDispatcher({
+    app: async (_row, { repository }) => {
+      if (repository === 1 && forge.down) throw down(600_000);
+    },
+  });
+  const lost: bigint[] = [];
+  for (let index = 0; index < 12; index += 1)
+    lost.push(await inbox.deliver({ repository: 1, number: index % 3, mark: `${index % 3}/${index}` }));
+  const other = await inbox.deliver({ repository: 2, number: 1, mark: 'other' });
+  inbox.start({ dispatcher, timing: { ...quickTiming, pollMs: 200 } });
+  await inbox.settled(other, 'done');
+  for (const id of lost) await parked(id);
+  forge.down = false;
+  dispatcher.calls.length = 0;
+  await due();
+  for (const id of lost) await inbox.settled(id, 'done');
+  for (const lane of [0, 1, 2]) {
+    const ran = dispatcher.calls.filter((call) => call.startsWith(`app:${lane}/`)).map((call) => Number(call.slice(6)));
+    expect(ran).toEqual([...ran].sort((a, b) => a - b));
+    expect(ran).toHaveLength(4);
+  }
+});
