@@ -22,6 +22,7 @@ export interface Variable {
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const positive = z.coerce.number().int().positive();
+const limit = z.coerce.number().int().min(0);
 const url = z.url({ protocol: /^https?$/ }).transform((value) => value.replace(/\/+$/, ''));
 const flag = z
   .enum(['true', 'false', '1', '0', 'yes', 'no'])
@@ -162,6 +163,37 @@ export const variables = {
     default: '14',
     schema: positive,
     fix: 'Use a whole number of days.',
+  },
+  inboxMaxDepth: {
+    name: 'INBOX_MAX_DEPTH',
+    meaning:
+      'New deliveries are answered 503 while more than this wait to be run; 0 for no limit. What waits for a retry or for a forge that is down does not count.',
+    default: '200000',
+    schema: limit,
+    fix: 'Use a whole number; 200000 deliveries of 20 kB are 4 GB of disk.',
+  },
+  inboxMaxAgeMinutes: {
+    name: 'INBOX_MAX_AGE_MINUTES',
+    meaning:
+      'New deliveries are answered 503 while the oldest that could run has waited for longer; 0 for no limit. A day: what is stored can still be worked off, and what is refused may be lost where the forge does not send again.',
+    default: '1440',
+    schema: limit,
+    fix: 'Use a whole number of minutes.',
+  },
+  ingressMaxLagMs: {
+    name: 'INGRESS_MAX_LAG_MS',
+    meaning: 'New deliveries are answered 503 while the server process is late by more than this; 0 for no limit.',
+    default: '500',
+    schema: limit,
+    fix: 'Use a whole number of milliseconds.',
+  },
+  ingressConnectionsPerAddress: {
+    name: 'INGRESS_CONNECTIONS_PER_ADDRESS',
+    meaning:
+      'Connections that one address may hold at a time; 0 for no limit. Loopback and private addresses are not limited: a proxy there speaks for everybody.',
+    default: '256',
+    schema: limit,
+    fix: 'Use a whole number, or 0 behind a proxy with a public address.',
   },
   workerProcesses: {
     name: 'WORKER_PROCESSES',

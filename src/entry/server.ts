@@ -10,12 +10,14 @@ import { variables } from '../config/variables.js';
 import { forges } from '../forges/registry.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
-import { createMetrics } from '../lib/metrics.js';
+import { createMetrics, type Metrics } from '../lib/metrics.js';
 import { type Database, openStore, type Store } from '../store/database.js';
 import { migrate } from '../store/migrate.js';
 import { openDatabase } from '../store/open-database.js';
 import { ensureDefaultOrganization } from '../store/organization.js';
+import { limitConnections } from '../webhook/connections.js';
 import { createIngress, ingressServerOptions } from '../webhook/ingress.js';
+import { askLoad, type LoadWatch, watchLoad } from '../webhook/load.js';
 import { defaultForge, ensureDefaultHook, missingForSetup, secretsOf } from './default-app.js';
 import { startPreviewGateway } from './preview-gateway.js';
 import { openPreviewDriver } from './preview-jobs.js';
@@ -134,8 +136,11 @@ async function start(
 
   const metrics = createMetrics();
   const store = openStore(database, 'api', { max: 5, log });
-  const ingressStore = openStore(database, 'ingress', { max: 4, log });
+  const ingressStore = openStore(database, 'ingress', { max: 5, log });
   ends.push(() => Promise.all([ingressStore.close(), store.close()]));
+
+  const load = watchInbox(config, ingressStore, log, metrics);
+  ends.push(async () => load.close());
 
   // What people and forges reach is closed together, and before everything that it needs.
   const front: (() => Promise<unknown> | undefined)[] = [];
@@ -161,7 +166,7 @@ async function start(
   const api = await createHttpApi({
     log,
     health: {
-      checks: () => readinessChecks(config, store, workers),
+      checks: () => readinessChecks(config, store, workers, load),
       metrics: async () => {
         const all = [
           await metrics.registry.getMetricsAsJSON(),
@@ -191,11 +196,15 @@ async function start(
     secretsOf: secretsOf(config, masterKey),
     log,
     metrics,
+    overload: load.refusal,
   });
-  const makeServer = () =>
-    createServer(ingressServerOptions, (request, response) => {
+  const makeServer = () => {
+    const made = createServer(ingressServerOptions, (request, response) => {
       if (!ingress.handle(request, response)) api.handle(request, response);
     });
+    limitConnections(made, { perAddress: config.ingressConnectionsPerAddress, log, metrics });
+    return made;
+  };
   const server = await serve(makeServer, config.port, config.host);
   front.push(async () => {
     await server.close(CLOSE_MS);
@@ -218,7 +227,23 @@ async function start(
   log.info({ url: address.public, forgeHost: githubOrigin(config).host, previews: gateway?.url }, 'forgeway is up');
 }
 
-async function readinessChecks(config: Config, store: Store, workers: WorkerProcesses): Promise<Check[]> {
+/** The ingress is told the load of the inbox, and nothing else of it. */
+function watchInbox(config: Config, { pool }: Store, log: Logger, metrics: Metrics): LoadWatch {
+  const { inboxMaxDepth, inboxMaxAgeMinutes, ingressMaxLagMs } = config;
+  return watchLoad({
+    limits: { depth: inboxMaxDepth, ageSeconds: inboxMaxAgeMinutes * 60, lagMs: ingressMaxLagMs },
+    ask: (most) => askLoad(pool, most),
+    log,
+    metrics,
+  });
+}
+
+async function readinessChecks(
+  config: Config,
+  store: Store,
+  workers: WorkerProcesses,
+  load: LoadWatch,
+): Promise<Check[]> {
   const expected = config.workerProcesses;
   return [
     await store.pool.query('SELECT 1').then(
@@ -230,6 +255,8 @@ async function readinessChecks(config: Config, store: Store, workers: WorkerProc
       ok: expected === 0 || workers.alive() > 0,
       detail: expected === 0 ? 'run elsewhere' : `${workers.alive()} of ${expected} running`,
     },
+    // Ready all the same: who asks should get our 503 and its Retry-After, and not none from whoever stands in front.
+    { name: 'ingress', ok: true, detail: load.describe() },
   ];
 }
 

@@ -19,6 +19,22 @@ export function createMetrics() {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
       registers,
     }),
+    ingressRefusals: new Counter({
+      name: 'forgeway_ingress_refusals_total',
+      help: 'Webhook requests that were refused unread, and connections that were closed, to keep the load bounded',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
+    ingressLagSeconds: new Gauge({
+      name: 'forgeway_ingress_lag_seconds',
+      help: 'How late the event loop of the ingress is',
+      registers,
+    }),
+    inboxDepth: new Gauge({
+      name: 'forgeway_inbox_depth',
+      help: 'Deliveries and dispatches that are neither finished nor parked, counted to a limit',
+      registers,
+    }),
     dispatches: new Counter({
       name: 'forgeway_dispatches_total',
       help: 'Handler runs by result',

@@ -9,6 +9,7 @@ import { accept, type Refusal, refuse } from './answers.js';
 import { GroupCommit } from './group-commit.js';
 import { createHookDirectory, type Entry, type HookRow, mayBeOutdated, type OpenHook } from './hooks.js';
 import type { InboxRow } from './insert-statement.js';
+import type { Overload } from './load.js';
 import { createPathMatcher, type WebhookPath } from './paths.js';
 import { BodyReader, type ReceptionLimits } from './reception.js';
 import { release } from './release.js';
@@ -30,6 +31,8 @@ export interface IngressOptions {
   log: Logger;
   metrics: Metrics;
   limits?: Partial<IngressLimits>;
+  /** Why new deliveries are to be refused, if they are; asked before anything is read. */
+  overload?: () => Overload | undefined;
 }
 
 export interface Ingress {
@@ -186,8 +189,10 @@ export function createIngress(options: IngressOptions): Ingress {
     if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') return 415;
     const length = Number(req.headers['content-length'] ?? 0);
     if (length > limits.bodyBytes) return 413;
-    if (reader.heldBytes + commits.heldBytes + length > limits.heldBytes) return 503;
-    return undefined;
+    const reason = reader.heldBytes + commits.heldBytes + length > limits.heldBytes ? 'memory' : options.overload?.();
+    if (reason === undefined) return undefined;
+    metrics.ingressRefusals.inc({ reason });
+    return 503;
   };
 
   return {
