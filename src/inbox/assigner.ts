@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { ForgeDescriptor } from '../forges/forge.js';
+import { storable } from '../forges/kit/storable-text.js';
 import { messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
@@ -105,7 +106,11 @@ export class Assigner {
     const { forges, offer } = this.#options;
     const deliveries = await readReceived(client, forges);
     if (deliveries.length === 0) return 0;
-    const rows = await this.#assign(client, deliveries);
+    const readable: Received[] = [];
+    for (const delivery of deliveries)
+      if (delivery.failure === undefined) readable.push(delivery);
+      else await this.#giveUp(client, delivery, 'it could not be classified', delivery.failure);
+    const rows = await this.#assign(client, readable);
     const others = offer(rows);
     if (others.length > 0) await client.query('SELECT pg_notify($1, $2)', [CHANNEL, others.join(',')]);
     return deliveries.length;
@@ -116,6 +121,7 @@ export class Assigner {
    * delivery that PostgreSQL cannot store something of is given up with that reason and holds up nobody.
    */
   async #assign(client: pg.PoolClient, deliveries: readonly Received[]): Promise<LaneRow[]> {
+    if (deliveries.length === 0) return [];
     try {
       // What a crash of PostgreSQL takes back is assigned again; the deliveries themselves were committed to disk.
       await client.query('BEGIN; SET LOCAL synchronous_commit = off');
@@ -127,18 +133,21 @@ export class Assigner {
       await client.query('ROLLBACK');
       const [only, ...others] = deliveries;
       if (only !== undefined && others.length === 0) {
-        this.#options.log.error({ delivery: only.deliveryKey, err: messageOf(error) }, 'a delivery cannot be assigned');
-        await client.query(
-          `UPDATE webhook_delivery SET status = 'dead', reason = 'its content cannot be stored',
-             error_message = $2, finished_at = now() WHERE id = $1`,
-          [only.id, redactText(messageOf(error)).slice(0, 1_000)],
-        );
+        await this.#giveUp(client, only, 'its content cannot be stored', error);
         return [];
       }
       const rows: LaneRow[] = [];
       for (const delivery of deliveries) rows.push(...(await this.#assign(client, [delivery])));
       return rows;
     }
+  }
+
+  async #giveUp(client: pg.PoolClient, { id, deliveryKey }: Received, reason: string, error: unknown): Promise<void> {
+    this.#options.log.error({ delivery: deliveryKey, err: messageOf(error), reason }, 'a delivery was given up');
+    await client.query(
+      `UPDATE webhook_delivery SET status = 'dead', reason = $2, error_message = $3, finished_at = now() WHERE id = $1`,
+      [id, reason, storable(redactText(messageOf(error)).slice(0, 1_000))],
+    );
   }
 
   async #upkeep(client: pg.PoolClient): Promise<void> {

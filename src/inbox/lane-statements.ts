@@ -1,5 +1,6 @@
 /** Every statement that a worker writes or reads lanes with. Writes are refused unless the lease is still ours. */
 import type pg from 'pg';
+import { storable } from '../forges/kit/storable-text.js';
 import type { Outcome } from './outcome.js';
 import { type LaneRow, type LaneRowRecord, laneRow, laneRowColumns } from './row.js';
 
@@ -163,8 +164,9 @@ export async function writeOutcomes(pool: pg.Pool, owner: string, finishes: read
       column((f) => f.row.id),
       column((f) => f.epoch),
       column((f) => f.outcome.status),
-      column((f) => ('reason' in f.outcome ? f.outcome.reason : null)),
-      column((f) => ('error' in f.outcome ? f.outcome.error : null)),
+      // An app's words, which may quote what it read: one that PostgreSQL refuses would hold up every other result.
+      column((f) => ('reason' in f.outcome ? storable(f.outcome.reason) : null)),
+      column((f) => ('error' in f.outcome ? storable(f.outcome.error) : null)),
       column((f) => ('waitMs' in f.outcome ? f.outcome.waitMs : null)),
       column((f) => f.afterCrash ?? false),
       column((f) => 'uncounted' in f.outcome),

@@ -23,6 +23,8 @@ export interface Received {
   snapshot: Snapshot | undefined;
   /** Classified before: what it was found to be then stands, since what it was compared with has been replaced. */
   again: boolean;
+  /** What its forge's code threw, which must never throw: this one is given up, and nobody behind it waits. */
+  failure: unknown;
 }
 
 interface Record_ extends BodyRecord {
@@ -84,6 +86,22 @@ function classify(record: Record_, content: Content, previous: JsonObject | unde
   return descriptor.classify(record.event_type, payload, { confidential, ...(previous && { previous }) });
 }
 
+/** A column of type integer: what is beyond it is no forge's number, and looking for it would fail for the whole batch. */
+const MOST_NUMBER = 2_147_483_647;
+
+const fits = ({ number }: Snapshot): boolean => Number.isInteger(number) && number > 0 && number <= MOST_NUMBER;
+
+/** What `read` answers, or what it threw. */
+function attempted<T>(read: () => T): { value: T; failure?: undefined } | { value?: undefined; failure: unknown } {
+  try {
+    return { value: read() };
+  } catch (failure) {
+    return { failure };
+  }
+}
+
+const UNREAD = 'it could not be read';
+
 /** Reads and classifies the next batch; empty when there is nothing to do. */
 export async function readReceived(
   client: pg.PoolClient,
@@ -94,20 +112,29 @@ export async function readReceived(
     encoding: tried,
   }));
   const read = records.map((record) => {
-    const body = bodyOf(record, encoding);
-    const content = contentOf(forges.get(record.forge), record, body);
-    const sent = record.source !== SYNTHESISED && 'payload' in content;
-    const snapshot = sent ? content.descriptor?.snapshot?.(record.event_type, content.payload) : undefined;
-    return { record, body, content, snapshot };
+    const { value, failure } = attempted(() => {
+      const body = bodyOf(record, encoding);
+      const content = contentOf(forges.get(record.forge), record, body);
+      const sent = record.source !== SYNTHESISED && 'payload' in content;
+      const told = sent ? content.descriptor?.snapshot?.(record.event_type, content.payload) : undefined;
+      return { body, content, snapshot: told && fits(told) ? told : undefined };
+    });
+    return {
+      record,
+      failure,
+      ...(value ?? { body: Buffer.alloc(0), content: { ignored: UNREAD }, snapshot: undefined }),
+    };
   });
   const previous = await previousSnapshots(
     client,
     read.flatMap(({ record, snapshot }) => (snapshot ? [{ hookId: record.hook_id, snapshot }] : [])),
   );
-  return read.map(({ record, body, content, snapshot }) => {
+  return read.map(({ record, body, content, snapshot, failure: unreadable }) => {
     const before = snapshot && previous.get(snapshotKey(record.hook_id, snapshot));
-    const known = readClassification(record.classification);
-    const classification = known ?? classify(record, content, before?.state);
+    const { value, failure = unreadable } = attempted(() => {
+      const known = readClassification(record.classification);
+      return { again: known !== undefined, classification: known ?? classify(record, content, before?.state) };
+    });
     // The next delivery of this batch is compared with this one.
     if (snapshot) previous.keep(record.hook_id, snapshot);
     return {
@@ -122,9 +149,10 @@ export async function readReceived(
       receivedAt: record.received_at,
       body,
       bodySha256: createHash('sha256').update(body).digest(),
-      classification,
+      classification: value?.classification ?? { kind: 'ignored', reason: UNREAD },
       snapshot,
-      again: known !== undefined,
+      again: value?.again ?? false,
+      failure,
     };
   });
 }

@@ -121,6 +121,26 @@ describe('a handler that fails', () => {
     expect(JSON.stringify(row, (_, value: unknown) => (typeof value === 'bigint' ? '' : value))).not.toContain(secret);
   });
 
+  it('in words that PostgreSQL refuses is written down all the same, and holds up no other result', async () => {
+    inbox.start({
+      dispatcher: fakeDispatcher({
+        app: async (_row, { mark }) => {
+          if (mark === 'throws') throw new Permanent('no \u0000 label \ud800');
+          return mark === 'ignores' ? { kind: 'ignored', reason: 'about \u0000' } : undefined;
+        },
+      }),
+    });
+    const [throws, ignores, good] = await Promise.all(
+      ['throws', 'ignores', 'good'].map((mark, at) => inbox.deliver({ repository: at, mark })),
+    );
+    expect(await inbox.settled(throws ?? 0n)).toMatchObject({
+      status: 'dead',
+      error_message: 'no \ufffd label \ufffd',
+    });
+    expect(await inbox.settled(ignores ?? 0n)).toMatchObject({ status: 'ignored', reason: 'about \ufffd' });
+    expect(await inbox.settled(good ?? 0n)).toMatchObject({ status: 'done' });
+  });
+
   it('every time is dead after eight attempts; the other app ran once', async () => {
     const dispatcher = fakeDispatcher({
       bad: async () => {

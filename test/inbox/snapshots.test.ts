@@ -107,3 +107,22 @@ it('takes events of our own as they are, once', async () => {
     ['forgeway:ping:1', 'forgeway', 'ping', 'sent', null],
   ]);
 });
+
+it('does not wait for a number that no column holds, nor does anybody behind it', async () => {
+  for (const number of [2 ** 31, Number.MAX_SAFE_INTEGER, 0.5, -1]) await deliver(`number ${number}`, number, ['x']);
+  await deliver('behind', 3, ['x'], '2026-01-01T00:00:01Z');
+  for (const number of [2 ** 31, Number.MAX_SAFE_INTEGER, 0.5, -1])
+    expect(await ended(`number ${number}`)).toEqual({ status: 'ignored', reason: 'nothing to compare with' });
+  expect(await ended('behind')).toEqual({ status: 'ignored', reason: 'nothing to compare with' });
+});
+
+it('gives up what its forge’s code throws at, with the reason, and nobody waits', async () => {
+  // No list of labels: `classify` above throws, which no forge may.
+  await deliver('seen before', 4, ['x'], '2026-01-01T00:00:01Z');
+  await inbox.deliver({ number: 4, labels: 'a\u0000b' } as never, { key: 'broken' });
+  await deliver('behind the broken', 5, ['x'], '2026-01-01T00:00:01Z');
+  expect(await ended('broken')).toEqual({ status: 'dead', reason: 'it could not be classified' });
+  expect(await ended('behind the broken')).toMatchObject({ status: 'ignored' });
+  const { rows } = await inbox.pool.query("SELECT error_message FROM webhook_delivery WHERE delivery_key = 'broken'");
+  expect(rows).toEqual([{ error_message: expect.stringContaining('filter is not a function') }]);
+});

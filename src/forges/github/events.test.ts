@@ -33,9 +33,12 @@ const translated = (eventType: string, payload: JsonObject) =>
   github.payload({ eventType, payload, receivedAt: new Date() }, { name: eventType }, ports);
 
 describe('classify', () => {
-  it.each(['', 'a\u0000b', 'a\nb', 'x'.repeat(101), 7, null, {}])('ignores an action that is no name: %p', (action) => {
-    expect(github.classify('star', { action, repository: { id: 42 } })).toMatchObject({ kind: 'ignored' });
-  });
+  it.each(['', 'a\u0000b', 'a\ud800b', 'a\nb', 'x'.repeat(101), 7, null, {}])(
+    'ignores an action that is no name: %p',
+    (action) => {
+      expect(github.classify('star', { action, repository: { id: 42 } })).toMatchObject({ kind: 'ignored' });
+    },
+  );
 
   it('finds what every published payload is about', async () => {
     expect(published.length).toBeGreaterThan(300);

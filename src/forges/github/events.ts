@@ -63,8 +63,8 @@ const NEVER_SHARED: ReadonlySet<string> = new Set(['ping', 'meta', 'github_app_a
 const REPORTER: ReadonlySet<string> = new Set(['installation', 'organization', 'enterprise', 'hook', 'hook_id']);
 
 const EVENT_NAME = /^[a-z][a-z0-9_]{0,49}$/;
-/** GitHub's own are words, but whoever sends a `repository_dispatch` makes up its action. PostgreSQL refuses a NUL. */
-const ACTION = /^\P{Cc}{1,100}$/u;
+/** GitHub's own are words, but whoever sends a `repository_dispatch` makes up its action: no NUL, no half a character. */
+const ACTION = /^[^\p{Cc}\p{Cs}]{1,100}$/u;
 
 function field(payload: unknown, path: string): unknown {
   let value: unknown = payload;
