@@ -98,22 +98,3 @@ export function strayAddresses(payload: JsonObject, { web, api }: TranslatePorts
   visit({ ...payload, gitlab: undefined }, '', '');
   return { stray, count };
 }
-
-/** The payload with one value, somewhere in it, replaced; undefined drops it. */
-export function mutate(payload: JsonObject, choice: number, value: unknown): JsonObject {
-  const copy = structuredClone(payload) as Record<string, unknown>;
-  const places: [Record<string, unknown>, string][] = [];
-  const visit = (node: unknown) => {
-    if (typeof node !== 'object' || node === null) return;
-    for (const key of Object.keys(node)) {
-      places.push([node as Record<string, unknown>, key]);
-      visit((node as Record<string, unknown>)[key]);
-    }
-  };
-  visit(copy);
-  const place = places[choice % places.length];
-  if (place === undefined) return copy;
-  if (value === undefined) delete place[0][place[1]];
-  else place[0][place[1]] = value;
-  return copy;
-}

@@ -1,9 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 import { asGolden, type NativeHook, translatedBy } from '../../../test/support/golden.js';
 import { githubEventErrors } from '../../../test/support/webhook-schema.js';
-import { ForgewayError } from '../../lib/errors.js';
 import type { JsonObject, TranslatePorts } from '../forge.js';
 import { RouteFailure } from '../kit/route.js';
 import { forgejo, gitea } from './forge.js';
@@ -353,83 +351,3 @@ describe('recorded payloads', () => {
     });
   it('are all there, or none', () => expect([0, 45]).toContain(rows.length));
 });
-
-describe('whatever is in a payload', () => {
-  const junk = fc.oneof(
-    fc.constantFrom<unknown>(
-      undefined,
-      null,
-      [],
-      {},
-      '',
-      '\ud800',
-      '\u0000',
-      -1,
-      0,
-      2 ** 53,
-      '99999999999999999999',
-      '__proto__',
-    ),
-    fc.constant('x'.repeat(100_000)),
-    fc.constant(Array.from({ length: 1_000 }, () => ({ id: 1, name: 'x', login: 'x' }))),
-    fc.boolean(),
-    fc.double(),
-    fc.string(),
-  );
-
-  it('never breaks the translation but as a payload that is invalid', async () => {
-    const ends = { events: 0, ignored: 0, invalid: 0 };
-    const mutation = fc.tuple(fc.nat(), junk);
-    await fc.assert(
-      fc.asyncProperty(
-        fc.constantFrom(...names),
-        fc.array(mutation, { minLength: 1, maxLength: 3 }),
-        async (name, changes) => {
-          const delivery = native(name);
-          const payload = changes.reduce((before, [place, value]) => mutate(before, place, value), delivery.payload);
-          gitea.snapshot?.(delivery.eventType, payload);
-          try {
-            const { ignored } = await translated({ ...delivery, payload });
-            expect(ignored).not.toBe('');
-            ends[ignored === undefined ? 'events' : 'ignored'] += 1;
-          } catch (error) {
-            if (!(error instanceof ForgewayError)) throw error;
-            expect(error.code).toBe('FORGEWAY_PAYLOAD_INVALID');
-            ends.invalid += 1;
-          }
-        },
-      ),
-      { numRuns: 1_500 },
-    );
-    for (const count of Object.values(ends)) expect(count).toBeGreaterThan(0);
-  });
-
-  it('may be kept wrongly from before', () => {
-    fc.assert(
-      fc.property(fc.constantFrom(...names), fc.nat(), junk, (name, place, value) => {
-        const { eventType, payload, previous = { labels: [] } } = native(name);
-        expect(gitea.classify(eventType, payload, { previous: mutate(previous, place, value) })).toHaveProperty('kind');
-      }),
-      { numRuns: 500 },
-    );
-  });
-});
-
-/** The payload with one value, somewhere in it, replaced; undefined drops it. */
-function mutate(payload: JsonObject, choice: number, value: unknown): JsonObject {
-  const copy = structuredClone(payload) as Record<string, unknown>;
-  const places: [Record<string, unknown>, string][] = [];
-  const visit = (node: unknown) => {
-    if (typeof node !== 'object' || node === null) return;
-    for (const key of Object.keys(node)) {
-      places.push([node as Record<string, unknown>, key]);
-      visit((node as Record<string, unknown>)[key]);
-    }
-  };
-  visit(copy);
-  const place = places[choice % Math.max(1, places.length)];
-  if (place === undefined) return copy;
-  if (value === undefined) delete place[0][place[1]];
-  else place[0][place[1]] = value;
-  return copy;
-}
