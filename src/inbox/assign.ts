@@ -105,11 +105,14 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
     ],
   });
   const identity = (delivery: bigint | string, index: number, app: string) => `${delivery}\n${index}\n${app}`;
+  const handedOver = new Set<bigint>();
   const byIdentity = new Map(wanted.map((w) => [identity(w.delivery.id, w.eventIndex, w.app), w]));
   return rows.flatMap((row): LaneRow[] => {
     const found = byIdentity.get(identity(row.delivery_id, row.event_index, row.app));
     if (!found) return [];
     const { delivery } = found;
+    const payload = handedOver.has(delivery.id) ? undefined : delivery.payload;
+    handedOver.add(delivery.id);
     return [
       {
         id: BigInt(row.id),
@@ -136,6 +139,7 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
         contentType: delivery.contentType,
         receivedAt: delivery.receivedAt,
         body: delivery.body,
+        ...(payload && { payload }),
       },
     ];
   });

@@ -1,3 +1,4 @@
+import type { JsonObject } from '../forges/forge.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Dispatcher, DispatchResult, DispatchRow } from './dispatch.js';
 import type { LaneRow } from './row.js';
@@ -6,7 +7,7 @@ export type AttemptResult =
   | { kind: 'settled'; result: DispatchResult }
   | { kind: 'failed'; error: unknown; permanent: boolean; timedOut: boolean };
 
-function dispatchRow(row: LaneRow, epoch: bigint, body: Buffer): DispatchRow {
+function dispatchRow(row: LaneRow, epoch: bigint, body: Buffer, payload: JsonObject | undefined): DispatchRow {
   return {
     id: row.id,
     deliveryId: row.deliveryId,
@@ -28,6 +29,7 @@ function dispatchRow(row: LaneRow, epoch: bigint, body: Buffer): DispatchRow {
     receivedAt: row.receivedAt,
     contentType: row.contentType,
     body,
+    ...(payload && { payload }),
   };
 }
 
@@ -40,6 +42,7 @@ export function attempt(
   row: LaneRow,
   epoch: bigint,
   body: Buffer,
+  payload: JsonObject | undefined,
   timeoutMs: number,
   controller: AbortController,
 ): Promise<AttemptResult> {
@@ -57,7 +60,7 @@ export function attempt(
       resolve({ kind: 'failed', error, permanent: dispatcher.isPermanent(error), timedOut: false });
     };
     try {
-      dispatcher.run(dispatchRow(row, epoch, body), controller.signal).then((result) => {
+      dispatcher.run(dispatchRow(row, epoch, body, payload), controller.signal).then((result) => {
         clearTimeout(timer);
         resolve({ kind: 'settled', result });
       }, fail);

@@ -31,6 +31,8 @@ export interface DispatchRow {
   contentType: string;
   /** Raw body as received. */
   body: Buffer;
+  /** The same, parsed already and for this run alone; absent: whoever needs it parses the body. */
+  payload?: JsonObject;
 }
 
 export type DispatchResult = { kind: 'done' } | { kind: 'ignored'; reason: string };

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { JsonObject } from '../forges/forge.js';
 import { retryDelay } from '../lib/backoff.js';
 import { pause } from '../lib/clock.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
@@ -42,6 +43,8 @@ const DATABASE_PAUSE_MS = 500;
 
 /** A larger body is read again when its turn comes, so that a full window stays a matter of megabytes. */
 const LARGEST_KEPT_BODY = 64 * 1024;
+/** What was parsed takes several times the room of its body: only for rows that are about to run. */
+const MOST_PARSED = 128;
 
 /** True for a row whose process ended, or lost its lease, before the result was written. */
 const wasCutOff = (row: LaneRow): boolean => row.startedEpoch !== null;
@@ -55,6 +58,7 @@ export class Lanes {
   readonly #window = new Window();
   readonly #running = new Set<Running>();
   #owner = '';
+  readonly #parsed = new Map<bigint, JsonObject>();
   #alone: Running[] = [];
   #aloneRuns = false;
   #starting = false;
@@ -116,12 +120,21 @@ export class Lanes {
     for (const row of rows) {
       if (!this.#window.shards.has(row.shard)) others.add(row.shard);
       else {
-        if (row.body && row.body.length > LARGEST_KEPT_BODY) delete row.body;
-        this.#window.addNewest(row);
+        const { payload, ...kept } = row;
+        if (kept.body && kept.body.length > LARGEST_KEPT_BODY) delete kept.body;
+        if (this.#window.addNewest(kept) && payload !== undefined && kept.body !== undefined)
+          this.#keepParsed(row.id, payload);
       }
     }
     this.#pump();
     return [...others];
+  }
+
+  /** Beyond the limit the oldest is let go of, and parsed again when its turn comes. */
+  #keepParsed(id: bigint, payload: JsonObject): void {
+    this.#parsed.set(id, payload);
+    const [oldest] = this.#parsed.keys();
+    if (this.#parsed.size > MOST_PARSED && oldest !== undefined) this.#parsed.delete(oldest);
   }
 
   /** Reads rows that are not in memory. `all`: also of shards of which everything seems to be known. */
@@ -248,7 +261,9 @@ export class Lanes {
     const { row, lane, epoch, controller } = running;
     const log = this.#options.log.child({ delivery: row.deliveryKey, event: row.eventName, app: row.app });
     const elapsed = metrics.dispatchSeconds.startTimer({ app: row.app });
-    const result = await attempt(dispatcher, row, epoch, body, handlerTimeoutMs, controller);
+    const payload = this.#parsed.get(row.id);
+    this.#parsed.delete(row.id);
+    const result = await attempt(dispatcher, row, epoch, body, payload, handlerTimeoutMs, controller);
     elapsed();
     if (result.kind === 'settled') {
       metrics.dispatches.inc({ app: row.app, result: result.result.kind });

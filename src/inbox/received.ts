@@ -18,6 +18,8 @@ export interface Received {
   receivedAt: Date;
   body: Buffer;
   bodySha256: Buffer;
+  /** What was parsed from the body; undefined when there is nothing to read in it. */
+  payload: JsonObject | undefined;
   classification: Classification;
   /** The state it tells of an object, to be kept for the next delivery; undefined on forges that always say what changed. */
   snapshot: Snapshot | undefined;
@@ -149,6 +151,7 @@ export async function readReceived(
       receivedAt: record.received_at,
       body,
       bodySha256: createHash('sha256').update(body).digest(),
+      payload: 'payload' in content ? content.payload : undefined,
       classification: value?.classification ?? { kind: 'ignored', reason: UNREAD },
       snapshot,
       again: value?.again ?? false,

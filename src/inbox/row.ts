@@ -37,6 +37,8 @@ export interface LaneRow {
   receivedAt: Date;
   /** Handed over by the assigner of the same process. */
   body?: Buffer;
+  /** What the assigner parsed from it, for the first run of the first app alone: an app may change what it is given. */
+  payload?: JsonObject;
 }
 
 /** Columns of {@link LaneRow} from `dispatch d` and `webhook_delivery w`. */

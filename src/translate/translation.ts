@@ -29,6 +29,8 @@ export interface DeliveredEvent {
   /** Content type of the body, '' when the sender named none. */
   contentType: string;
   body: Buffer;
+  /** The same, parsed already, and nobody else’s; absent: it is parsed here. */
+  payload?: JsonObject;
   /** The run of the inbox that hands it over; without one its writes are not journaled. */
   attempt?: DispatchAttempt;
   /** See DeliveryScope. */
@@ -115,7 +117,7 @@ export function createTranslation(o: TranslationOptions) {
     ports: TranslatePorts,
   ): Promise<JsonObject> => {
     if (event.source === 'forgeway') return JSON.parse(event.body.toString('utf8')) as JsonObject;
-    const parsed = descriptor.parse(event.contentType, event.body);
+    const parsed = event.payload ? { payload: event.payload } : descriptor.parse(event.contentType, event.body);
     if ('invalid' in parsed) throw new ForgewayError('FORGEWAY_PAYLOAD_INVALID', parsed.invalid);
     const { eventType, receivedAt, eventName: name, action, change } = event;
     return descriptor.payload(
