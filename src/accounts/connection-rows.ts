@@ -171,10 +171,11 @@ export async function audit(
   action: string,
   subject: string,
   detail: Readonly<Record<string, unknown>>,
+  actor = 'administrator',
 ): Promise<void> {
   await tx.query(
     'INSERT INTO audit_entry (organization_id, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5)',
-    [organizationId, 'administrator', action, subject, JSON.stringify(detail)],
+    [organizationId, actor, action, subject, JSON.stringify(detail)],
   );
 }
 

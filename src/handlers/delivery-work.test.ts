@@ -74,6 +74,19 @@ describe('inDelivery', () => {
     expect(happened).toEqual(['begin the-organization']);
   });
 
+  it('in a rehearsal commits nothing, pokes nobody, and has not failed', async () => {
+    const { o, happened } = rig();
+    await runInDelivery({ ...scope(), writes: 'rehearsal' }, () =>
+      inDelivery(o, async (work) => {
+        work.poke('sync', { id: 'one' });
+        happened.push('worked');
+      }),
+    );
+    expect(happened).toEqual(['begin the-organization', 'worked']);
+    const failing = inDelivery.bind(undefined, o, () => Promise.reject(new Error('broken')));
+    await expect(runInDelivery({ ...scope(), writes: 'rehearsal' }, failing)).rejects.toThrow('broken');
+  });
+
   it('does nothing outside a delivery, or for one that was given up', async () => {
     const { o, happened } = rig();
     await expect(inDelivery(o, async () => undefined)).rejects.toThrow('outside a delivery');

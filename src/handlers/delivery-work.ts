@@ -30,7 +30,13 @@ export interface DeliveryWork {
   poke(queue: keyof Pokes, wanted: Wanted): void;
 }
 
-/** Runs `run` in one transaction. Called outside a delivery it throws: a handler without one knows no tenant. */
+/** Ends the transaction of a rehearsal, whose work was well. */
+class Rehearsed extends Error {}
+
+/**
+ * Runs `run` in one transaction. In a rehearsal it is rolled back, and nobody is poked. Called outside a delivery it throws: a handler
+ * without one knows no tenant.
+ */
 export async function inDelivery(o: HandlerOptions, run: (work: DeliveryWork) => Promise<void>): Promise<void> {
   const scope = currentDelivery();
   if (scope === undefined) throw new Error('a handler ran outside a delivery');
@@ -39,16 +45,17 @@ export async function inDelivery(o: HandlerOptions, run: (work: DeliveryWork) =>
   const log = o.log.child({ delivery: scope.deliveryKey, event: scope.eventName, app: scope.app });
   const origin: MirrorOrigin = { organizationId, forge, host, instanceUrl };
   const pokes: [keyof Pokes, JobKey, bigint | number | undefined][] = [];
-  await o.store.tenant(organizationId, (tx) =>
-    run({
-      tx,
-      origin,
-      scope,
-      log,
-      poke: (queue, wanted) => {
-        if (wanted) pokes.push([queue, { organizationId, id: wanted.id }, wanted.version]);
-      },
-    }),
-  );
+  const poke: DeliveryWork['poke'] = (queue, wanted) => {
+    if (wanted) pokes.push([queue, { organizationId, id: wanted.id }, wanted.version]);
+  };
+  try {
+    await o.store.tenant(organizationId, async (tx) => {
+      await run({ tx, origin, scope, log, poke });
+      if (scope.writes === 'rehearsal') throw new Rehearsed();
+    });
+  } catch (error) {
+    if (error instanceof Rehearsed) return;
+    throw error;
+  }
   await Promise.all(pokes.map(([queue, key, version]) => o.pokes[queue].poke(key, { version })));
 }

@@ -4,7 +4,7 @@ import type pg from 'pg';
 import type { JsonObject } from '../forges/forge.js';
 import type { Dispatcher } from './dispatch.js';
 import { laneOf, shardOf } from './lane.js';
-import { findOwners, type Subject } from './ownership.js';
+import { findOwners, type Owner, type Subject } from './ownership.js';
 import type { Received } from './received.js';
 import type { LaneRow } from './row.js';
 import { keepSnapshots } from './snapshots.js';
@@ -17,6 +17,8 @@ interface Wanted {
   change: JsonObject | null;
   app: string;
   organizationId: string;
+  connectionId: string | null;
+  remoteRepositoryId: bigint | null;
   lane: string;
 }
 
@@ -26,9 +28,14 @@ interface Verdict {
   reason: string | null;
   action: string | null;
   organizationId: string | null;
+  remoteRepositoryId: bigint | null;
 }
 
 const LONGEST_SEMANTIC_KEY = 500;
+
+/** What makes a dispatch row the one it is, as its unique index says it. */
+export const DISPATCH_IDENTITY = `(delivery_id, event_index, app,
+  (CASE WHEN writes = 'rehearsal' THEN - id ELSE coalesce(replay_of, 0) END))`;
 
 function semanticKey({ delivery, events }: Subject): string | undefined {
   if (events.semanticKey === undefined) return undefined;
@@ -87,8 +94,8 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
           $9::jsonb[])
         WITH ORDINALITY AS n(delivery_id, event_index, event_name, action, app, organization_id, lane, shard, change, place)
       ORDER BY place
-      ON CONFLICT (delivery_id, event_index, app, coalesce(replay_of, 0)) DO UPDATE SET
-        status = 'pending', attempts = 0, started_epoch = NULL, next_attempt_at = NULL, reason = NULL, error = NULL,
+      ON CONFLICT ${DISPATCH_IDENTITY} DO UPDATE SET
+        status = 'pending', writes = 'send', attempts = 0, started_epoch = NULL, next_attempt_at = NULL, reason = NULL, error = NULL,
         finished_at = NULL, uncounted_attempts = 0, created_at = now()
       WHERE dispatch.status = 'dead'
       RETURNING id, delivery_id, event_index, app, created_at`,
@@ -126,14 +133,18 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
         app: found.app,
         organizationId: found.organizationId,
         status: 'pending',
+        writes: 'send',
+        refresh: false,
         attempts: 0,
         uncounted: 0,
         createdAt: row.created_at,
         startedEpoch: null,
         deliveryKey: delivery.deliveryKey,
         hookId: delivery.hookId,
+        connectionId: found.connectionId,
         forge: delivery.forge,
         host: delivery.host,
+        remoteRepositoryId: found.remoteRepositoryId,
         eventType: delivery.eventType,
         source: delivery.source,
         contentType: delivery.contentType,
@@ -150,9 +161,10 @@ async function writeVerdicts(client: pg.PoolClient, verdicts: readonly Verdict[]
     name: 'inbox_write_verdicts',
     text: `UPDATE webhook_delivery w SET
         status = v.status, reason = v.reason, action = v.action, organization_id = v.organization_id,
-        body_sha256 = v.body_sha256, finished_at = CASE WHEN v.status = 'ignored' THEN now() END
-      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bytea[])
-        AS v(id, status, reason, action, organization_id, body_sha256)
+        body_sha256 = v.body_sha256, remote_repository_id = v.remote_repository_id,
+        finished_at = CASE WHEN v.status = 'ignored' THEN now() END
+      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bytea[], $7::bigint[])
+        AS v(id, status, reason, action, organization_id, body_sha256, remote_repository_id)
       WHERE w.id = v.id AND w.status = 'received'`,
     values: [
       verdicts.map((v) => v.delivery.id),
@@ -161,6 +173,7 @@ async function writeVerdicts(client: pg.PoolClient, verdicts: readonly Verdict[]
       verdicts.map((v) => v.action),
       verdicts.map((v) => v.organizationId),
       verdicts.map((v) => v.delivery.bodySha256),
+      verdicts.map((v) => v.remoteRepositoryId),
     ],
   });
 }
@@ -173,14 +186,14 @@ async function settleFinished(client: pg.PoolClient, deliveryIds: readonly bigin
      FROM (
        SELECT delivery_id, CASE WHEN bool_or(status = 'dead') THEN 'dead'
          WHEN bool_and(status = 'ignored') THEN 'ignored' ELSE 'done' END AS status
-       FROM dispatch WHERE delivery_id = ANY($1::bigint[])
-       GROUP BY delivery_id HAVING NOT bool_or(status IN ('pending', 'parked'))
+       FROM dispatch WHERE delivery_id = ANY($1::bigint[]) AND writes <> 'rehearsal'
+       GROUP BY delivery_id HAVING NOT bool_or(status IN ('pending', 'parked', 'paused'))
      ) s WHERE w.id = s.delivery_id`,
     [deliveryIds],
   );
 }
 
-function wantedOf({ delivery, events }: Subject, organizationId: string, dispatcher: Dispatcher): Wanted[] {
+function wantedOf({ delivery, events }: Subject, owner: Owner, dispatcher: Dispatcher): Wanted[] {
   const lane = laneOf(delivery, events);
   return events.events.flatMap((event, eventIndex) =>
     dispatcher.subscribers(event.name, event.action).map((app) => ({
@@ -190,11 +203,15 @@ function wantedOf({ delivery, events }: Subject, organizationId: string, dispatc
       action: event.action ?? null,
       change: event.change ?? null,
       app,
-      organizationId,
+      ...owner,
+      remoteRepositoryId: events.repositoryId ?? null,
       lane,
     })),
   );
 }
+
+const repositoryOf = ({ classification }: Received): bigint | null =>
+  (classification.kind === 'events' ? classification.repositoryId : undefined) ?? null;
 
 const namesOf = ({ events }: Subject): string =>
   [...new Set(events.events.map((event) => (event.action ? `${event.name}.${event.action}` : event.name)))].join(', ');
@@ -211,7 +228,14 @@ export async function assign(
   const subjects: Subject[] = [];
   const verdicts: Verdict[] = [];
   const ignore = (delivery: Received, reason: string, action: string | null, organizationId: string | null) =>
-    verdicts.push({ delivery, status: 'ignored', reason, action, organizationId });
+    verdicts.push({
+      delivery,
+      status: 'ignored',
+      reason,
+      action,
+      organizationId,
+      remoteRepositoryId: repositoryOf(delivery),
+    });
   for (const delivery of deliveries) {
     const { classification } = delivery;
     if (classification.kind === 'ignored') ignore(delivery, classification.reason, null, null);
@@ -222,7 +246,7 @@ export async function assign(
   const owned = subjects.flatMap((subject, at) => {
     const owner = owners[at];
     const action = subject.events.events[0]?.action ?? null;
-    if (owner && 'organizationId' in owner) return [{ subject, action, organizationId: owner.organizationId }];
+    if (owner && 'organizationId' in owner) return [{ subject, action, owner }];
     ignore(subject.delivery, owner?.reason ?? 'its owner is not known', action, null);
     return [];
   });
@@ -232,14 +256,19 @@ export async function assign(
     owned.map(({ subject }) => subject),
   );
   const wanted: Wanted[] = [];
-  for (const { subject, action, organizationId } of owned) {
-    const rows = repeated.has(subject) ? [] : wantedOf(subject, organizationId, dispatcher);
+  for (const { subject, action, owner } of owned) {
+    const { organizationId } = owner;
+    const rows = repeated.has(subject) ? [] : wantedOf(subject, owner, dispatcher);
     wanted.push(...rows);
     if (repeated.has(subject))
       ignore(subject.delivery, 'another source reported the same before', action, organizationId);
     else if (rows.length === 0)
       ignore(subject.delivery, `no app listens to ${namesOf(subject)}`, action, organizationId);
-    else verdicts.push({ delivery: subject.delivery, status: 'assigned', reason: null, action, organizationId });
+    else {
+      const { delivery } = subject;
+      const remoteRepositoryId = repositoryOf(delivery);
+      verdicts.push({ delivery, status: 'assigned', reason: null, action, organizationId, remoteRepositoryId });
+    }
   }
 
   await keepSnapshots(client, deliveries);

@@ -8,6 +8,7 @@ import type { Metrics } from '../lib/metrics.js';
 import { redactText } from '../lib/redact.js';
 import { assign } from './assign.js';
 import type { Dispatcher } from './dispatch.js';
+import { releaseLeftOver } from './hold-changes.js';
 import { CHANNEL } from './leases.js';
 import { prune, type Retention } from './prune.js';
 import { type Received, readReceived } from './received.js';
@@ -23,6 +24,14 @@ export interface AssignerOptions {
   retention: Retention | undefined;
   /** Takes the new rows of this process's shards; answers the shards of the others. */
   offer: (rows: readonly LaneRow[]) => number[];
+}
+
+interface Gauges {
+  /** Age of the oldest delivery that waits for nothing but its turn. */
+  seconds: number;
+  pauses: number;
+  shadows: number;
+  paused: number;
 }
 
 /** Key of the advisory lock that makes one assigner of many: "forgeway" in bytes would not fit, so any fixed number. */
@@ -46,6 +55,8 @@ export class Assigner {
   #woken = new AbortController();
   #gaugeAt = 0;
   #pruneAt = 0;
+  #releaseAt = 0;
+  #holdsSeen: bigint | undefined;
 
   constructor(options: AssignerOptions) {
     this.#options = options;
@@ -89,6 +100,8 @@ export class Assigner {
         await this.#rest(this.#options.pollMs);
       }
     } finally {
+      // Processes are added up in /metrics, and from now on another one counts.
+      this.#gauge({ seconds: 0, pauses: 0, shadows: 0, paused: 0 });
       client.release(true);
     }
   }
@@ -154,17 +167,32 @@ export class Assigner {
     const now = performance.now();
     if (now >= this.#gaugeAt) {
       this.#gaugeAt = now + GAUGE_EVERY_MS;
-      const { rows } = await client.query<{ seconds: number }>(
-        `SELECT coalesce(extract(epoch FROM now() - min(at)), 0)::float8 AS seconds FROM (
-           SELECT min(received_at) AS at FROM webhook_delivery WHERE status = 'received'
-           UNION ALL SELECT min(created_at) FROM dispatch WHERE status = 'pending') oldest`,
+      const { rows } = await client.query<Gauges>(
+        `SELECT (SELECT coalesce(extract(epoch FROM now() - min(at)), 0)::float8 FROM (
+             SELECT min(received_at) AS at FROM webhook_delivery WHERE status = 'received'
+             UNION ALL SELECT min(created_at) FROM dispatch WHERE status = 'pending') oldest) AS seconds,
+           (SELECT count(*)::int FROM run_hold WHERE mode = 'pause') AS pauses,
+           (SELECT count(*)::int FROM run_hold WHERE mode = 'shadow') AS shadows,
+           (SELECT count(*)::int FROM dispatch WHERE status = 'paused') AS paused`,
       );
-      this.#options.metrics.inboxOldestSeconds.set(rows[0]?.seconds ?? 0);
+      if (rows[0]) this.#gauge(rows[0]);
+    }
+    if (now >= this.#releaseAt) {
+      this.#releaseAt = now + this.#options.pollMs;
+      this.#holdsSeen = await releaseLeftOver(client, this.#holdsSeen);
     }
     if (this.#options.retention && now >= this.#pruneAt) {
       this.#pruneAt = now + PRUNE_EVERY_MS;
       await prune(client, this.#options.retention);
     }
+  }
+
+  #gauge({ seconds, pauses, shadows, paused }: Gauges): void {
+    const { inboxOldestSeconds, holds, pausedRuns } = this.#options.metrics;
+    inboxOldestSeconds.set(seconds);
+    holds.set({ mode: 'pause' }, pauses);
+    holds.set({ mode: 'shadow' }, shadows);
+    pausedRuns.set(paused);
   }
 
   async #rest(ms: number, until: AbortSignal = this.#stopping.signal): Promise<void> {

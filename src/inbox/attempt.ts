@@ -24,6 +24,8 @@ function dispatchRow(row: LaneRow, epoch: bigint, body: Buffer, payload: JsonObj
     change: row.change,
     app: row.app,
     lane: row.lane,
+    writes: row.writes,
+    refresh: row.refresh,
     attempts: row.attempts - 1,
     attempt: { dispatchId: row.id, epoch, number: row.attempts },
     receivedAt: row.receivedAt,

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../forges/forge.js';
-import type { DispatchAttempt } from '../lib/delivery-scope.js';
+import type { DispatchAttempt, RunWrites } from '../lib/delivery-scope.js';
 
 /** The one function the inbox is handed: what it calls for each row, and what it must be told back. */
 
@@ -22,6 +22,9 @@ export interface DispatchRow {
   change: JsonObject | null;
   app: string;
   lane: string;
+  /** See LaneRow. */
+  writes: RunWrites;
+  refresh: boolean;
   /** Attempts that began before this one. */
   attempts: number;
   /** What a write of this run must still be, to be sent. */

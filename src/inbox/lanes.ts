@@ -8,7 +8,16 @@ import type { Metrics } from '../lib/metrics.js';
 import { attempt } from './attempt.js';
 import { loadBodies } from './body-text.js';
 import type { Dispatcher } from './dispatch.js';
-import { type Finish, type Lease, loadDue, loadPending, markStarted, writeOutcomes } from './lane-statements.js';
+import { Holds } from './holds.js';
+import {
+  type Finish,
+  type Lease,
+  loadDue,
+  loadPending,
+  markPaused,
+  markStarted,
+  writeOutcomes,
+} from './lane-statements.js';
 import { describeError, type Outcome, outcomeOf, type RetryPolicy } from './outcome.js';
 import type { LaneRow } from './row.js';
 import { type Lane, Window } from './window.js';
@@ -32,7 +41,7 @@ interface Running {
   controller: AbortController;
 }
 
-/** An outcome to write; `running` is absent for a row that was put aside without having run. */
+/** An outcome to write; `running` is absent for a row that its crash alone put aside. */
 interface Finished extends Finish {
   lane: Lane;
   running?: Running;
@@ -56,6 +65,7 @@ const wasCutOff = (row: LaneRow): boolean => row.startedEpoch !== null;
 export class Lanes {
   readonly #options: LanesOptions;
   readonly #window = new Window();
+  readonly #holds = new Holds();
   readonly #running = new Set<Running>();
   #owner = '';
   readonly #parsed = new Map<bigint, JsonObject>();
@@ -145,10 +155,13 @@ export class Lanes {
     try {
       const wanted = this.#window.wanted(all);
       if (wanted.shards.length > 0) {
+        const { generation } = this.#window;
         this.#window.beginReading(wanted);
         const rows = await loadPending(this.#options.pool, wanted.shards, this.#window.ids, wanted.fullLanes);
-        this.#window.fill(wanted, rows);
-        this.#pump();
+        if (generation === this.#window.generation) {
+          this.#window.fill(wanted, rows);
+          this.#pump();
+        } else this.#fillAgain = true;
       }
     } catch (error) {
       this.#options.log.warn({ err: messageOf(error) }, 'lanes could not be read; tried again within a second');
@@ -213,7 +226,7 @@ export class Lanes {
             error,
           }
         : { status: 'parked', error, waitMs: retryDelay(backoff, row.attempts - row.uncounted, random) };
-    this.#finish({ lane, row, epoch, outcome, afterCrash: true });
+    this.#finish({ lane, row, epoch, outcome, unbegun: true });
   }
 
   #begin(batch: Running[], alone: boolean): void {
@@ -234,13 +247,22 @@ export class Lanes {
 
   async #start(batch: Running[], alone: boolean): Promise<void> {
     const { pool } = this.#options;
-    const bodiless = batch.filter(({ row }) => row.body === undefined).map(({ row }) => row.deliveryId);
-    const [started, bodies] = await Promise.all([
-      markStarted(pool, this.#owner, batch, alone),
+    const { version: holdsVersion } = this.#holds;
+    const [free, stopped] = this.#withHolds(batch);
+    const bodiless = free.filter(({ row }) => row.body === undefined).map(({ row }) => row.deliveryId);
+    const [started, paused, bodies] = await Promise.all([
+      free.length > 0 ? markStarted(pool, this.#owner, free, { alone, holdsVersion }) : undefined,
+      stopped.length > 0 ? markPaused(pool, this.#owner, stopped, holdsVersion) : undefined,
       bodiless.length > 0 ? loadBodies(pool, bodiless) : new Map<bigint, Buffer>(),
     ]);
-    for (const running of batch) {
-      const attempts = started.get(running.row.id);
+    const holdsChanged = started?.holdsChanged === true || paused?.holdsChanged === true;
+    if (holdsChanged) await this.#holds.load(pool);
+    for (const running of stopped) {
+      if (paused?.rows.has(running.row.id)) this.#leave(running);
+      else this.#forget(running);
+    }
+    for (const running of free) {
+      const attempts = started?.rows.get(running.row.id);
       if (attempts === undefined || !this.#window.shardOf(running.row, running.epoch)) {
         this.#forget(running);
         continue;
@@ -254,6 +276,28 @@ export class Lanes {
         this.#finish({ row: running.row, lane: running.lane, epoch: running.epoch, outcome, running });
       }
     }
+    if (!holdsChanged) return;
+    // Rows that were let go may be older than those in memory, so all of them are read again.
+    this.#window.forgetWaiting();
+    void this.refill(true);
+  }
+
+  /** Those that may begin, silenced where a hold says so, and those that may not. A rehearsal that may not is over. */
+  #withHolds(batch: readonly Running[]): [free: Running[], stopped: Running[]] {
+    const free: Running[] = [];
+    const stopped: Running[] = [];
+    for (const running of batch) {
+      const { row, lane, epoch } = running;
+      const hold = this.#holds.of(row);
+      if (hold === 'shadow' && row.writes === 'send') row.writes = 'shadow';
+      if (hold !== 'pause') free.push(running);
+      else if (row.writes !== 'rehearsal') stopped.push(running);
+      else {
+        const outcome: Outcome = { status: 'ignored', reason: 'a pause stops it: see `forgeway holds`' };
+        this.#finish({ row, lane, epoch, outcome, unbegun: true, running });
+      }
+    }
+    return [free, stopped];
   }
 
   async #run(running: Running, body: Buffer): Promise<void> {
@@ -273,7 +317,10 @@ export class Lanes {
       return this.#finish({ row, lane, epoch, outcome, running });
     }
     const attempts = row.attempts - row.uncounted;
-    const outcome = outcomeOf({ ...result, attempts, lane: row.lane, since: row.createdAt }, retry);
+    const outcome: Outcome =
+      row.writes === 'rehearsal'
+        ? { status: 'dead', reason: 'it failed in a rehearsal', error: describeError(result.error) }
+        : outcomeOf({ ...result, attempts, lane: row.lane, since: row.createdAt }, retry);
     metrics.dispatches.inc({ app: row.app, result: outcome.status === 'pending' ? 'retried' : outcome.status });
     log.warn({ attempt: row.attempts, outcome: outcome.status, err: describeError(result.error) }, 'handler failed');
     this.#finish({ row, lane, epoch, outcome, running });
@@ -338,12 +385,15 @@ export class Lanes {
 
   /** A row that could not be begun: what the database says about its shard is read again. */
   #forget(running: Running): void {
+    const shard = this.#window.shardOf(running.row, running.epoch);
+    if (shard) shard.complete = false;
+    this.#leave(running);
+  }
+
+  /** The row is no longer this worker's concern; its lane goes on. */
+  #leave(running: Running): void {
     this.#running.delete(running);
-    const { row, lane, epoch } = running;
-    const shard = this.#window.shardOf(row, epoch);
-    if (!shard) return;
-    shard.complete = false;
-    this.#window.finish(lane);
+    if (this.#window.shardOf(running.row, running.epoch)) this.#window.finish(running.lane);
   }
 
   #settle(): void {

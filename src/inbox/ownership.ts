@@ -12,10 +12,15 @@ export interface Subject {
   events: Events;
 }
 
-export type Ownership = { organizationId: string } | { reason: string };
-
-interface Hook {
+export interface Owner {
   organizationId: string;
+  /** The connection whose hook it came through. */
+  connectionId: string | null;
+}
+
+export type Ownership = Owner | { reason: string };
+
+interface Hook extends Owner {
   appId: string;
 }
 
@@ -33,12 +38,22 @@ const concernsInstallation = (events: Events): boolean =>
   events.events.every((event) => event.name.startsWith('installation'));
 
 async function hooksOf(client: pg.PoolClient, subjects: readonly Subject[]): Promise<Map<string, Hook>> {
-  const { rows } = await client.query<{ id: string; organization_id: string; app_id: string | null }>({
+  const { rows } = await client.query<{
+    id: string;
+    organization_id: string;
+    app_id: string | null;
+    connection_id: string | null;
+  }>({
     name: 'inbox_hooks',
-    text: 'SELECT id, organization_id, app_id FROM hook WHERE id = ANY($1::text[])',
+    text: 'SELECT id, organization_id, app_id, connection_id FROM hook WHERE id = ANY($1::text[])',
     values: [[...new Set(subjects.map(({ delivery }) => delivery.hookId))]],
   });
-  return new Map(rows.map((row) => [row.id, { organizationId: row.organization_id, appId: row.app_id ?? '' }]));
+  return new Map(
+    rows.map((row) => [
+      row.id,
+      { organizationId: row.organization_id, appId: row.app_id ?? '', connectionId: row.connection_id },
+    ]),
+  );
 }
 
 async function installationsOf(
@@ -140,7 +155,8 @@ async function changesSoon(client: pg.PoolClient, { delivery, events }: Subject)
   if (events.installationId === undefined) return false;
   const lane = laneOf(delivery, { kind: 'events', events: [], installationId: events.installationId });
   const { rowCount } = await client.query(
-    `SELECT FROM dispatch WHERE shard = $1 AND lane = $2 AND status IN ('pending', 'parked') LIMIT 1`,
+    `SELECT FROM dispatch WHERE shard = $1 AND lane = $2 AND status IN ('pending', 'parked', 'paused')
+       AND writes <> 'rehearsal' LIMIT 1`,
     [shardOf(lane), lane],
   );
   return rowCount === 1;
@@ -164,7 +180,8 @@ export async function findOwners(client: pg.PoolClient, subjects: readonly Subje
         : undefined;
     const repository =
       events.repositoryId === undefined ? undefined : repositoryKey(delivery.forge, delivery.host, events.repositoryId);
-    return { subject, installation, repository, organizationId: (installation ?? hook)?.organizationId };
+    const connectionId = hook?.connectionId ?? null;
+    return { subject, installation, repository, connectionId, organizationId: (installation ?? hook)?.organizationId };
   });
 
   const wanted = new Map<string, { subject: Subject; organizationId: string }>();
@@ -191,7 +208,7 @@ export async function findOwners(client: pg.PoolClient, subjects: readonly Subje
   }
 
   const answers: Ownership[] = [];
-  for (const { subject, installation, repository, organizationId } of sources) {
+  for (const { subject, installation, repository, connectionId, organizationId } of sources) {
     if (organizationId === undefined) answers.push({ reason: 'its hook no longer exists' });
     else if (repository !== undefined && claims.get(repository) !== organizationId) {
       answers.push({ reason: 'repository belongs to another organization' });
@@ -200,7 +217,7 @@ export async function findOwners(client: pg.PoolClient, subjects: readonly Subje
       const paused = repository === undefined ? undefined : stopped.get(repository);
       const reason = status ? `the installation is ${status}` : paused ? `the repository is ${paused}` : undefined;
       const stops = reason && !concernsInstallation(subject.events) && !(await changesSoon(client, subject));
-      answers.push(reason && stops ? { reason } : { organizationId });
+      answers.push(reason && stops ? { reason } : { organizationId, connectionId });
     }
   }
   return answers;

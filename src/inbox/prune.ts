@@ -10,6 +10,7 @@ export interface Retention {
 /** A row is remembered longer than forges offer to deliver again, and than a recorded request is worth replaying. */
 export const MIN_ROW_DAYS = 30;
 
+const REHEARSAL_DAYS = 1;
 const BATCH = 500;
 const MOST_BATCHES = 100;
 
@@ -34,7 +35,7 @@ export async function prune(client: Queryable, retention: Retention): Promise<{ 
     `UPDATE webhook_delivery SET body = NULL, headers = '{}' WHERE id IN (
        SELECT w.id FROM webhook_delivery w
        WHERE w.body IS NOT NULL AND w.finished_at < now() - $1 * interval '1 day'
-         AND NOT EXISTS (SELECT FROM dispatch d WHERE d.delivery_id = w.id AND d.status IN ('pending', 'parked'))
+         AND NOT EXISTS (SELECT FROM dispatch d WHERE d.delivery_id = w.id AND d.status IN ('pending', 'parked', 'paused'))
        ORDER BY w.finished_at LIMIT $2)`,
     retention.bodyDays,
   );
@@ -56,7 +57,7 @@ export async function prune(client: Queryable, retention: Retention): Promise<{ 
     `DELETE FROM webhook_delivery WHERE id IN (
        SELECT w.id FROM webhook_delivery w
        WHERE w.body IS NULL AND w.finished_at < now() - $1 * interval '1 day'
-         AND NOT EXISTS (SELECT FROM dispatch d WHERE d.delivery_id = w.id AND d.status IN ('pending', 'parked'))
+         AND NOT EXISTS (SELECT FROM dispatch d WHERE d.delivery_id = w.id AND d.status IN ('pending', 'parked', 'paused'))
        ORDER BY w.id LIMIT $2)`,
     rowDays,
   );
@@ -65,6 +66,13 @@ export async function prune(client: Queryable, retention: Retention): Promise<{ 
     `DELETE FROM event_claim WHERE semantic_key IN (
        SELECT semantic_key FROM event_claim WHERE created_at < now() - $1 * interval '1 day' LIMIT $2)`,
     retention.bodyDays,
+  );
+  // Whoever asked for a rehearsal takes its rows away; this one was killed.
+  await repeat(
+    client,
+    `DELETE FROM dispatch WHERE id IN (
+       SELECT id FROM dispatch WHERE writes = 'rehearsal' AND created_at < now() - $1 * interval '1 day' LIMIT $2)`,
+    REHEARSAL_DAYS,
   );
   return { emptied, deleted };
 }

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../forges/forge.js';
+import type { RunWrites } from '../lib/delivery-scope.js';
 
 /** A dispatch row as a worker holds it in memory: everything but the body, which is fetched when its turn comes. */
 export interface LaneRow {
@@ -15,6 +16,10 @@ export interface LaneRow {
   organizationId: string;
   /** `parked` when it waited out a delay and is due. */
   status: 'pending' | 'parked';
+  /** `shadow`: it began under such a hold, and stays so. `rehearsal`: it is no run of its delivery. */
+  writes: RunWrites;
+  /** A replay, before which what the event is about is read from the forge again. */
+  refresh: boolean;
   /** Attempts begun so far. */
   attempts: number;
   /** Those of them that failed because a forge was down, and do not count. */
@@ -27,8 +32,12 @@ export interface LaneRow {
   startedEpoch: bigint | null;
   deliveryKey: string;
   hookId: string;
+  /** The connection that the hook belongs to. */
+  connectionId: string | null;
   forge: string;
   host: string;
+  /** The forge's own id of the repository that it is about. */
+  remoteRepositoryId: bigint | null;
   eventType: string;
   /** `webhook`, or who else reported it. */
   source: string;
@@ -41,11 +50,11 @@ export interface LaneRow {
   payload?: JsonObject;
 }
 
-/** Columns of {@link LaneRow} from `dispatch d` and `webhook_delivery w`. */
+/** Columns of {@link LaneRow} from `dispatch d`, `webhook_delivery w` and `hook k`. */
 export const laneRowColumns = `d.id, d.delivery_id, d.lane, d.shard, d.event_index, d.event_name, d.action, d.change, d.app,
-  d.organization_id, d.status, d.attempts, d.uncounted_attempts, d.created_at, d.started_epoch,
-  w.delivery_key, w.hook_id, w.forge, w.host, w.event_type, w.source, w.received_at,
-  w.headers->>'content-type' AS content_type`;
+  d.organization_id, d.status, d.writes, d.replay_of IS NOT NULL AND NOT d.as_stored AS refresh, d.attempts,
+  d.uncounted_attempts, d.created_at, d.started_epoch, w.delivery_key, w.hook_id, k.connection_id, w.forge, w.host,
+  w.remote_repository_id, w.event_type, w.source, w.received_at, w.headers->>'content-type' AS content_type`;
 
 export interface LaneRowRecord {
   id: bigint | string;
@@ -59,14 +68,18 @@ export interface LaneRowRecord {
   app: string;
   organization_id: string;
   status: 'pending' | 'parked';
+  writes: RunWrites;
+  refresh: boolean;
   attempts: number;
   uncounted_attempts: number;
   created_at: Date;
   started_epoch: bigint | string | null;
   delivery_key: string;
   hook_id: string;
+  connection_id: string | null;
   forge: string;
   host: string;
+  remote_repository_id: bigint | string | null;
   event_type: string;
   source: string;
   content_type: string | null;
@@ -86,14 +99,18 @@ export function laneRow(record: LaneRowRecord): LaneRow {
     app: record.app,
     organizationId: record.organization_id,
     status: record.status,
+    writes: record.writes,
+    refresh: record.refresh,
     attempts: record.attempts,
     uncounted: record.uncounted_attempts,
     createdAt: record.created_at,
     startedEpoch: record.started_epoch === null ? null : BigInt(record.started_epoch),
     deliveryKey: record.delivery_key,
     hookId: record.hook_id,
+    connectionId: record.connection_id,
     forge: record.forge,
     host: record.host,
+    remoteRepositoryId: record.remote_repository_id === null ? null : BigInt(record.remote_repository_id),
     eventType: record.event_type,
     source: record.source,
     contentType: record.content_type ?? '',

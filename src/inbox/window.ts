@@ -32,7 +32,13 @@ const MOST_PER_SHARD = 32;
 export class Window {
   readonly shards = new Map<number, Shard>();
   readonly #ids = new Set<bigint>();
+  #generation = 0;
   readonly #ready = new Set<Lane>();
+
+  /** Grows with every {@link forgetWaiting}: what was read before is out of date. */
+  get generation(): number {
+    return this.#generation;
+  }
 
   get ids(): bigint[] {
     return [...this.#ids];
@@ -58,6 +64,26 @@ export class Window {
     for (const lane of shard.lanes.values()) {
       this.#ready.delete(lane);
       for (const row of lane.rows) this.#ids.delete(row.id);
+    }
+  }
+
+  /**
+   * Forgets every row that has not been taken, so that all are read again in their order: rows may have come between that are
+   * older than these.
+   */
+  forgetWaiting(): void {
+    this.#generation += 1;
+    this.#ready.clear();
+    for (const shard of this.shards.values()) {
+      shard.complete = false;
+      shard.missed = true;
+      for (const lane of [...shard.lanes.values()]) {
+        for (const row of lane.rows.splice(lane.busy ? 1 : 0)) {
+          this.#ids.delete(row.id);
+          shard.size -= 1;
+        }
+        if (!lane.busy) shard.lanes.delete(lane.key);
+      }
     }
   }
 

@@ -1,5 +1,6 @@
 /** The statements of the reconcile loop, for any table with a desired and an observed version. */
 import type { Store } from '../store/database.js';
+import { type HoldSubject, isHeld } from '../store/run-holds.js';
 import type { JobKey } from './queue/queue.js';
 import type { UnsettledRow } from './reconcile.js';
 
@@ -10,12 +11,27 @@ export interface VersionedTable {
   key: string;
   /** The text column for the last failure, where the table has one. */
   errorColumn?: string;
+  /** What of a row holds are matched with. Absent: no hold concerns it. */
+  heldBy?: HoldSubject;
 }
+
+/** SQL for HoldSubject: the repository of the pull request that a row of `table` is about. */
+export const repositoryOfPullRequest = (table: string): string =>
+  `(SELECT p."repository_id" FROM "pull_request" p WHERE p."id" = "${table}"."pull_request_id")`;
+
+/**
+ * SQL: the row is behind, its time has come, and no hold covers it. One that is held stays as it is, and costs nothing until
+ * the sweeper finds it free.
+ */
+export const isDue = ({ heldBy }: VersionedTable): string =>
+  `"observed_version" <> "desired_version"
+     AND ("next_attempt_at" IS NULL OR "next_attempt_at" <= clock_timestamp())
+     ${heldBy === undefined ? '' : `AND NOT ${isHeld(heldBy)}`}`;
 
 export type DueRow = UnsettledRow;
 
 export interface VersionedRows {
-  /** The row when it is unsettled and due, else undefined. */
+  /** The row when it is unsettled, due, and not held; else undefined. */
   due(key: JobKey): Promise<DueRow | undefined>;
   desiredVersion(key: JobKey): Promise<bigint | undefined>;
   /** Writes observed_version. False when the desired version is no longer the one that was acted on. */
@@ -45,8 +61,7 @@ export function versionedRows(store: Store, table: VersionedTable): VersionedRow
       const found = await store.tenant(organizationId, (tx) =>
         tx.query<VersionColumns>(
           `SELECT "desired_version", "observed_version", "attempts" FROM "${table.name}" WHERE "${table.key}" = $1
-             AND "observed_version" <> "desired_version"
-             AND ("next_attempt_at" IS NULL OR "next_attempt_at" <= clock_timestamp())`,
+             AND ${isDue(table)}`,
           [id],
         ),
       );

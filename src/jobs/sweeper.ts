@@ -8,7 +8,7 @@ import type { Logger } from '../lib/logger.js';
 import type { Store } from '../store/database.js';
 import type { JobQueue } from './queue/queue.js';
 import type { KeyLocks } from './reconcile-locks.js';
-import type { VersionedTable } from './reconcile-rows.js';
+import { isDue, type VersionedTable } from './reconcile-rows.js';
 
 export interface SweeperOptions {
   /** As the worker role, which may list the ids of all organizations. */
@@ -44,12 +44,12 @@ export function startSweeper({ store, locks, sweeps, log, intervalMs = 10_000 }:
     return rows.map((row) => row.id);
   }
 
-  async function unsettled(organizationId: string, { name, key }: VersionedTable, after: string) {
+  async function unsettled(organizationId: string, table: VersionedTable, after: string) {
+    const { name, key } = table;
     const { rows } = await store.tenant(organizationId, (tx) =>
       tx.query<{ id: string; desired_version: bigint | string }>(
         `SELECT "${key}" AS id, "desired_version" FROM "${name}"
-           WHERE "organization_id" = $1 AND "observed_version" <> "desired_version" AND "${key}" > $2
-             AND ("next_attempt_at" IS NULL OR "next_attempt_at" <= clock_timestamp())
+           WHERE "${name}"."organization_id" = $1 AND "${key}" > $2 AND ${isDue(table)}
            ORDER BY "${key}" LIMIT $3`,
         [organizationId, after, PAGE],
       ),

@@ -25,9 +25,19 @@ export interface DeliveryScope {
   attempt?: DispatchAttempt;
   /** Filled in while it runs; see {@link noteOutage}. */
   outage?: Outage;
-  /** `shadow`: writes are recorded and not sent, and the app is answered as if they had been. Default `send`. */
-  writes?: 'send' | 'shadow';
+  /** Default `send`. */
+  writes?: RunWrites;
 }
+
+/**
+ * What becomes of the writes of a run. `shadow`: they are recorded and not sent, and the app is answered as if they had
+ * been. `rehearsal`: the same, and of what our own handlers do nothing lasts either.
+ */
+export type RunWrites = 'send' | 'shadow' | 'rehearsal';
+
+/** Whether a run's writes are recorded instead of sent. */
+export const isHeldBack = (scope: Pick<DeliveryScope, 'writes'> | undefined): boolean =>
+  scope?.writes === 'shadow' || scope?.writes === 'rehearsal';
 
 /** One attempt of one dispatch row. Writes are refused once another attempt of the row, or another worker, has begun. */
 export interface DispatchAttempt {

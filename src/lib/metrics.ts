@@ -50,7 +50,18 @@ export function createMetrics() {
     }),
     inboxOldestSeconds: new Gauge({
       name: 'forgeway_inbox_oldest_seconds',
-      help: 'Age of the oldest delivery that is neither finished nor parked',
+      help: 'Age of the oldest delivery that is neither finished, parked nor paused',
+      registers,
+    }),
+    holds: new Gauge({
+      name: 'forgeway_holds',
+      help: 'Holds in force: pauses, under which runs wait, and shadows, under which they send nothing',
+      labelNames: ['mode'] as const,
+      registers,
+    }),
+    pausedRuns: new Gauge({
+      name: 'forgeway_paused_runs',
+      help: 'Handler runs whose turn came and that a pause holds back',
       registers,
     }),
     jobs: new Counter({

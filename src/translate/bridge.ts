@@ -9,7 +9,7 @@ import type { GitObjects } from '../forges/kit/git-objects.js';
 import type { NativeClient } from '../forges/kit/native-client.js';
 import { forges as everyForge } from '../forges/registry.js';
 import { type Clock, systemClock } from '../lib/clock.js';
-import { type DeliveryScope, type Outage, runInDelivery } from '../lib/delivery-scope.js';
+import { type DeliveryScope, isHeldBack, type Outage, runInDelivery } from '../lib/delivery-scope.js';
 import { ForgewayError } from '../lib/errors.js';
 import { parseId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
@@ -141,6 +141,11 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
       if (loaded === undefined) return { kind: 'ignored', reason: `There is no app ${event.app} any more.` };
       if (loaded.forges?.has(event.forge) === false)
         return { kind: 'ignored', reason: `${event.app} was started for other forges only.` };
+      if (loaded.apart && isHeldBack(event))
+        return {
+          kind: 'ignored',
+          reason: `${event.app} runs in a process of its own, whose writes cannot be held back.`,
+        };
       const { organizationId, forge, host, hookId, deliveryId, deliveryKey, eventName, eventIndex, app } = event;
       const place = { organizationId, forge, host, hookId, deliveryId, deliveryKey, eventName, eventIndex, app };
       const outage: Outage = {};

@@ -14,6 +14,8 @@ export interface App {
   load: ApplicationFunction;
   /** May be switched off for single repositories; our own apps may not. */
   optional?: boolean;
+  /** Its requests do not come through us as part of the delivery, so that its writes cannot be held back. */
+  apart?: boolean;
   /** Only for deliveries of these forges, by id; absent: of all. */
   forges?: readonly string[];
   /**
@@ -26,6 +28,7 @@ export interface App {
 export interface LoadedApp {
   probot: Probot;
   optional: boolean;
+  apart: boolean;
   forges: ReadonlySet<string> | undefined;
   wanted: ReadonlySet<string>;
   subscriptions: Subscriptions;
@@ -59,6 +62,7 @@ export async function loadApp(app: App, Octokit: typeof ProbotOctokit | undefine
     subscriptions,
     handlers,
     optional: app.optional ?? false,
+    apart: app.apart ?? false,
     forges: app.forges && new Set(app.forges),
     wanted: app.hydrate === undefined ? EVERYTHING : new Set(app.hydrate),
   };

@@ -35,6 +35,8 @@ export interface DeliveredEvent {
   attempt?: DispatchAttempt;
   /** See DeliveryScope. */
   writes?: DeliveryScope['writes'];
+  /** What the event is about is read from the forge again, and told instead of what was stored. */
+  refresh?: boolean;
 }
 
 export type Translated =

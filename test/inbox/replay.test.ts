@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { listDeliveries, showDelivery } from '../../src/inbox/list.js';
 import { prune } from '../../src/inbox/prune.js';
-import { replayDelivery } from '../../src/inbox/replay.js';
+import { type ReplayOptions, replayDelivery } from '../../src/inbox/replay.js';
 import { fakeDispatcher, Permanent } from './fake-forge.js';
 import { InboxDatabase } from './inbox-database.js';
 
@@ -10,6 +10,9 @@ beforeEach(async () => {
   inbox = await InboxDatabase.create();
 });
 afterEach(() => inbox.drop());
+
+const replay = (id: bigint, options: Partial<ReplayOptions> = {}) =>
+  replayDelivery(inbox.test.store('worker'), id, { actor: 'cli:ada', ...options });
 
 /** An app that fails until it is mended, and one that never does. */
 function mendable() {
@@ -34,10 +37,10 @@ describe('a dead delivery', () => {
       const { dispatches = [] } = (await showDelivery(inbox.pool, id)) ?? {};
       open = dispatches.some(({ status }) => status === 'pending' || status === 'parked');
     }
-    expect(await replayDelivery(inbox.pool, id, 'bad')).toEqual({ kind: 'queued', dispatches: 1 });
+    expect(await replay(id, { app: 'bad' })).toMatchObject({ kind: 'queued', dispatches: [expect.anything()] });
     await inbox.settled(id, 'dead');
     state.broken = false;
-    expect(await replayDelivery(inbox.pool, id, 'bad')).toEqual({ kind: 'queued', dispatches: 1 });
+    expect(await replay(id, { app: 'bad' })).toMatchObject({ kind: 'queued', dispatches: [expect.anything()] });
     await inbox.settled(id, 'done');
     expect(dispatcher.calls.filter((call) => call === 'good:m')).toHaveLength(1);
     const shown = await showDelivery(inbox.pool, id);
@@ -63,12 +66,12 @@ describe('a dead delivery', () => {
     inbox.start({ dispatcher: fakeDispatcher({ app: () => new Promise<void>((resolve) => (release = resolve)) }) });
     const id = await inbox.deliver({ repository: 1 });
     while (!release) await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(await replayDelivery(inbox.pool, id)).toEqual({ kind: 'refused', reason: 'unfinished' });
+    expect(await replay(id)).toEqual({ kind: 'refused', reason: 'unfinished' });
     release();
     await inbox.settled(id, 'done');
     await inbox.pool.query('UPDATE webhook_delivery SET body = NULL WHERE id = $1', [id]);
-    expect(await replayDelivery(inbox.pool, id)).toEqual({ kind: 'refused', reason: 'empty' });
-    expect(await replayDelivery(inbox.pool, 999_999n)).toEqual({ kind: 'refused', reason: 'unknown' });
+    expect(await replay(id)).toEqual({ kind: 'refused', reason: 'empty' });
+    expect(await replay(999_999n)).toEqual({ kind: 'refused', reason: 'unknown' });
   });
 });
 

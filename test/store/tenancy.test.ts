@@ -19,6 +19,7 @@ const workerReadsAll: Readonly<Record<string, string>> = {
   repository_claim: 'a repository leads to its tenant',
   object_snapshot: 'deliveries are compared with it before their tenant is known',
   write_journal: 'a write is recorded in one statement, under the lease of its dispatch',
+  run_hold: 'runs of every tenant are matched with it',
 };
 /** Of those, the ones it also writes without a tenant. */
 const workerWritesAll = new Set(['webhook_delivery', 'dispatch', 'object_snapshot', 'write_journal']);

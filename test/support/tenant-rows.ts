@@ -127,5 +127,6 @@ export async function populateTenant(
     sent_by: dispatch_id,
   });
   await add('own_write', { ...tenant, ...place, trace: 'comment:1', app: 'a', depth: 1 });
+  await add('run_hold', { ...tenant, mode: 'pause', app: `app-${seed}`, placed_by: 'ada' });
   await add('app_repository', { ...tenant, app: `app-${seed}`, repository_id, enabled: true });
 }

@@ -272,7 +272,12 @@ describe('a write that failed', () => {
 
     const { pool } = rig.database.store('worker');
     await pool.query(`UPDATE dispatch SET status = 'dead', started_epoch = NULL WHERE id = $1`, [dispatch.id]);
-    expect(await replayDelivery(pool, dispatch.deliveryId)).toEqual({ kind: 'queued', dispatches: 1 });
+    expect(await replayDelivery(rig.database.store('worker'), dispatch.deliveryId, { actor: 'cli:ada' })).toMatchObject(
+      {
+        kind: 'queued',
+        dispatches: [expect.anything()],
+      },
+    );
     const { rows } = await pool.query<{ id: bigint; journal_of: bigint }>(
       'SELECT id, journal_of FROM dispatch WHERE replay_of = $1',
       [dispatch.id],

@@ -111,9 +111,9 @@ export function addDeliveriesCommand(program: Command): void {
     .option('--app <name>', 'only this app')
     .action(async (name: string, options: { app?: string }) => {
       const replay = await withDatabase(async ({ store }) =>
-        replayDelivery(store.pool, await deliveryIdOf(store.pool, name), options.app),
+        replayDelivery(store, await deliveryIdOf(store.pool, name), { app: options.app, actor: 'administrator' }),
       );
       if (replay.kind === 'refused') throw new InvalidArgumentError(refusals[replay.reason]);
-      console.log(`${replay.dispatches} handler run(s) queued again.`);
+      console.log(`${replay.dispatches.length} handler run(s) queued again.`);
     });
 }

@@ -232,7 +232,7 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     backoff: options.backoff ?? BACKOFF,
     supersededPollMs: options.supersededPollMs ?? SUPERSEDED_POLL_MS,
     queue: pokes.preview,
-    table: { name: 'preview', key: 'id' },
+    table: { name: 'preview', key: 'id', heldBy: { repository: '"preview"."repository_id"', app: 'preview' } },
     settle,
   });
 }

@@ -8,6 +8,7 @@ import {
   type Settlement,
   type UnsettledRow,
 } from '../reconcile.js';
+import { repositoryOfPullRequest } from '../reconcile-rows.js';
 import { settleRefusal } from '../sync/denied.js';
 import type { OctokitFor } from '../sync/octokit.js';
 import { markerFor } from './marker.js';
@@ -109,7 +110,12 @@ export function createCommentReconciler(options: CommentOptions): Reconciler {
   return createReconciler({
     ...options,
     backoff: options.backoff ?? BACKOFF,
-    table: { name: 'sticky_comment', key: 'id', errorColumn: 'error' },
+    table: {
+      name: 'sticky_comment',
+      key: 'id',
+      errorColumn: 'error',
+      heldBy: { repository: repositoryOfPullRequest('sticky_comment') },
+    },
     settle,
   });
 }

@@ -91,7 +91,12 @@ export function createStatusReconciler(options: ReportOptions): Reconciler {
   return createReconciler({
     ...options,
     backoff: options.backoff ?? BACKOFF,
-    table: { name: 'commit_status', key: 'id', errorColumn: 'error' },
+    table: {
+      name: 'commit_status',
+      key: 'id',
+      errorColumn: 'error',
+      heldBy: { repository: '"commit_status"."repository_id"' },
+    },
     settle,
   });
 }

@@ -20,6 +20,7 @@ import {
   type Settlement,
   type UnsettledRow,
 } from '../reconcile.js';
+import { repositoryOfPullRequest } from '../reconcile-rows.js';
 import { refusalOf, settleRefusal } from './denied.js';
 import { eachItem, type ForgeOctokit, type OctokitFor } from './octokit.js';
 
@@ -141,7 +142,12 @@ export function createSyncReconciler(options: SyncOptions): Reconciler {
 
   return createReconciler({
     ...options,
-    table: { name: 'pull_request_sync', key: 'pull_request_id', errorColumn: 'error' },
+    table: {
+      name: 'pull_request_sync',
+      key: 'pull_request_id',
+      errorColumn: 'error',
+      heldBy: { repository: repositoryOfPullRequest('pull_request_sync') },
+    },
     settle,
   });
 }

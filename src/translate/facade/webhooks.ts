@@ -29,6 +29,7 @@ export function facadeApp(o: FacadeWebhookOptions): App {
   return {
     name: `facade:${o.name}`,
     optional: true,
+    apart: true,
     load: (app) => {
       app.onAny(async (event) => {
         // Every listener gets a context; the types say so of those that name their event only.

@@ -4,7 +4,7 @@
  * looked for, sent again where that changes nothing, or given up as unknown.
  */
 import { pause } from '../../lib/clock.js';
-import { currentDelivery, type DeliveryScope, type DispatchAttempt } from '../../lib/delivery-scope.js';
+import { currentDelivery, type DeliveryScope, type DispatchAttempt, isHeldBack } from '../../lib/delivery-scope.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import type { Logger } from '../../lib/logger.js';
 import type { Store } from '../../store/database.js';
@@ -204,7 +204,7 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
   return {
     async carryOut(credential, request, ports) {
       const scope = currentDelivery();
-      const shadow = scope?.writes === 'shadow';
+      const shadow = isHeldBack(scope);
       if (scope === undefined || (scope.attempt === undefined && !shadow)) return ports.send();
       const write = await read(credential, request);
       if (write === undefined) return ports.send();

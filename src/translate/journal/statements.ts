@@ -56,7 +56,9 @@ export type Begun =
  * former owner is recorded after the new one has read.
  */
 const HELD = `held AS (
-  SELECT d.id, coalesce(d.journal_of, d.id) AS journal, d.organization_id
+  SELECT d.id, d.organization_id,
+    CASE WHEN d.writes = 'rehearsal' THEN d.id ELSE coalesce(d.journal_of, d.id) END AS journal,
+    CASE WHEN d.writes = 'rehearsal' THEN d.journal_of END AS rehearsed
   FROM dispatch d JOIN lane_lease l ON l.shard = d.shard AND l.epoch = $2
   WHERE d.id = $1 AND d.status = 'pending' AND d.started_epoch IN ($2, -$2::bigint) AND d.attempts = $3
   FOR SHARE OF l
@@ -74,6 +76,10 @@ interface BegunRecord {
   answer_body: Buffer | null;
 }
 
+/**
+ * A rehearsal has a journal of its own. What the run that it rehearses would be answered from the journal that it goes on
+ * with, it is answered from there too, and does not record: it is not written again.
+ */
 export async function beginWrite(pool: pg.Pool, attempt: DispatchAttempt, write: WriteFacts): Promise<Begun> {
   const { rows } = await pool.query<BegunRecord>({
     name: 'journal_begin',
@@ -81,12 +87,14 @@ export async function beginWrite(pool: pg.Pool, attempt: DispatchAttempt, write:
         INSERT INTO write_journal (dispatch_id, request_hash, ordinal, organization_id, forge, host, route, path, safety,
           status, sent_by, request_body)
         SELECT h.journal, $4::bytea, $5::int, h.organization_id, $6, $7, $8, $9, $10, $11, h.id, $12::bytea FROM held h
+        WHERE h.rehearsed IS NULL OR NOT EXISTS (SELECT FROM write_journal r WHERE r.dispatch_id = h.rehearsed
+          AND r.request_hash = $4::bytea AND r.ordinal = $5::int AND r.status = 'answered')
         ON CONFLICT DO NOTHING
       )
       SELECT h.journal, j.status, j.sent_by, j.sends, j.created_at, j.answer_status, j.answer_headers, j.answer_body,
         (extract(epoch FROM clock_timestamp() - j.sent_at) * 1000)::float8 AS age_ms
       FROM held h LEFT JOIN write_journal j
-        ON j.dispatch_id = h.journal AND j.request_hash = $4::bytea AND j.ordinal = $5::int`,
+        ON j.dispatch_id = coalesce(h.rehearsed, h.journal) AND j.request_hash = $4::bytea AND j.ordinal = $5::int`,
     values: [
       attempt.dispatchId,
       attempt.epoch,
