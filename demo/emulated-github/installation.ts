@@ -1,10 +1,11 @@
 /** The App's installation: installing and removing it, its tokens, its repositories, its webhook deliveries. */
 import type { EmulatedApp, Emulator } from './emulator.js';
 import { type ApiAnswer, ApiProblem, type ApiRequest, pageOf } from './exchange.js';
-import { type JsonObject, objectAt, objectOf, textAt } from './json.js';
+import { listDeliveries } from './hook-deliveries.js';
+import { objectAt, objectOf, textAt } from './json.js';
 import type { PayloadFrame } from './payload-frame.js';
 import type { Tokens } from './tokens.js';
-import type { Delivery, WebhookSender } from './webhook-sender.js';
+import type { WebhookSender } from './webhook-sender.js';
 
 export interface InstallationOptions {
   app: EmulatedApp;
@@ -88,10 +89,9 @@ export class Installation {
 
   async deliveries(request: ApiRequest): Promise<ApiAnswer> {
     await this.assertApp(request);
-    return {
-      status: 200,
-      json: pageOf(this.#options.sender.list(), request.query).map((delivery) => this.#shown(delivery)),
-    };
+    const { app, sender } = this.#options;
+    const url = `http://${request.headers.host}/api/v3${request.path}`;
+    return listDeliveries(sender, app.installationId, url, request.query);
   }
 
   async redeliver(request: ApiRequest, id: number): Promise<ApiAnswer> {
@@ -104,27 +104,6 @@ export class Installation {
   async assertApp(request: ApiRequest): Promise<void> {
     const answer = await this.#options.emulator.call('/app', { token: request.token });
     if (answer.status !== 200) throw new ApiProblem(401, 'A JSON web token could not be decoded');
-  }
-
-  #shown(delivery: Delivery): JsonObject {
-    const { statusCode } = delivery;
-    return {
-      id: delivery.id,
-      guid: delivery.guid,
-      delivered_at: delivery.deliveredAt,
-      redelivery: delivery.redelivery,
-      duration: delivery.duration,
-      status:
-        statusCode === 0
-          ? 'failed to connect to host'
-          : statusCode < 300
-            ? 'OK'
-            : `Invalid HTTP Response: ${statusCode}`,
-      status_code: statusCode,
-      event: delivery.event,
-      action: delivery.action,
-      installation_id: this.#options.app.installationId,
-    };
   }
 
   async #become(state: 'absent' | 'active' | 'suspended', action: string, login: string): Promise<void> {

@@ -209,6 +209,14 @@ export const variables = {
     schema: positive,
     fix: 'Use a whole number of milliseconds.',
   },
+  hookWatchSeconds: {
+    name: 'HOOK_WATCH_SECONDS',
+    meaning:
+      'How often forges are asked which webhooks they could not deliver, and whether they switched one off; 0 never asks.',
+    default: '60',
+    schema: z.coerce.number().int().min(0).max(86_400),
+    fix: 'Use a whole number of seconds, 0 to switch it off.',
+  },
   previewDriver: {
     name: 'PREVIEW_DRIVER',
     meaning: '`process` runs pull requests on this machine, isolated; `off` runs nothing.',

@@ -15,6 +15,7 @@ import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
 import { defaultAppCredentials } from './default-app.js';
 import { openFacade } from './facade-files.js';
 import { startFeatureJobs } from './feature-jobs.js';
+import { startHookRecovery } from './hook-recovery.js';
 import { shutdownRequested } from './shutdown.js';
 import { servePages, type WorkerPages } from './worker-pages.js';
 import { reportTo } from './worker-report.js';
@@ -105,6 +106,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     handlerTimeoutMs: config.handlerTimeoutMs,
     retentionDays: config.retentionDays,
   });
+  const recovery = startHookRecovery({ config, store, masterKey: opened.masterKey, bridge, metrics, log });
   const pages = await openPages(bridge.pages, log);
   const stopReporting = reportTo(process, metrics, pages?.socket);
   log.info({ apps: apps.map((app) => app.name) }, 'worker is up');
@@ -115,7 +117,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     log.error('the worker could not stop in time; what it ran is run again elsewhere');
     process.exit(1);
   }, STOP_LIMIT_MS).unref();
-  await Promise.all([inbox.drain(DRAIN_MS), jobs.drain(DRAIN_MS)]);
+  await Promise.all([inbox.drain(DRAIN_MS), jobs.drain(DRAIN_MS), recovery?.stop()]);
   await pages?.close();
   await jobs.close();
   await store.close();

@@ -1,4 +1,5 @@
 /** Connecting an instance of a forge: what its token is and may do, its repositories, and their webhooks. */
+import type { DeliveryLog } from './delivery-log.js';
 import type { NativeClient } from './kit/native-client.js';
 import type { RouteFailure } from './kit/route.js';
 
@@ -44,7 +45,7 @@ export interface NativeHook {
   id: string;
   url: string;
   active: boolean;
-  /** Why it does not deliver, in one sentence; undefined when it does. */
+  /** Why the forge does not deliver through it, in one sentence; undefined when it does, or when a person switched it off. */
   trouble: string | undefined;
 }
 
@@ -83,6 +84,14 @@ export interface ForgeAdministration {
   deleteHook(native: NativeClient, target: HookTarget, hookId: string): Promise<void>;
   /** Has the forge send a test delivery. False when it cannot, at this level or for want of anything to tell. */
   testHook(native: NativeClient, target: HookTarget, hookId: string): Promise<boolean>;
+  /**
+   * Switches a hook that is there on again and changes nothing else, so that the forge keeps what it remembers of it.
+   * `refused`: the forge tried a delivery first, and our server did not take it. `impossible`: not in this way, at this
+   * level or on this server; {@link repairHook} does it. Absent: always so.
+   */
+  enableHook?(native: NativeClient, target: HookTarget, hookId: string): Promise<'enabled' | 'refused' | 'impossible'>;
+  /** What the forge remembers of a hook's deliveries; undefined where it lists none. */
+  deliveries?(native: NativeClient, target: HookTarget, hookId: string): DeliveryLog | undefined;
   /** What to do about a refusal of one of the calls on hooks, in one sentence; undefined when its own words say all. */
   hookAdvice(failure: RouteFailure, target: HookTarget): string | undefined;
 }

@@ -3,8 +3,10 @@
  * everything another folder could want to ask "which forge is this?" for is a field here.
  */
 import type { ForgeAdministration } from './administration.js';
+import type { DeliveryLog } from './delivery-log.js';
 import type { ForgeEndpoint } from './endpoint.js';
 import type { ForgeFake, ForgeFakeOptions } from './kit/fake/forge-fake.js';
+import type { NativeClient } from './kit/native-client.js';
 import type { Records } from './kit/records.js';
 import type { GitHubRequest, RouteTable, Support } from './kit/route.js';
 import type { ShapeBase } from './kit/shapes/base.js';
@@ -162,6 +164,8 @@ export interface ForgeDescriptor {
   startFake?(options: ForgeFakeOptions): Promise<ForgeFake>;
   /** Connecting an instance with a token: who am I, what may I do, which repositories, their webhooks. */
   administration?: ForgeAdministration;
+  /** What the forge remembers of the deliveries of an App's hook, where it has Apps. `native` speaks as the App itself. */
+  appDeliveries?(native: NativeClient): DeliveryLog;
   /** `username` of git over HTTPS when the password is a token. */
   gitUsername: string;
   /** Full ref under which the forge offers the head of a pull request, also one from a fork. `number` is as apps see it. */

@@ -94,6 +94,18 @@ export function createMetrics() {
       labelNames: ['forge', 'app', 'route'] as const,
       registers,
     }),
+    missedDeliveries: new Counter({
+      name: 'forgeway_missed_deliveries_total',
+      help: 'Deliveries that the forge could not make, by what became of them; asked counts each time one was asked for',
+      labelNames: ['forge', 'result'] as const,
+      registers,
+    }),
+    hookSwitches: new Counter({
+      name: 'forgeway_hook_switches_total',
+      help: 'Webhooks found switched off at their forge, and switched on again by Forgeway',
+      labelNames: ['forge', 'change'] as const,
+      registers,
+    }),
     previews: new Gauge({
       name: 'forgeway_previews',
       help: 'Previews by phase',

@@ -70,6 +70,8 @@ export interface Bridge {
   nativeOf(organizationId: string, connectionId: string): Promise<{ native: NativeClient; connection: OpenConnection }>;
   /** HTTP routes of the apps; undefined when they have none. */
   readonly pages: AppPages | undefined;
+  /** How the default App's own requests are sent, such as the one for its webhook's deliveries; undefined in setup mode. */
+  nativeOfApp(): NativeClient | undefined;
   /** Names of the apps that listen to this event. */
   subscribers(eventName: string, action: string | undefined): readonly string[];
   /** Runs one app on one event. Rejects with what the app threw. */
@@ -199,6 +201,9 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
         native: createNativeClient(outFor(credential), credential.endpoint.apiUrl, connection.forge.failureMessage),
       };
     },
+
+    nativeOfApp: () =>
+      o.github === undefined ? undefined : createNativeClient(outFor(connections.app), connections.app.endpoint.apiUrl),
 
     async requestsOf(installationId) {
       const credential =

@@ -17,6 +17,7 @@ const workerReadsAll: Readonly<Record<string, string>> = {
   installation: 'an installation id leads to its tenant',
   hook: 'a hook leads to its tenant',
   repository_claim: 'a repository leads to its tenant',
+  hook_watch: 'which hook is to be looked at is found across tenants',
   object_snapshot: 'deliveries are compared with it before their tenant is known',
   write_journal: 'a write is recorded in one statement, under the lease of its dispatch',
   run_hold: 'runs of every tenant are matched with it',

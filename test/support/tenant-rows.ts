@@ -111,6 +111,10 @@ export async function populateTenant(
   });
   await add('pull_request_sync', { ...tenant, pull_request_id });
 
+  await add('hook_watch', { ...tenant, hook_id });
+  const missed = { ...tenant, hook_id, delivery_key: `d-${seed}`, attempt_id: '1', position: 1 };
+  await add('missed_delivery', { ...missed, event_type: 'push', answer: '503' });
+
   const number = 1;
   await add('object_snapshot', { ...tenant, hook_id, repository_id: seed, kind: 'issue', number, state: {} });
   await add('forge_record', { ...tenant, ...place, kind: 'check_run', key: `${seed}`, data: {} });

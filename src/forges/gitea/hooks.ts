@@ -180,22 +180,27 @@ const asHook = (native: z.output<typeof hook>): NativeHook => ({
   trouble: undefined,
 });
 
+const ALL_BRANCHES = '*';
+
 const settings = (wish: HookWish, events: readonly string[]) => ({
   active: true,
-  branch_filter: '*',
+  branch_filter: ALL_BRANCHES,
   config: { url: wish.url, content_type: 'json', secret: wish.secret },
   events,
 });
 
 /** With every event, or without the newer ones where the server refuses a name that it does not know. */
-async function write(native: NativeClient, method: 'POST' | 'PATCH', path: string, wish: HookWish, type: object) {
+async function tolerant<T>(write: (events: readonly string[]) => Promise<T>): Promise<T> {
   try {
-    return await native.send(method, path, { json: { ...type, ...settings(wish, [...EVENTS, ...NEWER_EVENTS]) } });
+    return await write([...EVENTS, ...NEWER_EVENTS]);
   } catch (error) {
     if (!(error instanceof RouteFailure) || error.status !== 422) throw error;
-    return native.send(method, path, { json: { ...type, ...settings(wish, EVENTS) } });
+    return write(EVENTS);
   }
 }
+
+const write = (native: NativeClient, method: 'POST' | 'PATCH', path: string, wish: HookWish, type: object) =>
+  tolerant((events) => native.send(method, path, { json: { ...type, ...settings(wish, events) } }));
 
 export const administration: ForgeAdministration = {
   probe,
@@ -231,6 +236,14 @@ export const administration: ForgeAdministration = {
     if (target.level !== 'repository') return false;
     await native.send('POST', `${hooksPath(target)}/${segment(hookId)}/tests`);
     return true;
+  },
+  async enableHook(native, target, hookId) {
+    const path = `${hooksPath(target)}/${segment(hookId)}`;
+    // Without the events the server falls back to pushes alone; without `config` it keeps address and secret.
+    await tolerant((events) =>
+      native.send('PATCH', path, { json: { active: true, branch_filter: ALL_BRANCHES, events } }),
+    );
+    return 'enabled';
   },
   hookAdvice({ status }, target) {
     const scope = { repository: 'write:repository', organization: 'write:organization', system: 'write:admin' }[

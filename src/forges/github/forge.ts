@@ -1,5 +1,6 @@
 import { defineForge, type WebhookHeaders } from '../forge.js';
 import { readJsonObject } from '../kit/json-body.js';
+import { appDeliveries } from './deliveries.js';
 import { githubInstance } from './endpoint.js';
 import { classify } from './events.js';
 import { checkPayload } from './schema.js';
@@ -50,6 +51,7 @@ export const github = defineForge({
     checkPayload(eventType, payload);
     return payload;
   },
+  appDeliveries,
   endpoint: githubInstance,
   cloudUrl: 'https://github.com',
   gitUsername: 'x-access-token',

@@ -12,6 +12,7 @@ import { createFakeApi, type FakeApi } from '../kit/fake/routing.js';
 import { createFakeWebhooks, type FakeHook, type FakeWebhook, type FakeWebhooks } from '../kit/fake/webhook-sender.js';
 import { refMoved, requestChanges } from './fake/change.js';
 import { allMembers, ancestors, DEVELOPER } from './fake/declare.js';
+import { alertStatus, noteAttempt } from './fake/hook-health.js';
 import { ciRoutes } from './fake/routes-ci.js';
 import { hookRoutes } from './fake/routes-hooks.js';
 import { labelAndMilestoneRoutes } from './fake/routes-labels.js';
@@ -33,6 +34,7 @@ export interface GitLabFakeOptions {
   clock?: () => Date;
   edition?: GitLabState['edition'];
   signsWebhooks?: boolean;
+  autoDisablesHooks?: boolean;
   version?: string;
   /** How webhooks are sent; default the global `fetch`. */
   fetch?: typeof fetch;
@@ -84,11 +86,16 @@ export interface GitLabFake {
   ): Pipeline;
 }
 
+/** A hook with the key of the delivery that is sent to it. */
+interface KeyedHook extends FakeHook {
+  key: string;
+}
+
 const START = Date.UTC(2026, 0, 5, 8, 0, 0);
 
 /** GitLab's headers: the token as it is, or a Standard Webhooks signature when the secret is a signing token. */
 function sign(event: FakeWebhook, hook: FakeHook, body: string): Record<string, string> {
-  const id = randomUUID();
+  const id = (hook as KeyedHook).key;
   const headers = {
     'content-type': 'application/json',
     'user-agent': 'GitLab/18.6.0',
@@ -116,12 +123,34 @@ function createWorld(options: GitLabFakeOptions, webhooks: FakeWebhooks): World 
     groups: [],
     projects: [],
     systemHooks: [],
+    autoDisablesHooks: options.autoDisablesHooks ?? false,
+    resends: [],
     admins: new Set(),
     reviewStates: new Map(),
     tokens: new Map(),
   };
-  const target = (hook: Hook): FakeHook => ({ url: hook.url, secret: hook.signingToken ?? hook.token ?? '' });
-  return {
+  const send = async (
+    hooks: readonly Hook[],
+    event: { name: string; flag: string; payload: unknown; key?: string },
+  ) => {
+    const { name, flag, key: known } = event;
+    const payload: unknown = JSON.parse(JSON.stringify(event.payload));
+    const targets = hooks.map(
+      (hook): KeyedHook => ({
+        url: hook.url,
+        secret: hook.signingToken ?? hook.token ?? '',
+        key: known ?? randomUUID(),
+      }),
+    );
+    const statuses = await webhooks.send(targets, { event: name, payload });
+    const trigger = flag.replace(/events$/, 'hooks');
+    for (const [index, hook] of hooks.entries()) {
+      const key = targets[index]?.key ?? '';
+      noteAttempt(world, hook, { trigger, event: name, key, payload }, statuses[index] ?? 0);
+    }
+    return statuses;
+  };
+  const world: World = {
     state,
     web: options.web ?? 'https://gitlab.test',
     folder: options.folder,
@@ -132,19 +161,24 @@ function createWorld(options: GitLabFakeOptions, webhooks: FakeWebhooks): World 
       await mkdir(join(into.git.directory, 'objects', 'info'), { recursive: true });
       await appendFile(file, `${join(source.git.directory, 'objects')}\n`);
     },
-    async deliver(hook, { name, payload }) {
-      const [status = 0] = await webhooks.send([target(hook)], { event: name, payload });
+    async deliver(hook, event) {
+      const [status = 0] = await send([hook], event);
       return status;
     },
-    async emit(project, { name, flag, payload }) {
+    async emit(project, event) {
       const { namespace } = project;
       const group = namespace.kind === 'group' ? state.groups.find(({ id }) => id === namespace.id) : undefined;
       const above = group === undefined ? [] : ancestors({ state } as World, group).flatMap(({ hooks }) => hooks);
-      // Push events are on unless they are switched off; all others the other way round.
-      const listening = [...project.hooks, ...above].filter(({ events }) => events[flag] ?? flag === 'push_events');
-      await webhooks.send(listening.map(target), { event: name, payload });
+      // Push events are on unless they are switched off; all others the other way round. What a hook misses while it is
+      // switched off is not even noted.
+      const listening = [...project.hooks, ...above].filter(
+        (hook) =>
+          (hook.events[event.flag] ?? event.flag === 'push_events') && alertStatus(world, hook) === 'executable',
+      );
+      await send(listening, event);
     },
   };
+  return world;
 }
 
 export async function createGitLabFake(options: GitLabFakeOptions): Promise<GitLabFake> {

@@ -12,6 +12,7 @@ import type {
 import { type NativeClient, segment } from '../kit/native-client.js';
 import { RouteFailure } from '../kit/route.js';
 import { read, readAll } from './convert/read.js';
+import { hookDeliveries } from './deliveries.js';
 import { groupPath, nameOf, ownerOf, projectPath } from './references.js';
 
 const text = z.string().nullish();
@@ -63,6 +64,12 @@ const SYSTEM_EVENTS = {
   merge_requests_events: true,
   repository_update_events: false,
 };
+
+/**
+ * Samples by which a hook is tried. The first is made up by GitLab, needs nothing in the project, and starts no app; a
+ * version that does not know it sends the last commits once more as a push.
+ */
+const HARMLESS_FIRST = ['resource_access_token_events', 'push_events'];
 
 /** Where hooks of a target live. @see https://docs.gitlab.com/api/project_webhooks/ and group_webhooks, system_hooks */
 function hooksPath(target: HookTarget): string {
@@ -209,6 +216,26 @@ export const administration: ForgeAdministration = {
       throw error;
     }
   },
+  async enableHook(native, target, hookId) {
+    // A hook comes back with a delivery that succeeds, and only a test is sent through one that is off. System hooks have
+    // no such test.
+    if (target.level === 'system') return 'impossible';
+    const path = `${hooksPath(target)}/${segment(hookId)}`;
+    for (const trigger of HARMLESS_FIRST) {
+      try {
+        await native.send('POST', `${path}/test/${trigger}`);
+        return 'enabled';
+      } catch (error) {
+        if (!(error instanceof RouteFailure) || (error.status !== 404 && error.status !== 422)) throw error;
+        const cannot = error.status === 404 || /\bensure\b|valid value|not available/i.test(error.message);
+        // Any other 422 is what our server answered to it.
+        if (!cannot) return 'refused';
+      }
+    }
+    return 'impossible';
+  },
+  deliveries: (native, target, hookId) =>
+    target.level === 'system' ? undefined : hookDeliveries(native, `${hooksPath(target)}/${segment(hookId)}`),
   hookAdvice({ status, message }, target) {
     if (/url is blocked|not allowed|local network/i.test(message))
       return 'Allow the address of PUBLIC_URL in the Admin area under Settings, Network, Outbound requests.';

@@ -261,6 +261,18 @@ export async function samplePushHook(world: World, in_: Project, by: User, head:
   return { ...sent, payload: { ...sent.payload, commits, total_commits_count: shas.length } };
 }
 
+/** What a test of `resource_access_token_events` sends: a token that was never there is about to expire. */
+export const sampleTokenHook = (world: World, in_: Project | undefined) => ({
+  name: 'Resource Access Token Hook',
+  flag: 'access_token_events',
+  payload: {
+    object_kind: 'access_token',
+    ...(in_ && { project: project(world, in_) }),
+    object_attributes: { id: 1, user_id: null, name: 'pat_for_webhook_event', expires_at: world.now().slice(0, 10) },
+    event_name: 'expiring_access_token',
+  },
+});
+
 /** A push of one ref. GitLab tells the newest 20 commits, oldest first. */
 export async function pushHook(
   world: World,

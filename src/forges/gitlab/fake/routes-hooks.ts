@@ -1,8 +1,9 @@
 /** Webhooks of projects, groups and the system: making, changing, testing them. */
 import { z } from 'zod';
 import type { FakeRequest, FakeRoute } from '../../kit/fake/routing.js';
-import { actorOf, allMembers, groupFor, MAINTAINER, paged, pagingOnly, projectFor, refuse } from './declare.js';
-import { samplePushHook } from './payload.js';
+import { actorOf, allMembers, groupFor, MAINTAINER, paged, paging, pagingOnly, projectFor, refuse } from './declare.js';
+import { alertStatus, isAtLeast, listedEvents, mayResend, showEvent } from './hook-health.js';
+import { samplePushHook, sampleTokenHook } from './payload.js';
 import type { Hook, Project, World } from './state.js';
 
 const flag = z.boolean().optional();
@@ -45,8 +46,16 @@ const fields = {
 const created = z.strictObject({ ...fields, url: z.url() });
 const changed = z.strictObject({ ...fields, url: z.url().optional() });
 
+/** One or several, by comma: a code, or a class of them. */
+const STATUSES = z
+  .string()
+  .regex(
+    /^(?:[1-5]\d\d|successful|client_failure|server_failure)(?:,(?:[1-5]\d\d|successful|client_failure|server_failure))*$/,
+  )
+  .optional();
+
 /** Write-only: only whether there is one is shown. */
-const show = (hook: Hook) => ({
+const show = (world: World, hook: Hook) => ({
   id: hook.id,
   url: hook.url,
   created_at: hook.createdAt,
@@ -54,8 +63,8 @@ const show = (hook: Hook) => ({
   enable_ssl_verification: true,
   token_present: hook.token !== null,
   signing_token_present: hook.signingToken !== null,
-  alert_status: 'executable',
-  disabled_until: null,
+  alert_status: alertStatus(world, hook),
+  disabled_until: hook.disabledUntil,
 });
 
 interface Level {
@@ -86,6 +95,17 @@ function write(world: World, hook: Hook, body: z.output<typeof changed>): void {
 }
 
 const routesOf = (world: World, { path, source, hooks, sample }: Level): FakeRoute[] => {
+  const sampleOf = async (request: FakeRequest) => {
+    const { trigger } = request.params;
+    // Made up, and so there is one for an empty project too.
+    if (trigger === 'resource_access_token_events' && isAtLeast(world, 17, 1) && path !== '/hooks')
+      return sampleTokenHook(world, sample(request));
+    if (trigger !== 'push_events') return refuse(400, 'trigger does not have a valid value');
+    const project = sample(request);
+    const head = project && (await project.git.resolve(project.defaultBranch));
+    if (project === undefined || head === undefined) return refuse(422, 'Ensure the project has at least one commit.');
+    return samplePushHook(world, project, actorOf(request), head);
+  };
   const found = (request: FakeRequest): Hook =>
     hooks(request).find(({ id }) => id === Number(request.params.hook)) ?? refuse(404, '404 Not found');
   return [
@@ -94,7 +114,11 @@ const routesOf = (world: World, { path, source, hooks, sample }: Level): FakeRou
       path,
       source: `${source}: GET ${path}`,
       query: pagingOnly,
-      run: (request) => paged(request, hooks(request).map(show)),
+      run: (request) =>
+        paged(
+          request,
+          hooks(request).map((hook) => show(world, hook)),
+        ),
     },
     {
       method: 'POST',
@@ -110,17 +134,20 @@ const routesOf = (world: World, { path, source, hooks, sample }: Level): FakeRou
           signingToken: null,
           events: {},
           createdAt: world.now(),
+          recentFailures: 0,
+          disabledUntil: null,
+          log: [],
         };
         write(world, hook, body);
         hooks(request).push(hook);
-        return { status: 201, json: show(hook) };
+        return { status: 201, json: show(world, hook) };
       },
     },
     {
       method: 'GET',
       path: `${path}/:hook`,
       source: `${source}: GET ${path}/:hook_id`,
-      run: (request) => ({ json: show(found(request)) }),
+      run: (request) => ({ json: show(world, found(request)) }),
     },
     {
       method: 'PUT',
@@ -130,7 +157,7 @@ const routesOf = (world: World, { path, source, hooks, sample }: Level): FakeRou
       run(request) {
         const hook = found(request);
         write(world, hook, request.body as z.output<typeof changed>);
-        return { json: show(hook) };
+        return { json: show(world, hook) };
       },
     },
     {
@@ -149,15 +176,48 @@ const routesOf = (world: World, { path, source, hooks, sample }: Level): FakeRou
       source: `${source}: POST ${path}/:hook_id/test/:trigger`,
       async run(request) {
         const hook = found(request);
-        const project = sample(request);
-        const head = project && (await project.git.resolve(project.defaultBranch));
-        if (project === undefined || head === undefined || request.params.trigger !== 'push_events')
-          return refuse(422, 'Ensure the project has at least one commit.');
-        const event = await samplePushHook(world, project, actorOf(request), head);
-        const status = await world.deliver(hook, event);
+        const status = await world.deliver(hook, await sampleOf(request));
         return status >= 200 && status < 300
           ? { status: 201, json: { message: '201 Created' } }
           : refuse(422, `Hook execution failed: ${status}`);
+      },
+    },
+    {
+      method: 'GET',
+      path: `${path}/:hook/events`,
+      source: `${source}: GET ${path}/:hook_id/events`,
+      query: z.strictObject({
+        ...paging,
+        per_page: z.coerce.number().int().min(1).max(20).optional(),
+        status: STATUSES,
+      }),
+      run(request) {
+        if (path === '/hooks' || !isAtLeast(world, 17, 3)) return refuse(404, '404 Not Found');
+        const hook = found(request);
+        const statuses = request.query.get('status')?.split(',') ?? [];
+        return paged(
+          request,
+          listedEvents(world, hook, statuses).map((one) => showEvent(hook, one)),
+        );
+      },
+    },
+    {
+      method: 'POST',
+      path: `${path}/:hook/events/:event/resend`,
+      source: `${source}: POST ${path}/:hook_id/events/:hook_event_id/resend`,
+      async run(request) {
+        if (path === '/hooks' || !isAtLeast(world, 17, 4)) return refuse(404, '404 Not Found');
+        const hook = found(request);
+        if (!mayResend(world, hooks(request), actorOf(request).id))
+          return refuse(429, { error: 'This endpoint has been requested too many times. Try again later.' });
+        const attempt = hook.log.find(({ id }) => id === Number(request.params.event)) ?? refuse(404, '404 Not found');
+        if (attempt.url !== hook.url)
+          return refuse(422, 'The hook URL has changed, and this log entry cannot be retried');
+        if (alertStatus(world, hook) !== 'executable') return refuse(422, 'Hook disabled');
+        const { event: name, trigger, payload, key } = attempt;
+        const status = await world.deliver(hook, { name, flag: trigger.replace(/hooks$/, 'events'), payload, key });
+        if (status === 0) return refuse(422, 'Failed to open TCP connection');
+        return { status: 201, json: { response_status: status } };
       },
     },
   ];

@@ -191,6 +191,24 @@ export interface Hook {
   signingToken: string | null;
   events: Record<string, boolean>;
   createdAt: string;
+  /** Deliveries that failed one after the other, and until when it is switched off for them. */
+  recentFailures: number;
+  disabledUntil: string | null;
+  log: HookEvent[];
+}
+
+/** One attempt to deliver. */
+export interface HookEvent {
+  id: number;
+  trigger: string;
+  /** Name in the header. */
+  event: string;
+  key: string;
+  payload: unknown;
+  url: string;
+  /** A status code, or `internal error` when there was no answer. */
+  status: string;
+  createdAt: string;
 }
 
 export interface Project {
@@ -231,6 +249,10 @@ export interface GitLabState {
   groups: Group[];
   projects: Project[];
   systemHooks: Hook[];
+  /** Whether hooks that fail are switched off: always on GitLab.com, by choice elsewhere. */
+  autoDisablesHooks: boolean;
+  /** Hook events that were sent again lately, by the hooks of their project or group and by whom. */
+  resends: { hooks: readonly Hook[]; userId: number; at: number }[];
   /** Who may see and make system hooks. */
   admins: Set<number>;
   /** What reviewers said on the page, by `<merge request id>:<user id>`; the API cannot set it. */
@@ -248,8 +270,11 @@ export interface World {
   now(): string;
   /** Gives `target` the objects of `source` that `sha` needs, as a network of forks has them. */
   share(source: Project, target: Project, sha: string): Promise<void>;
-  /** Sends to one hook, whatever it subscribed to; answers its status code. */
-  deliver(hook: Hook, event: { name: string; payload: unknown }): Promise<number>;
+  /**
+   * Sends to one hook, whatever it subscribed to, also when it is switched off; answers its status code. `key` is that of an
+   * attempt before.
+   */
+  deliver(hook: Hook, event: { name: string; flag: string; payload: unknown; key?: string }): Promise<number>;
   /** Told after every change that GitLab has a webhook for; awaited. */
   emit(project: Project, event: { name: string; flag: string; payload: unknown }): Promise<void>;
 }

@@ -58,9 +58,10 @@ export function serverRoutes(world: World): FakeRoute[] {
       hook.url = body.config?.url ?? hook.url;
       hook.secret = body.config?.secret ?? hook.secret;
       hook.contentType = body.config?.content_type ?? hook.contentType;
-      hook.events = body.events ?? hook.events;
+      // A list that is not sent is an empty one, and an empty one means pushes.
+      hook.events = body.events?.length ? body.events : ['push'];
       hook.active = body.active ?? hook.active;
-      hook.branchFilter = body.branch_filter ?? hook.branchFilter;
+      hook.branchFilter = body.branch_filter ?? '';
       hook.updated = state.now();
       return hook;
     };

@@ -1,0 +1,73 @@
+/** Lets the inbox ask forges what they could not deliver: as the App, and with the token of each connection. */
+import { type HookOfConnection, targetOf } from '../accounts/connection-hooks.js';
+import { createVault, type Vault } from '../accounts/vault.js';
+import type { Config } from '../config/config.js';
+import type { HookAccess, OpenHook } from '../inbox/recovery/access.js';
+import { type Recovery, type RecoveryOptions, startRecovery } from '../inbox/recovery/start-recovery.js';
+import type { WatchedHook } from '../inbox/recovery/watched-hooks.js';
+import type { Store } from '../store/database.js';
+import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
+import type { Bridge } from '../translate/bridge.js';
+import { defaultForge } from './default-app.js';
+import { administrationOf } from './probe-forge.js';
+import { hookUrl, remoteHook, writeHook } from './write-hook.js';
+
+export interface HookRecoveryOptions extends Pick<RecoveryOptions, 'store' | 'metrics' | 'log' | 'timing'> {
+  config: Pick<Config, 'hookWatchSeconds' | 'publicUrl'>;
+  masterKey: Buffer;
+  bridge: Pick<Bridge, 'nativeOf' | 'nativeOfApp'>;
+}
+
+/** Undefined when it is switched off. */
+export function startHookRecovery(o: HookRecoveryOptions): Recovery | undefined {
+  const { store, metrics, log, timing, config } = o;
+  const intervalSeconds = config.hookWatchSeconds;
+  if (intervalSeconds === 0) return undefined;
+  const vault = createVault(new Map([[FIRST_KEY_VERSION, o.masterKey]]));
+  const open: OpenHook = async (hook) => {
+    const { connectionId, scope, target } = hook;
+    if (connectionId === null || target === null || scope === 'app') return appAccess(o.bridge, hook);
+    return connectionAccess({ ...o, vault }, { ...hook, connectionId, scope, target });
+  };
+  return startRecovery({ store, metrics, log, timing, open, intervalSeconds });
+}
+
+/** GitHub switches an App's hook off for nobody; without an App there is none to ask about. */
+function appAccess(bridge: Pick<Bridge, 'nativeOfApp'>, hook: WatchedHook): HookAccess | undefined {
+  const native = hook.forge === defaultForge.id ? bridge.nativeOfApp() : undefined;
+  return native && { log: defaultForge.appDeliveries?.(native), tending: undefined };
+}
+
+async function connectionAccess(
+  o: { store: Store; vault: Vault; config: Pick<Config, 'publicUrl'>; bridge: Pick<Bridge, 'nativeOf'> },
+  watched: WatchedHook & Pick<HookOfConnection, 'connectionId' | 'scope' | 'target'>,
+): Promise<HookAccess> {
+  const { store, vault } = o;
+  const { publicUrl } = o.config;
+  const { organizationId } = watched;
+  const { native, connection } = await o.bridge.nativeOf(organizationId, watched.connectionId);
+  const administration = administrationOf(connection.forge);
+  const target = targetOf(watched);
+  /** Its id changes when it is made anew. */
+  let hook: HookOfConnection = watched;
+  return {
+    log: hook.remoteHookId === null ? undefined : administration.deliveries?.(native, target, hook.remoteHookId),
+    tending: {
+      look: async () =>
+        remoteHook(
+          hook,
+          await administration.listHooks(native, target),
+          publicUrl === undefined ? undefined : hookUrl(publicUrl, hook),
+        ),
+      async enable(remoteId) {
+        const outcome = (await administration.enableHook?.(native, target, remoteId)) ?? 'impossible';
+        if (outcome === 'enabled') return outcome;
+        if (outcome === 'refused') return 'This server did not take a delivery that was sent to try it.';
+        if (publicUrl === undefined) return 'PUBLIC_URL is not set, so it cannot be written anew.';
+        const wanted = { ...hook, organizationId, target };
+        hook = (await writeHook({ store, vault, publicUrl, administration, native }, wanted)).hook;
+        return 'enabled';
+      },
+    },
+  };
+}
