@@ -20,6 +20,7 @@ import { pendingMigrations } from '../store/migrate.js';
 import { openDatabase } from '../store/open-database.js';
 import { ensureDefaultOrganization } from '../store/organization.js';
 import { defaultAppCredentials, missingForSetup } from './default-app.js';
+import { webhooks } from './doctor-hooks.js';
 import { server, workers } from './doctor-processes.js';
 import { type Finding, ok, problem, warning } from './finding.js';
 
@@ -90,6 +91,8 @@ async function database(config: Config): Promise<Finding[]> {
           ? ok('dead letters', 'none')
           : warning('dead letters', `${deadCount} handler run(s) were given up`, 'forgeway deliveries dead'),
         connected(await listConnections(store, organizationId)),
+        // A schema that is behind has no such tables yet, and is told of above.
+        ...(pending.length === 0 ? await webhooks(store, organizationId, config.hookWatchSeconds) : []),
       ].filter((finding) => finding !== undefined);
     } finally {
       await store.close();

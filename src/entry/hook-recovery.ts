@@ -3,7 +3,7 @@ import { type HookOfConnection, targetOf } from '../accounts/connection-hooks.js
 import { createVault, type Vault } from '../accounts/vault.js';
 import type { Config } from '../config/config.js';
 import type { HookAccess, OpenHook } from '../inbox/recovery/access.js';
-import { type Recovery, type RecoveryOptions, startRecovery } from '../inbox/recovery/start-recovery.js';
+import { createRecovery, type Recovery, type RecoveryOptions } from '../inbox/recovery/recovery.js';
 import type { WatchedHook } from '../inbox/recovery/watched-hooks.js';
 import type { Store } from '../store/database.js';
 import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
@@ -19,7 +19,7 @@ export interface HookRecoveryOptions extends Pick<RecoveryOptions, 'store' | 'me
 }
 
 /** Undefined when it is switched off. */
-export function startHookRecovery(o: HookRecoveryOptions): Recovery | undefined {
+export function createHookRecovery(o: HookRecoveryOptions): Recovery | undefined {
   const { store, metrics, log, timing, config } = o;
   const intervalSeconds = config.hookWatchSeconds;
   if (intervalSeconds === 0) return undefined;
@@ -29,7 +29,7 @@ export function startHookRecovery(o: HookRecoveryOptions): Recovery | undefined 
     if (connectionId === null || target === null || scope === 'app') return appAccess(o.bridge, hook);
     return connectionAccess({ ...o, vault }, { ...hook, connectionId, scope, target });
   };
-  return startRecovery({ store, metrics, log, timing, open, intervalSeconds });
+  return createRecovery({ store, metrics, log, timing, open, intervalSeconds });
 }
 
 /** GitHub switches an App's hook off for nobody; without an App there is none to ask about. */

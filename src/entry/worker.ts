@@ -15,7 +15,7 @@ import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
 import { defaultAppCredentials } from './default-app.js';
 import { openFacade } from './facade-files.js';
 import { startFeatureJobs } from './feature-jobs.js';
-import { startHookRecovery } from './hook-recovery.js';
+import { createHookRecovery } from './hook-recovery.js';
 import { shutdownRequested } from './shutdown.js';
 import { servePages, type WorkerPages } from './worker-pages.js';
 import { reportTo } from './worker-report.js';
@@ -106,8 +106,8 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     handlerTimeoutMs: config.handlerTimeoutMs,
     retentionDays: config.retentionDays,
   });
-  const recovery = startHookRecovery({ config, store, masterKey: opened.masterKey, bridge, metrics, log });
   const pages = await openPages(bridge.pages, log);
+  const recovery = await startHookRecovery({ config, store, masterKey: opened.masterKey, bridge, metrics, log });
   const stopReporting = reportTo(process, metrics, pages?.socket);
   log.info({ apps: apps.map((app) => app.name) }, 'worker is up');
 

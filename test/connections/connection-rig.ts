@@ -24,9 +24,10 @@ import { forges } from '../../src/forges/registry.js';
 import { createApps } from '../../src/handlers/apps.js';
 import { startInbox } from '../../src/inbox/start-inbox.js';
 import { systemClock } from '../../src/lib/clock.js';
-import { createMetrics } from '../../src/lib/metrics.js';
+import { createMetrics, type Metrics } from '../../src/lib/metrics.js';
 import { withConnection } from '../../src/store/connection.js';
-import { createBridge } from '../../src/translate/bridge.js';
+import { type Bridge, createBridge } from '../../src/translate/bridge.js';
+import type { DefaultApp } from '../../src/translate/connections.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
 import { createTestDatabase, TEST_MASTER_KEY, type TestDatabase } from '../support/database.js';
@@ -43,6 +44,10 @@ export interface Noted {
 export interface ConnectionRig {
   test: TestDatabase;
   publicUrl: string;
+  bridge: Bridge;
+  metrics: Metrics;
+  /** How our server meets forges from now on: as it does, with 503, or not at all. */
+  door(state: 'open' | 'busy' | 'shut'): Promise<void>;
   noted: Noted[];
   /** What was said to the person at the command line. */
   said: string[];
@@ -76,7 +81,12 @@ const QUIET_MS = 30_000;
 /** Features behind the mirror have nothing to do here. */
 const queue = (name: string) => ({ name, poke: async () => undefined });
 
-export async function startConnectionRig(): Promise<ConnectionRig> {
+export interface ConnectionRigOptions {
+  /** An App beside the connections, with the secret of its hook. */
+  github?: DefaultApp & { webhookSecret: string };
+}
+
+export async function startConnectionRig(options: ConnectionRigOptions = {}): Promise<ConnectionRig> {
   const folder = await mkdtemp(join(tmpdir(), 'forgeway-connections-'));
   const test = await createTestDatabase();
   const { organizationId } = test;
@@ -90,15 +100,24 @@ export async function startConnectionRig(): Promise<ConnectionRig> {
   const ingress = createIngress({
     pool: test.store('ingress').pool,
     forges,
-    secretsOf: secretsOf({ webhookSecret: undefined }, TEST_MASTER_KEY),
+    secretsOf: secretsOf({ webhookSecret: options.github?.webhookSecret }, TEST_MASTER_KEY),
     log,
     metrics,
   });
+  const door = { busy: false };
   const server = createServer(ingressServerOptions, (request, response) => {
-    if (!ingress.handle(request, response)) response.writeHead(404).end();
+    if (door.busy) request.resume().on('end', () => response.writeHead(503).end());
+    else if (!ingress.handle(request, response)) response.writeHead(404).end();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const publicUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', () => resolve()));
+  const shut = async () => {
+    if (!server.listening) return;
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
+  const publicUrl = `http://127.0.0.1:${port}`;
 
   const activeNames = () =>
     store.tenant(organizationId, async (tx) => {
@@ -116,6 +135,7 @@ export async function startConnectionRig(): Promise<ConnectionRig> {
     previews: false,
   });
   const bridge = await createBridge({
+    ...(options.github && { github: options.github }),
     apps: [
       ...mirror,
       {
@@ -163,6 +183,13 @@ export async function startConnectionRig(): Promise<ConnectionRig> {
   return {
     test,
     publicUrl,
+    bridge,
+    metrics,
+    async door(state) {
+      door.busy = state === 'busy';
+      if (state === 'shut') await shut();
+      else if (!server.listening) await listen(port);
+    },
     noted,
     said,
     rows,
@@ -221,8 +248,7 @@ export async function startConnectionRig(): Promise<ConnectionRig> {
     },
     async close() {
       await inbox.drain(5_000);
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await shut();
       await ingress.close();
       for (const end of closing) await end();
       await test.drop();

@@ -2,9 +2,11 @@ import type { Command } from 'commander';
 import { createConnectionDirectory } from '../../accounts/connections.js';
 import { createVault } from '../../accounts/vault.js';
 import { forges } from '../../forges/registry.js';
+import { watchReports } from '../../inbox/recovery/report.js';
 import { systemClock } from '../../lib/clock.js';
 import { FIRST_KEY_VERSION } from '../../store/master-key-record.js';
 import { openNativeAccess } from '../../translate/native-access.js';
+import { appFindings, withWatch } from '../doctor-hooks.js';
 import { examineHooks } from '../hooks-doctor.js';
 import { withDatabase } from '../session.js';
 import { printRows } from '../table.js';
@@ -28,8 +30,8 @@ Examples:
 Exit code 1 when a webhook does not deliver.`,
     )
     .action(async (options: { repair?: boolean; test?: boolean; json?: boolean }) => {
-      const findings = await withDatabase(({ store, masterKey, organizationId, config, log }) =>
-        examineHooks(
+      const findings = await withDatabase(async ({ store, masterKey, organizationId, config, log }) => {
+        const found = await examineHooks(
           {
             store,
             masterKey,
@@ -44,12 +46,14 @@ Exit code 1 when a webhook does not deliver.`,
             nativeOf: openNativeAccess({ log }),
           },
           { repair: options.repair ?? false, test: options.test ?? false },
-        ),
-      );
-      printRows(findings, ['forge', 'target', 'state', 'finding', 'fix'], {
+        );
+        const reports = await watchReports(store, organizationId);
+        return withWatch([...appFindings(reports), ...found], reports);
+      });
+      printRows(findings, ['forge', 'target', 'state', 'finding', 'fix', 'watch'], {
         json: options.json,
         empty: 'No webhooks. `forgeway connections add` creates them.',
-        whole: ['finding', 'fix'],
+        whole: ['finding', 'fix', 'watch'],
       });
       if (findings.some(({ state }) => state === 'problem')) process.exitCode = 1;
     });

@@ -5,7 +5,7 @@ import { noteMissed } from './missed-rows.js';
 import type { WatchedHook } from './watched-hooks.js';
 
 /** Pages of one cycle; the rest is read from there on in the next ones. */
-const MOST_PAGES = 20;
+const MOST_PAGES = 30;
 /** Clocks differ: what failed just before our row was made may be the first delivery of a new hook. */
 const SLACK_MS = 60_000;
 
@@ -16,12 +16,7 @@ const newest = (a: bigint | undefined, b: bigint): bigint => (a === undefined ||
  * reached it: a reading that is cut off goes on at its page, and what comes meanwhile is the next reading's.
  * @throws RouteFailure as {@link DeliveryLog.page} does, with everything before kept
  */
-export async function collectMissed(
-  store: Store,
-  hook: WatchedHook,
-  log: DeliveryLog,
-  mostPages = MOST_PAGES,
-): Promise<number> {
+export async function collectMissed(store: Store, hook: WatchedHook, log: DeliveryLog): Promise<number> {
   // Before the hook was ours, its deliveries were somebody else's.
   const horizon = new Date(Math.max(hook.createdAt.getTime(), Date.now() - log.keptMs) - SLACK_MS);
   const isKnown = ({ position, at }: DeliveryAttempt) =>
@@ -31,7 +26,7 @@ export async function collectMissed(
   let page = hook.page ?? undefined;
   let top = hook.pageTop ?? undefined;
   let found = 0;
-  for (let read = 0; read < mostPages; read += 1) {
+  for (let read = 0; read < MOST_PAGES; read += 1) {
     const { attempts, next } = await log.page(page, hook.seen);
     const missed = new Map<string, DeliveryAttempt>();
     for (const attempt of attempts) {

@@ -29,6 +29,8 @@ export interface RecoveryOptions extends Omit<AskOptions, 'timing' | 'signal'> {
 export interface Recovery {
   /** One cycle now, unless another process has one; never rejects. False when there was none. */
   cycle(): Promise<boolean>;
+  /** Cycles from now on, the first at once: the server may have been down. */
+  start(): void;
   /** Resolves when the request in hand is done. */
   stop(): Promise<void>;
 }
@@ -51,8 +53,7 @@ const ABREAST = 4;
 /** Silence that a forge asks for without saying how long. */
 const UNNAMED_WAIT_MS = MINUTE_MS;
 
-/** Starts with a cycle at once: the server may have been down. */
-export function startRecovery(options: RecoveryOptions): Recovery {
+export function createRecovery(options: RecoveryOptions): Recovery {
   const { store, log, metrics, open, intervalSeconds } = options;
   const stopped = new AbortController();
   const o = { store, log, metrics, timing: { ...TIMING, ...options.timing }, signal: stopped.signal };
@@ -151,9 +152,12 @@ export function startRecovery(options: RecoveryOptions): Recovery {
     }
   }
 
-  const loop = forever();
+  let loop: Promise<void> | undefined;
   return {
     cycle,
+    start() {
+      loop ??= forever();
+    },
     async stop() {
       stopped.abort();
       await loop;

@@ -1,0 +1,157 @@
+/** What GitHub could not deliver to the App arrives all the same, once. */
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ensureDefaultHook } from '../../src/entry/default-app.js';
+import { type ConnectionRig, startConnectionRig } from '../connections/connection-rig.js';
+import { type GitHubAppDouble, startGitHubAppDouble } from './github-app-double.js';
+import { type RecoveryRig, watchOver } from './recovery-rig.js';
+
+describe('deliveries of a GitHub App', () => {
+  let github: GitHubAppDouble;
+  let rig: ConnectionRig;
+  let watch: RecoveryRig;
+  beforeEach(async () => {
+    github = await startGitHubAppDouble();
+    rig = await startConnectionRig({ github: github.app });
+    github.deliverTo(rig.publicUrl);
+    watch = watchOver(rig);
+    const { appId, host } = github.app;
+    const config = { appId, gheHost: host, gheProtocol: 'http' } as never;
+    await ensureDefaultHook(rig.test.store('worker'), rig.test.organizationId, config);
+  });
+  afterEach(async () => {
+    await rig.close();
+    await github.close();
+  });
+  const asks = () => github.asked.filter((one) => one.startsWith('POST attempts')).length;
+  const told = () => rig.noted.filter(({ event }) => event === 'push').length;
+
+  it.each(['busy', 'shut'] as const)(
+    'that found the door %s arrive exactly once when it is open again',
+    async (door) => {
+      await github.happen(2);
+      await rig.door(door);
+      await github.happen(12);
+      await rig.door('open');
+      await github.happen(1);
+      await watch.cycle();
+      await github.settled();
+      expect(await watch.arrived('push')).toBe(15);
+      expect(asks()).toBe(12);
+      await watch.cycle();
+      expect(asks()).toBe(12);
+      expect(new Set((await watch.missed()).map(({ status }) => status))).toEqual(new Set(['arrived']));
+      await rig.quiet();
+      expect(told()).toBe(15);
+      expect(await watch.counted('found')).toBe(12);
+      expect(await watch.counted('arrived')).toBe(12);
+    },
+  );
+
+  it('are asked for three at a time while none arrives, and all when one does', async () => {
+    await rig.door('busy');
+    await github.happen(9);
+    await watch.cycle();
+    expect(asks()).toBe(3);
+    await github.settled();
+    await watch.cycle();
+    // Three others: the first wait for their next turn.
+    expect(asks()).toBe(6);
+    await github.settled();
+    await rig.door('open');
+    await watch.later();
+    await watch.cycle();
+    await github.settled();
+    expect(await watch.arrived('push')).toBe(9);
+    expect(asks()).toBe(15);
+  });
+
+  it('are given up after so many asks, which is told', async () => {
+    watch = watchOver(rig, { mostAsks: 2, arrivesWithinMs: 20 });
+    await rig.door('busy');
+    await github.happen(1);
+    for (let cycle = 0; cycle < 4; cycle += 1) {
+      await watch.cycle();
+      await github.settled();
+      await watch.later();
+    }
+    expect(asks()).toBe(2);
+    expect(await watch.missed()).toEqual([
+      {
+        status: 'given_up',
+        asks: 2,
+        reason: 'It was asked for 2 times and did not come.',
+        answer: 'Invalid HTTP Response: 503',
+      },
+    ]);
+    expect(await watch.counted('given_up')).toBe(1);
+    expect(watch.lines.join('')).toMatch(/"level":40.*is given up/);
+    // A person has it sent again.
+    await rig.door('open');
+    await github.sender().redeliver(1);
+    await watch.cycle();
+    expect(await watch.missed()).toMatchObject([{ status: 'arrived', reason: null }]);
+  });
+
+  it('are read on where a cycle ended, in the next process, and what comes meanwhile is read after it', async () => {
+    github.pageSize = 1;
+    await rig.door('busy');
+    await github.happen(32);
+    const newest = Date.parse(github.sender().list()[0]?.deliveredAt ?? '');
+    await watch.cycle();
+    // A cycle reads 30 pages.
+    expect(await watch.missed()).toHaveLength(30);
+    expect(await watch.watch()).toMatchObject([{ seen: null }]);
+    await github.settled();
+    // It is newer than the reading, as are the attempts that were just asked for.
+    await github.happen(1);
+    await watch.cycle();
+    expect(await watch.missed()).toHaveLength(32);
+    expect(await watch.watch()).toMatchObject([{ seen: String(newest) }]);
+    await github.settled();
+    await rig.door('open');
+    await watch.later();
+    await watch.cycle();
+    await github.settled();
+    expect(await watch.missed()).toHaveLength(33);
+    expect(await watch.arrived('push')).toBe(33);
+  });
+
+  it('of the time before the hook was ours are left alone', async () => {
+    await rig.door('busy');
+    await github.happen(3);
+    await rig.door('open');
+    await rig.rows(`UPDATE hook SET created_at = now() + interval '1 hour'`);
+    await watch.cycle();
+    expect(asks()).toBe(0);
+    expect(await watch.missed()).toEqual([]);
+  });
+
+  it('are asked for once by two processes', async () => {
+    await rig.door('busy');
+    await github.happen(20);
+    await rig.door('open');
+    await watch.cycles(3);
+    await github.settled();
+    expect(asks()).toBe(20);
+    expect(await watch.arrived('push')).toBe(20);
+  });
+
+  const refusals: [string, { status: number; headers?: Record<string, string> }, RegExp | null][] = [
+    ['401', { status: 401 }, /not now/],
+    ['403', { status: 403 }, /not now/],
+    ['404, which says that there is no such list', { status: 404 }, null],
+    ['a limit', { status: 429, headers: { 'retry-after': '3600' } }, null],
+  ];
+  it.each(refusals)('wait where GitHub answers %s, and are not lost', async (_what, refusal, trouble) => {
+    await rig.door('busy');
+    await github.happen(2);
+    await rig.door('open');
+    github.answerNext(refusal);
+    await watch.cycle();
+    const [found] = await watch.watch();
+    if (trouble === null) expect(found?.trouble).toBeNull();
+    else expect(found?.trouble).toMatch(trouble);
+    expect(github.asked).toHaveLength(1);
+    expect(await watch.missed()).toEqual([]);
+  });
+});
