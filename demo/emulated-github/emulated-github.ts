@@ -33,6 +33,8 @@ import { WebhookSender } from './webhook-sender.js';
 export interface EmulatedGitHubOptions {
   /** 0 picks a free one. */
   port: number;
+  /** Where others reach it, when something stands in front: without a slash at the end. Default: where it listens. */
+  publicUrl?: string;
   /** Empty directory for the bare repository. */
   directory: string;
   owner: string;
@@ -48,10 +50,14 @@ export interface EmulatedGitHubOptions {
 
 export interface EmulatedGitHub {
   origin: string;
+  /** Where it listens; the same as the origin when nothing stands in front. */
+  innerUrl: string;
   host: string;
   privateKey: string;
   /** Path of the bare repository, for comparing commits. */
   repositoryPath: string;
+  /** When every webhook so far has been answered, or was not. */
+  settled(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -61,16 +67,20 @@ const movesBranches = /^\/repos\/[^/]+\/[^/]+\/(git\/refs|contents\/|pulls\/\d+\
 export async function startEmulatedGitHub(options: EmulatedGitHubOptions): Promise<EmulatedGitHub> {
   const server = createServer();
   const port = await listen(server, options.port);
-  const host = `127.0.0.1:${port}`;
-  const front = new Front(options, `http://${host}`, host);
+  const inner = `http://127.0.0.1:${port}`;
+  const origin = options.publicUrl ?? inner;
+  const { host } = new URL(origin);
+  const front = new Front(options, origin, inner, host);
   server.on('request', (request, response) => void front.serve(request, response));
   try {
     const privateKey = await front.start();
     return {
-      origin: `http://${host}`,
+      origin,
+      innerUrl: inner,
       host,
       privateKey,
       repositoryPath: front.repository.path,
+      settled: () => front.settled(),
       close: async () => {
         await front.close();
         server.closeAllConnections();
@@ -98,6 +108,8 @@ class Front {
   readonly repository: BareRepository;
   readonly #options: EmulatedGitHubOptions;
   readonly #origin: string;
+  /** Where it listens: for the emulator, which stands behind it. */
+  readonly #inner: string;
   readonly #fullName: string;
   /** Pages for people, which need no token. */
   readonly #page: RegExp;
@@ -107,9 +119,10 @@ class Front {
   #started: (RouteContext & { mirror: ObjectMirror; frame: PayloadFrame; pushes: PushEvents }) | undefined;
   #lastChange: Promise<unknown> = Promise.resolve();
 
-  constructor(options: EmulatedGitHubOptions, origin: string, host: string) {
+  constructor(options: EmulatedGitHubOptions, origin: string, inner: string, host: string) {
     this.#options = options;
     this.#origin = origin;
+    this.#inner = inner;
     this.#fullName = `${options.owner}/${options.repository}`;
     this.#page = new RegExp(`^/${this.#fullName}/(?:pull|issues)/(\\d+)$`);
     this.repository = new BareRepository(`${options.directory}/${options.repository}.git`);
@@ -122,7 +135,7 @@ class Front {
     const { app, owner, repository: name, writers, strangers = {} } = this.#options;
     const { repository } = this;
     const fullName = this.#fullName;
-    const webhookUrl = `${this.#origin}${this.#webhookPath}`;
+    const webhookUrl = `${this.#inner}${this.#webhookPath}`;
     const administratorToken = randomBytes(20).toString('hex');
     await repository.create();
     const emulator = await startEmulator({
@@ -152,6 +165,10 @@ class Front {
       forward: (request, holder) => this.#forward(request, holder),
     };
     return emulator.privateKey;
+  }
+
+  settled(): Promise<void> {
+    return this.#sender.settled();
   }
 
   async close(): Promise<void> {

@@ -65,6 +65,11 @@ export class WebhookSender {
     return this.#sent.map(({ delivery }) => delivery).reverse();
   }
 
+  /** When everything queued so far has been answered, or was not. */
+  settled(): Promise<void> {
+    return this.#queue;
+  }
+
   /** Gives up what is still to be sent. */
   async close(): Promise<void> {
     this.#closing.abort();

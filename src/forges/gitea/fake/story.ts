@@ -80,7 +80,8 @@ export async function startFake(flavour: World['flavour'], options: ForgeFakeOpt
     afterPush: (directory, changes) => fake.pushed(directory, changes, pushers.get(directory)),
     port: options.port,
   });
-  fake.moveTo(served.url);
+  const url = options.publicUrl ?? served.url;
+  fake.moveTo(url);
 
   function repositoryAt(directory: string): Repository | undefined {
     return state.repositories.find((one) => one.git.directory === directory);
@@ -94,7 +95,7 @@ export async function startFake(flavour: World['flavour'], options: ForgeFakeOpt
   const isThere = (login: string) => state.accounts.some((account) => account.login === login);
 
   return {
-    url: served.url,
+    url,
     token,
     bot: { id: BigInt(bot.id), login: bot.login },
     async addPerson(login) {

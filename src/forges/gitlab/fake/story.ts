@@ -64,7 +64,8 @@ export async function startFake(options: ForgeFakeOptions): Promise<ForgeFake> {
     afterPush: (directory, changes) => fake.pushed(directory, changes, pushers.get(directory) ?? bot),
     port: options.port,
   });
-  fake.moveTo(served.url);
+  const url = options.publicUrl ?? served.url;
+  fake.moveTo(url);
 
   const pathOf = ({ owner, name }: FakePlace) => projectPath(owner, name);
   function projectOf(place: FakePlace): Project {
@@ -80,7 +81,7 @@ export async function startFake(options: ForgeFakeOptions): Promise<ForgeFake> {
   const askAs = (login: string) => askFake(fake.api, fake.apiUrl(), { 'private-token': tokenOf(login) });
 
   return {
-    url: served.url,
+    url,
     token: tokenOf(BOT),
     bot: { id: BigInt(bot.id), login: bot.username },
     async addPerson(login) {
@@ -94,7 +95,7 @@ export async function startFake(options: ForgeFakeOptions): Promise<ForgeFake> {
         members: { ...Object.fromEntries(members), [BOT]: OWNER },
         files: { 'README.md': `# ${place.name}\n`, ...files },
       });
-      return { id: BigInt(made.id), url: `${served.url}/${made.fullPath}`, defaultBranch: made.defaultBranch };
+      return { id: BigInt(made.id), url: `${url}/${made.fullPath}`, defaultBranch: made.defaultBranch };
     },
     async addHook(place, { url, secret }) {
       const events = Object.fromEntries(EVENTS.map((event) => [event, true]));

@@ -14,6 +14,8 @@ export interface ForgeFakeOptions {
   sendWebhook?: (url: string, init: RequestInit) => Promise<Response>;
   /** Port on 127.0.0.1; default 0, a free one. */
   port?: number;
+  /** Where others reach it, when something stands in front: without a slash at the end. Default: where it listens. */
+  publicUrl?: string;
 }
 
 export interface FakePlace {

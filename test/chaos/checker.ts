@@ -1,0 +1,119 @@
+/** Says what was lost, done twice, done unasked, out of order or left lying, from three independent records. Pure. */
+import type { Effect } from './effects.js';
+
+/** What somebody did, and what must come of it. */
+export interface Happening {
+  forge: string;
+  token: string;
+  /** Keys of effects that must be there exactly once. */
+  once: readonly string[];
+  /** Keys that must be there at least once: repeating them changes nothing. */
+  atLeastOnce: readonly string[];
+}
+
+/** Heads of a pull request, oldest first. */
+export interface Heads {
+  forge: string;
+  pull: string;
+  shas: readonly string[];
+}
+
+export interface SentDelivery {
+  forge: string;
+  id: string;
+  event: string;
+  accepted: boolean;
+}
+
+/** A row of the inbox, with its dispatch rows that are not finished well. */
+export interface InboxRow {
+  forge: string;
+  id: string;
+  source: string;
+  status: string;
+  reason: string;
+  open: readonly { app: string; status: string; error: string }[];
+}
+
+export interface Records {
+  happenings: readonly Happening[];
+  heads: readonly Heads[];
+  deliveries: readonly SentDelivery[];
+  effects: readonly Effect[];
+  inbox: readonly InboxRow[];
+}
+
+/** Each a list of sentences. */
+export interface Verdict {
+  lost: string[];
+  unexpected: string[];
+  duplicated: string[];
+  disorder: string[];
+  zombie: string[];
+  /** Given up. With the faults of a run, which all pass, nothing may be. */
+  dead: string[];
+}
+
+const FINAL: ReadonlySet<string> = new Set(['done', 'ignored', 'dead']);
+/** What apps write about one thing once, in whatever words. */
+const SINGLE = /^(?:effect|comment):/;
+/** The status that is set on the head that the forge has at that moment. */
+const HEAD = /^status:chaos\/head:(.+)$/;
+
+const keyed = ({ forge, key }: { forge: string; key: string }): string => `${forge} ${key}`;
+const succeeded = ({ status }: Effect): boolean => status >= 200 && status < 300;
+
+export function check({ happenings, heads, deliveries, effects, inbox }: Records): Verdict {
+  const verdict: Verdict = { lost: [], unexpected: [], duplicated: [], disorder: [], zombie: [], dead: [] };
+  const done = effects.filter(succeeded);
+  const counts = new Map<string, number>();
+  for (const effect of done) counts.set(keyed(effect), (counts.get(keyed(effect)) ?? 0) + 1);
+
+  const wanted = new Set<string>();
+  for (const { forge, token, once, atLeastOnce } of happenings)
+    for (const key of [...once, ...atLeastOnce]) {
+      wanted.add(keyed({ forge, key }));
+      if (!counts.has(keyed({ forge, key }))) verdict.lost.push(`${forge}: ${key}, for ${token}`);
+    }
+  const single = new Set(happenings.flatMap(({ forge, once }) => once.map((key) => keyed({ forge, key }))));
+  for (const [key, count] of counts) {
+    const [, name = ''] = /^\S+ (.*)$/s.exec(key) ?? [];
+    if (count > 1 && (single.has(key) || SINGLE.test(name))) verdict.duplicated.push(`${key}, ${count} times`);
+    if (name.startsWith('effect:') && !wanted.has(key)) verdict.unexpected.push(key);
+  }
+
+  const known = new Map(inbox.map((row) => [`${row.forge} ${row.id}`, row]));
+  const sent = new Set<string>();
+  for (const { forge, id, event, accepted } of deliveries) {
+    sent.add(`${forge} ${id}`);
+    if (accepted && !known.has(`${forge} ${id}`)) verdict.lost.push(`${forge}: delivery ${id} (${event}) has no row`);
+    if (!accepted) verdict.lost.push(`${forge}: delivery ${id} (${event}) was never accepted`);
+  }
+  for (const row of inbox) {
+    if (row.source === 'webhook' && !sent.has(`${row.forge} ${row.id}`))
+      verdict.unexpected.push(`${row.forge} delivery ${row.id}, which nobody sent`);
+    const unfinished = row.open.filter(({ status }) => !FINAL.has(status));
+    if (!FINAL.has(row.status) || unfinished.length > 0)
+      verdict.zombie.push(`${row.forge} delivery ${row.id}: ${row.status} ${told(unfinished)}`);
+    if (row.status === 'dead') verdict.dead.push(`${row.forge} delivery ${row.id}: ${row.reason} ${told(row.open)}`);
+  }
+
+  const places = new Map(
+    heads.flatMap(({ forge, pull, shas }) => shas.map((sha, at) => [`${forge} ${sha}`, { forge, pull, at }] as const)),
+  );
+  const newest = new Map<string, number>();
+  for (const { forge, key } of done) {
+    const place = places.get(`${forge} ${HEAD.exec(key)?.[1]}`);
+    if (place === undefined) continue;
+    const pull = `${forge}: ${place.pull}`;
+    const last = newest.get(pull) ?? -1;
+    if (place.at < last) verdict.disorder.push(`${pull} was told of head ${place.at + 1} after head ${last + 1}`);
+    newest.set(pull, Math.max(place.at, last));
+  }
+  return verdict;
+}
+
+const told = (rows: InboxRow['open']): string =>
+  rows.map(({ app, status, error }) => `[${app} ${status} ${error}]`).join(' ');
+
+export const kinds = ['lost', 'unexpected', 'duplicated', 'disorder', 'zombie', 'dead'] as const;

@@ -1,0 +1,124 @@
+/** Forgeway as a user runs it, with the means to kill any part of it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { clusterDirOf, readLayout } from '../../src/store/embedded/layout.js';
+import { findPostmaster } from '../../src/store/embedded/postmaster-file.js';
+import { childrenOf } from '../../bench/support/processes.js';
+
+export interface ProgramOptions {
+  environment: Record<string, string>;
+  dataDir: string;
+  url: string;
+  apps: readonly string[];
+  logFile: string;
+}
+
+export interface Program {
+  /** Starts it, and resolves when it is ready. */
+  start(): Promise<void>;
+  /** Pids of the server's workers. */
+  workers(): number[];
+  server(): number;
+  postmaster(): Promise<number | undefined>;
+  /** Ends these at once; those that are gone already do not count. Answers how many it ended. */
+  kill(pids: readonly number[]): number;
+  /** Resolves when the server's process is gone. */
+  gone(): Promise<void>;
+  /** Runs a command of ours to its end. @throws Error with its words */
+  command(args: readonly string[]): Promise<string>;
+  stop(): Promise<void>;
+}
+
+const READY_MS = 90_000;
+const STOP_MS = 40_000;
+const cli = join(process.cwd(), 'dist/src/entry/cli.js');
+
+const isWorker = (pid: number): boolean => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('work');
+  } catch {
+    // It ended meanwhile.
+    return false;
+  }
+};
+
+export function createProgram(options: ProgramOptions): Program {
+  const { environment, dataDir, url, apps, logFile } = options;
+  const state: { child?: ChildProcess; exited?: Promise<void> } = {};
+  const pid = () => state.child?.pid ?? 0;
+  const isRunning = () => state.child !== undefined && state.child.exitCode === null && state.child.signalCode === null;
+
+  return {
+    async start() {
+      const log = await open(logFile, 'a', 0o600);
+      // A group of its own: Ctrl-C reaches the run, which then ends everything in order.
+      const child = spawn(process.execPath, [cli, 'app', 'run', ...apps], {
+        env: environment,
+        detached: true,
+        stdio: ['ignore', log.fd, log.fd],
+      });
+      state.child = child;
+      state.exited = new Promise((resolve) => child.once('exit', () => resolve()));
+      await log.close();
+      const deadline = Date.now() + READY_MS;
+      for (;;) {
+        if (!isRunning()) throw new Error(`Forgeway ended while it started; see ${logFile}`);
+        const ready = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5_000) }).then(
+          (answer) => answer.ok,
+          () => false,
+        );
+        if (ready) return;
+        if (Date.now() > deadline) throw new Error(`Forgeway was not ready after ${READY_MS / 1_000} s; see ${logFile}`);
+        await sleep(100);
+      }
+    },
+    workers: () => (isRunning() ? childrenOf(pid()).filter(isWorker) : []),
+    server: pid,
+    async postmaster() {
+      const layout = await readLayout(dataDir);
+      return layout ? (await findPostmaster(clusterDirOf(layout.home)))?.process.pid : undefined;
+    },
+    kill(pids) {
+      let ended = 0;
+      for (const one of pids) {
+        try {
+          if (one > 0) process.kill(one, 'SIGKILL');
+          ended += one > 0 ? 1 : 0;
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+        }
+      }
+      return ended;
+    },
+    gone: async () => state.exited,
+    command: (args) => run(args, environment),
+    async stop() {
+      if (!isRunning()) return;
+      process.kill(pid(), 'SIGTERM');
+      const timer = setTimeout(() => process.kill(-pid(), 'SIGKILL'), STOP_MS);
+      await state.exited;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function run(args: readonly string[], env: Record<string, string>): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [cli, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      err += chunk.toString();
+    });
+    child.once('error', reject);
+    child.once('close', (code) =>
+      code === 0 ? resolve(out) : reject(new Error(`forgeway ${args.join(' ')} ended with ${code}: ${err.trim()}`)),
+    );
+  });
+}

@@ -1,0 +1,233 @@
+/** Everything that a run needs, started and ended together: forges, network, ledger, and Forgeway in the middle. */
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { removeEmbeddedPostgres } from '../../src/store/embedded/embedded-postgres.js';
+import { check, type Records, type Verdict } from './checker.js';
+import type { Effect } from './effects.js';
+import { type FaultProxy, startFaultProxy } from './fault-proxy.js';
+import { type ForgeClient, startForge } from './forge-client.js';
+import { type InboxView, openInboxView } from './inbox-view.js';
+import { type Ledger, startLedger } from './ledger.js';
+import { createProgram, type Program } from './program.js';
+import { createRandom } from './random.js';
+import { createTraffic, type Traffic } from './traffic.js';
+
+export interface RigOptions {
+  seed: number;
+  say(line: string): void;
+  /** By id; the first is the emulated one. */
+  forges?: readonly string[];
+  /** Share of deliveries that are sent twice, and that come late. */
+  repeated?: number;
+  late?: number;
+  /** Further settings of Forgeway. */
+  environment?: Record<string, string>;
+  workers?: number;
+}
+
+export interface Rig {
+  folder: string;
+  forges: readonly ForgeClient[];
+  proxies: ReadonlyMap<string, FaultProxy>;
+  ledger: Ledger;
+  program: Program;
+  inbox: InboxView;
+  traffic: Traffic;
+  /** Waits until every webhook was accepted and worked off, with no fault any more. */
+  drain(): Promise<void>;
+  /** What the records say. */
+  verdict(): Promise<{ verdict: Verdict; records: Records; problems: string[] }>;
+  /** Ends everything. `keep` leaves the folder, which has the logs. */
+  close(keep: boolean): Promise<void>;
+}
+
+/** Of other people's kinds: comments, labels, statuses, checks. */
+const EXAMPLES = ['welcome', 'label-by-path', 'wip-guard', 'semantic-titles', 'dco-check'];
+const EMULATED = 'github';
+const OWNER = 'acme';
+const REPOSITORIES = ['alpha', 'beta', 'gamma'];
+const LOGINS = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank'];
+const DRAIN_MS = 240_000;
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+export async function startRig(options: RigOptions): Promise<Rig> {
+  const { seed, say, forges: names = [EMULATED, 'gitlab', 'gitea'], environment = {}, workers = 2 } = options;
+  const random = createRandom(seed ^ 0x1ed6e5);
+  const folder = await mkdtemp(join(tmpdir(), 'forgeway-chaos-'));
+  // As root the database runs as another user, who has to pass through.
+  await chmod(folder, 0o711);
+  const ends: (() => Promise<unknown>)[] = [() => removeData(join(folder, 'data'))];
+  const close = async (keep: boolean): Promise<void> => {
+    for (const end of ends.splice(0).reverse()) await end();
+    if (!keep) await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const [port = 0, previewPort = 0, ...more] = await freePorts(2 + 2 * names.length);
+    const url = `http://127.0.0.1:${port}`;
+    const ledger = await startLedger({
+      target: url,
+      file: join(folder, 'deliveries.jsonl'),
+      random,
+      repeated: options.repeated ?? 0.05,
+      late: options.late ?? 0.1,
+    });
+    ends.push(() => ledger.close());
+
+    const effects = join(folder, 'effects.jsonl');
+    const proxies = new Map<string, FaultProxy>();
+    const forges: ForgeClient[] = [];
+    const settings: Record<string, string> = {};
+    const tokens = new Map<string, string>();
+    for (const forge of names) {
+      const [ownPort = 0, logPort = 0] = more.splice(0, 2);
+      const proxy = await startFaultProxy({ host: '127.0.0.1', port: logPort });
+      ends.push(() => proxy.close());
+      proxies.set(forge, proxy);
+      const emulated = forge === EMULATED;
+      const client = await startForge({
+        forge,
+        emulated,
+        folder,
+        port: ownPort,
+        logPort,
+        publicUrl: `http://127.0.0.1:${proxy.port}`,
+        webhookUrl: `${ledger.url}/api/webhooks/${forge}`,
+        effects,
+        owner: OWNER,
+        repositories: emulated ? REPOSITORIES.slice(0, 1) : REPOSITORIES,
+        logins: LOGINS,
+      });
+      ends.push(() => client.close());
+      forges.push(client);
+      Object.assign(settings, client.started.settings);
+      tokens.set(forge, client.started.token ?? '');
+      say(`${forge} at ${client.setup.publicUrl}, process ${client.pid}`);
+    }
+
+    const dataDir = join(folder, 'data');
+    const program = createProgram({
+      url,
+      dataDir,
+      logFile: join(folder, 'forgeway.log'),
+      apps: [join(process.cwd(), 'test/chaos/app'), ...EXAMPLES.map((name) => join(process.cwd(), 'examples', name))],
+      environment: {
+        PATH: process.env.PATH ?? '',
+        HOME: folder,
+        LANG: 'C.UTF-8',
+        ...settings,
+        PORT: String(port),
+        PREVIEW_PORT: String(previewPort),
+        PUBLIC_URL: ledger.url,
+        FORGEWAY_DATA_DIR: dataDir,
+        WORKER_PROCESSES: String(workers),
+        LOG_FORMAT: 'json',
+        ...environment,
+      },
+    });
+    ends.push(() => program.stop());
+    await program.start();
+    say(`Forgeway at ${url}, process ${program.server()}`);
+    for (const { forge, setup, order } of forges) {
+      if (setup.emulated) await order({ kind: 'begin' });
+      else {
+        const add = ['connections', 'add', '--forge', forge, '--url', setup.publicUrl, '--token-file'];
+        const file = await tokenFile(folder, forge, tokens.get(forge) ?? '');
+        await program.command([...add, file, ...setup.repositories.flatMap((name) => ['--repo', `${OWNER}/${name}`])]);
+      }
+      say(`${forge} is connected`);
+    }
+
+    const inbox = openInboxView(dataDir);
+    const traffic = createTraffic(forges, new Set(EXAMPLES), createRandom(seed));
+    return {
+      folder,
+      forges,
+      proxies,
+      ledger,
+      program,
+      inbox,
+      traffic,
+      drain: () => drain(forges, ledger, inbox, say),
+      async verdict() {
+        traffic.finish();
+        const text = await readFile(effects, 'utf8');
+        const records: Records = {
+          happenings: traffic.happenings,
+          heads: traffic.heads,
+          deliveries: ledger.deliveries,
+          effects: text
+            .split('\n')
+            .filter((line) => line !== '')
+            .map((line) => JSON.parse(line) as Effect),
+          inbox: await inbox.rows(),
+        };
+        const problems: string[] = [];
+        for (const { forge, order } of forges)
+          for (const problem of (await order({ kind: 'problems' })).problems ?? [])
+            problems.push(`${forge}: ${problem}`);
+        return { verdict: check(records), records, problems };
+      },
+      close,
+    };
+  } catch (error) {
+    await close(true);
+    throw error;
+  }
+}
+
+/** Everything is told, accepted and worked off: twice in a row, since effects tell of themselves. */
+async function drain(
+  forges: readonly ForgeClient[],
+  ledger: Ledger,
+  inbox: InboxView,
+  say: (line: string) => void,
+): Promise<void> {
+  const deadline = Date.now() + DRAIN_MS;
+  let said = '';
+  for (let quiet = 0; quiet < 3; ) {
+    for (const { order } of forges) await order({ kind: 'settled' });
+    const open = { unsent: ledger.waiting(), unfinished: await inbox.unfinished() };
+    quiet = open.unsent + open.unfinished === 0 ? quiet + 1 : 0;
+    const line = `draining: ${open.unsent} to send, ${open.unfinished} unfinished`;
+    if (quiet === 0 && line !== said) say(line);
+    said = line;
+    // What is left is told by the checker.
+    if (Date.now() > deadline) return;
+    await inbox.passTime();
+    await sleep(quiet > 0 ? 300 : 1_000);
+  }
+}
+
+async function tokenFile(folder: string, forge: string, token: string): Promise<string> {
+  const { writeFile } = await import('node:fs/promises');
+  const file = join(folder, `${basename(forge)}.token`);
+  await writeFile(file, `${token}\n`, { mode: 0o600 });
+  return file;
+}
+
+/** The database outlives a killed server; whoever holds its directory lets go of it a moment later. */
+async function removeData(dataDir: string): Promise<void> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await removeEmbeddedPostgres({ dataDir });
+    } catch (error) {
+      if (tries > 50) throw error;
+      await sleep(200);
+    }
+  }
+}
