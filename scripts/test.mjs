@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { build } from './build.mjs';
 import { ensureSystemPackages, root } from './setup.mjs';
 
+/** The run takes three or four minutes; on a busy machine longer. */
+const CHAOS_MS = 600_000;
 const only = process.argv.slice(2);
 ensureSystemPackages({ git: 'git', 'redis-server': 'redis-server', bwrap: 'bubblewrap' });
 build();
@@ -57,6 +59,22 @@ rmSync(folder, { recursive: true, force: true });
 if (jest.status !== 0 && failed === 0) {
   console.error(`Jest ended with ${jest.signal ?? `exit code ${jest.status}`}, though no test failed.`);
   failed++;
+}
+if (only.length === 0) {
+  const started = Date.now();
+  // Everything is ended in order after a SIGTERM, so that a run that hangs leaves nothing behind.
+  const chaos = spawnSync(process.execPath, [...tsx, join(root, 'test/chaos/chaos.ts')], {
+    cwd: root,
+    encoding: 'utf8',
+    env: plain,
+    timeout: CHAOS_MS,
+  });
+  const good = chaos.status === 0;
+  good ? passed++ : failed++;
+  const seed = /seed (\d+)/.exec(chaos.stdout)?.[1];
+  const seconds = ((Date.now() - started) / 1000).toFixed(1);
+  console.log(`${good ? 'PASS' : 'FAIL'} check: chaos (seed ${seed}, ${seconds} s)`);
+  if (!good) console.log(`${chaos.stdout}${chaos.stderr}Again with: npm run chaos -- --seed ${seed}`);
 }
 console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 process.exit(failed > 0 || passed === 0 ? 1 : 0);

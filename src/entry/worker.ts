@@ -107,7 +107,8 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     retentionDays: config.retentionDays,
   });
   const pages = await openPages(bridge.pages, log);
-  const recovery = await startHookRecovery({ config, store, masterKey: opened.masterKey, bridge, metrics, log });
+  const recovery = createHookRecovery({ config, store, masterKey: opened.masterKey, bridge, metrics, log });
+  recovery?.start();
   const stopReporting = reportTo(process, metrics, pages?.socket);
   log.info({ apps: apps.map((app) => app.name) }, 'worker is up');
 

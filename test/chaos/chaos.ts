@@ -1,61 +1,149 @@
-/** `npm run chaos`: people work on three forges while parts of Forgeway are killed; afterwards everything is counted. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/**
+ * `npm run chaos`: people work on three forges while parts of Forgeway are killed, at random and at numbered awaits;
+ * then everything that should have come of it is counted. Ends with 1 when anything was lost or done twice.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type CampaignOptions, type CampaignResult, isClean, runCampaign } from './campaign.js';
 import { kinds } from './checker.js';
-import { createNemesis } from './nemesis.js';
-import { createRandom } from './random.js';
-import { startRig } from './rig.js';
+import { flowNames } from './crash-points.js';
+import type { HappeningKind } from './forge-protocol.js';
 
-const seed = Number(process.argv[2] ?? Math.floor(Math.random() * 2 ** 32));
-const wantedDeliveries = Number(process.argv[3] ?? 400);
-const wantedKills = Number(process.argv[4] ?? 10);
-const started = Date.now();
-const say = (line: string) => console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${line}`);
-say(`seed ${seed}`);
-const rig = await startRig({ seed, say });
-let failed = true;
-try {
-  const random = createRandom(seed ^ 0x5eed);
-  const nemesis = createNemesis({ ...rig, random, say });
-  const killed = () => Object.values(nemesis.kills).reduce((sum, count) => sum + count, 0);
-  const state = { over: false, unfinished: 0 };
-  const watch = (async () => {
-    while (!state.over) {
-      // With the database down nobody knows; the next look tells.
-      state.unfinished = await rig.inbox.unfinished().catch(() => state.unfinished);
-      await sleep(1_000);
-    }
-  })();
-  const people = Array.from({ length: 4 }, async () => {
-    while (!state.over) {
-      await rig.traffic.once();
-      while (!state.over && rig.ledger.waiting() + state.unfinished > 60) await sleep(100);
-    }
-  });
-  const work = Promise.all(people);
-  const destroy = (async () => {
-    while (killed() < wantedKills || rig.ledger.deliveries.length < wantedDeliveries) {
-      await sleep(random.between(300, 3000));
-      if (killed() < wantedKills) await nemesis.kill();
-      if (random.next() < 0.5) await nemesis.disturb();
-    }
-  })();
-  await Promise.race([work, destroy]);
-  await destroy;
-  state.over = true;
-  await work;
-  await watch;
-  say(`${rig.traffic.happenings.length} happenings, ${rig.ledger.deliveries.length} deliveries, ${killed()} kills`);
-  await rig.drain();
-  const { verdict, records, problems } = await rig.verdict();
-  say(`${records.effects.length} effects, ${records.inbox.length} rows`);
-  for (const kind of kinds) {
-    console.log(kind.padEnd(12), verdict[kind].length);
-    for (const line of verdict[kind].slice(0, 10)) console.log('   ', line.slice(0, 400));
-  }
-  for (const line of problems.slice(0, 10)) console.log('problem', line.slice(0, 400));
-  failed = kinds.some((kind) => verdict[kind].length > 0);
-} finally {
-  await rig.close(failed || process.env.KEEP === '1');
-  if (failed) console.log(`kept: ${rig.folder}`);
+interface Options {
+  seed?: number;
+  kills?: number;
+  deliveries?: number;
+  points?: number;
+  seconds?: number;
+  redis?: boolean;
+  flow?: HappeningKind;
+  long?: boolean;
 }
-process.exit(failed ? 1 : 0);
+
+const SHORT = { kills: 30, deliveries: 400, points: 12, seconds: 75 };
+/** On each of the two backends. */
+const LONG = { kills: 110, deliveries: 10_500, points: 150, seconds: 5_400 };
+const RESULTS = 'bench/results/chaos.json';
+const EXAMPLES_SHOWN = 10;
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32)
+    throw new InvalidArgumentError('Write a whole number.');
+  return value;
+}
+
+const { seed = Math.floor(Math.random() * 2 ** 32), ...options } = new Command('npm run chaos --')
+  .description('kills Forgeway while it works for three forges, and counts what was lost and what was done twice')
+  .option('--seed <number>', 'chance of an earlier run; default: a new one, which is printed', whole)
+  .option('--kills <number>', `kills at random times; default ${SHORT.kills}`, whole)
+  .option('--deliveries <number>', `webhooks to send in that time, or more; default ${SHORT.deliveries}`, whole)
+  .option('--points <number>', `kills at numbered awaits; default ${SHORT.points}, 0 for none`, whole)
+  .option('--seconds <number>', `longest time of each of the two phases; default ${SHORT.seconds}`, whole)
+  .option('--redis', 'feature jobs on Redis, which is killed too')
+  .addOption(
+    new Option('--flow <flow>', 'nothing but this flow, killed at every await that it passes through').choices(
+      Object.keys(flowNames),
+    ),
+  )
+  .option(
+    '--long',
+    `${2 * LONG.kills} kills over ${2 * LONG.deliveries} deliveries, on PostgreSQL and on Redis; writes ${RESULTS}`,
+  )
+  .addHelpText(
+    'after',
+    `
+Seeds decide who does what where, and what is killed when; how far the program had come by then, the machine decides.
+Exit code 1 when anything was lost, duplicated, unexpected, out of order, unfinished or given up.`,
+  )
+  .parse()
+  .opts<Options>();
+
+const began = Date.now();
+const say = (line: string) => console.log(`${((Date.now() - began) / 1_000).toFixed(1).padStart(7)} s  ${line}`);
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    say('stopping; everything that was started is ended');
+    stop.abort(new Error('It was stopped.'));
+  });
+
+function campaigns(): CampaignOptions[] {
+  const { long, flow, redis = false, ...given } = options;
+  const common = { seed, redis, say, stopped: stop.signal };
+  if (flow !== undefined)
+    return [
+      { ...common, seconds: LONG.seconds, points: Number.POSITIVE_INFINITY, ...given, flow, kills: 0, deliveries: 0 },
+    ];
+  if (!long) return [{ ...common, ...SHORT, ...given }];
+  return [false, true].map((onRedis, at) => ({
+    ...common,
+    ...LONG,
+    ...given,
+    redis: onRedis,
+    seed: (seed + at) >>> 0,
+  }));
+}
+
+const total = (counts: Record<string, number>): number => Object.values(counts).reduce((sum, count) => sum + count, 0);
+
+function print(results: readonly CampaignResult[]): void {
+  const header = ['backend', 'seed', 'deliveries', 'effects', 'kills', 'faults', 'points', ...kinds, 'seconds'];
+  const rows = results.map((result) => [
+    result.backend,
+    ...[result.seed, result.deliveries, result.effects, total(result.kills), total(result.faults)],
+    `${result.points.hit}/${result.points.tried}`,
+    ...kinds.map((kind) => result.verdict[kind].length),
+    result.seconds,
+  ]);
+  const widths = header.map((name, at) => Math.max(name.length, ...rows.map((row) => String(row[at]).length)));
+  for (const row of [header, ...rows])
+    console.log(row.map((cell, at) => String(cell).padStart(widths[at] ?? 0)).join('  '));
+  for (const { verdict, problems, seed: used } of results) {
+    for (const kind of kinds)
+      for (const line of verdict[kind].slice(0, EXAMPLES_SHOWN)) console.log(`${kind} (seed ${used}): ${line}`);
+    for (const line of problems.slice(0, EXAMPLES_SHOWN)) console.log(`a forge would not have understood: ${line}`);
+  }
+}
+
+function write(results: readonly CampaignResult[]): void {
+  const counted = Object.fromEntries(
+    kinds.map((kind) => [kind, results.reduce((sum, { verdict }) => sum + verdict[kind].length, 0)]),
+  );
+  const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };
+  const summary = {
+    command: `npm run chaos -- --long --seed ${seed}`,
+    machine,
+    date: new Date().toISOString().slice(0, 10),
+    seeds: results.map((result) => result.seed),
+    deliveries: results.reduce((sum, result) => sum + result.deliveries, 0),
+    kills: results.reduce((sum, result) => sum + total(result.kills), 0),
+    ...counted,
+    runs: results.map(({ verdict, problems, ...rest }) => ({
+      ...rest,
+      ...Object.fromEntries(kinds.map((kind) => [kind, verdict[kind].length])),
+      problems: problems.length,
+    })),
+  };
+  mkdirSync('bench/results', { recursive: true });
+  writeFileSync(RESULTS, `${JSON.stringify(summary, null, 2)}\n`);
+  say(`written to ${RESULTS}`);
+}
+
+const results: CampaignResult[] = [];
+try {
+  for (const campaign of campaigns()) {
+    say(`seed ${campaign.seed}, feature jobs on ${campaign.redis ? 'Redis' : 'PostgreSQL'}`);
+    results.push(await runCampaign(campaign));
+  }
+} catch (error) {
+  // The seed is what whoever reads this needs.
+  console.error(`seed ${seed}:`, error);
+} finally {
+  if (results.length > 0) print(results);
+}
+const complete = results.length === campaigns().length;
+if (complete && options.long) write(results);
+// What a part of it has left open must not keep the process.
+process.exit(complete && results.every(isClean) ? 0 : 1);

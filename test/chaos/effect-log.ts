@@ -3,7 +3,7 @@
  * before it is answered. The file is only ever appended to, and lives longer than whatever is killed.
  */
 import { appendFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, request as send, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse, request as send } from 'node:http';
 import { digestOf, type Effect, effectKey } from './effects.js';
 
 export interface EffectLogOptions {

@@ -82,9 +82,9 @@ export async function startFaultProxy(target: NetConnectOpts, port = 0): Promise
     pairs.add(pair);
     client.setNoDelay(true);
     pair.target.setNoDelay(true);
+    // What went wrong with a connection is what `carry` fails with.
     for (const socket of [client, pair.target]) {
-      // What it was is seen by both ends: their connection is gone.
-      socket.on('error', () => cut(pair));
+      socket.on('error', () => undefined);
       socket.on('close', () => {
         if (client.destroyed && pair.target.destroyed) pairs.delete(pair);
       });

@@ -34,7 +34,9 @@ export function openInboxView(dataDir: string): InboxView {
       }),
     passTime: () =>
       withClient(dataDir, async (client) => {
-        await client.query(`UPDATE dispatch SET next_attempt_at = now() WHERE status = 'parked' AND next_attempt_at > now()`);
+        await client.query(
+          `UPDATE dispatch SET next_attempt_at = now() WHERE status = 'parked' AND next_attempt_at > now()`,
+        );
       }),
     rows: () =>
       withClient(dataDir, async (client) => {

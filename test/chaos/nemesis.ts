@@ -4,17 +4,19 @@ import type { Fault, FaultProxy } from './fault-proxy.js';
 import type { ForgeClient } from './forge-client.js';
 import type { Program } from './program.js';
 import type { Random } from './random.js';
+import type { RedisProcess } from './redis-process.js';
 
 export interface NemesisOptions {
   program: Program;
   forges: readonly ForgeClient[];
   /** In front of each forge, by its name. */
   proxies: ReadonlyMap<string, FaultProxy>;
+  redis: RedisProcess | undefined;
   random: Random;
   say(line: string): void;
 }
 
-export type KillKind = 'worker' | 'workers' | 'server' | 'database' | 'everything';
+export type KillKind = 'worker' | 'workers' | 'server' | 'database' | 'redis' | 'everything';
 
 export interface Nemesis {
   readonly kills: Record<KillKind, number>;
@@ -25,14 +27,22 @@ export interface Nemesis {
   disturb(): Promise<void>;
 }
 
-const KILLS: Readonly<Record<KillKind, number>> = { worker: 10, workers: 3, server: 2, database: 2, everything: 1 };
+const KILLS: Readonly<Record<KillKind, number>> = {
+  worker: 10,
+  workers: 3,
+  server: 2,
+  database: 2,
+  redis: 0,
+  everything: 1,
+};
 const FAULTS = { drop: 3, 'half-open': 2, delay: 3, reset: 3, throttle: 2, 'lose-answers': 5 } as const;
 const LONGEST_MS = 2_000;
 /** In-flight requests of a killed worker may arrive this much later; the guarantee is written for under three seconds. */
 const LONGEST_DELAY_MS = 800;
 
-export function createNemesis({ program, forges, proxies, random, say }: NemesisOptions): Nemesis {
-  const kills: Record<KillKind, number> = { worker: 0, workers: 0, server: 0, database: 0, everything: 0 };
+export function createNemesis({ program, forges, proxies, redis, random, say }: NemesisOptions): Nemesis {
+  const kills: Record<KillKind, number> = { worker: 0, workers: 0, server: 0, database: 0, redis: 0, everything: 0 };
+  const weights = { ...KILLS, redis: redis === undefined ? 0 : 3 };
   const faults: Record<string, number> = {};
 
   async function restartServer(): Promise<void> {
@@ -46,6 +56,7 @@ export function createNemesis({ program, forges, proxies, random, say }: Nemesis
     if (kind === 'worker') return workers.length === 0 ? [] : [random.pick(workers)];
     if (kind === 'workers') return workers;
     if (kind === 'server') return [program.server()];
+    if (kind === 'redis') return redis === undefined ? [] : [redis.pid()];
     const postmaster = await program.postmaster();
     const database = postmaster === undefined ? [] : [postmaster];
     return kind === 'database' ? database : [program.server(), ...workers, ...database];
@@ -60,11 +71,12 @@ export function createNemesis({ program, forges, proxies, random, say }: Nemesis
   return {
     kills,
     faults,
-    async kill(kind = random.weighted(KILLS)) {
+    async kill(kind = random.weighted(weights)) {
       const pids = await victims(kind);
       if (program.kill(pids) === 0) return;
       kills[kind] += 1;
       say(`SIGKILL ${kind} (${pids.join(', ')})`);
+      if (kind === 'redis') await redis?.start();
       if (kind === 'server' || kind === 'everything') await restartServer();
     },
     async disturb() {

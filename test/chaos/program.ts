@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { childrenOf } from '../../bench/support/processes.js';
 import { clusterDirOf, readLayout } from '../../src/store/embedded/layout.js';
 import { findPostmaster } from '../../src/store/embedded/postmaster-file.js';
-import { childrenOf } from '../../bench/support/processes.js';
 
 export interface ProgramOptions {
   environment: Record<string, string>;
@@ -17,8 +17,8 @@ export interface ProgramOptions {
 }
 
 export interface Program {
-  /** Starts it, and resolves when it is ready. */
-  start(): Promise<void>;
+  /** Starts it, and resolves when it is ready. Further settings are kept for the starts after this one. */
+  start(more?: Record<string, string>): Promise<void>;
   /** Pids of the server's workers. */
   workers(): number[];
   server(): number;
@@ -47,16 +47,18 @@ const isWorker = (pid: number): boolean => {
 
 export function createProgram(options: ProgramOptions): Program {
   const { environment, dataDir, url, apps, logFile } = options;
+  const further: Record<string, string> = {};
   const state: { child?: ChildProcess; exited?: Promise<void> } = {};
   const pid = () => state.child?.pid ?? 0;
   const isRunning = () => state.child !== undefined && state.child.exitCode === null && state.child.signalCode === null;
 
   return {
-    async start() {
+    async start(more = {}) {
+      Object.assign(further, more);
       const log = await open(logFile, 'a', 0o600);
       // A group of its own: Ctrl-C reaches the run, which then ends everything in order.
       const child = spawn(process.execPath, [cli, 'app', 'run', ...apps], {
-        env: environment,
+        env: { ...environment, ...further },
         detached: true,
         stdio: ['ignore', log.fd, log.fd],
       });
@@ -71,7 +73,8 @@ export function createProgram(options: ProgramOptions): Program {
           () => false,
         );
         if (ready) return;
-        if (Date.now() > deadline) throw new Error(`Forgeway was not ready after ${READY_MS / 1_000} s; see ${logFile}`);
+        if (Date.now() > deadline)
+          throw new Error(`Forgeway was not ready after ${READY_MS / 1_000} s; see ${logFile}`);
         await sleep(100);
       }
     },

@@ -1,6 +1,6 @@
 /** Everything that a run needs, started and ended together: forges, network, ledger, and Forgeway in the middle. */
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +13,7 @@ import { type InboxView, openInboxView } from './inbox-view.js';
 import { type Ledger, startLedger } from './ledger.js';
 import { createProgram, type Program } from './program.js';
 import { createRandom } from './random.js';
+import { type RedisProcess, startRedisProcess } from './redis-process.js';
 import { createTraffic, type Traffic } from './traffic.js';
 
 export interface RigOptions {
@@ -20,6 +21,8 @@ export interface RigOptions {
   say(line: string): void;
   /** By id; the first is the emulated one. */
   forges?: readonly string[];
+  /** Feature jobs on a Redis as it comes, which may be killed too, instead of PostgreSQL. */
+  redis?: boolean;
   /** Share of deliveries that are sent twice, and that come late. */
   repeated?: number;
   late?: number;
@@ -34,6 +37,9 @@ export interface Rig {
   proxies: ReadonlyMap<string, FaultProxy>;
   ledger: Ledger;
   program: Program;
+  /** Ends Forgeway in order, and starts it with further settings. */
+  restart(environment: Record<string, string>): Promise<void>;
+  redis: RedisProcess | undefined;
   inbox: InboxView;
   traffic: Traffic;
   /** Waits until every webhook was accepted and worked off, with no fault any more. */
@@ -50,7 +56,8 @@ const EMULATED = 'github';
 const OWNER = 'acme';
 const REPOSITORIES = ['alpha', 'beta', 'gamma'];
 const LOGINS = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank'];
-const DRAIN_MS = 240_000;
+const DRAIN_MS = 300_000;
+const SAY_EVERY_MS = 5_000;
 
 async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
@@ -77,7 +84,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     if (!keep) await rm(folder, { recursive: true, force: true });
   };
   try {
-    const [port = 0, previewPort = 0, ...more] = await freePorts(2 + 2 * names.length);
+    const [port = 0, previewPort = 0, redisPort = 0, ...more] = await freePorts(3 + 2 * names.length);
     const url = `http://127.0.0.1:${port}`;
     const ledger = await startLedger({
       target: url,
@@ -119,6 +126,9 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       say(`${forge} at ${client.setup.publicUrl}, process ${client.pid}`);
     }
 
+    const redis = options.redis ? await startRedisProcess(redisPort, folder) : undefined;
+    ends.push(async () => redis?.stop());
+    if (redis) settings.REDIS_URL = redis.url;
     const dataDir = join(folder, 'data');
     const program = createProgram({
       url,
@@ -160,6 +170,11 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       proxies,
       ledger,
       program,
+      async restart(more) {
+        await program.stop();
+        await program.start(more);
+      },
+      redis,
       inbox,
       traffic,
       drain: () => drain(forges, ledger, inbox, say),
@@ -198,14 +213,15 @@ async function drain(
   say: (line: string) => void,
 ): Promise<void> {
   const deadline = Date.now() + DRAIN_MS;
-  let said = '';
+  let said = 0;
   for (let quiet = 0; quiet < 3; ) {
     for (const { order } of forges) await order({ kind: 'settled' });
     const open = { unsent: ledger.waiting(), unfinished: await inbox.unfinished() };
     quiet = open.unsent + open.unfinished === 0 ? quiet + 1 : 0;
-    const line = `draining: ${open.unsent} to send, ${open.unfinished} unfinished`;
-    if (quiet === 0 && line !== said) say(line);
-    said = line;
+    if (quiet === 0 && Date.now() - said > SAY_EVERY_MS) {
+      say(`draining: ${open.unsent} to send, ${open.unfinished} unfinished`);
+      said = Date.now();
+    }
     // What is left is told by the checker.
     if (Date.now() > deadline) return;
     await inbox.passTime();
@@ -214,7 +230,6 @@ async function drain(
 }
 
 async function tokenFile(folder: string, forge: string, token: string): Promise<string> {
-  const { writeFile } = await import('node:fs/promises');
   const file = join(folder, `${basename(forge)}.token`);
   await writeFile(file, `${token}\n`, { mode: 0o600 });
   return file;

@@ -29,7 +29,9 @@ export interface Traffic {
   readonly heads: Heads[];
   /** One thing, somewhere. Resolves when the forge has done it; rejects when it refuses. */
   once(): Promise<void>;
-  /** This one thing on this forge, after whatever it needs to be possible. Answers its token. */
+  /** Makes whatever this kind of thing needs to be possible on this forge. */
+  prepare(forge: string, kind: HappeningKind): Promise<void>;
+  /** This one thing on this forge. Answers its token. */
   make(forge: string, kind: HappeningKind): Promise<string>;
   /** What can only be said when all is over: the last head of each pull request. */
   finish(): void;
@@ -110,6 +112,12 @@ export function createTraffic(forges: readonly ForgeClient[], apps: ReadonlySet<
     if ((kind === 'sync' || kind === 'close') && place.pulls.length === 0) await make(place, 'pull');
   }
 
+  function firstOf(forge: string): Place {
+    const place = places.find((one) => one.forge.forge === forge);
+    if (place === undefined) throw new Error(`${forge} takes no part.`);
+    return place;
+  }
+
   return {
     happenings,
     heads,
@@ -120,11 +128,8 @@ export function createTraffic(forges: readonly ForgeClient[], apps: ReadonlySet<
       await possible(place, kind);
       await make(place, kind);
     },
-    async make(forge, kind) {
-      const place = random.pick(places.filter((one) => one.forge.forge === forge));
-      await possible(place, kind);
-      return make(place, kind);
-    },
+    prepare: (forge, kind) => possible(firstOf(forge), kind),
+    make: (forge, kind) => make(firstOf(forge), kind),
     finish() {
       for (const { forge, pull, shas } of heads) {
         const last = shas.at(-1);

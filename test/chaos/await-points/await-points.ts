@@ -1,5 +1,5 @@
 /** Tells the processes of Forgeway to count their awaits, or at which of them to die. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -19,7 +19,7 @@ export interface AwaitPoints {
   environment: Record<string, string>;
   /** Awaits in the text of the modules. */
   awaits: number;
-  /** Counting begins in each of these processes. `recovery`: where workers die that start after this. */
+  /** Counting begins in each of these processes. `recovery`: where the next worker dies that starts. */
   arm(pids: readonly number[], points: Partial<Record<Role, Point>>, recovery?: Point): Promise<void>;
   /** Counting ends. Answers the highest count of each role. */
   count(pids: readonly number[]): Promise<Record<Role, number>>;
@@ -32,6 +32,7 @@ export async function prepareAwaitPoints(folder: string): Promise<AwaitPoints> {
   await mkdir(folder, { recursive: true });
   const awaits = await writeNumberedBuild(dist, join(folder, 'numbered'));
   await writeFile(join(folder, 'dist'), dist);
+  const recoveryFile = join(folder, 'recovery.json');
   let id = 0;
 
   async function give(pids: readonly number[], order: object): Promise<{ role: Role; count: number }[]> {
@@ -55,7 +56,6 @@ export async function prepareAwaitPoints(folder: string): Promise<AwaitPoints> {
     return (await Promise.all(answers)).flat();
   }
 
-  await writeFile(join(folder, 'order.json'), '{}');
   return {
     environment: {
       FORGEWAY_CRASH_AT: folder,
@@ -63,11 +63,15 @@ export async function prepareAwaitPoints(folder: string): Promise<AwaitPoints> {
     },
     awaits,
     async arm(pids, points, recovery) {
-      await give(pids, { kind: 'arm', points, recovery });
+      await rm(recoveryFile, { force: true });
+      if (recovery && recovery.at > 0) await writeFile(recoveryFile, JSON.stringify(recovery));
+      await give(pids, { kind: 'arm', points });
     },
     async count(pids) {
+      await rm(recoveryFile, { force: true });
       const answers = await give(pids, { kind: 'count' });
-      const highest = (role: Role) => Math.max(0, ...answers.filter((one) => one.role === role).map((one) => one.count));
+      const highest = (role: Role) =>
+        Math.max(0, ...answers.filter((one) => one.role === role).map((one) => one.count));
       return { server: highest('server'), worker: highest('worker') };
     },
   };

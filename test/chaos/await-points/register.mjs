@@ -1,9 +1,9 @@
 /**
  * For `node --import`: makes a process of Forgeway count its awaits, and die at the one it is told. Does nothing unless
  * FORGEWAY_CRASH_AT names a folder: `dist` and `numbered` in it say where modules are, `order.json` what to do. SIGUSR2
- * makes the process read its order; it answers with a file of its own.
+ * makes the process read its order; it answers with a file of its own. `recovery.json` is for the next worker that starts.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { register } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 
@@ -19,10 +19,8 @@ if (folder !== undefined && isMainThread) {
 
   const arm = ({ at, side }) => Object.assign(state, { counting: true, count: 0, at, side });
 
-  const order = () => JSON.parse(readFileSync(`${folder}/order.json`, 'utf8'));
-
   const obey = () => {
-    const { id, kind, points } = order();
+    const { id, kind, points } = JSON.parse(readFileSync(`${folder}/order.json`, 'utf8'));
     const { count } = state;
     if (kind === 'arm') arm(points[role] ?? { at: 0, side: 'sent' });
     else state.counting = false;
@@ -39,7 +37,14 @@ if (folder !== undefined && isMainThread) {
   };
 
   process.on('SIGUSR2', obey);
-  // A worker that takes over from one that died: it may have to die while it recovers.
-  const { recovery } = order();
-  if (role === 'worker' && recovery?.at > 0) arm(recovery);
+  // A worker that takes over from one that died may have to die while it recovers: one, whoever comes first.
+  if (role === 'worker') {
+    try {
+      const mine = `${folder}/recovery-${process.pid}.json`;
+      renameSync(`${folder}/recovery.json`, mine);
+      arm(JSON.parse(readFileSync(mine, 'utf8')));
+    } catch (error) {
+      if (error.code !== 'ENOENT') throw error;
+    }
+  }
 }

@@ -1,0 +1,140 @@
+/** Kills a process at numbered awaits between the receipt of one event and its effects. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AwaitPoints, Point, Role } from './await-points/await-points.js';
+import type { HappeningKind } from './forge-protocol.js';
+import type { Random } from './random.js';
+import type { Rig } from './rig.js';
+
+export interface Flow {
+  forge: string;
+  kind: HappeningKind;
+}
+
+/** As GitHub calls what apps see of it. */
+export const flowNames: Readonly<Record<HappeningKind, string>> = {
+  pull: 'pull_request.opened',
+  sync: 'pull_request.synchronize',
+  close: 'pull_request.closed',
+  comment: 'issue_comment.created',
+  issue: 'issues.opened',
+  push: 'push',
+};
+
+export const flowName = ({ forge, kind }: Flow): string => `${forge} ${flowNames[kind]}`;
+
+export interface Strike extends Flow {
+  role: Role;
+  point: Point;
+  /** Where the worker dies that takes over; at 0 it does not. */
+  recovery: Point;
+}
+
+export interface CrashPoints {
+  /** Runs a flow once and counts the awaits that it passes through in each role, with whatever runs beside it. */
+  discover(flow: Flow): Promise<Record<Role, number>>;
+  /** Answers the processes that died; none when the flow was over before it came to that point. */
+  strike(strike: Strike): Promise<number>;
+}
+
+const FLOW_MS = 30_000;
+const NOWHERE: Point = { at: 0, side: 'sent' };
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+export function createCrashPoints(rig: Rig, points: AwaitPoints): CrashPoints {
+  const { program, forges, ledger, inbox, traffic } = rig;
+
+  const processes = (): number[] => [program.server(), ...program.workers()];
+
+  /** Restarts the server when it was it that died, and waits until nothing is left of the flow. */
+  async function finish(died: (pid: number) => void, before: readonly number[]): Promise<void> {
+    const deadline = Date.now() + FLOW_MS;
+    let quiet = 0;
+    while (quiet < 2 && Date.now() < deadline) {
+      for (const pid of before) if (!isAlive(pid)) died(pid);
+      if (!isAlive(program.server())) {
+        await program.gone();
+        await program.start();
+      }
+      for (const { order } of forges) await order({ kind: 'settled' });
+      const open = ledger.waiting() + (await inbox.unfinished());
+      quiet = open === 0 ? quiet + 1 : 0;
+      if (open > 0) await inbox.passTime();
+      await sleep(open === 0 ? 50 : 200);
+    }
+    for (const pid of before) if (!isAlive(pid)) died(pid);
+  }
+
+  /** Workers that have been started but do not listen to signals yet would die of ours. */
+  async function settledProcesses(): Promise<number[]> {
+    let known: number[] = [];
+    for (;;) {
+      const now = processes();
+      if (now.length > 1 && now.join() === known.join()) return now;
+      known = now;
+      await sleep(1_000);
+    }
+  }
+
+  return {
+    async discover({ forge, kind }) {
+      const pids = await settledProcesses();
+      // What it needs to be possible is made before, so that it is not counted.
+      await traffic.prepare(forge, kind);
+      await finish(() => undefined, []);
+      await points.arm(pids, { server: NOWHERE, worker: NOWHERE });
+      await traffic.make(forge, kind);
+      await finish(() => undefined, []);
+      return points.count(pids);
+    },
+    async strike({ forge, kind, role, point, recovery }) {
+      const pids = await settledProcesses();
+      const dead = new Set<number>();
+      await traffic.prepare(forge, kind);
+      await finish(() => undefined, []);
+      await points.arm(pids, { [role]: point }, recovery);
+      await traffic.make(forge, kind);
+      await finish((pid) => dead.add(pid), pids);
+      await points.count(processes());
+      return dead.size;
+    },
+  };
+}
+
+/** Points of all flows, in an order and choice that the seed decides: those of the server are fewer, and so are its turns. */
+export function* chooseStrikes(
+  found: ReadonlyMap<Flow, Record<Role, number>>,
+  random: Random,
+): Generator<Strike, never, unknown> {
+  const flows = [...found.keys()];
+  for (;;) {
+    const flow = random.pick(flows);
+    const role: Role = random.next() < 0.1 ? 'server' : 'worker';
+    const most = found.get(flow)?.[role] ?? 0;
+    if (most === 0) continue;
+    const side = random.next() < 0.5 ? ('sent' as const) : ('answered' as const);
+    const again = role === 'worker' && random.next() < 0.25;
+    yield {
+      ...flow,
+      role,
+      point: { at: random.between(1, most), side },
+      recovery: { at: again ? random.between(1, most) : 0, side },
+    };
+  }
+}
+
+/** Every point of every flow, on both sides. */
+export function* allStrikes(found: ReadonlyMap<Flow, Record<Role, number>>): Generator<Strike> {
+  for (const [flow, counts] of found)
+    for (const role of ['server', 'worker'] as const)
+      for (let at = 1; at <= counts[role]; at += 1)
+        for (const side of ['sent', 'answered'] as const)
+          yield { ...flow, role, point: { at, side }, recovery: NOWHERE };
+}
