@@ -19,6 +19,10 @@ export interface CampaignOptions {
   /** Only this kind of flow, see {@link flowNames}. */
   flow?: HappeningKind;
   redis: boolean;
+  /** A database beside Forgeway, behind a network that fails. */
+  external: boolean;
+  /** Of how many kinds of flow on each forge the awaits are counted; Infinity: of all. */
+  flows: number;
   /** Neither phase goes on longer than this, in seconds, though its numbers were not reached. */
   seconds: number;
   say(line: string): void;
@@ -29,6 +33,7 @@ export interface CampaignOptions {
 export interface CampaignResult {
   seed: number;
   backend: 'postgresql' | 'redis';
+  database: 'embedded' | 'external';
   seconds: number;
   happenings: number;
   deliveries: number;
@@ -52,9 +57,9 @@ const MOST_OPEN = 50;
 export const isClean = ({ verdict }: CampaignResult): boolean => kinds.every((kind) => verdict[kind].length === 0);
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { seed, redis, say, stopped } = options;
+  const { seed, redis, external, say, stopped } = options;
   const began = Date.now();
-  const rig = await startRig({ seed, say, redis });
+  const rig = await startRig({ seed, say, redis, external });
   let clean = false;
   try {
     const random = createRandom(seed ^ 0x5eed);
@@ -67,6 +72,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     const result: CampaignResult = {
       seed,
       backend: redis ? 'redis' : 'postgresql',
+      database: external ? 'external' : 'embedded',
       seconds: Math.round((Date.now() - began) / 1_000),
       happenings: records.happenings.length,
       deliveries: records.deliveries.length,
@@ -113,17 +119,17 @@ async function destroy(o: CampaignOptions, rig: Rig, nemesis: Nemesis, random: R
     }
   }
   async function rage(): Promise<void> {
-    const enough = () => sum(nemesis.kills) >= o.kills && ledger.deliveries.length >= o.deliveries;
-    // Kills are spread over the deliveries, so that the last ones are as dangerous as the first.
-    const due = () => Math.min(1, (ledger.deliveries.length + 1) / Math.max(1, o.deliveries)) * o.kills;
-    while (goOn() && !enough() && Date.now() < deadline) {
-      await sleep(random.between(200, 2_500));
-      if (
-        sum(nemesis.kills) <
-        Math.max(due(), ((Date.now() - (deadline - o.seconds * 1_000)) / (o.seconds * 1_000)) * o.kills)
-      )
-        await nemesis.kill();
-      if (random.next() < 0.4) await nemesis.disturb();
+    const started = Date.now();
+    const share = () =>
+      // Spread over deliveries and time, so that the last kills are as dangerous as the first.
+      Math.max(ledger.deliveries.length / Math.max(1, o.deliveries), (Date.now() - started) / (deadline - started));
+    while (goOn() && Date.now() < deadline) {
+      if (sum(nemesis.kills) >= o.kills && ledger.deliveries.length >= o.deliveries) break;
+      // Mostly something that has begun to work again; sometimes what is just starting.
+      if (random.next() < 0.8) await rig.program.ready();
+      await sleep(random.between(100, 2_000));
+      if (sum(nemesis.kills) < Math.ceil(share() * o.kills)) await nemesis.kill();
+      if (random.next() < 0.3) await nemesis.disturb();
     }
     state.over = true;
   }
@@ -134,6 +140,14 @@ async function destroy(o: CampaignOptions, rig: Rig, nemesis: Nemesis, random: R
     state.over = true;
   }
   o.say(`${traffic.happenings.length} happenings, ${ledger.deliveries.length} deliveries, ${sum(nemesis.kills)} kills`);
+}
+
+function sample<T>(list: readonly T[], count: number, random: Random): T[] {
+  const left = [...list];
+  const chosen: T[] = [];
+  while (chosen.length < count && left.length > 0)
+    chosen.push(...left.splice(Math.floor(random.next() * left.length), 1));
+  return chosen;
 }
 
 interface Struck {
@@ -155,7 +169,7 @@ async function strike(o: CampaignOptions, rig: Rig, random: Random): Promise<Str
   const all = Object.keys(flowNames) as HappeningKind[];
   const found = new Map<Flow, Record<Role, number>>();
   for (const { forge } of rig.forges)
-    for (const kind of o.flow === undefined ? all : [o.flow]) {
+    for (const kind of o.flow === undefined ? sample(all, o.flows, random) : [o.flow]) {
       if (o.stopped.aborted) return struck;
       const flow = { forge, kind };
       const counts = await crash.discover(flow);

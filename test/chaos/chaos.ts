@@ -17,13 +17,14 @@ interface Options {
   points?: number;
   seconds?: number;
   redis?: boolean;
+  external?: boolean;
   flow?: HappeningKind;
   long?: boolean;
 }
 
-const SHORT = { kills: 30, deliveries: 400, points: 12, seconds: 75 };
+const SHORT = { kills: 30, deliveries: 400, points: 12, seconds: 60, flows: 2 };
 /** On each of the two backends. */
-const LONG = { kills: 110, deliveries: 10_500, points: 150, seconds: 5_400 };
+const LONG = { kills: 110, deliveries: 10_500, points: 150, seconds: 5_400, flows: Number.POSITIVE_INFINITY };
 const RESULTS = 'bench/results/chaos.json';
 const EXAMPLES_SHOWN = 10;
 
@@ -41,6 +42,7 @@ const { seed = Math.floor(Math.random() * 2 ** 32), ...options } = new Command('
   .option('--deliveries <number>', `webhooks to send in that time, or more; default ${SHORT.deliveries}`, whole)
   .option('--points <number>', `kills at numbered awaits; default ${SHORT.points}, 0 for none`, whole)
   .option('--seconds <number>', `longest time of each of the two phases; default ${SHORT.seconds}`, whole)
+  .option('--external', 'a database beside Forgeway, behind a network that fails; default: of every other seed')
   .option('--redis', 'feature jobs on Redis, which is killed too')
   .addOption(
     new Option('--flow <flow>', 'nothing but this flow, killed at every await that it passes through').choices(
@@ -71,17 +73,16 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 
 function campaigns(): CampaignOptions[] {
   const { long, flow, redis = false, ...given } = options;
-  const common = { seed, redis, say, stopped: stop.signal };
+  const common = { seed, redis, external: seed % 2 === 1, say, stopped: stop.signal };
   if (flow !== undefined)
-    return [
-      { ...common, seconds: LONG.seconds, points: Number.POSITIVE_INFINITY, ...given, flow, kills: 0, deliveries: 0 },
-    ];
+    return [{ ...common, ...LONG, points: Number.POSITIVE_INFINITY, ...given, flow, kills: 0, deliveries: 0 }];
   if (!long) return [{ ...common, ...SHORT, ...given }];
-  return [false, true].map((onRedis, at) => ({
+  return [false, true].map((other, at) => ({
     ...common,
     ...LONG,
     ...given,
-    redis: onRedis,
+    redis: other,
+    external: other,
     seed: (seed + at) >>> 0,
   }));
 }
@@ -89,9 +90,20 @@ function campaigns(): CampaignOptions[] {
 const total = (counts: Record<string, number>): number => Object.values(counts).reduce((sum, count) => sum + count, 0);
 
 function print(results: readonly CampaignResult[]): void {
-  const header = ['backend', 'seed', 'deliveries', 'effects', 'kills', 'faults', 'points', ...kinds, 'seconds'];
+  const header = [
+    'backend',
+    'database',
+    'seed',
+    'deliveries',
+    'effects',
+    'kills',
+    'faults',
+    'points',
+    ...kinds,
+    'seconds',
+  ];
   const rows = results.map((result) => [
-    result.backend,
+    ...[result.backend, result.database],
     ...[result.seed, result.deliveries, result.effects, total(result.kills), total(result.faults)],
     `${result.points.hit}/${result.points.tried}`,
     ...kinds.map((kind) => result.verdict[kind].length),
@@ -134,7 +146,9 @@ function write(results: readonly CampaignResult[]): void {
 const results: CampaignResult[] = [];
 try {
   for (const campaign of campaigns()) {
-    say(`seed ${campaign.seed}, feature jobs on ${campaign.redis ? 'Redis' : 'PostgreSQL'}`);
+    say(
+      `seed ${campaign.seed}: ${campaign.external ? 'external' : 'embedded'} database, jobs on ${campaign.redis ? 'Redis' : 'PostgreSQL'}`,
+    );
     results.push(await runCampaign(campaign));
   }
 } catch (error) {

@@ -9,7 +9,7 @@ import type { RedisProcess } from './redis-process.js';
 export interface NemesisOptions {
   program: Program;
   forges: readonly ForgeClient[];
-  /** In front of each forge, by its name. */
+  /** In front of each forge, and of the database where it is not Forgeway's own. */
   proxies: ReadonlyMap<string, FaultProxy>;
   redis: RedisProcess | undefined;
   random: Random;
@@ -81,17 +81,18 @@ export function createNemesis({ program, forges, proxies, redis, random, say }: 
     },
     async disturb() {
       const kind = random.weighted(FAULTS);
-      const forge = random.pick(forges);
       faults[kind] = (faults[kind] ?? 0) + 1;
-      say(`${kind} at ${forge.forge}`);
       if (kind === 'lose-answers') {
+        const forge = random.pick(forges);
+        say(`${kind} at ${forge.forge}`);
         await forge.order({ kind, count: random.between(1, 3) });
         return;
       }
-      const proxy = proxies.get(forge.forge);
-      proxy?.set(faultOf(kind));
+      const [name, proxy] = random.pick([...proxies]);
+      say(`${kind} at ${name}`);
+      proxy.set(faultOf(kind));
       await sleep(random.between(200, LONGEST_MS));
-      proxy?.set({ kind: 'none' });
+      proxy.set({ kind: 'none' });
     },
   };
 }

@@ -10,7 +10,8 @@ import { findPostmaster } from '../../src/store/embedded/postmaster-file.js';
 
 export interface ProgramOptions {
   environment: Record<string, string>;
-  dataDir: string;
+  /** Of the server of its database. */
+  databaseDir: string;
   url: string;
   apps: readonly string[];
   logFile: string;
@@ -19,6 +20,8 @@ export interface ProgramOptions {
 export interface Program {
   /** Starts it, and resolves when it is ready. Further settings are kept for the starts after this one. */
   start(more?: Record<string, string>): Promise<void>;
+  /** Resolves when it is ready, its workers too. @throws Error when it ends, or is not in time */
+  ready(): Promise<void>;
   /** Pids of the server's workers. */
   workers(): number[];
   server(): number;
@@ -46,11 +49,25 @@ const isWorker = (pid: number): boolean => {
 };
 
 export function createProgram(options: ProgramOptions): Program {
-  const { environment, dataDir, url, apps, logFile } = options;
+  const { environment, databaseDir, url, apps, logFile } = options;
   const further: Record<string, string> = {};
   const state: { child?: ChildProcess; exited?: Promise<void> } = {};
   const pid = () => state.child?.pid ?? 0;
   const isRunning = () => state.child !== undefined && state.child.exitCode === null && state.child.signalCode === null;
+
+  async function ready(): Promise<void> {
+    const deadline = Date.now() + READY_MS;
+    for (;;) {
+      if (!isRunning()) throw new Error(`Forgeway ended while it started; see ${logFile}`);
+      const ready = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5_000) }).then(
+        (answer) => answer.ok,
+        () => false,
+      );
+      if (ready) return;
+      if (Date.now() > deadline) throw new Error(`Forgeway was not ready after ${READY_MS / 1_000} s; see ${logFile}`);
+      await sleep(100);
+    }
+  }
 
   return {
     async start(more = {}) {
@@ -65,23 +82,13 @@ export function createProgram(options: ProgramOptions): Program {
       state.child = child;
       state.exited = new Promise((resolve) => child.once('exit', () => resolve()));
       await log.close();
-      const deadline = Date.now() + READY_MS;
-      for (;;) {
-        if (!isRunning()) throw new Error(`Forgeway ended while it started; see ${logFile}`);
-        const ready = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5_000) }).then(
-          (answer) => answer.ok,
-          () => false,
-        );
-        if (ready) return;
-        if (Date.now() > deadline)
-          throw new Error(`Forgeway was not ready after ${READY_MS / 1_000} s; see ${logFile}`);
-        await sleep(100);
-      }
+      await ready();
     },
+    ready,
     workers: () => (isRunning() ? childrenOf(pid()).filter(isWorker) : []),
     server: pid,
     async postmaster() {
-      const layout = await readLayout(dataDir);
+      const layout = await readLayout(databaseDir);
       return layout ? (await findPostmaster(clusterDirOf(layout.home)))?.process.pid : undefined;
     },
     kill(pids) {

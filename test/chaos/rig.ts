@@ -4,8 +4,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { removeEmbeddedPostgres } from '../../src/store/embedded/embedded-postgres.js';
 import { check, type Records, type Verdict } from './checker.js';
+import { externalDatabase, ownDatabase } from './database-place.js';
 import type { Effect } from './effects.js';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.js';
 import { type ForgeClient, startForge } from './forge-client.js';
@@ -21,6 +21,8 @@ export interface RigOptions {
   say(line: string): void;
   /** By id; the first is the emulated one. */
   forges?: readonly string[];
+  /** Whether its database is one beside it, which the network between them can cut off, and not its own. */
+  external?: boolean;
   /** Feature jobs on a Redis as it comes, which may be killed too, instead of PostgreSQL. */
   redis?: boolean;
   /** Share of deliveries that are sent twice, and that come late. */
@@ -34,6 +36,7 @@ export interface RigOptions {
 export interface Rig {
   folder: string;
   forges: readonly ForgeClient[];
+  /** By the name of what is behind it. */
   proxies: ReadonlyMap<string, FaultProxy>;
   ledger: Ledger;
   program: Program;
@@ -78,12 +81,15 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const folder = await mkdtemp(join(tmpdir(), 'forgeway-chaos-'));
   // As root the database runs as another user, who has to pass through.
   await chmod(folder, 0o711);
-  const ends: (() => Promise<unknown>)[] = [() => removeData(join(folder, 'data'))];
+  const ends: (() => Promise<unknown>)[] = [];
   const close = async (keep: boolean): Promise<void> => {
     for (const end of ends.splice(0).reverse()) await end();
     if (!keep) await rm(folder, { recursive: true, force: true });
   };
   try {
+    const dataDir = join(folder, 'data');
+    const database = options.external ? await externalDatabase(folder) : ownDatabase(dataDir);
+    ends.push(() => database.remove());
     const [port = 0, previewPort = 0, redisPort = 0, ...more] = await freePorts(3 + 2 * names.length);
     const url = `http://127.0.0.1:${port}`;
     const ledger = await startLedger({
@@ -98,7 +104,8 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     const effects = join(folder, 'effects.jsonl');
     const proxies = new Map<string, FaultProxy>();
     const forges: ForgeClient[] = [];
-    const settings: Record<string, string> = {};
+    const settings: Record<string, string> = { ...database.settings };
+    if (database.proxy) proxies.set('the database', database.proxy);
     const tokens = new Map<string, string>();
     for (const forge of names) {
       const [ownPort = 0, logPort = 0] = more.splice(0, 2);
@@ -129,10 +136,9 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     const redis = options.redis ? await startRedisProcess(redisPort, folder) : undefined;
     ends.push(async () => redis?.stop());
     if (redis) settings.REDIS_URL = redis.url;
-    const dataDir = join(folder, 'data');
     const program = createProgram({
       url,
-      dataDir,
+      databaseDir: database.dataDir,
       logFile: join(folder, 'forgeway.log'),
       apps: [join(process.cwd(), 'test/chaos/app'), ...EXAMPLES.map((name) => join(process.cwd(), 'examples', name))],
       environment: {
@@ -162,7 +168,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       say(`${forge} is connected`);
     }
 
-    const inbox = openInboxView(dataDir);
+    const inbox = openInboxView(database.dataDir);
     const traffic = createTraffic(forges, new Set(EXAMPLES), createRandom(seed));
     return {
       folder,
@@ -233,16 +239,4 @@ async function tokenFile(folder: string, forge: string, token: string): Promise<
   const file = join(folder, `${basename(forge)}.token`);
   await writeFile(file, `${token}\n`, { mode: 0o600 });
   return file;
-}
-
-/** The database outlives a killed server; whoever holds its directory lets go of it a moment later. */
-async function removeData(dataDir: string): Promise<void> {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await removeEmbeddedPostgres({ dataDir });
-    } catch (error) {
-      if (tries > 50) throw error;
-      await sleep(200);
-    }
-  }
 }
