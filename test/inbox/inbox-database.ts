@@ -39,7 +39,7 @@ export interface DispatchRecord {
   next_attempt_at: Date | null;
 }
 
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 50_000;
 
 /** Waits until `check` answers something; fails with what `state` shows when that takes far too long. */
 export async function eventually<T>(
