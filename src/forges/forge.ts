@@ -125,6 +125,11 @@ export interface ForgeDescriptor {
   storedHeaders: readonly string[];
   /** Undefined when the request carries no signature of the right form; the answer is the same 401. */
   signatureCheck(headers: WebhookHeaders, secrets: readonly string[]): SignatureCheck | undefined;
+  /**
+   * Secrets that nobody knows, one of each form that a hook may have. Deliveries to hooks that do not exist are checked against
+   * them, so that being refused there takes the same time. One random text unless said otherwise.
+   */
+  decoySecrets?(): readonly string[];
   /** The forge's own id of the delivery, equal when it redelivers; undefined when it sends none. */
   deliveryKey(headers: WebhookHeaders): string | undefined;
   /** The native event name in the headers, or ''. */

@@ -109,6 +109,10 @@ function inboxRow(descriptor: ForgeDescriptor, hook: HookRow, headers: WebhookHe
   };
 }
 
+/** As long as those that Forgeway makes: the time that a check takes tells the length of a secret, if only in steps. */
+export const decoySecretsOf = (forge: ForgeDescriptor): readonly string[] =>
+  forge.decoySecrets?.() ?? [randomBytes(32).toString('base64url')];
+
 /**
  * The way in: verifies a webhook, commits its raw bytes, and only then answers 202. It parses nothing and runs no
  * handler. After a valid signature the only refusals are 413, 415 and 503, since some forges switch a hook off on 4xx.
@@ -126,8 +130,10 @@ export function createIngress(options: IngressOptions): Ingress {
   });
   const reader = new BodyReader(limits);
   const committing = () => commits.heldBytes;
-  // A hook that does not exist is checked against this one, so that it takes the same time to be refused.
-  const decoy = [randomBytes(32).toString('hex')];
+  // A hook that does not exist is checked against these, so that it takes the same time to be refused.
+  const decoys = new Map([...options.forges].map(([id, forge]) => [id, decoySecretsOf(forge)]));
+  const secretsFor = (forge: ForgeDescriptor, open: OpenHook | undefined): readonly string[] =>
+    open?.secrets ?? decoys.get(forge.id) ?? [];
 
   const reject = (req: IncomingMessage, res: ServerResponse, forge: string, status: Refusal) => {
     metrics.deliveries.inc({ forge, answer: String(status) });
@@ -153,7 +159,7 @@ export function createIngress(options: IngressOptions): Ingress {
     remembered?: Entry,
   ) => {
     const { descriptor } = path;
-    const check = descriptor.signatureCheck(req.headers, open?.secrets ?? decoy);
+    const check = descriptor.signatureCheck(req.headers, secretsFor(descriptor, open));
     if (check === undefined && mayBeOutdated(remembered)) return lookUp(req, res, path, startedAt);
     reader.read(req, startedAt, check, committing, (received) => {
       if (received.kind === 'gone') return metrics.deliveries.inc({ forge: descriptor.id, answer: 'gone' });
@@ -163,7 +169,7 @@ export function createIngress(options: IngressOptions): Ingress {
       if (!mayBeOutdated(remembered)) return reject(req, res, descriptor.id, 401);
       hooks.find(path.hookId, descriptor.id).then(
         (now) => {
-          const again = descriptor.signatureCheck(req.headers, now?.secrets ?? decoy);
+          const again = descriptor.signatureCheck(req.headers, secretsFor(descriptor, now));
           again?.update(received.body);
           if (!(again?.valid() ?? false) || !now) return reject(req, res, descriptor.id, 401);
           store(res, req, inboxRow(descriptor, now.hook, req.headers, received.body), startedAt);

@@ -5,7 +5,7 @@ import { classify, payload, snapshot } from './events.js';
 import { administration } from './hooks.js';
 import { routes } from './routes/index.js';
 import { transport } from './transport.js';
-import { signatureCheck } from './verify.js';
+import { decoySecrets, signatureCheck } from './verify.js';
 
 const ID = 'gitlab';
 
@@ -16,6 +16,7 @@ export const gitlab = defineForge({
   tag: 'gl',
   ...transport,
   signatureCheck: (headers, secrets) => signatureCheck(headers, secrets),
+  decoySecrets,
   classify,
   snapshot,
   payload,

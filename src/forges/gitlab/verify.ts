@@ -11,7 +11,7 @@
  *
  * @see https://docs.gitlab.com/user/project/integrations/webhooks/ and https://www.standardwebhooks.com
  */
-import { createHmac, type Hmac } from 'node:crypto';
+import { createHmac, type Hmac, randomBytes } from 'node:crypto';
 import { constantTimeEqual } from '../../lib/hmac.js';
 import type { SignatureCheck, WebhookHeaders } from '../forge.js';
 
@@ -83,3 +83,9 @@ export function signatureCheck(
   if (token === undefined || shared.length === 0) return undefined;
   return checkToken(token, shared);
 }
+
+/** @see ForgeDescriptor.decoySecrets */
+export const decoySecrets = (): readonly string[] => [
+  randomBytes(32).toString('base64url'),
+  `whsec_${randomBytes(32).toString('base64')}`,
+];
