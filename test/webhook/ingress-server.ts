@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import { type AddressInfo, createConnection } from 'node:net';
+import type pg from 'pg';
 import { pino } from 'pino';
 import { forges } from '../../src/forges/registry.js';
 import { unpackBody } from '../../src/inbox/packed-body.js';
@@ -35,7 +36,11 @@ export class IngressServer {
     this.log = log;
   }
 
-  static async start(options: Partial<IngressOptions> = {}): Promise<IngressServer> {
+  /** @param around Wraps the pool of the ingress, to see what it does. */
+  static async start(
+    options: Partial<IngressOptions> = {},
+    around: (pool: pg.Pool) => pg.Pool = (pool) => pool,
+  ): Promise<IngressServer> {
     const test = await createTestDatabase();
     await test.store('worker').tenant(test.organizationId, (tx) =>
       tx.query(
@@ -55,7 +60,7 @@ export class IngressServer {
     ]);
     const log: string[] = [];
     const ingress = createIngress({
-      pool: test.store('ingress').pool,
+      pool: around(test.store('ingress').pool),
       forges,
       secretsOf: async (hook) => secrets.get(hook.id) ?? [],
       log: pino({ level: 'trace' }, { write: (line: string) => void log.push(line) }),

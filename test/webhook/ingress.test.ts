@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { IngressServer, SECRET, signature } from './ingress-server.js';
+import { IngressServer, signature } from './ingress-server.js';
 
 let ingress: IngressServer;
 afterEach(() => ingress.stop());
@@ -129,70 +129,6 @@ describe('a delivery that comes again', () => {
     expect((await ingress.send(PATH, BODY, dead)).status).toBe(202);
     expect((await ingress.send(PATH, BODY, done)).status).toBe(202);
     expect((await ingress.rows()).map((row) => row.status).sort()).toEqual(['done', 'received']);
-  });
-});
-
-describe('a signature that is not right', () => {
-  const valid = signature(BODY);
-  const hex = valid.slice('sha256='.length);
-  const attacks: [string, string, Record<string, string | string[]>][] = [
-    ['missing', PATH, { 'x-hub-signature-256': [] }],
-    ['empty', PATH, { 'x-hub-signature-256': '' }],
-    ['of another prefix', PATH, { 'x-hub-signature-256': `sha512=${hex}` }],
-    ['without prefix', PATH, { 'x-hub-signature-256': hex }],
-    ['in SHA-1 only', PATH, { 'x-hub-signature-256': [], 'x-hub-signature': `sha1=${hex.slice(0, 40)}` }],
-    ['in capitals', PATH, { 'x-hub-signature-256': `sha256=${hex.toUpperCase()}` }],
-    ['one digit short', PATH, { 'x-hub-signature-256': valid.slice(0, -1) }],
-    ['one digit long', PATH, { 'x-hub-signature-256': `${valid}0` }],
-    ['not hexadecimal', PATH, { 'x-hub-signature-256': `sha256=${'z'.repeat(64)}` }],
-    ['with a bit flipped', PATH, { 'x-hub-signature-256': `sha256=${hex.startsWith('0') ? '1' : '0'}${hex.slice(1)}` }],
-    ['given twice', PATH, { 'x-hub-signature-256': [valid, valid] }],
-    ['in a list', PATH, { 'x-hub-signature-256': `${signature('other')}, ${valid}` }],
-    ['of another body', PATH, { 'x-hub-signature-256': signature(`${BODY} `) }],
-    ['under another hook’s secret', PATH, { 'x-hub-signature-256': signature(BODY, 'another secret') }],
-    ['under the environment’s secret, at another hook', `${PATH}/team`, { 'x-hub-signature-256': valid }],
-    ['under no secret', `${PATH}/empty`, { 'x-hub-signature-256': signature(BODY, '') }],
-    ['at a hook that does not exist', `${PATH}/nobody`, { 'x-hub-signature-256': valid }],
-    ['at a name that cannot be a hook', `${PATH}/..%2fgithub`, { 'x-hub-signature-256': valid }],
-    ['of another forge', PATH, { 'x-hub-signature-256': [], 'x-gitea-signature': hex, 'x-gitlab-token': SECRET }],
-  ];
-
-  it.each(attacks)('%s is refused with the same words, and nothing is stored', async (_name, path, headers) => {
-    ingress = await IngressServer.start();
-    const answer = await ingress.send(path, BODY, { ...ingress.signed(BODY), ...headers });
-    expect(answer.status).toBe(401);
-    expect(answer.body).toBe('{"error":"unauthorized"}');
-    expect(await ingress.rows()).toEqual([]);
-    expect(ingress.log.join('')).not.toContain('Grüße');
-  });
-
-  // Written byte by byte: an HTTP client may refuse to send, or re-encode, what only an attacker writes.
-  it('of a look-alike is refused with the same words, and nothing is stored', async () => {
-    ingress = await IngressServer.start();
-    const body = Buffer.from(BODY);
-    const head = Object.entries({
-      ...ingress.signed(BODY),
-      'x-hub-signature-256': `sha256=${hex.replace(/[ae]/g, 'å')}`,
-      host: 'forgeway.test',
-      'content-length': String(body.length),
-      connection: 'close',
-    }).map(([name, value]) => `${name}: ${String(value)}\r\n`);
-    const answer = await ingress.raw([Buffer.from(`POST ${PATH} HTTP/1.1\r\n${head.join('')}\r\n`, 'latin1'), body]);
-    expect(answer).toMatch(/^HTTP\/1\.1 401 /);
-    expect(answer).toContain('{"error":"unauthorized"}');
-    expect(await ingress.rows()).toEqual([]);
-  });
-
-  it('or a body with any bit flipped is refused', async () => {
-    ingress = await IngressServer.start();
-    const small = Buffer.from('{"a":1}');
-    const headers = ingress.signed(small);
-    for (let bit = 0; bit < small.length * 8; bit += 1) {
-      const flipped = Buffer.from(small);
-      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      expect((await ingress.send(PATH, flipped, headers)).status).toBe(401);
-    }
-    expect(await ingress.rows()).toEqual([]);
   });
 });
 
