@@ -1,18 +1,27 @@
 /**
  * How fast and how costly a webhook is taken in, and that none is lost (performance.md, goals 1, 2, 3, 4 and 9).
  * Three servers take turns on one machine, round after round: (a) bare signature check, (b) Probot's middleware with an
- * empty handler, which stores nothing, (c) our durable ingress; then (d) the whole path to a handler in a worker process.
+ * empty handler, which stores nothing, (c) our durable ingress, with deliveries of each forge; then (d) the whole path to a handler in a worker process.
  * Options: `--dist <folder>` (default dist), `--rounds <n>`, `--seconds <n>`.
  */
-import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type BenchDatabase, startBenchDatabase } from './support/bench-database.js';
 import { childrenOf, cpuSeconds, type RunningServer, residentMegabytes, startServer } from './support/processes.js';
+import {
+  addHooks,
+  askHandled,
+  CONNECTIONS,
+  load,
+  machineOf,
+  median,
+  round,
+  startIngress,
+  startWorker,
+  WARM_UP_MS,
+} from './support/whole-path.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -23,18 +32,6 @@ const { values: options } = parseArgs({
 });
 const dist = resolve(options.dist);
 const rounds = Number(options.rounds);
-const CONNECTIONS = 32;
-const WARM_UP_MS = 1_500;
-
-interface Load {
-  rps: number;
-  p50: number;
-  p99: number;
-  requests: number;
-  statuses: Record<string, number>;
-  acknowledged?: string[];
-}
-
 interface Sample {
   rps: number;
   p50: number;
@@ -46,21 +43,10 @@ interface Sample {
   databaseCpu: number;
 }
 
-function load(port: number, path: string, seconds: number, ...flags: string[]): Promise<Load> {
-  return new Promise((done, reject) => {
-    const file = fileURLToPath(new URL('./support/load.ts', import.meta.url));
-    const child = spawn(
-      process.execPath,
-      ['--import', 'tsx', file, `${port}`, path, `${CONNECTIONS}`, `${WARM_UP_MS}`, `${seconds * 1_000}`, ...flags],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    let output = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-    child.once('error', reject);
-    child.once('close', (code) => (code === 0 ? done(JSON.parse(output) as Load) : reject(new Error(`load: ${code}`))));
-  });
+/** Ours, with deliveries of this forge. */
+async function measureForgeway(database: BenchDatabase, forge: string): Promise<Sample> {
+  await database.empty();
+  return measure(await startIngress(dist, database), `/api/webhooks/${forge}`, database, false, forge);
 }
 
 async function measure(
@@ -68,11 +54,12 @@ async function measure(
   path: string,
   database: BenchDatabase | undefined,
   runsHandlers = false,
+  forge = 'github',
 ): Promise<Sample> {
   const postmaster = await database?.postmaster();
   const cpuOf = () => [cpuSeconds(server.pid), postmaster === undefined ? 0 : cpuSeconds(postmaster)] as const;
   const before = cpuOf();
-  const result = await load(server.port, path, Number(options.seconds));
+  const result = await load(server.port, path, Number(options.seconds), forge);
   const after = cpuOf();
   const failed = Object.keys(result.statuses).filter((status) => !status.startsWith('2'));
   if (failed.length > 0) throw new Error(`answers other than 2xx: ${JSON.stringify(result.statuses)}`);
@@ -92,30 +79,16 @@ async function measure(
   return sample;
 }
 
-interface Handled {
-  handled: number;
-  /** Time of the last one, where the server keeps it. */
-  lastAt?: number;
-}
-
-/** What a server that runs handlers says of them. */
-function askHandled(server: RunningServer): Promise<Handled> {
-  return new Promise((answer) => {
-    server.child.once('message', (message: Handled) => answer(message));
-    server.child.send('count');
-  });
-}
-
 /** Deliveries handled per second in a worker process, from the first request to the last handler. */
 async function wholePath(database: BenchDatabase): Promise<number> {
   await database.empty();
-  const worker = await startServer('server-worker.mjs', [dist, JSON.stringify(database.login('worker'))]);
-  const ingress = await startServer('server-forgeway.mjs', [dist, JSON.stringify(database.login('ingress'))]);
+  const worker = await startWorker(dist, database);
+  const ingress = await startIngress(dist, database);
   await sleep(1_000);
   const startedAt = Date.now() + WARM_UP_MS;
   let handledBefore = 0;
   const warm = setTimeout(() => void askHandled(worker).then(({ handled }) => (handledBefore = handled)), WARM_UP_MS);
-  const { requests } = await load(ingress.port, '/api/webhooks/github', Number(options.seconds));
+  const { requests } = await load(ingress.port, '/api/webhooks/github', Number(options.seconds), 'github');
   clearTimeout(warm);
   for (let waited = 0; ; waited += 100) {
     const { handled, lastAt = 0 } = await askHandled(worker);
@@ -131,12 +104,12 @@ async function wholePath(database: BenchDatabase): Promise<number> {
 /** SIGKILLs PostgreSQL in the middle of a load, and looks for every acknowledged delivery afterwards. */
 async function durability(database: BenchDatabase): Promise<{ acknowledged: number; found: number }> {
   await database.empty();
-  const ingress = await startServer('server-forgeway.mjs', [dist, JSON.stringify(database.login('ingress'))]);
+  const ingress = await startIngress(dist, database);
   const postmaster = await database.postmaster();
   const killing = sleep(WARM_UP_MS + 1_500).then(() => {
     for (const pid of [postmaster, ...childrenOf(postmaster)]) process.kill(pid, 'SIGKILL');
   });
-  const { acknowledged = [] } = await load(ingress.port, '/api/webhooks/github', 6, '--ids');
+  const { acknowledged = [] } = await load(ingress.port, '/api/webhooks/github', 6, 'github', '--ids');
   await killing;
   await ingress.stop();
   let found = 0;
@@ -149,14 +122,6 @@ async function durability(database: BenchDatabase): Promise<{ acknowledged: numb
   }
   return { acknowledged: acknowledged.length, found };
 }
-
-const median = (numbers: readonly number[]): number => {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
-};
-
-const round = (value: number, digits = 0): number => Number(value.toFixed(digits));
 
 function summary(samples: readonly Sample[]) {
   const of = (key: keyof Sample) => samples.map((sample) => sample[key]);
@@ -174,26 +139,21 @@ function summary(samples: readonly Sample[]) {
 
 const database = await startBenchDatabase();
 try {
-  await database.store.tenant(database.organizationId, (tx) =>
-    tx.query(
-      `INSERT INTO hook (id, organization_id, forge, host, scope, app_id, secret_source)
-       VALUES ('github', $1, 'github', 'github.com', 'app', '1', 'environment')`,
-      [database.organizationId],
-    ),
-  );
-  const samples = { bare: [] as Sample[], probot: [] as Sample[], forgeway: [] as Sample[] };
+  await addHooks(database);
+  const empty = (): Sample[] => [];
+  const samples = { bare: empty(), probot: empty(), forgeway: empty(), gitlab: empty(), gitea: empty() };
   const whole: number[] = [];
   for (let turn = 1; turn <= rounds; turn += 1) {
     samples.bare.push(await measure(await startServer('server-bare.mjs', []), '/', undefined));
     const probot = await startServer('server-probot.mjs', []);
     samples.probot.push(await measure(probot, '/api/github/webhooks', undefined, true));
-    await database.empty();
-    const ingress = await startServer('server-forgeway.mjs', [dist, JSON.stringify(database.login('ingress'))]);
-    samples.forgeway.push(await measure(ingress, '/api/webhooks/github', database));
+    samples.forgeway.push(await measureForgeway(database, 'github'));
+    samples.gitlab.push(await measureForgeway(database, 'gitlab'));
+    samples.gitea.push(await measureForgeway(database, 'gitea'));
     whole.push(await wholePath(database));
     const last = (key: keyof typeof samples) => round(samples[key].at(-1)?.rps ?? 0);
     console.error(
-      `round ${turn}/${rounds}: bare ${last('bare')}/s, Probot ${last('probot')}/s, Forgeway ${last('forgeway')}/s, whole path ${round(whole.at(-1) ?? 0)}/s`,
+      `round ${turn}/${rounds}: bare ${last('bare')}/s, Probot ${last('probot')}/s, Forgeway ${last('forgeway')}/s (GitLab ${last('gitlab')}/s, Gitea ${last('gitea')}/s), whole path ${round(whole.at(-1) ?? 0)}/s`,
     );
   }
   const survived = await durability(database);
@@ -201,6 +161,8 @@ try {
   const bare = summary(samples.bare);
   const probot = summary(samples.probot);
   const forgeway = summary(samples.forgeway);
+  const gitlab = summary(samples.gitlab);
+  const gitea = summary(samples.gitea);
   const ratio = (pick: (at: number) => number) => round(median(samples.bare.map((_, at) => pick(at))), 3);
   const sampleAt = (list: readonly Sample[], at: number) => list[at]?.rps ?? Number.NaN;
   const ratios = {
@@ -222,21 +184,23 @@ try {
     return { ...goal, result: reaches(goal.aim) ? 'aim' : reaches(goal.must) ? 'met' : 'MISSED' };
   });
 
-  const machine = {
-    cpu: cpus()[0]?.model ?? '',
-    cores: cpus().length,
-    memoryMb: round(totalmem() / 1_048_576),
-    node: process.version,
-    postgresql: database.version,
-    rounds,
-    seconds: Number(options.seconds),
-    connections: CONNECTIONS,
-  };
+  const machine = { ...machineOf(database, rounds), seconds: Number(options.seconds), connections: CONNECTIONS };
   const wholePathRps = { rps: round(median(whole)), range: [round(Math.min(...whole)), round(Math.max(...whole))] };
-  const result = { machine, bare, probot, forgeway, wholePath: wholePathRps, ratios, durability: survived, goals };
+  const result = {
+    machine,
+    bare,
+    probot,
+    forgeway,
+    gitlab,
+    gitea,
+    wholePath: wholePathRps,
+    ratios,
+    durability: survived,
+    goals,
+  };
   mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
   writeFileSync(new URL('./results/ingest.json', import.meta.url), `${JSON.stringify(result, undefined, 2)}\n`);
-  console.table({ bare, probot, forgeway });
+  console.table({ bare, probot, forgeway, gitlab, gitea });
   console.table(goals);
   console.log(
     `whole path ${wholePathRps.rps}/s; after SIGKILL of PostgreSQL ${survived.found} of ${survived.acknowledged} acknowledged deliveries were there`,

@@ -1,12 +1,13 @@
 /**
  * The sender, a process of its own: raw keep-alive connections, as little work per request as possible.
- * Arguments: port, path, connections, warm-up ms, measured ms. Prints one line of JSON.
+ * Arguments: port, path, connections, warm-up ms, measured ms, forge. Prints one line of JSON.
  */
 import { createConnection } from 'node:net';
-import { signedBodies } from './payload.js';
+import { type BenchDelivery, deliveriesFrom } from './payload.js';
 
-const [port = '0', path = '/', connections = '32', warmUpMs = '1000', measuredMs = '4000'] = process.argv.slice(2);
-const bodies = signedBodies(500).map(({ body, signature }) => ({ signature, body: Buffer.from(body) }));
+const [port = '0', path = '/', connections = '32', warmUpMs = '1000', measuredMs = '4000', forge = 'github'] =
+  process.argv.slice(2);
+const deliveries = deliveriesFrom(forge, 500);
 const run = `${process.pid.toString(16)}-${Date.now().toString(16)}`;
 const started = performance.now();
 const measureFrom = started + Number(warmUpMs);
@@ -16,12 +17,10 @@ const acknowledged: string[] = [];
 const statuses: Record<string, number> = {};
 let sent = 0;
 
-function head(index: number, id: string): string {
-  const { signature, body } = bodies[index % bodies.length] ?? { signature: '', body: Buffer.alloc(0) };
+function head({ body, headers }: BenchDelivery, id: string): string {
   return (
-    `POST ${path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nUser-Agent: GitHub-Hookshot/bench\r\n` +
-    `X-GitHub-Event: pull_request\r\nX-GitHub-Delivery: ${id}\r\nX-Hub-Signature-256: ${signature}\r\n` +
-    `Content-Length: ${body.length}\r\n\r\n`
+    `POST ${path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nUser-Agent: bench\r\n` +
+    `${headers(id)}Content-Length: ${body.length}\r\n\r\n`
   );
 }
 
@@ -36,9 +35,11 @@ function connection(): Promise<void> {
       if (startedAt >= end) return socket.end();
       const index = sent++;
       id = `${run}-${index}`;
+      const delivery = deliveries[index % deliveries.length];
+      if (delivery === undefined) throw new Error('There is nothing to send.');
       socket.cork();
-      socket.write(head(index, id));
-      socket.write(bodies[index % bodies.length]?.body ?? '');
+      socket.write(head(delivery, id));
+      socket.write(delivery.body);
       socket.uncork();
     };
     socket.setEncoding('latin1');

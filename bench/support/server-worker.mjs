@@ -18,7 +18,10 @@ const metrics = createMetrics();
 const store = openStore({ poolConfig: () => JSON.parse(login), keyCheck: '' }, 'worker', { max: 8, log });
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 let handled = 0;
+let firstAt = 0;
 let lastAt = 0;
+/** Told of every delivery while it is wanted: for latency, where there is one at a time. */
+let tells = false;
 const bridge = await createBridge({
   github: {
     appId: 1,
@@ -32,9 +35,12 @@ const bridge = await createBridge({
       name: 'app',
       hydrate: [],
       load: (app) =>
-        app.on('pull_request', async () => {
+        app.on('pull_request', async ({ id }) => {
           handled += 1;
-          lastAt = Date.now();
+          // The same clock in every process of the machine, in fractions of a millisecond.
+          lastAt = performance.timeOrigin + performance.now();
+          firstAt ||= lastAt;
+          if (tells) process.send?.({ id, at: lastAt });
         }),
     },
   ],
@@ -52,6 +58,9 @@ startInbox({
   concurrency: 32,
   handlerTimeoutMs: 60_000,
 });
-process.on('message', () => process.send?.({ handled, lastAt }));
+process.on('message', (message) => {
+  if (message === 'tell') tells = true;
+  else process.send?.({ handled, firstAt, lastAt });
+});
 process.on('disconnect', () => process.exit(0));
 process.send?.({ port: 0 });
