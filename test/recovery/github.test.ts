@@ -136,22 +136,75 @@ describe('deliveries of a GitHub App', () => {
     expect(await watch.arrived('push')).toBe(20);
   });
 
-  const refusals: [string, { status: number; headers?: Record<string, string> }, RegExp | null][] = [
-    ['401', { status: 401 }, /not now/],
-    ['403', { status: 403 }, /not now/],
-    ['404, which says that there is no such list', { status: 404 }, null],
-    ['a limit', { status: 429, headers: { 'retry-after': '3600' } }, null],
-  ];
-  it.each(refusals)('wait where GitHub answers %s, and are not lost', async (_what, refusal, trouble) => {
+  it('that are in the inbox, or were sent again with success, are not asked for', async () => {
+    await rig.door('busy');
+    await github.happen(3);
+    await rig.door('open');
+    await github.sender().redeliver(1);
+    // Answered too late for GitHub, but stored.
+    const guid = github.sender().list().at(-2)?.guid;
+    await rig.rows(
+      `INSERT INTO webhook_delivery (hook_id, forge, host, delivery_key, status) VALUES ('github', 'github', 'x', $1, 'done')`,
+      [guid],
+    );
+    await watch.cycle();
+    await github.settled();
+    expect(asks()).toBe(1);
+    expect(await watch.missed()).toHaveLength(1);
+  });
+
+  it('wait where GitHub refuses to be asked, and are not lost', async () => {
     await rig.door('busy');
     await github.happen(2);
     await rig.door('open');
-    github.answerNext(refusal);
+    const refused = async (answer: Parameters<GitHubAppDouble['answerNext']>[0], trouble: RegExp | null) => {
+      github.asked.splice(0);
+      github.answerNext(answer);
+      await watch.cycle();
+      const [found] = await watch.watch();
+      if (trouble === null) expect(found?.trouble).toBeNull();
+      else expect(found?.trouble).toMatch(trouble);
+      expect(github.asked).toHaveLength(1);
+      expect(await watch.missed()).toEqual([]);
+    };
+    await refused({ status: 401 }, /not now/);
+    await refused({ status: 403 }, /not now/);
+    // There is no such list; it is looked for again a day later.
+    await refused({ status: 404 }, null);
     await watch.cycle();
-    const [found] = await watch.watch();
-    if (trouble === null) expect(found?.trouble).toBeNull();
-    else expect(found?.trouble).toMatch(trouble);
     expect(github.asked).toHaveLength(1);
-    expect(await watch.missed()).toEqual([]);
+    await rig.rows('UPDATE hook_watch SET unlisted_until = now()');
+    // A cycle that found the list but may not ask for what is missing.
+    github.asked.splice(0);
+    github.answerNext({ status: 200 });
+    await watch.cycle();
+    expect((await watch.watch())[0]?.trouble).toMatch(/not understood/);
+    await refused({ status: 429, headers: { 'retry-after': '3600' } }, /not understood/);
+    const waiting = await rig.rows(
+      `SELECT next_look_at > now() + interval '50 minutes' AS waits FROM hook_watch WHERE hook_id = 'github'`,
+    );
+    expect(waiting).toEqual([{ waits: true }]);
+  });
+
+  it('are not counted as asked for when the forge could not be asked', async () => {
+    await rig.door('busy');
+    await github.happen(2);
+    await rig.door('open');
+    await rig.rows(`INSERT INTO hook_watch (hook_id, organization_id) VALUES ('github', $1)`, [
+      rig.test.organizationId,
+    ]);
+    const first = github.sender().list().at(-1);
+    await rig.rows(
+      `INSERT INTO missed_delivery (hook_id, organization_id, delivery_key, attempt_id, position, event_type, answer)
+       VALUES ('github', $1, $2, '1', 1, 'push', '503')`,
+      [rig.test.organizationId, first?.guid],
+    );
+    await rig.rows('UPDATE hook_watch SET unlisted_until = NULL');
+    github.answerNext({ status: 500 });
+    await watch.cycle();
+    expect(await watch.missed()).toMatchObject([{ status: 'open', asks: 0 }]);
+    await watch.cycle();
+    await github.settled();
+    expect(await watch.arrived('push')).toBe(2);
   });
 });
