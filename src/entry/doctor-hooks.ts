@@ -38,7 +38,7 @@ export function appFindings(reports: readonly WatchReport[]): HookFinding[] {
       forge: `${forge} ${host}`,
       target: '(App)',
       state: trouble === null ? ('ok' as const) : ('problem' as const),
-      finding: trouble ?? 'its deliveries can be asked for',
+      finding: trouble ?? 'no trouble when it was looked at last',
       fix: trouble === null ? '' : 'Run `forgeway doctor`.',
     }));
 }

@@ -1,6 +1,9 @@
 /** What GitHub could not deliver to the App arrives all the same, once. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { pino } from 'pino';
 import { ensureDefaultHook } from '../../src/entry/default-app.js';
+import { createRecovery } from '../../src/inbox/recovery/recovery.js';
+import { openStore } from '../../src/store/database.js';
 import { type ConnectionRig, startConnectionRig } from '../connections/connection-rig.js';
 import { type GitHubAppDouble, startGitHubAppDouble } from './github-app-double.js';
 import { type RecoveryRig, watchOver } from './recovery-rig.js';
@@ -206,5 +209,32 @@ describe('deliveries of a GitHub App', () => {
     await watch.cycle();
     await github.settled();
     expect(await watch.arrived('push')).toBe(2);
+  });
+
+  it('do not keep a worker from stopping while GitHub does not answer', async () => {
+    let opened: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => {
+      opened = resolve;
+    });
+    const store = openStore(rig.test.database, 'worker', { max: 3 });
+    const recovery = createRecovery({
+      store,
+      metrics: rig.metrics,
+      log: pino({ level: 'silent' }),
+      intervalSeconds: 60,
+      timing: { graceMs: 10 },
+      open: () => {
+        opened();
+        return new Promise(() => undefined);
+      },
+    });
+    recovery.start();
+    await asked;
+    await recovery.stop();
+    // Neither does the lock of the cycle.
+    await store.close();
+    await github.happen(1);
+    await watch.cycle();
+    expect(await watch.watch()).toHaveLength(1);
   });
 });

@@ -14,7 +14,11 @@ import { collectMissed } from './collect.js';
 import { type HookStateOptions, tendHook } from './hook-state.js';
 import { dueHooks, noteLook, noteUnlisted, postponeLook, takeHook, type WatchedHook } from './watched-hooks.js';
 
-export type RecoveryTiming = AskTiming & HookStateOptions['timing'];
+export type RecoveryTiming = AskTiming &
+  HookStateOptions['timing'] & {
+    /** How long a request in hand may take when everything is to stop. */
+    graceMs: number;
+  };
 
 export interface RecoveryOptions extends Omit<AskOptions, 'timing' | 'signal'> {
   /** As the worker role. */
@@ -31,7 +35,7 @@ export interface Recovery {
   cycle(): Promise<boolean>;
   /** Cycles from now on, the first at once: the server may have been down. */
   start(): void;
-  /** Resolves when the request in hand is done. */
+  /** Resolves when the request in hand is done, or was given up: a forge may take longer to answer than we have. */
   stop(): Promise<void>;
 }
 
@@ -45,6 +49,7 @@ const TIMING: RecoveryTiming = {
   arrivesWithinMs: 5_000,
   enableBaseMs: MINUTE_MS,
   enableCapMs: 6 * HOUR_MS,
+  graceMs: 5_000,
 };
 /** Key of the advisory lock that makes one cycle at a time of many processes. */
 const LOCK = 7_301_202_612;
@@ -57,6 +62,10 @@ export function createRecovery(options: RecoveryOptions): Recovery {
   const { store, log, metrics, open, intervalSeconds } = options;
   const stopped = new AbortController();
   const o = { store, log, metrics, timing: { ...TIMING, ...options.timing }, signal: stopped.signal };
+
+  const stopping = new Promise<void>((resolve) => {
+    stopped.signal.addEventListener('abort', () => setTimeout(resolve, o.timing.graceMs).unref(), { once: true });
+  });
 
   /** Answers what is wrong with the hook, or null. */
   async function look(hook: WatchedHook): Promise<string | null> {
@@ -128,7 +137,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     try {
       const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [LOCK]);
       if (rows[0]?.mine !== true) return false;
-      await run();
+      await Promise.race([run(), stopping]);
       return true;
     } finally {
       // Closes the connection, and with it gives the lock back however the cycle ended.

@@ -25,7 +25,7 @@ export async function watchReports(store: Store, organizationId: string): Promis
   return store.tenant(organizationId, async (tx) => {
     const { rows } = await tx.query<WatchReport>(
       `SELECT h.id AS "hookId", h.forge, h.host, h.connection_id IS NULL AS "isApp", w.looked_at AS "lookedAt", w.trouble,
-         w.trouble_since AS "troubleSince", w.seen IS NOT NULL AS listed, w.asked_at AS "askedAt",
+         w.trouble_since AS "troubleSince", coalesce(w.unlisted_until <= now(), true) AS listed, w.asked_at AS "askedAt",
          w.enabled_at AS "enabledAt",
          count(*) FILTER (WHERE m.status = 'open')::int AS missed,
          count(*) FILTER (WHERE m.status = 'arrived')::int AS arrived,
@@ -45,6 +45,7 @@ export function describeWatch(report: WatchReport): string {
   const { lookedAt, missed, arrived, givenUp, askedAt, enabledAt } = report;
   return [
     lookedAt === null ? 'not looked at yet' : `looked at ${time(lookedAt)}`,
+    ...(report.listed ? [] : ['the forge lists no deliveries']),
     ...(missed > 0 ? [`${missed} missed`] : []),
     ...(arrived > 0 ? [`${arrived} arrived late`] : []),
     ...(givenUp > 0 ? [`${givenUp} given up`] : []),
