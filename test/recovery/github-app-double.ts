@@ -12,6 +12,11 @@ const SECRET = 'a secret of sixteen or more';
 const APP = 12345;
 const fixture = new URL('../../src/forges/github/fixtures/push.json', import.meta.url);
 
+interface PlannedAnswer {
+  status: number;
+  headers?: Record<string, string>;
+}
+
 export interface GitHubAppDouble {
   app: DefaultApp & { webhookSecret: string };
   /** After it, deliveries go to this server. */
@@ -20,8 +25,8 @@ export interface GitHubAppDouble {
   happen(count: number): Promise<void>;
   /** Requests that were answered, such as `POST attempts`. */
   asked: string[];
-  /** Answers the next requests instead of doing what they say. */
-  answerNext(...answers: { status: number; headers?: Record<string, string> }[]): void;
+  /** Answers the next requests, one each, instead of doing what they say; those with 'properly' are done. */
+  answerNext(...answers: (PlannedAnswer | 'properly')[]): void;
   sender(): WebhookSender;
   /** Deliveries on one page of the list, where fewer than GitHub's hundred are to do. */
   pageSize: number;
@@ -35,7 +40,7 @@ export async function startGitHubAppDouble(): Promise<GitHubAppDouble> {
   const spki = createPublicKey(keys.privateKey).export({ type: 'spki', format: 'pem' }).toString();
   const key = await importSPKI(spki, 'RS256');
   const asked: string[] = [];
-  const planned: { status: number; headers?: Record<string, string> }[] = [];
+  const planned: (PlannedAnswer | 'properly')[] = [];
   const sending: Promise<unknown>[] = [];
   const state: { sender?: WebhookSender } = {};
   const sender = () => {
@@ -51,7 +56,7 @@ export async function startGitHubAppDouble(): Promise<GitHubAppDouble> {
     const signed = await jwtVerify(token, key, { issuer: String(APP) }).catch(() => undefined);
     if (signed === undefined) return { status: 401, json: { message: 'A JSON web token could not be decoded' } };
     const instead = planned.shift();
-    if (instead !== undefined) return { ...instead, json: { message: 'not now' } };
+    if (instead !== undefined && instead !== 'properly') return { ...instead, json: { message: 'not now' } };
     if (method === 'GET' && url.pathname === '/api/v3/app/hook/deliveries')
       return listDeliveries(sender(), 99, `${url.origin}${url.pathname}`, limited(url.searchParams));
     const id = /^\/api\/v3\/app\/hook\/deliveries\/(\d+)\/attempts$/.exec(url.pathname)?.[1];

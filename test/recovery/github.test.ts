@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { ensureDefaultHook } from '../../src/entry/default-app.js';
+import { takeMissed } from '../../src/inbox/recovery/missed-rows.js';
 import { createRecovery } from '../../src/inbox/recovery/recovery.js';
+import type { WatchedHook } from '../../src/inbox/recovery/watched-hooks.js';
 import { openStore } from '../../src/store/database.js';
 import { type ConnectionRig, startConnectionRig } from '../connections/connection-rig.js';
 import { type GitHubAppDouble, startGitHubAppDouble } from './github-app-double.js';
@@ -137,6 +139,13 @@ describe('deliveries of a GitHub App', () => {
     await github.settled();
     expect(asks()).toBe(20);
     expect(await watch.arrived('push')).toBe(20);
+    // Also when the lock of the cycle was lost: a delivery is taken by one of them.
+    await rig.rows(`UPDATE missed_delivery SET status = 'open', next_ask_at = now() WHERE attempt_id = '1'`);
+    const store = rig.test.store('worker');
+    const hook = { id: 'github', organizationId: rig.test.organizationId } as WatchedHook;
+    const wait = { baseMs: 60_000, capMs: 60_000 };
+    const taken = await Promise.all([1, 2, 3].map(() => takeMissed(store, hook, wait)));
+    expect(taken.filter((one) => one !== undefined)).toMatchObject([{ attemptId: '1' }]);
   });
 
   it('that are in the inbox, or were sent again with success, are not asked for', async () => {
@@ -193,19 +202,13 @@ describe('deliveries of a GitHub App', () => {
     await rig.door('busy');
     await github.happen(2);
     await rig.door('open');
-    await rig.rows(`INSERT INTO hook_watch (hook_id, organization_id) VALUES ('github', $1)`, [
-      rig.test.organizationId,
-    ]);
-    const first = github.sender().list().at(-1);
-    await rig.rows(
-      `INSERT INTO missed_delivery (hook_id, organization_id, delivery_key, attempt_id, position, event_type, answer)
-       VALUES ('github', $1, $2, '1', 1, 'push', '503')`,
-      [rig.test.organizationId, first?.guid],
-    );
-    await rig.rows('UPDATE hook_watch SET unlisted_until = NULL');
-    github.answerNext({ status: 500 });
+    github.answerNext('properly', { status: 500 });
     await watch.cycle();
-    expect(await watch.missed()).toMatchObject([{ status: 'open', asks: 0 }]);
+    expect(github.asked).toEqual(['GET deliveries 200', 'POST attempts 500']);
+    expect(await watch.missed()).toMatchObject([
+      { status: 'open', asks: 0 },
+      { status: 'open', asks: 0 },
+    ]);
     await watch.cycle();
     await github.settled();
     expect(await watch.arrived('push')).toBe(2);
