@@ -119,13 +119,20 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
   });
   const { fetchFor } = virtual;
   const connections = createConnections({ github: o.github, lookup, directory, clock, fetchFor });
-  const { translate } = createTranslation({ forges, connections, virtual, loops });
   const asApp = createAppInstallations({ ...connections, hasApp: o.github !== undefined, lookup, fetchFor, log });
   const appsFetch = (credential: Credential): Fetch => {
     const send = credential === connections.app ? asApp : fetchFor(credential);
     return o.around?.(send, credential) ?? send;
   };
   const { Octokit, instance } = createForgeOctokit({ ...connections, fetchFor: appsFetch, log });
+  const { translate } = createTranslation({
+    ...{ forges, connections, virtual, loops },
+    async askAs(payload) {
+      if (payload.installation === undefined) return undefined;
+      const octokit = instance(await connections.ofDelivery(payload));
+      return (route, parameters) => octokit.request(route, parameters);
+    },
+  });
 
   const apps = new Map<string, LoadedApp>();
   for (const app of o.apps) apps.set(app.name, await loadApp(app, Octokit, log));

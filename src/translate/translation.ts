@@ -6,6 +6,7 @@ import type { DeliveryScope, DispatchAttempt } from '../lib/delivery-scope.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Connections } from './connections.js';
 import { type LoopTraces, tracesOfEvent } from './loop-traces.js';
+import { refreshed } from './refresh.js';
 import type { VirtualForges } from './virtual-fetch.js';
 
 /** What the inbox hands over for one app and one event; see the inbox's DispatchRow. */
@@ -48,6 +49,8 @@ export interface TranslationOptions {
   connections: Connections;
   virtual: VirtualForges;
   loops: LoopTraces;
+  /** See {@link refreshed}. */
+  askAs(payload: JsonObject): ReturnType<Parameters<typeof refreshed>[0]>;
 }
 
 /** A chain of our own writes and their events that is longer than this is cut. */
@@ -147,19 +150,24 @@ export function createTranslation(o: TranslationOptions) {
       const descriptor = o.forges.get(event.forge);
       if (descriptor === undefined) return { kind: 'ignored', reason: `There is no forge ${event.forge} any more.` };
       const ports = await portsOf(descriptor, scope, wanted);
-      const payload = await o.connections.presented(scope, await once(event, descriptor, ports));
+      // What apps share may have been asked for long ago.
+      const told = event.refresh ? await translated(event, descriptor, ports) : await once(event, descriptor, ports);
+      const payload = await o.connections.presented(scope, told);
       const { instanceUrl, account } = ports;
       // A forge with Apps marks its bots itself.
-      if (descriptor.routes === undefined) return { kind: 'payload', payload, instanceUrl, loopDepth: 0 };
-      const traces = mayBeOurs(payload, account) ? tracesOfEvent(event.eventName, payload) : [];
-      const cause = await o.loops.causeOf(scope, traces);
-      if (cause === undefined) return { kind: 'payload', payload, instanceUrl, loopDepth: 0 };
-      if (cause.depth >= MAX_LOOP_DEPTH)
+      const isOurs = descriptor.routes !== undefined && mayBeOurs(payload, account);
+      const cause = await o.loops.causeOf(scope, isOurs ? tracesOfEvent(event.eventName, payload) : []);
+      if (cause !== undefined && cause.depth >= MAX_LOOP_DEPTH)
         return {
           kind: 'ignored',
           reason: `a loop was cut: ${cause.depth} of our own writes, the last by ${cause.app}, led to this event`,
         };
-      return { kind: 'payload', payload: asOurs(payload), instanceUrl, loopDepth: cause.depth };
+      const found = event.refresh
+        ? await refreshed(() => o.askAs(payload), event.eventName, payload)
+        : ({ kind: 'payload', payload } as const);
+      if (found.kind === 'ignored') return found;
+      if (cause === undefined) return { ...found, instanceUrl, loopDepth: 0 };
+      return { ...found, payload: asOurs(found.payload), instanceUrl, loopDepth: cause.depth };
     },
   };
 }

@@ -18,6 +18,7 @@ import type { ForgeFake, NewFakeRepository } from '../../src/forges/kit/fake/for
 import { forges } from '../../src/forges/registry.js';
 import { startInbox } from '../../src/inbox/start-inbox.js';
 import { createMetrics } from '../../src/lib/metrics.js';
+import type { Store } from '../../src/store/database.js';
 import { type App, createBridge } from '../../src/translate/bridge.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
@@ -28,6 +29,9 @@ export const fakedForges: readonly ForgeDescriptor[] = [...forges.values()].filt
 
 export interface ConnectedForge {
   fake: ForgeFake;
+  /** As the worker. */
+  store: Store;
+  organizationId: string;
   /** What was logged, one JSON object each. */
   lines: readonly string[];
   /**
@@ -154,6 +158,8 @@ export async function startConnectedForge(
 
   return {
     fake,
+    store,
+    organizationId,
     lines,
     async quiet(timeoutMs = 150_000) {
       const end = performance.now() + timeoutMs;

@@ -57,6 +57,7 @@ function rig({ cause, connected = true, payload, over = {} }: RigOptions = {}) {
     connections,
     virtual,
     loops: { note: async () => undefined, causeOf: async (_place, traces) => (traces.length > 0 ? cause : undefined) },
+    askAs: async () => undefined,
   });
   const scope = { forge: 'toy', host: 'forge.test' } as DeliveryScope;
   const event = (over_: Partial<DeliveredEvent> = {}) =>
