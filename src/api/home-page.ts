@@ -8,6 +8,31 @@ export interface HomeState {
   missing: readonly { variable: string; meaning: string; fix: string }[];
   webhookUrl: string;
   previews: boolean;
+  /** Pauses and shadows in force, without what they cover, since anybody may see the page; undefined when it is not known. */
+  holds: { pauses: number; shadows: number } | undefined;
+}
+
+function heldLine(holds: HomeState['holds']): string {
+  const { pauses, shadows } = holds ?? { pauses: 0, shadows: 0 };
+  const parts = [
+    ...(pauses === 0
+      ? []
+      : [
+          pauses === 1
+            ? 'a pause is in force: what it covers waits'
+            : `${pauses} pauses are in force: what they cover waits`,
+        ]),
+    ...(shadows === 0
+      ? []
+      : [
+          shadows === 1
+            ? 'a shadow is in force: what it covers sends nothing'
+            : `${shadows} shadows are in force: what they cover sends nothing`,
+        ]),
+  ];
+  if (parts.length === 0) return '';
+  const text = parts.join(', and ');
+  return `<p role="status">${text.charAt(0).toUpperCase()}${text.slice(1)}. See <code>forgeway holds</code>.</p>`;
 }
 
 /** `code` in the texts about variables is shown as such. */
@@ -30,7 +55,7 @@ export function homePage(state: HomeState): string {
   return page(
     'Forgeway',
     `<h1>Forgeway ${escapeHtml(state.version)}</h1>
-${body}
+${body}${heldLine(state.holds)}
 <p>Webhook address: <code>${escapeHtml(state.webhookUrl)}</code></p>
 <p><a href="/healthz">/healthz</a> · <a href="/readyz">/readyz</a> · <a href="/metrics">/metrics</a></p>`,
   );

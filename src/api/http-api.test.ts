@@ -24,6 +24,7 @@ const checkStore = {
       }),
     }),
 } as unknown as Store;
+const noHolds = { holds: { pauses: 0, shadows: 0 } };
 const kept = {
   name: 'lint <b>all</b>',
   head_sha: 'abc123',
@@ -46,7 +47,7 @@ async function start(checks: Check[], home?: Partial<HomeState>, failing = false
         return { contentType: 'text/plain', text: 'forgeway_x 1\n' };
       },
     },
-    home: async () => ({ version: '1', missing: [], webhookUrl: 'http://x/api', previews: true, ...home }),
+    home: async () => ({ version: '1', missing: [], webhookUrl: 'http://x/api', previews: true, ...noHolds, ...home }),
     checkRuns: { store: checkStore, links },
     log: createLogger({ level: 'silent', format: 'json' }),
   });
@@ -90,6 +91,12 @@ describe('the HTTP API', () => {
     expect(page).toContain('Setup mode');
     expect(page).toContain('APP_ID');
     expect(page).not.toContain('<b>Id');
+  });
+
+  it('says when something is paused or in shadow, and only then', async () => {
+    expect(await (await fetch(await start([]))).text()).not.toContain('in force');
+    const page = await (await fetch(await start([], { holds: { pauses: 1, shadows: 2 } }))).text();
+    expect(page).toContain('A pause is in force: what it covers waits, and 2 shadows are in force');
   });
 
   it('shows what an app wrote about a check, to whoever has the link, and runs none of it', async () => {

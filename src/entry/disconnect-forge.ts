@@ -64,7 +64,7 @@ async function tell(
   if (outcome !== undefined) return;
   if (ms > 0)
     throw refused(
-      `The apps have not dealt with it in ${ms / 1_000} s, so nothing was removed. Is a worker running (\`forgeway up\`)? Run this again, or add --now to remove it all the same.`,
+      `The apps have not dealt with it in ${ms / 1_000} s, so nothing was removed. Is a worker running (\`forgeway up\`), and is nothing paused (\`forgeway holds\`)? Run this again, or add --now to remove it all the same.`,
     );
   problem('The apps were not waited for, and may not learn of it.');
 }

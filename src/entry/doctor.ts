@@ -10,6 +10,7 @@ import { variables } from '../config/variables.js';
 import { findMemoryGroups } from '../effects/process/memory-group.js';
 import { probeSandbox, seesOpenFiles } from '../effects/process/sandbox.js';
 import { createAppAuth } from '../forges/github/app-auth.js';
+import { type HoldSummary, listHolds } from '../inbox/hold-changes.js';
 import { openRedisQueueStore } from '../jobs/queue/redis-queue.js';
 import { systemClock } from '../lib/clock.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
@@ -52,6 +53,22 @@ async function disk(config: Config): Promise<Finding> {
   }
 }
 
+/** A pause that somebody forgot looks like nothing at all: deliveries come in, and nothing happens. */
+function held(holds: readonly HoldSummary[]): Finding {
+  if (holds.length === 0) return ok('holds', 'none: nothing is paused or in shadow');
+  const pauses = holds.filter(({ mode }) => mode === 'pause').length;
+  const counts = [
+    ...(pauses === 0 ? [] : [`${pauses} pause(s)`]),
+    ...(pauses === holds.length ? [] : [`${holds.length - pauses} shadow(s)`]),
+  ];
+  const [oldest] = holds;
+  return warning(
+    'holds',
+    `${counts.join(' and ')} since ${oldest?.since.toISOString()}`,
+    '`forgeway holds` shows them, `forgeway resume` lifts one.',
+  );
+}
+
 function connected(connections: Awaited<ReturnType<typeof listConnections>>): Finding {
   const bad = connections.filter(({ status, statusReason }) => status !== 'active' || statusReason !== null);
   if (bad.length > 0)
@@ -72,7 +89,9 @@ async function database(config: Config): Promise<Finding[]> {
       const pending = await pendingMigrations(opened.database);
       const organizationId = await ensureDefaultOrganization(store);
       const banner = await store.tenant(organizationId, (tx) => installBannerState(tx, organizationId));
-      const dead = await store.pool.query<{ count: bigint }>(`SELECT count(*) FROM dispatch WHERE status = 'dead'`);
+      const dead = await store.pool.query<{ count: bigint }>(
+        `SELECT count(*) FROM dispatch WHERE status = 'dead' AND writes <> 'rehearsal'`,
+      );
       const deadCount = Number(dead.rows[0]?.count ?? 0);
       return [
         await workers(store),
@@ -90,6 +109,7 @@ async function database(config: Config): Promise<Finding[]> {
         deadCount === 0
           ? ok('dead letters', 'none')
           : warning('dead letters', `${deadCount} handler run(s) were given up`, 'forgeway deliveries dead'),
+        held(await listHolds(store, organizationId)),
         connected(await listConnections(store, organizationId)),
         // A schema that is behind has no such tables yet, and is told of above.
         ...(pending.length === 0 ? await webhooks(store, organizationId, config.hookWatchSeconds) : []),

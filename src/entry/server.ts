@@ -8,13 +8,14 @@ import { createHttpApi } from '../api/http-api.js';
 import { type Config, githubOrigin } from '../config/config.js';
 import { variables } from '../config/variables.js';
 import { forges } from '../forges/registry.js';
-import { ForgewayError } from '../lib/errors.js';
+import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import { createMetrics, type Metrics } from '../lib/metrics.js';
 import { type Database, openStore, type Store } from '../store/database.js';
 import { migrate } from '../store/migrate.js';
 import { openDatabase } from '../store/open-database.js';
 import { ensureDefaultOrganization } from '../store/organization.js';
+import { countHolds } from '../store/run-holds.js';
 import { limitConnections } from '../webhook/connections.js';
 import { createIngress, ingressServerOptions } from '../webhook/ingress.js';
 import { askLoad, type LoadWatch, watchLoad } from '../webhook/load.js';
@@ -97,11 +98,13 @@ async function endAll(ends: readonly (() => Promise<unknown>)[], log: Logger): P
   }
 }
 
-/** Makes the organization and the hook that the environment describes, if they are not there yet. */
-async function prepareDefaults(config: Config, database: Database, log: Logger): Promise<void> {
+/** Makes the organization and the hook that the environment describes, if they are not there yet. Answers the organization. */
+async function prepareDefaults(config: Config, database: Database, log: Logger): Promise<string> {
   const store = openStore(database, 'worker', { max: 1, log });
   try {
-    await ensureDefaultHook(store, await ensureDefaultOrganization(store), config);
+    const organizationId = await ensureDefaultOrganization(store);
+    await ensureDefaultHook(store, organizationId, config);
+    return organizationId;
   } finally {
     await store.close();
   }
@@ -132,7 +135,7 @@ async function start(
   const { database, masterKey } = opened;
   const { applied } = await migrate(database, log);
   if (applied.length > 0) log.info({ applied }, 'database migrated');
-  await prepareDefaults(config, database, log);
+  const organizationId = await prepareDefaults(config, database, log);
 
   const metrics = createMetrics();
   const store = openStore(database, 'api', { max: 5, log });
@@ -188,6 +191,10 @@ async function start(
       })),
       webhookUrl: `${address.public}/api/webhooks/${defaultForge.id}`,
       previews: config.previewDriver !== 'off',
+      holds: await countHolds(store, organizationId).catch((error: unknown) => {
+        log.warn({ err: messageOf(error) }, 'the page cannot say whether something is paused');
+        return undefined;
+      }),
     }),
   });
   const ingress = createIngress({

@@ -1,5 +1,18 @@
 /** Holds as reconcilers see them: whatever its mode, one that covers a row's repository keeps them from acting on it. */
 
+import type { Store } from './database.js';
+
+/** How many holds of each mode are in force. */
+export function countHolds(store: Store, organizationId: string): Promise<{ pauses: number; shadows: number }> {
+  return store.tenant(organizationId, async (tx) => {
+    const { rows } = await tx.query<{ pauses: number; shadows: number }>(
+      `SELECT count(*) FILTER (WHERE mode = 'pause')::int AS pauses,
+         count(*) FILTER (WHERE mode = 'shadow')::int AS shadows FROM run_hold`,
+    );
+    return rows[0] ?? { pauses: 0, shadows: 0 };
+  });
+}
+
 /** SQL expressions over the row, in terms of its table's own name. */
 export interface HoldSubject {
   /** The repository's uuid. */

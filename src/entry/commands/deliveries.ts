@@ -1,119 +1,155 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { forges } from '../../forges/registry.js';
-import { type DeliverySummary, findDelivery, listDeliveries, type Queryable, showDelivery } from '../../inbox/list.js';
-import { replayDelivery } from '../../inbox/replay.js';
+import type { Command } from 'commander';
+import {
+  type DeliveryFilter,
+  type DeliverySummary,
+  type DispatchSummary,
+  listDeliveries,
+  showDelivery,
+} from '../../inbox/list.js';
 import { withDatabase } from '../session.js';
-import { formatJson, printRows } from '../table.js';
-
-/** The number in our list, or the id that the forge shows (X-GitHub-Delivery and the like). */
-const deliveryName = (text: string): string => {
-  if (!/^[\x21-\x7e]{1,200}$/.test(text))
-    throw new InvalidArgumentError('Use a number of `deliveries list`, or the forge’s id.');
-  return text;
-};
-
-async function deliveryIdOf(client: Queryable, name: string): Promise<bigint> {
-  const id = await findDelivery(client, name);
-  if (id === undefined) throw new InvalidArgumentError(`There is no delivery ${name}.`);
-  return id;
-}
-
-const statuses = ['received', 'assigned', 'done', 'ignored', 'dead'];
+import { formatJson, formatTable, printRows } from '../table.js';
+import {
+  addFilterOptions,
+  deliveryIdOf,
+  deliveryName,
+  type FilterOptions,
+  filterFrom,
+  numberFrom,
+} from './delivery-options.js';
+import { addReplayCommand } from './replay.js';
 
 /** One delivery as it is listed. */
-const listed = ({
-  id,
-  receivedAt,
-  eventType,
-  action,
-  status,
-  reason,
-  error,
-  forge,
-  host,
-  deliveryKey,
-}: DeliverySummary) => ({
-  id,
-  receivedAt,
+const listed = ({ eventType, reason, error, retries: _, hookId: __, finishedAt: ___, ...rest }: DeliverySummary) => ({
+  ...rest,
   event: eventType,
-  action,
-  status,
   reason: reason ?? error,
-  forge,
-  host,
-  deliveryKey,
 });
 
-const limit = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 1_000)
-    throw new InvalidArgumentError('Use a number from 1 to 1000.');
-  return value;
-};
+const COLUMNS = [
+  'id',
+  'receivedAt',
+  'forge',
+  'repository',
+  'event',
+  'action',
+  'status',
+  'reason',
+  'nextAttemptAt',
+  'deliveryKey',
+];
 
-const refusals = {
-  unknown: 'There is no such delivery.',
-  unfinished: 'It has not ended yet; nothing needs to be repeated.',
-  empty: 'Its body is no longer stored, or no such app ever ran on it.',
-};
+/** Without the column of the next attempt when none of them has one. */
+const columnsFor = (rows: readonly { nextAttemptAt: Date | null }[]) =>
+  rows.some(({ nextAttemptAt }) => nextAttemptAt !== null)
+    ? COLUMNS
+    : COLUMNS.filter((column) => column !== 'nextAttemptAt');
+
+async function list(options: FilterOptions & { limit: number; json?: boolean }): Promise<void> {
+  const { filter, rows } = await withDatabase(async (session) => {
+    const { store, organizationId } = session;
+    const chosen: DeliveryFilter = await filterFrom(session, options);
+    const found = await store.tenant(organizationId, (tx) => listDeliveries(tx, { ...chosen, limit: options.limit }));
+    return { filter: chosen, rows: found.map(listed) };
+  });
+  const all = Object.values(filter).every((value) => value === undefined);
+  printRows(rows, columnsFor(rows), {
+    json: options.json,
+    empty: all ? 'No deliveries yet. Point a webhook at this server.' : 'No delivery matches.',
+  });
+}
+
+const moment = (time: Date | null) => time?.toISOString().replace('T', ' ').slice(0, 19) ?? '';
+const lines = (fields: Readonly<Record<string, string | null | undefined>>): string[] =>
+  Object.entries(fields).flatMap(([name, value]) => (value ? [`${`${name}:`.padEnd(13)}${value}`] : []));
+
+function runLines(run: DispatchSummary): string[] {
+  const failed = run.status === 'dead' || run.status === 'parked';
+  return [
+    ...(run.reason === null ? [] : [`  #${run.id} ${run.app}: ${run.reason}`]),
+    ...(failed && run.error !== null ? [`  #${run.id} ${run.app}: ${run.error}`] : []),
+    ...run.writes.map(({ route, path, status }) => {
+      const method = route.split(' ', 1)[0] ?? '';
+      return `  #${run.id} ${run.app} ${status === 'shadow' ? 'would have sent' : 'sent'} ${method} ${path} (${status})`;
+    }),
+  ];
+}
+
+function describeDelivery({ delivery: d, dispatches }: { delivery: DeliverySummary; dispatches: DispatchSummary[] }) {
+  const event = d.action === null ? d.eventType : `${d.eventType} (${d.action})`;
+  const runs = dispatches.map((run) => ({
+    run: `#${run.id}`,
+    app: run.app,
+    event: run.action === null ? run.eventName : `${run.eventName}.${run.action}`,
+    status: run.shadow ? `${run.status}, shadow` : run.status === 'parked' ? 'waiting' : run.status,
+    attempts: run.attempts,
+    next: moment(run.nextAttemptAt),
+    finished: moment(run.finishedAt),
+    'replay of': run.replayOf === null ? '' : `#${run.replayOf}`,
+  }));
+  const [first] = runs;
+  return [
+    ...lines({
+      Delivery: `${d.id} (${d.deliveryKey})`,
+      Event: `${event} on ${d.host} (${d.forge})`,
+      Repository: d.repository,
+      Received: moment(d.receivedAt),
+      Status: d.status,
+      Reason: d.reason,
+      Error: d.error,
+      'Next attempt': moment(d.nextAttemptAt),
+    }),
+    '',
+    ...(first === undefined ? ['No app ran on it.'] : [formatTable(runs, Object.keys(first))]),
+    ...dispatches.flatMap(runLines),
+  ].join('\n');
+}
 
 export function addDeliveriesCommand(program: Command): void {
   const deliveries = program
     .command('deliveries')
     .description('webhook deliveries: what arrived and what became of it');
 
-  const list = (name: string, description: string, fixedStatus?: string) => {
-    const command = deliveries
-      .command(name)
-      .description(description)
-      .addOption(new Option('--forge <forge>', 'only from this kind of forge').choices([...forges.keys()]))
-      .option('--event <name>', 'only this event, such as pull_request')
-      .option('--limit <n>', 'how many, newest first', limit, 50)
+  const addList = (name: string, description: string, examples: string, status?: string) =>
+    addFilterOptions(deliveries.command(name).description(description), status === undefined)
+      .option('--limit <n>', 'how many, newest first', numberFrom(1, 1_000), 50)
       .option('--json', 'as JSON')
-      .action(async (options: { status?: string; forge?: string; event?: string; limit: number; json?: boolean }) => {
-        const status = fixedStatus ?? options.status;
-        const { event, forge } = options;
-        const rows = await withDatabase(({ store }) =>
-          listDeliveries(store.pool, { status, forge, event, limit: options.limit }),
-        );
-        const all = status === undefined && event === undefined && forge === undefined;
-        printRows(
-          rows.map(listed),
-          ['id', 'receivedAt', 'forge', 'event', 'action', 'status', 'reason', 'deliveryKey'],
-          {
-            json: options.json,
-            empty: all ? 'No deliveries yet. Point a webhook at this server.' : 'No delivery matches.',
-          },
-        );
-      });
-    if (fixedStatus === undefined)
-      command.addOption(new Option('--status <status>', 'only those with this status').choices(statuses));
-  };
+      .addHelpText('after', `\nExamples:\n${examples}`)
+      .action((options: FilterOptions & { limit: number; json?: boolean }) =>
+        list(status === undefined ? options : { ...options, status }),
+      );
 
-  list('list', 'deliveries, newest first');
-  list('dead', 'deliveries that were given up, with the reason', 'dead');
+  addList(
+    'list',
+    'deliveries, newest first',
+    `  $ forgeway deliveries list --repository acme/web --since 2h
+  $ forgeway deliveries list --event issues.opened --status waiting`,
+  );
+  addList(
+    'dead',
+    'deliveries that were given up, with the reason',
+    `  $ forgeway deliveries dead --app stale --since 7d
+  $ forgeway deliveries replay --status dead --app stale   what running them again would write`,
+    'dead',
+  );
 
   deliveries
     .command('show')
-    .description('one delivery with every handler run; the payload is not shown')
+    .description('one delivery with every handler run and what it wrote; the payload is not shown')
     .argument('<id>', 'its number, or the id that the forge shows', deliveryName)
-    .action(async (name: string) => {
-      const shown = await withDatabase(async ({ store }) =>
-        showDelivery(store.pool, await deliveryIdOf(store.pool, name)),
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ forgeway deliveries show 42
+  $ forgeway deliveries show 72d3162e-cc78-11e3-81ab-4c9367dc0958 --json`,
+    )
+    .action(async (name: string, options: { json?: boolean }) => {
+      const shown = await withDatabase(({ store, organizationId }) =>
+        store.tenant(organizationId, async (tx) => showDelivery(tx, await deliveryIdOf(tx, name))),
       );
-      console.log(formatJson(shown));
+      if (shown !== undefined) console.log(options.json ? formatJson(shown) : describeDelivery(shown));
     });
 
-  deliveries
-    .command('replay')
-    .description('run the handlers of a delivery again')
-    .argument('<id>', 'its number, or the id that the forge shows', deliveryName)
-    .option('--app <name>', 'only this app')
-    .action(async (name: string, options: { app?: string }) => {
-      const replay = await withDatabase(async ({ store }) =>
-        replayDelivery(store, await deliveryIdOf(store.pool, name), { app: options.app, actor: 'administrator' }),
-      );
-      if (replay.kind === 'refused') throw new InvalidArgumentError(refusals[replay.reason]);
-      console.log(`${replay.dispatches.length} handler run(s) queued again.`);
-    });
+  addReplayCommand(deliveries);
 }
