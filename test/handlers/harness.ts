@@ -23,13 +23,19 @@ export interface Poke {
   options: PokeOptions | undefined;
 }
 
+interface DeliverOptions {
+  apps?: readonly string[];
+  receivedAt?: Date;
+  writes?: DeliveryScope['writes'];
+}
+
 export interface Harness {
   db: TestDatabase;
   pokes: Poke[];
   /** What was logged, parsed. */
   logs: Record<string, unknown>[];
   /** Runs every app that listens, in this order; rejects with the first handler's error. */
-  deliver(event: string, payload: Payload, options?: { apps?: readonly string[]; receivedAt?: Date }): Promise<void>;
+  deliver(event: string, payload: Payload, options?: DeliverOptions): Promise<void>;
   /** Rows of the test's organization. */
   rows<Row extends object = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]>;
 }
@@ -100,6 +106,7 @@ export async function createHarness(): Promise<Harness> {
           instanceUrl: 'https://forge.example',
           loopDepth: 0,
           signal: new AbortController().signal,
+          ...(options.writes && { writes: options.writes }),
         };
         const received = { id: scope.deliveryKey, name: event, payload } as unknown as Parameters<Probot['receive']>[0];
         const probot = probots.get(app);

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { listDeliveries, showDelivery } from '../../src/inbox/list.js';
+import { placeHold } from '../../src/inbox/hold-changes.js';
+import { chooseDeliveries, type DeliveryFilter, listDeliveries, showDelivery } from '../../src/inbox/list.js';
 import { prune } from '../../src/inbox/prune.js';
 import { type ReplayOptions, replayDelivery } from '../../src/inbox/replay.js';
 import { fakeDispatcher, Permanent } from './fake-forge.js';
-import { InboxDatabase } from './inbox-database.js';
+import { eventually, InboxDatabase, quickTiming } from './inbox-database.js';
 
 let inbox: InboxDatabase;
 beforeEach(async () => {
@@ -91,6 +92,53 @@ describe('the list', () => {
     expect(await list({ forge: 'none' })).toEqual([]);
     expect(await list({ limit: 1, before: ids[2] })).toEqual([ids[1]]);
     expect(await showDelivery(inbox.pool, 999_999n)).toBeUndefined();
+  });
+
+  it('tells a delivery that waits or is paused as such, and finds it by app, action, repository and time', async () => {
+    const { organizationId } = inbox.test;
+    const worker = inbox.test.store('worker');
+    await worker.tenant(organizationId, (tx) =>
+      tx.query(
+        `INSERT INTO repository (organization_id, forge, host, remote_id, remote_url, remote_owner, remote_name, default_branch)
+         VALUES ($1, 'fake', 'fake.example', 7, 'https://fake.example/acme/web', 'acme', 'web', 'main')`,
+        [organizationId],
+      ),
+    );
+    await placeHold(worker, organizationId, { mode: 'pause', scope: { app: 'held' }, actor: 'cli:ada' });
+    const dispatcher = fakeDispatcher({
+      app: async (_row, { mark }) => {
+        if (mark === 'fails') throw new Error('not yet');
+      },
+      held: async () => undefined,
+    });
+    const one = { ...dispatcher, subscribers: (name: string) => (name === 'issues' ? ['held'] : ['app']) };
+    const timing = { ...quickTiming, backoff: { baseMs: 1_000_000, capMs: 1_000_000, attempts: 8 } };
+    inbox.start({ dispatcher: one, timing });
+    const paused = await inbox.deliver({ repository: 7 }, { eventType: 'issues' });
+    const waiting = await inbox.deliver({ repository: 8, mark: 'fails' }, { eventType: 'push' });
+    const done = await inbox.deliver({ repository: 7, number: 3 }, { eventType: 'push' });
+    await inbox.settled(done, 'done');
+    await eventually(async () => (await inbox.dispatches(paused))[0]?.status === 'paused');
+    await eventually(async () => (await inbox.dispatches(waiting))[0]?.status === 'parked');
+    await inbox.pool.query("UPDATE dispatch SET action = 'opened' WHERE delivery_id = $1", [paused]);
+    const list = (filter: DeliveryFilter) => worker.tenant(organizationId, (tx) => listDeliveries(tx, filter));
+    const idsOf = async (filter: DeliveryFilter) => (await list(filter)).map(({ id }) => id);
+    expect(await list({})).toMatchObject([
+      { id: done, status: 'done', repository: 'acme/web', nextAttemptAt: null },
+      { id: waiting, status: 'waiting', repository: '8', nextAttemptAt: expect.any(Date) },
+      { id: paused, status: 'paused', repository: 'acme/web', nextAttemptAt: null },
+    ]);
+    expect(await idsOf({ status: 'paused' })).toEqual([paused]);
+    expect(await idsOf({ status: 'waiting' })).toEqual([waiting]);
+    expect(await idsOf({ status: 'assigned' })).toEqual([]);
+    expect(await idsOf({ app: 'held' })).toEqual([paused]);
+    expect(await idsOf({ event: 'issues.opened' })).toEqual([paused]);
+    expect(await idsOf({ event: 'issues.closed' })).toEqual([]);
+    expect(await idsOf({ repository: { forge: 'fake', host: 'fake.example', remoteId: 7n } })).toEqual([done, paused]);
+    const soon = new Date(Date.now() + 60_000);
+    expect(await idsOf({ since: soon })).toEqual([]);
+    expect(await idsOf({ until: soon, status: 'done' })).toEqual([done]);
+    expect(await chooseDeliveries(inbox.pool, { forge: 'fake' }, 2)).toEqual({ ids: [paused, waiting], total: 3 });
   });
 });
 

@@ -115,7 +115,11 @@ async function resume(id: string | undefined, options: ScopeOptions): Promise<vo
     const { released } = await liftHolds(store, organizationId, ids, actor());
     if (options.json) return console.log(formatJson({ lifted: before, released }));
     for (const hold of before) console.log(`Lifted: the ${hold.mode} of ${whatOf(hold)}.`);
-    console.log(released === 0 ? 'No handler run had waited for it.' : `${runs(released)} go on, in their order.`);
+    console.log(
+      released === 0
+        ? 'No handler run had waited for it.'
+        : `${runs(released)} ${released === 1 ? 'goes' : 'go'} on, in order.`,
+    );
   });
 }
 
