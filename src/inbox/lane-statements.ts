@@ -23,30 +23,6 @@ export interface Lease {
   epoch: bigint;
 }
 
-/** Up to `room` rows of each shard that nobody holds in memory yet, in order. */
-export async function loadPending(
-  pool: pg.Pool,
-  shards: readonly { shard: number; room: number }[],
-  held: readonly bigint[],
-  fullLanes: readonly string[],
-): Promise<LaneRow[]> {
-  const { rows } = await pool.query<LaneRowRecord>({
-    name: 'lane_load_pending',
-    text: `SELECT ${laneRowColumns}
-      FROM unnest($1::smallint[], $2::int[]) AS s(shard, room)
-      CROSS JOIN LATERAL (
-        SELECT p.* FROM dispatch p
-        WHERE p.shard = s.shard AND p.status = 'pending' AND p.id <> ALL($3::bigint[]) AND p.lane <> ALL($4::text[])
-        ORDER BY p.id LIMIT s.room
-      ) d
-      JOIN webhook_delivery w ON w.id = d.delivery_id
-      LEFT JOIN hook k ON k.id = w.hook_id
-      ORDER BY d.id`,
-    values: [shards.map((s) => s.shard), shards.map((s) => s.room), held, fullLanes],
-  });
-  return rows.map(laneRow);
-}
-
 /** Parked rows whose time has come. */
 export async function loadDue(
   pool: pg.Pool,

@@ -25,3 +25,6 @@ export function shardOf(lane: string): number {
   // The low bits alone change little with the last digit of a number.
   return ((hash >>> 16) ^ hash) & (SHARDS - 1);
 }
+
+/** What a lane is part of: its repository, as far as it has one. `dispatch_turn` in the database cuts it in the same place. */
+export const repositoryOf = (lane: string): string => lane.slice(0, lane.lastIndexOf(':'));

@@ -9,17 +9,11 @@ import { attempt } from './attempt.js';
 import { loadBodies } from './body-text.js';
 import type { Dispatcher } from './dispatch.js';
 import { Holds } from './holds.js';
-import {
-  type Finish,
-  type Lease,
-  loadDue,
-  loadPending,
-  markPaused,
-  markStarted,
-  writeOutcomes,
-} from './lane-statements.js';
+import { type Finish, type Lease, loadDue, markPaused, markStarted, writeOutcomes } from './lane-statements.js';
+import { loadPending } from './load-pending.js';
 import { describeError, type Outcome, outcomeOf, type RetryPolicy } from './outcome.js';
 import type { LaneRow } from './row.js';
+import { Slots } from './slots.js';
 import { type Lane, Window } from './window.js';
 
 export interface LanesOptions {
@@ -154,12 +148,12 @@ export class Lanes {
     this.#filling = true;
     try {
       const wanted = this.#window.wanted(all);
-      if (wanted.shards.length > 0) {
+      if (wanted.walks.length > 0) {
         const { generation } = this.#window;
         this.#window.beginReading(wanted);
-        const rows = await loadPending(this.#options.pool, wanted.shards, this.#window.ids, wanted.fullLanes);
+        const walked = await loadPending(this.#options.pool, wanted.walks, this.#window.ids, wanted.fullLanes);
         if (generation === this.#window.generation) {
-          this.#window.fill(wanted, rows);
+          this.#window.fill(wanted, walked);
           this.#pump();
         } else this.#fillAgain = true;
       }
@@ -195,8 +189,13 @@ export class Lanes {
   #pump(): void {
     if (this.#starting || this.#stopped || this.#aloneRuns) return;
     const batch: Running[] = [];
-    while (this.#running.size + batch.length < this.#options.concurrency) {
-      const taken = this.#window.take();
+    const { concurrency } = this.#options;
+    const slots = new Slots(
+      concurrency,
+      [...this.#running].map(({ row }) => row),
+    );
+    while (this.#running.size + batch.length < concurrency) {
+      const taken = this.#window.take(slots);
       if (!taken) break;
       const running = { ...taken, controller: new AbortController() };
       if (!wasCutOff(taken.row)) batch.push(running);
@@ -354,7 +353,7 @@ export class Lanes {
         this.#finishes = this.#finishes.filter((finish) => this.#isOurs(finish));
       }
       this.#settle();
-      if (this.#window.wanted(false).shards.length > 0) void this.refill();
+      if (this.#window.wanted(false).walks.length > 0) void this.refill();
     }
     this.#writing = false;
     this.#settle();

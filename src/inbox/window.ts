@@ -1,7 +1,11 @@
+import { repositoryOf } from './lane.js';
+import { START, type Walk, type Walked } from './load-pending.js';
+import { Rota, type RotaLane } from './rota.js';
 import type { LaneRow } from './row.js';
+import type { Slots } from './slots.js';
 
 /** A lane in memory: rows in order, the first of them running when it is busy. */
-export interface Lane {
+export interface Lane extends RotaLane {
   key: string;
   shard: number;
   rows: LaneRow[];
@@ -22,18 +26,29 @@ export interface Shard {
   closing: boolean;
   lanes: Map<string, Lane>;
   size: number;
+  /** Rows by repository and by organization. */
+  held: Map<string, number>;
+  /** It has more repositories than one walk sees. */
+  crowded: boolean;
+  /** Where the next reading goes on, by organization and by repository. */
+  afterOrganization: number;
+  afterRepository: number;
 }
 
 /** More would only be memory: rows are read again from the database as these are done. */
 const MOST_PER_LANE = 8;
-const MOST_PER_SHARD = 32;
+const MOST_PER_SHARD = 40;
+/** One repository, and one organization, leave room for others, who are found at the next reading. */
+const MOST_PER_REPOSITORY = 32;
+const MOST_PER_ORGANIZATION = 36;
+const FEW_PER_SHARD = 16;
 
 /** The rows of our shards that are next in line, and no more of them than fit. */
 export class Window {
   readonly shards = new Map<number, Shard>();
   readonly #ids = new Set<bigint>();
   #generation = 0;
-  readonly #ready = new Set<Lane>();
+  readonly #ready = new Rota<Lane>();
 
   /** Grows with every {@link forgetWaiting}: what was read before is out of date. */
   get generation(): number {
@@ -53,6 +68,10 @@ export class Window {
       closing: false,
       lanes: new Map(),
       size: 0,
+      held: new Map(),
+      crowded: false,
+      afterOrganization: START,
+      afterRepository: START,
     });
   }
 
@@ -80,7 +99,7 @@ export class Window {
       for (const lane of [...shard.lanes.values()]) {
         for (const row of lane.rows.splice(lane.busy ? 1 : 0)) {
           this.#ids.delete(row.id);
-          shard.size -= 1;
+          count(shard, lane, -1);
         }
         if (!lane.busy) shard.lanes.delete(lane.key);
       }
@@ -101,6 +120,8 @@ export class Window {
     const lane = shard.lanes.get(row.lane) ?? {
       key: row.lane,
       shard: row.shard,
+      organizationId: row.organizationId,
+      repository: repositoryOf(row.lane),
       rows: [],
       busy: false,
       behind: false,
@@ -109,13 +130,17 @@ export class Window {
       lane.behind = true;
       return false;
     }
-    if (shard.size >= MOST_PER_SHARD) {
+    const full =
+      shard.size >= MOST_PER_SHARD ||
+      (shard.held.get(lane.repository) ?? 0) >= MOST_PER_REPOSITORY ||
+      (shard.held.get(lane.organizationId) ?? 0) >= MOST_PER_ORGANIZATION;
+    if (full) {
       shard.complete = false;
       return false;
     }
     shard.lanes.set(row.lane, lane);
     lane.rows.push(row);
-    shard.size += 1;
+    count(shard, lane, 1);
     this.#ids.add(row.id);
     if (!lane.busy) this.#ready.add(lane);
     return true;
@@ -130,19 +155,26 @@ export class Window {
     return false;
   }
 
-  /** The next lane that has something to run, in turn. It is busy from now on. */
-  take(): { lane: Lane; row: LaneRow; epoch: bigint } | undefined {
-    for (const lane of this.#ready) {
-      const shard = this.shards.get(lane.shard);
-      const row = lane.rows[0];
-      if (!shard || !row) this.#ready.delete(lane);
-      else if (!shard.closing) {
-        this.#ready.delete(lane);
-        lane.busy = true;
-        return { lane, row, epoch: shard.epoch };
-      }
-    }
-    return undefined;
+  /**
+   * The next lane that has something to run and a slot to run in, in turn. It is busy from now on. What has its share of
+   * the slots waits while there is anything else.
+   */
+  take(slots: Slots): { lane: Lane; row: LaneRow; epoch: bigint } | undefined {
+    return this.#take(slots, true) ?? this.#take(slots, false);
+  }
+
+  #take(slots: Slots, othersWait: boolean): { lane: Lane; row: LaneRow; epoch: bigint } | undefined {
+    const lane = this.#ready.next(
+      (repository) => slots.hasRepository(repository, othersWait),
+      ({ shard, rows: [row] }) =>
+        row !== undefined && this.shards.get(shard)?.closing === false && slots.hasApp(row.app, othersWait),
+    );
+    const row = lane?.rows[0];
+    const shard = lane && this.shards.get(lane.shard);
+    if (!lane || !row || !shard) return undefined;
+    lane.busy = true;
+    slots.take(row);
+    return { lane, row, epoch: shard.epoch };
   }
 
   /** Puts a lane back that was taken and did not run. */
@@ -158,7 +190,7 @@ export class Window {
     const row = lane.rows.shift();
     if (row) {
       this.#ids.delete(row.id);
-      shard.size -= 1;
+      count(shard, lane, -1);
     }
     lane.busy = false;
     if (lane.rows.length > 0) this.#ready.add(lane);
@@ -171,47 +203,69 @@ export class Window {
     return true;
   }
 
-  /** What should be read from the database next: shards with their room (every one with any when `all`), and full lanes. */
-  wanted(all: boolean): { shards: { shard: number; room: number }[]; fullLanes: string[] } {
-    const shards: { shard: number; room: number }[] = [];
+  /** What should be read from the database next: walks of shards (of every one with room when `all`), and full lanes. */
+  wanted(all: boolean): { walks: Walk[]; fullLanes: string[] } {
+    const walks: Walk[] = [];
     const fullLanes: string[] = [];
     for (const shard of this.shards.values()) {
       if (shard.closing) continue;
-      let hungry = all || (!shard.complete && shard.size <= MOST_PER_SHARD / 2);
+      let hungry = all || (!shard.complete && shard.size <= FEW_PER_SHARD);
       for (const lane of shard.lanes.values()) {
         if (lane.behind && lane.rows.length <= MOST_PER_LANE / 2) hungry = true;
         if (lane.rows.length >= MOST_PER_LANE) fullLanes.push(lane.key);
       }
       const room = MOST_PER_SHARD - shard.size;
-      if (!hungry || room <= 0) continue;
-      shards.push({ shard: shard.number, room });
+      if (hungry && room > 0) walks.push(...walksOf(shard, room));
     }
-    return { shards, fullLanes };
+    return { walks, fullLanes };
   }
 
   /** Reading of what is wanted begins now: rows that are turned away from here on are not part of it. */
   beginReading(wanted: ReturnType<Window['wanted']>): void {
-    for (const { shard: number } of wanted.shards) {
+    for (const { shard: number } of wanted.walks) {
       const shard = this.shards.get(number);
       if (shard) shard.missed = false;
     }
   }
 
   /** Takes in what was read for {@link wanted}. Rows that do not fit stay in the database. */
-  fill(wanted: ReturnType<Window['wanted']>, rows: readonly LaneRow[]): void {
-    const read = new Map<number, number>();
-    for (const row of rows) read.set(row.shard, (read.get(row.shard) ?? 0) + 1);
+  fill(wanted: ReturnType<Window['wanted']>, walked: readonly Walked[]): void {
     const full = new Set(wanted.fullLanes);
-    for (const { shard: number, room } of wanted.shards) {
-      const shard = this.shards.get(number);
-      if (!shard) continue;
-      shard.complete = (read.get(number) ?? 0) < room && !shard.missed;
+    for (const [at, walk] of wanted.walks.entries()) {
+      const shard = this.shards.get(walk.shard);
+      const found = walked[at];
+      if (!shard || !found) continue;
+      if (walk.by === 'organization') shard.afterOrganization = found.next;
+      else {
+        shard.afterRepository = found.next;
+        shard.crowded = !found.sawAll;
+        shard.complete = found.everything && !shard.missed;
+      }
       if (!shard.complete) continue;
       for (const lane of shard.lanes.values()) {
         lane.behind = full.has(lane.key);
         if (lane.rows.length === 0 && !lane.behind && !lane.busy) shard.lanes.delete(lane.key);
       }
     }
-    for (const row of rows) this.add(row);
+    for (const { rows } of walked) for (const row of rows) this.add(row);
+  }
+}
+
+/** While one walk sees every repository there is, each is served in turn, and organizations need none of their own. */
+function walksOf({ number, crowded, afterOrganization, afterRepository }: Shard, room: number): Walk[] {
+  if (!crowded) return [{ shard: number, by: 'repository', after: START, room }];
+  const half = Math.ceil(room / 2);
+  return [
+    { shard: number, by: 'organization', after: afterOrganization, room: half },
+    { shard: number, by: 'repository', after: afterRepository, room: half },
+  ];
+}
+
+function count(shard: Shard, lane: Lane, change: 1 | -1): void {
+  shard.size += change;
+  for (const key of [lane.repository, lane.organizationId]) {
+    const held = (shard.held.get(key) ?? 0) + change;
+    if (held === 0) shard.held.delete(key);
+    else shard.held.set(key, held);
   }
 }
