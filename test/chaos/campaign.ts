@@ -164,7 +164,8 @@ async function strike(o: CampaignOptions, rig: Rig, random: Random): Promise<Str
   const points = await prepareAwaitPoints(join(rig.folder, 'await-points'));
   o.say(`${points.awaits} awaits in the text from receipt to effect; Forgeway starts again with them numbered`);
   await rig.drain();
-  await rig.restart(points.environment);
+  // One worker, so that all of a flow's awaits are counted in one process.
+  await rig.restart({ ...points.environment, WORKER_PROCESSES: '1' });
   const crash = createCrashPoints(rig, points);
   const all = Object.keys(flowNames) as HappeningKind[];
   const found = new Map<Flow, Record<Role, number>>();

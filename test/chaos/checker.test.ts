@@ -32,7 +32,8 @@ const clean: Records = {
     { forge: 'gitea', token: 'issue-1', once: ['effect:issue-1'], atLeastOnce: [] },
     { forge: 'gitea', token: 'pull-2', once: ['effect:pull-2'], atLeastOnce: [`status:DCO:${first}`] },
   ],
-  heads: [{ forge: 'gitea', pull: 'web#2', shas: [first, second] }],
+  heads: [{ forge: 'gitea', pull: 'web#2', shas: [first, second], closed: false }],
+  mirror: [{ forge: 'gitea', pull: 'web#2', headSha: second, state: 'open' }],
   deliveries: [
     { forge: 'gitea', id: 'd1', event: 'issues', accepted: true },
     { forge: 'gitea', id: 'd2', event: 'pull_request', accepted: true },
@@ -80,6 +81,13 @@ describe('check', () => {
     expect(counts({ inbox: clean.inbox.slice(1) })).toEqual({ lost: 1 });
     const deliveries = clean.deliveries.map((one) => ({ ...one, accepted: one.id !== 'd2' }));
     expect(counts({ deliveries })).toEqual({ lost: 1 });
+  });
+
+  it('finds a mirror that stayed behind', () => {
+    const [row] = clean.mirror;
+    if (row === undefined) throw new Error('There is a row.');
+    for (const mirror of [[], [{ ...row, headSha: first }], [{ ...row, state: 'closed' }]])
+      expect(counts({ mirror })).toEqual({ lost: 1 });
   });
 
   it('finds what was done twice, also where its answer was lost, and comments of any app', () => {

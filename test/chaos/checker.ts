@@ -11,11 +11,21 @@ export interface Happening {
   atLeastOnce: readonly string[];
 }
 
-/** Heads of a pull request, oldest first. */
+/** A pull request, as `repository#number`. */
 export interface Heads {
   forge: string;
   pull: string;
+  /** Oldest first. */
   shas: readonly string[];
+  closed: boolean;
+}
+
+/** The same as Forgeway's own mirror has it in the end. */
+export interface MirrorRow {
+  forge: string;
+  pull: string;
+  headSha: string;
+  state: string;
 }
 
 export interface SentDelivery {
@@ -41,6 +51,7 @@ export interface Records {
   deliveries: readonly SentDelivery[];
   effects: readonly Effect[];
   inbox: readonly InboxRow[];
+  mirror: readonly MirrorRow[];
 }
 
 /** Each a list of sentences. */
@@ -63,7 +74,7 @@ const HEAD = /^status:chaos\/head:(.+)$/;
 const keyed = ({ forge, key }: { forge: string; key: string }): string => `${forge} ${key}`;
 const succeeded = ({ status }: Effect): boolean => status >= 200 && status < 300;
 
-export function check({ happenings, heads, deliveries, effects, inbox }: Records): Verdict {
+export function check({ happenings, heads, deliveries, effects, inbox, mirror }: Records): Verdict {
   const verdict: Verdict = { lost: [], unexpected: [], duplicated: [], disorder: [], zombie: [], dead: [] };
   const done = effects.filter(succeeded);
   const counts = new Map<string, number>();
@@ -96,6 +107,14 @@ export function check({ happenings, heads, deliveries, effects, inbox }: Records
     if (!FINAL.has(row.status) || unfinished.length > 0)
       verdict.zombie.push(`${row.forge} delivery ${row.id}: ${row.status} ${told(unfinished)}`);
     if (row.status === 'dead') verdict.dead.push(`${row.forge} delivery ${row.id}: ${row.reason} ${told(row.open)}`);
+  }
+
+  const mirrored = new Map(mirror.map((row) => [`${row.forge} ${row.pull}`, row]));
+  for (const { forge, pull, shas, closed } of heads) {
+    const row = mirrored.get(`${forge} ${pull}`);
+    const wants = `${shas.at(-1)} ${closed ? 'closed' : 'open'}`;
+    const has = row === undefined ? 'nothing' : `${row.headSha} ${row.state}`;
+    if (has !== wants) verdict.lost.push(`${forge}: the mirror has ${has} of ${pull}, and not ${wants}`);
   }
 
   const places = new Map(

@@ -74,12 +74,11 @@ export function createCrashPoints(rig: Rig, points: AwaitPoints): CrashPoints {
 
   /** Workers that have been started but do not listen to signals yet would die of ours. */
   async function settledProcesses(): Promise<number[]> {
-    let known: number[] = [];
     for (;;) {
-      const now = processes();
-      if (now.length > 1 && now.join() === known.join()) return now;
-      known = now;
-      await sleep(1_000);
+      const workers = program.workers();
+      await program.ready();
+      if (workers.length > 0 && workers.join() === program.workers().join()) return [program.server(), ...workers];
+      await sleep(50);
     }
   }
 

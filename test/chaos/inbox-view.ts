@@ -1,14 +1,16 @@
 /** The inbox as the database has it, read by its owner. */
 import pg from 'pg';
 import { attachEmbeddedPostgres } from '../../src/store/embedded/embedded-postgres.js';
-import type { InboxRow } from './checker.js';
+import type { InboxRow, MirrorRow } from './checker.js';
 
 export interface InboxView {
-  /** Deliveries that are not finished. */
+  /** Deliveries, dispatches and reads of the forge that are not finished. */
   unfinished(): Promise<number>;
   /** As if the time that parked rows wait for were over. */
   passTime(): Promise<void>;
   rows(): Promise<InboxRow[]>;
+  /** Every pull request of our own mirror. */
+  mirror(): Promise<MirrorRow[]>;
 }
 
 async function withClient<T>(dataDir: string, run: (client: pg.Client) => Promise<T>): Promise<T> {
@@ -28,15 +30,27 @@ export function openInboxView(dataDir: string): InboxView {
       withClient(dataDir, async (client) => {
         const { rows } = await client.query<{ count: number }>(
           `SELECT (SELECT count(*) FROM webhook_delivery WHERE status IN ('received', 'assigned'))::int
-                + (SELECT count(*) FROM dispatch WHERE status IN ('pending', 'parked'))::int AS count`,
+                + (SELECT count(*) FROM dispatch WHERE status IN ('pending', 'parked'))::int
+                + (SELECT count(*) FROM pull_request_sync WHERE observed_version <> desired_version)::int AS count`,
         );
         return rows[0]?.count ?? 0;
       }),
     passTime: () =>
       withClient(dataDir, async (client) => {
-        await client.query(
-          `UPDATE dispatch SET next_attempt_at = now() WHERE status = 'parked' AND next_attempt_at > now()`,
+        for (const [table, waits] of [
+          ['dispatch', "status = 'parked'"],
+          ['pull_request_sync', 'observed_version <> desired_version'],
+        ])
+          await client.query(
+            `UPDATE ${table} SET next_attempt_at = now() WHERE ${waits} AND next_attempt_at > now() + interval '1 second'`,
+          );
+      }),
+    mirror: () =>
+      withClient(dataDir, async (client) => {
+        const { rows } = await client.query<MirrorRow>(
+          `SELECT forge, remote_name || '#' || number AS pull, head_sha AS "headSha", state FROM pull_request`,
         );
+        return rows;
       }),
     rows: () =>
       withClient(dataDir, async (client) => {
@@ -45,7 +59,11 @@ export function openInboxView(dataDir: string): InboxView {
              coalesce((SELECT json_agg(json_build_object('app', d.app, 'status', d.status,
                 'error', coalesce(d.error, d.reason, ''))) FROM dispatch d
                 WHERE d.delivery_id = w.id AND d.status NOT IN ('done', 'ignored')), '[]') AS open
-           FROM webhook_delivery w ORDER BY w.id`,
+           FROM webhook_delivery w
+           UNION ALL
+           SELECT p.forge, 'reading ' || p.remote_name || '#' || p.number, 'job', 'behind', coalesce(s.error, ''), '[]'
+           FROM pull_request_sync s JOIN pull_request p ON p.id = s.pull_request_id
+           WHERE s.observed_version <> s.desired_version`,
         );
         return rows;
       }),

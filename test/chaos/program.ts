@@ -37,6 +37,8 @@ export interface Program {
 
 const READY_MS = 90_000;
 const STOP_MS = 40_000;
+const STARTS = 5;
+const RESTART_MS = 1_000;
 const cli = join(process.cwd(), 'dist/src/entry/cli.js');
 
 const isWorker = (pid: number): boolean => {
@@ -69,20 +71,32 @@ export function createProgram(options: ProgramOptions): Program {
     }
   }
 
+  async function spawnServer(): Promise<void> {
+    const log = await open(logFile, 'a', 0o600);
+    // A group of its own: Ctrl-C reaches the run, which then ends everything in order.
+    const child = spawn(process.execPath, [cli, 'app', 'run', ...apps], {
+      env: { ...environment, ...further },
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    });
+    state.child = child;
+    state.exited = new Promise((resolve) => child.once('exit', () => resolve()));
+    await log.close();
+  }
+
   return {
     async start(more = {}) {
       Object.assign(further, more);
-      const log = await open(logFile, 'a', 0o600);
-      // A group of its own: Ctrl-C reaches the run, which then ends everything in order.
-      const child = spawn(process.execPath, [cli, 'app', 'run', ...apps], {
-        env: { ...environment, ...further },
-        detached: true,
-        stdio: ['ignore', log.fd, log.fd],
-      });
-      state.child = child;
-      state.exited = new Promise((resolve) => child.once('exit', () => resolve()));
-      await log.close();
-      await ready();
+      for (let tries = 1; ; tries += 1) {
+        await spawnServer();
+        try {
+          return await ready();
+        } catch (error) {
+          // Its database may just have been killed too; whoever supervises it starts it again.
+          if (isRunning() || tries === STARTS) throw error;
+          await sleep(RESTART_MS);
+        }
+      }
     },
     ready,
     workers: () => (isRunning() ? childrenOf(pid()).filter(isWorker) : []),

@@ -196,6 +196,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
             .filter((line) => line !== '')
             .map((line) => JSON.parse(line) as Effect),
           inbox: await inbox.rows(),
+          mirror: await inbox.mirror(),
         };
         const problems: string[] = [];
         for (const { forge, order } of forges)

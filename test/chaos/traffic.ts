@@ -10,10 +10,12 @@ const WEIGHTS: Readonly<Record<HappeningKind, number>> = { issue: 3, comment: 5,
 /** Pull requests that a repository has open at a time: each costs the doubles a look at every push. */
 const MOST_OPEN = 12;
 
+type OpenedPull = Heads & { shas: string[]; closed: boolean };
+
 interface OpenPull {
   number: number;
   token: string;
-  shas: string[];
+  heads: OpenedPull;
   pushes: number;
 }
 
@@ -40,7 +42,7 @@ export interface Traffic {
 /** @param apps names of the example apps that run beside the witness */
 export function createTraffic(forges: readonly ForgeClient[], apps: ReadonlySet<string>, random: Random): Traffic {
   const happenings: Happening[] = [];
-  const heads: (Heads & { shas: string[] })[] = [];
+  const heads: OpenedPull[] = [];
   const places: Place[] = forges.flatMap((forge) =>
     forge.setup.repositories.map((repository) => ({ forge, repository, issues: [], pulls: [] })),
   );
@@ -84,9 +86,9 @@ export function createTraffic(forges: readonly ForgeClient[], apps: ReadonlySet<
     } else if (kind === 'pull') {
       const greets = greetings(place, kind, login);
       const { number = 0, sha = '' } = await forge.order(order);
-      const pull = { number, token, shas: [sha], pushes: 0 };
-      heads.push({ forge: forge.forge, pull: `${repository}#${number}`, shas: pull.shas });
-      pulls.push(pull);
+      const made = { forge: forge.forge, pull: `${repository}#${number}`, shas: [sha], closed: false };
+      heads.push(made);
+      pulls.push({ number, token, heads: made, pushes: 0 });
       record([`effect:${token}`, ...greets], statuses(sha));
     } else {
       // Taken out of the list meanwhile, so that nobody else does something to it.
@@ -96,10 +98,11 @@ export function createTraffic(forges: readonly ForgeClient[], apps: ReadonlySet<
       if (kind === 'close') {
         await forge.order({ ...order, number: pull.number });
         record([`effect:${pull.token}.closed`]);
+        pull.heads.closed = true;
       } else {
         pull.pushes += 1;
         const { sha = '' } = await forge.order({ ...order, token: pull.token, count: pull.pushes });
-        pull.shas.push(sha);
+        pull.heads.shas.push(sha);
         pulls.push(pull);
         record([`effect:head.${sha}`], statuses(sha));
       }
