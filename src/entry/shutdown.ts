@@ -16,5 +16,7 @@ export function shutdownRequested(log: Logger): Promise<string> {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => onSignal(signal));
     // A worker whose server is gone has nobody to report to.
     process.on('disconnect', () => onSignal('disconnect'));
+    // It may have gone while this process was loading, when nobody listened; without a server it is undefined.
+    if (process.connected === false) onSignal('disconnect');
   });
 }
