@@ -70,6 +70,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     say('stopping; everything that was started is ended');
     stop.abort(new Error('It was stopped.'));
   });
+// Even then everything that was started has to be ended.
+process.on('uncaughtException', (error) => {
+  say(`the run itself failed: ${error.stack}`);
+  stop.abort(error);
+});
 
 function campaigns(): CampaignOptions[] {
   const { long, flow, redis = false, ...given } = options;
