@@ -5,6 +5,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { childrenOf } from '../../bench/support/processes.js';
+import { processesIn } from '../../demo/process-table.js';
 import { clusterDirOf, readLayout } from '../../src/store/embedded/layout.js';
 import { findPostmaster } from '../../src/store/embedded/postmaster-file.js';
 
@@ -15,6 +16,8 @@ export interface ProgramOptions {
   url: string;
   apps: readonly string[];
   logFile: string;
+  /** Where it is started: its processes are known by that. */
+  folder: string;
 }
 
 export interface Program {
@@ -25,6 +28,8 @@ export interface Program {
   /** Pids of the server's workers. */
   workers(): number[];
   server(): number;
+  /** Processes of it that live on without the server, although they had time enough to notice. */
+  strays(): Promise<number[]>;
   postmaster(): Promise<number | undefined>;
   /** Ends these at once; those that are gone already do not count. Answers how many it ended. */
   kill(pids: readonly number[]): number;
@@ -37,21 +42,27 @@ export interface Program {
 
 const READY_MS = 90_000;
 const STOP_MS = 40_000;
+/** A worker that has lost its server finishes what it runs first. */
+const NOTICE_MS = 40_000;
 const STARTS = 5;
 const RESTART_MS = 1_000;
 const cli = join(process.cwd(), 'dist/src/entry/cli.js');
 
-const isWorker = (pid: number): boolean => {
+function argumentsOf(pid: number): string[] {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('work');
-  } catch {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch (error) {
     // It ended meanwhile.
-    return false;
+    if (['ENOENT', 'ESRCH'].includes(String((error as NodeJS.ErrnoException).code))) return [];
+    throw error;
   }
-};
+}
+
+const isWorker = (pid: number): boolean => argumentsOf(pid).includes('work');
+const isOurs = (pid: number): boolean => argumentsOf(pid).includes(cli);
 
 export function createProgram(options: ProgramOptions): Program {
-  const { environment, databaseDir, url, apps, logFile } = options;
+  const { environment, databaseDir, url, apps, logFile, folder } = options;
   const further: Record<string, string> = {};
   const state: { child?: ChildProcess; exited?: Promise<void> } = {};
   const pid = () => state.child?.pid ?? 0;
@@ -71,10 +82,34 @@ export function createProgram(options: ProgramOptions): Program {
     }
   }
 
+  const alone = (): number[] => {
+    const known = new Set([pid(), ...(isRunning() ? childrenOf(pid()) : [])]);
+    return processesIn(folder).filter((one) => isOurs(one) && !known.has(one));
+  };
+
+  function kill(pids: readonly number[]): number {
+    let ended = 0;
+    for (const one of pids) {
+      try {
+        if (one > 0) process.kill(one, 'SIGKILL');
+        ended += one > 0 ? 1 : 0;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+    }
+    return ended;
+  }
+
+  async function strays(): Promise<number[]> {
+    for (const deadline = Date.now() + NOTICE_MS; Date.now() < deadline && alone().length > 0; ) await sleep(500);
+    return alone();
+  }
+
   async function spawnServer(): Promise<void> {
     const log = await open(logFile, 'a', 0o600);
     // A group of its own: Ctrl-C reaches the run, which then ends everything in order.
     const child = spawn(process.execPath, [cli, 'app', 'run', ...apps], {
+      cwd: folder,
       env: { ...environment, ...further },
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
@@ -101,30 +136,22 @@ export function createProgram(options: ProgramOptions): Program {
     ready,
     workers: () => (isRunning() ? childrenOf(pid()).filter(isWorker) : []),
     server: pid,
+    strays,
     async postmaster() {
       const layout = await readLayout(databaseDir);
       return layout ? (await findPostmaster(clusterDirOf(layout.home)))?.process.pid : undefined;
     },
-    kill(pids) {
-      let ended = 0;
-      for (const one of pids) {
-        try {
-          if (one > 0) process.kill(one, 'SIGKILL');
-          ended += one > 0 ? 1 : 0;
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-        }
-      }
-      return ended;
-    },
+    kill,
     gone: async () => state.exited,
     command: (args) => run(args, environment),
     async stop() {
-      if (!isRunning()) return;
-      process.kill(pid(), 'SIGTERM');
-      const timer = setTimeout(() => process.kill(-pid(), 'SIGKILL'), STOP_MS);
-      await state.exited;
-      clearTimeout(timer);
+      if (isRunning()) {
+        process.kill(pid(), 'SIGTERM');
+        const timer = setTimeout(() => process.kill(-pid(), 'SIGKILL'), STOP_MS);
+        await state.exited;
+        clearTimeout(timer);
+      }
+      kill(await strays());
     },
   };
 }

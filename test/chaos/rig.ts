@@ -140,6 +140,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       url,
       databaseDir: database.dataDir,
       logFile: join(folder, 'forgeway.log'),
+      folder,
       apps: [join(process.cwd(), 'test/chaos/app'), ...EXAMPLES.map((name) => join(process.cwd(), 'examples', name))],
       environment: {
         PATH: process.env.PATH ?? '',
@@ -202,7 +203,9 @@ export async function startRig(options: RigOptions): Promise<Rig> {
         for (const { forge, order } of forges)
           for (const problem of (await order({ kind: 'problems' })).problems ?? [])
             problems.push(`${forge}: ${problem}`);
-        return { verdict: check(records), records, problems };
+        const verdict = check(records);
+        for (const pid of await program.strays()) verdict.zombie.push(`process ${pid} goes on without its server`);
+        return { verdict, records, problems };
       },
       close,
     };
