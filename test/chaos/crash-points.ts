@@ -37,6 +37,8 @@ export interface CrashPoints {
 }
 
 const FLOW_MS = 30_000;
+const LOOK_MS = 150;
+const QUIET_LOOKS = 4;
 const NOWHERE: Point = { at: 0, side: 'sent' };
 
 const isAlive = (pid: number): boolean => {
@@ -51,25 +53,30 @@ const isAlive = (pid: number): boolean => {
 export function createCrashPoints(rig: Rig, points: AwaitPoints): CrashPoints {
   const { program, forges, ledger, inbox, traffic } = rig;
 
-  const processes = (): number[] => [program.server(), ...program.workers()];
-
-  /** Restarts the server when it was it that died, and waits until nothing is left of the flow. */
-  async function finish(died: (pid: number) => void, before: readonly number[]): Promise<void> {
+  /**
+   * Restarts the server when it was it that died, and waits until nothing is left of the flow. `more`: webhooks that the
+   * ledger has at least by then, since a forge tells of something a moment after it has done it.
+   */
+  async function finish(more: number, died: (pid: number) => void, before: readonly number[]): Promise<void> {
     const deadline = Date.now() + FLOW_MS;
-    let quiet = 0;
-    while (quiet < 2 && Date.now() < deadline) {
-      for (const pid of before) if (!isAlive(pid)) died(pid);
+    for (let quiet = 0; quiet < QUIET_LOOKS && Date.now() < deadline; await sleep(LOOK_MS)) {
       if (!isAlive(program.server())) {
         await program.gone();
         await program.start();
       }
       for (const { order } of forges) await order({ kind: 'settled' });
       const open = ledger.waiting() + (await inbox.unfinished());
-      quiet = open === 0 ? quiet + 1 : 0;
+      quiet = open === 0 && ledger.deliveries.length >= more ? quiet + 1 : 0;
       if (open > 0) await inbox.passTime();
-      await sleep(open === 0 ? 50 : 200);
+      for (const pid of before) if (!isAlive(pid)) died(pid);
     }
-    for (const pid of before) if (!isAlive(pid)) died(pid);
+  }
+
+  /** Makes whatever a flow needs, so that it is no part of the flow. */
+  async function prepare({ forge, kind }: Flow): Promise<number[]> {
+    await traffic.prepare(forge, kind);
+    await finish(0, () => undefined, []);
+    return settledProcesses();
   }
 
   /** Workers that have been started but do not listen to signals yet would die of ours. */
@@ -83,25 +90,22 @@ export function createCrashPoints(rig: Rig, points: AwaitPoints): CrashPoints {
   }
 
   return {
-    async discover({ forge, kind }) {
-      const pids = await settledProcesses();
-      // What it needs to be possible is made before, so that it is not counted.
-      await traffic.prepare(forge, kind);
-      await finish(() => undefined, []);
+    async discover(flow) {
+      const pids = await prepare(flow);
+      const sent = ledger.deliveries.length;
       await points.arm(pids, { server: NOWHERE, worker: NOWHERE });
-      await traffic.make(forge, kind);
-      await finish(() => undefined, []);
+      await traffic.make(flow.forge, flow.kind);
+      await finish(sent + 1, () => undefined, []);
       return points.count(pids);
     },
-    async strike({ forge, kind, role, point, recovery }) {
-      const pids = await settledProcesses();
+    async strike({ role, point, recovery, ...flow }) {
+      const pids = await prepare(flow);
+      const sent = ledger.deliveries.length;
       const dead = new Set<number>();
-      await traffic.prepare(forge, kind);
-      await finish(() => undefined, []);
       await points.arm(pids, { [role]: point }, recovery);
-      await traffic.make(forge, kind);
-      await finish((pid) => dead.add(pid), pids);
-      await points.count(processes());
+      await traffic.make(flow.forge, flow.kind);
+      await finish(sent + 1, (pid) => dead.add(pid), pids);
+      await points.count([program.server(), ...program.workers()]);
       return dead.size;
     },
   };

@@ -25,7 +25,8 @@ export async function startFakeForge(options: FakeForgeOptions): Promise<FakeFor
   if (fake === undefined) throw new Error(`There is no double of ${forge}.`);
   for (const login of logins) await fake.addPerson(login);
   const people = Object.fromEntries(logins.map((login) => [login, 'write' as const]));
-  for (const name of repositories) await fake.addRepository({ owner, name, people, files: configurationOf(name) });
+  for (const name of repositories)
+    await fake.addRepository({ owner, name, people, files: configurationOf(name, ['issue', 'pull']) });
   return {
     fake,
     people(name) {

@@ -92,8 +92,9 @@ export async function startGitHubForge(options: GitHubForgeOptions): Promise<Git
     },
     async begin() {
       const [first = ''] = logins;
-      for (const [path, content] of Object.entries({ 'README.md': '# web\n', ...configurationOf(repository) }))
-        await put(first, 'main', path, content, `Add ${path}`);
+      // The emulator does not list pull requests among issues, so `welcome` would take each for a person's first.
+      const files = { 'README.md': '# web\n', ...configurationOf(repository, ['issue']) };
+      for (const [path, content] of Object.entries(files)) await put(first, 'main', path, content, `Add ${path}`);
       await ask(first, 'POST', `/apps/${APP.slug}/installations`);
     },
     people: {

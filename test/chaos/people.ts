@@ -26,16 +26,21 @@ export const mention = (token: string): string => `chaos:${token}`;
 export const messageFor = (login: string, token: string): string =>
   `feat: ${mention(token)}\n\nSigned-off-by: ${login} <${login}@example.com>`;
 
-/** Files that `welcome` and `label-by-path` read. The greeting is an effect that can be told apart, too. */
-export const configurationOf = (repository: string): Readonly<Record<string, string>> => ({
-  '.github/welcome.yml': [
-    `firstIssue: "effect:${greeting('issue', repository, '{user}')} welcomes you"`,
-    `firstPullRequest: "effect:${greeting('pull', repository, '{user}')} welcomes you"`,
-    '',
-  ].join('\n'),
+/**
+ * Files that `welcome` and `label-by-path` read. The greeting is an effect that can be told apart, too.
+ * `greeted`: at which first thing of a person.
+ */
+export const configurationOf = (repository: string, greeted: readonly Greeted[]): Readonly<Record<string, string>> => ({
+  '.github/welcome.yml': greeted
+    .map((kind) => `${GREETINGS[kind]}: "effect:${greeting(kind, repository, '{user}')} welcomes you"\n`)
+    .join(''),
   '.github/labeler.yml': 'documentation: "docs/**"\n',
 });
 
+export type Greeted = 'issue' | 'pull';
+
+const GREETINGS: Readonly<Record<Greeted, string>> = { issue: 'firstIssue', pull: 'firstPullRequest' };
+
 /** `user` as it is mentioned. */
-export const greeting = (kind: 'issue' | 'pull', repository: string, user: string): string =>
+export const greeting = (kind: Greeted, repository: string, user: string): string =>
   `welcome.${kind}.${repository}.${user}`;

@@ -215,7 +215,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   }
 }
 
-/** Everything is told, accepted and worked off: twice in a row, since effects tell of themselves. */
+/** Everything is told, accepted and worked off, for a while: effects tell of themselves. */
 async function drain(
   forges: readonly ForgeClient[],
   ledger: Ledger,
@@ -224,7 +224,7 @@ async function drain(
 ): Promise<void> {
   const deadline = Date.now() + DRAIN_MS;
   let said = 0;
-  for (let quiet = 0; quiet < 3; ) {
+  for (let quiet = 0; quiet < 4; ) {
     for (const { order } of forges) await order({ kind: 'settled' });
     const open = { unsent: ledger.waiting(), unfinished: await inbox.unfinished() };
     quiet = open.unsent + open.unfinished === 0 ? quiet + 1 : 0;
@@ -235,7 +235,7 @@ async function drain(
     // What is left is told by the checker.
     if (Date.now() > deadline) return;
     await inbox.passTime();
-    await sleep(quiet > 0 ? 300 : 1_000);
+    await sleep(500);
   }
 }
 

@@ -53,7 +53,8 @@ export function createTraffic(forges: readonly ForgeClient[], apps: ReadonlySet<
   function greetings(place: Place, kind: 'issue' | 'pull', login: string): string[] {
     const name = greeting(kind, place.repository, `@${login}`);
     const key = `${place.forge.forge} ${name}`;
-    if (!apps.has('welcome') || greeted.has(key)) return [];
+    const greets = apps.has('welcome') && !(kind === 'pull' && place.forge.setup.emulated);
+    if (!greets || greeted.has(key)) return [];
     greeted.add(key);
     return [`effect:${name}`];
   }
