@@ -391,6 +391,20 @@ describe('for jobs', () => {
   });
 });
 
+it('does not hand an event to an app apart from us when its writes are to be held back', async () => {
+  const seen: string[] = [];
+  const bridge = await rig.bridge([
+    { ...app((probot) => probot.on('push', async () => void seen.push('run'))), apart: true },
+  ]);
+  for (const writes of ['shadow', 'rehearsal'] as const)
+    expect(await bridge.run(rig.delivery({ name: 'push', hookId, writes }), signal)).toEqual({
+      kind: 'ignored',
+      reason: 'greeter runs in a process of its own, whose writes cannot be held back.',
+    });
+  await bridge.run(rig.delivery({ name: 'push', hookId }), signal);
+  expect(seen).toEqual(['run']);
+});
+
 it('loads apps and makes no request while no App is set up', async () => {
   const bridge = await rig.bridge(
     [

@@ -1,5 +1,5 @@
 /** Runs of the inbox without the inbox: dispatch rows under a lease, and what the journal keeps of their writes. */
-import type { DispatchAttempt } from '../../src/lib/delivery-scope.js';
+import type { DispatchAttempt, RunWrites } from '../../src/lib/delivery-scope.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 export interface JournalRow {
@@ -25,7 +25,12 @@ export interface Dispatch {
 
 export interface JournalDatabase {
   test: TestDatabase;
-  dispatch(fields?: { replayOf?: bigint; journalOf?: bigint; deliveryId?: bigint }): Promise<Dispatch>;
+  dispatch(fields?: {
+    replayOf?: bigint;
+    journalOf?: bigint;
+    deliveryId?: bigint;
+    writes?: RunWrites;
+  }): Promise<Dispatch>;
   /** Another worker takes the lease over. */
   takeOver(): Promise<void>;
 }
@@ -57,12 +62,12 @@ export async function createJournalDatabase(test?: TestDatabase): Promise<Journa
       lease.epoch += 1n;
       await setLease();
     },
-    async dispatch({ replayOf, journalOf, deliveryId: known } = {}) {
+    async dispatch({ replayOf, journalOf, deliveryId: known, writes = 'send' } = {}) {
       const deliveryId = await deliveryOf(known);
       const { rows } = await pool.query<{ id: bigint }>(
-        `INSERT INTO dispatch (delivery_id, event_name, app, organization_id, lane, shard, replay_of, journal_of)
-         VALUES ($1, 'issues', 'app', $2, 'lane', $3, $4, $5) RETURNING id`,
-        [deliveryId, database.organizationId, SHARD, replayOf ?? null, journalOf ?? null],
+        `INSERT INTO dispatch (delivery_id, event_name, app, organization_id, lane, shard, replay_of, journal_of, writes)
+         VALUES ($1, 'issues', 'app', $2, 'lane', $3, $4, $5, $6) RETURNING id`,
+        [deliveryId, database.organizationId, SHARD, replayOf ?? null, journalOf ?? null, writes],
       );
       const id = rows[0]?.id ?? 0n;
       return {

@@ -4,7 +4,7 @@ import nock from 'nock';
 import { writeRoutes } from '../../src/forges/github/write-routes.js';
 import { prune } from '../../src/inbox/prune.js';
 import { replayDelivery } from '../../src/inbox/replay.js';
-import type { DispatchAttempt } from '../../src/lib/delivery-scope.js';
+import type { DispatchAttempt, RunWrites } from '../../src/lib/delivery-scope.js';
 import type { Bridge } from '../../src/translate/bridge.js';
 import { finders } from '../../src/translate/journal/find.js';
 import { createRig, type Rig } from './bridge-rig.js';
@@ -55,7 +55,7 @@ beforeAll(async () => {
 });
 afterAll(() => rig.database.drop());
 
-const run = async (attempt: DispatchAttempt | undefined, step: Step, writes?: 'shadow'): Promise<void> => {
+const run = async (attempt: DispatchAttempt | undefined, step: Step, writes?: RunWrites): Promise<void> => {
   now.step = step;
   const fields = { name: 'push', hookId, ...(attempt && { attempt }), ...(writes && { writes }) };
   await bridge.run(rig.delivery(fields), signal);
@@ -272,12 +272,8 @@ describe('a write that failed', () => {
 
     const { pool } = rig.database.store('worker');
     await pool.query(`UPDATE dispatch SET status = 'dead', started_epoch = NULL WHERE id = $1`, [dispatch.id]);
-    expect(await replayDelivery(rig.database.store('worker'), dispatch.deliveryId, { actor: 'cli:ada' })).toMatchObject(
-      {
-        kind: 'queued',
-        dispatches: [expect.anything()],
-      },
-    );
+    const replayed = await replayDelivery(rig.database.store('worker'), dispatch.deliveryId, { actor: 'cli:ada' });
+    expect(replayed).toMatchObject({ kind: 'queued', dispatches: [expect.anything()] });
     const { rows } = await pool.query<{ id: bigint; journal_of: bigint }>(
       'SELECT id, journal_of FROM dispatch WHERE replay_of = $1',
       [dispatch.id],
@@ -406,6 +402,29 @@ describe('what is kept', () => {
     ]);
     await prune(pool, { bodyDays: 14, rowDays: 30 });
     expect(await dispatch.rows()).toEqual([]);
+  });
+});
+
+describe('a rehearsal', () => {
+  it('of a row that failed is answered what the row was, records the rest apart, and sends nothing', async () => {
+    const failed = await journal.dispatch();
+    const answer = madeComment('before it failed');
+    accepts('before it failed', answer);
+    await run(await failed.attempt(), say('before it failed'));
+    const whole = await failed.rows();
+    const { id, deliveryId } = failed;
+    const rehearsal = await journal.dispatch({ deliveryId, replayOf: id, journalOf: id, writes: 'rehearsal' });
+    const seen: unknown[] = [];
+    const step: Step = async (request) => {
+      for (const body of ['before it failed', 'after it'])
+        seen.push((await request(CREATE, { ...REPO, issue_number: 12, body })).data);
+    };
+    await run(await rehearsal.attempt(), step, 'rehearsal');
+    expect(seen).toEqual([answer, expect.objectContaining({ id: 1, body: 'after it' })]);
+    expect(await rehearsal.rows()).toMatchObject([
+      { status: 'shadow', request_body: Buffer.from('{"body":"after it"}') },
+    ]);
+    expect(await failed.rows()).toEqual(whole);
   });
 });
 
