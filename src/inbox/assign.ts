@@ -95,8 +95,8 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
         WITH ORDINALITY AS n(delivery_id, event_index, event_name, action, app, organization_id, lane, shard, change, place)
       ORDER BY place
       ON CONFLICT ${DISPATCH_IDENTITY} DO UPDATE SET
-        status = 'pending', writes = 'send', attempts = 0, started_epoch = NULL, next_attempt_at = NULL, reason = NULL, error = NULL,
-        finished_at = NULL, uncounted_attempts = 0, created_at = now()
+        status = 'pending', writes = 'send', attempts = 0, started_epoch = NULL, next_attempt_at = NULL, reason = NULL,
+        error = NULL, finished_at = NULL, uncounted_attempts = 0, created_at = now()
       WHERE dispatch.status = 'dead'
       RETURNING id, delivery_id, event_index, app, created_at`,
     values: [

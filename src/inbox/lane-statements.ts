@@ -143,8 +143,8 @@ export interface Finish {
 
 /**
  * Writes outcomes and rolls them up into their deliveries: done when every dispatch is done or ignored, dead as soon as
- * one is. A rehearsal says nothing about its delivery. All dispatches of a delivery share a lane, so no other worker can be writing them. Answers the shards that are
- * still ours; what belongs to any other was not written.
+ * one is. A rehearsal says nothing about its delivery. All dispatches of a delivery share a lane, so no other worker can be
+ * writing them. Answers the shards that are still ours; what belongs to any other was not written.
  */
 export async function writeOutcomes(pool: pg.Pool, owner: string, finishes: readonly Finish[]): Promise<Set<number>> {
   const column = <T>(of: (finish: Finish) => T): T[] => finishes.map(of);
