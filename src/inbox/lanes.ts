@@ -41,7 +41,7 @@ interface Finished extends Finish {
   running?: Running;
 }
 
-const DUE_AT_A_TIME = 50;
+const DUE_AT_A_TIME = 200;
 const DATABASE_PAUSE_MS = 500;
 
 /** A larger body is read again when its turn comes, so that a full window stays a matter of megabytes. */

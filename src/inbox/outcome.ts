@@ -52,9 +52,13 @@ function askedWait(error: unknown, now: Date): number | undefined {
   if (typeof error !== 'object' || error === null || !('response' in error)) return undefined;
   const { response } = error;
   if (typeof response !== 'object' || response === null || !('headers' in response)) return undefined;
-  const { headers } = response;
-  if (typeof headers !== 'object' || headers === null || !('retry-after' in headers)) return undefined;
-  return retryAfter(String(headers['retry-after']), now);
+  const headers = (response.headers ?? {}) as Readonly<Record<string, unknown>>;
+  const asked = headers['retry-after'];
+  if (asked !== undefined) return retryAfter(String(asked), now);
+  // A budget that is used up names the time at which there is a new one.
+  const reset = headers['x-ratelimit-reset'];
+  if (String(headers['x-ratelimit-remaining']) !== '0' || reset === undefined) return undefined;
+  return retryAfter(new Date(Number(reset) * 1_000).toUTCString(), now);
 }
 
 /** How long a forge that is down is not asked, when the attempt failed for that alone. */

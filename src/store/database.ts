@@ -82,6 +82,8 @@ export interface StoreOptions {
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
+/** The server ends a statement before; when it does not answer at all the connection is given up. */
+const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 5_000;
 /** A handler that hangs between two statements must not hold its locks. */
 const IDLE_TRANSACTION_TIMEOUT_MS = 60_000;
 const PRISMA_TRANSACTION_TIMEOUT_MS = 60_000;
@@ -114,7 +116,8 @@ export function openStore(database: Database, role: DatabaseRole, options: Store
     types: exactIntegers,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_TRANSACTION_TIMEOUT_MS,
-    ...(role === 'migrate' ? {} : { statement_timeout: STATEMENT_TIMEOUT_MS }),
+    ...(role === 'migrate' ? {} : { statement_timeout: STATEMENT_TIMEOUT_MS, query_timeout: ANSWER_TIMEOUT_MS }),
+    keepAlive: true,
   });
   // Without listeners a connection that the server closes, idle or in use, would end the process.
   pool.on('error', (error) => log.warn({ role, error: messageOf(error) }, 'idle database connection lost'));

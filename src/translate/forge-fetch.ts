@@ -80,6 +80,16 @@ function tooManyRequests(waitMs: number): Response {
   return new Response(JSON.stringify({ message }), { status: 429, headers });
 }
 
+/**
+ * A page for people, with success, where JSON was asked for: a proxy's word, or the page of a maintenance, and not the
+ * forge's. An app would take it for the answer.
+ */
+function isPage(asked: Headers, path: string, { ok, headers }: Response): boolean {
+  if (!ok || !(headers.get('content-type') ?? '').startsWith('text/html')) return false;
+  const accept = asked.get('accept') ?? '';
+  return accept.includes('json') && !accept.includes('html') && !path.startsWith('/markdown');
+}
+
 export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential) => Fetch {
   const timeoutMs = o.timeoutMs ?? TIMEOUT_MS;
   const circuits = o.circuits ?? createCircuits(o);
@@ -129,6 +139,8 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
     try {
       const response = await o.send(url.href, { ...exchange.init, method, headers, redirect: 'manual', signal });
       const whole = await readLimited(response, url, o.maxBytes ?? MAX_BYTES);
+      if (isPage(headers, apiPath(credential, url), whole))
+        throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', `${url.host} answered ${method} with a web page.`);
       noteAnswer(method, apiPath(credential, url), whole, o.clock.now());
       record(whole.status);
       o.limits.note(credential.name, apiPath(credential, url), whole);
@@ -138,7 +150,7 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
       record(timeout.aborted ? 'timeout' : 'failed');
       noteLost(method, apiPath(credential, url), error);
       // An answer that is too large is an answer.
-      if (error instanceof ForgewayError) passage.succeeded();
+      if (error instanceof ForgewayError && error.code === 'FORGEWAY_ANSWER_TOO_LARGE') passage.succeeded();
       else if (exchange.signal?.aborted && !timeout.aborted) passage.abandoned();
       else noteOutage(scope, passage.failed());
       if (error instanceof ForgewayError) throw error;

@@ -91,16 +91,17 @@ export async function insertBytes(
 ): Promise<void> {
   const client = await pool.connect();
   return new Promise((resolve, reject) => {
+    let over = false;
     const finish = (error: Error | null | undefined) => {
+      // The driver tells of a connection that was given up once more.
+      if (over) return;
+      over = true;
       clearTimeout(timer);
       client.release(error ?? undefined);
       if (error) reject(error);
       else resolve();
     };
-    const timer = setTimeout(() => {
-      query.callback = () => undefined;
-      finish(new Error('the database did not answer in time'));
-    }, timeoutMs);
+    const timer = setTimeout(() => finish(new Error('the database did not answer in time')), timeoutMs);
     const query = Object.assign(new BytesQuery(statement), { callback: finish });
     client.query(query);
   });

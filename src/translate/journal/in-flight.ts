@@ -85,10 +85,11 @@ const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD
 
 function neverConnected(error: unknown): boolean {
   let current = error;
-  for (let depth = 0; depth < MAX_CAUSES && current instanceof Error; depth += 1) {
+  // By their shape: what Node's own fetch rejects with need not be an Error of this realm.
+  for (let depth = 0; depth < MAX_CAUSES && typeof current === 'object' && current !== null; depth += 1) {
     if ('code' in current && NEVER_CONNECTED.has(current.code)) return true;
     if ('syscall' in current && BEFORE_SENDING.has(current.syscall)) return true;
-    current = current.cause;
+    current = 'cause' in current ? current.cause : undefined;
   }
   return false;
 }
