@@ -48,8 +48,9 @@ export interface LoadWatchOptions {
 /** Without a limit the depth is only for the metric. */
 const MOST_COUNTED = 200_000;
 const ASK_EVERY_MS = 1_000;
-/** Counting may take this part of the time, and no more. */
+/** Counting may take this part of the time, and rests no longer than that, since a slow connection looks like a slow count. */
 const SHARE = 20;
+const LONGEST_REST_MS = 5_000;
 /** A figure that does not come in this time is not known. */
 const PATIENCE_MS = 5_000;
 const TICK_MS = 250;
@@ -130,7 +131,8 @@ export function watchLoad(o: LoadWatchOptions): LoadWatch {
     while (!stopping.signal.aborted) {
       const began = performance.now();
       await askOnce();
-      await pause(Math.max(askEveryMs, SHARE * (performance.now() - began)), stopping.signal);
+      const restMs = Math.min(LONGEST_REST_MS, SHARE * (performance.now() - began));
+      await pause(Math.max(askEveryMs, restMs), stopping.signal);
     }
   };
   void askAgain();
