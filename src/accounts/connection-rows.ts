@@ -15,6 +15,10 @@ export interface ConnectionPlace {
   instanceUrl: string | null;
 }
 
+/** How events of a connection come: by webhook, by asking the forge, or both. */
+export const syncModes = ['webhook', 'poll', 'both'] as const;
+export type SyncMode = (typeof syncModes)[number];
+
 export interface ConnectionSummary {
   id: string;
   name: string;
@@ -26,6 +30,8 @@ export interface ConnectionSummary {
   capabilities: readonly string[];
   warnings: readonly string[];
   version: string | null;
+  /** What was chosen; a token that may not make webhooks is polled all the same. */
+  mode: SyncMode;
   hooks: number;
   repositories: number;
   expiresAt: Date | null;
@@ -40,7 +46,7 @@ export async function saveConnection(
   store: Store,
   vault: Vault,
   place: ConnectionPlace,
-  o: { name: string | undefined; token: string; facts: TokenFacts },
+  o: { name: string | undefined; token: string; facts: TokenFacts; mode?: SyncMode },
 ): Promise<{ id: string; virtualId: bigint; renewed: boolean }> {
   const { organizationId, forge, host, instanceUrl } = place;
   const { facts } = o;
@@ -72,6 +78,7 @@ export async function saveConnection(
       server_edition: facts.edition,
       is_person: facts.isPerson,
       checked_at: new Date(),
+      ...(o.mode && { sync_mode: o.mode }),
     };
     const fixed: Record<string, unknown> = {
       id,
@@ -109,7 +116,7 @@ export async function listConnections(store: Store, organizationId: string): Pro
   return store.tenant(organizationId, async (tx) => {
     const { rows } = await tx.query<ConnectionSummary & { hooks: bigint; repositories: bigint }>(
       `SELECT c.id, c.name, c.forge, c.host, coalesce(c.account_login, '') AS account, c.status,
-         c.status_reason AS "statusReason", c.capabilities, c.warnings, c.server_version AS version,
+         c.status_reason AS "statusReason", c.capabilities, c.warnings, c.server_version AS version, c.sync_mode AS mode,
          c.access_token_expires_at AS "expiresAt", c.checked_at AS "checkedAt",
          (SELECT count(*) FROM hook h WHERE h.connection_id = c.id AND h.remote_hook_id IS NOT NULL) AS hooks,
          (SELECT count(*) FROM repository r JOIN installation i ON i.id = r.installation_id
@@ -117,6 +124,23 @@ export async function listConnections(store: Store, organizationId: string): Pro
        FROM connection c WHERE c.kind = 'pat' ORDER BY c.created_at`,
     );
     return rows.map((row) => ({ ...row, hooks: Number(row.hooks), repositories: Number(row.repositories) }));
+  });
+}
+
+/** False when there is no such connection. */
+export async function setSyncMode(
+  store: Store,
+  organizationId: string,
+  connectionId: string,
+  mode: SyncMode,
+): Promise<boolean> {
+  return store.tenant(organizationId, async (tx) => {
+    const { rowCount } = await tx.query(
+      `UPDATE connection SET sync_mode = $2, updated_at = now() WHERE id::text = $1 AND kind = 'pat'`,
+      [connectionId, mode],
+    );
+    if (rowCount === 1) await audit(tx, organizationId, 'connection.mode', connectionId, { mode });
+    return rowCount === 1;
   });
 }
 

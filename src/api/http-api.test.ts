@@ -47,6 +47,7 @@ async function start(checks: Check[], home?: Partial<HomeState>, failing = false
         return { contentType: 'text/plain', text: 'forgeway_x 1\n' };
       },
     },
+    cron: { secret: undefined, askForCycle: async () => 0 },
     home: async () => ({ version: '1', missing: [], webhookUrl: 'http://x/api', previews: true, ...noHolds, ...home }),
     checkRuns: { store: checkStore, links },
     log: createLogger({ level: 'silent', format: 'json' }),

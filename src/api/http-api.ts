@@ -5,6 +5,7 @@ import { ForgewayError } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import { type AppPagesOptions, addAppPages } from './app-pages.js';
 import { addCheckRunPage } from './check-run-page.js';
+import { addCronRoutes, type CronOptions } from './cron.js';
 import { addHealthRoutes, type HealthOptions } from './health.js';
 import { type HomeState, homePage } from './home-page.js';
 import { sendPage } from './page.js';
@@ -15,6 +16,7 @@ export interface HttpApiOptions {
   checkRuns: Parameters<typeof addCheckRunPage>[1];
   /** Where the HTTP routes of apps answer; absent where there are none. */
   appPages?: Omit<AppPagesOptions, 'log'>;
+  cron: CronOptions;
   log: Logger;
 }
 
@@ -45,6 +47,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   addHealthRoutes(app, options.health);
   app.get('/', async (_request, reply) => sendPage(reply, homePage(await options.home())));
   addCheckRunPage(app, options.checkRuns);
+  addCronRoutes(app, options.cron);
   await app.ready();
   return {
     handle: (request, response) => app.routing(request, response),

@@ -217,6 +217,22 @@ export const variables = {
     schema: z.coerce.number().int().min(0).max(86_400),
     fix: 'Use a whole number of seconds, 0 to switch it off.',
   },
+  pollIntervalSeconds: {
+    name: 'POLL_INTERVAL_SECONDS',
+    meaning:
+      'How often each repository is asked what changed, so that no event is lost when a webhook is; an App’s repositories a fifth as often. 0: only when `forgeway poll` or `/api/cron/git-sync` asks for it.',
+    default: '60',
+    schema: z.coerce.number().int().min(0).max(86_400),
+    fix: 'Use a number of seconds from 0 to 86400.',
+  },
+  cronSecret: {
+    name: 'CRON_SECRET',
+    meaning:
+      'Opens `/api/cron/git-sync` for an external scheduler, 16 characters or more. Without it there is no such address.',
+    secret: true,
+    schema: z.string().min(16, 'has fewer than 16 characters'),
+    fix: 'Set the same random text here and in the scheduler, e.g. from `openssl rand -hex 32`.',
+  },
   previewDriver: {
     name: 'PREVIEW_DRIVER',
     meaning: '`process` runs pull requests on this machine, isolated; `off` runs nothing.',

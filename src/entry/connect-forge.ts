@@ -8,6 +8,7 @@ import {
   type ConnectionPlace,
   claimedByOthers,
   coveredRepositories,
+  type SyncMode,
   saveConnection,
 } from '../accounts/connection-rows.js';
 import type { OpenConnection } from '../accounts/connections.js';
@@ -40,6 +41,8 @@ export interface ConnectRequest {
   organization: string | undefined;
   /** Undefined: as it is, and not confidential where it is new. */
   confidential: boolean | undefined;
+  /** Undefined: as it is, and both where it is new. With `poll` no webhook is made. */
+  mode?: SyncMode;
 }
 
 export interface ConnectOptions {
@@ -84,8 +87,10 @@ function endpointOf({ forge, url: given }: ConnectRequest): ForgeEndpoint & { ur
   return { ...forge.endpoint(url), url };
 }
 
+const hookLevel = ({ level, mode }: ConnectRequest) => (mode === 'poll' ? 'none' : level);
+
 function targetsOf(request: ConnectRequest, repositories: readonly ForgeRepository[]): HookTarget[] {
-  if (request.level === 'none') return [];
+  if (hookLevel(request) === 'none') return [];
   if (request.level === 'system') return [{ level: 'system' }];
   if (request.level === 'organization')
     return [{ level: 'organization', owner: (request.organization ?? '').replaceAll('/', '~') }];
@@ -97,10 +102,10 @@ function check(o: ConnectOptions, request: ConnectRequest): void {
   if (request.level === 'organization' && !request.organization)
     throw refused('Name the organization whose webhook is to be created.');
   const wantsHooks =
-    request.level !== 'none' && (request.level !== 'repository' || request.all || request.repositories.length > 0);
+    hookLevel(request) !== 'none' && (request.level !== 'repository' || request.all || request.repositories.length > 0);
   if (wantsHooks && o.publicUrl === undefined)
     throw refused(
-      'PUBLIC_URL is not set, so the forge would not know where to send webhooks. Set it for `forgeway up` and for this command, or use --no-hooks.',
+      'PUBLIC_URL is not set, so the forge would not know where to send webhooks. Set it for `forgeway up` and for this command, or use --mode poll.',
     );
 }
 
@@ -167,7 +172,7 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
   if (taken.length > 0) problem(`Left out, since another organization on this server has them: ${taken.join(', ')}.`);
   const repositories = chosen.filter(({ id }) => !foreign.has(id));
 
-  const saved = await saveConnection(store, vault, place, { name: request.name, token, facts });
+  const saved = await saveConnection(store, vault, place, { name: request.name, token, facts, mode: request.mode });
   progress(`${saved.renewed ? 'Renewed' : 'Stored'} as connection ${saved.id}; the token is sealed.`);
   const connection: OpenConnection = { ...draft, id: saved.id, account: facts.account, virtualId: saved.virtualId };
 
@@ -187,10 +192,13 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
   }
 
   const targets = targetsOf(request, repositories);
+  if (request.mode === 'poll') progress('The forge is asked for changes every minute; it sends no webhooks.');
   const written: HookOfConnection[] = [];
   const mayNot = request.level === 'repository' && !facts.capabilities.includes('hooks');
   if (mayNot && targets.length > 0)
-    problem('No webhook was created, so no event will arrive: the token may not do that, see above.');
+    problem(
+      'No webhook was created, since the token may not do that, see above: the forge is asked for changes instead.',
+    );
   else
     for (const [index, target] of targets.entries()) {
       const publicUrl = o.publicUrl ?? '';

@@ -8,6 +8,7 @@ import { createHttpApi } from '../api/http-api.js';
 import { type Config, githubOrigin } from '../config/config.js';
 import { variables } from '../config/variables.js';
 import { forges } from '../forges/registry.js';
+import { askForCycle } from '../inbox/poll/cursor.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import { createMetrics, type Metrics } from '../lib/metrics.js';
@@ -140,7 +141,9 @@ async function start(
   const metrics = createMetrics();
   const store = openStore(database, 'api', { max: 5, log });
   const ingressStore = openStore(database, 'ingress', { max: 5, log });
-  ends.push(() => Promise.all([ingressStore.close(), store.close()]));
+  // Which repositories are polled is asked across tenants, which the role of the API may not.
+  const cronStore = openStore(database, 'worker', { max: 1, log });
+  ends.push(() => Promise.all([ingressStore.close(), store.close(), cronStore.close()]));
 
   const load = watchInbox(config, ingressStore, log, metrics);
   ends.push(async () => load.close());
@@ -180,6 +183,7 @@ async function start(
         return { contentType: merged.contentType, text: await merged.metrics() };
       },
     },
+    cron: { secret: config.cronSecret, askForCycle: () => askForCycle(cronStore) },
     checkRuns: { store, links: createCheckRunLinks(masterKey) },
     appPages: { socket: () => workers.pages(), notTaken: NOT_TAKEN },
     home: async () => ({

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Config } from '../config/config.js';
 import { forges } from '../forges/registry.js';
-import { createApps } from '../handlers/apps.js';
+import { createApps, MIRROR } from '../handlers/apps.js';
+import { startPoller } from '../inbox/poll/poller.js';
 import { startInbox } from '../inbox/start-inbox.js';
 import type { Logger } from '../lib/logger.js';
 import { createMetrics } from '../lib/metrics.js';
@@ -109,6 +110,10 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
   const pages = await openPages(bridge.pages, log);
   const recovery = createHookRecovery({ config, store, masterKey: opened.masterKey, bridge, metrics, log });
   recovery?.start();
+  const poller = startPoller(
+    { store, access: bridge.askAs, recorder: MIRROR, log, metrics },
+    { intervalMs: config.pollIntervalSeconds * 1_000 },
+  );
   const stopReporting = reportTo(process, metrics, pages?.socket);
   log.info({ apps: apps.map((app) => app.name) }, 'worker is up');
 
@@ -118,7 +123,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     log.error('the worker could not stop in time; what it ran is run again elsewhere');
     process.exit(1);
   }, STOP_LIMIT_MS).unref();
-  await Promise.all([inbox.drain(DRAIN_MS), jobs.drain(DRAIN_MS), recovery?.stop()]);
+  await Promise.all([poller.stop(), recovery?.stop(), inbox.drain(DRAIN_MS), jobs.drain(DRAIN_MS)]);
   await pages?.close();
   await jobs.close();
   await store.close();

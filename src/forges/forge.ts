@@ -10,6 +10,7 @@ import type { NativeClient } from './kit/native-client.js';
 import type { Records } from './kit/records.js';
 import type { GitHubRequest, RouteTable, Support } from './kit/route.js';
 import type { ShapeBase } from './kit/shapes/base.js';
+import type { ForgePoll } from './poll.js';
 
 /** Header names in lower case, as node:http gives them. */
 export type WebhookHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -163,6 +164,8 @@ export interface ForgeDescriptor {
   configFolders?: readonly string[];
   /** GitHub's requests on this forge; absent on GitHub itself, whose API is spoken already. */
   routes?: RouteTable;
+  /** Asking what changed; absent on a forge that is served by its webhooks alone. */
+  poll?: ForgePoll;
   /** Which of GitHub's events it gives; absent on GitHub itself, which gives them all. */
   eventSupport?: EventSupport;
   /** A stateful double of an instance on loopback, for tests, the demo and `forgeway app test`. */

@@ -29,8 +29,11 @@ type AppsOptions = HandlerOptions & {
   previews: boolean;
 };
 
+/** The app that writes down what the forge says, and what apps have been told of it. */
+export const MIRROR = 'mirror';
+
 /** Names that no other app may have. */
-export const ownAppNames: readonly string[] = ['mirror', 'preview'];
+export const ownAppNames: readonly string[] = [MIRROR, 'preview'];
 
 /** The apps of this installation, in the order in which they see an event. */
 export function createApps({ previews, ...o }: AppsOptions): readonly NamedApp[] {
@@ -44,7 +47,7 @@ export function createApps({ previews, ...o }: AppsOptions): readonly NamedApp[]
     issueHandler(o),
   ];
   const mirror: NamedApp = {
-    name: 'mirror',
+    name: MIRROR,
     hydrate: [],
     load: (app) => {
       for (const load of mirroring) load(app);

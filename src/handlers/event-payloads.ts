@@ -31,6 +31,8 @@ export type PullRequestEvent = z.output<typeof pullRequestEvent>;
 export const pushEvent = z.object({
   ...about,
   ref: z.string(),
+  before: z.string().nullish(),
+  after: z.string().nullish(),
   created: z.boolean().nullish(),
   deleted: z.boolean().nullish(),
   forced: z.boolean().nullish(),

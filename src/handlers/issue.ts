@@ -2,6 +2,7 @@
 import type { Probot } from 'probot';
 import { upsertIssues } from '../store/mirror/issue.js';
 import { readShape } from '../store/mirror/shape.js';
+import { noteTold } from '../store/told/rows.js';
 import { type HandlerOptions, inDelivery } from './delivery-work.js';
 import { issueEvent } from './event-payloads.js';
 import { mirrorRepository, tieOf } from './mirror-event.js';
@@ -18,6 +19,9 @@ export function issueHandler(o: HandlerOptions) {
         const repository = await mirrorRepository(work, about);
         const deletedAt = GONE.includes(action) ? work.scope.receivedAt : null;
         await upsertIssues(work.tx, work.origin, repository, [{ ...issue, deletedAt }], tieOf(action));
+        const { organizationId } = work.origin;
+        const place = { organizationId, repositoryId: repository.id, number: issue.number };
+        await noteTold(work.tx, place, 'issue', { action, payload: { ...payload }, object: { ...payload.issue } });
       }),
     );
   };

@@ -4,6 +4,7 @@ import { wantPullRequestSync } from '../jobs/sync/desired.js';
 import { upsertPullRequest } from '../store/mirror/pull-request.js';
 import type { StoredRepository } from '../store/mirror/repository.js';
 import { readShape } from '../store/mirror/shape.js';
+import { noteTold } from '../store/told/rows.js';
 import { type DeliveryWork, type HandlerOptions, inDelivery } from './delivery-work.js';
 import { type PullRequestEvent, pullRequestEvent } from './event-payloads.js';
 import { isLive, mirrorRepository, tieOf } from './mirror-event.js';
@@ -24,12 +25,16 @@ export function pullRequestHandler(o: HandlerOptions) {
       inDelivery(o, async (work) => {
         const event = readShape(pullRequestEvent, payload, 'pull_request');
         const { id, changed, repository } = await mirrorPullRequest(work, event);
+        const { organizationId } = work.origin;
+        await noteTold(
+          work.tx,
+          { organizationId, repositoryId: repository.id, number: event.pull_request.number },
+          'pull_request',
+          { action: event.action, payload: { ...payload }, object: { ...payload.pull_request } },
+        );
         // Also when nothing changed: what arrived late says that the order is doubtful, and a fresh read settles it.
         if (isLive(repository))
-          work.poke(
-            'sync',
-            await wantPullRequestSync(work.tx, { organizationId: work.origin.organizationId, pullRequestId: id }),
-          );
+          work.poke('sync', await wantPullRequestSync(work.tx, { organizationId, pullRequestId: id }));
         work.log.info(
           {
             repository: `${repository.owner}/${repository.name}`,

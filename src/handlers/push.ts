@@ -2,6 +2,7 @@
 import type { Probot } from 'probot';
 import { upsertCommits } from '../store/mirror/commit.js';
 import { readShape } from '../store/mirror/shape.js';
+import { notePush } from '../store/told/rows.js';
 import { type HandlerOptions, inDelivery } from './delivery-work.js';
 import { pushEvent } from './event-payloads.js';
 import { mirrorRepository } from './mirror-event.js';
@@ -19,6 +20,8 @@ export function pushHandler(o: HandlerOptions) {
         const branch = withoutPrefix(event.ref, HEADS);
         const repository = await mirrorRepository(work, event);
         await upsertCommits(work.tx, work.origin, repository, commits, { branch });
+        if (event.before && event.after)
+          await notePush(work.tx, repository.id, { ref: event.ref, before: event.before, after: event.after });
         work.log.info(
           {
             repository: `${repository.owner}/${repository.name}`,

@@ -1,10 +1,13 @@
 /** One batch of the assigner: what each received delivery becomes. */
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
-import type { JsonObject } from '../forges/forge.js';
+import type { ForgeEvent, JsonObject } from '../forges/forge.js';
+import type { Metrics } from '../lib/metrics.js';
 import type { Dispatcher } from './dispatch.js';
 import { laneOf, shardOf } from './lane.js';
 import { findOwners, type Owner, type Subject } from './ownership.js';
+import { isCovered, refPiece } from './poll/pieces.js';
+import { forgetRefReports, type ReportPlace, readReports } from './poll/reports.js';
 import type { Received } from './received.js';
 import type { LaneRow } from './row.js';
 import { keepSnapshots } from './snapshots.js';
@@ -193,10 +196,15 @@ async function settleFinished(client: pg.PoolClient, deliveryIds: readonly bigin
   );
 }
 
-function wantedOf({ delivery, events }: Subject, owner: Owner, dispatcher: Dispatcher): Wanted[] {
+function wantedOf(
+  { delivery, events }: Subject,
+  owner: Owner,
+  dispatcher: Dispatcher,
+  covered: ReadonlySet<ForgeEvent>,
+): Wanted[] {
   const lane = laneOf(delivery, events);
   return events.events.flatMap((event, eventIndex) =>
-    dispatcher.subscribers(event.name, event.action).map((app) => ({
+    (covered.has(event) ? [] : dispatcher.subscribers(event.name, event.action)).map((app) => ({
       delivery,
       eventIndex,
       eventName: event.name,
@@ -212,6 +220,38 @@ function wantedOf({ delivery, events }: Subject, owner: Owner, dispatcher: Dispa
 
 const repositoryOf = ({ classification }: Received): bigint | null =>
   (classification.kind === 'events' ? classification.repositoryId : undefined) ?? null;
+interface Owned {
+  subject: Subject;
+  owner: Owner;
+}
+
+/** Events of webhooks that the poller reported before; reports of refs that these webhooks go beyond are forgotten. */
+async function findCovered(client: pg.PoolClient, owned: readonly Owned[]): Promise<Set<ForgeEvent>> {
+  const late = owned.flatMap(({ subject: { delivery, events }, owner: { organizationId } }) => {
+    const { telling, forge, host } = delivery;
+    const { repositoryId } = events;
+    if (telling === undefined || repositoryId === undefined) return [];
+    const number = telling.ref === undefined ? (events.number ?? 0) : 0;
+    return [{ telling, events: events.events, place: { organizationId, forge, host, repositoryId, number } }];
+  });
+  const reports = await readReports(
+    client,
+    late.map(({ place }) => place),
+  );
+  const covered = new Set<ForgeEvent>();
+  const passed: { place: ReportPlace; piece: string }[] = [];
+  for (const { telling, events, place } of late) {
+    const known = reports.of(place);
+    if (known.size === 0) continue;
+    for (const event of events) {
+      if (isCovered(event, telling, known)) covered.add(event);
+      else if (telling.ref && known.has(refPiece(telling.ref.name)))
+        passed.push({ place, piece: refPiece(telling.ref.name) });
+    }
+  }
+  await forgetRefReports(client, passed);
+  return covered;
+}
 
 const namesOf = ({ events }: Subject): string =>
   [...new Set(events.events.map((event) => (event.action ? `${event.name}.${event.action}` : event.name)))].join(', ');
@@ -223,7 +263,7 @@ const namesOf = ({ events }: Subject): string =>
 export async function assign(
   client: pg.PoolClient,
   deliveries: readonly Received[],
-  dispatcher: Dispatcher,
+  { dispatcher, metrics }: { dispatcher: Dispatcher; metrics: Metrics },
 ): Promise<LaneRow[]> {
   const subjects: Subject[] = [];
   const verdicts: Verdict[] = [];
@@ -255,19 +295,27 @@ export async function assign(
     client,
     owned.map(({ subject }) => subject),
   );
+  const covered = await findCovered(
+    client,
+    owned.filter(({ subject }) => !repeated.has(subject)),
+  );
   const wanted: Wanted[] = [];
   for (const { subject, action, owner } of owned) {
     const { organizationId } = owner;
-    const rows = repeated.has(subject) ? [] : wantedOf(subject, owner, dispatcher);
+    const rows = repeated.has(subject) ? [] : wantedOf(subject, owner, dispatcher, covered);
     wanted.push(...rows);
+    const { events } = subject.events;
     if (repeated.has(subject))
       ignore(subject.delivery, 'another source reported the same before', action, organizationId);
+    else if (events.length > 0 && events.every((event) => covered.has(event)))
+      ignore(subject.delivery, 'the poller reported it before', action, organizationId);
     else if (rows.length === 0)
       ignore(subject.delivery, `no app listens to ${namesOf(subject)}`, action, organizationId);
     else {
       const { delivery } = subject;
       const remoteRepositoryId = repositoryOf(delivery);
       verdicts.push({ delivery, status: 'assigned', reason: null, action, organizationId, remoteRepositoryId });
+      metrics.events.inc({ source: delivery.source }, events.filter((event) => !covered.has(event)).length);
     }
   }
 

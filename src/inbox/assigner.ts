@@ -10,6 +10,7 @@ import { assign } from './assign.js';
 import type { Dispatcher } from './dispatch.js';
 import { releaseLeftOver } from './hold-changes.js';
 import { CHANNEL } from './leases.js';
+import { ORDER_LOCK } from './poll/reports.js';
 import { prune, type Retention } from './prune.js';
 import { type Received, readReceived } from './received.js';
 import type { LaneRow } from './row.js';
@@ -137,8 +138,8 @@ export class Assigner {
     if (deliveries.length === 0) return [];
     try {
       // What a crash of PostgreSQL takes back is assigned again; the deliveries themselves were committed to disk.
-      await client.query('BEGIN; SET LOCAL synchronous_commit = off');
-      const rows = await assign(client, deliveries, this.#options.dispatcher);
+      await client.query(`BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(${ORDER_LOCK})`);
+      const rows = await assign(client, deliveries, this.#options);
       await client.query('COMMIT');
       return rows;
     } catch (error) {

@@ -74,5 +74,12 @@ export async function prune(client: Queryable, retention: Retention): Promise<{ 
        SELECT id FROM dispatch WHERE writes = 'rehearsal' AND created_at < now() - $1 * interval '1 day' LIMIT $2)`,
     REHEARSAL_DAYS,
   );
+  // A webhook that comes later than this is one that nobody redelivers any more.
+  await repeat(
+    client,
+    `DELETE FROM poll_report WHERE ctid IN (
+       SELECT ctid FROM poll_report WHERE created_at < now() - $1 * interval '1 day' LIMIT $2)`,
+    rowDays,
+  );
   return { emptied, deleted };
 }

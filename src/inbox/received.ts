@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { Classification, ForgeDescriptor, JsonObject, Snapshot } from '../forges/forge.js';
+import type { Telling } from '../forges/poll.js';
+import { isOwn } from '../lib/delivery-source.js';
 import { type BodyEncoding, type BodyRecord, bodyColumns, bodyOf, withBodies } from './body-text.js';
 import { previousSnapshots, readClassification, snapshotKey } from './snapshots.js';
-import { classifySynthesised, SYNTHESISED } from './synthesised.js';
+import { classifySynthesised } from './synthesised.js';
 
 /** A delivery that waits to be assigned, with what its content says. */
 export interface Received {
@@ -23,6 +25,8 @@ export interface Received {
   classification: Classification;
   /** The state it tells of an object, to be kept for the next delivery; undefined on forges that always say what changed. */
   snapshot: Snapshot | undefined;
+  /** What it says of time, where the poller may have reported the same; undefined for what no forge sent. */
+  telling: Telling | undefined;
   /** Classified before: what it was found to be then stands, since what it was compared with has been replaced. */
   again: boolean;
   /** What its forge's code threw, which must never throw: this one is given up, and nobody behind it waits. */
@@ -73,7 +77,7 @@ function readingOf(encoding: BodyEncoding): { name: string; text: string; values
 type Content = { payload: JsonObject; descriptor: ForgeDescriptor | undefined } | { ignored: string };
 
 function contentOf(descriptor: ForgeDescriptor | undefined, record: Record_, body: Buffer): Content {
-  if (record.source === SYNTHESISED) return { payload: JSON.parse(body.toString('utf8')) as JsonObject, descriptor };
+  if (isOwn(record.source)) return { payload: JSON.parse(body.toString('utf8')) as JsonObject, descriptor };
   if (!descriptor) return { ignored: 'Its forge is not known.' };
   if (record.body === null) return { ignored: 'Its body is no longer stored.' };
   const content = descriptor.parse(record.content_type ?? '', body);
@@ -83,7 +87,8 @@ function contentOf(descriptor: ForgeDescriptor | undefined, record: Record_, bod
 function classify(record: Record_, content: Content, previous: JsonObject | undefined): Classification {
   if ('ignored' in content) return { kind: 'ignored', reason: content.ignored };
   const { payload, descriptor } = content;
-  if (record.source === SYNTHESISED || descriptor === undefined) return classifySynthesised(record.event_type, payload);
+  if (isOwn(record.source) || descriptor === undefined)
+    return classifySynthesised(record.source, record.event_type, payload);
   const { confidential } = record;
   return descriptor.classify(record.event_type, payload, { confidential, ...(previous && { previous }) });
 }
@@ -117,21 +122,22 @@ export async function readReceived(
     const { value, failure } = attempted(() => {
       const body = bodyOf(record, encoding);
       const content = contentOf(forges.get(record.forge), record, body);
-      const sent = record.source !== SYNTHESISED && 'payload' in content;
+      const sent = !isOwn(record.source) && 'payload' in content;
       const told = sent ? content.descriptor?.snapshot?.(record.event_type, content.payload) : undefined;
-      return { body, content, snapshot: told && fits(told) ? told : undefined };
+      const telling = sent ? content.descriptor?.poll?.telling(record.event_type, content.payload) : undefined;
+      return { body, content, snapshot: told && fits(told) ? told : undefined, telling };
     });
     return {
       record,
       failure,
-      ...(value ?? { body: Buffer.alloc(0), content: { ignored: UNREAD }, snapshot: undefined }),
+      ...(value ?? { body: Buffer.alloc(0), content: { ignored: UNREAD }, snapshot: undefined, telling: undefined }),
     };
   });
   const previous = await previousSnapshots(
     client,
     read.flatMap(({ record, snapshot }) => (snapshot ? [{ hookId: record.hook_id, snapshot }] : [])),
   );
-  return read.map(({ record, body, content, snapshot, failure: unreadable }) => {
+  return read.map(({ record, body, content, snapshot, telling, failure: unreadable }) => {
     const before = snapshot && previous.get(snapshotKey(record.hook_id, snapshot));
     const { value, failure = unreadable } = attempted(() => {
       const known = readClassification(record.classification);
@@ -154,6 +160,7 @@ export async function readReceived(
       payload: 'payload' in content ? content.payload : undefined,
       classification: value?.classification ?? { kind: 'ignored', reason: UNREAD },
       snapshot,
+      telling,
       again: value?.again ?? false,
       failure,
     };

@@ -1,16 +1,17 @@
 /**
- * Events that no forge sends, in GitHub's shape already: that a connection covers a repository, that a hook was made. They
- * enter the inbox like every other delivery, so that they are retried, replayed and seen in its list.
+ * Events that we make ourselves, in GitHub's shape already: what no forge sends (that a connection covers a repository, that
+ * a hook was made), and what the poller found. They enter the inbox like every other delivery, so that they are retried,
+ * replayed and seen in its list.
  */
 import type { Classification, JsonObject } from '../forges/forge.js';
+import { POLLED, SYNTHESISED } from '../lib/delivery-source.js';
 import { parseId } from '../lib/ids.js';
 import { CHANNEL } from './leases.js';
 import type { Queryable } from './list.js';
+import { type BodyCoding, packBody, unpackBody } from './packed-body.js';
 
-/** `webhook_delivery.source` of these rows. Webhooks are stored as `webhook`, whatever their headers say. */
-export const SYNTHESISED = 'forgeway';
-
-const KEY_PREFIX = 'forgeway:';
+const KEY_PREFIXES = { [SYNTHESISED]: 'forgeway:', [POLLED]: 'poll:' } as const;
+const KEY_PREFIX = KEY_PREFIXES[SYNTHESISED];
 
 export interface SynthesisedEvent {
   /** The hook whose connection it is about. */
@@ -23,16 +24,25 @@ export interface SynthesisedEvent {
   payload: JsonObject;
 }
 
-/** Stores events and wakes the workers. */
-export async function insertSynthesised(client: Queryable, events: readonly SynthesisedEvent[]): Promise<void> {
-  for (const { hook, key, name, payload } of events)
-    await client.query(
-      `INSERT INTO webhook_delivery (hook_id, forge, host, delivery_key, event_type, headers, body, source)
-       VALUES ($1, $2, $3, $4, $5, '{"content-type":"application/json"}', $6, $7)
+/** Stores events in their order and wakes the workers. Answers how many of them were new. */
+export async function insertSynthesised(
+  client: Queryable,
+  events: readonly SynthesisedEvent[],
+  source: keyof typeof KEY_PREFIXES = SYNTHESISED,
+): Promise<number> {
+  let added = 0;
+  for (const { hook, key, name, payload } of events) {
+    const body = packBody(Buffer.from(JSON.stringify(payload)));
+    const { rowCount } = await client.query(
+      `INSERT INTO webhook_delivery (hook_id, forge, host, delivery_key, event_type, headers, body, body_coding, source)
+       VALUES ($1, $2, $3, $4, $5, '{"content-type":"application/json"}', $6, $7, $8)
        ON CONFLICT (hook_id, delivery_key) DO NOTHING`,
-      [hook.id, hook.forge, hook.host, `${KEY_PREFIX}${key}`, name, Buffer.from(JSON.stringify(payload)), SYNTHESISED],
+      [hook.id, hook.forge, hook.host, `${KEY_PREFIXES[source]}${key}`, name, body.bytes, body.coding, source],
     );
+    added += rowCount ?? 0;
+  }
   await client.query('SELECT pg_notify($1, $2)', [CHANNEL, '']);
+  return added;
 }
 
 export interface SynthesisedOutcome {
@@ -60,24 +70,41 @@ export async function synthesisedUnfinished(
   client: Queryable,
   hookId: string,
 ): Promise<{ key: string; name: string; payload: JsonObject }[]> {
-  const { rows } = await client.query<{ delivery_key: string; event_type: string; body: Buffer }>(
-    `SELECT delivery_key, event_type, body FROM webhook_delivery
+  const { rows } = await client.query<{
+    delivery_key: string;
+    event_type: string;
+    body: Buffer;
+    body_coding: BodyCoding;
+  }>(
+    `SELECT delivery_key, event_type, body, body_coding FROM webhook_delivery
      WHERE hook_id = $1 AND source = $2 AND status IN ('received', 'assigned') AND body IS NOT NULL ORDER BY id`,
     [hookId, SYNTHESISED],
   );
   return rows.map((row) => ({
     key: row.delivery_key.slice(KEY_PREFIX.length),
     name: row.event_type,
-    payload: JSON.parse(row.body.toString('utf8')) as JsonObject,
+    payload: JSON.parse(unpackBody({ coding: row.body_coding, bytes: row.body }).toString('utf8')) as JsonObject,
   }));
 }
 
-export function classifySynthesised(name: string, payload: JsonObject): Classification {
-  const { action, repository } = payload;
-  const id = typeof repository === 'object' && repository !== null ? Reflect.get(repository, 'id') : undefined;
+const fieldOf = (holder: unknown, field: string): unknown =>
+  typeof holder === 'object' && holder !== null ? Reflect.get(holder, field) : undefined;
+const idOf = (holder: unknown): bigint | undefined => {
+  const id = fieldOf(holder, 'id');
+  return typeof id === 'number' || typeof id === 'string' ? parseId(id) : undefined;
+};
+
+export function classifySynthesised(source: string, name: string, payload: JsonObject): Classification {
+  const { action, repository, pull_request: pull, issue, installation } = payload;
+  const repositoryId = idOf(repository);
+  const number = fieldOf(pull ?? issue, 'number');
+  // An App's number; a connection has none of its forge's, and whose its hook is says whose it is.
+  const installationId = source === POLLED ? idOf(installation) : undefined;
   return {
     kind: 'events',
     events: [typeof action === 'string' ? { name, action } : { name }],
-    ...(typeof id === 'number' || typeof id === 'string' ? { repositoryId: parseId(id) } : {}),
+    ...(repositoryId !== undefined && { repositoryId }),
+    ...(typeof number === 'number' && { number }),
+    ...(installationId !== undefined && { installationId }),
   };
 }

@@ -64,6 +64,29 @@ export function createMetrics() {
       help: 'Handler runs whose turn came and that a pause holds back',
       registers,
     }),
+    events: new Counter({
+      name: 'forgeway_events_total',
+      help: 'Events handed to apps by who reported them: webhook, poll, or forgeway itself',
+      labelNames: ['source'] as const,
+      registers,
+    }),
+    pollRequests: new Counter({
+      name: 'forgeway_poll_requests_total',
+      help: 'Looks of the poller at a repository by result: changed, unchanged, not_modified (304), failed',
+      labelNames: ['forge', 'result'] as const,
+      registers,
+    }),
+    pollCycleSeconds: new Histogram({
+      name: 'forgeway_poll_cycle_seconds',
+      help: 'Time one cycle of the poller took, over all repositories that were due',
+      buckets: [0.1, 0.5, 1, 5, 15, 30, 60, 120, 300],
+      registers,
+    }),
+    pollOldestSeconds: new Gauge({
+      name: 'forgeway_poll_oldest_seconds',
+      help: 'How long ago the repository that the poller has looked at least lately was looked at',
+      registers,
+    }),
     jobs: new Counter({
       name: 'forgeway_jobs_total',
       help: 'Feature jobs by queue and result',

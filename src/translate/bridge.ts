@@ -7,6 +7,8 @@ import { type ConnectionDirectory, isRemoved, type OpenConnection } from '../acc
 import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import type { GitObjects } from '../forges/kit/git-objects.js';
 import type { NativeClient } from '../forges/kit/native-client.js';
+import type { GitHubRequest } from '../forges/kit/route.js';
+import type { ShapeBase } from '../forges/kit/shapes/base.js';
 import { forges as everyForge } from '../forges/registry.js';
 import { type Clock, systemClock } from '../lib/clock.js';
 import { type DeliveryScope, isHeldBack, type Outage, runInDelivery } from '../lib/delivery-scope.js';
@@ -63,6 +65,14 @@ interface BridgeParts {
 /** What it remembers is in the database, opened as the worker; or wherever the caller says. */
 export type BridgeOptions = BridgeParts & ({ store: Store; settleMs?: number } | { state: BridgeState });
 
+/** For questions of our own. */
+export interface ForgeAccess {
+  forge: ForgeDescriptor;
+  native: NativeClient;
+  github: GitHubRequest;
+  base: ShapeBase;
+}
+
 export interface Bridge {
   /** Connections by token, with what this process knows of them; undefined without a master key. */
   readonly directory: ConnectionDirectory | undefined;
@@ -88,6 +98,11 @@ export interface Bridge {
    * @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN
    */
   requestsOf(installationId: bigint | undefined): Promise<{ fetch: Fetch; baseUrl: string }>;
+  /**
+   * How an installation's forge is asked, in its own language and in GitHub's, by the number apps know.
+   * @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN, or FORGEWAY_CONNECTION_UNUSABLE
+   */
+  askAs(installationId: bigint): Promise<ForgeAccess>;
   /** How git reads one repository. @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN */
   gitAccess(organizationId: string, repositoryId: string): Promise<GitAccess>;
 }
@@ -216,6 +231,23 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
       const credential =
         installationId === undefined ? connections.app : await connections.ofInstallation(installationId);
       return { fetch: appsFetch(credential), baseUrl: credential.baseUrl };
+    },
+
+    async askAs(installationId) {
+      const credential = await connections.ofInstallation(installationId);
+      const { endpoint } = credential;
+      const forge = credential.connection?.forge ?? forges.get(endpoint.forge);
+      if (forge === undefined)
+        throw new ForgewayError('FORGEWAY_CONNECTION_UNUSABLE', `There is no forge ${endpoint.forge} any more.`);
+      const octokit = instance(credential);
+      return {
+        forge,
+        native: createNativeClient(outFor(credential), endpoint.apiUrl, forge.failureMessage),
+        github:
+          virtual.requestFor(credential) ??
+          (async (route, parameters) => (await octokit.request(route, { ...parameters })).data as unknown),
+        base: { api: credential.baseUrl, web: endpoint.webUrl },
+      };
     },
 
     async gitAccess(organizationId, repositoryId) {

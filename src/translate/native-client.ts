@@ -83,7 +83,8 @@ export function createNativeClient(fetch: Fetch, apiUrl: string, failureMessage?
       );
     }
     const response = await fetch(`${apiUrl}${path}${queryOf(request.query)}`, init);
-    if (!response.ok) throw await failureOf(response, messageOf);
+    const unchanged = response.status === 304 && headers.has('if-none-match');
+    if (!response.ok && !unchanged) throw await failureOf(response, messageOf);
     const answer: NativeAnswer = {
       status: response.status,
       headers: response.headers,

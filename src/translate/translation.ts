@@ -3,6 +3,7 @@
 import { VIRTUAL_API_PATH } from '../forges/endpoint.js';
 import type { ForgeDescriptor, JsonObject, TranslatePorts } from '../forges/forge.js';
 import type { DeliveryScope, DispatchAttempt } from '../lib/delivery-scope.js';
+import { isOwn } from '../lib/delivery-source.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Connections } from './connections.js';
 import { type LoopTraces, tracesOfEvent } from './loop-traces.js';
@@ -18,7 +19,7 @@ export interface DeliveredEvent {
   host: string;
   organizationId: string;
   eventType: string;
-  /** `forgeway` for events that we made ourselves, in GitHub's shape; `webhook` for a forge's. */
+  /** See lib/delivery-source: events that we made ourselves are in GitHub's shape. */
   source: string;
   eventIndex: number;
   eventName: string;
@@ -121,7 +122,7 @@ export function createTranslation(o: TranslationOptions) {
     descriptor: ForgeDescriptor,
     ports: TranslatePorts,
   ): Promise<JsonObject> => {
-    if (event.source === 'forgeway') return JSON.parse(event.body.toString('utf8')) as JsonObject;
+    if (isOwn(event.source)) return event.payload ?? (JSON.parse(event.body.toString('utf8')) as JsonObject);
     const parsed = event.payload ? { payload: event.payload } : descriptor.parse(event.contentType, event.body);
     if ('invalid' in parsed) throw new ForgewayError('FORGEWAY_PAYLOAD_INVALID', parsed.invalid);
     const { eventType, receivedAt, eventName: name, action, change } = event;

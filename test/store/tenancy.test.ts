@@ -19,11 +19,12 @@ const workerReadsAll: Readonly<Record<string, string>> = {
   repository_claim: 'a repository leads to its tenant',
   hook_watch: 'which hook is to be looked at is found across tenants',
   object_snapshot: 'deliveries are compared with it before their tenant is known',
+  poll_report: 'webhooks are held against it in the batch that gives them their tenants',
   write_journal: 'a write is recorded in one statement, under the lease of its dispatch',
   run_hold: 'runs of every tenant are matched with it',
 };
 /** Of those, the ones it also writes without a tenant. */
-const workerWritesAll = new Set(['webhook_delivery', 'dispatch', 'object_snapshot', 'write_journal']);
+const workerWritesAll = new Set(['webhook_delivery', 'dispatch', 'object_snapshot', 'poll_report', 'write_journal']);
 
 describe('tenancy', () => {
   let db: TestDatabase;

@@ -132,5 +132,15 @@ export async function populateTenant(
   });
   await add('own_write', { ...tenant, ...place, trace: 'comment:1', app: 'a', depth: 1 });
   await add('run_hold', { ...tenant, mode: 'pause', app: `app-${seed}`, placed_by: 'ada' });
+  await add('sync_cursor', { ...tenant, repository_id });
+  await add('told_object', { ...tenant, repository_id, number, kind: 'pull_request', state: {} });
+  await add('poll_report', {
+    ...tenant,
+    ...place,
+    remote_repository_id: seed,
+    number,
+    piece: 'state',
+    version: now.toISOString(),
+  });
   await add('app_repository', { ...tenant, app: `app-${seed}`, repository_id, enabled: true });
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { listConnections, noteCheck } from '../../accounts/connection-rows.js';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
+import { listConnections, noteCheck, type SyncMode, setSyncMode, syncModes } from '../../accounts/connection-rows.js';
 import { createConnectionDirectory } from '../../accounts/connections.js';
 import { createVault } from '../../accounts/vault.js';
 import { forges } from '../../forges/registry.js';
@@ -71,6 +71,7 @@ interface AddOptions {
   system?: boolean;
   hooks: boolean;
   confidential?: boolean;
+  mode?: SyncMode;
   json?: boolean;
 }
 
@@ -105,6 +106,7 @@ async function add(options: AddOptions): Promise<void> {
         level: levelOf(options),
         organization: options.organization,
         confidential: options.confidential,
+        mode: options.mode,
       },
     );
     const { facts, total, problems, renewed } = connected;
@@ -154,6 +156,12 @@ async function test(id: string | undefined, json: boolean | undefined): Promise<
 }
 
 const NONE = 'No connections. `forgeway connections add --help` shows how to make one.';
+
+const MODE_MEANS: Readonly<Record<SyncMode, string>> = {
+  webhook: 'The forge is not asked any more, unless the token may not make webhooks.',
+  poll: 'The forge is asked for changes; webhooks that are there still count, `hooks doctor` shows them.',
+  both: 'Webhooks that are missing are made by `forgeway connections add`.',
+};
 
 const unknownConnection = (id: string) =>
   new InvalidArgumentError(`There is no connection ${id}. \`forgeway connections list\` shows all.`);
@@ -213,6 +221,12 @@ export function addConnectionsCommand(program: Command): void {
     )
     .option('--system', 'one webhook for the whole server; needs an administrator’s token')
     .option('--no-hooks', 'create no webhooks')
+    .addOption(
+      new Option(
+        '--mode <mode>',
+        'how events come: by webhook, by asking the forge every minute (poll: makes no webhooks and needs no PUBLIC_URL), or both; default: both',
+      ).choices(syncModes),
+    )
     .option('--confidential', 'also run apps on confidential issues and notes')
     .option('--json', 'as JSON')
     .addHelpText(
@@ -239,11 +253,26 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }) => {
       const rows = await withDatabase(({ store, organizationId }) => listConnections(store, organizationId));
-      printRows(rows, ['id', 'name', 'forge', 'host', 'status', 'repositories', 'hooks', 'expiresAt', 'statusReason'], {
-        json: options.json,
-        empty: NONE,
-        whole: ['statusReason'],
-      });
+      printRows(
+        rows,
+        ['id', 'name', 'forge', 'host', 'status', 'mode', 'repositories', 'hooks', 'expiresAt', 'statusReason'],
+        {
+          json: options.json,
+          empty: NONE,
+          whole: ['statusReason'],
+        },
+      );
+    });
+
+  connections
+    .command('set-mode')
+    .description('how events of a connection come: webhook, poll or both')
+    .argument('<id>', 'a connection, as `connections list` shows it')
+    .addArgument(new Argument('<mode>', 'webhook, poll or both').choices(syncModes))
+    .action(async (id: string, mode: SyncMode) => {
+      const known = await withDatabase(({ store, organizationId }) => setSyncMode(store, organizationId, id, mode));
+      if (!known) throw unknownConnection(id);
+      console.log(`Connection ${id}: ${mode}. ${MODE_MEANS[mode]}`);
     });
 
   connections

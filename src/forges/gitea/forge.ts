@@ -3,6 +3,7 @@ import { defineForge, type EventSupport, type ForgeDescriptor } from '../forge.j
 import { eventSupport } from './events/support.js';
 import { classify, payload, snapshot } from './events.js';
 import { administration } from './hooks.js';
+import { poll } from './poll.js';
 import { routes } from './routes/index.js';
 import { contentTypes, deliveryKey, eventType, parse, storedHeaders } from './transport.js';
 import { signatureCheck } from './verify.js';
@@ -33,6 +34,7 @@ const descriptorOf = ({ id, label, tag, cloudUrl, events, configFolders }: Flavo
   snapshot,
   payload,
   routes,
+  poll,
   eventSupport: events,
   // Loaded only where it is started: no server carries a fake about.
   startFake: async (options) => (await import('./fake/story.js')).startFake(id, options),

@@ -3,6 +3,7 @@ import { readJsonObject } from '../kit/json-body.js';
 import { appDeliveries } from './deliveries.js';
 import { githubInstance } from './endpoint.js';
 import { classify } from './events.js';
+import { poll } from './poll.js';
 import { checkPayload } from './schema.js';
 import { signatureCheck } from './verify.js';
 
@@ -46,6 +47,7 @@ export const github = defineForge({
     return payload === null ? { invalid: 'The form has no payload field.' } : readJsonObject(Buffer.from(payload));
   },
   classify,
+  poll,
   // GitHub's shapes are the internal ones: nothing is translated, only what handlers rely on is checked.
   async payload({ eventType, payload }) {
     checkPayload(eventType, payload);

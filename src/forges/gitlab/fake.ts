@@ -12,6 +12,7 @@ import { createFakeApi, type FakeApi } from '../kit/fake/routing.js';
 import { createFakeWebhooks, type FakeHook, type FakeWebhook, type FakeWebhooks } from '../kit/fake/webhook-sender.js';
 import { refMoved, requestChanges } from './fake/change.js';
 import { allMembers, ancestors, DEVELOPER } from './fake/declare.js';
+import { graphqlRoute } from './fake/graphql.js';
 import { alertStatus, noteAttempt } from './fake/hook-health.js';
 import { ciRoutes } from './fake/routes-ci.js';
 import { hookRoutes } from './fake/routes-hooks.js';
@@ -187,7 +188,9 @@ export async function createGitLabFake(options: GitLabFakeOptions): Promise<GitL
   const { state } = world;
   const api = createFakeApi({
     prefix: '/api/v4',
+    beside: { '/api/graphql': '/graphql' },
     routes: [
+      graphqlRoute(world),
       ...projectAndMemberRoutes(world),
       ...labelAndMilestoneRoutes(world),
       ...releaseAndProtectionRoutes(world),

@@ -3,6 +3,7 @@ import { defineForge } from '../forge.js';
 import { eventSupport } from './events/support.js';
 import { classify, payload, snapshot } from './events.js';
 import { administration } from './hooks.js';
+import { poll } from './poll.js';
 import { routes } from './routes/index.js';
 import { transport } from './transport.js';
 import { decoySecrets, signatureCheck } from './verify.js';
@@ -21,6 +22,7 @@ export const gitlab = defineForge({
   snapshot,
   payload,
   routes,
+  poll,
   eventSupport,
   // Loaded only where it is started: no server carries a fake about.
   startFake: async (options) => (await import('./fake/story.js')).startFake(options),

@@ -20,7 +20,8 @@ export interface NativeAnswer {
 export interface NativeClient {
   /**
    * One request. `path` lies below the API base and is encoded already, see {@link segment}.
-   * @throws RouteFailure with the status GitHub would have answered, for every answer that is not 2xx
+   * @throws RouteFailure with the status GitHub would have answered, for every answer that is not 2xx, nor a 304 that was
+   *   asked for by `if-none-match`
    */
   send(
     method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD',

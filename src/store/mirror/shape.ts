@@ -13,7 +13,7 @@ import type { RepositoryData } from './repository.js';
 import type { ReviewData } from './review.js';
 
 /** PostgreSQL stores neither NUL nor half a surrogate pair, and people's text may hold both. */
-const storable = (value: string) => value.replaceAll('\0', '\uFFFD').replace(/\p{Surrogate}/gu, '\uFFFD');
+export const storable = (value: string) => value.replaceAll('\0', '\uFFFD').replace(/\p{Surrogate}/gu, '\uFFFD');
 const text = z.string().transform(storable);
 const optionalText = text.nullish().transform((value) => value ?? null);
 /** A path of a forge's own making: letters that would have to be replaced make it another path. */

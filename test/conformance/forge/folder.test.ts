@@ -10,6 +10,7 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
   'forge.ts': ['forge.ts'],
   'verify.ts': ['verify.ts'],
   'events.ts': ['events.ts'],
+  'poll.ts': ['poll.ts'],
   'schema.ts': ['schema.ts'],
   routes: ['routes/index.ts'],
   convert: ['convert.ts', 'convert'],

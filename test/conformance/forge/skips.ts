@@ -44,6 +44,7 @@ export const skips: readonly DeclaredSkip[] = [
   },
   { forge: 'toy', check: 'addresses', reason: `${TOY_IS_SMALL} Many of GitHub’s addresses lead nowhere on it.` },
   { forge: 'toy', check: 'routes', reason: TOY_IS_SMALL },
+  { forge: 'toy', check: 'files', what: 'poll.ts', reason: `${TOY_IS_SMALL} It is served by its webhooks alone.` },
 ];
 
 export const skipsOf = (forge: string, check: Check): readonly DeclaredSkip[] =>

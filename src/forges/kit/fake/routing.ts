@@ -48,6 +48,8 @@ export interface FakeRoute {
 export interface FakeApiOptions {
   /** `/api/v4` */
   prefix: string;
+  /** Addresses that are not below the prefix, each with the path of its route. */
+  beside?: Readonly<Record<string, string>>;
   routes: readonly FakeRoute[];
   /** Whom the token belongs to; undefined refuses. */
   authenticate(headers: Headers): unknown | undefined;
@@ -159,7 +161,7 @@ export function createFakeApi(options: FakeApiOptions): FakeApi {
     failNext: (method, pattern, answer) => void planned.push({ method, pathPattern: pattern, answer }),
     handle: async (request) => {
       const { pathname, searchParams } = new URL(request.url);
-      const below = pathname.startsWith(`${prefix}/`) ? pathname.slice(prefix.length) : undefined;
+      const below = pathname.startsWith(`${prefix}/`) ? pathname.slice(prefix.length) : options.beside?.[pathname];
       const at = planned.findIndex((one) => one.method === request.method && one.pathPattern.test(below ?? pathname));
       const failure = at < 0 ? undefined : planned.splice(at, 1)[0]?.answer;
       const answer =

@@ -1,0 +1,95 @@
+/**
+ * Which piece of an object an event tells of, and whether the poller reported that before. The rule of
+ * docs/adr/0013: a webhook is ignored when the poller reported the same piece of the same object at the same or a later
+ * version.
+ */
+import type { ForgeEvent } from '../../forges/forge.js';
+import type { Telling } from '../../forges/poll.js';
+import { isNoCommit } from '../../store/told/refs.js';
+import { wholeSeconds } from '../../store/told/state.js';
+
+/** What the poller reported of one piece, newest only. */
+export interface Report {
+  piece: string;
+  /** The object's time, {@link FINAL}, or the commit that a ref points to. */
+  version: string;
+  /** For a ref, where it pointed before. */
+  before: string | null;
+}
+
+/** An object that was told of whole: it covers every piece of it. */
+export const WHOLE = 'opened';
+/** A version that no later one follows: what is deleted stays so. */
+export const FINAL = '9999';
+
+const OBJECT_PIECES: Readonly<Record<string, string>> = {
+  opened: WHOLE,
+  closed: 'state',
+  reopened: 'state',
+  synchronize: 'head',
+  edited: 'text',
+  labeled: 'labels',
+  unlabeled: 'labels',
+  assigned: 'assignees',
+  unassigned: 'assignees',
+  review_requested: 'reviewers',
+  review_request_removed: 'reviewers',
+  milestoned: 'milestone',
+  demilestoned: 'milestone',
+  converted_to_draft: 'draft',
+  ready_for_review: 'draft',
+  locked: 'locked',
+  unlocked: 'locked',
+};
+
+export const commentPiece = (event: string, id: string): string => `${event} ${id}`;
+export const reviewPiece = (id: string): string => `review ${id}`;
+/** All reviews of a pull request, for forges whose webhooks do not say which one it was. */
+export const REVIEWS = 'reviews';
+export const refPiece = (name: string): string => `ref ${name}`;
+
+/** The piece that an event tells of and its version; undefined for what the poller never reports. */
+export function pieceOf(event: ForgeEvent, telling: Telling): { piece: string; version: string } | undefined {
+  const { name, action = '' } = event;
+  const version = telling.version ?? '';
+  if (name === 'pull_request' || name === 'issues') {
+    const piece = OBJECT_PIECES[action];
+    return piece === undefined ? undefined : { piece, version };
+  }
+  if (name === 'issue_comment' || name === 'pull_request_review_comment') {
+    const { comment } = telling;
+    if (comment === undefined) return undefined;
+    return { piece: commentPiece(name, comment.id), version: action === 'deleted' ? FINAL : (comment.version ?? '') };
+  }
+  if (name === 'pull_request_review')
+    return telling.review === undefined
+      ? { piece: REVIEWS, version }
+      : { piece: reviewPiece(telling.review), version: action === 'dismissed' ? FINAL : version };
+  if (name === 'push' || name === 'create' || name === 'delete') {
+    const { ref } = telling;
+    return ref && { piece: refPiece(ref.name), version: ref.after ?? '' };
+  }
+  return undefined;
+}
+
+/** As comparable text: times of one forge come with and without fractions. */
+const comparable = (version: string): string => (version === FINAL ? FINAL : wholeSeconds(version));
+
+function coversRef(report: Report, ref: NonNullable<Telling['ref']>): boolean {
+  const { before, after } = ref;
+  if (after !== undefined && isNoCommit(after)) return isNoCommit(report.version);
+  if (before !== undefined && isNoCommit(before)) return report.before !== null && isNoCommit(report.before);
+  return after === report.version || (before !== undefined && before === report.before);
+}
+
+/** Whether the poller reported what this event of a webhook tells. */
+export function isCovered(event: ForgeEvent, telling: Telling, reports: ReadonlyMap<string, Report>): boolean {
+  const told = pieceOf(event, telling);
+  if (told === undefined) return false;
+  const report = reports.get(told.piece);
+  if (telling.ref !== undefined) return report !== undefined && coversRef(report, telling.ref);
+  const version = comparable(told.version);
+  if (version === '') return false;
+  const whole = Object.values(OBJECT_PIECES).includes(told.piece) ? reports.get(WHOLE) : undefined;
+  return [report, whole].some((one) => one !== undefined && comparable(one.version) >= version);
+}

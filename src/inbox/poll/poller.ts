@@ -1,0 +1,77 @@
+/** Polls again and again, in one process of many. */
+import type pg from 'pg';
+import { pause } from '../../lib/clock.js';
+import { messageOf } from '../../lib/errors.js';
+import { type CycleOptions, type CycleSummary, runCycle } from './cycle.js';
+import type { PollPorts } from './ports.js';
+
+/** Whoever holds it runs a cycle. It belongs to a session, and ends with it. */
+const CYCLE_LOCK = 7_301_202_613;
+/** How often it is looked whether something is due, or was asked for. */
+const TICK_MS = 5_000;
+
+export interface Poller {
+  /** Waits for the repositories that are being looked at. */
+  stop(): Promise<void>;
+}
+
+async function holding<T>(
+  { store, log }: PollPorts,
+  take: (client: pg.PoolClient) => Promise<boolean>,
+  run: () => Promise<T>,
+): Promise<T | undefined> {
+  const client = await store.pool.connect();
+  // The failing query says the same; without a listener the event would end the process.
+  client.on('error', (error) => log.debug({ err: messageOf(error) }, 'the poller lost its session'));
+  try {
+    return (await take(client)) ? await run() : undefined;
+  } finally {
+    // Closes the session, and with it the lock.
+    client.release(true);
+  }
+}
+
+/** One cycle now, over all repositories, after the one that may be under way. */
+export async function pollNow(ports: PollPorts, o: CycleOptions): Promise<CycleSummary> {
+  const summary = await holding(
+    ports,
+    async (client) => {
+      await client.query('SELECT pg_advisory_lock($1)', [CYCLE_LOCK]);
+      return true;
+    },
+    () => runCycle(ports, { ...o, all: true }),
+  );
+  if (summary === undefined) throw new Error('the lock was taken and not held');
+  return summary;
+}
+
+/** Looks every few seconds what is due; when is written in the cursors, so that any number of processes may do this. */
+export function startPoller(ports: PollPorts, o: CycleOptions & { tickMs?: number }): Poller {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const tryTake = async (client: pg.PoolClient): Promise<boolean> => {
+    const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [CYCLE_LOCK]);
+    return rows[0]?.mine ?? false;
+  };
+  const forever = async () => {
+    while (!signal.aborted) {
+      try {
+        const summary = await holding(ports, tryTake, () => runCycle(ports, { ...o, signal }));
+        if (summary !== undefined && (summary.events.length > 0 || summary.imported > 0)) {
+          const { events, ...counts } = summary;
+          ports.log.info({ ...counts, events: events.length }, 'polled');
+        }
+      } catch (error) {
+        ports.log.warn({ err: messageOf(error) }, 'polling failed; tried again');
+      }
+      await pause(o.tickMs ?? TICK_MS, signal);
+    }
+  };
+  const loop = forever();
+  return {
+    async stop() {
+      stopping.abort();
+      await loop;
+    },
+  };
+}

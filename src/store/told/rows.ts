@@ -1,0 +1,174 @@
+/** Rows of what apps have been told, kept for repositories that are polled. */
+import type { PoolClient } from 'pg';
+import { type Branches, pushed } from './refs.js';
+import { type Json, retold, stateOf, type ToldEvent, type ToldState, type Versions } from './state.js';
+
+export interface ToldRow {
+  state: ToldState;
+  versions: Versions;
+  /** Version that the poller read last; null when it has not read it. */
+  seenAt: Date | null;
+  /** Nothing else can carry that version any more. */
+  settled: boolean;
+  /** By the database's clock, when it was written last. */
+  writtenAt?: Date;
+}
+
+interface Place {
+  organizationId: string;
+  /** Our id of the repository. */
+  repositoryId: string;
+  number: number;
+}
+
+/** The row, locked until the transaction ends. */
+export async function toldRow(tx: PoolClient, { repositoryId, number }: Place): Promise<ToldRow | undefined> {
+  const { rows } = await tx.query<{
+    state: ToldState;
+    versions: Versions;
+    seen_at: Date | null;
+    settled: boolean;
+    updated_at: Date;
+  }>({
+    name: 'told-object',
+    text: 'SELECT state, versions, seen_at, settled, updated_at FROM told_object WHERE repository_id = $1 AND number = $2 FOR UPDATE',
+    values: [repositoryId, number],
+  });
+  const [row] = rows;
+  return (
+    row && {
+      state: row.state,
+      versions: row.versions,
+      seenAt: row.seen_at,
+      settled: row.settled,
+      writtenAt: row.updated_at,
+    }
+  );
+}
+
+export async function writeTold(
+  tx: PoolClient,
+  { organizationId, repositoryId, number }: Place,
+  kind: 'pull_request' | 'issue',
+  row: ToldRow,
+): Promise<void> {
+  await tx.query({
+    name: 'told-write',
+    text: `INSERT INTO told_object AS t (repository_id, number, organization_id, kind, state, versions, seen_at, settled)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+      ON CONFLICT (repository_id, number) DO UPDATE SET state = excluded.state, versions = excluded.versions,
+        seen_at = excluded.seen_at, settled = excluded.settled, updated_at = now()`,
+    values: [
+      repositoryId,
+      number,
+      organizationId,
+      kind,
+      JSON.stringify(row.state),
+      JSON.stringify(row.versions),
+      row.seenAt,
+      row.settled,
+    ],
+  });
+}
+
+export interface Seen {
+  seenAt: Date | null;
+  settled: boolean;
+  comments: number | undefined;
+}
+
+/** What the poller knows of objects by number, and the database's clock. */
+export async function seenVersions(
+  tx: PoolClient,
+  repositoryId: string,
+  numbers: readonly number[],
+): Promise<{ seen: Map<number, Seen>; now: Date }> {
+  const { rows } = await tx.query<{
+    now: Date;
+    number: number | null;
+    seen_at: Date | null;
+    settled: boolean;
+    comments: number | null;
+  }>({
+    name: 'told-seen',
+    text: `SELECT clock_timestamp() AS now, t.number, t.seen_at, t.settled, (t.state->>'comments')::int AS comments
+      FROM (SELECT) one LEFT JOIN told_object t ON t.repository_id = $1 AND t.number = ANY($2::int[])`,
+    values: [repositoryId, numbers],
+  });
+  const seen = new Map<number, Seen>();
+  for (const { number, seen_at: seenAt, settled, comments } of rows)
+    if (number !== null) seen.set(number, { seenAt, settled, comments: comments ?? undefined });
+  return { seen, now: rows[0]?.now ?? new Date() };
+}
+
+/** When the poller first came to a repository, and whether it has taken in all that was open then. */
+async function beginning(tx: PoolClient, repositoryId: string) {
+  const { rows } = await tx.query<{ watermark_at: Date | null; imported_at: Date | null }>({
+    name: 'told-beginning',
+    text: 'SELECT watermark_at, imported_at FROM sync_cursor WHERE repository_id = $1',
+    values: [repositoryId],
+  });
+  return rows[0];
+}
+
+/**
+ * Notes that apps are told of an object's change. Nothing is kept of a repository that nobody polls. Of an object that was
+ * not known, the first event says what it was before: what was there before the poller came and is not known was closed.
+ */
+export async function noteTold(
+  tx: PoolClient,
+  place: Place,
+  kind: 'pull_request' | 'issue',
+  event: ToldEvent,
+): Promise<void> {
+  const begun = await beginning(tx, place.repositoryId);
+  if (begun?.watermark_at == null) return;
+  const known = await toldRow(tx, place);
+  if (known !== undefined) {
+    const { state, versions } = retold(known, event);
+    await writeTold(tx, place, kind, { ...known, state, versions });
+    return;
+  }
+  if (event.action === 'opened') {
+    const state = stateOf(event.object);
+    await writeTold(tx, place, kind, { state, versions: {}, seenAt: null, settled: false });
+    return;
+  }
+  const created = Date.parse(String(event.object.created_at ?? ''));
+  // Its opening has still to be told: the poller does that, with all that it is by then.
+  if (Number.isNaN(created) || created >= begun.watermark_at.getTime()) return;
+  const before = assumedBefore(event.object, begun.imported_at !== null);
+  const { state, versions } = retold({ state: before, versions: {} }, event);
+  await writeTold(tx, place, kind, { state, versions, seenAt: null, settled: false });
+}
+
+/** An object of before the poller came, as it was then. */
+export function assumedBefore(object: Json, imported: boolean): ToldState {
+  const now = stateOf(object);
+  return imported ? { ...now, state: 'closed' } : now;
+}
+
+const HEADS = 'refs/heads/';
+
+/** Notes that apps are told of a push to a branch. */
+export async function notePush(
+  tx: PoolClient,
+  repositoryId: string,
+  push: { ref: string; before: string; after: string },
+): Promise<void> {
+  if (!push.ref.startsWith(HEADS)) return;
+  const name = push.ref.slice(HEADS.length);
+  const { rows } = await tx.query<{ branches: Branches | null }>({
+    name: 'told-branches',
+    text: 'SELECT branches FROM sync_cursor WHERE repository_id = $1 AND branches IS NOT NULL FOR UPDATE',
+    values: [repositoryId],
+  });
+  const branches = rows[0]?.branches;
+  if (branches === undefined || branches === null) return;
+  const history = pushed(Object.hasOwn(branches, name) ? branches[name] : undefined, push.before, push.after);
+  await tx.query({
+    name: 'told-branch',
+    text: 'UPDATE sync_cursor SET branches = jsonb_set(branches, ARRAY[$2], $3), pushed_at = now() WHERE repository_id = $1',
+    values: [repositoryId, name, JSON.stringify(history)],
+  });
+}

@@ -1,0 +1,202 @@
+/**
+ * What apps have been told of a pull request or an issue, piece by piece. Each event tells of one piece, though its payload
+ * shows the whole object: where the webhook of a closing was lost, a later `labeled` must not pass for it.
+ */
+import { storable } from '../mirror/shape.js';
+
+export type Json = Readonly<Record<string, unknown>>;
+/** Fields of a label, a person, a team or a milestone, enough to tell of it when it is gone. */
+export type Entry = Readonly<Record<string, string | number | boolean | null>>;
+
+/** Plain JSON that PostgreSQL stores. */
+export interface ToldState {
+  title: string;
+  body: string | null;
+  state: 'open' | 'closed';
+  merged: boolean;
+  draft: boolean;
+  locked: boolean;
+  /** Commit of the head; null for an issue. */
+  head: string | null;
+  base: { ref: string; sha: string } | null;
+  milestone: Entry | null;
+  labels: Entry[];
+  assignees: Entry[];
+  reviewers: Entry[];
+  teams: Entry[];
+  /** Deleted, or moved to another repository. */
+  gone?: boolean;
+  /** Comments that the poller counted last. */
+  comments?: number;
+  /** How many times the poller has reported something of it. */
+  reports?: number;
+}
+
+/** By piece, the version of the event that told it last, in whole seconds; under {@link READ} that of the poller's reading. */
+export type Versions = Readonly<Record<string, string>>;
+export const READ = '*';
+
+/** Webhooks and APIs of one forge write the same time with and without fractions: whole seconds are what both have. */
+export function wholeSeconds(time: string | Date): string {
+  const at = typeof time === 'string' ? Date.parse(time) : time.getTime();
+  return Number.isNaN(at) ? '' : new Date(Math.floor(at / 1_000) * 1_000).toISOString();
+}
+
+const objectIn = (value: unknown): Json => (typeof value === 'object' && value !== null ? (value as Json) : {});
+const textOf = (value: unknown): string => (typeof value === 'string' ? storable(value) : '');
+
+function entryOf(value: unknown): Entry | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const plain = Object.entries(value).flatMap(([key, inner]) => {
+    if (typeof inner === 'string') return [[key, storable(inner)]];
+    return typeof inner === 'number' || typeof inner === 'boolean' || inner === null ? [[key, inner]] : [];
+  });
+  return Object.fromEntries(plain) as Entry;
+}
+
+const entriesOf = (value: unknown): Entry[] =>
+  (Array.isArray(value) ? value : []).flatMap((one: unknown): Entry[] => {
+    const entry = entryOf(one);
+    return entry === undefined ? [] : [entry];
+  });
+
+/** What makes an entry the same one in two readings. */
+export const keys = {
+  label: (entry: Entry): string => String(entry.name),
+  person: (entry: Entry): string => String(entry.id),
+  team: (entry: Entry): string => String(entry.slug ?? entry.name),
+  milestone: (entry: Entry | null): string => (entry === null ? '' : String(entry.number ?? entry.id)),
+};
+
+/** The pieces of a pull request or an issue in GitHub's shape. */
+export function stateOf(object: Json): ToldState {
+  const head = objectIn(object.head);
+  const base = objectIn(object.base);
+  const isPull = typeof head.sha === 'string';
+  return {
+    title: textOf(object.title),
+    body: typeof object.body === 'string' ? storable(object.body) : null,
+    state: object.state === 'closed' ? 'closed' : 'open',
+    merged: object.merged === true || typeof object.merged_at === 'string',
+    draft: object.draft === true,
+    locked: object.locked === true,
+    head: isPull ? textOf(head.sha) : null,
+    base: isPull ? { ref: textOf(base.ref), sha: textOf(base.sha) } : null,
+    milestone: entryOf(object.milestone) ?? null,
+    labels: entriesOf(object.labels),
+    assignees: entriesOf(object.assignees),
+    reviewers: entriesOf(object.requested_reviewers),
+    teams: entriesOf(object.requested_teams),
+  };
+}
+
+export interface ToldEvent {
+  /** Of `pull_request` or `issues`. */
+  action: string;
+  payload: Json;
+  /** In GitHub's shape. */
+  object: Json;
+}
+
+type Change = readonly [piece: string, change: (state: ToldState) => ToldState];
+
+/** With the entry, or without it. */
+function setMember(list: readonly Entry[], entry: Entry, key: (of: Entry) => string, present: boolean): Entry[] {
+  const others = list.filter((one) => key(one) !== key(entry));
+  return present ? [...others, entry] : others;
+}
+
+function editedChanges({ payload }: ToldEvent, now: ToldState): Change[] {
+  const changes = payload.changes === undefined ? undefined : objectIn(payload.changes);
+  const named = (key: string) => changes === undefined || Object.keys(changes).length === 0 || key in changes;
+  return [
+    ...(named('title') ? [['title', (s: ToldState) => ({ ...s, title: now.title })] as const] : []),
+    ...(named('body') ? [['body', (s: ToldState) => ({ ...s, body: now.body })] as const] : []),
+    ...(named('base') ? [['base', (s: ToldState) => ({ ...s, base: now.base })] as const] : []),
+  ];
+}
+
+function membership(payload: Json, present: boolean, key: 'label' | 'assignee'): Change[] {
+  const entry = entryOf(payload[key]);
+  if (entry === undefined) return [];
+  return key === 'label'
+    ? [[`label ${keys.label(entry)}`, (s) => ({ ...s, labels: setMember(s.labels, entry, keys.label, present) })]]
+    : [
+        [
+          `assignee ${keys.person(entry)}`,
+          (s) => ({ ...s, assignees: setMember(s.assignees, entry, keys.person, present) }),
+        ],
+      ];
+}
+
+function reviewers(payload: Json, present: boolean): Change[] {
+  const person = entryOf(payload.requested_reviewer);
+  const team = entryOf(payload.requested_team);
+  if (person !== undefined)
+    return [
+      [
+        `reviewer ${keys.person(person)}`,
+        (s) => ({ ...s, reviewers: setMember(s.reviewers, person, keys.person, present) }),
+      ],
+    ];
+  if (team === undefined) return [];
+  return [[`team ${keys.team(team)}`, (s) => ({ ...s, teams: setMember(s.teams, team, keys.team, present) })]];
+}
+
+function changesOf(event: ToldEvent): Change[] {
+  const { action, payload, object } = event;
+  const now = stateOf(object);
+  switch (action) {
+    case 'closed':
+      return [['state', (s) => ({ ...s, state: 'closed', merged: now.merged })]];
+    case 'reopened':
+      return [['state', (s) => ({ ...s, state: 'open', merged: false })]];
+    case 'synchronize':
+      return [['head', (s) => ({ ...s, head: now.head })]];
+    case 'edited':
+      return editedChanges(event, now);
+    case 'labeled':
+    case 'unlabeled':
+      return membership(payload, action === 'labeled', 'label');
+    case 'assigned':
+    case 'unassigned':
+      return membership(payload, action === 'assigned', 'assignee');
+    case 'review_requested':
+    case 'review_request_removed':
+      return reviewers(payload, action === 'review_requested');
+    case 'milestoned':
+      return [['milestone', (s) => ({ ...s, milestone: entryOf(payload.milestone) ?? now.milestone })]];
+    case 'demilestoned':
+      return [['milestone', (s) => ({ ...s, milestone: null })]];
+    case 'converted_to_draft':
+    case 'ready_for_review':
+      return [['draft', (s) => ({ ...s, draft: action === 'converted_to_draft' })]];
+    case 'locked':
+    case 'unlocked':
+      return [['locked', (s) => ({ ...s, locked: action === 'locked' })]];
+    case 'deleted':
+    case 'transferred':
+      return [['gone', (s) => ({ ...s, gone: true })]];
+    default:
+      return [];
+  }
+}
+
+/**
+ * What has been told after one more event. One that is older than what was told of its piece changes nothing, so that
+ * the order of arrival does not matter; in the same second the later arrival stands.
+ */
+export function retold(
+  told: { state: ToldState; versions: Versions },
+  event: ToldEvent,
+): { state: ToldState; versions: Versions } {
+  const version = wholeSeconds(String(event.object.updated_at ?? ''));
+  let { state, versions } = told;
+  for (const [piece, change] of changesOf(event)) {
+    const last = [versions[piece] ?? '', versions[READ] ?? ''].sort().at(-1) ?? '';
+    if (version !== '' && version < last) continue;
+    state = change(state);
+    versions = { ...versions, [piece]: version };
+  }
+  return { state, versions };
+}

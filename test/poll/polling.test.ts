@@ -1,0 +1,87 @@
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import type { FakePerson } from '../../src/forges/kit/fake/forge-fake.js';
+import { fakedForges } from '../support/connected-forge.js';
+import { type PollRig, startPollRig } from './poll-rig.js';
+
+jest.setTimeout(120_000);
+let rig: PollRig;
+afterEach(() => rig.close());
+
+// Two that share one API need not both.
+const forges = fakedForges
+  .filter(({ poll }, at, all) => poll !== undefined && all.findIndex((other) => other.poll === poll) === at)
+  .map((forge) => [forge.label, forge] as const);
+
+interface Made {
+  pull: number;
+  issue: number;
+}
+
+async function begin(alice: FakePerson, bob: FakePerson): Promise<Made> {
+  await alice.push({ branch: 'change', files: { 'a.txt': 'a\n' }, message: 'Change' });
+  const pull = await alice.openPullRequest({ head: 'change', title: 'A change' });
+  const issue = await bob.openIssue({ title: 'Broken', body: 'It is.' });
+  return { pull, issue };
+}
+
+async function goOn(alice: FakePerson, bob: FakePerson, { pull, issue }: Made): Promise<void> {
+  await alice.push({ branch: 'change', files: { 'a.txt': 'b\n' }, message: 'More' });
+  await alice.editPullRequest(pull, { title: 'A better change' });
+  await alice.label(pull, ['bug', 'later']);
+  await alice.assign(pull, ['bob']);
+  await bob.review(pull, { verdict: 'approve', body: 'Good' });
+  await bob.comment(pull, 'Nice');
+  await alice.comment(issue, 'Indeed');
+  await alice.label(issue, ['bug']);
+  await bob.close(issue);
+  await alice.mergePullRequest(pull);
+  await alice.deleteBranch('change');
+}
+
+const wentOn = ({ pull, issue }: Made) => [
+  `pull_request.synchronize ${pull}`,
+  `pull_request.edited ${pull}`,
+  `pull_request.labeled ${pull} bug`,
+  `pull_request.labeled ${pull} later`,
+  `pull_request.assigned ${pull}`,
+  `pull_request.closed ${pull}`,
+  `issue_comment.created ${pull}`,
+  `pull_request_review.submitted ${pull}`,
+  `issues.labeled ${issue} bug`,
+  `issues.closed ${issue}`,
+  `issue_comment.created ${issue}`,
+  'push refs/heads/main',
+  'delete change',
+  'push refs/heads/change',
+];
+
+describe.each(forges)('polling %s beside webhooks', (_label, forge) => {
+  it('finds nothing that they told, tells what they lost, and ignores what they tell too late', async () => {
+    rig = await startPollRig(forge, { mode: 'both' });
+    const [alice, bob] = [rig.as('alice'), rig.as('bob')];
+    expect((await rig.poll()).heard).toEqual([]);
+    const made = await begin(alice, bob);
+    await rig.quiet();
+    expect(rig.heard).toEqual(expect.arrayContaining(['create change', `issues.opened ${made.issue}`]));
+    expect(await rig.pollUntilCalm()).toEqual([]);
+
+    const held = rig.hold();
+    await goOn(alice, bob, made);
+    const polled = await rig.pollUntilCalm();
+    expect(new Set(polled)).toEqual(new Set(wentOn(made)));
+    // Of one object in the order in which GitHub tells them.
+    const ofPull = polled.filter((heard) => heard.startsWith('pull_request.'));
+    expect(ofPull).toEqual(wentOn(made).slice(0, ofPull.length));
+
+    expect(held.count).toBeGreaterThan(8);
+    const before = rig.heard.length;
+    await held.release('reversed');
+    expect(rig.heard.slice(before)).toEqual([]);
+    const ignored = await rig.rows<{ n: number }>(
+      `SELECT count(*)::int AS n FROM webhook_delivery WHERE reason = 'the poller reported it before'`,
+    );
+    expect(ignored[0]?.n).toBeGreaterThan(8);
+    expect(await rig.pollUntilCalm()).toEqual([]);
+    expect(rig.fake.violations()).toEqual([]);
+  });
+});
