@@ -157,7 +157,7 @@ export function commentFindings(
         : [];
     }
     const isNewer = wholeSeconds(version) >= wholeSeconds(before.updatedAt);
-    if (before.deleted || !isNewer || before.body === stateOf({ body: comment.body }).body) return [];
+    if (before.deleted || before.fresh || !isNewer || before.body === stateOf({ body: comment.body }).body) return [];
     return [one('edited', { changes: { body: { from: before.body } } })];
   });
   if (!o.whole) return findings;

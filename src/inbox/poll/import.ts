@@ -3,7 +3,7 @@ import type { JsonObject } from '../../forges/forge.js';
 import { type IssueData, upsertIssues } from '../../store/mirror/issue.js';
 import { type PullRequestData, upsertPullRequests } from '../../store/mirror/pull-request.js';
 import { issue as issueShape, pullRequest as pullShape, readShape } from '../../store/mirror/shape.js';
-import { READ, stateOf, wholeSeconds } from '../../store/told/state.js';
+import { READ, readVersion, stateOf } from '../../store/told/state.js';
 import type { Visit } from './ports.js';
 import { identityOf, originOf } from './report.js';
 
@@ -42,7 +42,7 @@ async function takeIn({ store, watched }: Visit, objects: readonly JsonObject[],
         isPull ? 'pull_request' : 'issue',
         data.map(({ number }) => number),
         data.map(({ object }) => JSON.stringify(stateOf(object))),
-        data.map(({ object }) => JSON.stringify({ [READ]: wholeSeconds(String(object.updated_at)) })),
+        data.map(({ object }) => JSON.stringify({ [READ]: readVersion(String(object.updated_at), false) })),
         data.map(({ object }) => new Date(String(object.updated_at))),
       ],
     );

@@ -10,8 +10,8 @@ import { POLLED } from '../../lib/delivery-source.js';
 import { upsertIssues } from '../../store/mirror/issue.js';
 import { upsertPullRequests } from '../../store/mirror/pull-request.js';
 import { issue as issueShape, pullRequest as pullShape, readShape } from '../../store/mirror/shape.js';
-import { assumedBefore, toldRow, writeTold } from '../../store/told/rows.js';
-import { READ, stateOf, type ToldState, wholeSeconds } from '../../store/told/state.js';
+import { toldRow, writeTold } from '../../store/told/rows.js';
+import { assumedBefore, READ, readVersion, stateOf, type ToldState } from '../../store/told/state.js';
 import { laneOf, shardOf } from '../lane.js';
 import { insertSynthesised } from '../synthesised.js';
 import {
@@ -121,11 +121,17 @@ async function mirrorSilently(tx: PoolClient, watched: Watched, isPull: boolean,
   else await upsertIssues(tx, origin, repository, [readShape(issueShape, object, 'issue')]);
 }
 
+/** What the mirror has of what hangs on an object: what apps were told. */
+export interface KnownParts {
+  comments: { conversation: ReadonlyMap<string, KnownComment>; lines: ReadonlyMap<string, KnownComment> };
+  reviews: ReadonlyMap<string, string>;
+}
+
 /** Events of one update, of the object itself first. */
 export function findingsOf(
   read: ObjectRead,
   told: ToldState | undefined,
-  known: { comments: Awaited<ReturnType<typeof knownComments>>; reviews: ReadonlyMap<string, string> },
+  known: KnownParts,
   o: { watermark: Date; imported: boolean; allComments: boolean },
 ): Finding[] {
   const { isPull, object, comments, lineComments, reviews } = read;
@@ -135,7 +141,7 @@ export function findingsOf(
     reviews.map(({ user }) => String(typeof user === 'object' && user !== null ? Reflect.get(user, 'id') : '')),
   );
   const isNew = Date.parse(String(object.created_at ?? '')) >= o.watermark.getTime();
-  const before = told ?? (isNew ? undefined : assumedBefore(object, o.imported));
+  const before = (told?.unopened ? undefined : told) ?? (isNew ? undefined : assumedBefore(object, o.imported));
   const own = before === undefined ? openedFindings(kind, object) : changedFindings(kind, before, object, reviewedBy);
   const at = { watermark: o.watermark, whole: o.allComments };
   return [
@@ -228,7 +234,7 @@ export async function reportObject(visit: Visit, read: ObjectRead, o: ReportOpti
     await writeTold(tx, place, isPull ? 'pull_request' : 'issue', {
       state,
       // What was told before is in what was read; an older event that is handled later changes nothing of it.
-      versions: { [READ]: wholeSeconds(version) },
+      versions: { [READ]: readVersion(version, settled) },
       seenAt: version,
       settled,
     });

@@ -1,7 +1,7 @@
 /** Rows of what apps have been told, kept for repositories that are polled. */
 import type { PoolClient } from 'pg';
 import { type Branches, pushed } from './refs.js';
-import { type Json, retold, stateOf, type ToldEvent, type ToldState, type Versions } from './state.js';
+import { type ToldEvent, type ToldState, toldAfter, type Versions } from './state.js';
 
 export interface ToldRow {
   state: ToldState;
@@ -111,10 +111,7 @@ async function beginning(tx: PoolClient, repositoryId: string) {
   return rows[0];
 }
 
-/**
- * Notes that apps are told of an object's change. Nothing is kept of a repository that nobody polls. Of an object that was
- * not known, the first event says what it was before: what was there before the poller came and is not known was closed.
- */
+/** Notes that apps are told of an object's change. Nothing is kept of a repository that nobody polls. */
 export async function noteTold(
   tx: PoolClient,
   place: Place,
@@ -124,28 +121,8 @@ export async function noteTold(
   const begun = await beginning(tx, place.repositoryId);
   if (begun?.watermark_at == null) return;
   const known = await toldRow(tx, place);
-  if (known !== undefined) {
-    const { state, versions } = retold(known, event);
-    await writeTold(tx, place, kind, { ...known, state, versions });
-    return;
-  }
-  if (event.action === 'opened') {
-    const state = stateOf(event.object);
-    await writeTold(tx, place, kind, { state, versions: {}, seenAt: null, settled: false });
-    return;
-  }
-  const created = Date.parse(String(event.object.created_at ?? ''));
-  // Its opening has still to be told: the poller does that, with all that it is by then.
-  if (Number.isNaN(created) || created >= begun.watermark_at.getTime()) return;
-  const before = assumedBefore(event.object, begun.imported_at !== null);
-  const { state, versions } = retold({ state: before, versions: {} }, event);
-  await writeTold(tx, place, kind, { state, versions, seenAt: null, settled: false });
-}
-
-/** An object of before the poller came, as it was then. */
-export function assumedBefore(object: Json, imported: boolean): ToldState {
-  const now = stateOf(object);
-  return imported ? { ...now, state: 'closed' } : now;
+  const after = toldAfter(known, event, { watermark: begun.watermark_at, imported: begun.imported_at !== null });
+  await writeTold(tx, place, kind, { seenAt: null, settled: false, ...known, ...after });
 }
 
 const HEADS = 'refs/heads/';

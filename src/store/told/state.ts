@@ -26,6 +26,8 @@ export interface ToldState {
   teams: Entry[];
   /** Deleted, or moved to another repository. */
   gone?: boolean;
+  /** Something of it was told, and its opening has still to be. */
+  unopened?: boolean;
   /** Comments that the poller counted last. */
   comments?: number;
   /** How many times the poller has reported something of it. */
@@ -35,6 +37,13 @@ export interface ToldState {
 /** By piece, the version of the event that told it last, in whole seconds; under {@link READ} that of the poller's reading. */
 export type Versions = Readonly<Record<string, string>>;
 export const READ = '*';
+
+/**
+ * The version of a reading. One after which no other change can carry the object's time holds all that events of that second
+ * tell, so that it comes after them.
+ */
+export const readVersion = (version: string | Date, settled: boolean): string =>
+  settled ? wholeSeconds(version).replace('.000Z', '.999Z') : wholeSeconds(version);
 
 /** Webhooks and APIs of one forge write the same time with and without fractions: whole seconds are what both have. */
 export function wholeSeconds(time: string | Date): string {
@@ -199,4 +208,56 @@ export function retold(
     versions = { ...versions, [piece]: version };
   }
   return { state, versions };
+}
+
+/** An object of before the poller came, as it was then: what was open is known, so that what is not known was closed. */
+export function assumedBefore(object: Json, imported: boolean): ToldState {
+  const now = stateOf(object);
+  return imported ? { ...now, state: 'closed' } : now;
+}
+
+const LISTS = {
+  label: ['labels', keys.label],
+  assignee: ['assignees', keys.person],
+  reviewer: ['reviewers', keys.person],
+  team: ['teams', keys.team],
+} as const;
+
+/** The opening was told after other events of the object: what they told stands. */
+function openedLate(
+  { state: later, versions }: { state: ToldState; versions: Versions },
+  { object }: ToldEvent,
+): { state: ToldState; versions: Versions } {
+  let state = stateOf(object);
+  for (const piece of Object.keys(versions)) {
+    const [kind = '', ...rest] = piece.split(' ');
+    const list = Object.hasOwn(LISTS, kind) ? LISTS[kind as keyof typeof LISTS] : undefined;
+    if (piece === 'state') state = { ...state, state: later.state, merged: later.merged };
+    else if (list === undefined) state = { ...state, [piece]: later[piece as keyof ToldState] };
+    else {
+      const [field, key] = list;
+      const isIt = (entry: Entry) => key(entry) === rest.join(' ');
+      state = { ...state, [field]: [...state[field].filter((one) => !isIt(one)), ...later[field].filter(isIt)] };
+    }
+  }
+  return { state, versions };
+}
+
+/**
+ * The same for an object that may not be known yet. Of one whose opening was not told, what is told meanwhile is kept, for
+ * the opening may only be late.
+ */
+export function toldAfter(
+  known: { state: ToldState; versions: Versions } | undefined,
+  event: ToldEvent,
+  begun: { watermark: Date; imported: boolean },
+): { state: ToldState; versions: Versions } {
+  const isOpening = event.action === 'opened';
+  if (known?.state.unopened && isOpening) return openedLate(known, event);
+  if (known !== undefined) return retold(known, event);
+  if (isOpening) return { state: stateOf(event.object), versions: {} };
+  const created = Date.parse(String(event.object.created_at ?? ''));
+  const isNew = Number.isNaN(created) || created >= begun.watermark.getTime();
+  const state = isNew ? { ...stateOf(event.object), unopened: true } : assumedBefore(event.object, begun.imported);
+  return retold({ state, versions: {} }, event);
 }
