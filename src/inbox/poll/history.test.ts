@@ -105,46 +105,50 @@ class History {
 
   /** A person does something. */
   act(): void {
+    this.#note(...this.#change());
+  }
+
+  #change(): [name: string, action: string, subject: string, fields?: Json] {
     if (this.object === undefined) {
       this.object = { number: 1, created_at: iso(this.now), title: 'T0', body: null, state: 'open', labels: [] };
       this.#touch({ head: { sha: 'sha-0' }, base: { ref: 'main', sha: 'base' }, assignees: [], user: { id: 1 } });
-      return this.#note('pull_request', 'opened', 'opened');
+      return ['pull_request', 'opened', 'opened'];
     }
     const { object } = this;
     const kind = this.#random(6);
     if (kind === 0) {
       const open = object.state === 'open';
       this.#touch({ state: open ? 'closed' : 'open' });
-      return this.#note('pull_request', open ? 'closed' : 'reopened', 'state');
+      return ['pull_request', open ? 'closed' : 'reopened', 'state'];
     }
     if (kind === 1) {
       this.#touch({ head: { sha: `sha-${++this.ids}` } });
-      return this.#note('pull_request', 'synchronize', 'head');
+      return ['pull_request', 'synchronize', 'head'];
     }
     if (kind === 2) {
       const from = object.title;
       this.#touch({ title: `T${++this.ids}` });
-      return this.#note('pull_request', 'edited', 'text', { changes: { title: { from } } });
+      return ['pull_request', 'edited', 'text', { changes: { title: { from } } }];
     }
     if (kind === 3) {
       const name = this.pick(LABELS);
       const labels = object.labels as Json[];
       const has = labels.some((label) => label.name === name);
       this.#touch({ labels: has ? labels.filter((label) => label.name !== name) : [...labels, { name }] });
-      return this.#note('pull_request', has ? 'unlabeled' : 'labeled', `label ${name}`, { label: { name } });
+      return ['pull_request', has ? 'unlabeled' : 'labeled', `label ${name}`, { label: { name } }];
     }
     if (kind === 4 && this.comments.size > 0 && this.chance(40)) {
       const [id, comment] = this.pick([...this.comments]);
       const edited = { ...comment, body: `B${++this.ids}`, updated_at: iso(this.now) };
       this.comments.set(id, edited);
       this.#touch({});
-      return this.#note('issue_comment', 'edited', `comment ${id}`, { comment: edited });
+      return ['issue_comment', 'edited', `comment ${id}`, { comment: edited }];
     }
     const id = ++this.ids;
     const comment = { id, body: `B${id}`, user: { id: 2 }, created_at: iso(this.now), updated_at: iso(this.now) };
     this.comments.set(id, comment);
     this.#touch({});
-    this.#note('issue_comment', 'created', `comment ${id}`, { comment });
+    return ['issue_comment', 'created', `comment ${id}`, { comment }];
   }
 
   /** Webhooks whose time has come are taken in: ignored when the poller told the same. */
