@@ -90,7 +90,7 @@ export async function startPollRig(
   const test = await createTestDatabase();
   const { organizationId } = test;
   const store = test.store('worker');
-  const log = pino({ level: process.env.POLL_LOG ?? 'silent' });
+  const log = pino({ level: 'silent' });
   const metrics = createMetrics();
   const ingress = createIngress({
     pool: test.store('ingress').pool,
