@@ -5,14 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { createGitObjectStore } from '../../src/effects/git/objects.js';
+import type { Organization } from '../../src/forges/gitea/fake/state.js';
 import { createGiteaFake, type GiteaFake } from '../../src/forges/gitea/fake.js';
 import { routes } from '../../src/forges/gitea/routes/index.js';
 import { serveFake } from '../../src/forges/kit/fake/http-server.js';
 import type { RouteTable } from '../../src/forges/kit/route.js';
 import { giteaDifferences } from './gitea-differences.js';
+import type { ForgeNames } from './native-examples.js';
+import { expectGolden } from './native-golden.js';
 import { createRouteRig, type RigAnswer, type RouteRig } from './route-rig.js';
 import { createSwaggerCheck, type Swagger } from './swagger-check.js';
 
+const GOLDENS = join(process.cwd(), 'src/forges/gitea/routes/fixtures');
 const DESCRIPTION = join(process.cwd(), '../shared/fixtures/openapi/gitea-1.21.4.json');
 
 /** Undefined where the published description is not at hand: then only the fake's own rules hold. */
@@ -33,8 +37,11 @@ export interface GiteaRig {
   told(): [string, unknown][];
   /** Every row says 404 to a repository that is not there. `parameters` fill paths and bodies. */
   expectMissing(table: RouteTable, parameters: object): Promise<void>;
-  /** Every row was answered with success and with a failure; nothing was asked that the forge would not understand. */
-  expectEveryRow(table: RouteTable, options?: { withoutFailure?: readonly string[] }): void;
+  /**
+   * Every row was answered with success and with a failure; nothing was asked that the forge would not understand, and what
+   * was sent is what the golden files say. Tables by the names that they are exported as.
+   */
+  expectEveryRow(tables: Readonly<Record<string, RouteTable>>, options?: { withoutFailure?: readonly string[] }): void;
   close(): Promise<void>;
 }
 
@@ -50,6 +57,36 @@ export interface GiteaRigOptions {
   git?: boolean;
   clock?: () => Date;
 }
+
+const namesOf = ({ state, api }: GiteaFake): ForgeNames => ({
+  home: { owner: 'acme', repo: 'web' },
+  isId: (field) => /^(?:(?:\w+_)?ids?|labels|milestone|in_reply_to)$/.test(field),
+  nameOf(where, id) {
+    const named = <T extends { id: number }>(list: readonly T[], name: (one: T) => string) => {
+      const found = list.find((one) => String(one.id) === id);
+      return found && name(found);
+    };
+    const organizations = state.accounts.filter((one): one is Organization => one.kind === 'organization');
+    const owners = [...organizations, ...state.repositories];
+    if (where === 'repositories') return named(state.repositories, ({ owner, name }) => `${owner}/${name}`);
+    if (where === 'teams')
+      return named(
+        organizations.flatMap(({ teams }) => teams),
+        ({ name }) => `team ${name}`,
+      );
+    if (where === 'labels')
+      return named(
+        owners.flatMap(({ labels }) => labels),
+        ({ name }) => `label ${name}`,
+      );
+    if (!/^milestones?$/.test(where)) return undefined;
+    return named(
+      state.repositories.flatMap(({ milestones }) => milestones),
+      ({ title }) => `milestone ${title}`,
+    );
+  },
+  routeOf: api.routeOf,
+});
 
 /** One second later with every look, so that the order of things shows. */
 function ticking(): () => Date {
@@ -100,6 +137,7 @@ export async function startGitea(options: GiteaRigOptions = {}): Promise<GiteaRi
       token: fake.addToken(login),
       account: { id: BigInt(id), login },
       clock: { now: clock },
+      names: namesOf(fake),
       ...(served && {
         git: createGitObjectStore(join(folder, 'mirror'))({
           namespace: `test:${login}`,
@@ -121,12 +159,13 @@ export async function startGitea(options: GiteaRigOptions = {}): Promise<GiteaRi
         expect([route, answer.status]).toEqual([route, 404]);
       }
     },
-    expectEveryRow(table, { withoutFailure = [] } = {}) {
+    expectEveryRow(tables, { withoutFailure = [] } = {}) {
       expect([...new Set(problems)]).toEqual([]);
       expect(fake.api.violations).toEqual([]);
-      expect(Object.keys(table).filter((route) => !rig.succeeded.has(route))).toEqual([]);
-      const unproven = Object.keys(table).filter((route) => !rig.failed.has(route) && !withoutFailure.includes(route));
-      expect(unproven).toEqual([]);
+      const rows = Object.values(tables).flatMap((table) => Object.keys(table));
+      expect(rows.filter((route) => !rig.succeeded.has(route))).toEqual([]);
+      expect(rows.filter((route) => !rig.failed.has(route) && !withoutFailure.includes(route))).toEqual([]);
+      expectGolden(GOLDENS, tables, rig.examples);
     },
     async close() {
       await served?.close();

@@ -9,6 +9,8 @@ import { createGitLabFake, type GitLabFake, type GitLabFakeOptions } from '../..
 import { routes } from '../../src/forges/gitlab/routes/index.js';
 import { serveFake } from '../../src/forges/kit/fake/http-server.js';
 import type { RouteTable } from '../../src/forges/kit/route.js';
+import type { ForgeNames } from './native-examples.js';
+import { expectGolden } from './native-golden.js';
 import { createRouteRig, type RigAnswer, type RouteRig } from './route-rig.js';
 
 /** JSON that a test looks into. */
@@ -33,8 +35,11 @@ export interface GitLabRig {
   openMergeRequest(branch: string, files?: Readonly<Record<string, string>>): Promise<number>;
   /** Every row says 404 to a project that is not there. `parameters` fill paths and bodies. */
   expectMissing(table: RouteTable, parameters: object): Promise<void>;
-  /** Every row was answered with success and with a failure; nothing was asked that GitLab would not understand. */
-  expectEveryRow(table: RouteTable, options?: { withoutFailure?: readonly string[] }): void;
+  /**
+   * Every row was answered with success and with a failure; nothing was asked that GitLab would not understand, and what was
+   * sent is what the golden files say. Tables by the names that they are exported as.
+   */
+  expectEveryRow(tables: Readonly<Record<string, RouteTable>>, options?: { withoutFailure?: readonly string[] }): void;
   close(): Promise<void>;
 }
 
@@ -44,6 +49,31 @@ export interface GitLabRigOptions extends Omit<GitLabFakeOptions, 'folder'> {
 }
 
 const OWNER = 'acme~platform';
+const GOLDENS = join(process.cwd(), 'src/forges/gitlab/routes/fixtures');
+const FIRST_ISSUE = 1_000_000_000;
+
+const namesOf = ({ state, api }: GitLabFake): ForgeNames => ({
+  home: { owner: OWNER, repo: 'web' },
+  isId: (field) => /^(?:\w+_)?(?:i?id|i?ids)(?:\[\])?$/.test(field) || /^(?:in_reply_to|milestone)$/.test(field),
+  nameOf(where, id) {
+    const named = <T extends { id: number }>(list: readonly T[], name: (one: T) => string) => {
+      const found = list.find((one) => String(one.id) === id);
+      return found && name(found);
+    };
+    if (/^(?:users|members|all|assignee_ids?|reviewer_ids?|user_ids?)(?:\[\])?$/.test(where))
+      return named(state.users, ({ username }) => username);
+    if (/^(?:projects|\w*project_id)$/.test(where)) return named(state.projects, ({ fullPath }) => fullPath);
+    if (/^(?:groups|group_id|share)$/.test(where)) return named(state.groups, ({ fullPath }) => fullPath);
+    if (!/^(?:milestones|milestone|milestone_id|iids\[\])$/.test(where)) return undefined;
+    const milestones = state.projects.flatMap((project) => project.milestones);
+    const found = milestones.find(
+      (one) => String(where === 'milestone' || where === 'iids[]' ? one.iid : one.id) === id,
+    );
+    return found && `milestone ${found.title}`;
+  },
+  routeOf: api.routeOf,
+  nativeNumber: (number) => String(Number(number) % FIRST_ISSUE),
+});
 
 /** Only where the route names them: elsewhere they would go into the body. */
 const placed = (route: string): object => ({
@@ -85,6 +115,7 @@ export async function startGitLab(options: GitLabRigOptions = {}): Promise<GitLa
       handle: fake.api.handle,
       token: `glpat-${username}`,
       account: { id: BigInt(id), login: username },
+      names: namesOf(fake),
       ...(served && {
         git: createGitObjectStore(join(folder, 'mirror'))({
           namespace: `test:${username}`,
@@ -122,11 +153,12 @@ export async function startGitLab(options: GitLabRigOptions = {}): Promise<GitLa
         expect([route, answer.status]).toEqual([route, 404]);
       }
     },
-    expectEveryRow(table, { withoutFailure = [] } = {}) {
+    expectEveryRow(tables, { withoutFailure = [] } = {}) {
       expect(fake.api.violations).toEqual([]);
-      expect(Object.keys(table).filter((route) => !rig.succeeded.has(route))).toEqual([]);
-      const unproven = Object.keys(table).filter((route) => !rig.failed.has(route) && !withoutFailure.includes(route));
-      expect(unproven).toEqual([]);
+      const rows = Object.values(tables).flatMap((table) => Object.keys(table));
+      expect(rows.filter((route) => !rig.succeeded.has(route))).toEqual([]);
+      expect(rows.filter((route) => !rig.failed.has(route) && !withoutFailure.includes(route))).toEqual([]);
+      expectGolden(GOLDENS, tables, rig.examples);
     },
     async close() {
       await served?.close();

@@ -4,22 +4,17 @@
  */
 
 import type { JsonObject } from '../../src/forges/forge.js';
+import { queryOf } from '../../src/forges/kit/fake/request-check.js';
 import type { GitObjects } from '../../src/forges/kit/git-objects.js';
 import type { NativeAnswer, NativeClient, NativeRequest } from '../../src/forges/kit/native-client.js';
 import type { ForgeRecord, Records } from '../../src/forges/kit/records.js';
 import { type MediaType, type RouteContext, RouteFailure, type RouteTable } from '../../src/forges/kit/route.js';
 import type { Clock } from '../../src/lib/clock.js';
 import { createLogger } from '../../src/lib/logger.js';
+import { createNativeExamples, type ForgeNames, type NativeExamples, type SentRequest } from './native-examples.js';
 
 /** One call that a route made, with what it sent. */
-export interface NativeCall {
-  method: string;
-  /** Below the API base, encoded as it was sent. */
-  path: string;
-  query: Readonly<Record<string, string>>;
-  json: unknown;
-  status: number;
-}
+export type NativeCall = SentRequest;
 
 export interface RigAnswer {
   status: number;
@@ -42,6 +37,8 @@ export interface RouteRigOptions {
   git?: GitObjects;
   account?: { id: bigint; login: string };
   clock?: Clock;
+  /** Names for the examples of what rows send. */
+  names?: ForgeNames;
 }
 
 export interface RouteRig {
@@ -61,6 +58,8 @@ export interface RouteRig {
   /** Routes that were asked and answered with success, and those that answered with a failure. */
   readonly succeeded: ReadonlySet<string>;
   readonly failed: ReadonlySet<string>;
+  /** What rows that succeeded sent. */
+  readonly examples: NativeExamples;
 }
 
 /** Records as the database keeps them, in memory. */
@@ -111,24 +110,26 @@ function messageOf(data: unknown): string {
   return typeof told === 'string' ? told : JSON.stringify(told);
 }
 
-function createClient(options: RouteRigOptions, calls: NativeCall[]): NativeClient {
+/** `started` hears of every call before it is made. */
+function createClient(
+  options: RouteRigOptions,
+  calls: NativeCall[],
+  started: (call: SentRequest) => void,
+): NativeClient {
   async function send(method: string, path: string, request: NativeRequest = {}): Promise<NativeAnswer> {
     const url = new URL(`${options.descriptorLike.apiUrl}${path}`);
     for (const [name, value] of Object.entries(request.query ?? {}))
       if (value !== undefined) url.searchParams.append(name, String(value));
     const headers = new Headers({ authorization: `Bearer ${options.token}`, ...request.headers });
     if (request.json !== undefined) headers.set('content-type', 'application/json');
+    const call = { method, path, query: queryOf(url.searchParams), json: request.json, status: 0 };
+    started(call);
     const response = await options.handle(
       new Request(url, { method, headers, ...(request.json !== undefined && { body: JSON.stringify(request.json) }) }),
     );
     const bytes = Buffer.from(await response.arrayBuffer());
-    calls.push({
-      method,
-      path,
-      query: Object.fromEntries(url.searchParams),
-      json: request.json,
-      status: response.status,
-    });
+    call.status = response.status;
+    calls.push(call);
     const isJson = (response.headers.get('content-type') ?? '').includes('json');
     if (!response.ok) {
       const data: unknown = isJson && bytes.length > 0 ? JSON.parse(bytes.toString('utf8')) : bytes.toString('utf8');
@@ -176,17 +177,34 @@ function place(route: string, parameters: Readonly<Record<string, unknown>>) {
   return { params, query, body: body as JsonObject };
 }
 
+/** The same port, telling of every operation; what repository it is in says the request. */
+const watched = (git: GitObjects, started: (call: SentRequest) => void): GitObjects =>
+  new Proxy(git, {
+    get:
+      (target, operation: keyof GitObjects) =>
+      (repository: never, ...given: unknown[]) => {
+        const json = given.map((one) => (Buffer.isBuffer(one) ? one.toString('base64') : one));
+        started({ method: 'git', path: operation, query: {}, json, status: 0 });
+        return (target[operation] as (...all: unknown[]) => Promise<never>)(repository, ...given);
+      },
+  });
+
 export function createRouteRig(options: RouteRigOptions): RouteRig {
   const calls: NativeCall[] = [];
   const succeeded = new Set<string>();
   const failed = new Set<string>();
   const clock = options.clock ?? { now: () => new Date() };
-  const native = createClient(options, calls);
+  const examples = createNativeExamples(options.names ?? {});
   const records = options.records ?? createMemoryRecords(clock);
   const { routes, apiUrl } = options.descriptorLike;
   const web = new URL(apiUrl).origin;
 
-  async function run(route: string, parameters: Readonly<Record<string, unknown>>, media: MediaType) {
+  async function run(
+    route: string,
+    parameters: Readonly<Record<string, unknown>>,
+    media: MediaType,
+    context: RouteContext,
+  ) {
     const row = Object.hasOwn(routes, route) ? routes[route] : undefined;
     if (row === undefined) throw new Error(`no such row: ${route}`);
     const { params, query, body } = place(route, parameters);
@@ -197,17 +215,22 @@ export function createRouteRig(options: RouteRigOptions): RouteRig {
     );
   }
 
-  const context: RouteContext = {
-    native,
-    base: { api: `${web}/api/v3`, web },
-    records,
-    git: options.git,
-    account: options.account ?? { id: 1n, login: 'forgeway-bot' },
-    checkRunUrl: (id) => `https://forgeway.test/checks/${id}`,
-    clock,
-    log: createLogger({ level: 'silent', format: 'json' }),
-    github: async (route, parameters) => (await run(route, parameters, 'json')).data,
-  };
+  /** One for each request, so that what it sends is told apart from what others send. */
+  function contextOf(sent: SentRequest[]): RouteContext {
+    const started = (call: SentRequest) => void sent.push(call);
+    const context: RouteContext = {
+      native: createClient(options, calls, started),
+      base: { api: `${web}/api/v3`, web },
+      records,
+      git: options.git && watched(options.git, started),
+      account: options.account ?? { id: 1n, login: 'forgeway-bot' },
+      checkRunUrl: (id) => `https://forgeway.test/checks/${id}`,
+      clock,
+      log: createLogger({ level: 'silent', format: 'json' }),
+      github: async (route, parameters) => (await run(route, parameters, 'json', context)).data,
+    };
+    return context;
+  }
 
   return {
     calls,
@@ -215,10 +238,15 @@ export function createRouteRig(options: RouteRigOptions): RouteRig {
     records,
     succeeded,
     failed,
+    examples,
     async request(route, parameters = {}, { media = 'json' } = {}) {
+      const sent: SentRequest[] = [];
+      // A test may go on with what it gave.
+      const asked = { route, parameters: structuredClone(parameters), media };
       try {
-        const answer = await run(route, parameters, media);
+        const answer = await run(route, parameters, media, contextOf(sent));
         succeeded.add(route);
+        examples.add(asked, sent);
         // Through JSON, as an app gets it: an undefined field, a Date or a BigInt shows here.
         const data: unknown =
           answer.body?.bytes ??

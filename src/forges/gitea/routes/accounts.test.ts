@@ -146,7 +146,7 @@ describe('accounts on Gitea', () => {
   });
 
   it('are all proven', () => {
-    for (const table of [collaborators, organizations, teams]) gitea.expectEveryRow(table);
-    gitea.expectEveryRow(users, { withoutFailure: ['GET /user', 'GET /user/repos'] });
+    gitea.expectEveryRow({ collaborators, organizations, teams });
+    gitea.expectEveryRow({ users }, { withoutFailure: ['GET /user', 'GET /user/repos'] });
   });
 });

@@ -151,6 +151,6 @@ describe('statuses and checks on Gitea', () => {
   });
 
   it('are all proven', () => {
-    for (const table of [statuses, checks]) gitea.expectEveryRow(table);
+    gitea.expectEveryRow({ statuses, checks });
   });
 });

@@ -129,6 +129,6 @@ describe('commits on Gitea', () => {
   });
 
   it('are all proven', () => {
-    for (const table of [commits, comparison]) gitea.expectEveryRow(table);
+    gitea.expectEveryRow({ commits, comparison });
   });
 });

@@ -129,5 +129,5 @@ describe('contents on Gitea', () => {
   it('are not there in a repository that is not there', () =>
     gitea.expectMissing(contents, { path: 'x', ref: 'main', content: 'eA==', message: 'm', sha: '0'.repeat(40) }));
 
-  it('are all proven', () => gitea.expectEveryRow(contents));
+  it('are all proven', () => gitea.expectEveryRow({ contents }));
 });

@@ -237,9 +237,9 @@ describe('git on Gitea', () => {
   });
 
   it('is all proven', () => {
-    for (const table of [branches, branchProtection, gitData]) gitea.expectEveryRow(table);
+    gitea.expectEveryRow({ branches, branchProtection, gitData });
     // A prefix that fits nothing is an empty list on GitHub, also where there is no repository.
-    gitea.expectEveryRow(refs, { withoutFailure: ['GET /repos/{owner}/{repo}/git/matching-refs/{ref}'] });
+    gitea.expectEveryRow({ refs }, { withoutFailure: ['GET /repos/{owner}/{repo}/git/matching-refs/{ref}'] });
   });
 });
 

@@ -153,6 +153,6 @@ describe('comments on Gitea', () => {
   });
 
   it('are all proven', () => {
-    for (const table of [issueComments, reactions, timeline]) gitea.expectEveryRow(table);
+    gitea.expectEveryRow({ issueComments, reactions, timeline });
   });
 });

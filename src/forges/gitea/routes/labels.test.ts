@@ -97,5 +97,5 @@ describe('labels on Gitea', () => {
       expect((await gitea.ask(`${method} ${base}`, { issue_number: 99, labels: ['bug'] })).status).toBe(404);
   });
 
-  it('are all proven', () => gitea.expectEveryRow(labels));
+  it('are all proven', () => gitea.expectEveryRow({ labels }));
 });

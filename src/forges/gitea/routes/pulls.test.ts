@@ -232,7 +232,7 @@ describe('pull requests on Gitea', () => {
   });
 
   it('are all proven', () => {
-    for (const table of [pulls, pullMerge]) gitea.expectEveryRow(table);
+    gitea.expectEveryRow({ pulls, pullMerge });
   });
 });
 

@@ -165,7 +165,7 @@ describe('reviews on Gitea', () => {
   });
 
   it('are all proven', () => {
-    for (const table of [reviews, reviewComments]) gitea.expectEveryRow(table);
+    gitea.expectEveryRow({ reviews, reviewComments });
   });
 });
 

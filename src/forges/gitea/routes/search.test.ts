@@ -114,7 +114,7 @@ describe('search on Gitea', () => {
     expect(answer.data.errors[0].message).toContain(named);
   });
 
-  it('is all proven', () => gitea.expectEveryRow(search));
+  it('is all proven', () => gitea.expectEveryRow({ search }));
 });
 
 describe('the language of search', () => {

@@ -156,5 +156,5 @@ describe('a repository on GitLab', () => {
 it('every row here has an effect and an error case', async () => {
   const { 'GET /repositories/{repository_id}': _byId, ...rows } = graphqlRows;
   await at.gitlab.expectMissing(rows, { pull_number: 1, comment_id: 1, draft: true, resolved: true });
-  at.gitlab.expectEveryRow(graphqlRows);
+  at.gitlab.expectEveryRow({ graphqlRows });
 });

@@ -50,6 +50,6 @@ describe('lists', () => {
     for (const list of ['tags', 'languages', 'forks'])
       expect((await ask(`GET ${R}/${list}`, { repo: 'gone' })).status).toBe(404);
     expect((await ask('GET /users/{username}/repos', { username: 'nobody' })).status).toBe(404);
-    at.gitlab.expectEveryRow(listings);
+    at.gitlab.expectEveryRow({ listings });
   });
 });

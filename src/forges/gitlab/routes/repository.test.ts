@@ -1,6 +1,7 @@
 /** Repositories, files, commits, refs, statuses, checks, releases and people, each against the fake. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type GitLabRig, type Loose, startGitLab } from '../../../../test/support/gitlab-rig.js';
+import type { RouteTable } from '../../kit/route.js';
 import { actions } from './actions.js';
 import { branchProtection } from './branch-protection.js';
 import { branches } from './branches.js';
@@ -644,22 +645,23 @@ describe('people', () => {
 
 it('every row here has an effect and an error case', async () => {
   const tables = {
-    ...repos,
-    ...contents,
-    ...commits,
-    ...branches,
-    ...branchProtection,
-    ...refs,
-    ...gitObjects,
-    ...statuses,
-    ...checks,
-    ...checkSuites,
-    ...actions,
-    ...releases,
-    ...collaborators,
+    repos,
+    contents,
+    commits,
+    branches,
+    branchProtection,
+    refs,
+    gitObjects,
+    statuses,
+    checks,
+    checkSuites,
+    actions,
+    releases,
+    collaborators,
   };
+  const rows = Object.assign({}, ...Object.values(tables)) as RouteTable;
   const commit = `POST ${R}/git/commits`;
-  const { 'GET /orgs/{org}/repos': _listed, [commit]: _made, ...inRepository } = tables;
+  const { 'GET /orgs/{org}/repos': _listed, [commit]: _made, ...inRepository } = rows;
   expect((await ask(commit, { repo: 'gone', message: 'x', tree: '1'.repeat(40) })).status).toBe(404);
   await at.gitlab.expectMissing(
     { ...inRepository, 'GET /repos/{owner}/{repo}/teams': organizations['GET /repos/{owner}/{repo}/teams'] as Loose },
@@ -690,5 +692,5 @@ it('every row here has an effect and an error case', async () => {
       description: 'x',
     },
   );
-  at.gitlab.expectEveryRow({ ...tables, ...organizations, ...users });
+  at.gitlab.expectEveryRow({ ...tables, organizations, users });
 });

@@ -66,6 +66,8 @@ export interface FakeApi {
   readonly log: readonly { method: string; path: string; status: number }[];
   /** Routes that were asked, as `GET /projects/:id`. */
   readonly used: ReadonlySet<string>;
+  /** The route that answers a path below the prefix, as `GET /projects/:id`; undefined when there is none. */
+  routeOf(method: string, path: string): string | undefined;
   /**
    * The next request that matches gets this answer and does nothing; with 'lost' it does everything and its answer never
    * arrives. `pathPattern` is tested on the path below the prefix. Calls add up.
@@ -122,10 +124,14 @@ export function createFakeApi(options: FakeApiOptions): FakeApi {
     return answer;
   }
 
+  const methodOf = (method: string): string => (method === 'HEAD' ? 'GET' : method);
+  const match = (method: string, path: string) =>
+    matchRoute(routes, path, ({ route }) => route.method === methodOf(method));
+
   async function answerTo(request: Request, path: string, query: URLSearchParams): Promise<FakeAnswer> {
     const asked = `${request.method} ${path}`;
-    const method = request.method === 'HEAD' ? 'GET' : request.method;
-    const found = matchRoute(routes, path, ({ route }) => route.method === method);
+    const method = methodOf(request.method);
+    const found = match(request.method, path);
     if (found === undefined) return violated(`${asked}: there is no such route`, options.notFound);
     const { entry, params } = found;
     used.add(entry.key);
@@ -158,6 +164,7 @@ export function createFakeApi(options: FakeApiOptions): FakeApi {
     violations,
     log,
     used,
+    routeOf: (method, path) => match(method, path)?.entry.key,
     failNext: (method, pattern, answer) => void planned.push({ method, pathPattern: pattern, answer }),
     handle: async (request) => {
       const { pathname, searchParams } = new URL(request.url);
