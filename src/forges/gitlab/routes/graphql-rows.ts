@@ -54,7 +54,8 @@ const mergeLater: Route = {
     const message = words === '' ? undefined : toNativeText(words);
     const squash = method === 'squash';
     const json = {
-      sha: body.sha ?? undefined,
+      // A group may refuse merges that do not name the head.
+      sha: before.sha ?? undefined,
       squash,
       merge_commit_message: squash ? undefined : message,
       squash_commit_message: squash ? message : undefined,

@@ -4,7 +4,7 @@ import { segment } from '../../kit/native-client.js';
 import { invalid, notFound, type Route, type RouteContext, RouteFailure, type RouteTable } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/commit.js';
 import { commitInput, nativeCommit } from '../convert/commit.js';
-import { isOpen, nativeMergeRequest } from '../convert/merge-request.js';
+import { isOpen, type NativeMergeRequest, nativeMergeRequest } from '../convert/merge-request.js';
 import { read } from '../convert/read.js';
 import { toNativeText } from '../references.js';
 import { gitOf, repositoryAt } from './git-place.js';
@@ -22,15 +22,18 @@ export const mergeWish = z.looseObject({
 const REBASE_TRIES = 20;
 const REBASE_PAUSE_MS = 500;
 
-/** @throws RouteFailure 409 when the branch cannot be rebased, or GitLab does not get to it in time */
-async function rebase(context: RouteContext, pull: Thread): Promise<void> {
+/**
+ * Answers the merge request as it is after.
+ * @throws RouteFailure 409 when the branch cannot be rebased, or GitLab does not get to it in time
+ */
+async function rebase(context: RouteContext, pull: Thread): Promise<NativeMergeRequest> {
   await context.native.send('PUT', `${pull.api}/rebase`);
   for (let tried = 0; tried < REBASE_TRIES; tried += 1) {
     const query = { include_rebase_in_progress: true };
     const mr = read(nativeMergeRequest, await context.native.get(pull.api, query), 'merge request');
     if (mr.rebase_in_progress !== true) {
       if (mr.merge_error) throw new RouteFailure(409, mr.merge_error);
-      return;
+      return mr;
     }
     await pause(REBASE_PAUSE_MS);
   }
@@ -54,18 +57,33 @@ const merge: Route = {
     const before = await readMergeRequest(context, pull);
     if (!isOpen(before)) throw notMergeable();
     if (body.sha && body.sha !== before.sha) throw shaChanged();
-    if (body.merge_method === 'rebase') await rebase(context, pull);
+    const isRebased = body.merge_method === 'rebase';
+    const ready = isRebased ? await rebase(context, pull) : before;
     const squash = body.merge_method === 'squash';
+    // Always with the head that was looked at: a group may refuse merges that do not name theirs.
+    const mergeAt = (sha: string | null | undefined) =>
+      context.native.send('PUT', `${pull.api}/merge`, {
+        json: {
+          sha: sha ?? undefined,
+          squash,
+          merge_commit_message: squash ? undefined : text,
+          squash_commit_message: squash ? text : undefined,
+        },
+      });
     const answer = await refused(
-      () =>
-        context.native.send('PUT', `${pull.api}/merge`, {
-          json: {
-            sha: body.merge_method === 'rebase' ? undefined : (body.sha ?? undefined),
-            squash,
-            merge_commit_message: squash ? undefined : text,
-            squash_commit_message: squash ? text : undefined,
+      async () => {
+        if (!isRebased) return mergeAt(ready.sha);
+        // GitLab may learn of the head that it rebased itself a moment after it says that it is done.
+        return refused(
+          () => mergeAt(ready.sha),
+          [409],
+          async (failure) => {
+            const { sha } = await readMergeRequest(context, pull);
+            if (sha === ready.sha) throw failure;
+            return mergeAt(sha);
           },
-        }),
+        );
+      },
       [401, 405, 406, 409, 422],
       (failure) => {
         if (failure.status === 409) throw shaChanged();

@@ -271,6 +271,28 @@ describe('merging', () => {
     const rebased = await at.gitlab.openMergeRequest('rebase-me', { 'r.txt': 'r\n' });
     expect((await ask(`PUT ${PULL}/merge`, { pull_number: rebased, merge_method: 'rebase' })).data.merged).toBe(true);
     expect(await at.gitlab.web.git.readFile('main', 'r.txt')).toBeDefined();
+    expect(sent('PUT')?.json).toMatchObject({ sha: await at.gitlab.web.git.resolve('rebase-me') });
+  });
+
+  it('waits for GitLab to see the head that it rebased, and for no other', async () => {
+    const { fake, web, people } = at.gitlab;
+    const number = await at.gitlab.openMergeRequest('seen-late', { 'late.txt': 'l\n' });
+    const url = `${fake.apiUrl()}/projects/${web.id}/merge_requests/${number}`;
+    const seen = await fake.api.handle(new Request(url, { headers: { authorization: 'Bearer glpat-forgeway-bot' } }));
+    const stale = { json: await seen.json() };
+    await fake.push(web, people.alice, { branch: 'main', message: 'on', files: [{ path: 'on.txt', content: 'o\n' }] });
+    for (const _look of ['before', 'after']) fake.api.failNext('GET', /\/merge_requests\/\d+$/, stale);
+    at.gitlab.rig.forget();
+    expect((await ask(`PUT ${PULL}/merge`, { pull_number: number, merge_method: 'rebase' })).data.merged).toBe(true);
+    const merges = at.gitlab.rig.calls.filter(({ path }) => path.endsWith('/merge'));
+    expect(merges.map(({ json, status }) => [(json as Loose).sha, status])).toEqual([
+      [(stale.json as Loose).sha, 409],
+      [await web.git.resolve('seen-late'), 200],
+    ]);
+    const other = await at.gitlab.openMergeRequest('moved', { 'moved.txt': 'm\n' });
+    fake.api.failNext('PUT', /\/merge$/, { status: 409, json: { message: '409 SHA does not match HEAD' } });
+    expect((await ask(`PUT ${PULL}/merge`, { pull_number: other, merge_method: 'rebase' })).status).toBe(409);
+    await ask(`PATCH ${PULL}`, { pull_number: other, state: 'closed' });
   });
 
   it('answers 405 to a conflict and 403 to those who may not', async () => {
