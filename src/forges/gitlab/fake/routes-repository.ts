@@ -302,9 +302,10 @@ function commitRoutes(world: World): FakeRoute[] {
       query: z.strictObject({ 'refs[]': z.array(z.string()).min(2) }),
       async run(request) {
         const project = projectFor(world, request);
-        const [a = '', b = ''] = await Promise.all(
-          request.query.getAll('refs[]').map((ref) => shaOf(project, ref, 'Ref')),
-        );
+        const refs = request.query.getAll('refs[]');
+        const [a, b] = await Promise.all(refs.map((ref) => project.git.resolve(ref)));
+        if (a === undefined || b === undefined)
+          return refuse(400, `Could not find ref: ${a === undefined ? refs[0] : refs[1]}`);
         const base = await project.git.mergeBase(a, b);
         return base === undefined
           ? refuse(404, '404 Merge Base Not Found')

@@ -100,6 +100,31 @@ async function between(context: RouteContext, from: End, to: End) {
   return read(comparison, await context.native.get(`${to.api}/repository/compare`, query), 'comparison');
 }
 
+const commitsOf = (side: z.output<typeof comparison>): readonly NativeCommit[] => side.commits ?? [];
+
+/**
+ * Where two histories met, from what each has alone. A project and its fork need not have each other's commits, and of a ref
+ * that it does not have GitLab says 400; but what is ahead grew from there. Undefined when they have nothing in common.
+ */
+async function forkPoint(
+  context: RouteContext,
+  from: End,
+  to: End,
+  ahead: readonly NativeCommit[],
+  behind: readonly NativeCommit[],
+): Promise<NativeCommit | undefined> {
+  if (behind.length === 0) return from.commit;
+  if (ahead.length === 0) return to.commit;
+  const own = new Set(ahead.map(({ id }) => id));
+  const parents = new Set(ahead.flatMap(({ parent_ids }) => parent_ids ?? []).filter((id) => !own.has(id)));
+  const place = `${to.api}/repository/commits`;
+  const found: NativeCommit[] = [];
+  for (const id of parents) found.push(read(nativeCommit, await context.native.get(`${place}/${id}`), 'commit'));
+  // More than one after merges from the other side: the last of them is the nearest.
+  const dateOf = ({ committed_date }: NativeCommit) => Date.parse(committed_date ?? '') || 0;
+  return found.sort((a, b) => dateOf(b) - dateOf(a))[0];
+}
+
 /** Names are parts of an address with a list in it, which a map of parameters cannot say. */
 async function mergeBase(context: RouteContext, from: End, to: End): Promise<NativeCommit | undefined> {
   const refs = `refs[]=${segment(from.commit.id)}&refs[]=${segment(to.commit.id)}`;
@@ -130,18 +155,20 @@ const compare: Route = {
   async run(request, context) {
     const place = placeOf(request);
     const { from, to } = await endsOf(request, context, place);
-    const [ahead, behind, base] = await Promise.all([
+    const isForked = from.api !== to.api;
+    const [ahead, behind, met] = await Promise.all([
       between(context, from, to),
       between(context, to, from),
-      mergeBase(context, from, to),
+      isForked ? undefined : mergeBase(context, from, to),
     ]);
+    const base = isForked ? await forkPoint(context, from, to, commitsOf(ahead), commitsOf(behind)) : met;
     if (base === undefined) throw notFound(`No common ancestor between ${from.commit.id} and ${to.commit.id}.`);
     const diffs = ahead.diffs ?? [];
     if (request.media === 'diff') return diffText(diffs.map(gitDiff).join(''), 'diff');
-    const commits = ahead.commits ?? [];
+    const commits = commitsOf(ahead);
     if (request.media === 'patch') return diffText(await mailbox(context, place, commits), 'patch');
     const aheadBy = commits.length;
-    const behindBy = behind.commits?.length ?? 0;
+    const behindBy = commitsOf(behind).length;
     const { items, pages } = slice(
       request.query.page === undefined && request.page === 1 ? { ...request, perPage: 250 } : request,
       commits,

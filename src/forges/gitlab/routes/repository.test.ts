@@ -251,10 +251,14 @@ describe('commits and comparisons', () => {
       message: 'forked',
       files: [{ path: 'f.txt', content: 'f\n' }],
     });
-    expect((await ask(`GET ${R}/compare/{basehead}`, { basehead: 'main...carol:f' })).data).toMatchObject({
-      ahead_by: 1,
-      behind_by: 0,
-    });
+    const forked = async (basehead: string) => (await ask(`GET ${R}/compare/{basehead}`, { basehead })).data;
+    const met = await head();
+    const point = { merge_base_commit: { sha: met } };
+    expect(await forked('main...carol:f')).toMatchObject({ status: 'ahead', ahead_by: 1, behind_by: 0, ...point });
+    // What is new in the project is not in the fork, where nobody may ask for it.
+    await fake.push(web, people.alice, { branch: 'main', message: 'on', files: [{ path: '4.txt', content: '4\n' }] });
+    expect(await forked('main...carol:f')).toMatchObject({ status: 'diverged', ahead_by: 1, behind_by: 1, ...point });
+    expect(await forked('main...carol:main')).toMatchObject({ status: 'behind', ahead_by: 0, behind_by: 1, ...point });
   });
 });
 
