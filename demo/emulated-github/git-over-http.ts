@@ -1,9 +1,7 @@
 /** Git's smart HTTP protocol through `git http-backend`, with the tokens of the API as passwords. */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
-import type { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { type GitBackendAnswer, runGitBackend } from '../../src/forges/kit/fake/git-backend.js';
 import { type BareRepository, gitEnvironment } from './bare-repository.js';
 import { ApiProblem, tokenOf } from './exchange.js';
 import { assertInstallationMay, type Holder, type Tokens } from './tokens.js';
@@ -17,12 +15,6 @@ export interface GitServerOptions {
   assertMayPush(holder: Holder): Promise<void>;
   /** Runs a push alone and copies its refs; the answer to the client waits for it. */
   push(token: string, receive: () => Promise<void>): Promise<void>;
-}
-
-interface BackendAnswer {
-  status: number;
-  headers: Record<string, string>;
-  body: Buffer;
 }
 
 const isGitPath = /^\/(info\/refs|git-upload-pack|git-receive-pack)$/;
@@ -47,12 +39,16 @@ export async function serveGit(
     refuse(response, error);
     return;
   }
-  const backend = () => runBackend(request, url, rest, holder, options.repository);
+  const { path: directory } = options.repository;
+  const user = holder.kind === 'person' ? holder.login : 'x-access-token';
+  const environment = gitEnvironment(dirname(directory));
+  const backend = () =>
+    runGitBackend(request, { directory, service: rest, query: url.search.slice(1), user, environment });
   if (rest !== '/git-receive-pack') {
     send(response, await backend());
     return;
   }
-  const answers: BackendAnswer[] = [];
+  const answers: GitBackendAnswer[] = [];
   await options.push(token ?? '', async () => {
     answers.push(await backend());
   });
@@ -66,67 +62,7 @@ function refuse(response: ServerResponse, error: unknown): void {
   response.end(`${problem.message}\n`);
 }
 
-function send(response: ServerResponse, answer: BackendAnswer): void {
+function send(response: ServerResponse, answer: GitBackendAnswer): void {
   response.writeHead(answer.status, answer.headers);
   response.end(answer.body);
-}
-
-async function runBackend(
-  request: IncomingMessage,
-  url: URL,
-  rest: string,
-  holder: Holder,
-  repository: BareRepository,
-): Promise<BackendAnswer> {
-  const home = dirname(repository.path);
-  const protocol = request.headers['git-protocol'];
-  const child = spawn('git', ['http-backend'], {
-    cwd: home,
-    stdio: 'pipe',
-    env: {
-      ...gitEnvironment(home),
-      GIT_PROJECT_ROOT: repository.path,
-      GIT_HTTP_EXPORT_ALL: '1',
-      PATH_INFO: rest,
-      REQUEST_METHOD: request.method ?? 'GET',
-      QUERY_STRING: url.search.slice(1),
-      CONTENT_TYPE: request.headers['content-type'] ?? '',
-      REMOTE_ADDR: '127.0.0.1',
-      REMOTE_USER: holder.kind === 'person' ? holder.login : 'x-access-token',
-      ...(typeof protocol === 'string' ? { GIT_PROTOCOL: protocol } : {}),
-    },
-  });
-  const packed = request.headers['content-encoding'] === 'gzip';
-  const body: Readable = packed ? request.pipe(createGunzip()) : request;
-  // A client that goes away, or git closing its input early, ends the backend: its answer says what happened.
-  body.on('error', () => child.kill());
-  child.stdin.on('error', () => body.unpipe(child.stdin));
-  body.pipe(child.stdin);
-  return cgiAnswer(await outputOf(child));
-}
-
-function outputOf(child: ChildProcessWithoutNullStreams): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const out: Buffer[] = [];
-    const err: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0 && out.length > 0) resolve(Buffer.concat(out));
-      else reject(new Error(`git http-backend ended with ${code}: ${Buffer.concat(err).toString('utf8').trim()}`));
-    });
-  });
-}
-
-/** Reads a CGI answer: headers, an empty line, the body. */
-function cgiAnswer(output: Buffer): BackendAnswer {
-  const split = output.indexOf('\r\n\r\n');
-  const headers: Record<string, string> = {};
-  for (const line of output.subarray(0, split).toString('latin1').split('\r\n')) {
-    const colon = line.indexOf(':');
-    if (colon > 0) headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim();
-  }
-  const { status = '200', ...rest } = headers;
-  return { status: Number.parseInt(status, 10), headers: rest, body: output.subarray(split + 4) };
 }

@@ -2,11 +2,12 @@
  * Serves bare repositories over smart HTTP with `git http-backend`, for tests and the demo. Repositories lie at
  * `<directory>/<owner>/<name>.git`; a request for `/<owner>/<name>[.git]/…` is answered from there.
  */
-import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { runGitBackend } from '../../src/forges/kit/fake/git-backend.js';
 import { git } from './git-repository.js';
 
 export interface GitCredential {
@@ -46,66 +47,17 @@ function credentialOf(request: IncomingMessage): GitCredential | undefined {
   return colon < 0 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
-/** Splits what a CGI program printed before its first empty line into a status and headers. */
-function cgiHead(text: string): { status: number; headers: [string, string][] } {
-  const headers: [string, string][] = [];
-  let status = 200;
-  for (const line of text.split(/\r?\n/)) {
-    const colon = line.indexOf(':');
-    if (colon < 0) continue;
-    const name = line.slice(0, colon).trim();
-    const value = line.slice(colon + 1).trim();
-    if (name.toLowerCase() === 'status') status = Number.parseInt(value, 10);
-    else headers.push([name, value]);
-  }
-  return { status, headers };
-}
-
-function runBackend(request: IncomingMessage, response: ServerResponse, directory: string, pathInfo: string): void {
-  const query = (request.url ?? '').split('?')[1] ?? '';
-  const header = (name: string) => String(request.headers[name] ?? '');
-  const child = spawn('git', ['http-backend'], {
-    cwd: '/',
-    stdio: ['pipe', 'pipe', 'ignore'],
-    env: {
-      PATH: '/usr/local/bin:/usr/bin:/bin',
-      GIT_PROJECT_ROOT: directory,
-      GIT_HTTP_EXPORT_ALL: '1',
-      GIT_CONFIG_NOSYSTEM: '1',
-      GIT_CONFIG_GLOBAL: '/dev/null',
-      GIT_CONFIG_COUNT: '2',
-      GIT_CONFIG_KEY_0: 'safe.directory',
-      GIT_CONFIG_VALUE_0: '*',
-      GIT_CONFIG_KEY_1: 'http.receivepack',
-      GIT_CONFIG_VALUE_1: 'true',
-      PATH_INFO: pathInfo,
-      QUERY_STRING: query,
-      REQUEST_METHOD: request.method ?? 'GET',
-      CONTENT_TYPE: header('content-type'),
-      HTTP_CONTENT_ENCODING: header('content-encoding'),
-      GIT_PROTOCOL: header('git-protocol'),
-      REMOTE_USER: 'git',
-      REMOTE_ADDR: '127.0.0.1',
-    },
-  });
-  child.once('error', () => response.destroy());
-  child.stdin.on('error', () => child.kill());
-  request.pipe(child.stdin);
-  response.once('close', () => child.kill());
-  let head = Buffer.alloc(0);
-  child.stdout.on('data', function onHead(chunk: Buffer) {
-    head = Buffer.concat([head, chunk]);
-    const text = head.toString('latin1');
-    const end = /\r?\n\r?\n/.exec(text);
-    if (end === null) return;
-    child.stdout.off('data', onHead);
-    const { status, headers } = cgiHead(text.slice(0, end.index));
-    response.writeHead(status, headers.flat());
-    response.write(head.subarray(end.index + end[0].length));
-    child.stdout.pipe(response);
-  });
-  child.once('close', () => response.end());
-}
+/** No more than git's own defaults: what a forge allows beyond them is for its fake. */
+const ENVIRONMENT: Readonly<Record<string, string>> = {
+  PATH: '/usr/local/bin:/usr/bin:/bin',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_CONFIG_COUNT: '2',
+  GIT_CONFIG_KEY_0: 'safe.directory',
+  GIT_CONFIG_VALUE_0: '*',
+  GIT_CONFIG_KEY_1: 'http.receivepack',
+  GIT_CONFIG_VALUE_1: 'true',
+};
 
 /** Starts the server; it listens when the promise resolves. */
 export async function startGitServer(options: GitServerOptions): Promise<GitServer> {
@@ -126,7 +78,12 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
     if (authorize !== undefined && !authorize(credential, `${owner}/${name}`, service)) {
       return void response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end('unauthorized\n');
     }
-    runBackend(request, response, directory, `/${owner}/${name}.git${rest}`);
+    const repository = join(directory, owner, `${name}.git`);
+    if (!existsSync(repository)) return void response.writeHead(404).end('not found\n');
+    runGitBackend(request, { directory: repository, service: rest, query, environment: ENVIRONMENT }).then(
+      ({ status, headers, body }) => response.writeHead(status, headers).end(body),
+      () => response.destroy(),
+    );
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

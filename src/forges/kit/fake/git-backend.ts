@@ -10,6 +10,10 @@ export interface GitBackendRequest {
   service: string;
   /** Without the question mark. */
   query: string;
+  /** Who pushes, for git's own log. Default `git`. */
+  user?: string;
+  /** Of the process; default that of every git of a fake. */
+  environment?: Readonly<Record<string, string>>;
 }
 
 export interface GitBackendAnswer {
@@ -25,7 +29,7 @@ export async function runGitBackend(request: IncomingMessage, of: GitBackendRequ
     cwd: of.directory,
     stdio: 'pipe',
     env: {
-      ...fakeGitEnvironment(of.directory),
+      ...(of.environment ?? fakeGitEnvironment(of.directory)),
       GIT_PROJECT_ROOT: of.directory,
       GIT_HTTP_EXPORT_ALL: '1',
       PATH_INFO: of.service,
@@ -34,7 +38,7 @@ export async function runGitBackend(request: IncomingMessage, of: GitBackendRequ
       CONTENT_TYPE: header('content-type'),
       HTTP_CONTENT_ENCODING: header('content-encoding'),
       GIT_PROTOCOL: header('git-protocol'),
-      REMOTE_USER: 'git',
+      REMOTE_USER: of.user ?? 'git',
       REMOTE_ADDR: '127.0.0.1',
     },
   });
