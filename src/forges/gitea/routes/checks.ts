@@ -51,11 +51,10 @@ async function update(request: RouteRequest, context: RouteContext) {
   return { data: await asCheckRun(request, context, record) };
 }
 
-/** The newest of each name, with what others put on the commit as statuses. */
-async function runsOf(request: RouteRequest, context: RouteContext, sha: string): Promise<JsonObject[]> {
-  const repository = await repositoryId(request, context);
-  const kept = await checksOf(context, repository, sha);
-  const suite = await suiteRecord(context, repository, sha);
+/** Of the suite's commit, the newest of each name, with what others put on it as statuses. */
+async function runsOf(request: RouteRequest, context: RouteContext, suite: ForgeRecord): Promise<JsonObject[]> {
+  const sha = textOf(suite.data, 'head_sha');
+  const kept = await checksOf(context, String(suite.data.repository), sha);
   const ours = new Map<string, ForgeRecord>();
   for (const record of kept) ours.set(textOf(record.data, 'name'), record);
   const shown = request.query.filter === 'all' ? kept : [...ours.values()];
@@ -89,9 +88,13 @@ const WORST: readonly string[] = [
   'skipped',
 ];
 
-async function asSuite(request: RouteRequest, context: RouteContext, record: ForgeRecord): Promise<JsonObject> {
+async function asSuite(
+  request: RouteRequest,
+  context: RouteContext,
+  record: ForgeRecord,
+  runs: readonly JsonObject[],
+): Promise<JsonObject> {
   const sha = textOf(record.data, 'head_sha');
-  const runs = await runsOf(request, context, sha);
   const states = new Set(runs.map((run) => run.status));
   const done = runs.length > 0 && states.size === 1 && states.has('completed');
   const conclusion = WORST.find((one) => runs.some((run) => run.conclusion === one)) as CheckSuiteInput['conclusion'];
@@ -116,19 +119,22 @@ async function asSuite(request: RouteRequest, context: RouteContext, record: For
   return { ...suite, repository };
 }
 
+async function suiteAt(request: RouteRequest, context: RouteContext, ref: string): Promise<ForgeRecord> {
+  const sha = await shaOf(request, context, ref);
+  return suiteRecord(context, await repositoryId(request, context), sha);
+}
+
 async function suitesOf(request: RouteRequest, context: RouteContext) {
-  const sha = await shaOf(request, context, param(request, 'ref'));
-  const record = await suiteRecord(context, await repositoryId(request, context), sha);
-  const runs = await runsOf(request, context, sha);
-  return counted(request, 'check_suites', runs.length === 0 ? [] : [await asSuite(request, context, record)]);
+  const record = await suiteAt(request, context, param(request, 'ref'));
+  const runs = await runsOf(request, context, record);
+  return counted(request, 'check_suites', runs.length === 0 ? [] : [await asSuite(request, context, record, runs)]);
 }
 
 async function createSuite(request: RouteRequest, context: RouteContext) {
   const given = textIn(request.body, 'head_sha');
   if (!given) throw invalid('CheckSuite', 'head_sha', 'missing_field');
-  const sha = await shaOf(request, context, given);
-  const record = await suiteRecord(context, await repositoryId(request, context), sha);
-  return { status: 201, data: await asSuite(request, context, record) };
+  const record = await suiteAt(request, context, given);
+  return { status: 201, data: await asSuite(request, context, record, await runsOf(request, context, record)) };
 }
 
 const SOURCE = 'repository: POST /repos/{owner}/{repo}/statuses/{sha}';
@@ -157,7 +163,7 @@ export const checks: RouteTable = {
       counted(
         request,
         'check_runs',
-        await runsOf(request, context, await shaOf(request, context, param(request, 'ref'))),
+        await runsOf(request, context, await suiteAt(request, context, param(request, 'ref'))),
       ),
   ),
   'GET /repos/{owner}/{repo}/commits/{ref}/check-suites': emulated(
@@ -170,17 +176,18 @@ export const checks: RouteTable = {
     'read',
     READ,
     'One suite for each commit.',
-    async (request, context) => ({
-      data: await asSuite(request, context, await suiteById(request, context)),
-    }),
+    async (request, context) => {
+      const record = await suiteById(request, context);
+      return { data: await asSuite(request, context, record, await runsOf(request, context, record)) };
+    },
   ),
   'GET /repos/{owner}/{repo}/check-suites/{check_suite_id}/check-runs': emulated(
     'read',
     READ,
     'One suite for each commit.',
     async (request, context) => {
-      const { data } = await suiteById(request, context);
-      return counted(request, 'check_runs', await runsOf(request, context, textOf(data, 'head_sha')));
+      const record = await suiteById(request, context);
+      return counted(request, 'check_runs', await runsOf(request, context, record));
     },
   ),
   'POST /repos/{owner}/{repo}/check-suites': emulated('idempotent', READ, 'One suite for each commit.', createSuite),
