@@ -1,5 +1,6 @@
 /** The process that serves a facade: HTTP on loopback, and the bridge behind it. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createConnectionDirectory } from '../accounts/connections.js';
 import { createVault } from '../accounts/vault.js';
 import type { Config } from '../config/config.js';
@@ -18,6 +19,7 @@ import { createFacadeTokens } from '../translate/facade/tokens.js';
 import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
 import { defaultAppCredentials } from './default-app.js';
 import { FACADE_APP_ID, openFacade } from './facade-files.js';
+import type { LoopbackCertificate } from './loopback-certificate.js';
 import { shutdownRequested } from './shutdown.js';
 import { reportTo } from './worker-report.js';
 
@@ -50,19 +52,25 @@ async function respond(answer: Answer, request: IncomingMessage, response: Serve
   response.end(Buffer.from(await answered.arrayBuffer()));
 }
 
-/** Listens on 127.0.0.1 alone; resolves when it does. `fail` gets what nobody foresaw; its request is answered 500. */
+/**
+ * Listens on 127.0.0.1 alone, with `tls` when it is given; resolves when it does. `fail` gets what nobody foresaw; its
+ * request is answered 500.
+ */
 export function listenOnLoopback(
   answer: Answer,
   port: number,
   fail: (error: unknown) => void,
+  tls?: LoopbackCertificate,
 ): Promise<{ port: number; close(): Promise<void> }> {
-  const server = createServer((request, response) => {
+  const serve = (request: IncomingMessage, response: ServerResponse) => {
     respond(answer, request, response).catch((error: unknown) => {
       fail(error);
       if (!response.headersSent) response.writeHead(500, { 'content-type': 'application/json' });
       response.end(JSON.stringify({ message: 'The facade failed; its log says why.' }));
     });
-  });
+  };
+  const server =
+    tls === undefined ? createServer(serve) : createTlsServer({ key: tls.key, cert: tls.certificate }, serve);
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
@@ -123,9 +131,8 @@ export async function runFacadeListener(config: Config, log: Logger, name: strin
     only: await virtualIdOf(store, opened.masterKey, facade.connection),
     clock: systemClock,
   });
-  const listener = await listenOnLoopback(answer, facade.port, (error) =>
-    log.error({ err: messageOf(error) }, 'a request to the facade failed'),
-  );
+  const failed = (error: unknown) => log.error({ err: messageOf(error) }, 'a request to the facade failed');
+  const listener = await listenOnLoopback(answer, facade.port, failed, facade.tls);
   const stopReporting = reportTo(process, metrics);
   log.info({ api: `${facade.origin}/api/v3`, app: facade.appUrl }, 'facade is up');
   await stopAsked;

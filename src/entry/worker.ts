@@ -27,6 +27,8 @@ const DRAIN_MS = 15_000;
 const ATTACH_WAIT_MS = 30_000;
 /** What has not ended by then never will. */
 const STOP_LIMIT_MS = 24_000;
+/** Of the time that a handler has: an app that does not answer is a result, before it is a handler that hangs. */
+const FACADE_SHARE = 0.75;
 /** Handlers that run at the same time in one worker. */
 const LANE_CONCURRENCY = 32;
 
@@ -58,7 +60,9 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
   const stopAsked = shutdownRequested(log);
   // Before anything is opened: an app that does not load ends the worker, with nothing to let go of.
   const added = options.added === undefined ? [] : await importApps(options.added);
-  const beside = (options.facades ?? []).map((name) => facadeApp(openFacade(config.dataDir, name)));
+  const beside = (options.facades ?? []).map((name) =>
+    facadeApp({ ...openFacade(config.dataDir, name), timeoutMs: config.handlerTimeoutMs * FACADE_SHARE }),
+  );
   const opening = openDatabase(config, { as: 'attach', log, waitMs: ATTACH_WAIT_MS });
   const waiting = setTimeout(() => log.info({ dataDir: config.dataDir }, 'waiting for the database'), 1_000);
   const opened = await Promise.race([opening, stopAsked.then(() => undefined)]).finally(() => clearTimeout(waiting));

@@ -116,6 +116,12 @@ export const errorTable = {
     'A Probot app failed while it was loaded.',
     'Mend the app, or take it out of the list of apps; the message names it.',
   ),
+  FORGEWAY_APP_OUTCOME_UNKNOWN: describe(
+    502,
+    'never',
+    'An app in a process of its own was given an event, and failed or did not answer; what it had done by then is unknown.',
+    'The app’s own log says why. It is not given the event again by itself, since what it did would be done twice; `forgeway deliveries replay` gives it again.',
+  ),
   FORGEWAY_APP_REFUSED: describe(
     502,
     'backoff',

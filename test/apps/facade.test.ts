@@ -105,7 +105,7 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))('an old app o
     );
     at.origin = `http://127.0.0.1:${listener.port}`;
     old = await startOldApp(() => at.origin);
-    const app = facadeApp({ name: 'old', appUrl: old.url, secret: SECRET, origin: at.origin });
+    const app = facadeApp({ name: 'old', appUrl: old.url, secret: SECRET, origin: at.origin, timeoutMs: 60_000 });
     instance = await startInstance(forge, [app]);
     facade = await createFacade({
       appId: '1',
@@ -140,14 +140,54 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))('an old app o
     expect(instance.runs.filter(({ outcome }) => outcome !== 'done')).toEqual([]);
   });
 
-  it('is tried again when the app does not accept', async () => {
-    old.answers.push(503);
+  it.each([
+    { answer: 503, permanent: false, reason: /answered 503 to issues/ },
+    { answer: 500, permanent: true, reason: /answered 500 to issues/ },
+  ] as const)('is given an event again only when nothing of it was begun: $answer', async (wanted) => {
+    old.answers.push(wanted.answer);
     const before = instance.runs.length;
     await instance.fake.as('alice', place).openIssue({ title: 'First' });
     await instance.settled();
     const failed = instance.runs.slice(before).filter(({ outcome }) => outcome === 'failed');
-    expect(failed).toMatchObject([{ app: 'facade:old', reason: expect.stringMatching(/answered 503 to issues/) }]);
-    expect(failed.map(({ error }) => instance.rehearsal.bridge.isPermanent(error))).toEqual([false]);
+    expect(failed).toMatchObject([{ app: 'facade:old', reason: expect.stringMatching(wanted.reason) }]);
+    expect(failed.map(({ error }) => instance.rehearsal.bridge.isPermanent(error))).toEqual([wanted.permanent]);
+  });
+
+  it.each([
+    { app: 'not there', permanent: false, reason: /127\.0\.0\.1:\d+ is not there/ },
+    { app: 'silent', permanent: true, reason: /gave no answer .*timeout.* to issues/ },
+  ])('is given an event again only when it cannot have seen it: $app', async ({ app, permanent, reason }) => {
+    const server = createServer(() => undefined);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const appUrl = `http://127.0.0.1:${portOf(server)}/`;
+    if (app === 'not there') await new Promise((resolve) => server.close(resolve));
+    const other = await startInstance(forge, [
+      facadeApp({ name: 'other', appUrl, secret: SECRET, origin: at.origin, timeoutMs: 300 }),
+    ]);
+    try {
+      await other.fake.as('alice', place).openIssue({ title: 'First' });
+      await other.settled();
+      const [run] = other.runs.filter(({ event }) => event === 'issues.opened');
+      expect(run).toMatchObject({ outcome: 'failed', reason: expect.stringMatching(reason) });
+      expect(other.rehearsal.bridge.isPermanent(run?.error)).toBe(permanent);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+      await other.close();
+    }
+  });
+
+  it('finds refs at the addresses that libraries of its time ask for', async () => {
+    const id = instance.rehearsal.installationId;
+    const made = await ask(`/api/v3/app/installations/${id}/access_tokens`, `Bearer ${await jwt('1')}`, 'POST');
+    const { token } = (await made.json()) as { token: string };
+    const refs = (path: string) => ask(`/api/v3/repos/acme/web/git/refs${path}`, `token ${token}`);
+    const named = async (response: Promise<Response>) =>
+      ((await (await response).json()) as { ref: string }[]).map(({ ref }) => ref);
+    expect(await (await refs('/heads/main')).json()).toMatchObject({ ref: 'refs/heads/main' });
+    expect(await named(refs('/heads/top'))).toEqual(['refs/heads/topic']);
+    expect(await named(refs(''))).toEqual(expect.arrayContaining(['refs/heads/main', 'refs/heads/topic']));
+    expect((await refs('/heads/none')).status).toBe(404);
   });
 
   it('signs in with its own key alone', async () => {

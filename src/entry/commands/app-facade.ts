@@ -10,6 +10,7 @@ interface FacadeOptions {
   port: number;
   appUrl: string;
   name: string;
+  https?: boolean;
   connection?: string;
   secret?: string;
   secretFile?: string;
@@ -39,18 +40,21 @@ const shown = ({
   secretFile,
   appUrl,
   name,
+  tls,
 }: Facade) => `Start the app, with a Probot of its own, as:
-  GHE_HOST=${new URL(origin).host} GHE_PROTOCOL=http APP_ID=${FACADE_APP_ID} PRIVATE_KEY_PATH=${privateKeyFile} WEBHOOK_SECRET="$(cat ${secretFile})"
+  GHE_HOST=${new URL(origin).host} ${
+    tls === undefined ? 'GHE_PROTOCOL=http' : `NODE_EXTRA_CA_CERTS=${tls.certificateFile}`
+  } APP_ID=${FACADE_APP_ID} PRIVATE_KEY_PATH=${privateKeyFile} WEBHOOK_SECRET="$(cat ${secretFile})"
 It gets its webhooks at ${appUrl}; what it does not accept is tried again: forgeway deliveries list, app facade:${name}`;
 
 async function facade(options: FacadeOptions): Promise<void> {
-  const { name, port, appUrl, connection, secretFile } = options;
+  const { name, port, appUrl, https = false, connection, secretFile } = options;
   if (!NAME.test(name)) throw new InvalidArgumentError('--name takes small letters, digits, dots and dashes.');
   const secret = secretFile === undefined ? options.secret : readFileSync(secretFile, 'utf8').trim();
   if (secret !== undefined && secret.length < 8) throw new InvalidArgumentError('A secret has 8 characters or more.');
   const config = loadConfig();
   const log = createLogger({ level: config.logLevel, format: config.logFormat }).child({ process: 'server' });
-  const saved = saveFacade(config.dataDir, { name, port, appUrl, connection, ...(secret && { secret }) });
+  const saved = saveFacade(config.dataDir, { name, port, appUrl, https, connection, ...(secret && { secret }) });
   console.log(shown(saved));
   await runServer(config, log, {
     workerArguments: ['--facade', name],
@@ -71,6 +75,7 @@ export function addAppFacadeCommand(app: Command): void {
       new Option('--app-url <url>', 'where the app waits for webhooks').argParser(loopbackUrl).makeOptionMandatory(),
     )
     .option('--name <name>', 'of the app: its deliveries are kept as facade:NAME', 'app')
+    .option('--https', 'serve /api/v3 with a certificate made for it, which Probot 8 and older need')
     .option('--connection <id>', 'show it this connection only; default: all')
     .option('--secret-file <file>', 'the app’s webhook secret; made once when none is given')
     .addOption(
@@ -84,6 +89,7 @@ The app cannot clone with its token, which no forge knows.
 
 Examples:
   $ forgeway app facade --port 3100 --app-url http://127.0.0.1:3000/ --secret-file secret.txt
+  $ forgeway app facade --port 3100 --app-url http://127.0.0.1:3000/ --https --name probot-7-bot
   $ forgeway app facade --port 3100 --app-url http://127.0.0.1:3000/api/github/webhooks --name old-bot`,
     )
     .action(facade);

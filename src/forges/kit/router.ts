@@ -1,5 +1,6 @@
 /** Finds the row of a route table for a request as Octokit sends it, runs it, and answers as GitHub would. */
 import type { JsonObject } from '../forge.js';
+import { formerRoutes } from './former-routes.js';
 import { parseJson } from './json-body.js';
 import { reservedRoutes } from './reserved-routes.js';
 import { type MediaType, type Route, type RouteAnswer, RouteFailure, type RouteTable } from './route.js';
@@ -71,7 +72,7 @@ export interface Router<C> {
 /** @throws TypeError for a key that is no route string */
 export function createRouter<C>(table: RouteTable<C>): Router<C> {
   const taken = Object.fromEntries(reservedRoutes.map((key) => [key, undefined]));
-  const find = createMatcher<Route<C> | undefined>({ ...taken, ...table });
+  const find = createMatcher<Route<C> | undefined>({ ...taken, ...formerRoutes(table), ...table });
   return {
     match(method, path) {
       const found = find(method, path);

@@ -1,6 +1,7 @@
 /** Translated webhooks for an app in another process: signed with its own secret, and posted as GitHub posts them. */
 import { createHmac } from 'node:crypto';
 import type { Context } from 'probot';
+import { ForgewayError, messageOf } from '../../lib/errors.js';
 import type { App } from '../loaded-app.js';
 import { rebase } from './rebase.js';
 import { API_PATH } from './requests.js';
@@ -14,13 +15,32 @@ export interface FacadeWebhookOptions {
   /** Where it reaches the facade, such as `http://127.0.0.1:3100`. */
   origin: string;
   send?: typeof fetch;
+  /** How long it may take to answer. Probot 9 and older answer when their handlers have ended, later ones after 9 s. */
+  timeoutMs: number;
 }
 
-const TIMEOUT_MS = 10_000;
+/** Answers that say "not now", and so that nothing was begun. */
+const NOT_NOW: ReadonlySet<number> = new Set([429, 503]);
+
+/** The code of Node's error behind what `fetch` threw. By shape: these errors are not made by the code that runs here. */
+function codesOf(error: unknown): unknown[] {
+  if (typeof error !== 'object' || error === null) return [];
+  // One address of a name may refuse as the other does.
+  if ('errors' in error && Array.isArray(error.errors)) return error.errors.flatMap(codesOf);
+  if ('code' in error) return [error.code];
+  return 'cause' in error ? codesOf(error.cause) : [];
+}
+
+/** Nobody listened: the app has not seen it. */
+function isUnreached(error: unknown): boolean {
+  const codes = codesOf(error);
+  return codes.length > 0 && codes.every((code) => code === 'ECONNREFUSED');
+}
 
 /**
- * An app of ours that hands every event on. What the other one does not accept fails here, and is tried again like any
- * other failure.
+ * An app of ours that hands every event on. When the other one is not there or says that it cannot now, this fails and is
+ * tried again like any other failure. Whatever else goes wrong is final: the app may have written half of what it wanted,
+ * its requests cannot be told apart by delivery, and to give it the event again would do that half twice.
  */
 export function facadeApp(o: FacadeWebhookOptions): App {
   const send = o.send ?? fetch;
@@ -36,11 +56,21 @@ export function facadeApp(o: FacadeWebhookOptions): App {
         const { id, name, payload, octokit } = event as unknown as Context;
         const { baseUrl } = octokit.request.endpoint.DEFAULTS;
         const body = JSON.stringify(rebase(payload, baseUrl, `${o.origin}${API_PATH}`));
+        const unknown = (what: string, cause?: unknown) =>
+          new ForgewayError(
+            'FORGEWAY_APP_OUTCOME_UNKNOWN',
+            `The app at ${new URL(o.appUrl).host} ${what} to ${name}.`,
+            {
+              cause,
+            },
+          );
         const response = await send(o.appUrl, {
           method: 'POST',
           headers: {
             'content-type': 'application/json',
             'user-agent': 'GitHub-Hookshot/forgeway',
+            // An idle connection that the app closes as it is used again would look like a failed handler.
+            connection: 'close',
             'x-github-event': name,
             'x-github-delivery': id,
             'x-hub-signature-256': signed('sha256', body),
@@ -49,11 +79,17 @@ export function facadeApp(o: FacadeWebhookOptions): App {
           },
           body,
           redirect: 'manual',
-          signal: AbortSignal.timeout(TIMEOUT_MS),
+          signal: AbortSignal.timeout(o.timeoutMs),
+        }).catch((error: unknown) => {
+          if (isUnreached(error))
+            throw new Error(`The app at ${new URL(o.appUrl).host} is not there to take ${name}.`, { cause: error });
+          throw unknown(`gave no answer (${messageOf(error)})`, error);
         });
-        await response.arrayBuffer();
-        if (!response.ok)
+        // Its status is all that matters, and has come.
+        await response.arrayBuffer().catch(() => undefined);
+        if (NOT_NOW.has(response.status))
           throw new Error(`The app at ${new URL(o.appUrl).host} answered ${response.status} to ${name}.`);
+        if (!response.ok) throw unknown(`answered ${response.status}`);
       });
     },
   };

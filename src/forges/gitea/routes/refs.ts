@@ -40,7 +40,8 @@ const shown = (request: RouteRequest, context: RouteContext, native: JsonObject)
 
 /** Refs that begin with `heads/x`, none when there are none. One that fits exactly is answered without a list. */
 async function matching(request: RouteRequest, context: RouteContext, ref: string): Promise<JsonObject[]> {
-  const found = await context.native.find(`${repoPath(request)}/git/refs/${segments(ref)}`);
+  const below = ref === '' ? '' : `/${segments(ref)}`;
+  const found = await context.native.find(`${repoPath(request)}/git/refs${below}`);
   return (Array.isArray(found) ? objectsOf(found) : found === undefined ? [] : [objectOf(found)]).map((native) =>
     shown(request, context, native),
   );

@@ -1,0 +1,40 @@
+/**
+ * Addresses that GitHub had, and that Octokit until version 17 asks for: an app in an old Probot of its own uses them, and so
+ * do apps that wrote them by hand. Each runs on the row that replaced it, so that no forge has to know.
+ */
+import { type Route, RouteFailure, type RouteTable } from './route.js';
+
+const REF = 'GET /repos/{owner}/{repo}/git/ref/{ref}';
+const MATCHING_REFS = 'GET /repos/{owner}/{repo}/git/matching-refs/{ref}';
+
+/** All refs, as now those are that begin with nothing. */
+const everyRef = <C>(matching: Route<C>): Route<C> => ({
+  ...matching,
+  run: (request, context) => matching.run({ ...request, params: { ...request.params, ref: '' } }, context),
+});
+
+/** The ref, or when there is none the list of those that begin so; 404 when that is empty. */
+const refOrMatching = <C>(one: Route<C>, matching: Route<C>): Route<C> => ({
+  ...one,
+  async run(request, context) {
+    try {
+      return await one.run(request, context);
+    } catch (error) {
+      if (!(error instanceof RouteFailure) || error.status !== 404) throw error;
+      const answer = await matching.run(request, context);
+      if (Array.isArray(answer.data) && answer.data.length === 0) throw error;
+      return answer;
+    }
+  },
+});
+
+/** Rows for what a table answers under another address. */
+export function formerRoutes<C>(table: RouteTable<C>): RouteTable<C> {
+  const one = table[REF];
+  const matching = table[MATCHING_REFS];
+  if (one === undefined || matching === undefined) return {};
+  return {
+    'GET /repos/{owner}/{repo}/git/refs': everyRef(matching),
+    'GET /repos/{owner}/{repo}/git/refs/{ref}': refOrMatching(one, matching),
+  };
+}
