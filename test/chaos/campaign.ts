@@ -53,6 +53,7 @@ export interface CampaignResult {
 const PEOPLE = 4;
 /** They wait while more than this is not worked off, so that the end of a run is near its last kill. */
 const MOST_OPEN = 50;
+const PAUSE_MS = 60;
 
 export const isClean = ({ verdict }: CampaignResult): boolean => kinds.every((kind) => verdict[kind].length === 0);
 
@@ -114,8 +115,9 @@ async function destroy(o: CampaignOptions, rig: Rig, nemesis: Nemesis, random: R
   }
   async function work(): Promise<void> {
     while (goOn()) {
-      if (ledger.waiting() + state.unfinished > MOST_OPEN) await sleep(50);
-      else await traffic.once();
+      if (ledger.waiting() + state.unfinished <= MOST_OPEN) await traffic.once();
+      // Slower than the looks at the inbox, so that it does not fill far beyond that between two of them.
+      await sleep(PAUSE_MS);
     }
   }
   async function rage(): Promise<void> {
