@@ -68,7 +68,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     await destroy(options, rig, nemesis, random);
     const struck = await strike(options, rig, random);
     stopped.throwIfAborted();
-    await rig.drain();
+    await rig.drain(stopped);
     const { verdict, records, problems } = await rig.verdict();
     const result: CampaignResult = {
       seed,
@@ -162,10 +162,10 @@ interface Struck {
 
 async function strike(o: CampaignOptions, rig: Rig, random: Random): Promise<Struck> {
   const struck: Struck = { awaits: {}, tried: 0, hit: 0, died: 0 };
-  if (o.points === 0) return struck;
+  if (o.points === 0 || o.stopped.aborted) return struck;
   const points = await prepareAwaitPoints(join(rig.folder, 'await-points'));
   o.say(`${points.awaits} awaits in the text from receipt to effect; Forgeway starts again with them numbered`);
-  await rig.drain();
+  await rig.drain(o.stopped);
   // One worker, so that all of a flow's awaits are counted in one process.
   await rig.restart({ ...points.environment, WORKER_PROCESSES: '1' });
   const crash = createCrashPoints(rig, points);

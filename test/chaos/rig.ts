@@ -46,7 +46,7 @@ export interface Rig {
   inbox: InboxView;
   traffic: Traffic;
   /** Waits until every webhook was accepted and worked off, with no fault any more. */
-  drain(): Promise<void>;
+  drain(stopped: AbortSignal): Promise<void>;
   /** What the records say. */
   verdict(): Promise<{ verdict: Verdict; records: Records; problems: string[] }>;
   /** Ends everything. `keep` leaves the folder, which has the logs. */
@@ -184,7 +184,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       redis,
       inbox,
       traffic,
-      drain: () => drain(forges, ledger, inbox, say),
+      drain: (stopped) => drain(forges, ledger, inbox, say, stopped),
       async verdict() {
         traffic.finish();
         const text = await readFile(effects, 'utf8');
@@ -221,6 +221,7 @@ async function drain(
   ledger: Ledger,
   inbox: InboxView,
   say: (line: string) => void,
+  stopped: AbortSignal,
 ): Promise<void> {
   const deadline = Date.now() + DRAIN_MS;
   let said = 0;
@@ -234,6 +235,7 @@ async function drain(
     }
     // What is left is told by the checker.
     if (Date.now() > deadline) return;
+    stopped.throwIfAborted();
     await inbox.passTime();
     await sleep(500);
   }
