@@ -177,9 +177,8 @@ export function createNativeExamples(forge: ForgeNames): NativeExamples {
   const routeOf = ({ method, path }: SentRequest) =>
     forge.routeOf?.(method, path.replace(/\?.*$/, '')) ?? `${method} ${path}`;
   const kindOf = (one: SentRequest): string => {
-    const fields = isObject(one.json)
-      ? Object.keys(one.json).filter((key) => (one.json as never)[key] !== undefined)
-      : [];
+    const { json } = one;
+    const fields = isObject(json) ? Object.keys(json).filter((key) => json[key] !== undefined) : [];
     return [routeOf(one), ...Object.keys(one.query).sort(), '', ...fields.sort()].join(' ');
   };
   return {

@@ -1,7 +1,7 @@
 /**
  * Golden files of what rows send: `src/forges/FORGE/routes/fixtures/TABLE.json`, one for each table of routes. They are
  * compared where a table's rows are proven. `UPDATE_GOLDENS=1` in the environment writes them instead; read the difference
- * before it is committed.
+ * before it is committed. A row that is gone from its table is taken out by hand.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
