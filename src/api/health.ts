@@ -4,6 +4,8 @@ import type { FastifyInstance } from 'fastify';
 export interface Check {
   name: string;
   ok: boolean;
+  /** It holds, but not as it should: the server is ready all the same. */
+  degraded?: boolean;
   /** For people; never a secret. */
   detail: string;
 }
@@ -16,7 +18,8 @@ export interface HealthOptions {
 }
 
 /**
- * `/healthz`: the process answers. `/readyz`: it can also do its work, else 503 with the reasons.
+ * `/healthz`: the process answers. `/readyz`: it can also do its work (`degraded`: with something missing), else 503 with the
+ * reasons.
  * `/metrics`: Prometheus text. None of them needs a sign-in, so none of them names repositories, people or addresses.
  */
 export function addHealthRoutes(app: FastifyInstance, options: HealthOptions): void {
@@ -25,7 +28,9 @@ export function addHealthRoutes(app: FastifyInstance, options: HealthOptions): v
   app.get('/readyz', async (_request, reply) => {
     const checks = await options.checks();
     const ready = checks.every((check) => check.ok);
-    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready', checks });
+    const degraded = checks.some((check) => check.degraded === true);
+    const status = !ready ? 'not ready' : degraded ? 'degraded' : 'ready';
+    return reply.code(ready ? 200 : 503).send({ status, checks });
   });
 
   app.get('/metrics', async (_request, reply) => {

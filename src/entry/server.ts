@@ -9,6 +9,7 @@ import { type Config, githubOrigin } from '../config/config.js';
 import { variables } from '../config/variables.js';
 import { forges } from '../forges/registry.js';
 import { askForCycle } from '../inbox/poll/cursor.js';
+import { type RedisWatch, watchRedis } from '../jobs/queue/redis-watch.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import { createMetrics, type Metrics } from '../lib/metrics.js';
@@ -145,6 +146,8 @@ async function start(
   const cronStore = openStore(database, 'worker', { max: 1, log });
   ends.push(() => Promise.all([ingressStore.close(), store.close(), cronStore.close()]));
 
+  const queue = config.redisUrl === undefined ? undefined : watchRedis(config.redisUrl, log);
+  ends.push(async () => queue?.close());
   const load = watchInbox(config, ingressStore, log, metrics);
   ends.push(async () => load.close());
 
@@ -172,7 +175,7 @@ async function start(
   const api = await createHttpApi({
     log,
     health: {
-      checks: () => readinessChecks(config, store, workers, load),
+      checks: () => readinessChecks({ config, store, workers, load, queue }),
       metrics: async () => {
         const all = [
           await metrics.registry.getMetricsAsJSON(),
@@ -249,12 +252,15 @@ function watchInbox(config: Config, { pool }: Store, log: Logger, metrics: Metri
   });
 }
 
-async function readinessChecks(
-  config: Config,
-  store: Store,
-  workers: WorkerProcesses,
-  load: LoadWatch,
-): Promise<Check[]> {
+interface Watched {
+  config: Config;
+  store: Store;
+  workers: WorkerProcesses;
+  load: LoadWatch;
+  queue: RedisWatch | undefined;
+}
+
+async function readinessChecks({ config, store, workers, load, queue }: Watched): Promise<Check[]> {
   const expected = config.workerProcesses;
   return [
     await store.pool.query('SELECT 1').then(
@@ -268,6 +274,7 @@ async function readinessChecks(
     },
     // Ready all the same: who asks should get our 503 and its Retry-After, and not none from whoever stands in front.
     { name: 'ingress', ok: true, detail: load.describe() },
+    ...(queue === undefined ? [] : [{ name: 'queue', ok: true, ...(await queue.state()) }]),
   ];
 }
 

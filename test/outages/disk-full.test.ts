@@ -35,10 +35,11 @@ const mounts = (): boolean => {
     return false;
   }
 };
-const itAsRoot = process.getuid?.() === 0 && mounts() ? it : it.skip;
+const { skip } = it;
+const itAsRoot = process.getuid?.() === 0 && mounts() ? it : skip;
 
 itAsRoot(
-  'deliveries are refused while the disk is full, and taken again when it is not',
+  'deliveries are refused while the disk is full, and taken again when it is not (needs root and the right to mount)',
   async () => {
     const root = await mkdtemp(join(tmpdir(), 'forgeway-disk-'));
     ends.push(() => rm(root, { recursive: true, force: true }));
