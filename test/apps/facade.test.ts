@@ -181,12 +181,14 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))('an old app o
     const id = instance.rehearsal.installationId;
     const made = await ask(`/api/v3/app/installations/${id}/access_tokens`, `Bearer ${await jwt('1')}`, 'POST');
     const { token } = (await made.json()) as { token: string };
-    const refs = (path: string) => ask(`/api/v3/repos/acme/web/git/refs${path}`, `token ${token}`);
+    const git = (path: string) => ask(`/api/v3/repos/acme/web/git${path}`, `token ${token}`);
+    const refs = (path: string) => git(`/refs${path}`);
     const named = async (response: Promise<Response>) =>
       ((await (await response).json()) as { ref: string }[]).map(({ ref }) => ref);
     expect(await (await refs('/heads/main')).json()).toMatchObject({ ref: 'refs/heads/main' });
     expect(await named(refs('/heads/top'))).toEqual(['refs/heads/topic']);
-    expect(await named(refs(''))).toEqual(expect.arrayContaining(['refs/heads/main', 'refs/heads/topic']));
+    for (const all of [refs(''), git('/matching-refs')])
+      expect(await named(all)).toEqual(expect.arrayContaining(['refs/heads/main', 'refs/heads/topic']));
     expect((await refs('/heads/none')).status).toBe(404);
   });
 

@@ -1,13 +1,15 @@
 /**
  * Addresses that GitHub had, and that Octokit until version 17 asks for: an app in an old Probot of its own uses them, and so
- * do apps that wrote them by hand. Each runs on the row that replaced it, so that no forge has to know.
+ * do apps that wrote them by hand. Each runs on the row that replaced it, so that no forge has to know. Where the row's own
+ * address may be given without its last part, as GitHub allows for refs, that is here as well.
  */
 import { type Route, RouteFailure, type RouteTable } from './route.js';
 
 const REF = 'GET /repos/{owner}/{repo}/git/ref/{ref}';
 const MATCHING_REFS = 'GET /repos/{owner}/{repo}/git/matching-refs/{ref}';
+const EVERY_REF = 'GET /repos/{owner}/{repo}/git/matching-refs';
 
-/** All refs, as now those are that begin with nothing. */
+/** All refs: those that begin with nothing. */
 const everyRef = <C>(matching: Route<C>): Route<C> => ({
   ...matching,
   run: (request, context) => matching.run({ ...request, params: { ...request.params, ref: '' } }, context),
@@ -34,6 +36,7 @@ export function formerRoutes<C>(table: RouteTable<C>): RouteTable<C> {
   const matching = table[MATCHING_REFS];
   if (one === undefined || matching === undefined) return {};
   return {
+    [EVERY_REF]: everyRef(matching),
     'GET /repos/{owner}/{repo}/git/refs': everyRef(matching),
     'GET /repos/{owner}/{repo}/git/refs/{ref}': refOrMatching(one, matching),
   };
