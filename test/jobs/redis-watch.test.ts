@@ -12,7 +12,7 @@ describeWithRedis('what the server says of Redis', () => {
       eventually(async () => {
         const state = await watch.state();
         return state.degraded === degraded && detail.test(state.detail);
-      });
+      }, String(detail));
     try {
       await redis.client.config('SET', 'appendonly', 'yes');
       await redis.client.config('SET', 'maxmemory-policy', 'noeviction');
