@@ -8,7 +8,7 @@ import { laneOf, shardOf } from './lane.js';
 import { findOwners, type Owner, type Subject } from './ownership.js';
 import { isCovered, refPiece } from './poll/pieces.js';
 import { forgetRefReports, type ReportPlace, readReports } from './poll/reports.js';
-import type { Received } from './received.js';
+import { isNumber, type Received } from './received.js';
 import type { LaneRow } from './row.js';
 import { keepSnapshots } from './snapshots.js';
 
@@ -220,6 +220,7 @@ function wantedOf(
 
 const repositoryOf = ({ classification }: Received): bigint | null =>
   (classification.kind === 'events' ? classification.repositoryId : undefined) ?? null;
+
 interface Owned {
   subject: Subject;
   owner: Owner;
@@ -232,6 +233,8 @@ async function findCovered(client: pg.PoolClient, owned: readonly Owned[]): Prom
     const { repositoryId } = events;
     if (telling === undefined || repositoryId === undefined) return [];
     const number = telling.ref === undefined ? (events.number ?? 0) : 0;
+    // The poller has reported nothing of a number that no forge gives, and could not even be asked.
+    if (number !== 0 && !isNumber(number)) return [];
     return [{ telling, events: events.events, place: { organizationId, forge, host, repositoryId, number } }];
   });
   const reports = await readReports(

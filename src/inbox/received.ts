@@ -96,7 +96,8 @@ function classify(record: Record_, content: Content, previous: JsonObject | unde
 /** A column of type integer: what is beyond it is no forge's number, and looking for it would fail for the whole batch. */
 const MOST_NUMBER = 2_147_483_647;
 
-const fits = ({ number }: Snapshot): boolean => Number.isInteger(number) && number > 0 && number <= MOST_NUMBER;
+/** Whether a pull request or issue may have this number. */
+export const isNumber = (number: number): boolean => Number.isInteger(number) && number > 0 && number <= MOST_NUMBER;
 
 /** What `read` answers, or what it threw. */
 function attempted<T>(read: () => T): { value: T; failure?: undefined } | { value?: undefined; failure: unknown } {
@@ -125,7 +126,7 @@ export async function readReceived(
       const sent = !isOwn(record.source) && 'payload' in content;
       const told = sent ? content.descriptor?.snapshot?.(record.event_type, content.payload) : undefined;
       const telling = sent ? content.descriptor?.poll?.telling(record.event_type, content.payload) : undefined;
-      return { body, content, snapshot: told && fits(told) ? told : undefined, telling };
+      return { body, content, snapshot: told && isNumber(told.number) ? told : undefined, telling };
     });
     return {
       record,
