@@ -65,13 +65,22 @@ export async function listHooks(
  */
 export async function ensureOwnHook(
   tx: pg.PoolClient,
-  connection: { id: string; organizationId: string; forge: string; host: string },
+  connection: {
+    id: string;
+    organizationId: string;
+    forge: string;
+    host: string;
+    /** Whether the poller may tell of confidential things, where no other hook says so; undefined: as it is. */
+    confidential?: boolean;
+  },
 ): Promise<boolean> {
   const { rowCount } = await tx.query(
     `INSERT INTO hook (id, organization_id, forge, host, scope, connection_id, enabled)
      VALUES ($1, $2, $3, $4, 'app', $5, false) ON CONFLICT (id) DO NOTHING`,
     [connection.id, connection.organizationId, connection.forge, connection.host, connection.id],
   );
+  if (connection.confidential !== undefined)
+    await tx.query('UPDATE hook SET confidential = $2 WHERE id = $1', [connection.id, connection.confidential]);
   return rowCount === 1;
 }
 

@@ -180,7 +180,9 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
     progress('Every repository of the server is served from its first event on.');
 
   // Before the hooks: the first delivery of a repository finds apps that know of it.
-  const told = await tellCovered(store, connection, repositories);
+  const mayNot = request.level === 'repository' && !facts.capabilities.includes('hooks');
+  const isPolledAlone = hookLevel(request) === 'none' || mayNot;
+  const told = await tellCovered(store, connection, repositories, isPolledAlone ? request.confidential : undefined);
   if (told !== undefined) {
     const outcome = await awaitTold(store, told, o.toldWithinMs ?? TOLD_MS);
     if (outcome === undefined)
@@ -194,7 +196,6 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
   const targets = targetsOf(request, repositories);
   if (request.mode === 'poll') progress('The forge is asked for changes every minute; it sends no webhooks.');
   const written: HookOfConnection[] = [];
-  const mayNot = request.level === 'repository' && !facts.capabilities.includes('hooks');
   if (mayNot && targets.length > 0)
     problem(
       'No webhook was created, since the token may not do that, see above: the forge is asked for changes instead.',

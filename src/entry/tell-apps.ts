@@ -67,12 +67,13 @@ async function underWay(store: Store, connectionId: string): Promise<Set<string>
 
 /**
  * `installation.created` the first time, then `installation_repositories.added` for those that were not covered before.
- * Answers undefined when there is nothing to tell.
+ * Answers undefined when there is nothing to tell. `confidential` is what the poller goes by, see {@link ensureOwnHook}.
  */
 export async function tellCovered(
   store: Store,
   connection: OpenConnection,
   repositories: readonly CoveredRepository[],
+  confidential?: boolean,
 ): Promise<Told | undefined> {
   const { organizationId } = connection;
   const known = new Set((await coveredRepositories(store, organizationId, connection.id)).map(({ id }) => String(id)));
@@ -81,7 +82,7 @@ export async function tellCovered(
   const now = new Date().toISOString();
   const hook = ownHook(connection);
   return store.tenant(organizationId, async (tx) => {
-    const isNew = await ensureOwnHook(tx, { ...hook, organizationId });
+    const isNew = await ensureOwnHook(tx, { ...hook, organizationId, confidential });
     if (isNew) {
       const payload = { action: 'created', repositories: listed(repositories) };
       await insertSynthesised(tx, [

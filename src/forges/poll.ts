@@ -45,14 +45,22 @@ export interface Telling {
 }
 
 export interface ForgePoll {
-  /** Issues and pull requests changed at or after `since`: one request, and one more for each further page. @throws RouteFailure */
+  /**
+   * Issues and pull requests changed at or after `since`: one request, and one more for each further page. Confidential ones
+   * only if asked for. @throws RouteFailure
+   */
   changed(
     native: NativeClient,
     place: PolledPlace,
-    at: { since: Date; etag: string | null },
+    at: { since: Date; etag: string | null; confidential: boolean },
   ): Promise<Listed<ChangedObject>>;
   /** All branches, in the same way. @throws RouteFailure */
   branches(native: NativeClient, place: PolledPlace, at: { etag: string | null }): Promise<Listed<BranchHead>>;
+  /**
+   * The client as one who may not see what is confidential has it: lists lack it, and what is asked for by name is not there.
+   * Absent on a forge that has no such thing.
+   */
+  withoutConfidential?(native: NativeClient): NativeClient;
   /** Pure; never throws. */
   telling(eventType: string, payload: JsonObject): Telling;
 }

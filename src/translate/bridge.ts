@@ -102,7 +102,7 @@ export interface Bridge {
    * How an installation's forge is asked, in its own language and in GitHub's, by the number apps know.
    * @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN, or FORGEWAY_CONNECTION_UNUSABLE
    */
-  askAs(installationId: bigint): Promise<ForgeAccess>;
+  askAs(installationId: bigint, o: { confidential: boolean }): Promise<ForgeAccess>;
   /** How git reads one repository. @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN */
   gitAccess(organizationId: string, repositoryId: string): Promise<GitAccess>;
 }
@@ -233,18 +233,20 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
       return { fetch: appsFetch(credential), baseUrl: credential.baseUrl };
     },
 
-    async askAs(installationId) {
+    async askAs(installationId, { confidential }) {
       const credential = await connections.ofInstallation(installationId);
       const { endpoint } = credential;
       const forge = credential.connection?.forge ?? forges.get(endpoint.forge);
       if (forge === undefined)
         throw new ForgewayError('FORGEWAY_CONNECTION_UNUSABLE', `There is no forge ${endpoint.forge} any more.`);
       const octokit = instance(credential);
+      const around = confidential ? undefined : forge.poll?.withoutConfidential;
+      const native = createNativeClient(outFor(credential), endpoint.apiUrl, forge.failureMessage);
       return {
         forge,
-        native: createNativeClient(outFor(credential), endpoint.apiUrl, forge.failureMessage),
+        native: around?.(native) ?? native,
         github:
-          virtual.requestFor(credential) ??
+          virtual.requestFor(credential, around) ??
           (async (route, parameters) => (await octokit.request(route, { ...parameters })).data as unknown),
         base: { api: credential.baseUrl, web: endpoint.webUrl },
       };

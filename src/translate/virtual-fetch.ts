@@ -5,6 +5,7 @@
 import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import type { GitObjects } from '../forges/kit/git-objects.js';
 import { parseJson } from '../forges/kit/json-body.js';
+import type { NativeClient } from '../forges/kit/native-client.js';
 import type { Records } from '../forges/kit/records.js';
 import {
   type GitHubRequest,
@@ -77,8 +78,11 @@ export interface VirtualForges {
   fetchFor(credential: Credential): Fetch;
   /** What the forge cannot keep for us; undefined for credentials of GitHub itself. */
   recordsFor(credential: Credential): Records | undefined;
-  /** For our own questions in GitHub's language; undefined for credentials of GitHub itself. */
-  requestFor(credential: Credential): GitHubRequest | undefined;
+  /**
+   * For our own questions in GitHub's language; undefined for credentials of GitHub itself. `around` may hold back what the
+   * forge answers.
+   */
+  requestFor(credential: Credential, around?: (native: NativeClient) => NativeClient): GitHubRequest | undefined;
 }
 
 export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
@@ -90,7 +94,7 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     return known;
   };
 
-  const open = (credential: Credential): VirtualForge | undefined => {
+  const open = (credential: Credential, around = (native: NativeClient) => native): VirtualForge | undefined => {
     const { connection, endpoint } = credential;
     const table = connection?.forge.routes;
     if (connection === undefined || table === undefined) return undefined;
@@ -98,7 +102,7 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     const { organizationId, forge, host, account } = connection;
     const git = watchedGit(o.gitFor?.(credential));
     const context: RouteContext = {
-      native: createNativeClient(o.fetchFor(credential), endpoint.apiUrl, forge.failureMessage),
+      native: around(createNativeClient(o.fetchFor(credential), endpoint.apiUrl, forge.failureMessage)),
       base,
       records: o.state.recordsOf(connection),
       ...(git && { git }),
@@ -280,8 +284,8 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
 
   return {
     recordsFor: (credential) => open(credential)?.context.records,
-    requestFor(credential) {
-      const forge = open(credential);
+    requestFor(credential, around) {
+      const forge = open(credential, around);
       return forge && ((route, parameters) => ask(forge, route, parameters));
     },
     fetchFor,

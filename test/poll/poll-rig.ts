@@ -69,7 +69,7 @@ function heardOf(name: string, payload: Record<string, unknown>): Heard {
 
 export async function startPollRig(
   descriptor: ForgeDescriptor,
-  o: { mode?: SyncMode; before?(fake: ForgeFake): Promise<void>; app?(app: Probot): void } = {},
+  o: { mode?: SyncMode; confidential?: boolean; before?(fake: ForgeFake): Promise<void>; app?(app: Probot): void } = {},
 ): Promise<PollRig> {
   const folder = await mkdtemp(join(tmpdir(), 'forgeway-poll-'));
   const held: (() => Promise<unknown>)[] = [];
@@ -165,7 +165,7 @@ export async function startPollRig(
       all: false,
       level: 'repository',
       organization: undefined,
-      confidential: false,
+      confidential: o.confidential,
       ...(o.mode && { mode: o.mode }),
     },
   );

@@ -1,7 +1,7 @@
 /**
  * What changed in a project: merge requests and issues in one GraphQL query, since REST has a list for each. Asked by GET,
  * which GitLab allows for queries: it may be repeated, and carries an ETag. Confidential issues are left out, as their
- * webhooks are.
+ * webhooks are, unless the connection asked for them.
  *
  * @see https://docs.gitlab.com/api/graphql/reference/#projectmergerequests and https://docs.gitlab.com/api/branches/
  */
@@ -11,6 +11,7 @@ import { segment } from '../kit/native-client.js';
 import { askIfChanged, clockOf, pollList, pollTime, readAs } from '../kit/poll-list.js';
 import { RouteFailure } from '../kit/route.js';
 import type { ChangedObject, ForgePoll, Listed, PolledPlace, Telling } from '../poll.js';
+import { withoutConfidential } from './confidential.js';
 import { issueNumber, projectPath } from './references.js';
 
 /** Its address is beside that of the REST API. */
@@ -19,12 +20,12 @@ const PAGE = 100;
 const MOST_PAGES = 100;
 
 /** Newest first: what is changed meanwhile comes to the front, and is found the next time. */
-const QUERY = `query changed($path: ID!, $since: Time!, $first: Int!, $pulls: String, $issues: String) {
+const QUERY = `query changed($path: ID!, $since: Time!, $confidential: Boolean, $first: Int!, $pulls: String, $issues: String) {
   project(fullPath: $path) {
     mergeRequests(updatedAfter: $since, sort: UPDATED_DESC, first: $first, after: $pulls) {
       nodes { iid updatedAt } pageInfo { hasNextPage endCursor }
     }
-    issues(updatedAfter: $since, confidential: false, sort: UPDATED_DESC, first: $first, after: $issues) {
+    issues(updatedAfter: $since, confidential: $confidential, sort: UPDATED_DESC, first: $first, after: $issues) {
       nodes { iid updatedAt } pageInfo { hasNextPage endCursor }
     }
   }
@@ -52,7 +53,7 @@ const branch = z
 async function changed(
   native: Parameters<ForgePoll['changed']>[0],
   { owner, name }: PolledPlace,
-  { since, etag }: { since: Date; etag: string | null },
+  { since, etag, confidential }: Parameters<ForgePoll['changed']>[2],
 ): Promise<Listed<ChangedObject>> {
   const items: ChangedObject[] = [];
   const after: { pulls: string | null; issues: string | null } = { pulls: null, issues: null };
@@ -61,7 +62,9 @@ async function changed(
   let asOf: Date | null = null;
   let firstEtag: string | null = null;
   for (let page = 1; page <= MOST_PAGES; page += 1) {
-    const variables = { path: projectPath(owner, name), since: from, first: PAGE, ...after };
+    // Where it is not given, GitLab lists both kinds.
+    const only = confidential ? {} : { confidential: false };
+    const variables = { path: projectPath(owner, name), since: from, first: PAGE, ...only, ...after };
     const query = { query: QUERY, variables: JSON.stringify(variables) };
     const answer = await askIfChanged(native, GRAPHQL, query, page === 1 ? etag : null);
     if (answer === undefined) return { kind: 'unchanged' };
@@ -122,5 +125,6 @@ export const poll: ForgePoll = {
       etag,
       item: branch,
     }),
+  withoutConfidential,
   telling,
 };

@@ -14,6 +14,7 @@ interface Row {
   virtual_id: bigint;
   installation_id: bigint | null;
   hook_id: string;
+  confidential: boolean;
   watermark_at: Date | null;
   imported_at: Date | null;
   since: Date | null;
@@ -42,6 +43,16 @@ const FROM = `FROM repository r
   WHERE r.status = 'active' AND NOT r.archived AND r.organization_id = current_organization()
     AND (c.id IS NULL OR (c.status = 'active'
       AND (c.sync_mode <> 'webhook' OR (jsonb_array_length(c.capabilities) > 0 AND NOT c.capabilities ? 'hooks'))))`;
+
+/**
+ * As for webhooks, where the hook says so: the one that covers the repository, or, where none was made, the connection's own.
+ * One that covers it by a name that it no longer has says nothing.
+ */
+const CONFIDENTIAL = `EXISTS (SELECT FROM hook k WHERE k.connection_id = c.id AND k.confidential AND (
+    k.id = c.id::text
+    OR k.scope = 'system'
+    OR (k.scope = 'repository' AND lower(k.target) = lower(r.remote_owner || '/' || r.remote_name))
+    OR (k.scope = 'organization' AND starts_with(lower(r.remote_owner) || '~', lower(k.target) || '~'))))`;
 
 const cursorOf = (row: Row): Cursor => ({
   watermarkAt: row.watermark_at,
@@ -79,7 +90,7 @@ export async function dueRepositories(store: Store, o: { all: boolean }): Promis
       tx.query<Row>(
         `SELECT r.id, r.remote_id, r.forge, r.host, r.remote_instance_url AS instance_url, r.remote_owner AS owner,
            r.remote_name AS name, i.virtual_id, CASE WHEN i.connection_id IS NULL THEN i.installation_id END AS installation_id,
-           h.id AS hook_id, s.watermark_at, s.imported_at, s.since, s.etag, s.pending, s.cycles, s.failures,
+           h.id AS hook_id, ${CONFIDENTIAL} AS confidential, s.watermark_at, s.imported_at, s.since, s.etag, s.pending, s.cycles, s.failures,
            s.branches IS NOT NULL AS knows_branches, s.branches_etag
          ${FROM} AND ($1 OR s.next_run_at IS NULL OR s.next_run_at <= now())
          ORDER BY s.last_run_at NULLS FIRST, r.id`,
@@ -99,6 +110,7 @@ export async function dueRepositories(store: Store, o: { all: boolean }): Promis
         virtualId: row.virtual_id,
         installationId: row.installation_id,
         hookId: row.hook_id,
+        confidential: row.confidential,
         cursor: cursorOf(row),
       });
   }

@@ -100,10 +100,11 @@ export async function runCycle(ports: PollPorts, o: CycleOptions): Promise<Cycle
     events: [],
     seconds: 0,
   };
-  const accesses = new Map<bigint, Promise<PollAccess>>();
-  const accessOf = (id: bigint): Promise<PollAccess> => {
-    const known = accesses.get(id) ?? ports.access(id);
-    accesses.set(id, known);
+  const accesses = new Map<string, Promise<PollAccess>>();
+  const accessOf = ({ virtualId, confidential }: Watched): Promise<PollAccess> => {
+    const key = `${virtualId} ${confidential}`;
+    const known = accesses.get(key) ?? ports.access(virtualId, { confidential });
+    accesses.set(key, known);
     return known;
   };
   const { mostObjects, patienceMs, branchesEvery, settleMs } = { ...DEFAULTS, ...o };
@@ -114,7 +115,7 @@ export async function runCycle(ports: PollPorts, o: CycleOptions): Promise<Cycle
     try {
       if (host.away >= HOST_AWAY)
         throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', `${watched.host} did not answer for others before.`);
-      const access = await accessOf(watched.virtualId);
+      const access = await accessOf(watched);
       const { poll } = access.forge;
       if (poll === undefined) return;
       let asked: Promise<Record<string, unknown>> | undefined;

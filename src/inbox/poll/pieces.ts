@@ -1,6 +1,6 @@
 /**
  * Which piece of an object an event tells of, and whether the poller reported that before. The rule of
- * docs/adr/0013: a webhook is ignored when the poller reported the same piece of the same object at the same or a later
+ * docs/adr/0014: a webhook is ignored when the poller reported the same piece of the same object at the same or a later
  * version.
  */
 import type { ForgeEvent } from '../../forges/forge.js';

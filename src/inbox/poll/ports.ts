@@ -19,8 +19,8 @@ export interface PollAccess {
 export interface PollPorts {
   /** As the worker role. */
   store: Store;
-  /** By the number that handlers see. @throws ForgewayError when it cannot be spoken for */
-  access(installationId: bigint): Promise<PollAccess>;
+  /** By the number that handlers see; what is confidential is not there unless asked for. @throws ForgewayError when it cannot be spoken for */
+  access(installationId: bigint, o: { confidential: boolean }): Promise<PollAccess>;
   /** The app that writes down what apps are told: while it has work to do on an object, nothing is reported of it. */
   recorder: string;
   log: Logger;
@@ -45,6 +45,8 @@ export interface Watched {
   installationId: bigint | null;
   /** Through which the events enter. */
   hookId: string;
+  /** Whether its owner asked for confidential issues and notes. */
+  confidential: boolean;
   cursor: Cursor;
 }
 

@@ -1,6 +1,6 @@
 /**
  * Compares what was read of an object with what apps were told of it, and puts the difference into the inbox as events. One
- * transaction, under the lock that the assigner takes too: see docs/adr/0013.
+ * transaction, under the lock that the assigner takes too: see docs/adr/0014.
  */
 import { createHash } from 'node:crypto';
 import type { PoolClient } from 'pg';

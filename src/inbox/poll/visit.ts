@@ -119,7 +119,11 @@ function nextSince(since: Date, list: List, asOf: Date): Date {
 async function firstLook(visit: Visit, now: Date): Promise<Visited> {
   const { access, store, watched } = visit;
   const since = new Date(now.getTime() - OVERLAP_MS);
-  const list = await access.poll.changed(access.native, watched, { since, etag: null });
+  const list = await access.poll.changed(access.native, watched, {
+    since,
+    etag: null,
+    confidential: watched.confidential,
+  });
   const asOf = (list.kind === 'list' && list.asOf) || now;
   const watermark = await beginCursor(store, watched, new Date(Math.floor(asOf.getTime() / 1_000) * 1_000));
   const imported = await importOpen(visit, watermark);
@@ -144,7 +148,11 @@ export async function visitRepository(visit: Visit, now: Date, o: VisitOptions):
     return { result: looked.result, events: [...told, ...events], imported: 0, pending: left.length, move };
   }
 
-  const list = await access.poll.changed(access.native, watched, { since, etag: cursor.etag });
+  const list = await access.poll.changed(access.native, watched, {
+    since,
+    etag: cursor.etag,
+    confidential: watched.confidential,
+  });
   const listed = list.kind === 'list' ? list.items : [];
   const asOf = (list.kind === 'list' && list.asOf) || now;
   if (list.kind === 'list' && !list.whole)

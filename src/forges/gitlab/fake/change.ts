@@ -228,7 +228,7 @@ export async function addNote(
   project: Project,
   thread: Thread,
   by: User,
-  note: Pick<Note, 'body' | 'type' | 'position' | 'discussionId'>,
+  note: Pick<Note, 'body' | 'type' | 'position' | 'discussionId' | 'internal'>,
 ): Promise<Note> {
   if (note.body.trim() === '') return refuse(400, { note: ["can't be blank"] });
   const now = world.now();

@@ -196,12 +196,13 @@ export async function noteHook(world: World, in_: Project, on: Thread, of: Note,
     on.kind === 'Issue'
       ? { issue: issueAttributes(world, in_, on as Issue) }
       : { merge_request: await mergeRequestAttributes(world, in_, on as MergeRequest) };
+  const isHidden = of.internal === true || (on.kind === 'Issue' && (on as Issue).confidential);
   return {
-    name: 'Note Hook',
-    flag: 'note_events',
+    name: isHidden ? 'Confidential Note Hook' : 'Note Hook',
+    flag: isHidden ? 'confidential_note_events' : 'note_events',
     payload: {
       object_kind: 'note',
-      event_type: 'note',
+      event_type: isHidden ? 'confidential_note' : 'note',
       user: actor(world, by),
       project_id: in_.id,
       project: project(world, in_),
@@ -219,6 +220,7 @@ export async function noteHook(world: World, in_: Project, on: Thread, of: Note,
         line_code: null,
         commit_id: '',
         system: of.system,
+        internal: of.internal ?? false,
         type: of.type,
         position: of.position ?? null,
         original_position: of.position ?? null,

@@ -221,6 +221,8 @@ export const note = (world: World, on: Thread, of: Note): DiscussionNoteSchema =
   created_at: of.createdAt,
   updated_at: of.updatedAt,
   system: of.system,
+  internal: of.internal ?? false,
+  confidential: of.internal ?? false,
   noteable_id: on.id,
   noteable_type: on.kind,
   noteable_iid: on.iid,

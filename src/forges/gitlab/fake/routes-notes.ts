@@ -97,10 +97,11 @@ function noteRoutes(world: World, kind: 'issues' | 'merge_requests', at: (reques
       body,
       async run(request) {
         const { project, thread } = at(request);
-        const text = (request.body as z.output<typeof body>).body;
+        const { body: text, internal = false } = request.body as z.output<typeof body>;
         const note = await addNote(world, project, thread, actorOf(request), {
           body: text,
           type: null,
+          internal,
           discussionId: freshDiscussion(world),
         });
         return { status: 201, json: shownNote(world, thread, note) };

@@ -65,6 +65,8 @@ export interface Note {
   body: string;
   authorId: number;
   system: boolean;
+  /** For members only. */
+  internal?: boolean;
   createdAt: string;
   updatedAt: string;
   position?: Position;

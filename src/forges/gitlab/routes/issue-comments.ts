@@ -5,7 +5,7 @@ import { commentInput, isComment, type NativeNote, nativeNote } from '../convert
 import { read } from '../convert/read.js';
 import { toNativeText } from '../references.js';
 import { commentThread, notePlace, remember } from './comment-places.js';
-import { accept, idParam, type Place, page, placeOf, type Thread, threadOf } from './place.js';
+import { accept, everything, idParam, type Place, placeOf, slice, type Thread, threadOf } from './place.js';
 
 const text = z.looseObject({ body: z.string().min(1) });
 
@@ -20,9 +20,11 @@ const list: Route = {
     const place = placeOf(request);
     const thread = threadOf(request, place);
     const query = { sort: 'asc', order_by: 'created_at', activity_filter: 'only_comments' };
-    const { items, pages } = await page(request, context, `${thread.api}/notes`, nativeNote, query);
+    // Pages are cut of what is shown, so that a short one is the last.
+    const notes = await everything(context, `${thread.api}/notes`, nativeNote, query);
     const since = request.query.since === undefined ? 0 : Date.parse(request.query.since);
-    const comments = items.filter((note) => isComment(note) && !(Date.parse(note.updated_at) < since));
+    const shownOnes = notes.filter((note) => isComment(note) && !(Date.parse(note.updated_at) < since));
+    const { items: comments, pages } = slice(request, shownOnes);
     await remember(context, thread, comments);
     return { data: comments.map((note) => shown(context, place, thread, note)), pages };
   },
