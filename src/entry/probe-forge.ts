@@ -45,26 +45,34 @@ function unreachable(where: string, message: string): string {
   return `${where} cannot be reached (${message.replaceAll(/\s+/g, ' ')}). Check the address, that the server runs, and the network between here and there.`;
 }
 
+async function unlike(connection: OpenConnection, nativeOf: NativeOf, said: string): Promise<string> {
+  const { forge, baseUrl } = connection;
+  const where = forge.endpoint(baseUrl).webUrl;
+  const other = await otherKind(connection, nativeOf);
+  if (other !== undefined)
+    return `${where} does not answer like ${forge.label}, but like ${other.label}: use --forge ${other.id}.`;
+  return `${where} does not answer like ${forge.label} (${said}). Check the address: it is the one of the start page, with its path when it has one.`;
+}
+
 /** Why the forge did not say who the token is, and what to do, in one or two sentences. */
 async function reasonOf(failure: RouteFailure | ForgewayError, connection: OpenConnection, nativeOf: NativeOf) {
   const { forge, baseUrl } = connection;
   const where = forge.endpoint(baseUrl).webUrl;
-  if (failure instanceof ForgewayError) {
+  // A page where JSON was asked for counts as an outage once a forge is connected; here the address may be wrong.
+  const isPage = failure instanceof ForgewayError && / with a web page/.test(failure.message);
+  if (failure instanceof ForgewayError && !isPage) {
     if (failure.code === 'FORGEWAY_FORGE_UNREACHABLE') return unreachable(where, failure.message);
     if (failure.code === 'FORGEWAY_ORIGIN_REFUSED')
       return `${where} redirects to another address, which the token is not sent to. Use the address that a browser ends at, with https:// where it has it.`;
     return failure.message;
   }
+  if (isPage) return unlike(connection, nativeOf, 'it answers with a web page, not JSON');
   if (failure.status === 401)
     return `${where} does not accept the token: it is wrong, expired or revoked. Make a new one, and run \`forgeway connections add\` with it.`;
   if (failure.status === 403)
     return `The token may not read its own account on ${where}: ${failure.message}. Give it the scopes that the README names.`;
-  if (failure.status === 404 || failure.status === 502) {
-    const other = await otherKind(connection, nativeOf);
-    if (other !== undefined)
-      return `${where} does not answer like ${forge.label}, but like ${other.label}: use --forge ${other.id}.`;
-    return `${where} does not answer like ${forge.label} (${failure.message.replace(/\.$/, '')}). Check the address: it is the one of the start page, with its path when it has one.`;
-  }
+  if (failure.status === 404 || failure.status === 502)
+    return unlike(connection, nativeOf, failure.message.replace(/\.$/, ''));
   return `${where} answered: ${failure.message}`;
 }
 
