@@ -6,6 +6,7 @@ import { messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import { redactText } from '../lib/redact.js';
+import { ADVISORY_LOCKS } from './advisory-locks.js';
 import { assign } from './assign.js';
 import type { Dispatcher } from './dispatch.js';
 import { releaseLeftOver } from './hold-changes.js';
@@ -35,8 +36,6 @@ interface Gauges {
   paused: number;
 }
 
-/** Key of the advisory lock that makes one assigner of many: "forgeway" in bytes would not fit, so any fixed number. */
-const LOCK = 7_301_202_611;
 const RECONNECT_PAUSE_MS = 1_000;
 const GAUGE_EVERY_MS = 5_000;
 const PRUNE_EVERY_MS = 600_000;
@@ -96,7 +95,9 @@ export class Assigner {
     client.on('error', (error) => this.#options.log.debug({ err: messageOf(error) }, 'the assigner lost its session'));
     try {
       while (!this.#stopping.signal.aborted) {
-        const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [LOCK]);
+        const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [
+          ADVISORY_LOCKS.assigner,
+        ]);
         if (rows[0]?.mine) return await this.#work(client);
         await this.#rest(this.#options.pollMs);
       }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ADVISORY_LOCKS } from '../../src/inbox/advisory-locks.js';
 import { fakeDispatcher } from './fake-forge.js';
 import { InboxDatabase } from './inbox-database.js';
 
@@ -52,6 +53,20 @@ describe('a delivery that is about nothing', () => {
     inbox.start({ dispatcher: nothing() });
     const row = await inbox.settled(await inbox.deliver({ repository: 1 }, { hook: 'removed' }));
     expect(row).toMatchObject({ status: 'ignored', reason: 'its hook no longer exists' });
+  });
+});
+
+describe('assigning', () => {
+  it('goes on while the poller and the hook recovery ask forges, which may take minutes', async () => {
+    const client = await inbox.pool.connect();
+    try {
+      for (const key of [ADVISORY_LOCKS.poller, ADVISORY_LOCKS.recovery])
+        await client.query('SELECT pg_advisory_lock($1)', [key]);
+      inbox.start({ dispatcher: nothing() });
+      await inbox.settled(await inbox.deliver({ repository: 1 }), 'done');
+    } finally {
+      client.release(true);
+    }
   });
 });
 

@@ -2,11 +2,10 @@
 import type pg from 'pg';
 import { pause } from '../../lib/clock.js';
 import { messageOf } from '../../lib/errors.js';
+import { ADVISORY_LOCKS } from '../advisory-locks.js';
 import { type CycleOptions, type CycleSummary, runCycle } from './cycle.js';
 import type { PollPorts } from './ports.js';
 
-/** Whoever holds it runs a cycle. It belongs to a session, and ends with it. */
-const CYCLE_LOCK = 7_301_202_613;
 /** How often it is looked whether something is due, or was asked for. */
 const TICK_MS = 5_000;
 
@@ -36,7 +35,7 @@ export async function pollNow(ports: PollPorts, o: CycleOptions): Promise<CycleS
   const summary = await holding(
     ports,
     async (client) => {
-      await client.query('SELECT pg_advisory_lock($1)', [CYCLE_LOCK]);
+      await client.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCKS.poller]);
       return true;
     },
     () => runCycle(ports, { ...o, all: true }),
@@ -50,7 +49,9 @@ export function startPoller(ports: PollPorts, o: CycleOptions & { tickMs?: numbe
   const stopping = new AbortController();
   const { signal } = stopping;
   const tryTake = async (client: pg.PoolClient): Promise<boolean> => {
-    const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [CYCLE_LOCK]);
+    const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [
+      ADVISORY_LOCKS.poller,
+    ]);
     return rows[0]?.mine ?? false;
   };
   const forever = async () => {

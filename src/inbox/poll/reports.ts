@@ -1,5 +1,6 @@
 /** Rows of what the poller reported. The assigner holds every webhook against them. */
 import type pg from 'pg';
+import { ADVISORY_LOCKS } from '../advisory-locks.js';
 import type { Report } from './pieces.js';
 
 export interface ReportPlace {
@@ -16,7 +17,7 @@ export interface ReportPlace {
  * Whoever decides what is reported holds it until that is committed: the poller while it compares and reports, the assigner
  * while it takes deliveries in. So a webhook is either there when the poller looks, or finds its report.
  */
-export const ORDER_LOCK = 7_301_202_612;
+export const ORDER_LOCK = ADVISORY_LOCKS.order;
 
 type Queryable = Pick<pg.PoolClient, 'query'>;
 

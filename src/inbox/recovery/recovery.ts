@@ -8,6 +8,7 @@ import { pause } from '../../lib/clock.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { redactText } from '../../lib/redact.js';
 import type { Store } from '../../store/database.js';
+import { ADVISORY_LOCKS } from '../advisory-locks.js';
 import type { OpenHook } from './access.js';
 import { type AskOptions, type AskTiming, askForMissed } from './ask.js';
 import { collectMissed } from './collect.js';
@@ -51,8 +52,6 @@ const TIMING: RecoveryTiming = {
   enableCapMs: 6 * HOUR_MS,
   graceMs: 5_000,
 };
-/** Key of the advisory lock that makes one cycle at a time of many processes. */
-const LOCK = 7_301_202_612;
 /** Connections that are looked at beside each other. */
 const ABREAST = 4;
 /** Silence that a forge asks for without saying how long. */
@@ -135,7 +134,9 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     // The failing query says the same; without a listener the event would end the process.
     client.on('error', (error) => log.debug({ err: messageOf(error) }, 'the session of the hook watch was lost'));
     try {
-      const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [LOCK]);
+      const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [
+        ADVISORY_LOCKS.recovery,
+      ]);
       if (rows[0]?.mine !== true) return false;
       await Promise.race([run(), stopping]);
       return true;
