@@ -150,7 +150,8 @@ export class Window {
   addNewest(row: LaneRow): boolean {
     const shard = this.shards.get(row.shard);
     if (!shard) return false;
-    if (shard.complete && !shard.lanes.get(row.lane)?.behind) return this.add(row);
+    if (shard.complete && !shard.lanes.get(row.lane)?.behind && this.add(row)) return true;
+    // Also for want of room: a reading that is under way began before this row was there, and knows nothing of it.
     shard.missed = true;
     return false;
   }
