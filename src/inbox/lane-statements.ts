@@ -110,8 +110,8 @@ export async function markStarted(
 }
 
 /**
- * Puts rows aside that a hold stops. A row that was cut off must still run alone when it is let go. Not after the hold has
- * been lifted: nobody would come for the row again.
+ * Puts rows aside that a hold stops. A row that was cut off must still run alone when it is let go. A rehearsal is over by it,
+ * and its delivery is told nothing. Not after the hold has been lifted: nobody would come for the row again.
  */
 export async function markPaused(
   pool: pg.Pool,
@@ -122,7 +122,11 @@ export async function markPaused(
   const { rows: records } = await pool.query<MarkedRecord>({
     name: 'lane_mark_paused',
     text: `WITH ${HELD}, marked AS (
-      UPDATE dispatch d SET status = 'paused', next_attempt_at = NULL
+      UPDATE dispatch d SET
+        status = CASE d.writes WHEN 'rehearsal' THEN 'ignored' ELSE 'paused' END,
+        reason = CASE d.writes WHEN 'rehearsal' THEN 'a pause stops it: see \`forgeway holds\`' ELSE d.reason END,
+        finished_at = CASE d.writes WHEN 'rehearsal' THEN now() END,
+        next_attempt_at = NULL
       FROM unnest($2::smallint[], $3::bigint[], $4::bigint[]) AS v(shard, id, epoch)
       JOIN held h ON h.shard = v.shard AND h.epoch = v.epoch AND h.holds_version = $5
       WHERE d.id = v.id AND d.status IN ('pending', 'parked')

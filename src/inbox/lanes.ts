@@ -281,20 +281,15 @@ export class Lanes {
     void this.refill(true);
   }
 
-  /** Those that may begin, silenced where a hold says so, and those that may not. A rehearsal that may not is over. */
+  /** Those that may begin, silenced where a hold says so, and those that may not. */
   #withHolds(batch: readonly Running[]): [free: Running[], stopped: Running[]] {
     const free: Running[] = [];
     const stopped: Running[] = [];
     for (const running of batch) {
-      const { row, lane, epoch } = running;
+      const { row } = running;
       const hold = this.#holds.of(row);
       if (hold === 'shadow' && row.writes === 'send') row.writes = 'shadow';
-      if (hold !== 'pause') free.push(running);
-      else if (row.writes !== 'rehearsal') stopped.push(running);
-      else {
-        const outcome: Outcome = { status: 'ignored', reason: 'a pause stops it: see `forgeway holds`' };
-        this.#finish({ row, lane, epoch, outcome, unbegun: true, running });
-      }
+      (hold === 'pause' ? stopped : free).push(running);
     }
     return [free, stopped];
   }

@@ -182,6 +182,8 @@ describe('a rehearsal', () => {
     ]);
     await liftHolds(store(), organizationId, [hold.id], 'cli:ada');
     expect(await inbox.dispatches(id)).toHaveLength(1);
+    // Nothing was waiting, so nobody has told the worker that the hold is gone.
+    expect((await rehearse([id])).rehearsed).toMatchObject([{ runs: [{ status: 'done' }] }]);
   });
 
   it('is taken back when nobody runs it, or when the person stops it', async () => {
