@@ -17,6 +17,7 @@ import type { ForgeDescriptor } from '../../src/forges/forge.js';
 import type { FakePerson, ForgeFake } from '../../src/forges/kit/fake/forge-fake.js';
 import { forges } from '../../src/forges/registry.js';
 import { createApps, MIRROR } from '../../src/handlers/apps.js';
+import { liftHolds, placeHold } from '../../src/inbox/hold-changes.js';
 import { type CycleOptions, type CycleSummary, runCycle } from '../../src/inbox/poll/cycle.js';
 import { startInbox } from '../../src/inbox/start-inbox.js';
 import { createMetrics } from '../../src/lib/metrics.js';
@@ -42,7 +43,10 @@ export interface PollRig {
   poll(options?: Partial<CycleOptions>): Promise<{ summary: CycleSummary; heard: Heard[] }>;
   /** Cycles until one finds nothing and leaves nothing; all that the app was told meanwhile. */
   pollUntilCalm(): Promise<Heard[]>;
+  /** Until nothing is to be done but what is paused. */
   quiet(): Promise<void>;
+  /** Pauses everything; the answer lets it go on. */
+  pause(): Promise<() => Promise<void>>;
   rows<T extends object>(statement: string, values?: unknown[]): Promise<T[]>;
   close(): Promise<void>;
 }
@@ -141,7 +145,8 @@ export async function startPollRig(
     for (const end = performance.now() + 60_000; ; await sleep(20)) {
       await fake.settled();
       const { rows } = await store.pool.query<{ n: number }>(
-        `SELECT count(*)::int4 AS n FROM webhook_delivery WHERE status IN ('received', 'assigned')`,
+        `SELECT count(*)::int4 AS n FROM webhook_delivery w WHERE w.status = 'received' OR (w.status = 'assigned'
+           AND EXISTS (SELECT FROM dispatch d WHERE d.delivery_id = w.id AND d.status IN ('pending', 'parked')))`,
       );
       if (rows[0]?.n === 0) return;
       if (performance.now() > end) throw new Error('not quiet');
@@ -224,6 +229,13 @@ export async function startPollRig(
       return heard.slice(from);
     },
     quiet,
+    async pause() {
+      const { id } = await placeHold(store, organizationId, { mode: 'pause', scope: {}, actor: 'cli:ada' });
+      return async () => {
+        await liftHolds(store, organizationId, [id], 'cli:ada');
+        await quiet();
+      };
+    },
     rows: async <T extends object>(statement: string, values: unknown[] = []) =>
       (await store.tenant(organizationId, (tx) => tx.query(statement, values))).rows as T[],
     async close() {

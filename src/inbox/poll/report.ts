@@ -46,7 +46,7 @@ export const originOf = ({ organizationId, forge, host, instanceUrl }: Watched) 
 });
 export const identityOf = ({ id, remoteId, owner, name }: Watched) => ({ id, remoteId, owner, name });
 
-/** Whether an event of this lane has still to be written down; if so, what apps were told is not known yet. */
+/** Whether an event of this lane has still to be written down, or is paused; if so, what apps were told is not known yet. */
 export async function isBusy(
   tx: PoolClient,
   { watched, recorder }: Pick<Visit, 'watched' | 'recorder'>,
@@ -61,7 +61,8 @@ export async function isBusy(
   const { rowCount } = await tx.query({
     name: 'poll_busy',
     text: `SELECT FROM dispatch WHERE shard = $1 AND lane = $2 AND app = $3 AND status = 'pending'
-      UNION ALL SELECT FROM dispatch WHERE lane = $2 AND app = $3 AND status = 'parked' LIMIT 1`,
+      UNION ALL SELECT FROM dispatch WHERE lane = $2 AND app = $3 AND status = 'parked'
+      UNION ALL SELECT FROM dispatch WHERE lane = $2 AND app = $3 AND status = 'paused' LIMIT 1`,
     values: [shardOf(lane), lane, recorder],
   });
   return (rowCount ?? 0) > 0;
