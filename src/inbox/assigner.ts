@@ -29,7 +29,7 @@ export interface AssignerOptions {
 }
 
 interface Gauges {
-  /** Age of the oldest delivery that waits for nothing but its turn. */
+  /** Age of the oldest delivery that waits for nothing but its first turn. */
   seconds: number;
   pauses: number;
   shadows: number;
@@ -172,7 +172,7 @@ export class Assigner {
       const { rows } = await client.query<Gauges>(
         `SELECT (SELECT coalesce(extract(epoch FROM now() - min(at)), 0)::float8 FROM (
              SELECT min(received_at) AS at FROM webhook_delivery WHERE status = 'received'
-             UNION ALL SELECT min(created_at) FROM dispatch WHERE status = 'pending') oldest) AS seconds,
+             UNION ALL SELECT min(created_at) FROM dispatch WHERE status = 'pending' AND attempts = 0) oldest) AS seconds,
            (SELECT count(*)::int FROM run_hold WHERE mode = 'pause') AS pauses,
            (SELECT count(*)::int FROM run_hold WHERE mode = 'shadow') AS shadows,
            (SELECT count(*)::int FROM dispatch WHERE status = 'paused') AS paused`,

@@ -103,7 +103,8 @@ export async function liftHolds(
 }
 
 /**
- * Makes rows that no hold stops any more pending again. The caller's transaction has changed `holds_version`, so that every
+ * Makes rows that no hold stops any more pending again, as if they had come now: the time of a pause is no outage of a forge
+ * that they waited out, and no backlog for which new deliveries are refused. The caller's transaction has changed `holds_version`, so that every
  * worker reads its lanes again, in order, before it begins anything else.
  */
 async function release(tx: pg.PoolClient): Promise<number> {
@@ -111,7 +112,7 @@ async function release(tx: pg.PoolClient): Promise<number> {
   let released = 0;
   for (let more = true; more; ) {
     const { rows } = await tx.query<{ shard: number }>(
-      `UPDATE dispatch SET status = 'pending' WHERE id IN (${unheld} ORDER BY d.id LIMIT $1) RETURNING shard`,
+      `UPDATE dispatch SET status = 'pending', created_at = now() WHERE id IN (${unheld} ORDER BY d.id LIMIT $1) RETURNING shard`,
       [RELEASED_AT_A_TIME],
     );
     released += rows.length;

@@ -50,7 +50,7 @@ export function createMetrics() {
     }),
     inboxOldestSeconds: new Gauge({
       name: 'forgeway_inbox_oldest_seconds',
-      help: 'Age of the oldest delivery that is neither finished, parked nor paused',
+      help: 'Age of the oldest delivery that waits for nothing but its first turn',
       registers,
     }),
     holds: new Gauge({

@@ -7,6 +7,7 @@ import { markPaused, markStarted } from '../../src/inbox/lane-statements.js';
 import { prune } from '../../src/inbox/prune.js';
 import { replayDelivery } from '../../src/inbox/replay.js';
 import type { LaneRow } from '../../src/inbox/row.js';
+import { ForgewayError } from '../../src/lib/errors.js';
 import { fakeDispatcher } from './fake-forge.js';
 import { eventually, InboxDatabase } from './inbox-database.js';
 
@@ -125,6 +126,32 @@ describe('a pause', () => {
     }
     for (const id of ids) await inbox.settled(id, 'done');
     expect(begun).toHaveLength(ids.length);
+  });
+
+  it('is no outage and no backlog: what it held counts as new when it is lifted', async () => {
+    const down = { left: 1 };
+    const dispatcher = fakeDispatcher({
+      app: async () => {
+        if (down.left-- > 0) throw new ForgewayError('FORGEWAY_FORGE_DOWN', 'it is', { details: { waitMs: 0 } });
+      },
+    });
+    inbox.start({ dispatcher });
+    const hold = await place({});
+    const id = await inbox.deliver({ repository: 1 });
+    await paused(id);
+    await inbox.pool.query("UPDATE dispatch SET created_at = now() - interval '4 days'");
+    await lift(hold);
+    const { rows } = await inbox.pool.query<{ age: number }>(
+      'SELECT extract(epoch FROM now() - created_at)::float8 AS age FROM dispatch',
+    );
+    expect(rows[0]?.age).toBeLessThan(60);
+    await eventually(() => down.left === 0);
+    expect(['parked', 'done']).toContain(
+      await eventually(async () => {
+        const { app } = await statusesOf(id);
+        return app !== 'pending' && app;
+      }),
+    );
   });
 
   it('keeps the order of a lane when it is lifted, also before what arrives in that moment', async () => {

@@ -193,6 +193,12 @@ describe('what the ingress is told of the inbox', () => {
          SELECT (SELECT min(id) FROM webhook_delivery), 'e', status, 'lane', 1, status, n, now() - interval '1 hour' * n
          FROM unnest(ARRAY['pending', 'parked', 'done', 'dead', 'ignored']) AS status, generate_series(1, 4) AS n`,
     );
+    // One that waited out an outage and is tried again now.
+    await database
+      .store('worker')
+      .pool.query(
+        `UPDATE dispatch SET attempts = 9, created_at = now() - interval '2 days' WHERE status = 'pending' AND event_index = 1`,
+      );
     const load = await askLoad(ingress, 1_000);
     expect(load.depth).toBe(7);
     expect(Math.round(load.oldestSeconds / 60)).toBe(240);
