@@ -185,7 +185,7 @@ export class Assigner {
     }
     if (this.#options.retention && now >= this.#pruneAt) {
       this.#pruneAt = now + PRUNE_EVERY_MS;
-      await prune(client, this.#options.retention);
+      await prune(client, this.#options.retention, this.#stopping.signal);
     }
   }
 

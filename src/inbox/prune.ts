@@ -15,9 +15,9 @@ const BATCH = 500;
 const MOST_BATCHES = 100;
 
 /** Runs a statement that touches up to {@link BATCH} rows until there are none left, or {@link MOST_BATCHES} have been run. */
-async function repeat(client: Queryable, text: string, days: number): Promise<number> {
+async function repeat(client: Queryable, text: string, days: number, signal?: AbortSignal): Promise<number> {
   let total = 0;
-  for (let batch = 0; batch < MOST_BATCHES; batch += 1) {
+  for (let batch = 0; batch < MOST_BATCHES && !signal?.aborted; batch += 1) {
     const { rowCount } = await client.query(text, [days, BATCH]);
     total += rowCount ?? 0;
     if ((rowCount ?? 0) < BATCH) break;
@@ -27,9 +27,13 @@ async function repeat(client: Queryable, text: string, days: number): Promise<nu
 
 /**
  * Empties bodies and deletes rows whose time is over, in small transactions. Deliveries that are not finished are never
- * touched. Answers how many rows were emptied and deleted.
+ * touched. Answers how many rows were emptied and deleted. What is left when `signal` aborts is left for the next time.
  */
-export async function prune(client: Queryable, retention: Retention): Promise<{ emptied: number; deleted: number }> {
+export async function prune(
+  client: Queryable,
+  retention: Retention,
+  signal?: AbortSignal,
+): Promise<{ emptied: number; deleted: number }> {
   const emptied = await repeat(
     client,
     `UPDATE webhook_delivery SET body = NULL, headers = '{}' WHERE id IN (
@@ -38,6 +42,7 @@ export async function prune(client: Queryable, retention: Retention): Promise<{ 
          AND NOT EXISTS (SELECT FROM dispatch d WHERE d.delivery_id = w.id AND d.status IN ('pending', 'parked', 'paused'))
        ORDER BY w.finished_at LIMIT $2)`,
     retention.bodyDays,
+    signal,
   );
   // What was answered to an app goes with the body that the app ran on: nothing can run it again.
   await repeat(
@@ -50,6 +55,7 @@ export async function prune(client: Queryable, retention: Retention): Promise<{ 
          AND j.sent_at < now() - $1 * interval '1 day' AND w.body IS NULL
        ORDER BY j.sent_at LIMIT $2)`,
     retention.bodyDays,
+    signal,
   );
   const rowDays = Math.max(retention.rowDays, retention.bodyDays, MIN_ROW_DAYS);
   const deleted = await repeat(
@@ -60,12 +66,14 @@ export async function prune(client: Queryable, retention: Retention): Promise<{ 
          AND NOT EXISTS (SELECT FROM dispatch d WHERE d.delivery_id = w.id AND d.status IN ('pending', 'parked', 'paused'))
        ORDER BY w.id LIMIT $2)`,
     rowDays,
+    signal,
   );
   await repeat(
     client,
     `DELETE FROM event_claim WHERE semantic_key IN (
        SELECT semantic_key FROM event_claim WHERE created_at < now() - $1 * interval '1 day' LIMIT $2)`,
     retention.bodyDays,
+    signal,
   );
   // Whoever asked for a rehearsal takes its rows away; this one was killed.
   await repeat(
@@ -73,6 +81,7 @@ export async function prune(client: Queryable, retention: Retention): Promise<{ 
     `DELETE FROM dispatch WHERE id IN (
        SELECT id FROM dispatch WHERE writes = 'rehearsal' AND created_at < now() - $1 * interval '1 day' LIMIT $2)`,
     REHEARSAL_DAYS,
+    signal,
   );
   // A webhook that comes later than this is one that nobody redelivers any more.
   await repeat(
@@ -80,6 +89,7 @@ export async function prune(client: Queryable, retention: Retention): Promise<{ 
     `DELETE FROM poll_report WHERE ctid IN (
        SELECT ctid FROM poll_report WHERE created_at < now() - $1 * interval '1 day' LIMIT $2)`,
     rowDays,
+    signal,
   );
   return { emptied, deleted };
 }

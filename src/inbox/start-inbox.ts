@@ -107,8 +107,8 @@ export function startInbox(options: InboxOptions): Inbox {
     wake: () => assigner.wake(),
     async drain(timeoutMs) {
       clearInterval(poll);
-      await assigner.stop();
-      await lanes.stop(timeoutMs);
+      // Together: whatever the assigner has in hand, nothing begins meanwhile. What it still offers is read by the next worker.
+      await Promise.all([assigner.stop(), lanes.stop(timeoutMs)]);
       await leases.stop();
     },
   };

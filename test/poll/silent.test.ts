@@ -81,7 +81,7 @@ async function rig(o: { repositories: number; pulls: number; issues: number }) {
     await quiet();
     return summary;
   };
-  return { double, ports, heard, rows, quiet, cycle, metrics };
+  return { double, ports: { ...ports, organizationId: test.organizationId }, heard, rows, quiet, cycle, metrics };
 }
 
 const touch = (double: GitHubDouble, name: string, number: number, change: object) => {
@@ -155,5 +155,33 @@ describe('a cycle', () => {
     await poller.stop();
     await quiet();
     expect(heard).toEqual(['issues.closed 1']);
+  });
+
+  it('ends soon when everything is to stop, whatever a forge does, and what was left is looked at later', async () => {
+    const { double, heard, ports, quiet, cycle } = await rig({ repositories: 1, pulls: 0, issues: 30 });
+    await cycle();
+    for (let number = 1; number <= 30; number += 1) touch(double, 'repo-1', number, { state: 'closed' });
+    const hangs = { asked: 0 };
+    const access: typeof ports.access = async (id) => {
+      const one = await ports.access(id);
+      return {
+        ...one,
+        github: async (route, parameters) => {
+          hangs.asked += 1;
+          return hangs.asked > 6 ? new Promise<never>(() => undefined) : one.github(route, parameters);
+        },
+      };
+    };
+    await pollNow(ports, { intervalMs: 60_000, mostObjects: 0 });
+    await ports.store.tenant(ports.organizationId, (tx) => tx.query('UPDATE sync_cursor SET next_run_at = now()'));
+    const poller = startPoller({ ...ports, access }, { intervalMs: 60_000, tickMs: 20, graceMs: 200 });
+    while (hangs.asked <= 6) await new Promise((resolve) => setTimeout(resolve, 10));
+    const began = performance.now();
+    await poller.stop();
+    expect(performance.now() - began).toBeLessThan(2_000);
+    await cycle();
+    await quiet();
+    expect(new Set(heard).size).toBe(30);
+    expect(heard).toHaveLength(30);
   });
 });

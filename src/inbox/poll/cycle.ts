@@ -16,7 +16,6 @@ export interface CycleOptions extends Partial<VisitOptions> {
   /** Also repositories that are not due. */
   all?: boolean;
   clock?: Clock;
-  signal?: AbortSignal;
 }
 
 export interface FoundEvent {
@@ -44,7 +43,13 @@ export interface CycleSummary {
 
 /** Repositories of one host that are asked at the same time. */
 const WIDTH = 8;
-const DEFAULTS: VisitOptions = { mostObjects: 200, patienceMs: 2_000, branchesEvery: 5, settleMs: 2_000 };
+const DEFAULTS: VisitOptions = {
+  mostObjects: 200,
+  patienceMs: 2_000,
+  branchesEvery: 5,
+  settleMs: 2_000,
+  signal: undefined,
+};
 /** An App's webhooks are dependable, and can be redelivered: it is asked less often. */
 const APP_PACE = 5;
 const LONGEST_DELAY_MS = 3_600_000;
@@ -107,11 +112,11 @@ export async function runCycle(ports: PollPorts, o: CycleOptions): Promise<Cycle
     accesses.set(key, known);
     return known;
   };
-  const { mostObjects, patienceMs, branchesEvery, settleMs } = { ...DEFAULTS, ...o };
-  const options = { mostObjects, patienceMs, branchesEvery, settleMs };
+  const { mostObjects, patienceMs, branchesEvery, settleMs, signal } = { ...DEFAULTS, ...o };
+  const options = { mostObjects, patienceMs, branchesEvery, settleMs, signal };
 
   const visit = async (watched: Watched, host: { away: number }): Promise<void> => {
-    if (o.signal?.aborted) return;
+    if (signal?.aborted) return;
     try {
       if (host.away >= HOST_AWAY)
         throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', `${watched.host} did not answer for others before.`);

@@ -8,9 +8,11 @@ import type { PollPorts } from './ports.js';
 
 /** How often it is looked whether something is due, or was asked for. */
 const TICK_MS = 5_000;
+/** How long what is being looked at may take when everything is to stop: a forge may take longer to answer than we have. */
+const GRACE_MS = 5_000;
 
 export interface Poller {
-  /** Waits for the repositories that are being looked at. */
+  /** Resolves when the objects in hand are dealt with, or were given up: they are looked at again. */
   stop(): Promise<void>;
 }
 
@@ -45,9 +47,13 @@ export async function pollNow(ports: PollPorts, o: CycleOptions): Promise<CycleS
 }
 
 /** Looks every few seconds what is due; when is written in the cursors, so that any number of processes may do this. */
-export function startPoller(ports: PollPorts, o: CycleOptions & { tickMs?: number }): Poller {
+export function startPoller(ports: PollPorts, o: CycleOptions & { tickMs?: number; graceMs?: number }): Poller {
   const stopping = new AbortController();
   const { signal } = stopping;
+  const givenUp = new Promise<undefined>((resolve) => {
+    const wait = () => setTimeout(resolve, o.graceMs ?? GRACE_MS, undefined).unref();
+    signal.addEventListener('abort', wait, { once: true });
+  });
   const tryTake = async (client: pg.PoolClient): Promise<boolean> => {
     const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [
       ADVISORY_LOCKS.poller,
@@ -57,7 +63,7 @@ export function startPoller(ports: PollPorts, o: CycleOptions & { tickMs?: numbe
   const forever = async () => {
     while (!signal.aborted) {
       try {
-        const summary = await holding(ports, tryTake, () => runCycle(ports, { ...o, signal }));
+        const summary = await holding(ports, tryTake, () => Promise.race([runCycle(ports, { ...o, signal }), givenUp]));
         if (summary !== undefined && (summary.events.length > 0 || summary.imported > 0)) {
           const { events, ...counts } = summary;
           ports.log.info({ ...counts, events: events.length }, 'polled');

@@ -39,6 +39,8 @@ export interface VisitOptions {
   branchesEvery: number;
   /** A version that is younger than this can still be carried by another change. */
   settleMs: number;
+  /** What has not been looked at when it aborts waits for the next cycle. */
+  signal: AbortSignal | undefined;
 }
 
 /** Waits for what has arrived to be taken in, which tells what the poller need not. Not for ever: it is right without. */
@@ -88,7 +90,7 @@ async function readAll(
   const failures: unknown[] = [];
   await abreast(now, WIDTH, async (pending) => {
     // A forge that wants silence, or is away, is not asked for the rest.
-    if (failures.some(concernsAll)) return void left.push(pending);
+    if (o.signal?.aborted || failures.some(concernsAll)) return void left.push(pending);
     try {
       const { again, events: found } = await lookAt(visit, pending, beginning);
       if (again) left.push(pending);
