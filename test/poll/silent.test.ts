@@ -162,8 +162,8 @@ describe('a cycle', () => {
     await cycle();
     for (let number = 1; number <= 30; number += 1) touch(double, 'repo-1', number, { state: 'closed' });
     const hangs = { asked: 0 };
-    const access: typeof ports.access = async (id) => {
-      const one = await ports.access(id);
+    const access: typeof ports.access = async (...of) => {
+      const one = await ports.access(...of);
       return {
         ...one,
         github: async (route, parameters) => {
