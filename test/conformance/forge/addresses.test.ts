@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { formerRoutes } from '../../../src/forges/kit/former-routes.js';
 import { installationRoutes } from '../../../src/translate/installation-routes.js';
 import { githubRouter, routeAt, shapeOf } from './github-routes.js';
 import { isSkipped } from './skips.js';
@@ -48,7 +49,8 @@ const unserved = new Set<string>();
 
 describe.each(table.filter(([id]) => !isSkipped(id, 'addresses')))('addresses in events of %s', (_id, subject) => {
   const { base, descriptor } = subject;
-  const keys = [...Object.keys(descriptor.routes ?? {}), ...Object.keys(installationRoutes)];
+  const { routes = {} } = descriptor;
+  const keys = [routes, formerRoutes(routes), installationRoutes].flatMap((rows) => Object.keys(rows));
   const served = new Set(keys.map(shapeOf));
 
   it('on the virtual base lead to a route that is served, or to one that is known to be served by nobody', async () => {
