@@ -58,10 +58,17 @@ describe('forgeway connections', () => {
       expect(JSON.parse(listed.stdout)).toMatchObject([
         { forge: forge.id, account: fake.bot.login, status: 'active', repositories: 1, hooks: 1 },
       ]);
+      const { id } = JSON.parse(added.stdout) as { id: string };
+      const set = await installation.run(['connections', 'set-mode', id, 'poll']);
+      expect(set).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining(`${id}: poll.`) });
+      const polled = await installation.run(['connections', 'list', '--json']);
+      expect(JSON.parse(polled.stdout)).toMatchObject([{ id, mode: 'poll' }]);
+      expect(await installation.run(['connections', 'set-mode', id, 'sometimes'])).toMatchObject({ code: 2 });
+      const polling = await installation.run(['poll', '--json']);
+      expect(JSON.parse(polling.stdout)).toMatchObject({ repositories: 1, failed: 0 });
       const doctor = await installation.run(['hooks', 'doctor', '--json']);
       expect(doctor).toMatchObject({ code: 0 });
       expect(JSON.parse(doctor.stdout)).toMatchObject([{ target: 'acme/web', state: 'ok' }]);
-      const { id } = JSON.parse(added.stdout) as { id: string };
       expect(await installation.run(['connections', 'remove', id])).toMatchObject({ code: 0 });
       for (const text of [added.stdout, added.stderr, listed.stdout, server.stderr()])
         expect(text).not.toContain(fake.token);

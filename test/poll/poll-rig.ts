@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { Probot } from 'probot';
-import type { SyncMode } from '../../src/accounts/connection-rows.js';
+import { type SyncMode, setSyncMode } from '../../src/accounts/connection-rows.js';
 import { connectForge } from '../../src/entry/connect-forge.js';
 import { secretsOf } from '../../src/entry/default-app.js';
 import type { ForgeDescriptor } from '../../src/forges/forge.js';
@@ -47,6 +47,8 @@ export interface PollRig {
   quiet(): Promise<void>;
   /** Pauses everything; the answer lets it go on. */
   pause(): Promise<() => Promise<void>>;
+  /** False when there is no such connection any more. */
+  setMode(mode: SyncMode): Promise<boolean>;
   rows<T extends object>(statement: string, values?: unknown[]): Promise<T[]>;
   close(): Promise<void>;
 }
@@ -220,7 +222,7 @@ export async function startPollRig(
     async pollUntilCalm() {
       const from = heard.length;
       // As many as bring the branches' turn too, and until what is too fresh has settled.
-      for (let cycle = 0, calm = 0; calm < 3; cycle += 1) {
+      for (let cycle = 0, calm = 0; calm < 2; cycle += 1) {
         const { summary } = await rig.poll();
         if (summary.failed > 0 || cycle > 60) throw new Error(`not calm: ${JSON.stringify(summary)}`);
         calm = summary.events.length === 0 && summary.pending === 0 ? calm + 1 : 0;
@@ -236,6 +238,7 @@ export async function startPollRig(
         await quiet();
       };
     },
+    setMode: (mode) => setSyncMode(store, organizationId, connected.id, mode),
     rows: async <T extends object>(statement: string, values: unknown[] = []) =>
       (await store.tenant(organizationId, (tx) => tx.query(statement, values))).rows as T[],
     async close() {

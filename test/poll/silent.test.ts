@@ -7,7 +7,6 @@ import { appOf, installOn } from '../../bench/support/installed-app.js';
 import { forges } from '../../src/forges/registry.js';
 import { createApps, MIRROR } from '../../src/handlers/apps.js';
 import { runCycle } from '../../src/inbox/poll/cycle.js';
-import { pollNow, startPoller } from '../../src/inbox/poll/poller.js';
 import { startInbox } from '../../src/inbox/start-inbox.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { createBridge } from '../../src/translate/bridge.js';
@@ -117,46 +116,6 @@ describe('the first look at a repository with 500 open pull requests', () => {
 });
 
 describe('a cycle', () => {
-  it('reads no more than it may; the rest comes in the next ones, and none is left out', async () => {
-    const { double, heard, cycle } = await rig({ repositories: 1, pulls: 0, issues: 25 });
-    await cycle();
-    // All in one second.
-    const updatedAt = new Date().toISOString();
-    for (let number = 1; number <= 25; number += 1) touch(double, 'repo-1', number, { title: 'New', updatedAt });
-    const found: number[] = [];
-    for (let round = 0; round < 3; round += 1) found.push((await cycle({ mostObjects: 10 })).events.length);
-    expect(found).toEqual([10, 10, 5]);
-    expect(new Set(heard).size).toBe(25);
-    expect(heard).toHaveLength(25);
-  });
-
-  it('lets a repository that fails wait, and the others go on', async () => {
-    const { double, heard, rows, cycle } = await rig({ repositories: 3, pulls: 0, issues: 1 });
-    await cycle();
-    double.repositories.delete('repo-2');
-    touch(double, 'repo-1', 1, { state: 'closed' });
-    touch(double, 'repo-3', 1, { state: 'closed' });
-    expect(await cycle()).toMatchObject({ failed: 1, changed: 2 });
-    expect(heard).toEqual(['issues.closed 1', 'issues.closed 1']);
-    const cursors = await rows<{ failures: number; error: string | null; waits: boolean }>(
-      'SELECT failures, error, next_run_at > now() AS waits FROM sync_cursor ORDER BY failures DESC',
-    );
-    expect(cursors).toMatchObject([{ failures: 1, error: 'Not Found', waits: true }, { failures: 0 }, { failures: 0 }]);
-    // Nobody is due before the minute is over.
-    expect(await cycle({ all: false })).toMatchObject({ repositories: 0 });
-  });
-
-  it('is run by one process at a time, and when somebody asks', async () => {
-    const { double, heard, ports, quiet, cycle } = await rig({ repositories: 2, pulls: 0, issues: 1 });
-    await cycle();
-    touch(double, 'repo-1', 1, { state: 'closed' });
-    const poller = startPoller(ports, { intervalMs: 60_000, tickMs: 20 });
-    await pollNow(ports, { intervalMs: 60_000 });
-    await poller.stop();
-    await quiet();
-    expect(heard).toEqual(['issues.closed 1']);
-  });
-
   it('ends soon when everything is to stop, whatever a forge does, and what was left is looked at later', async () => {
     const { double, heard, ports, quiet, cycle } = await rig({ repositories: 1, pulls: 0, issues: 30 });
     await cycle();

@@ -8,7 +8,7 @@ jest.setTimeout(120_000);
 let rig: PollRig;
 afterEach(() => rig.close());
 
-it('runs an app on a pull request, whose comment appears once', async () => {
+it('runs an app on a pull request, whose comment appears once, and is asked nothing while its mode is webhook', async () => {
   const [forge = [...forges.values()][0]] = fakedForges.filter(({ id }) => id === 'gitea');
   if (forge === undefined) throw new Error('no double');
   rig = await startPollRig(forge, {
@@ -29,4 +29,10 @@ it('runs an app on a pull request, whose comment appears once', async () => {
   expect(heard.filter((one) => one.startsWith('pull_request.'))).toEqual([`pull_request.opened ${pull}`]);
   expect(heard.filter((one) => one.startsWith('issue_comment.'))).toEqual([`issue_comment.created ${pull}`]);
   expect(rig.fake.violations()).toEqual([]);
+
+  expect(await rig.setMode('webhook')).toBe(true);
+  await alice.comment(pull, 'Who hears this?');
+  expect(await rig.poll()).toMatchObject({ summary: { repositories: 0 }, heard: [] });
+  expect(await rig.setMode('both')).toBe(true);
+  expect(await rig.pollUntilCalm()).toEqual([`issue_comment.created ${pull}`]);
 });

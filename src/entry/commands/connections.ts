@@ -270,9 +270,16 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
     .argument('<id>', 'a connection, as `connections list` shows it')
     .addArgument(new Argument('<mode>', 'webhook, poll or both').choices(syncModes))
     .action(async (id: string, mode: SyncMode) => {
-      const known = await withDatabase(({ store, organizationId }) => setSyncMode(store, organizationId, id, mode));
-      if (!known) throw unknownConnection(id);
+      const changed = await withDatabase(async ({ store, organizationId }) => {
+        const known = await setSyncMode(store, organizationId, id, mode);
+        return known ? (await listConnections(store, organizationId)).find((one) => one.id === id) : undefined;
+      });
+      if (changed === undefined) throw unknownConnection(id);
       console.log(`Connection ${id}: ${mode}. ${MODE_MEANS[mode]}`);
+      if (mode !== 'poll' && changed.hooks === 0)
+        console.error(
+          '! It has no webhook: `forgeway connections add` with the same address and token makes one, where PUBLIC_URL is set.',
+        );
     });
 
   connections

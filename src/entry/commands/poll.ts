@@ -39,7 +39,7 @@ as soon as a worker runs. Exit code 1 when a repository could not be asked.`,
       else {
         const { repositories, changed, unchanged, notModified, failed, imported, pending, events } = summary;
         if (events.length > 0)
-          printRows(events satisfies FoundEvent[], ['repository', 'number', 'event', 'action'], { empty: '' });
+          printRows(events satisfies FoundEvent[], ['forge', 'repository', 'number', 'event', 'action'], { empty: '' });
         console.log(
           `${plural(repositories, 'repository', 'repositories')} in ${summary.seconds.toFixed(1)} s: ${changed} changed, ` +
             `${unchanged + notModified} unchanged, ${failed} failed. ${plural(events.length, 'event', 'events')} found.`,

@@ -19,6 +19,7 @@ export interface CycleOptions extends Partial<VisitOptions> {
 }
 
 export interface FoundEvent {
+  forge: string;
   repository: string;
   /** As apps see it; null for what is the repository's. */
   number: number | null;
@@ -77,6 +78,7 @@ function note(summary: CycleSummary, watched: Watched, visited: Visited): void {
   summary.pending += visited.pending;
   summary.events.push(
     ...visited.events.map(({ number, finding }) => ({
+      forge: watched.forge,
       repository: fullName(watched),
       number: number === 0 ? null : number,
       event: finding.name,
