@@ -8,6 +8,8 @@ import type { PollPorts } from './ports.js';
 
 /** How often it is looked whether something is due, or was asked for. */
 const TICK_MS = 5_000;
+/** Between two tries of somebody who waits for a cycle to end. */
+const LOCK_PAUSE_MS = 100;
 /** How long what is being looked at may take when everything is to stop: a forge may take longer to answer than we have. */
 const GRACE_MS = 5_000;
 
@@ -32,12 +34,20 @@ async function holding<T>(
   }
 }
 
+const tryTake = async (client: pg.PoolClient): Promise<boolean> => {
+  const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [
+    ADVISORY_LOCKS.poller,
+  ]);
+  return rows[0]?.mine ?? false;
+};
+
 /** One cycle now, over all repositories, after the one that may be under way. */
 export async function pollNow(ports: PollPorts, o: CycleOptions): Promise<CycleSummary> {
   const summary = await holding(
     ports,
     async (client) => {
-      await client.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCKS.poller]);
+      // A cycle may take longer than a statement may.
+      while (!(await tryTake(client))) await pause(LOCK_PAUSE_MS);
       return true;
     },
     () => runCycle(ports, { ...o, all: true }),
@@ -54,12 +64,6 @@ export function startPoller(ports: PollPorts, o: CycleOptions & { tickMs?: numbe
     const wait = () => setTimeout(resolve, o.graceMs ?? GRACE_MS, undefined).unref();
     signal.addEventListener('abort', wait, { once: true });
   });
-  const tryTake = async (client: pg.PoolClient): Promise<boolean> => {
-    const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [
-      ADVISORY_LOCKS.poller,
-    ]);
-    return rows[0]?.mine ?? false;
-  };
   const forever = async () => {
     while (!signal.aborted) {
       try {
