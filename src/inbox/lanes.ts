@@ -298,24 +298,25 @@ export class Lanes {
     const { dispatcher, handlerTimeoutMs, metrics, retry } = this.#options;
     const { row, lane, epoch, controller } = running;
     const log = this.#options.log.child({ delivery: row.deliveryKey, event: row.eventName, app: row.app });
+    const rehearsed = row.writes === 'rehearsal';
     const elapsed = metrics.dispatchSeconds.startTimer({ app: row.app });
     const payload = this.#parsed.get(row.id);
     this.#parsed.delete(row.id);
     const result = await attempt(dispatcher, row, epoch, body, payload, handlerTimeoutMs, controller);
     elapsed();
     if (result.kind === 'settled') {
-      metrics.dispatches.inc({ app: row.app, result: result.result.kind });
+      if (!rehearsed) metrics.dispatches.inc({ app: row.app, result: result.result.kind });
       log.debug({ attempt: row.attempts, result: result.result.kind }, 'handler finished');
       const outcome: Outcome =
         result.result.kind === 'done' ? { status: 'done' } : { status: 'ignored', reason: result.result.reason };
       return this.#finish({ row, lane, epoch, outcome, running });
     }
     const attempts = row.attempts - row.uncounted;
-    const outcome: Outcome =
-      row.writes === 'rehearsal'
-        ? { status: 'dead', reason: 'it failed in a rehearsal', error: describeError(result.error) }
-        : outcomeOf({ ...result, attempts, lane: row.lane, since: row.createdAt }, retry);
-    metrics.dispatches.inc({ app: row.app, result: outcome.status === 'pending' ? 'retried' : outcome.status });
+    const outcome: Outcome = rehearsed
+      ? { status: 'dead', reason: 'it failed in a rehearsal', error: describeError(result.error) }
+      : outcomeOf({ ...result, attempts, lane: row.lane, since: row.createdAt }, retry);
+    if (!rehearsed)
+      metrics.dispatches.inc({ app: row.app, result: outcome.status === 'pending' ? 'retried' : outcome.status });
     log.warn({ attempt: row.attempts, outcome: outcome.status, err: describeError(result.error) }, 'handler failed');
     this.#finish({ row, lane, epoch, outcome, running });
   }

@@ -4,6 +4,7 @@ import { type ReplayRunOptions, rehearseAll, replayAll } from '../../src/entry/r
 import { liftHolds, placeHold } from '../../src/inbox/hold-changes.js';
 import { prune } from '../../src/inbox/prune.js';
 import { replayDelivery } from '../../src/inbox/replay.js';
+import { createMetrics } from '../../src/lib/metrics.js';
 import { fakeDispatcher, Permanent } from './fake-forge.js';
 import { eventually, InboxDatabase } from './inbox-database.js';
 
@@ -117,7 +118,8 @@ describe('a rehearsal', () => {
         return undefined;
       },
     });
-    inbox.start({ dispatcher });
+    const metrics = createMetrics();
+    inbox.start({ dispatcher, metrics });
     const ids: bigint[] = [];
     for (const mark of ['works', 'ignores', 'fails']) ids.push(await inbox.deliver({ repository: 1, mark }));
     for (const id of ids) await inbox.settled(id, 'done');
@@ -140,6 +142,9 @@ describe('a rehearsal', () => {
     // Each once: one that fails is not tried again.
     expect(seen).toEqual(['works rehearsal true', 'ignores rehearsal true', 'fails rehearsal true']);
     expect(await everything()).toEqual(before);
+    expect((await metrics.dispatches.get()).values).toMatchObject([
+      { labels: { app: 'app', result: 'done' }, value: 3 },
+    ]);
     expect((await audited('delivery.rehearsed')).map(({ subject }) => subject)).toEqual(ids.map(String));
     expect(await audited('delivery.replayed')).toEqual([]);
   });
