@@ -7,6 +7,7 @@ import { appOf, installOn } from '../../bench/support/installed-app.js';
 import { forges } from '../../src/forges/registry.js';
 import { createApps, MIRROR } from '../../src/handlers/apps.js';
 import { runCycle } from '../../src/inbox/poll/cycle.js';
+import { pollNow, startPoller } from '../../src/inbox/poll/poller.js';
 import { startInbox } from '../../src/inbox/start-inbox.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { createBridge } from '../../src/translate/bridge.js';
