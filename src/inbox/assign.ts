@@ -80,7 +80,13 @@ async function findRepeated(client: pg.PoolClient, subjects: readonly Subject[])
   return new Set(repeated.map(({ subject }) => subject));
 }
 
-/** Adds the dispatch rows; those of a delivery that came again run again only where they were dead. */
+/** True of the newest run of one app on one event; a rehearsal is no run. */
+const IS_NEWEST = "NOT EXISTS (SELECT FROM dispatch r WHERE r.replay_of = dispatch.id AND r.writes <> 'rehearsal')";
+
+const BEGIN_ANEW = `status = 'pending', writes = 'send', attempts = 0, started_epoch = NULL, next_attempt_at = NULL,
+  reason = NULL, error = NULL, finished_at = NULL, uncounted_attempts = 0, created_at = now()`;
+
+/** Adds the dispatch rows; those of a delivery that came again run again only where they were dead and nobody replayed them. */
 async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]): Promise<LaneRow[]> {
   if (wanted.length === 0) return [];
   const { rows } = await client.query<{
@@ -97,10 +103,8 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
           $9::jsonb[])
         WITH ORDINALITY AS n(delivery_id, event_index, event_name, action, app, organization_id, lane, shard, change, place)
       ORDER BY place
-      ON CONFLICT ${DISPATCH_IDENTITY} DO UPDATE SET
-        status = 'pending', writes = 'send', attempts = 0, started_epoch = NULL, next_attempt_at = NULL, reason = NULL,
-        error = NULL, finished_at = NULL, uncounted_attempts = 0, created_at = now()
-      WHERE dispatch.status = 'dead'
+      ON CONFLICT ${DISPATCH_IDENTITY} DO UPDATE SET ${BEGIN_ANEW}
+      WHERE dispatch.status = 'dead' AND ${IS_NEWEST}
       RETURNING id, delivery_id, event_index, app, created_at`,
     values: [
       wanted.map((w) => w.delivery.id),
@@ -181,6 +185,17 @@ async function writeVerdicts(client: pg.PoolClient, verdicts: readonly Verdict[]
   });
 }
 
+/** Replays that are dead run again where their delivery came again; their lanes find them at their next look. */
+async function reviveReplays(client: pg.PoolClient, deliveryIds: readonly bigint[]): Promise<void> {
+  if (deliveryIds.length === 0) return;
+  await client.query(
+    `UPDATE dispatch SET ${BEGIN_ANEW}
+     WHERE delivery_id = ANY($1::bigint[]) AND replay_of IS NOT NULL AND status = 'dead' AND writes <> 'rehearsal'
+       AND ${IS_NEWEST}`,
+    [deliveryIds],
+  );
+}
+
 /** A delivery that came again although every dispatch of it is over takes their result. */
 async function settleFinished(client: pg.PoolClient, deliveryIds: readonly bigint[]): Promise<void> {
   if (deliveryIds.length === 0) return;
@@ -189,7 +204,7 @@ async function settleFinished(client: pg.PoolClient, deliveryIds: readonly bigin
      FROM (
        SELECT delivery_id, CASE WHEN bool_or(status = 'dead') THEN 'dead'
          WHEN bool_and(status = 'ignored') THEN 'ignored' ELSE 'done' END AS status
-       FROM dispatch WHERE delivery_id = ANY($1::bigint[]) AND writes <> 'rehearsal'
+       FROM dispatch WHERE delivery_id = ANY($1::bigint[]) AND writes <> 'rehearsal' AND ${IS_NEWEST}
        GROUP BY delivery_id HAVING NOT bool_or(status IN ('pending', 'parked', 'paused'))
      ) s WHERE w.id = s.delivery_id`,
     [deliveryIds],
@@ -325,11 +340,12 @@ export async function assign(
   await keepSnapshots(client, deliveries);
   const rows = await insertDispatches(client, wanted);
   await writeVerdicts(client, verdicts);
-  const running = new Set(rows.map((row) => row.deliveryId));
-  const assigned = verdicts.filter((verdict) => verdict.status === 'assigned');
-  await settleFinished(
-    client,
-    assigned.map(({ delivery }) => delivery.id).filter((id) => !running.has(id)),
-  );
+  // Of a delivery that comes for the first time every row is new.
+  const begun = new Map<bigint, number>();
+  for (const { deliveryId } of rows) begun.set(deliveryId, (begun.get(deliveryId) ?? 0) + 1);
+  for (const { delivery } of wanted) begun.set(delivery.id, (begun.get(delivery.id) ?? 0) - 1);
+  const again = [...begun].filter(([, difference]) => difference < 0).map(([id]) => id);
+  await reviveReplays(client, again);
+  await settleFinished(client, again);
   return rows;
 }

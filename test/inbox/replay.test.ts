@@ -62,6 +62,34 @@ describe('a dead delivery', () => {
     expect(dispatcher.calls.filter((call) => call === 'bad:m')).toHaveLength(2);
   });
 
+  it('that the forge delivers again goes on with its newest run, and with none that a replay has mended', async () => {
+    const broken = new Set(['one', 'two']);
+    const app = async ({ app: name }: { app: string }) => {
+      if (broken.has(name)) throw new Permanent('broken');
+    };
+    const dispatcher = fakeDispatcher({ one: app, two: app });
+    inbox.start({ dispatcher });
+    const id = await inbox.deliver({ repository: 1, mark: 'm' });
+    const over = () =>
+      eventually(async () => {
+        const rows = await inbox.dispatches(id);
+        return rows.length > 0 && rows.every(({ status }) => status === 'done' || status === 'dead') ? rows : undefined;
+      });
+    await over();
+    broken.delete('one');
+    await replay(id, { app: 'one' });
+    await over();
+    await replay(id, { app: 'two' });
+    await over();
+    broken.clear();
+    await inbox.settled(id, 'dead');
+    await inbox.pool.query("UPDATE webhook_delivery SET status = 'received', reason = NULL WHERE id = $1", [id]);
+    await inbox.settled(id, 'done');
+    const statuses = (await inbox.dispatches(id)).map(({ app: name, status }) => `${name} ${status}`);
+    expect(statuses).toEqual(['one dead', 'two dead', 'one done', 'two done']);
+    expect(dispatcher.calls.filter((call) => call === 'one:m')).toHaveLength(2);
+  });
+
   it('is refused a replay while it runs, when it is unknown, and when its body is gone', async () => {
     let release: (() => void) | undefined;
     inbox.start({ dispatcher: fakeDispatcher({ app: () => new Promise<void>((resolve) => (release = resolve)) }) });
