@@ -70,6 +70,7 @@ export class Lanes {
   #writing = false;
   #filling = false;
   #fillAgain = false;
+  #resuming = false;
   #stopped = false;
   #over = false;
   #quiet: (() => void)[] = [];
@@ -167,10 +168,16 @@ export class Lanes {
 
   /** Lets parked rows whose time has come join their lanes again. */
   async resumeParked(): Promise<void> {
-    if (this.shards.length === 0) return;
-    const due = await loadDue(this.#options.pool, this.shards, this.#window.ids, DUE_AT_A_TIME);
-    for (const row of due) this.#window.add(row);
-    if (due.length > 0) this.#pump();
+    // A database that is slow is not asked the same once more each second.
+    if (this.#resuming || this.shards.length === 0) return;
+    this.#resuming = true;
+    try {
+      const due = await loadDue(this.#options.pool, this.shards, this.#window.ids, DUE_AT_A_TIME);
+      for (const row of due) this.#window.add(row);
+      if (due.length > 0) this.#pump();
+    } finally {
+      this.#resuming = false;
+    }
   }
 
   /** Begins nothing new, and waits until what runs is written down, at most `timeoutMs`. */
