@@ -9,6 +9,8 @@ import { ensureSystemPackages, root } from './setup.mjs';
 
 /** The run takes three or four minutes; on a busy machine longer. */
 const CHAOS_MS = 600_000;
+/** The one that found an event that was told twice. `npm run chaos` takes another each time. */
+const CHAOS_SEED = '4219471429';
 const only = process.argv.slice(2);
 ensureSystemPackages({ git: 'git', 'redis-server': 'redis-server', bwrap: 'bubblewrap' });
 build();
@@ -63,7 +65,7 @@ if (jest.status !== 0 && failed === 0) {
 if (only.length === 0) {
   const started = Date.now();
   // Everything is ended in order after a SIGTERM, so that a run that hangs leaves nothing behind.
-  const chaos = spawnSync(process.execPath, [...tsx, join(root, 'test/chaos/chaos.ts')], {
+  const chaos = spawnSync(process.execPath, [...tsx, join(root, 'test/chaos/chaos.ts'), '--seed', CHAOS_SEED], {
     cwd: root,
     encoding: 'utf8',
     env: plain,
