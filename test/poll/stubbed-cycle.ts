@@ -19,6 +19,8 @@ export interface StubIssue {
   title: string;
   state: 'open' | 'closed';
   updatedAt: string;
+  /** Long ago unless said otherwise. */
+  createdAt?: string;
 }
 
 export interface StubHost {
@@ -44,7 +46,7 @@ export interface StubbedCycles {
   close(): Promise<void>;
 }
 
-const shown = (name: string, { number, title, state, updatedAt }: StubIssue): JsonObject => ({
+const shown = (name: string, { number, title, state, updatedAt, createdAt = OLD }: StubIssue): JsonObject => ({
   id: number,
   number,
   title,
@@ -56,7 +58,7 @@ const shown = (name: string, { number, title, state, updatedAt }: StubIssue): Js
   milestone: null,
   comments: 0,
   html_url: `https://stub.test/acme/${name}/issues/${number}`,
-  created_at: OLD,
+  created_at: createdAt,
   updated_at: updatedAt,
   closed_at: null,
 });
