@@ -10,6 +10,10 @@ import { messageOf } from '../lib/errors.js';
 const LEVELS = ['admin', 'maintain', 'write', 'triage', 'read', 'none'] as const;
 export type PermissionLevel = (typeof LEVELS)[number];
 
+/** True when `level` is `least` or more. */
+export const permissionAtLeast = (level: PermissionLevel, least: PermissionLevel): boolean =>
+  LEVELS.indexOf(level) <= LEVELS.indexOf(least);
+
 /** Whatever can ask a forge in GitHub's language, such as an Octokit. */
 export interface PermissionApi {
   request(route: string, parameters: Record<string, unknown>): Promise<{ data: unknown }>;
@@ -106,7 +110,7 @@ export function createPermissions(o: { clock: Clock }): Permissions {
       try {
         const { level, userId } = await find(question);
         if (userId !== question.user.id.toString()) return { allowed: false, because: 'identity' };
-        const allowed = level === 'admin' || level === 'maintain' || level === 'write';
+        const allowed = permissionAtLeast(level, 'write');
         return allowed ? { allowed, level } : { allowed, level, because: 'level' };
       } catch (error) {
         const message = `The forge could not be asked for the rights of ${question.user.login}: ${messageOf(error)}`;

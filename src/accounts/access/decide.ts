@@ -1,0 +1,92 @@
+/** “May this actor do this to this thing, and why”: one pure function for API roles and for people on a forge (decision 14). */
+import { type PermissionLevel, permissionAtLeast } from '../permissions.js';
+import { type Action, type ActionRule, actions } from './actions.js';
+import type { Actor, Machine, Person } from './actor.js';
+import { atLeast, type Role } from './roles.js';
+
+/** What it would be done to. */
+export interface Thing {
+  /** Whose it is; absent for what belongs to the installation of Forgeway, or to a person alone. */
+  organizationId?: string;
+  /** The person whose own it is, such as a connection that they made for themselves. */
+  ownerUserId?: string;
+}
+
+/** Why not. `absent` is answered to the caller as if the thing did not exist. */
+export type Because =
+  | 'anonymous'
+  | 'suspended'
+  | 'absent'
+  | 'role'
+  | 'scope'
+  | 'level'
+  | 'unknown-level'
+  | 'not-from-forge';
+
+export type Decision = { allowed: true; why: string } | { allowed: false; because: Because; why: string };
+
+const yes = (why: string): Decision => ({ allowed: true, why });
+const no = (because: Because, why: string): Decision => ({ allowed: false, because, why });
+
+/**
+ * Decides, without asking anybody: the actor brings what is known of them. Whatever is not said is no.
+ * The sentence in `why` is for the log, the audit trail and `forgeway access why`; it names no secret.
+ */
+export function decide(actor: Actor, action: Action, thing: Thing): Decision {
+  const rule: ActionRule = actions[action];
+  switch (actor.kind) {
+    case 'anonymous':
+      return no('anonymous', 'Nobody has signed in.');
+    case 'forge':
+      return byLevel(actor.level, rule, action);
+    case 'machine':
+      return ofMachine(actor, rule, action, thing);
+    case 'user':
+      return ofPerson(actor, rule, action, thing);
+  }
+}
+
+function byLevel(level: PermissionLevel | undefined, rule: ActionRule, action: Action): Decision {
+  if (rule.forge === undefined) return no('not-from-forge', `${action} cannot be asked for on a forge.`);
+  if (level === undefined) return no('unknown-level', 'The forge could not be asked for their right.');
+  return permissionAtLeast(level, rule.forge)
+    ? yes(`The forge says ${level}; ${action} needs ${rule.forge}.`)
+    : no('level', `The forge says ${level}; ${action} needs ${rule.forge}.`);
+}
+
+function byRole(role: Role, rule: ActionRule, action: Action): Decision {
+  return atLeast(role, rule.role)
+    ? yes(`They are ${role}; ${action} needs ${rule.role}.`)
+    : no('role', `They are ${role}; ${action} needs ${rule.role}.`);
+}
+
+function ofMachine(actor: Machine, rule: ActionRule, action: Action, thing: Thing): Decision {
+  if (rule.platform) return no('role', `${action} is for administrators of this installation.`);
+  if (thing.organizationId !== actor.organizationId) return no('absent', 'The token belongs to another organization.');
+  if (!actor.scopes.includes(rule.scope)) return no('scope', `The token lacks the scope ${rule.scope}.`);
+  return byRole(actor.role, rule, action);
+}
+
+function ofPerson(actor: Person, rule: ActionRule, action: Action, thing: Thing): Decision {
+  if (actor.suspended) return no('suspended', 'Their account is suspended.');
+  const { token } = actor;
+  if (token?.organizationId !== undefined && token.organizationId !== thing.organizationId)
+    return no('absent', 'The token is for another organization.');
+  const within = (decision: Decision): Decision =>
+    decision.allowed && token !== undefined && !token.scopes.includes(rule.scope)
+      ? no('scope', `The token lacks the scope ${rule.scope}.`)
+      : decision;
+  if (rule.platform)
+    return within(
+      actor.platformAdmin
+        ? yes('They are an administrator of this installation.')
+        : no('role', `${action} is for administrators of this installation.`),
+    );
+  if (thing.ownerUserId !== undefined) {
+    if (thing.ownerUserId !== actor.userId) return no('absent', 'It belongs to another person.');
+    return within(rule.own ? yes('It is their own.') : no('role', `${action} is not about a person's own things.`));
+  }
+  const role = thing.organizationId === undefined ? undefined : actor.memberships.get(thing.organizationId);
+  if (role === undefined) return no('absent', 'They do not belong to the organization.');
+  return within(byRole(role, rule, action));
+}
