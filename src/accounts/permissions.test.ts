@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { createPermissions, type PermissionQuestion } from './permissions.js';
+import { createPermissions, type PermissionLevel, type PermissionQuestion, permissionAtLeast } from './permissions.js';
 
 const START = Date.parse('2026-03-02T10:00:00Z');
 
@@ -21,8 +21,7 @@ function rig(answer: (count: number) => unknown) {
     time,
     asked,
     question,
-    ask: (change?: Partial<PermissionQuestion['user']>, id?: bigint) =>
-      permissions.hasWriteAccess(question(change, id)),
+    ask: (change?: Partial<PermissionQuestion['user']>, id?: bigint) => permissions.levelOf(question(change, id)),
   };
 }
 
@@ -34,21 +33,21 @@ const says =
     user: { id, login: 'alice' },
   });
 
-describe('hasWriteAccess', () => {
+describe('levelOf', () => {
   it.each([
-    ['admin', 'admin', true],
-    ['write', 'maintain', true],
-    ['write', 'write', true],
-    ['write', undefined, true],
-    ['write', 'release-captain', true],
-    ['read', 'triage', false],
-    ['read', 'read', false],
-    ['none', undefined, false],
-    ['owner', 'owner', false],
-    ['', '', false],
-  ])('of %s (%s) is %s', async (permission, role, allowed) => {
+    ['admin', 'admin', 'admin'],
+    ['write', 'maintain', 'maintain'],
+    ['write', 'write', 'write'],
+    ['write', undefined, 'write'],
+    ['write', 'release-captain', 'write'],
+    ['read', 'triage', 'triage'],
+    ['read', 'read', 'read'],
+    ['none', undefined, 'none'],
+    ['owner', 'owner', 'none'],
+    ['', '', 'none'],
+  ])('of %s (%s) is %s', async (permission, role, level) => {
     const { ask, asked } = rig(says(permission, role));
-    expect(await ask()).toMatchObject(allowed ? { allowed } : { allowed, because: 'level' });
+    expect(await ask()).toEqual({ level });
     expect(asked).toEqual([
       [
         'GET /repos/{owner}/{repo}/collaborators/{username}/permission',
@@ -57,16 +56,16 @@ describe('hasWriteAccess', () => {
     ]);
   });
 
-  it('is denied when the login belongs to another account now', async () => {
-    expect(await rig(says('admin', 'admin', 201)).ask()).toEqual({ allowed: false, because: 'identity' });
-    expect(await rig(says('admin', 'admin', '9007199254740993')).ask({ id: 9007199254740993n })).toMatchObject({
-      allowed: true,
+  it('is nothing when the login belongs to another account now', async () => {
+    expect(await rig(says('admin', 'admin', 201)).ask()).toEqual({ level: undefined, because: 'identity' });
+    expect(await rig(says('admin', 'admin', '9007199254740993')).ask({ id: 9007199254740993n })).toEqual({
+      level: 'admin',
     });
   });
 
-  it('is denied to whom the forge does not know there', async () => {
+  it('is none for whom the forge does not know there', async () => {
     const { ask, asked } = rig(() => Promise.reject(Object.assign(new Error('Not Found'), { status: 404 })));
-    expect(await ask()).toEqual({ allowed: false, because: 'level', level: 'none' });
+    expect(await ask()).toEqual({ level: 'none' });
     await ask();
     expect(asked).toHaveLength(1);
   });
@@ -76,9 +75,9 @@ describe('hasWriteAccess', () => {
     ['an answer without a user', () => ({ permission: 'admin' })],
     ['no object', () => 'admin'],
     ['nothing', () => undefined],
-  ])('is denied with a message after %s', async (_what, answer) => {
+  ])('is nothing, with a message, after %s', async (_what, answer) => {
     expect(await rig(answer).ask()).toMatchObject({
-      allowed: false,
+      level: undefined,
       because: 'error',
       message: expect.stringContaining('alice'),
     });
@@ -88,13 +87,13 @@ describe('hasWriteAccess', () => {
     const { ask, asked, time } = rig((count) =>
       count === 1 ? Promise.reject(new Error('502')) : says(count === 2 ? 'write' : 'read')(),
     );
-    expect(await ask()).toMatchObject({ allowed: false, because: 'error' });
-    expect(await ask()).toMatchObject({ allowed: true });
+    expect(await ask()).toMatchObject({ level: undefined, because: 'error' });
+    expect(await ask()).toEqual({ level: 'write' });
     time.now += 59_999;
-    expect(await ask()).toMatchObject({ allowed: true });
+    expect(await ask()).toEqual({ level: 'write' });
     expect(asked).toHaveLength(2);
     time.now += 1;
-    expect(await ask()).toMatchObject({ allowed: false, because: 'level' });
+    expect(await ask()).toEqual({ level: 'read' });
     expect(asked).toHaveLength(3);
   });
 
@@ -113,5 +112,16 @@ describe('hasWriteAccess', () => {
     await ask({ id: 201n, login: 'bob' });
     await ask({}, 7002n);
     expect(asked).toHaveLength(3);
+  });
+});
+
+describe('permissionAtLeast', () => {
+  it('orders them as GitHub does', () => {
+    const least = (level: PermissionLevel) =>
+      (['admin', 'maintain', 'write', 'triage', 'read', 'none'] as const).filter((one) =>
+        permissionAtLeast(one, level),
+      );
+    expect(least('maintain')).toEqual(['admin', 'maintain']);
+    expect(least('none')).toHaveLength(6);
   });
 });

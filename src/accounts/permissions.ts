@@ -27,16 +27,15 @@ export interface PermissionQuestion {
 }
 
 export type PermissionAnswer =
-  | { allowed: true; level: PermissionLevel }
-  | { allowed: false; level: PermissionLevel; because: 'level' }
+  | { level: PermissionLevel }
   /** The login belongs to another account now. */
-  | { allowed: false; because: 'identity' }
+  | { level: undefined; because: 'identity' }
   /** The forge could not be asked; `error` is for the log and `message` for a person. */
-  | { allowed: false; because: 'error'; message: string; error: unknown };
+  | { level: undefined; because: 'error'; message: string; error: unknown };
 
 export interface Permissions {
-  /** Never rejects: a failure to find out is a refusal that says so. */
-  hasWriteAccess(question: PermissionQuestion): Promise<PermissionAnswer>;
+  /** Their right in the repository, as the forge says now. Never rejects: a failure to find out is an answer without a level. */
+  levelOf(question: PermissionQuestion): Promise<PermissionAnswer>;
 }
 
 const CACHE_MS = 60_000;
@@ -106,15 +105,13 @@ export function createPermissions(o: { clock: Clock }): Permissions {
   };
 
   return {
-    async hasWriteAccess(question) {
+    async levelOf(question) {
       try {
         const { level, userId } = await find(question);
-        if (userId !== question.user.id.toString()) return { allowed: false, because: 'identity' };
-        const allowed = permissionAtLeast(level, 'write');
-        return allowed ? { allowed, level } : { allowed, level, because: 'level' };
+        return userId === question.user.id.toString() ? { level } : { level: undefined, because: 'identity' };
       } catch (error) {
         const message = `The forge could not be asked for the rights of ${question.user.login}: ${messageOf(error)}`;
-        return { allowed: false, because: 'error', message, error };
+        return { level: undefined, because: 'error', message, error };
       }
     },
   };

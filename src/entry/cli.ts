@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError, formatProblems } from '../config/config.js';
 import { errorTable, ForgewayError, messageOf } from '../lib/errors.js';
 import { redactText } from '../lib/redact.js';
+import { addAccessCommand } from './commands/access.js';
 import { addAppCommand } from './commands/app.js';
 import { addConnectionsCommand } from './commands/connections.js';
 import { addDeliveriesCommand } from './commands/deliveries.js';
@@ -44,6 +45,7 @@ addPollCommand(program);
 addPreviewsCommand(program);
 addConnectionsCommand(program);
 addHooksCommand(program);
+addAccessCommand(program);
 addMigrateCommand(program);
 addDoctorCommand(program);
 

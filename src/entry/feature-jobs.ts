@@ -1,3 +1,4 @@
+import type { Access } from '../accounts/access/access.js';
 import type { Config } from '../config/config.js';
 import { previewFollowsForge } from '../handlers/preview-follows-forge.js';
 import { createPokes, type Pokes } from '../jobs/poke.js';
@@ -21,6 +22,7 @@ export interface FeatureJobsOptions {
   database: Database;
   masterKey: Buffer;
   store: Store;
+  access: Access;
   metrics: Metrics;
   log: Logger;
   /** See WorkerOptions; previews are run when it is set. */

@@ -1,4 +1,5 @@
 import { hkdfSync } from 'node:crypto';
+import type { Access } from '../accounts/access/access.js';
 import { createPermissions } from '../accounts/permissions.js';
 import type { Config } from '../config/config.js';
 import { createVisitorLinks, LINK_PARAMETER, type VisitorLinks } from '../effects/gateway/visitor-link.js';
@@ -44,6 +45,7 @@ export interface PreviewJobsOptions {
   log: Logger;
   bridge: Bridge;
   pokes: Pokes;
+  access: Access;
   /** Port of the server's preview listener. */
   previewPort: number;
 }
@@ -56,7 +58,7 @@ export interface PreviewJobs {
 
 /** The preview feature of a worker that runs on the server's machine. */
 export async function startPreviewJobs(options: PreviewJobsOptions): Promise<PreviewJobs> {
-  const { config, store, locks, metrics, log, bridge, pokes, previewPort } = options;
+  const { config, store, locks, metrics, log, bridge, pokes, previewPort, access } = options;
   const links = visitorLinks(options.masterKey);
   const driver = await openPreviewDriver(config, log);
   const reconciler = createPreviewReconciler({
@@ -69,6 +71,7 @@ export async function startPreviewJobs(options: PreviewJobsOptions): Promise<Pre
     octokitFor: bridge.octokitFor,
     gitAccess: bridge.gitAccess,
     permissions: createPermissions({ clock: systemClock }),
+    access,
     tagOf: (forge) => forgeById(forge)?.tag ?? 'pr',
     addressOf: (preview, now) => {
       const place = { domain: config.previewDomain, port: previewPort, publicUrl: config.previewPublicUrl };

@@ -1,14 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { createAccess } from '../accounts/access/access.js';
+import { keepTrailShort } from '../accounts/access/trail.js';
+import { createPermissions } from '../accounts/permissions.js';
 import type { Config } from '../config/config.js';
 import { forges } from '../forges/registry.js';
 import { createApps, MIRROR } from '../handlers/apps.js';
 import { startPoller } from '../inbox/poll/poller.js';
 import { startInbox } from '../inbox/start-inbox.js';
+import { systemClock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import { createMetrics } from '../lib/metrics.js';
 import { openStore } from '../store/database.js';
 import { openDatabase } from '../store/open-database.js';
+import { ensureDefaultOrganization } from '../store/organization.js';
 import { type App, type Bridge, createBridge } from '../translate/bridge.js';
 import { facadeApp } from '../translate/facade/webhooks.js';
 import { type AddedApps, importApps } from './added-apps.js';
@@ -73,11 +78,13 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
   const store = openStore(opened.database, 'worker', { max: 20, log });
   const metrics = createMetrics();
 
+  const access = createAccess({ store, log, organizationId: await ensureDefaultOrganization(store) });
   const jobs = startFeatureJobs({
     config,
     database: opened.database,
     masterKey: opened.masterKey,
     store,
+    access,
     metrics,
     log,
     previewPort: options.previewPort,
@@ -85,7 +92,8 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
   const own = createApps({
     store,
     pokes: jobs.pokes,
-    previews: config.previewDriver !== 'off',
+    previews:
+      config.previewDriver === 'off' ? undefined : { access, permissions: createPermissions({ clock: systemClock }) },
     log,
   });
   const apps = [...own, ...(options.apps ?? []), ...added, ...beside];
@@ -112,6 +120,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     retentionDays: config.retentionDays,
   });
   const pages = await openPages(bridge.pages, log);
+  const trail = keepTrailShort({ store, days: config.retentionDays, log });
   const recovery = createHookRecovery({ config, store, masterKey: opened.masterKey, bridge, metrics, log });
   recovery?.start();
   const poller = startPoller(
@@ -130,6 +139,8 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
   await Promise.all([poller.stop(), recovery?.stop(), inbox.drain(DRAIN_MS), jobs.drain(DRAIN_MS)]);
   await pages?.close();
   await jobs.close();
+  trail.stop();
+  await access.close();
   await store.close();
   await opened.stop();
   stopReporting();

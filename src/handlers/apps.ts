@@ -4,9 +4,10 @@
  * An app is what has its own dispatch row: its own attempts, failure and replay. Rows cost, so features share one where
  * they fail together. All mirroring is one app, since it does one thing (write what the event says, in one transaction)
  * and a broken database breaks it all. Previews are another: they are optional, decide rather than record, and must be
- * replayable alone.
+ * replayable alone. Commands answer people, and are not repeated because a mirror failed.
  */
 import type { Probot } from 'probot';
+import { commandsHandler, type Rights } from './commands/commands.js';
 import { commentHandler } from './comment.js';
 import type { HandlerOptions } from './delivery-work.js';
 import { installationHandler } from './installation.js';
@@ -25,15 +26,15 @@ interface NamedApp {
 }
 
 type AppsOptions = HandlerOptions & {
-  /** Whether pull requests get previews. */
-  previews: boolean;
+  /** How it is found out who may have what run; absent: pull requests get no previews. */
+  previews?: Rights;
 };
 
 /** The app that writes down what the forge says, and what apps have been told of it. */
 export const MIRROR = 'mirror';
 
 /** Names that no other app may have. */
-export const ownAppNames: readonly string[] = [MIRROR, 'preview'];
+export const ownAppNames: readonly string[] = [MIRROR, 'preview', 'commands'];
 
 /** The apps of this installation, in the order in which they see an event. */
 export function createApps({ previews, ...o }: AppsOptions): readonly NamedApp[] {
@@ -53,5 +54,11 @@ export function createApps({ previews, ...o }: AppsOptions): readonly NamedApp[]
       for (const load of mirroring) load(app);
     },
   };
-  return previews ? [mirror, { name: 'preview', hydrate: [], load: previewHandler(o) }] : [mirror];
+  if (previews === undefined) return [mirror];
+  return [
+    mirror,
+    { name: 'preview', hydrate: [], load: previewHandler(o) },
+    // So far there is only a command for what previews run.
+    { name: 'commands', hydrate: [], load: commandsHandler({ ...o, ...previews }) },
+  ];
 }

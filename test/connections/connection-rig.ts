@@ -132,7 +132,6 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
     store,
     log,
     pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report') },
-    previews: false,
   });
   const bridge = await createBridge({
     ...(options.github && { github: options.github }),

@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import type { Probot } from 'probot';
+import type { Access } from '../../src/accounts/access/access.js';
+import type { Permissions } from '../../src/accounts/permissions.js';
 import { createApps } from '../../src/handlers/apps.js';
 import type { JobQueue } from '../../src/jobs/queue/queue.js';
 import type { Store } from '../../src/store/database.js';
@@ -10,7 +12,7 @@ const build = (previews: boolean) =>
   createApps({
     store: {} as Store,
     pokes: { preview: queue, sync: queue, report: queue },
-    previews,
+    previews: previews ? { access: {} as Access, permissions: {} as Permissions } : undefined,
     log: pino({ level: 'silent' }),
   });
 
@@ -37,10 +39,11 @@ describe('createApps', () => {
         'issues',
       ],
       preview: ['pull_request.opened', 'pull_request.reopened', 'pull_request.synchronize', 'pull_request.closed'],
+      commands: ['issue_comment.created'],
     });
   });
 
-  it('has no preview app when previews are off', () => {
+  it('has neither previews nor what commands them when previews are off', () => {
     expect(build(false).map(({ name }) => name)).toEqual(['mirror']);
   });
 });

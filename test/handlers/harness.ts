@@ -7,6 +7,7 @@ import { createApps } from '../../src/handlers/apps.js';
 import type { JobKey, JobQueue, PokeOptions } from '../../src/jobs/queue/queue.js';
 import { type DeliveryScope, runInDelivery } from '../../src/lib/delivery-scope.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { rightsFor } from '../support/rights.js';
 
 export type Payload = Record<string, unknown>;
 type Examples = { name: string; examples: Payload[] }[];
@@ -75,7 +76,7 @@ export async function createHarness(): Promise<Harness> {
   const apps = createApps({
     store,
     pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report') },
-    previews: true,
+    previews: rightsFor(store, db.organizationId),
     log,
   });
   const probots = new Map<string, Probot>();

@@ -121,7 +121,7 @@ export async function startPollRig(
   };
   const pokes = { preview: queue('preview'), sync: queue('sync'), report: queue('report') };
   const bridge = await createBridge({
-    apps: [...createApps({ store, log, pokes, previews: false }), { name: 'notes', load: notes }],
+    apps: [...createApps({ store, log, pokes }), { name: 'notes', load: notes }],
     store,
     masterKey: TEST_MASTER_KEY,
     fetch: (url, init) => {

@@ -12,6 +12,7 @@ import { startInbox } from '../../src/inbox/start-inbox.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { createBridge } from '../../src/translate/bridge.js';
 import { createTestDatabase } from '../support/database.js';
+import { rightsFor } from '../support/rights.js';
 
 jest.setTimeout(60_000);
 const closing: (() => Promise<unknown>)[] = [];
@@ -49,7 +50,10 @@ async function rig(o: { repositories: number; pulls: number; issues: number }) {
     });
   };
   const pokes = { preview: queue('preview'), sync: queue('sync'), report: queue('report') };
-  const apps = [...createApps({ store, log, pokes, previews: true }), { name: 'notes', load: notes }];
+  const apps = [
+    ...createApps({ store, log, pokes, previews: rightsFor(store, test.organizationId) }),
+    { name: 'notes', load: notes },
+  ];
   const bridge = await createBridge({ github: appOf(double), apps, store, log, metrics });
   const inbox = startInbox({
     store,

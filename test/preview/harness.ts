@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
+import { createAccess } from '../../src/accounts/access/access.js';
 import { createPermissions } from '../../src/accounts/permissions.js';
 import { originOf, upstreamAgent, upstreamOf } from '../../src/effects/gateway/upstream.js';
 import { createGitMirrors } from '../../src/effects/git/mirror.js';
 import { listProcesses } from '../../src/effects/process/process-table.js';
 import { openSandboxes, type Sandboxes, type SandboxProbe } from '../../src/effects/process/sandbox.js';
-import { wantNoPreview, wantPreview } from '../../src/jobs/preview/desired.js';
+import { askPreview, wantNoPreview, wantPreview } from '../../src/jobs/preview/desired.js';
 import type { PreviewDriver } from '../../src/jobs/preview/driver.js';
 import { type PreviewMonitor, startPreviewMonitor } from '../../src/jobs/preview/monitor.js';
 import { type BuildNetwork, createProcessDriver } from '../../src/jobs/preview/process-driver.js';
@@ -44,6 +45,7 @@ export interface RunningPlace {
 }
 
 export interface PreviewRow {
+  id: string;
   name: string;
   phase: string;
   message: string | null;
@@ -213,6 +215,7 @@ export async function createHarness(o: {
       pullRequestRef: (number) => `refs/pull/${number}/head`,
     }),
     permissions: createPermissions({ clock: { now: () => new Date(Date.now() + forge.requests.length * 61_000) } }),
+    access: createAccess({ store, log, organizationId }),
     tagOf: () => 'fx',
     addressOf: ({ name }) => `http://${name}.preview.localhost:1`,
     limit: o.limit ?? 10,
@@ -264,6 +267,13 @@ export async function createHarness(o: {
         wantPreview(tx, { organizationId, repositoryId, pullRequestId, sha, actor: by }),
       );
       await previewQueue.poke({ organizationId, id: wanted.id }, { version: wanted.version });
+    },
+
+    /** As a handler asks for another look. */
+    async lookAgain(pullRequestId: string): Promise<void> {
+      const { id: previewId } = await this.row(pullRequestId);
+      const wanted = await store.tenant(organizationId, (tx) => askPreview(tx, { previewId, to: 'look-again' }));
+      if (wanted !== null) await previewQueue.poke({ organizationId, id: wanted.id }, { version: wanted.version });
     },
 
     async wantNone(pullRequestId: string): Promise<void> {

@@ -3,6 +3,7 @@
 import { access, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { approveCommit, isApproved } from '../../src/accounts/access/trusted-commits.js';
 import { upstreamOf } from '../../src/effects/gateway/upstream.js';
 import { listProcesses } from '../../src/effects/process/process-table.js';
 import { git } from '../support/git-repository.js';
@@ -211,7 +212,7 @@ whenPossible('previews', () => {
     const id = await h.pullRequest(12, sha);
     h.forge.pullRequests.set(12, { state: 'open', sha, headRepositoryId: 8 });
     await h.want(id, sha);
-    expect((await h.settled(id, 'waiting')).message).toContain('comes from a fork');
+    expect((await h.settled(id, 'waiting')).message).toMatch(/comes from a fork.*`\/ok-to-test [0-9a-f]{7}`/);
     h.forge.pullRequests.set(12, { state: 'open', sha, headRepositoryId: null });
     await h.want(id, sha, { id: 43n, login: 'bob' });
     expect((await h.settled(id, 'waiting')).message).toContain('comes from a fork');
@@ -229,6 +230,29 @@ whenPossible('previews', () => {
     h.forge.permission = 'write';
     await h.want(id, unknown);
     await h.settled(id, 'ready');
+  });
+
+  it('runs the commit of a fork that was approved, and not the next one', async () => {
+    await start();
+    const sha = await h.commit('refs/heads/branch-12');
+    const id = await h.pullRequest(12, sha);
+    h.forge.pullRequests.set(12, { state: 'open', sha, headRepositoryId: 8 });
+    await h.want(id, sha);
+    await h.settled(id, 'waiting');
+    await h.store.tenant(h.organizationId, async (tx) => {
+      const place = { repositoryId: h.repositoryId, sha };
+      // One for another pull request is none for this one.
+      await approveCommit(tx, h.organizationId, { ...place, number: 13 }, { name: 'forge:1', login: 'eve' });
+      expect(await isApproved(tx, { ...place, number: 12 })).toBe(false);
+      await approveCommit(tx, h.organizationId, { ...place, number: 12 }, { name: 'forge:1', login: 'eve' });
+    });
+    await h.lookAgain(id);
+    await h.settled(id, 'ready');
+    const next = await h.commit('refs/heads/branch-12', { next: 'x' });
+    h.forge.pullRequests.set(12, { state: 'open', sha: next, headRepositoryId: 8 });
+    await h.want(id, next);
+    await eventually(async () => (await h.row(id)).message?.includes('comes from a fork'));
+    expect((await h.row(id)).observed_sha).toBe(sha);
   });
 
   it('runs nothing while the forge cannot say who may write', async () => {

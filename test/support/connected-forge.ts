@@ -43,7 +43,8 @@ export interface ConnectedForge {
 }
 
 export interface ConnectedForgeOptions {
-  apps: readonly App[];
+  /** Or how they are made, for those that need the database. */
+  apps: readonly App[] | ((store: Store, organizationId: string) => readonly App[]);
   people: readonly string[];
   repository: NewFakeRepository;
 }
@@ -93,7 +94,7 @@ export async function startConnectedForge(
   const publicUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
   const bridge = await createBridge({
-    apps,
+    apps: typeof apps === 'function' ? apps(store, organizationId) : apps,
     forges: served,
     store,
     masterKey: TEST_MASTER_KEY,

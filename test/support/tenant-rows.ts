@@ -133,6 +133,8 @@ export async function populateTenant(
   await add('own_write', { ...tenant, ...place, trace: 'comment:1', app: 'a', depth: 1 });
   await add('run_hold', { ...tenant, mode: 'pause', app: `app-${seed}`, placed_by: 'ada' });
   await add('sync_cursor', { ...tenant, repository_id });
+  await add('access_decision', { ...tenant, actor: 'ada', action: 'a', subject: 's', allowed: true, why: 'w' });
+  await add('trusted_commit', { ...tenant, repository_id, number, sha, approved_by: 'ada', approver_login: 'ada' });
   await add('told_object', { ...tenant, repository_id, number, kind: 'pull_request', state: {} });
   await add('poll_report', {
     ...tenant,

@@ -1,5 +1,6 @@
 /** What the forge says now: the payload that brought us here was only a hint (R19). */
 import { z } from 'zod';
+import { type Access, forgeActor } from '../../accounts/access/access.js';
 import type { Permissions } from '../../accounts/permissions.js';
 import { parseId, shortSha } from '../../lib/ids.js';
 import { refusalOf } from '../sync/denied.js';
@@ -84,43 +85,48 @@ export type Verdict = { permitted: true } | { permitted: false; message: string 
 
 const refused = (message: string): Verdict => ({ permitted: false, message });
 
+export interface Judges {
+  permissions: Permissions;
+  access: Access;
+  /** Whether somebody who may has let this very commit run. */
+  isApproved(record: PreviewRecord, sha: string): Promise<boolean>;
+}
+
 /**
- * Whether the wanted commit may run: from the repository itself, and pushed by someone who may write to it now (R1, R8,
- * R9). Rejects when the forge cannot be asked: then nothing runs, and it is asked again.
+ * Whether the wanted commit may run: because it was pushed to the repository itself by someone who may write to it now, or
+ * because someone who may has approved this commit (R1, R6, R8, R9). Rejects when the forge cannot be asked: then nothing
+ * runs, and it is asked again.
  */
 export async function judge(
   record: PreviewRecord,
   facts: PullRequestFacts,
   octokit: ForgeOctokit,
-  permissions: Permissions,
+  judges: Judges,
 ): Promise<Verdict> {
   if (facts.baseRepositoryId !== record.repository.remoteId) {
     return refused('The forge answered for another repository; nothing is run.');
   }
-  if (facts.headRepositoryId !== facts.baseRepositoryId) {
-    return refused(
-      'This pull request comes from a fork, and commits of a fork are not run. ' +
-        'Someone with write access can push the branch to this repository to get a preview.',
+  const { desiredSha: sha, actor } = record;
+  const commit = shortSha(sha);
+  if (await judges.isApproved(record, sha)) return { permitted: true };
+  const untrusted = (why: string) =>
+    refused(
+      `${why} Someone who may decide that here looks at ${commit} and comments \`/ok-to-test ${commit}\`; ` +
+        'that holds for this commit alone.',
     );
-  }
-  const commit = shortSha(record.desiredSha);
-  const { actor } = record;
+  if (facts.headRepositoryId !== facts.baseRepositoryId) return untrusted('This pull request comes from a fork.');
   if (actor === null) {
-    if (record.trustedSha === record.desiredSha) return { permitted: true };
-    return refused(
-      `The forge did not say who pushed ${commit}. The next push by someone with write access gets a preview.`,
-    );
+    if (record.trustedSha === sha) return { permitted: true };
+    return untrusted(`The forge did not say who pushed ${commit}.`);
   }
   const { forge, host, remoteId, owner, name } = record.repository;
-  const answer = await permissions.hasWriteAccess({
-    repository: { forge, host, remoteId, owner, name },
-    user: actor,
-    octokit,
+  const question = { repository: { forge, host, remoteId, owner, name }, user: actor, octokit };
+  const answer = await judges.permissions.levelOf(question);
+  if (answer.level === undefined && answer.because === 'error') throw answer.error;
+  const decision = await judges.access.check(forgeActor(question, answer), 'preview.write', {
+    organizationId: record.organizationId,
+    name: `${owner}/${name}#${record.number} at ${commit}`,
   });
-  if (answer.allowed) return { permitted: true };
-  if (answer.because === 'error') throw answer.error;
-  return refused(
-    `${actor.login} pushed ${commit} and may not write to this repository. ` +
-      'A push by someone with write access gets a preview.',
-  );
+  if (decision.allowed) return { permitted: true };
+  return untrusted(`${actor.login} pushed ${commit} and may not write to this repository.`);
 }

@@ -1,4 +1,6 @@
 /** Brings a preview to what its row wants: asks the forge how things stand, then does one step after the other. */
+import type { Access } from '../../accounts/access/access.js';
+import { isApproved } from '../../accounts/access/trusted-commits.js';
 import type { Permissions } from '../../accounts/permissions.js';
 import { systemClock } from '../../lib/clock.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
@@ -15,7 +17,7 @@ import type { OctokitFor } from '../sync/octokit.js';
 import { type Announcement, announce, failureMessage } from './announce.js';
 import { type Capacity, createCapacity } from './capacity.js';
 import type { BuildFacts, Place, PreviewDriver } from './driver.js';
-import { judge, readPullRequest, readRepositoryConfig, type Verdict } from './forge-facts.js';
+import { type Judges, judge, readPullRequest, readRepositoryConfig, type Verdict } from './forge-facts.js';
 import {
   allocateName,
   followForge,
@@ -35,6 +37,7 @@ export interface PreviewReconcilerOptions
   octokitFor: OctokitFor;
   gitAccess: (organizationId: string, repositoryId: string) => ReturnType<BuildFacts['source']>;
   permissions: Permissions;
+  access: Access;
   /** Two letters for a forge, from its descriptor. */
   tagOf: (forge: string) => string;
   /** Where people reach a preview by its name; a private repository's address carries a signed link. */
@@ -59,7 +62,12 @@ const ABSENT: Wish = { desired: 'absent', verdict: { permitted: false, message: 
 
 /** The reconciler of the table `preview`. */
 export function createPreviewReconciler(options: PreviewReconcilerOptions): Reconciler {
-  const { store, driver, pokes, octokitFor, permissions, log, clock = systemClock } = options;
+  const { store, driver, pokes, octokitFor, permissions, access, log, clock = systemClock } = options;
+  const judges: Judges = {
+    permissions,
+    access,
+    isApproved: (record, sha) => store.tenant(record.organizationId, (tx) => isApproved(tx, { ...record, sha })),
+  };
   const capacity: Capacity = createCapacity({ store, queue: pokes.preview, limit: options.limit });
 
   async function tell(record: PreviewRecord, phase: Phase, what: Partial<Announcement> = {}): Promise<PreviewRecord> {
@@ -113,7 +121,7 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     }
     const config = await readRepositoryConfig(octokit, record, signal);
     if (config === undefined) return ABSENT;
-    return { desired: record.desiredState, verdict: await judge(record, facts, octokit, permissions), config };
+    return { desired: record.desiredState, verdict: await judge(record, facts, octokit, judges), config };
   }
 
   async function remove(record: PreviewRecord, place: Place | null): Promise<void> {

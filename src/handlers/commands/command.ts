@@ -1,0 +1,45 @@
+/** One command: what it takes, and what it does. A new one is a file and a line in `table.ts`. */
+import type { Action } from '../../accounts/access/actions.js';
+import type { ForgeActor } from '../../accounts/access/actor.js';
+import type { DeliveryWork } from '../delivery-work.js';
+
+/** The conversation a command was given in, read again from the forge. */
+export interface Conversation {
+  owner: string;
+  repo: string;
+  number: number;
+  /** False: an issue. */
+  isPullRequest: boolean;
+}
+
+/** What an Octokit of an app can be asked; every write through it is journaled. */
+export interface CommandOctokit {
+  request(route: string, parameters: Record<string, unknown>): Promise<{ data: unknown }>;
+}
+
+export interface CommandRun {
+  args: string;
+  by: ForgeActor;
+  /** As the trail names them. */
+  byName: string;
+  in: Conversation;
+  octokit: CommandOctokit;
+  /** One transaction as the organization; pokes follow when it has committed. */
+  inTransaction(run: (work: DeliveryWork) => Promise<void>): Promise<void>;
+}
+
+/** What came of it: nothing to say, or one short sentence for whoever asked. */
+export type Outcome = { done: true; say?: string } | { done: false; say: string };
+
+export interface Command {
+  name: string;
+  /** How it is written, such as `/ok-to-test <commit>`. */
+  usage: string;
+  /** One sentence for people. */
+  means: string;
+  /** Who may, see `accounts/access/actions.ts`. */
+  action: Action;
+  /** Given to an issue it is answered with a sentence instead. */
+  onlyOnPullRequests: boolean;
+  run(given: CommandRun): Promise<Outcome>;
+}

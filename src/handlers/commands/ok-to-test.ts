@@ -1,0 +1,56 @@
+/** `/ok-to-test <commit>`: lets one commit of a stranger run, and none that is pushed later (R6). */
+import { z } from 'zod';
+import { approveCommit } from '../../accounts/access/trusted-commits.js';
+import { askPreview } from '../../jobs/preview/desired.js';
+import { shortSha } from '../../lib/ids.js';
+import { pullRequestByNumber } from '../../store/mirror/pull-request.js';
+import { repositoryByRemoteId } from '../../store/mirror/repository.js';
+import type { DeliveryWork } from '../delivery-work.js';
+import type { Command, CommandRun, Outcome } from './command.js';
+
+const id = z.union([z.number(), z.string(), z.bigint()]).transform(BigInt);
+const pullRequest = z.object({
+  state: z.string(),
+  head: z.object({ sha: z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/) }),
+  base: z.object({ repo: z.object({ id }) }),
+});
+
+/** Short enough to type, long enough that nobody finds another commit that begins so while it is looked at. */
+const GIVEN = /^[0-9a-f]{7,64}$/i;
+
+async function run({ args, by, byName, octokit, in: place, inTransaction }: CommandRun): Promise<Outcome> {
+  const given = args.toLowerCase();
+  const { owner, repo, number } = place;
+  const { data } = await octokit.request('GET /repos/{owner}/{repo}/pulls/{pull_number}', {
+    ...{ owner, repo, pull_number: number },
+  });
+  const { state, head, base } = pullRequest.parse(data);
+  const now = shortSha(head.sha);
+  if (state !== 'open') return { done: false, say: 'The pull request is closed, so nothing runs.' };
+  if (!GIVEN.test(given))
+    return { done: false, say: `Say which commit you looked at: \`/ok-to-test ${now}\` is the newest.` };
+  if (!head.sha.startsWith(given))
+    return { done: false, say: `The newest commit is ${now}. Look at it, then comment \`/ok-to-test ${now}\`.` };
+
+  const approve = async ({ tx, origin, poke }: DeliveryWork): Promise<void> => {
+    const repository = await repositoryByRemoteId(tx, origin, base.repo.id);
+    const known = repository && (await pullRequestByNumber(tx, repository.id, number));
+    // Kept although nothing waits for it yet: the preview may be written down a moment later.
+    if (repository === undefined) throw new Error('a command came from a repository that is not in the mirror');
+    const commit = { repositoryId: repository.id, number, sha: head.sha };
+    await approveCommit(tx, origin.organizationId, commit, { name: byName, login: by.login });
+    const { rows } = await tx.query<{ id: string }>('SELECT id FROM preview WHERE pull_request_id = $1', [known?.id]);
+    if (rows[0] !== undefined) poke('preview', await askPreview(tx, { previewId: rows[0].id, to: 'look-again' }));
+  };
+  await inTransaction(approve);
+  return { done: true };
+}
+
+export const okToTest: Command = {
+  name: 'ok-to-test',
+  usage: '/ok-to-test <commit>',
+  means: 'Lets this commit run, although it comes from a fork or from somebody who may not write here.',
+  action: 'untrusted.approve',
+  onlyOnPullRequests: true,
+  run,
+};

@@ -1,0 +1,116 @@
+/** Commands in comments, on every forge: who may, what becomes of it, and what is written down. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { pino } from 'pino';
+import { listDecisions } from '../../src/accounts/access/trail.js';
+import type { FakePlace } from '../../src/forges/kit/fake/forge-fake.js';
+import { createApps } from '../../src/handlers/apps.js';
+import type { Rights } from '../../src/handlers/commands/commands.js';
+import type { JobQueue } from '../../src/jobs/queue/queue.js';
+import { shortSha } from '../../src/lib/ids.js';
+import { type ConnectedForge, fakedForges, startConnectedForge } from '../support/connected-forge.js';
+import { rightsFor } from '../support/rights.js';
+
+const place: FakePlace = { owner: 'acme', name: 'shop' };
+const people = { bob: 'admin', dave: 'write' } as const;
+type Login = keyof typeof people | 'carol';
+
+describe.each(fakedForges.map((forge) => ({ forge, label: forge.label })))('commands on $label', ({ forge }) => {
+  let connected: ConnectedForge;
+  let rights: Rights;
+  const poked: string[] = [];
+  const queue = (name: string): JobQueue => ({ name, poke: async () => void poked.push(name) });
+  const as = (login: Login) => connected.fake.as(login, place);
+
+  beforeAll(async () => {
+    connected = await startConnectedForge(forge, {
+      people: [...Object.keys(people), 'carol'],
+      repository: { ...place, people },
+      apps: (store, organizationId) => {
+        rights = rightsFor(store, organizationId);
+        const pokes = { preview: queue('preview'), sync: queue('sync'), report: queue('report') };
+        return createApps({ store, pokes, log: pino({ level: 'silent' }), previews: rights });
+      },
+    });
+  });
+  afterAll(async () => {
+    await rights?.access.close();
+    await connected?.close();
+  });
+
+  const rows = async <Row extends object>(sql: string): Promise<Row[]> =>
+    (await connected.store.tenant(connected.organizationId, (tx) => tx.query<Row>(sql))).rows;
+
+  /** What the bot said to a comment, and with what it reacted, in order. */
+  async function answersTo(login: Login, number: number, body: string) {
+    const [before] = await rows<{ at: Date }>('SELECT clock_timestamp() AS at');
+    await as(login).comment(number, body);
+    await connected.quiet();
+    const state = await connected.fake.state(place);
+    const thread = [...state.pullRequests, ...state.issues].find((one) => one.number === number);
+    const at = thread?.comments.findLastIndex((comment) => comment.body === body) ?? -1;
+    const journal = await connected.store.pool.query<{ body: Buffer | null; route: string }>(
+      `SELECT request_body AS body, route FROM write_journal
+       WHERE route LIKE '%/reactions' AND created_at > $1 AND status = 'answered' ORDER BY created_at`,
+      [before?.at],
+    );
+    return { said: thread?.comments.slice(at + 1).map((comment) => comment.body), reactions: journal.rows.length };
+  }
+
+  it('lets one commit run by whoever may say so, and tells the others as much as they should know', async () => {
+    await as('dave').push({ branch: 'feature', files: { 'a.txt': 'a' }, message: 'feat: a' });
+    const number = await as('dave').openPullRequest({ head: 'feature', title: 'A' });
+    const issue = await as('carol').openIssue({ title: 'B' });
+    await connected.quiet();
+    const head = (await connected.fake.state(place)).pullRequests[0]?.headSha ?? '';
+    const command = `/ok-to-test ${shortSha(head)}`;
+    const approved = () =>
+      rows<{ sha: string; approver_login: string }>('SELECT sha, approver_login FROM trusted_commit');
+
+    // A stranger is answered by a face alone; one who belongs here is told.
+    expect(await answersTo('carol', number, command)).toEqual({ said: [], reactions: 1 });
+    expect(await answersTo('dave', number, command)).toEqual({
+      said: [expect.stringContaining('@dave you may not use')],
+      reactions: 1,
+    });
+    expect(await answersTo('bob', number, `> ${command}\n\n\`\`\`\n${command}\n\`\`\``)).toEqual({
+      said: [],
+      reactions: 0,
+    });
+    expect(await answersTo('bob', number, '/ok-to-test deadbeef')).toEqual({
+      said: [expect.stringContaining(`The newest commit is ${shortSha(head)}.`)],
+      reactions: 2,
+    });
+    expect(await answersTo('bob', issue, command)).toEqual({
+      said: [expect.stringContaining('is for pull requests')],
+      reactions: 1,
+    });
+    expect(await approved()).toEqual([]);
+
+    poked.length = 0;
+    expect(await answersTo('bob', number, `Fine.\n${command}`)).toEqual({ said: [], reactions: 2 });
+    expect(await approved()).toEqual([{ sha: head, approver_login: 'bob' }]);
+    expect(poked).toContain('preview');
+
+    // Of what is pushed later nothing is approved.
+    const next = await as('dave').push({ branch: 'feature', files: { 'a.txt': 'b' }, message: 'feat: b' });
+    await connected.quiet();
+    expect(await answersTo('bob', number, `/fw ok-to-test ${head}`)).toEqual({
+      said: [expect.stringContaining(`The newest commit is ${shortSha(next)}.`)],
+      reactions: 2,
+    });
+    expect(await approved()).toEqual([{ sha: head, approver_login: 'bob' }]);
+
+    await rights.access.close();
+    const trail = await listDecisions(connected.store, connected.organizationId, {
+      action: 'untrusted.approve',
+      limit: 20,
+    });
+    expect(trail.map(({ allowed, because, subject }) => ({ allowed, because, subject }))).toEqual(
+      expect.arrayContaining([
+        { allowed: true, because: null, subject: `acme/shop#${number}` },
+        { allowed: false, because: 'level', subject: `acme/shop#${number}` },
+      ]),
+    );
+    expect(trail.filter(({ allowed }) => !allowed)).toHaveLength(2);
+  });
+});
