@@ -13,8 +13,8 @@ export interface CheckRunLinks {
   read(name: string): { organizationId: string; recordId: bigint } | undefined;
 }
 
-export function createCheckRunLinks(masterKey: Buffer): CheckRunLinks {
-  const key = deriveKey(masterKey, Buffer.alloc(0), 'forgeway/v1/check-run-link');
+export function createCheckRunLinks(rootKey: Buffer): CheckRunLinks {
+  const key = deriveKey(rootKey, Buffer.alloc(0), 'forgeway/v1/check-run-link');
   const sign = (organizationId: string, recordId: string) =>
     hmacHex(key, JSON.stringify(['check-run', organizationId, recordId])).slice(0, SIGNATURE_LENGTH);
   return {

@@ -122,7 +122,7 @@ async function writeSecrets(
   secret: string,
   earlier: readonly string[],
 ): Promise<void> {
-  const columns = sealSecrets(vault, { table: 'hook', organizationId, rowId: row.id }, row, {
+  const columns = await sealSecrets(tx, vault, { table: 'hook', organizationId, rowId: row.id }, row, {
     secret,
     previous_secret: earlier.length === 0 ? null : earlier.join('\n'),
   });
@@ -180,7 +180,7 @@ export async function prepareHook(
       remoteHookId: null,
       confidential: wanted.confidential ?? false,
     };
-    const columns = sealSecrets(vault, { table: 'hook', organizationId, rowId: hook.id }, undefined, {
+    const columns = await sealSecrets(tx, vault, { table: 'hook', organizationId, rowId: hook.id }, undefined, {
       secret: secrets.secret,
       previous_secret: secrets.signingSecret,
     });

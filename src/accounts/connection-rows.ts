@@ -58,7 +58,7 @@ export async function saveConnection(
     );
     const existing = found.rows[0];
     const id = existing?.id ?? randomUUID();
-    const columns = sealSecrets(vault, { table: 'connection', organizationId, rowId: id }, existing, {
+    const columns = await sealSecrets(tx, vault, { table: 'connection', organizationId, rowId: id }, existing, {
       access_token: o.token,
     });
     const sealed = sealedValues('connection', columns);

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { createVault } from './vault.js';
-import { openSecrets, sealedColumnsOf, sealSecrets } from './vault-columns.js';
+import { openSecrets, sealedColumnsOf, sealSecretsWith } from './vault-columns.js';
 
 const vault = createVault(new Map([[1, randomBytes(32)]]));
 const row = { table: 'connection', organizationId: 'o', rowId: 'r' } as const;
 const unreadable = expect.objectContaining({ code: 'FORGEWAY_SECRET_UNREADABLE' });
 
 describe('sealed columns', () => {
-  const first = sealSecrets(vault, row, undefined, { access_token: 'one', refresh_token: 'two' });
+  const first = sealSecretsWith(vault, 1, row, undefined, { access_token: 'one', refresh_token: 'two' });
 
   it('are exactly those of the table', () => {
     expect(Object.keys(first).sort()).toEqual(sealedColumnsOf('connection').sort());
@@ -17,16 +17,16 @@ describe('sealed columns', () => {
   });
 
   it('change one secret and keep the others, under the next version', () => {
-    const second = sealSecrets(vault, row, first, { access_token: 'new', private_key: 'key' });
+    const second = sealSecretsWith(vault, 1, row, first, { access_token: 'new', private_key: 'key' });
     expect(openSecrets(vault, row, second)).toEqual({ access_token: 'new', refresh_token: 'two', private_key: 'key' });
     expect(second).toMatchObject({ secret_version: 2, secret_salt: first.secret_salt });
-    const third = sealSecrets(vault, row, second, { refresh_token: null });
+    const third = sealSecretsWith(vault, 1, row, second, { refresh_token: null });
     expect(openSecrets(vault, row, third)).toEqual({ access_token: 'new', private_key: 'key' });
     expect(third.refresh_token_tag).toBeNull();
   });
 
   it('refuse an older ciphertext put back', () => {
-    const second = sealSecrets(vault, row, first, { access_token: 'new' });
+    const second = sealSecretsWith(vault, 1, row, first, { access_token: 'new' });
     const { access_token_ciphertext, access_token_iv, access_token_tag } = first;
     const rolledBack = { ...second, access_token_ciphertext, access_token_iv, access_token_tag };
     expect(() => openSecrets(vault, row, rolledBack)).toThrow(unreadable as never);
@@ -47,7 +47,7 @@ describe('sealed columns', () => {
 
   it('of a hook hold the secret and the one before it', () => {
     const hook = { table: 'hook', organizationId: 'o', rowId: 'h' } as const;
-    const columns = sealSecrets(vault, hook, undefined, { secret: 'now', previous_secret: 'before' });
+    const columns = sealSecretsWith(vault, 1, hook, undefined, { secret: 'now', previous_secret: 'before' });
     expect(openSecrets(vault, hook, columns)).toEqual({ secret: 'now', previous_secret: 'before' });
   });
 });

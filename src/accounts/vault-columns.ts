@@ -1,7 +1,11 @@
 /** Sealed columns of a row: `<name>_ciphertext`, `_iv` and `_tag`, with one salt, key version and version for them all. */
+import type pg from 'pg';
 import { newSecretSalt, type SealedSecret, type SecretPlace, type Vault } from './vault.js';
 
-/** Every table that holds secrets, and their names. */
+/**
+ * Every table that holds secrets, and their names; rotation goes through all of them. A new one needs the columns, the policy
+ * `count_keys` and the trigger `sealed_row_goes_forward` too: test/store/key-versions.test.ts says what is missing.
+ */
 export const sealedTables = {
   connection: ['access_token', 'refresh_token', 'private_key'],
   hook: ['secret', 'previous_secret'],
@@ -65,27 +69,42 @@ function openAll<T extends SealedTable>(
 
 /**
  * The columns after a change: a string replaces a secret, null removes it, the others stay. All are sealed anew under
- * the next version and the newest master key. Write them only where `secret_version` is still that of `current`, so
- * that of two changes at once one is told to read again.
+ * the next version and the master key that this database seals with now. Write them in the same transaction, and only
+ * where `secret_version` is still that of `current`, so that of two changes at once one is told to read again.
  * @param current the row's columns, or undefined for a new row
  */
-export function sealSecrets<T extends SealedTable>(
+export async function sealSecrets<T extends SealedTable>(
+  tx: pg.PoolClient,
   vault: Vault,
   row: SecretRow<T>,
   current: SealedColumns<T> | undefined,
-  change: { [Name in SecretName<T>]?: string | null },
+  change: SecretChange<T>,
+): Promise<SealedColumns<T>> {
+  const { rows } = await tx.query<{ version: number }>('SELECT sealing_key_version() AS version');
+  return sealSecretsWith(vault, rows[0]?.version ?? 0, row, current, change);
+}
+
+export type SecretChange<T extends SealedTable> = { [Name in SecretName<T>]?: string | null };
+
+/** The same with a master key that the caller has made sure is the right one. */
+export function sealSecretsWith<T extends SealedTable>(
+  vault: Vault,
+  keyVersion: number,
+  row: SecretRow<T>,
+  current: SealedColumns<T> | undefined,
+  change: SecretChange<T>,
 ): SealedColumns<T> {
   const kept = current === undefined ? {} : openAll(vault, row, current);
   const wanted: Record<string, string | null | undefined> = { ...kept, ...change };
   const base = {
     secret_salt: current?.secret_salt ?? newSecretSalt(),
-    secret_key_version: vault.keyVersion,
+    secret_key_version: keyVersion,
     secret_version: (current?.secret_version ?? 0) + 1,
   };
   const parts: Record<string, string | null> = {};
   for (const name of sealedTables[row.table]) {
     const text = wanted[name] ?? undefined;
-    const sealed = text === undefined ? undefined : vault.seal(placeOf(row, name, base), text);
+    const sealed = text === undefined ? undefined : vault.seal(placeOf(row, name, base), text, keyVersion);
     parts[`${name}_ciphertext`] = sealed?.ciphertext ?? null;
     parts[`${name}_iv`] = sealed?.iv ?? null;
     parts[`${name}_tag`] = sealed?.tag ?? null;

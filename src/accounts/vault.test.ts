@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { decryptBytes, encryptBytes } from '../store/cipher.js';
 import { deriveKey } from '../store/derive-key.js';
 import { createVault, newSecretSalt, placeBytes, type SealedSecret, type SecretPlace } from './vault.js';
-import { decryptBytes, encryptBytes } from './vault-cipher.js';
 
 const hex = (text: string) => Buffer.from(text, 'hex');
 const fixture = <T>(name: string): T[] =>
@@ -61,6 +61,10 @@ describe('deriveKey', () => {
 describe('the cipher', () => {
   const vectors = fixture<GcmVector>('aes-256-gcm.json');
 
+  it('is held against at least 100 vectors of NIST', () => {
+    expect(vectors.filter(({ source }) => source.startsWith('NIST')).length).toBeGreaterThanOrEqual(100);
+  });
+
   it.each(vectors)('gives the answer of $source, both ways', (v) => {
     const sealed = encryptBytes(hex(v.key), hex(v.iv), hex(v.aad), hex(v.plaintext));
     expect({ ciphertext: sealed.ciphertext.toString('hex'), tag: sealed.tag.toString('hex') }).toEqual({
@@ -98,12 +102,12 @@ describe('the cipher', () => {
 
 describe('the vault', () => {
   it.each(['', 'a', 'ghs_0123456789', 'pässwörd 🗝️', 'x'.repeat(100_000)])('opens what it sealed', (text) => {
-    expect(vault.open(place, vault.seal(place, text))).toBe(text);
+    expect(vault.open(place, vault.seal(place, text, 1))).toBe(text);
   });
 
   it('refuses every flipped bit of what is stored', () => {
     for (const text of ['', 'k', 'a-token-of-some-length']) {
-      const sealed = vault.seal(place, text);
+      const sealed = vault.seal(place, text, 1);
       for (const part of ['ciphertext', 'iv', 'tag'] as const) {
         const errors = flips(Buffer.from(sealed[part], 'base64')).map((flipped) =>
           thrownBy(() => vault.open(place, { ...sealed, [part]: flipped.toString('base64') })),
@@ -114,7 +118,7 @@ describe('the vault', () => {
   });
 
   it.each([4, 8, 12, 15])('refuses a tag cut to %i bytes', (length) => {
-    const sealed = vault.seal(place, 'secret');
+    const sealed = vault.seal(place, 'secret', 1);
     const tag = Buffer.from(sealed.tag, 'base64').subarray(0, length).toString('base64');
     expect(thrownBy(() => vault.open(place, { ...sealed, tag }))).toEqual(unreadable);
   });
@@ -129,8 +133,8 @@ describe('the vault', () => {
     ['version, a newer one put back', { version: 2 }],
   ])('refuses a value moved to another %s', (_what, other) => {
     const moved = { ...place, ...other };
-    expect(thrownBy(() => vault.open(moved, vault.seal(place, 'secret')))).toEqual(unreadable);
-    expect(vault.open(moved, vault.seal(moved, 'secret'))).toBe('secret');
+    expect(thrownBy(() => vault.open(moved, vault.seal(place, 'secret', 1)))).toEqual(unreadable);
+    expect(vault.open(moved, vault.seal(moved, 'secret', 1))).toBe('secret');
   });
 
   it('refuses every swap among 1,000 secrets', () => {
@@ -145,7 +149,7 @@ describe('the vault', () => {
         version: 1 + Math.floor(index / 200),
       };
     });
-    const sealed = many.map((at) => vault.seal(at, JSON.stringify(at)));
+    const sealed = many.map((at) => vault.seal(at, JSON.stringify(at), 1));
     const opened = many.filter((at, index) => {
       const other = (index + 1 + (index % 997)) % many.length;
       if (placeBytes(at, 1).equals(placeBytes(many[other] as SecretPlace, 1))) return false;
@@ -165,7 +169,7 @@ describe('the vault', () => {
   });
 
   it('refuses another master key, and one that is not there', () => {
-    const sealed = vault.seal(place, 'secret');
+    const sealed = vault.seal(place, 'secret', 1);
     const other = createVault(new Map([[1, randomBytes(32)]]));
     expect(thrownBy(() => other.open(place, sealed))).toEqual(unreadable);
     const missing = expect.objectContaining({ code: 'FORGEWAY_KEY_MISSING' });
@@ -181,9 +185,9 @@ describe('the vault', () => {
         [2, randomBytes(32)],
       ]),
     );
-    const old = vault.seal(place, 'old');
+    const old = vault.seal(place, 'old', 1);
     expect(rotated.open(place, old)).toBe('old');
-    expect(rotated.seal(place, 'new').keyVersion).toBe(2);
+    expect(rotated.seal(place, 'new', 2).keyVersion).toBe(2);
     const same = createVault(
       new Map([
         [1, masterKey],
@@ -194,19 +198,19 @@ describe('the vault', () => {
   });
 
   it('refuses a row without a salt, or a version that does not count', () => {
-    expect(() => vault.seal({ ...place, salt: '' }, 'x')).toThrow(RangeError);
-    expect(() => vault.seal({ ...place, version: 0 }, 'x')).toThrow(RangeError);
-    expect(() => vault.seal({ ...place, version: 1.5 }, 'x')).toThrow(RangeError);
+    expect(() => vault.seal({ ...place, salt: '' }, 'x', 1)).toThrow(RangeError);
+    expect(() => vault.seal({ ...place, version: 0 }, 'x', 1)).toThrow(RangeError);
+    expect(() => vault.seal({ ...place, version: 1.5 }, 'x', 1)).toThrow(RangeError);
   });
 
   it('never uses a nonce twice with a key, in 100,000 seals', () => {
-    const nonces = new Set(Array.from({ length: 100_000 }, () => vault.seal(place, 'x').iv));
+    const nonces = new Set(Array.from({ length: 100_000 }, () => vault.seal(place, 'x', 1).iv));
     expect(nonces.size).toBe(100_000);
     expect(Buffer.from([...nonces][0] as string, 'base64')).toHaveLength(12);
   });
 
   it('never puts the secret into an error', () => {
-    const sealed = vault.seal(place, 'hunter2-hunter2');
+    const sealed = vault.seal(place, 'hunter2-hunter2', 1);
     const error = thrownBy(() => vault.open({ ...place, rowId: 'x' }, sealed));
     expect(`${String(error)} ${JSON.stringify(error)}`).not.toContain('hunter2');
   });

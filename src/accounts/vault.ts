@@ -4,8 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { ForgewayError } from '../lib/errors.js';
+import { decryptBytes, encryptBytes, NONCE_BYTES } from '../store/cipher.js';
 import { deriveKey } from '../store/derive-key.js';
-import { decryptBytes, encryptBytes, NONCE_BYTES } from './vault-cipher.js';
 
 const KEY_BYTES = 32;
 const SALT_BYTES = 32;
@@ -31,10 +31,12 @@ export interface SealedSecret {
 }
 
 export interface Vault {
-  /** Master key that new secrets are sealed with. */
-  readonly keyVersion: number;
-  /** @throws RangeError when the salt is not 32 bytes or the version is not a positive integer */
-  seal(place: SecretPlace, plaintext: string): SealedSecret;
+  /**
+   * @param keyVersion the master key to seal with: what the database says, see `sealSecrets`
+   * @throws RangeError when the salt is not 32 bytes or the version is not a positive integer
+   * @throws ForgewayError FORGEWAY_KEY_MISSING (no master key of that version)
+   */
+  seal(place: SecretPlace, plaintext: string, keyVersion: number): SealedSecret;
   /** @throws ForgewayError FORGEWAY_SECRET_UNREADABLE, FORGEWAY_KEY_MISSING (no master key of that version) */
   open(place: SecretPlace, sealed: SealedSecret): string;
 }
@@ -45,7 +47,7 @@ export function newSecretSalt(): string {
 }
 
 /**
- * @param masterKeys 32 bytes each, by version; the highest seals, all open
+ * @param masterKeys 32 bytes each, by version
  * @throws ForgewayError FORGEWAY_KEY_MISSING when there is none or one has another length
  */
 export function createVault(masterKeys: ReadonlyMap<number, Buffer>): Vault {
@@ -53,11 +55,13 @@ export function createVault(masterKeys: ReadonlyMap<number, Buffer>): Vault {
   if (masterKeys.size === 0 || !usable) {
     throw new ForgewayError('FORGEWAY_KEY_MISSING', 'Secrets cannot be stored or read without a 32-byte master key.');
   }
-  const keyVersion = Math.max(...masterKeys.keys());
   const rowKey = (place: SecretPlace, version: number): Buffer => {
     const masterKey = masterKeys.get(version);
     if (masterKey === undefined) {
-      throw new ForgewayError('FORGEWAY_KEY_MISSING', `There is no master key of version ${version}.`);
+      throw new ForgewayError(
+        'FORGEWAY_KEY_MISSING',
+        `The encryption key of version ${version} was not given to this process: give it, and start it again.`,
+      );
     }
     const salt = Buffer.from(place.salt, 'base64');
     if (salt.length !== SALT_BYTES) throw new RangeError('the row has no salt of 32 bytes');
@@ -65,8 +69,7 @@ export function createVault(masterKeys: ReadonlyMap<number, Buffer>): Vault {
   };
 
   return {
-    keyVersion,
-    seal(place, plaintext) {
+    seal(place, plaintext, keyVersion) {
       if (!isVersion(place.version)) throw new RangeError('a sealed secret needs a version from 1');
       const key = rowKey(place, keyVersion);
       const iv = randomBytes(NONCE_BYTES);

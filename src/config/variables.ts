@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { readMasterKey, weaknessOf } from './master-key.js';
 
 /**
  * Every environment variable Forgeway reads, with its meaning. `docs/configuration.md` is generated from this table,
@@ -28,14 +29,28 @@ const flag = z
   .enum(['true', 'false', '1', '0', 'yes', 'no'])
   .transform((value) => value === 'true' || value === '1' || value === 'yes');
 
-/** 32 bytes, given as base64, base64url or hex; fewer distinct bytes than a random key ever has are refused. */
+const NOT_A_KEY = 'must be 32 bytes in base64 or hex';
+
 const encryptionKey = z.string().transform((value, context): Buffer => {
   const text = value.trim();
-  const bytes = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : Buffer.from(text, 'base64');
-  if (bytes.length !== 32) context.addIssue({ code: 'custom', message: 'must be 32 bytes in base64 or hex' });
-  else if (new Set(bytes).size < 12) context.addIssue({ code: 'custom', message: 'is not random' });
-  return bytes;
+  const key = readMasterKey(text);
+  const problem = key === undefined ? NOT_A_KEY : weaknessOf(key, text);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  return key ?? Buffer.alloc(0);
 });
+
+/** Weak ones too: they open what they sealed, and giving them here is the way to leave them behind. */
+const earlierKeys = z.string().transform((value, context): readonly Buffer[] =>
+  value
+    .split(/[\s,]+/)
+    .filter((text) => text !== '')
+    .map((text, index) => {
+      const key = readMasterKey(text);
+      if (key === undefined)
+        context.addIssue({ code: 'custom', message: `holds something else as number ${index + 1}: each ${NOT_A_KEY}` });
+      return key ?? Buffer.alloc(0);
+    }),
+);
 
 export const variables = {
   appId: {
@@ -134,7 +149,15 @@ export const variables = {
     meaning: 'Master key for stored secrets: 32 random bytes, base64 or hex. Made once for the embedded database.',
     secret: true,
     schema: encryptionKey,
-    fix: 'Make one with `openssl rand -base64 32`, keep it safe, and never change it by hand.',
+    fix: 'Make one with `openssl rand -base64 32` and keep it safe. To change the key of a database: docs/guides/rotating-keys.md.',
+  },
+  encryptionKeysPrevious: {
+    name: 'FORGEWAY_ENCRYPTION_KEYS_PREVIOUS',
+    meaning:
+      'Earlier master keys, separated by commas, in any order. They only open what is not rotated yet; see guides/rotating-keys.md.',
+    secret: true,
+    schema: earlierKeys,
+    fix: 'Write each as it stood in FORGEWAY_ENCRYPTION_KEY, with commas between them.',
   },
   dataDir: {
     name: 'FORGEWAY_DATA_DIR',

@@ -23,9 +23,9 @@ export function gitObjectsFor(config: Pick<Config, 'dataDir'>): NonNullable<Brid
 /** Without PUBLIC_URL nobody could follow a link, and a commit status goes without one. */
 export function checkRunUrls(
   config: Pick<Config, 'publicUrl'>,
-  masterKey: Buffer,
+  rootKey: Buffer,
 ): NonNullable<BridgeOptions['checkRunUrl']> {
-  const links = createCheckRunLinks(masterKey);
+  const links = createCheckRunLinks(rootKey);
   return (organizationId, recordId) =>
     config.publicUrl === undefined ? undefined : `${config.publicUrl}${links.pathOf(organizationId, recordId)}`;
 }

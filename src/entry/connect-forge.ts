@@ -19,7 +19,7 @@ import type { ForgeDescriptor } from '../forges/forge.js';
 import { forges } from '../forges/registry.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Store } from '../store/database.js';
-import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
+import type { MasterKeys } from '../store/master-keys.js';
 import { chooseRepositories } from './choose-repositories.js';
 import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, probeForge, refused } from './probe-forge.js';
 import { awaitTold, tellCovered, tellPing } from './tell-apps.js';
@@ -47,7 +47,7 @@ export interface ConnectRequest {
 
 export interface ConnectOptions {
   store: Store;
-  masterKey: Buffer;
+  keys: MasterKeys;
   organizationId: string;
   /** Where the forge reaches us; without it no hook can be created. */
   publicUrl: string | undefined;
@@ -116,7 +116,7 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
   const administration = administrationOf(forge);
   const endpoint = endpointOf(request);
   check(o, request);
-  const vault = createVault(new Map([[FIRST_KEY_VERSION, o.masterKey]]));
+  const vault = createVault(o.keys.versions);
   const draft: OpenConnection = {
     id: 'new',
     organizationId,

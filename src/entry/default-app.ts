@@ -4,7 +4,7 @@ import { type Config, githubOrigin } from '../config/config.js';
 import type { ForgeDescriptor } from '../forges/forge.js';
 import { github } from '../forges/github/forge.js';
 import type { Store } from '../store/database.js';
-import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
+import type { MasterKeys } from '../store/master-keys.js';
 import type { HookRow } from '../webhook/hooks.js';
 
 /** The App that is set up through the environment: the only place that knows which forge `APP_ID` belongs to. */
@@ -29,9 +29,9 @@ export async function ensureDefaultHook(store: Store, organizationId: string, co
  */
 export function secretsOf(
   config: Pick<Config, 'webhookSecret'>,
-  masterKey: Buffer,
+  keys: MasterKeys,
 ): (hook: HookRow) => Promise<readonly string[]> {
-  const vault = createVault(new Map([[FIRST_KEY_VERSION, masterKey]]));
+  const vault = createVault(keys.versions);
   return async ({ id, organizationId, secretSource, columns }) => {
     if (secretSource === 'environment') return config.webhookSecret === undefined ? [] : [config.webhookSecret];
     const sealed = columns as SealedColumns<'hook'> & { previous_secret_until: Date | null };

@@ -10,7 +10,7 @@ import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import { createMetrics } from '../lib/metrics.js';
 import { openStore, type Store } from '../store/database.js';
-import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
+import type { MasterKeys } from '../store/master-keys.js';
 import { openDatabase } from '../store/open-database.js';
 import { ensureDefaultOrganization } from '../store/organization.js';
 import { createBridge } from '../translate/bridge.js';
@@ -96,11 +96,11 @@ export function listenOnLoopback(
 /** The number under which apps see the one connection that was named. */
 async function virtualIdOf(
   store: Store,
-  masterKey: Buffer,
+  keys: MasterKeys,
   connection: string | undefined,
 ): Promise<bigint | undefined> {
   if (connection === undefined) return undefined;
-  const vault = createVault(new Map([[FIRST_KEY_VERSION, masterKey]]));
+  const vault = createVault(keys.versions);
   const directory = createConnectionDirectory({ store, vault, forges, clock: systemClock });
   return (await directory.open(await ensureDefaultOrganization(store), connection)).virtualId;
 }
@@ -116,9 +116,9 @@ export async function runFacadeListener(config: Config, log: Logger, name: strin
     github: defaultAppCredentials(config),
     apps: [],
     store,
-    masterKey: opened.masterKey,
+    keys: opened.keys,
     gitFor: gitObjectsFor(config),
-    checkRunUrl: checkRunUrls(config, opened.masterKey),
+    checkRunUrl: checkRunUrls(config, opened.keys.root),
     log,
     metrics,
   });
@@ -128,7 +128,7 @@ export async function runFacadeListener(config: Config, log: Logger, name: strin
     tokens: createFacadeTokens(facade.tokenKey, systemClock),
     requestsOf: bridge.requestsOf,
     origin: facade.origin,
-    only: await virtualIdOf(store, opened.masterKey, facade.connection),
+    only: await virtualIdOf(store, opened.keys, facade.connection),
     clock: systemClock,
   });
   const failed = (error: unknown) => log.error({ err: messageOf(error) }, 'a request to the facade failed');

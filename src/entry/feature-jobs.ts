@@ -20,7 +20,7 @@ import { startPreviewJobs } from './preview-jobs.js';
 export interface FeatureJobsOptions {
   config: Config;
   database: Database;
-  masterKey: Buffer;
+  rootKey: Buffer;
   store: Store;
   access: Access;
   metrics: Metrics;
@@ -42,7 +42,7 @@ export interface FeatureJobs {
 
 /** Everything behind the job queue: the backend, the reconcilers, and the sweeper that makes the queue only a hint. */
 export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
-  const { config, database, masterKey, store, metrics, log } = options;
+  const { config, database, rootKey, store, metrics, log } = options;
   const backend = createQueueBackend({ database, redisUrl: config.redisUrl, log, metrics });
   const pokes = createPokes(backend);
   const locks = createKeyLocks({ store, log });
@@ -70,7 +70,7 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
         onState: previewFollowsForge({ pokes, previews: config.previewDriver !== 'off' }),
       });
       const report = { ...common, queue: pokes.report, octokitFor };
-      const comment = createCommentReconciler({ ...report, markerKey: markerKey(masterKey) });
+      const comment = createCommentReconciler({ ...report, markerKey: markerKey(rootKey) });
       const status = createStatusReconciler(report);
 
       const workers = [

@@ -6,7 +6,7 @@ import type { HookAccess, OpenHook } from '../inbox/recovery/access.js';
 import { createRecovery, type Recovery, type RecoveryOptions } from '../inbox/recovery/recovery.js';
 import type { WatchedHook } from '../inbox/recovery/watched-hooks.js';
 import type { Store } from '../store/database.js';
-import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
+import type { MasterKeys } from '../store/master-keys.js';
 import type { Bridge } from '../translate/bridge.js';
 import { defaultForge } from './default-app.js';
 import { administrationOf } from './probe-forge.js';
@@ -14,7 +14,7 @@ import { hookUrl, remoteHook, writeHook } from './write-hook.js';
 
 export interface HookRecoveryOptions extends Pick<RecoveryOptions, 'store' | 'metrics' | 'log' | 'timing'> {
   config: Pick<Config, 'hookWatchSeconds' | 'publicUrl'>;
-  masterKey: Buffer;
+  keys: MasterKeys;
   bridge: Pick<Bridge, 'nativeOf' | 'nativeOfApp'>;
 }
 
@@ -23,7 +23,7 @@ export function createHookRecovery(o: HookRecoveryOptions): Recovery | undefined
   const { store, metrics, log, timing, config } = o;
   const intervalSeconds = config.hookWatchSeconds;
   if (intervalSeconds === 0) return undefined;
-  const vault = createVault(new Map([[FIRST_KEY_VERSION, o.masterKey]]));
+  const vault = createVault(o.keys.versions);
   const open: OpenHook = async (hook) => {
     const { connectionId, scope, target } = hook;
     if (connectionId === null || target === null || scope === 'app') return appAccess(o.bridge, hook);

@@ -7,7 +7,7 @@ import type { ForgeAdministration } from '../forges/administration.js';
 import type { NativeClient } from '../forges/kit/native-client.js';
 import { RouteFailure } from '../forges/kit/route.js';
 import type { Store } from '../store/database.js';
-import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
+import type { MasterKeys } from '../store/master-keys.js';
 import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, refused } from './probe-forge.js';
 import { hookUrl, notArrived, placeName, remoteHook, testHook, writeHook } from './write-hook.js';
 
@@ -24,7 +24,7 @@ export interface HookFinding {
 
 export interface HooksDoctorOptions {
   store: Store;
-  masterKey: Buffer;
+  keys: MasterKeys;
   organizationId: string;
   publicUrl: string | undefined;
   directory: ConnectionDirectory;
@@ -61,7 +61,7 @@ async function repaired(
   native: NativeClient,
   hook: HookOfConnection,
 ): Promise<boolean | undefined> {
-  const vault = createVault(new Map([[FIRST_KEY_VERSION, o.masterKey]]));
+  const vault = createVault(o.keys.versions);
   const { organizationId, publicUrl, store } = o;
   const written = await writeHook(
     { store, vault, publicUrl, administration, native },

@@ -20,7 +20,7 @@ export interface PreviewGateway {
 export async function startPreviewGateway(o: {
   config: Config;
   database: Database;
-  masterKey: Buffer;
+  rootKey: Buffer;
   log: Logger;
   metrics: Metrics;
 }): Promise<PreviewGateway | undefined> {
@@ -36,7 +36,7 @@ export async function startPreviewGateway(o: {
     find: routes.find,
     opened: routes.opened,
     wake: routes.wake,
-    links: visitorLinks(o.masterKey),
+    links: visitorLinks(o.rootKey),
     secure: config.previewPublicUrl?.startsWith('https:') ?? false,
     log,
   });

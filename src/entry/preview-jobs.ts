@@ -19,8 +19,8 @@ import type { Store } from '../store/database.js';
 import type { Bridge } from '../translate/bridge.js';
 
 /** The same key in server and workers, so that a link made by one opens at the other. */
-export function visitorLinks(masterKey: Buffer): VisitorLinks {
-  return createVisitorLinks(Buffer.from(hkdfSync('sha256', masterKey, '', 'forgeway/v1/preview-link', 32)));
+export function visitorLinks(rootKey: Buffer): VisitorLinks {
+  return createVisitorLinks(Buffer.from(hkdfSync('sha256', rootKey, '', 'forgeway/v1/preview-link', 32)));
 }
 
 /** What runs previews here. @throws ForgewayError FORGEWAY_SANDBOX_UNAVAILABLE */
@@ -38,7 +38,7 @@ export function openPreviewDriver(config: Config, log: Logger): Promise<PreviewD
 
 export interface PreviewJobsOptions {
   config: Config;
-  masterKey: Buffer;
+  rootKey: Buffer;
   store: Store;
   locks: KeyLocks;
   metrics: Metrics;
@@ -59,7 +59,7 @@ export interface PreviewJobs {
 /** The preview feature of a worker that runs on the server's machine. */
 export async function startPreviewJobs(options: PreviewJobsOptions): Promise<PreviewJobs> {
   const { config, store, locks, metrics, log, bridge, pokes, previewPort, access } = options;
-  const links = visitorLinks(options.masterKey);
+  const links = visitorLinks(options.rootKey);
   const driver = await openPreviewDriver(config, log);
   const reconciler = createPreviewReconciler({
     store,

@@ -134,7 +134,7 @@ async function start(
   await previews?.stopAll();
   // The workers have stopped theirs; of one that was killed, or was just being started, we do.
   ends.push(async () => previews?.stopAll());
-  const { database, masterKey } = opened;
+  const { database, keys } = opened;
   const { applied } = await migrate(database, log);
   if (applied.length > 0) log.info({ applied }, 'database migrated');
   const organizationId = await prepareDefaults(config, database, log);
@@ -154,7 +154,7 @@ async function start(
   // What people and forges reach is closed together, and before everything that it needs.
   const front: (() => Promise<unknown> | undefined)[] = [];
   ends.push(() => Promise.all(front.map((close) => close())));
-  const gateway = await startPreviewGateway({ config, database, masterKey, log, metrics });
+  const gateway = await startPreviewGateway({ config, database, rootKey: keys.root, log, metrics });
   front.push(() => gateway?.close());
   const script = fileURLToPath(new URL('./cli.js', import.meta.url));
   const workers = startWorkerProcesses({
@@ -187,7 +187,7 @@ async function start(
       },
     },
     cron: { secret: config.cronSecret, askForCycle: () => askForCycle(cronStore) },
-    checkRuns: { store, links: createCheckRunLinks(masterKey) },
+    checkRuns: { store, links: createCheckRunLinks(keys.root) },
     appPages: { socket: () => workers.pages(), notTaken: NOT_TAKEN },
     home: async () => ({
       version: version(),
@@ -207,7 +207,7 @@ async function start(
   const ingress = createIngress({
     pool: ingressStore.pool,
     forges,
-    secretsOf: secretsOf(config, masterKey),
+    secretsOf: secretsOf(config, keys),
     log,
     metrics,
     overload: load.refusal,

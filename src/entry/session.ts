@@ -1,14 +1,16 @@
 import { type Config, loadConfig } from '../config/config.js';
 import { createLogger, type Logger } from '../lib/logger.js';
 import { type Database, openStore, type Store } from '../store/database.js';
-import { openDatabase } from '../store/open-database.js';
+import type { MasterKeys } from '../store/master-keys.js';
+import { type OpenedKeyFacts, openDatabase } from '../store/open-database.js';
 import { ensureDefaultOrganization } from '../store/organization.js';
 
 export interface CommandSession {
   config: Config;
   log: Logger;
   database: Database;
-  masterKey: Buffer;
+  keys: MasterKeys;
+  facts: OpenedKeyFacts;
   store: Store;
   organizationId: string;
 }
@@ -24,7 +26,8 @@ export async function withDatabase<T>(run: (session: CommandSession) => Promise<
       config,
       log,
       database: opened.database,
-      masterKey: opened.masterKey,
+      keys: opened.keys,
+      facts: opened.facts,
       store,
       organizationId: await ensureDefaultOrganization(store),
     });

@@ -82,7 +82,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
   const jobs = startFeatureJobs({
     config,
     database: opened.database,
-    masterKey: opened.masterKey,
+    rootKey: opened.keys.root,
     store,
     access,
     metrics,
@@ -101,9 +101,9 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     github: defaultAppCredentials(config),
     apps,
     store,
-    masterKey: opened.masterKey,
+    keys: opened.keys,
     gitFor: gitObjectsFor(config),
-    checkRunUrl: checkRunUrls(config, opened.masterKey),
+    checkRunUrl: checkRunUrls(config, opened.keys.root),
     log,
     metrics,
   });
@@ -121,7 +121,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
   });
   const pages = await openPages(bridge.pages, log);
   const trail = keepTrailShort({ store, days: config.retentionDays, log });
-  const recovery = createHookRecovery({ config, store, masterKey: opened.masterKey, bridge, metrics, log });
+  const recovery = createHookRecovery({ config, store, keys: opened.keys, bridge, metrics, log });
   recovery?.start();
   const poller = startPoller(
     { store, access: bridge.askAs, recorder: MIRROR, log, metrics },

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { type Logger, pino } from 'pino';
 import { messageOf } from '../lib/errors.js';
 import { databaseRolePassword, masterKeyCheck } from './derive-key.js';
+import type { KeyRecord } from './master-keys.js';
 import type { PrismaClient, PrismaTransaction } from './prisma.js';
 
 export type { PrismaTransaction } from './prisma.js';
@@ -15,9 +16,14 @@ export const servingRoles: readonly ServingRole[] = ['ingress', 'worker', 'api']
 export interface Database {
   /** How to connect as a role; for pools of other libraries. Our own come from {@link openStore}. */
   poolConfig(role: DatabaseRole): pg.PoolConfig;
-  /** Which master key the roles' passwords and the stored secrets come from, without revealing it. */
+  /** Which master key its secrets are sealed with, without revealing it. */
   readonly keyCheck: string;
+  /** A new master key that `migrate` is to record. */
+  readonly announced?: KeyRecord;
 }
+
+/** What is known of a database's master keys; by default it is new and has the one that its passwords come from. */
+export type KeyFacts = Pick<Database, 'keyCheck' | 'announced'>;
 
 export const roleName = (role: DatabaseRole): string => `forgeway_${role}`;
 
@@ -29,32 +35,32 @@ export interface DatabaseAddress {
   database: string;
 }
 
-/** A database on a server of our own, where the schema belongs to `forgeway_migrate`. */
-export function databaseAt(address: DatabaseAddress, masterKey: Buffer): Database {
+/** A database on a server of our own, where the schema belongs to `forgeway_migrate`. @param root see `MasterKeys` */
+export function databaseAt(address: DatabaseAddress, root: Buffer, keys?: KeyFacts): Database {
   return {
-    keyCheck: masterKeyCheck(masterKey),
+    ...(keys ?? { keyCheck: masterKeyCheck(root) }),
     poolConfig: (role) => ({
       host: address.host,
       port: address.port,
       database: address.database,
       ssl: false,
       user: roleName(role),
-      password: databaseRolePassword(masterKey, role),
+      password: databaseRolePassword(root, role),
       application_name: `forgeway ${role}`,
     }),
   };
 }
 
 /** A database elsewhere: `url` says where it is and who owns the schema; the serving roles replace only the user. */
-export function databaseOf(url: string, masterKey: Buffer): Database {
+export function databaseOf(url: string, root: Buffer, keys?: KeyFacts): Database {
   return {
-    keyCheck: masterKeyCheck(masterKey),
+    ...(keys ?? { keyCheck: masterKeyCheck(root) }),
     poolConfig: (role) => {
       const application_name = `forgeway ${role}`;
       if (role === 'migrate') return { connectionString: url, application_name };
       // As last parameters they win over what stands before the @. Not through `URL`, which refuses a URL that names
       // a socket and so has no host. Both values consist of letters that need no escaping.
-      const credentials = `user=${roleName(role)}&password=${databaseRolePassword(masterKey, role)}`;
+      const credentials = `user=${roleName(role)}&password=${databaseRolePassword(root, role)}`;
       return { connectionString: `${url}${url.includes('?') ? '&' : '?'}${credentials}`, application_name };
     },
   };

@@ -13,7 +13,7 @@ export function masterKeyCheck(masterKey: Buffer): string {
   return deriveKey(masterKey, NO_SALT, 'forgeway/v1/master-key-check', 16).toString('base64url');
 }
 
-/** The password of one of our database roles. Nobody has to keep it: whoever has the master key can derive it. */
-export function databaseRolePassword(masterKey: Buffer, role: DatabaseRole): string {
-  return deriveKey(masterKey, NO_SALT, `forgeway/v1/database-role/${role}`).toString('base64url');
+/** The password of one of our database roles. Nobody has to keep it. @param root see `MasterKeys` */
+export function databaseRolePassword(root: Buffer, role: DatabaseRole): string {
+  return deriveKey(root, NO_SALT, `forgeway/v1/database-role/${role}`).toString('base64url');
 }

@@ -12,7 +12,7 @@ import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import { inTransaction, sqlStateOf, withConnection } from './connection.js';
 import type { Database } from './database.js';
-import { recordedKeyCheck, recordKey, refuseOtherKey } from './master-key-record.js';
+import { readKeyRecords, recordKeys, refuseOtherKey } from './master-key-record.js';
 import { migrateQueueSchema } from './queue-schema.js';
 import { createServingRoles, openServingRoles } from './roles.js';
 
@@ -58,10 +58,10 @@ export async function migrate(
     await client.query(`set search_path to public; set lock_timeout to 0; set statement_timeout to 0`);
     await takeLock(client, log);
     try {
-      refuseOtherKey(await recordedKeyCheck(client), database.keyCheck);
+      refuseOtherKey(await readKeyRecords(client), database.keyCheck);
       await createServingRoles(client, database);
       const applied = await applyPending(client, migrations, log);
-      await recordKey(client, database.keyCheck);
+      await recordKeys(client, database);
       await openServingRoles(client, database);
       await migrateQueueSchema(client);
       return { applied };

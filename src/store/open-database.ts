@@ -1,20 +1,19 @@
 /** Finds the database that the configuration names, and its master key. Nothing is migrated here. */
-import { join } from 'node:path';
 import type pg from 'pg';
 import type { Config } from '../config/config.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import { withConnection } from './connection.js';
-import { type Database, databaseAt, databaseOf } from './database.js';
-import { masterKeyCheck } from './derive-key.js';
+import { type Database, databaseAt, databaseOf, type KeyFacts } from './database.js';
 import { attachEmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.js';
-import { createKeyFile, readKeyFile } from './key-file.js';
-import { recordedKeyCheck, refuseOtherKey } from './master-key-record.js';
+import { createKeyFile, keyFileOf, readKeyFile } from './key-file.js';
+import { readKeyRecords, refuseNeededKeys } from './master-key-record.js';
+import { type GivenKeys, type MasterKeys, resolveMasterKeys } from './master-keys.js';
 import { ensureOwner } from './owner.js';
 
 const OLDEST_SERVER = 130_000;
 
-export type DatabaseConfig = Pick<Config, 'databaseUrl' | 'encryptionKey' | 'dataDir'>;
+export type DatabaseConfig = Pick<Config, 'databaseUrl' | 'encryptionKey' | 'encryptionKeysPrevious' | 'dataDir'>;
 
 export interface OpenDatabaseOptions {
   /** `server` starts the embedded database; workers and the command line `attach` to it. */
@@ -24,35 +23,60 @@ export interface OpenDatabaseOptions {
   waitMs?: number;
 }
 
+export interface OpenedKeyFacts extends KeyFacts {
+  /** Version that secrets are sealed with. */
+  active: number;
+  /** Version of the key that was given as the current one. */
+  wanted: number;
+}
+
 export interface OpenedDatabase {
   database: Database;
-  /** 32 bytes; every stored secret is sealed under keys derived from it. */
-  masterKey: Buffer;
+  /** What stored secrets are opened with, and what else is derived from. */
+  keys: MasterKeys;
+  facts: OpenedKeyFacts;
   /** Stops the embedded database when this process started it. Call it last. */
   stop(): Promise<void>;
 }
 
 /**
  * The external database of DATABASE_URL, or the embedded one in the data directory. A server that starts an empty
- * embedded database makes its master key; in every other case a key that is missing or differs is refused.
+ * embedded database makes its master key; in every other case a key that is missing, or that the database never had and
+ * that is not given together with the one it has, is refused.
  * @throws ForgewayError FORGEWAY_KEY_MISSING, FORGEWAY_DATABASE_UNAVAILABLE, FORGEWAY_DATABASE_IN_USE,
  *   FORGEWAY_DATABASE_UNSUPPORTED
  */
 export function openDatabase(config: DatabaseConfig, options: OpenDatabaseOptions): Promise<OpenedDatabase> {
-  if (config.databaseUrl !== undefined) return openExternal(config.databaseUrl, config.encryptionKey);
+  if (config.databaseUrl !== undefined) return openExternal(config.databaseUrl, configuredKeys(config), options.log);
   return options.as === 'server' ? startOwn(config, options) : attachToOwn(config, options);
 }
 
 const nothingToStop = async (): Promise<void> => undefined;
 
-async function openExternal(url: string, masterKey: Buffer | undefined): Promise<OpenedDatabase> {
-  if (masterKey === undefined) throw keyMissing('An external database needs its encryption key.');
-  const database = databaseOf(url, masterKey);
-  await withConnection(database.poolConfig('migrate'), async (client) => {
-    await refuseOldServer(client);
-    refuseOtherKey(await recordedKeyCheck(client), database.keyCheck);
-  });
-  return { database, masterKey, stop: nothingToStop };
+async function openExternal(url: string, given: GivenKeys | undefined, log: Logger): Promise<OpenedDatabase> {
+  if (given === undefined) throw keyMissing('An external database needs its encryption key.');
+  // As the owner, whose password stands in the address; those of the other roles come from the root key.
+  const { keys, facts } = await withConnection(
+    { connectionString: url, application_name: 'forgeway migrate' },
+    async (client) => {
+      await refuseOldServer(client);
+      return findKeys(client, given, log);
+    },
+  );
+  return { database: databaseOf(url, keys.root, facts), keys, facts, stop: nothingToStop };
+}
+
+/** Which of the given keys are this database's. @param client as the schema's owner, or stronger */
+async function findKeys(client: pg.Client, given: GivenKeys, log: Logger) {
+  const { keys, active, announced, wanted, missing, strangers } = resolveMasterKeys(
+    await readKeyRecords(client),
+    given,
+  );
+  await refuseNeededKeys(client, missing);
+  if (strangers > 0)
+    log.warn({ keys: strangers }, 'of the previous encryption keys some were never used by this database');
+  const facts: OpenedKeyFacts = { keyCheck: active.check, announced, active: active.version, wanted };
+  return { keys, facts };
 }
 
 async function refuseOldServer(client: pg.Client): Promise<void> {
@@ -70,14 +94,14 @@ async function refuseOldServer(client: pg.Client): Promise<void> {
 async function startOwn(config: DatabaseConfig, { log }: OpenDatabaseOptions): Promise<OpenedDatabase> {
   const server = await startEmbeddedPostgres({ dataDir: config.dataDir, log: (line) => log.info(line) });
   try {
-    const masterKey = await withConnection(server.location, async (client) => {
-      const recorded = await recordedKeyCheck(client);
-      const key = (await findKey(config)) ?? (recorded === undefined ? await makeKey(config.dataDir, log) : undefined);
-      const checked = checkedKey(key, recorded, config.dataDir);
-      await ensureOwner(client, checked);
-      return checked;
+    const { keys, facts } = await withConnection(server.location, async (client) => {
+      const isNew = (await readKeyRecords(client)).length === 0;
+      const given = (await givenKeys(config)) ?? (isNew ? await makeKey(config.dataDir, log) : undefined);
+      const found = await findKeys(client, requireKeys(given, config.dataDir), log);
+      await ensureOwner(client, found.keys.root);
+      return found;
     });
-    return { database: databaseAt(server.location, masterKey), masterKey, stop: () => server.stop() };
+    return { database: databaseAt(server.location, keys.root, facts), keys, facts, stop: () => server.stop() };
   } catch (error) {
     await server.stop();
     throw error;
@@ -86,29 +110,30 @@ async function startOwn(config: DatabaseConfig, { log }: OpenDatabaseOptions): P
 
 async function attachToOwn(config: DatabaseConfig, options: OpenDatabaseOptions): Promise<OpenedDatabase> {
   const location = await attachEmbeddedPostgres({ dataDir: config.dataDir, waitMs: options.waitMs ?? 0 });
-  const recorded = await withConnection(location, recordedKeyCheck);
-  const masterKey = checkedKey(await findKey(config), recorded, config.dataDir);
-  return { database: databaseAt(location, masterKey), masterKey, stop: nothingToStop };
+  const given = requireKeys(await givenKeys(config), config.dataDir);
+  const { keys, facts } = await withConnection(location, (client) => findKeys(client, given, options.log));
+  return { database: databaseAt(location, keys.root, facts), keys, facts, stop: nothingToStop };
 }
 
-const keyFileOf = (dataDir: string): string => join(dataDir, 'encryption-key');
-
-/** The configured key, else that of the key file. */
-async function findKey(config: DatabaseConfig): Promise<Buffer | undefined> {
-  return config.encryptionKey ?? (await readKeyFile(keyFileOf(config.dataDir)));
+/** The configured keys, else those of the key file. */
+async function givenKeys(config: DatabaseConfig): Promise<GivenKeys | undefined> {
+  return configuredKeys(config) ?? (await readKeyFile(keyFileOf(config.dataDir)));
 }
 
-async function makeKey(dataDir: string, log: Logger): Promise<Buffer> {
+function configuredKeys({ encryptionKey, encryptionKeysPrevious }: DatabaseConfig): GivenKeys | undefined {
+  return encryptionKey && { current: encryptionKey, previous: encryptionKeysPrevious ?? [] };
+}
+
+async function makeKey(dataDir: string, log: Logger): Promise<GivenKeys> {
   const path = keyFileOf(dataDir);
-  const key = await createKeyFile(path);
+  const keys = await createKeyFile(path);
   log.info({ path }, 'made an encryption key: back it up, without it stored secrets are lost');
-  return key;
+  return keys;
 }
 
-function checkedKey(key: Buffer | undefined, recorded: string | undefined, dataDir: string): Buffer {
-  if (key === undefined) throw keyMissing(`${keyFileOf(dataDir)} is missing: restore it from a backup.`);
-  refuseOtherKey(recorded, masterKeyCheck(key));
-  return key;
+function requireKeys(given: GivenKeys | undefined, dataDir: string): GivenKeys {
+  if (given === undefined) throw keyMissing(`${keyFileOf(dataDir)} is missing: restore it from a backup.`);
+  return given;
 }
 
 function keyMissing(message: string): ForgewayError {

@@ -8,9 +8,9 @@ import { scramVerifier } from './scram.js';
  * Makes `forgeway_migrate` (not a superuser, bound by row level security) and gives it the database that `client`,
  * the superuser, is connected to.
  */
-export async function ensureOwner(client: pg.Client, masterKey: Buffer): Promise<void> {
+export async function ensureOwner(client: pg.Client, root: Buffer): Promise<void> {
   const name = roleName('migrate');
-  const password = pg.escapeLiteral(scramVerifier(databaseRolePassword(masterKey, 'migrate')));
+  const password = pg.escapeLiteral(scramVerifier(databaseRolePassword(root, 'migrate')));
   const { rows } = await client.query<{ exists: boolean; owns: boolean; database: string }>(
     `select exists (select from pg_roles where rolname = $1) as exists,
             pg_get_userbyid(datdba) = $1 as owns, datname as database

@@ -6,7 +6,7 @@ import type { Records } from '../forges/kit/records.js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import type { Store } from '../store/database.js';
-import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
+import type { MasterKeys } from '../store/master-keys.js';
 import { type ConnectionRepositories, repositoriesOf } from './connection-repositories.js';
 import { createInstallationLookup, type InstallationLookup } from './installation-lookup.js';
 import { createWriteJournal, type WriteJournal } from './journal/journal.js';
@@ -27,15 +27,15 @@ export interface BridgeState {
 export function databaseState(o: {
   /** Opened as the worker. */
   store: Store;
-  masterKey?: Buffer;
+  keys?: Pick<MasterKeys, 'versions'>;
   forges: ReadonlyMap<string, ForgeDescriptor>;
   clock: Clock;
   log: Logger;
   /** See JournalOptions. */
   settleMs?: number;
 }): BridgeState {
-  const { store, masterKey, forges, clock, log, settleMs } = o;
-  const vault = masterKey && createVault(new Map([[FIRST_KEY_VERSION, masterKey]]));
+  const { store, keys, forges, clock, log, settleMs } = o;
+  const vault = keys && createVault(keys.versions);
   return {
     lookup: createInstallationLookup(store),
     loops: createLoopTraces(store),

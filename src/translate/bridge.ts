@@ -17,6 +17,7 @@ import { parseId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import type { Store } from '../store/database.js';
+import type { MasterKeys } from '../store/master-keys.js';
 import { createAppInstallations } from './app-installations.js';
 import { type AppPages, createAppPages } from './app-pages.js';
 import { type BridgeState, databaseState } from './bridge-state.js';
@@ -44,7 +45,7 @@ interface BridgeParts {
   /** Every forge that is served; those of the registry unless a test or an embedder says otherwise. */
   forges?: ReadonlyMap<string, ForgeDescriptor>;
   /** Opens the sealed tokens of connections. Without it only the App of the environment can be spoken for. */
-  masterKey?: Buffer;
+  keys?: Pick<MasterKeys, 'versions'>;
   /** Where objects that a forge's API cannot write are kept until they are pushed. */
   gitFor?(credential: Credential): GitObjects | undefined;
   /** Web address of our page about a check run. */

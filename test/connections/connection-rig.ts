@@ -30,7 +30,7 @@ import { type Bridge, createBridge } from '../../src/translate/bridge.js';
 import type { DefaultApp } from '../../src/translate/connections.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
-import { createTestDatabase, TEST_MASTER_KEY, type TestDatabase } from '../support/database.js';
+import { createTestDatabase, TEST_KEYS, type TestDatabase } from '../support/database.js';
 
 /** What the noting app was given. */
 export interface Noted {
@@ -100,7 +100,7 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
   const ingress = createIngress({
     pool: test.store('ingress').pool,
     forges,
-    secretsOf: secretsOf({ webhookSecret: options.github?.webhookSecret }, TEST_MASTER_KEY),
+    secretsOf: secretsOf({ webhookSecret: options.github?.webhookSecret }, TEST_KEYS),
     log,
     metrics,
   });
@@ -149,7 +149,7 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
       },
     ],
     store,
-    masterKey: TEST_MASTER_KEY,
+    keys: TEST_KEYS,
     log,
     metrics,
     requestTimeoutMs: 10_000,
@@ -167,7 +167,7 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
   });
 
   const nativeOf = openNativeAccess({ log });
-  const vault = createVault(new Map([[1, TEST_MASTER_KEY]]));
+  const vault = createVault(TEST_KEYS.versions);
   const directory = createConnectionDirectory({ store, vault, forges, clock: systemClock });
   const progress = (line: string) => void said.push(line);
   const rows: ConnectionRig['rows'] = async (statement, values = []) =>
@@ -194,7 +194,7 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
     rows,
     connect: (request, options = {}) =>
       connectForge(
-        { store, masterKey: TEST_MASTER_KEY, organizationId, publicUrl, nativeOf, progress, ...options },
+        { store, keys: TEST_KEYS, organizationId, publicUrl, nativeOf, progress, ...options },
         {
           name: undefined,
           repositories: [],
@@ -212,7 +212,7 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
       ),
     doctor: ({ repair = false, test: tested = false } = {}) =>
       examineHooks(
-        { store, masterKey: TEST_MASTER_KEY, organizationId, publicUrl, directory, nativeOf, arrivesWithinMs: 2_000 },
+        { store, keys: TEST_KEYS, organizationId, publicUrl, directory, nativeOf, arrivesWithinMs: 2_000 },
         { repair, test: tested },
       ),
     open: (connectionId) => directory.openInAnyState(organizationId, connectionId),

@@ -24,7 +24,7 @@ import { createMetrics } from '../../src/lib/metrics.js';
 import { createBridge } from '../../src/translate/bridge.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
-import { createTestDatabase, TEST_MASTER_KEY } from '../support/database.js';
+import { createTestDatabase, TEST_KEYS } from '../support/database.js';
 
 /** `pull_request.opened 12`; without a number what is the repository's. */
 export type Heard = string;
@@ -101,7 +101,7 @@ export async function startPollRig(
   const ingress = createIngress({
     pool: test.store('ingress').pool,
     forges,
-    secretsOf: secretsOf({ webhookSecret: undefined }, TEST_MASTER_KEY),
+    secretsOf: secretsOf({ webhookSecret: undefined }, TEST_KEYS),
     log,
     metrics,
   });
@@ -123,7 +123,7 @@ export async function startPollRig(
   const bridge = await createBridge({
     apps: [...createApps({ store, log, pokes }), { name: 'notes', load: notes }],
     store,
-    masterKey: TEST_MASTER_KEY,
+    keys: TEST_KEYS,
     fetch: (url, init) => {
       const { pathname, search } = new URL(url);
       asked.push(`${init?.method ?? 'GET'} ${pathname}${search}`);
@@ -157,7 +157,7 @@ export async function startPollRig(
   const connected = await connectForge(
     {
       store,
-      masterKey: TEST_MASTER_KEY,
+      keys: TEST_KEYS,
       organizationId,
       publicUrl: o.mode === 'poll' ? undefined : publicUrl,
       nativeOf: openNativeAccess({ log }),

@@ -4,7 +4,7 @@ import { createHookRecovery } from '../../src/entry/hook-recovery.js';
 import type { Recovery, RecoveryTiming } from '../../src/inbox/recovery/recovery.js';
 import { openStore } from '../../src/store/database.js';
 import type { ConnectionRig } from '../connections/connection-rig.js';
-import { TEST_MASTER_KEY } from '../support/database.js';
+import { TEST_KEYS } from '../support/database.js';
 
 export interface MissedRow {
   status: string;
@@ -36,7 +36,7 @@ export function watchOver(rig: ConnectionRig, timing: Partial<RecoveryTiming> = 
     const recovery = createHookRecovery({
       config: { hookWatchSeconds: 3_600, publicUrl: rig.publicUrl },
       store,
-      masterKey: TEST_MASTER_KEY,
+      keys: TEST_KEYS,
       bridge: rig.bridge,
       metrics: rig.metrics,
       log,

@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { withConnection } from '../../src/store/connection.js';
 import { type Database, openStore } from '../../src/store/database.js';
 import { attachEmbeddedPostgres } from '../../src/store/embedded/embedded-postgres.js';
+import { firstKeys } from '../../src/store/master-keys.js';
 import { migrate } from '../../src/store/migrate.js';
 import { type OpenedDatabase, openDatabase } from '../../src/store/open-database.js';
 import { createTestDatabase, TEST_MASTER_KEY, type TestDatabase } from '../support/database.js';
@@ -46,19 +47,19 @@ describe('openDatabase without DATABASE_URL', () => {
     const first = await start();
     const text = await readFile(keyFile, 'utf8');
     const status = await stat(keyFile);
-    expect(Buffer.from(text.trim(), 'base64')).toEqual(first.masterKey);
-    expect([status.mode & 0o777, status.uid, first.masterKey.length]).toEqual([0o600, process.getuid?.(), 32]);
+    expect(firstKeys(Buffer.from(text.trim(), 'base64'))).toEqual(first.keys);
+    expect([status.mode & 0o777, status.uid, first.keys.root.length]).toEqual([0o600, process.getuid?.(), 32]);
     // Not migrated yet, as after a start that was killed early.
-    expect((await restart()).masterKey).toEqual(first.masterKey);
+    expect((await restart()).keys).toEqual(first.keys);
     await migrate(first.database, log);
 
     const attached = await attach();
-    expect(attached.masterKey).toEqual(first.masterKey);
+    expect(attached.keys).toEqual(first.keys);
     const store = openStore(attached.database, 'worker');
     expect((await store.pool.query('select current_user::text as name')).rows).toEqual([{ name: 'forgeway_worker' }]);
     await store.close();
     await attached.stop();
-    expect((await restart()).masterKey).toEqual(first.masterKey);
+    expect((await restart()).keys).toEqual(first.keys);
     expect(await readFile(keyFile, 'utf8')).toBe(text);
     expect((await stat(keyFile)).mtimeMs).toBe(status.mtimeMs);
   });
@@ -79,7 +80,7 @@ describe('openDatabase without DATABASE_URL', () => {
   });
 
   it('never makes a second key: a missing, damaged or different one is refused', async () => {
-    const { database, masterKey } = await start();
+    const { database, keys } = await start();
     await migrate(database, log);
     const text = await readFile(keyFile, 'utf8');
 
@@ -94,11 +95,11 @@ describe('openDatabase without DATABASE_URL', () => {
       expect(await readFile(keyFile, 'utf8')).toBe(wrong);
     }
     await writeFile(keyFile, text);
-    expect((await start()).masterKey).toEqual(masterKey);
+    expect((await start()).keys).toEqual(keys);
     await expect(attach(randomBytes(32))).rejects.toMatchObject(keyMissing);
     await expect(restart(randomBytes(32))).rejects.toMatchObject(keyMissing);
     // What is refused does not keep the database running or locked.
-    expect((await start(masterKey)).masterKey).toEqual(masterKey);
+    expect((await start(keys.root)).keys).toEqual(keys);
   });
 
   it('takes the key of the environment and then writes none', async () => {
@@ -106,7 +107,7 @@ describe('openDatabase without DATABASE_URL', () => {
     const { database } = await start(key);
     await migrate(database, log);
     await expect(stat(keyFile)).rejects.toMatchObject({ code: 'ENOENT' });
-    expect((await attach(key)).masterKey).toEqual(key);
+    expect((await attach(key)).keys).toEqual(firstKeys(key));
     await expect(attach()).rejects.toMatchObject(keyMissing);
   });
 
@@ -177,8 +178,8 @@ describe('openDatabase with DATABASE_URL', () => {
     openDatabase({ databaseUrl: url, encryptionKey, dataDir: '/nonexistent' }, { as: 'server', log });
 
   it('logs in as its owner and as each serving role', async () => {
-    const { database, masterKey } = await open(TEST_MASTER_KEY);
-    expect(masterKey).toEqual(TEST_MASTER_KEY);
+    const { database, keys } = await open(TEST_MASTER_KEY);
+    expect(keys).toEqual(firstKeys(TEST_MASTER_KEY));
     expect(await migrate(database, log)).toEqual({ applied: [] });
     for (const role of ['migrate', 'ingress', 'worker', 'api'] as const) {
       const store = openStore(database, role);

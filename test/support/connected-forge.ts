@@ -22,7 +22,7 @@ import type { Store } from '../../src/store/database.js';
 import { type App, createBridge } from '../../src/translate/bridge.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
-import { createTestDatabase, TEST_MASTER_KEY } from './database.js';
+import { createTestDatabase, TEST_KEYS, TEST_MASTER_KEY } from './database.js';
 
 /** Every forge that can be played. GitHub's own double is in `demo/`. */
 export const fakedForges: readonly ForgeDescriptor[] = [...forges.values()].filter((forge) => forge.startFake);
@@ -83,7 +83,7 @@ export async function startConnectedForge(
   const ingress = createIngress({
     pool: test.store('ingress').pool,
     forges: served,
-    secretsOf: secretsOf({ webhookSecret: undefined }, TEST_MASTER_KEY),
+    secretsOf: secretsOf({ webhookSecret: undefined }, TEST_KEYS),
     log,
     metrics,
   });
@@ -97,7 +97,7 @@ export async function startConnectedForge(
     apps: typeof apps === 'function' ? apps(store, organizationId) : apps,
     forges: served,
     store,
-    masterKey: TEST_MASTER_KEY,
+    keys: TEST_KEYS,
     gitFor: gitObjectsFor({ dataDir: folder }),
     checkRunUrl: checkRunUrls({ publicUrl }, TEST_MASTER_KEY),
     log,
@@ -118,7 +118,7 @@ export async function startConnectedForge(
   const connected = await connectForge(
     {
       store,
-      masterKey: TEST_MASTER_KEY,
+      keys: TEST_KEYS,
       organizationId,
       publicUrl,
       nativeOf: openNativeAccess({ log }),

@@ -4,7 +4,7 @@ import { withConnection } from '../../src/store/connection.js';
 import { type Database, type DatabaseRole, databaseAt, openStore, type Store } from '../../src/store/database.js';
 import { TEST_MASTER_KEY } from './master-key.js';
 
-export { TEST_MASTER_KEY } from './master-key.js';
+export { TEST_KEYS, TEST_MASTER_KEY } from './master-key.js';
 
 /** What test-server.ts prints. */
 interface TestServer {

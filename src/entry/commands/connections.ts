@@ -7,7 +7,6 @@ import { createConnectionDirectory } from '../../accounts/connections.js';
 import { createVault } from '../../accounts/vault.js';
 import { forges } from '../../forges/registry.js';
 import { systemClock } from '../../lib/clock.js';
-import { FIRST_KEY_VERSION } from '../../store/master-key-record.js';
 import { openNativeAccess } from '../../translate/native-access.js';
 import { connectForge } from '../connect-forge.js';
 import { disconnectForge } from '../disconnect-forge.js';
@@ -49,11 +48,11 @@ function askHidden(question: string): Promise<string> {
   });
 }
 
-const tools = ({ store, masterKey, log }: CommandSession) => ({
+const tools = ({ store, keys, log }: CommandSession) => ({
   nativeOf: openNativeAccess({ log }),
   directory: createConnectionDirectory({
     store,
-    vault: createVault(new Map([[FIRST_KEY_VERSION, masterKey]])),
+    vault: createVault(keys.versions),
     forges,
     clock: systemClock,
   }),
@@ -86,11 +85,11 @@ async function add(options: AddOptions): Promise<void> {
   if (forge === undefined) throw new InvalidArgumentError(`Forges that are connected by token: ${byToken.join(', ')}.`);
   const token = await readToken(options);
   await withDatabase(async (session) => {
-    const { store, masterKey, organizationId, config } = session;
+    const { store, keys, organizationId, config } = session;
     const connected = await connectForge(
       {
         store,
-        masterKey,
+        keys,
         organizationId,
         publicUrl: config.publicUrl,
         nativeOf: openNativeAccess({ log: session.log }),

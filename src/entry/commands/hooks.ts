@@ -4,7 +4,6 @@ import { createVault } from '../../accounts/vault.js';
 import { forges } from '../../forges/registry.js';
 import { watchReports } from '../../inbox/recovery/report.js';
 import { systemClock } from '../../lib/clock.js';
-import { FIRST_KEY_VERSION } from '../../store/master-key-record.js';
 import { openNativeAccess } from '../../translate/native-access.js';
 import { appFindings, withWatch } from '../doctor-hooks.js';
 import { examineHooks } from '../hooks-doctor.js';
@@ -30,16 +29,16 @@ Examples:
 Exit code 1 when a webhook does not deliver.`,
     )
     .action(async (options: { repair?: boolean; test?: boolean; json?: boolean }) => {
-      const findings = await withDatabase(async ({ store, masterKey, organizationId, config, log }) => {
+      const findings = await withDatabase(async ({ store, keys, organizationId, config, log }) => {
         const found = await examineHooks(
           {
             store,
-            masterKey,
+            keys,
             organizationId,
             publicUrl: config.publicUrl,
             directory: createConnectionDirectory({
               store,
-              vault: createVault(new Map([[FIRST_KEY_VERSION, masterKey]])),
+              vault: createVault(keys.versions),
               forges,
               clock: systemClock,
             }),

@@ -22,13 +22,13 @@ The server does this by itself, see POLL_INTERVAL_SECONDS. What is found is in \
 as soon as a worker runs. Exit code 1 when a repository could not be asked.`,
     )
     .action(async (options: { json?: boolean }) => {
-      const summary = await withDatabase(async ({ store, config, masterKey, log }) => {
+      const summary = await withDatabase(async ({ store, config, keys, log }) => {
         const metrics = createMetrics();
         const bridge = await createBridge({
           github: defaultAppCredentials(config),
           apps: [],
           store,
-          masterKey,
+          keys,
           log,
           metrics,
         });

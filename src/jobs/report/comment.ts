@@ -23,7 +23,7 @@ export interface ReportOptions
 }
 
 export interface CommentOptions extends ReportOptions {
-  /** From `markerKey(masterKey)`. */
+  /** From `markerKey(rootKey)`. */
   markerKey: Buffer;
   /** Commands to list in the comment. */
   commands?: readonly string[];

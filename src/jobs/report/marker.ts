@@ -13,8 +13,8 @@ export interface MarkedPullRequest {
 }
 
 /** The key of all markers of this installation. */
-export function markerKey(masterKey: Buffer): Buffer {
-  return Buffer.from(hkdfSync('sha256', masterKey, Buffer.alloc(0), 'forgeway/v1/sticky-comment', 32));
+export function markerKey(rootKey: Buffer): Buffer {
+  return Buffer.from(hkdfSync('sha256', rootKey, Buffer.alloc(0), 'forgeway/v1/sticky-comment', 32));
 }
 
 export function markerFor(key: Buffer, { forge, host, remoteRepositoryId, number }: MarkedPullRequest): string {
