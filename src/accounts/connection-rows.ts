@@ -190,7 +190,7 @@ export async function removeConnection(store: Store, organizationId: string, con
 }
 
 export async function audit(
-  tx: pg.PoolClient,
+  tx: pg.ClientBase,
   organizationId: string,
   action: string,
   subject: string,

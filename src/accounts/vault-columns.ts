@@ -4,7 +4,7 @@ import { newSecretSalt, type SealedSecret, type SecretPlace, type Vault } from '
 
 /**
  * Every table that holds secrets, and their names; rotation goes through all of them. A new one needs the columns, the policy
- * `count_keys` and the trigger `sealed_row_goes_forward` too: test/store/key-versions.test.ts says what is missing.
+ * `count_keys` and the trigger `sealed_row_goes_forward` too: test/vault/rotation.test.ts says what is missing.
  */
 export const sealedTables = {
   connection: ['access_token', 'refresh_token', 'private_key'],

@@ -84,6 +84,15 @@ describe('loadConfig', () => {
     expect(Object.keys(problemsOf({ FORGEWAY_ENCRYPTION_KEY: text }))).toEqual(['FORGEWAY_ENCRYPTION_KEY']);
   });
 
+  it('takes earlier keys in a list, weak ones too, and names the one that is none', () => {
+    const weak = Buffer.alloc(32, 7);
+    const list = `${key.toString('hex')}, ${weak.toString('base64')}\n${key.toString('base64url')},`;
+    expect(loadConfig({ FORGEWAY_ENCRYPTION_KEYS_PREVIOUS: list }).encryptionKeysPrevious).toEqual([key, weak, key]);
+    const problems = problemsOf({ FORGEWAY_ENCRYPTION_KEYS_PREVIOUS: `${key.toString('hex')},secret` });
+    expect(problems.FORGEWAY_ENCRYPTION_KEYS_PREVIOUS).toMatch(/number 2/);
+    expect(problems.FORGEWAY_ENCRYPTION_KEYS_PREVIOUS).not.toContain('secret');
+  });
+
   it('refuses an external database without a key, and Probot’s public default secret', () => {
     expect(problemsOf({ DATABASE_URL: 'postgresql://h/d' })).toHaveProperty('FORGEWAY_ENCRYPTION_KEY');
     expect(problemsOf({ ...app, WEBHOOK_SECRET: 'development' })).toHaveProperty('WEBHOOK_SECRET');

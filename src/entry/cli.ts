@@ -15,6 +15,7 @@ import { addPollCommand } from './commands/poll.js';
 import { addPreviewsCommand } from './commands/previews.js';
 import { addPullsCommand } from './commands/pulls.js';
 import { addUpCommand } from './commands/up.js';
+import { addVaultCommand } from './commands/vault.js';
 import { addWorkCommand } from './commands/work.js';
 import { version } from './version.js';
 
@@ -46,6 +47,7 @@ addPreviewsCommand(program);
 addConnectionsCommand(program);
 addHooksCommand(program);
 addAccessCommand(program);
+addVaultCommand(program);
 addMigrateCommand(program);
 addDoctorCommand(program);
 

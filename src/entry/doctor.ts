@@ -18,12 +18,13 @@ import { createLogger } from '../lib/logger.js';
 import { redactText } from '../lib/redact.js';
 import { openStore } from '../store/database.js';
 import { pendingMigrations } from '../store/migrate.js';
-import { openDatabase } from '../store/open-database.js';
+import { type OpenedDatabase, openDatabase } from '../store/open-database.js';
 import { ensureDefaultOrganization } from '../store/organization.js';
 import { defaultAppCredentials, missingForSetup } from './default-app.js';
 import { webhooks } from './doctor-hooks.js';
 import { server, workers } from './doctor-processes.js';
 import { type Finding, ok, problem, warning } from './finding.js';
+import { vaultStatus } from './vault-status.js';
 
 const run = promisify(execFile);
 const LOW_DISK_BYTES = 1024 ** 3;
@@ -80,6 +81,14 @@ function connected(connections: Awaited<ReturnType<typeof listConnections>>): Fi
   return ok('connections', connections.length === 0 ? 'none' : `${connections.length}, see \`forgeway hooks doctor\``);
 }
 
+/** A rotation that was begun and not ended keeps the earlier key necessary. */
+async function secrets(opened: OpenedDatabase): Promise<Finding> {
+  const { keys, toRotate, next } = await vaultStatus(opened);
+  const sealing = keys.find(({ state }) => state === 'sealing')?.version;
+  if (toRotate === 0 && keys.every(({ state }) => state !== 'new')) return ok('vault', `sealed with key ${sealing}`);
+  return warning('vault', `sealed with key ${sealing}; ${toRotate} rows are to be sealed with a newer one`, next);
+}
+
 async function database(config: Config): Promise<Finding[]> {
   const log = createLogger({ level: 'silent', format: 'json' });
   try {
@@ -112,6 +121,7 @@ async function database(config: Config): Promise<Finding[]> {
         held(await listHolds(store, organizationId)),
         connected(await listConnections(store, organizationId)),
         // A schema that is behind has no such tables yet, and is told of above.
+        ...(pending.length === 0 ? [await secrets(opened)] : []),
         ...(pending.length === 0 ? await webhooks(store, organizationId, config.hookWatchSeconds) : []),
       ].filter((finding) => finding !== undefined);
     } finally {

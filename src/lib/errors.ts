@@ -59,8 +59,8 @@ export const errorTable = {
   FORGEWAY_KEY_MISSING: describe(
     500,
     'never',
-    'There is no encryption key for stored secrets, or it is not the one they were sealed with.',
-    'Set FORGEWAY_ENCRYPTION_KEY to the key of this database (32 bytes, base64 or hex).',
+    'An encryption key for stored secrets is missing, or it is not the one they were sealed with.',
+    'Set FORGEWAY_ENCRYPTION_KEY to the key of this database (32 bytes, base64 or hex); `forgeway vault` and docs/guides/rotating-keys.md change it.',
   ),
   FORGEWAY_SECRET_UNREADABLE: describe(
     500,
