@@ -10,6 +10,7 @@ import type { NativeClient } from './kit/native-client.js';
 import type { Records } from './kit/records.js';
 import type { GitHubRequest, RouteTable, Support } from './kit/route.js';
 import type { ShapeBase } from './kit/shapes/base.js';
+import type { ForgeOAuth } from './oauth.js';
 import type { ForgePoll } from './poll.js';
 
 /** Header names in lower case, as node:http gives them. */
@@ -172,6 +173,8 @@ export interface ForgeDescriptor {
   startFake?(options: ForgeFakeOptions): Promise<ForgeFake>;
   /** Connecting an instance with a token: who am I, what may I do, which repositories, their webhooks. */
   administration?: ForgeAdministration;
+  /** Signing in with it, and tokens that are refreshed; absent where it gives none. */
+  oauth?: ForgeOAuth;
   /** What the forge remembers of the deliveries of an App's hook, where it has Apps. `native` speaks as the App itself. */
   appDeliveries?(native: NativeClient): DeliveryLog;
   /** `username` of git over HTTPS when the password is a token. */

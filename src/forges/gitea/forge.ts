@@ -3,6 +3,7 @@ import { defineForge, type EventSupport, type ForgeDescriptor } from '../forge.j
 import { eventSupport } from './events/support.js';
 import { classify, payload, snapshot } from './events.js';
 import { administration } from './hooks.js';
+import { oauth } from './oauth.js';
 import { poll } from './poll.js';
 import { routes } from './routes/index.js';
 import { contentTypes, deliveryKey, eventType, parse, storedHeaders } from './transport.js';
@@ -39,6 +40,7 @@ const descriptorOf = ({ id, label, tag, cloudUrl, events, configFolders }: Flavo
   // Loaded only where it is started: no server carries a fake about.
   startFake: async (options) => (await import('./fake/story.js')).startFake(id, options),
   administration,
+  oauth,
   endpoint: (baseUrl) => endpointBelow(id, baseUrl, '/api/v1'),
   cloudUrl,
   configFolders,

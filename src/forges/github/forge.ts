@@ -3,6 +3,7 @@ import { readJsonObject } from '../kit/json-body.js';
 import { appDeliveries } from './deliveries.js';
 import { githubInstance } from './endpoint.js';
 import { classify } from './events.js';
+import { oauth } from './oauth.js';
 import { poll } from './poll.js';
 import { checkPayload } from './schema.js';
 import { signatureCheck } from './verify.js';
@@ -54,6 +55,7 @@ export const github = defineForge({
     return payload;
   },
   appDeliveries,
+  oauth,
   endpoint: githubInstance,
   cloudUrl: 'https://github.com',
   gitUsername: 'x-access-token',

@@ -3,6 +3,7 @@ import { defineForge } from '../forge.js';
 import { eventSupport } from './events/support.js';
 import { classify, payload, snapshot } from './events.js';
 import { administration } from './hooks.js';
+import { oauth } from './oauth.js';
 import { poll } from './poll.js';
 import { routes } from './routes/index.js';
 import { transport } from './transport.js';
@@ -27,6 +28,7 @@ export const gitlab = defineForge({
   // Loaded only where it is started: no server carries a fake about.
   startFake: async (options) => (await import('./fake/story.js')).startFake(options),
   administration,
+  oauth,
   endpoint: (baseUrl) => endpointBelow(ID, baseUrl, '/api/v4'),
   cloudUrl: 'https://gitlab.com',
   configFolders: ['.gitlab'],

@@ -1,0 +1,41 @@
+/** OAuth of GitLab: access tokens live two hours, and each refresh ends the refresh token it was made with. */
+import { z } from 'zod';
+import { parseId } from '../../lib/ids.js';
+import { type ForgeOAuth, formRequest, notAnIdentity } from '../oauth.js';
+
+const user = z.object({
+  id: z.union([z.number(), z.string()]).transform(parseId),
+  username: z.string().min(1),
+  name: z.string().nullish(),
+  email: z.string().nullish(),
+  confirmed_at: z.string().nullish(),
+  avatar_url: z.string().nullish(),
+});
+
+export const oauth: ForgeOAuth = {
+  authorizeUrl: ({ webUrl }) => `${webUrl}/oauth/authorize`,
+  tokenUrl: ({ webUrl }) => `${webUrl}/oauth/token`,
+  revocation: ({ webUrl }, client, token) => formRequest(`${webUrl}/oauth/revoke`, client, { token }),
+  pkce: 'S256',
+  scopes: {
+    signIn: ['read_user'],
+    // Groups and their members are read through the API alone.
+    membership: ['read_user', 'read_api'],
+    api: ['api'],
+  },
+  deadGrant: new Set(['invalid_grant']),
+  async identity(native) {
+    const found = user.safeParse(await native.get('/user'));
+    if (!found.success) throw notAnIdentity();
+    const { id, username, name, email, confirmed_at, avatar_url } = found.data;
+    return {
+      id,
+      login: username,
+      name: name || null,
+      email: email || null,
+      // An address that waits for its confirmation is not in `email` yet.
+      emailVerified: Boolean(email) && Boolean(confirmed_at),
+      avatarUrl: avatar_url || null,
+    };
+  },
+};
