@@ -45,19 +45,17 @@ function ourFetch(m: RequestModules, forge: ForgeDescriptor, baseUrl: string, to
   const metrics = m.metrics.createMetrics();
   const log = m.logger.createLogger({ level: 'info', format: 'json' });
   const { systemClock: clock } = m.clock;
-  const credential = m.credential.connectionCredential(
-    {
-      id: 'bench',
-      organizationId: 'bench',
-      forge,
-      host: new URL(baseUrl).host,
-      baseUrl,
-      account: { id: 1n, login: 'bot' },
-      token,
-      virtualId: 1n,
-    },
-    () => undefined,
-  );
+  const credential = m.credential.connectionCredential({
+    id: 'bench',
+    organizationId: 'bench',
+    forge,
+    host: new URL(baseUrl).host,
+    baseUrl,
+    account: { id: 1n, login: 'bot' },
+    token: async () => token,
+    refused: async () => false,
+    virtualId: 1n,
+  });
   const virtual = m.virtual.createVirtualForges({
     state: {
       loops: { note: neverAsked, causeOf: neverAsked },

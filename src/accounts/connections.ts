@@ -1,14 +1,17 @@
-/** Connections by token: finding them, opening their sealed token, and the installation under which handlers see them. */
+/** Connections: finding them, opening what is sealed, and the installation under which handlers see them. */
 import type pg from 'pg';
 import type { ForgeDescriptor } from '../forges/forge.js';
 import type { Clock } from '../lib/clock.js';
 import { ForgewayError } from '../lib/errors.js';
+import type { Logger } from '../lib/logger.js';
 import type { Store } from '../store/database.js';
+import { createTokenKeeper, EXPIRED, type RefreshOutcome } from './tokens/keeper.js';
+import { createStoredTokens, tokenKey } from './tokens/stored-tokens.js';
 import type { Vault } from './vault.js';
 import { openSecrets, type SealedColumns, sealedColumnsOf } from './vault-columns.js';
 import { virtualInstallationId } from './virtual-installation.js';
 
-export interface OpenConnection {
+interface OpenedConnection {
   id: string;
   organizationId: string;
   forge: ForgeDescriptor;
@@ -16,24 +19,53 @@ export interface OpenConnection {
   /** Base URL of the instance as people see it. */
   baseUrl: string;
   account: { id: bigint; login: string };
-  token: string;
   /** The number under which handlers see it. */
   virtualId: bigint;
 }
 
+/** One that speaks with a token: a personal one, or one that was given by OAuth. */
+export interface OpenConnection extends OpenedConnection {
+  /** The token as it is now, renewed when it is about to end. @throws ForgewayError FORGEWAY_CONNECTION_UNUSABLE */
+  token(): Promise<string>;
+  /** The forge answered 401 to this token. True when the next one is another. */
+  refused(token: string): Promise<boolean>;
+}
+
+/** One that speaks as the installation of an App whose key it holds. */
+export interface OpenApp extends OpenedConnection {
+  /** `keyVersion` changes with the key. */
+  app: { id: string; privateKey: string; keyVersion: number; installationId: bigint };
+}
+
+/** For a connection whose token never changes, such as one that is not stored. */
+export const fixedToken = (token: string): Pick<OpenConnection, 'token' | 'refused'> => ({
+  token: async () => token,
+  refused: async () => false,
+});
+
+/** How a token is renewed; see {@link RefreshOutcome}. */
+export type RenewToken = (
+  place: { organizationId: string; connectionId: string; forge: ForgeDescriptor; baseUrl: string },
+  refreshToken: string,
+) => Promise<RefreshOutcome>;
+
 interface ConnectionRow extends SealedColumns<'connection'> {
   id: string;
+  kind: string;
   forge: string;
   host: string;
   instance_url: string | null;
   provider_account_id: string;
   account_login: string | null;
+  app_id: string | null;
+  installation_id: bigint | null;
+  access_token_expires_at: Date | null;
   status: string;
   status_reason: string | null;
   virtual_id: bigint | null;
 }
 
-const COLUMNS = `c.id, c.forge, c.host, c.instance_url, c.provider_account_id, c.account_login, c.status, c.status_reason,
+const COLUMNS = `c.id, c.kind, c.app_id, c.installation_id, c.access_token_expires_at, c.forge, c.host, c.instance_url, c.provider_account_id, c.account_login, c.status, c.status_reason,
   (SELECT i.virtual_id FROM installation i WHERE i.connection_id = c.id) AS virtual_id,
   ${sealedColumnsOf('connection')
     .map((column) => `c.${column}`)
@@ -47,7 +79,15 @@ export interface ConnectionDirectory {
   open(organizationId: string, connectionId: string): Promise<OpenConnection>;
   /** The same for one whose token may have expired: to try it again, and to tell of its end. Read anew each time. */
   openInAnyState(organizationId: string, connectionId: string): Promise<OpenConnection>;
-  /** Forgets what is cached of it: its token was refused, or it was changed by this process. */
+  /** The same for every kind. */
+  speaker(
+    organizationId: string,
+    connectionId: string,
+    options?: { inAnyState: boolean },
+  ): Promise<OpenConnection | OpenApp>;
+  /** The App of that number on that host, as any connection of the organization holds it. */
+  app(organizationId: string, place: { forge: string; host: string; appId: string }): Promise<OpenApp | undefined>;
+  /** Forgets what is cached of it: it was changed by this process. */
   forget(connectionId: string): void;
 }
 
@@ -58,53 +98,131 @@ const unusable = (message: string, details: Record<string, unknown> = {}) =>
 export const isRemoved = (error: unknown): boolean =>
   error instanceof ForgewayError && error.code === 'FORGEWAY_CONNECTION_UNUSABLE' && error.details.removed === true;
 
+const isApp = (opened: OpenConnection | OpenApp): opened is OpenApp => 'app' in opened;
+
 export function createConnectionDirectory(o: {
   store: Store;
   vault: Vault;
   forges: ReadonlyMap<string, ForgeDescriptor>;
   clock: Clock;
+  log?: Logger;
+  /** Without it a token that was given by OAuth is used until it ends. */
+  renew?: RenewToken;
 }): ConnectionDirectory {
-  const cache = new Map<string, { at: number; opening: Promise<OpenConnection> }>();
+  type Opened = OpenConnection | OpenApp;
+  const cache = new Map<string, { at: number; opening: Promise<Opened> }>();
+  /** Where to ask for a new token; what is here was opened by this process. */
+  const places = new Map<string, Parameters<RenewToken>[0]>();
+  const keeper = createTokenKeeper({
+    ...createStoredTokens(o),
+    clock: o.clock,
+    log: o.log,
+    async refresh(key, refreshToken) {
+      const place = places.get(key);
+      if (o.renew === undefined || place === undefined)
+        return { kind: 'failed', reason: 'this process cannot renew tokens.' };
+      return o.renew(place, refreshToken);
+    },
+  });
 
-  const load = async (organizationId: string, connectionId: string, inAnyState = false): Promise<OpenConnection> => {
-    const row = await o.store.tenant(organizationId, async (tx) => {
-      const found = await tx.query<ConnectionRow>(`SELECT ${COLUMNS} FROM connection c WHERE c.id = $1`, [
-        connectionId,
-      ]);
-      return found.rows[0];
-    });
-    if (row === undefined) throw unusable('The connection was removed.', { removed: true });
+  const tokenOf = (row: ConnectionRow, place: Parameters<RenewToken>[0], stored: string, inAnyState: boolean) => {
+    const { organizationId } = place;
+    if (row.kind !== 'oauth')
+      return {
+        async token() {
+          const { access_token_expires_at: ends } = row;
+          const hasEnded = ends !== null && ends.getTime() <= o.clock.now().getTime();
+          if (hasEnded && !inAnyState) throw unusable(EXPIRED, { reconnect: true });
+          return stored;
+        },
+        // A new one is read from the row by the next caller; this one has none.
+        async refused() {
+          cache.delete(row.id);
+          return false;
+        },
+      };
+    const key = tokenKey(organizationId, row.id);
+    places.set(key, place);
+    return {
+      token: () => keeper.token(key),
+      async refused(token: string) {
+        cache.delete(row.id);
+        return keeper.refused(key, token);
+      },
+    };
+  };
+
+  const opened = (organizationId: string, row: ConnectionRow, inAnyState: boolean): Opened => {
     const forge = o.forges.get(row.forge);
     const baseUrl = row.instance_url ?? forge?.cloudUrl;
     if (forge === undefined || baseUrl === undefined) throw unusable(`There is no forge ${row.forge} any more.`);
     if (row.status !== 'active' && !inAnyState) throw unusable(row.status_reason ?? `The connection is ${row.status}.`);
     const secrets = openSecrets(o.vault, { table: 'connection', organizationId, rowId: row.id }, row);
-    if (secrets.access_token === undefined || row.virtual_id === null)
-      throw unusable('The connection has no token. Connect it again.');
-    return {
+    const basics = {
       id: row.id,
       organizationId,
       forge,
       host: row.host,
       baseUrl,
       account: { id: BigInt(row.provider_account_id), login: row.account_login ?? '' },
-      token: secrets.access_token,
-      virtualId: row.virtual_id,
+      // Those of a person alone have no installation: nothing arrives for them, and the number leads nowhere.
+      virtualId: row.virtual_id ?? virtualInstallationId({ ...row, appId: `none:${row.id}`, installationId: 0n }),
     };
+    if (row.kind === 'github-app') {
+      if (row.app_id === null || row.installation_id === null || secrets.private_key === undefined)
+        throw unusable('The connection lacks the id, the installation or the private key of its App.');
+      const { app_id: id, installation_id: installationId, secret_version: keyVersion } = row;
+      return { ...basics, app: { id, privateKey: secrets.private_key, keyVersion, installationId } };
+    }
+    if (secrets.access_token === undefined)
+      throw unusable('The connection has no token. Connect it again.', { reconnect: true });
+    const place = { organizationId, connectionId: row.id, forge, baseUrl };
+    return { ...basics, ...tokenOf(row, place, secrets.access_token, inAnyState) };
+  };
+
+  const find = (organizationId: string, where: string, values: readonly unknown[]) =>
+    o.store.tenant(organizationId, async (tx) => {
+      const sql = `SELECT ${COLUMNS} FROM connection c WHERE ${where} ORDER BY c.created_at LIMIT 1`;
+      return (await tx.query<ConnectionRow>(sql, [...values])).rows[0];
+    });
+
+  const load = async (organizationId: string, connectionId: string, inAnyState: boolean): Promise<Opened> => {
+    const row = await find(organizationId, 'c.id = $1', [connectionId]);
+    if (row === undefined) throw unusable('The connection was removed.', { removed: true });
+    return opened(organizationId, row, inAnyState);
+  };
+
+  const speaker = (organizationId: string, connectionId: string): Promise<Opened> => {
+    const now = o.clock.now().getTime();
+    const known = cache.get(connectionId);
+    if (known !== undefined && now >= known.at && now - known.at < CACHE_MS) return known.opening;
+    const opening = load(organizationId, connectionId, false);
+    cache.set(connectionId, { at: now, opening });
+    opening.catch(() => cache.delete(connectionId));
+    return opening;
+  };
+
+  const withToken = async (opening: Promise<Opened>): Promise<OpenConnection> => {
+    const one = await opening;
+    if (isApp(one)) throw unusable('The connection speaks as a GitHub App and has no token of its own.');
+    return one;
   };
 
   return {
-    open(organizationId, connectionId) {
-      const now = o.clock.now().getTime();
-      const known = cache.get(connectionId);
-      if (known !== undefined && now >= known.at && now - known.at < CACHE_MS) return known.opening;
-      const opening = load(organizationId, connectionId);
-      cache.set(connectionId, { at: now, opening });
-      opening.catch(() => cache.delete(connectionId));
-      return opening;
+    open: (organizationId, connectionId) => withToken(speaker(organizationId, connectionId)),
+    openInAnyState: (organizationId, connectionId) => withToken(load(organizationId, connectionId, true)),
+    speaker: (organizationId, connectionId, options) =>
+      options?.inAnyState ? load(organizationId, connectionId, true) : speaker(organizationId, connectionId),
+    async app(organizationId, { forge, host, appId }) {
+      const where = `c.kind = 'github-app' AND c.status = 'active' AND c.forge = $1 AND c.host = $2 AND c.app_id = $3`;
+      const row = await find(organizationId, where, [forge, host, appId]);
+      const one = row && opened(organizationId, row, false);
+      return one !== undefined && isApp(one) ? one : undefined;
     },
-    openInAnyState: (organizationId, connectionId) => load(organizationId, connectionId, true),
-    forget: (connectionId) => void cache.delete(connectionId),
+    forget(connectionId) {
+      cache.delete(connectionId);
+      for (const [key, place] of places) if (place.connectionId === connectionId) keeper.forget(key);
+    },
   };
 }
 

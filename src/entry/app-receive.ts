@@ -1,5 +1,7 @@
 /** One payload through translation into an app, once, without server and database. */
+
 import { readFileSync } from 'node:fs';
+import { fixedToken } from '../accounts/connections.js';
 import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
@@ -55,7 +57,7 @@ async function accountOf(request: ReceiveRequest): Promise<{ id: bigint; login: 
   const stranger = { id: 0n, login: '' };
   if (token === undefined || forge.administration === undefined) return stranger;
   const place = { id: '', organizationId: '', host: forge.endpoint(url).host, baseUrl: url, virtualId: 0n };
-  const native = openNativeAccess({ log })({ ...place, forge, token, account: stranger });
+  const native = openNativeAccess({ log })({ ...place, forge, ...fixedToken(token), account: stranger });
   return (await forge.administration.probe(native)).account;
 }
 

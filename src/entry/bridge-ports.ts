@@ -14,7 +14,7 @@ export function gitObjectsFor(config: Pick<Config, 'dataDir'>): NonNullable<Brid
       namespace: JSON.stringify([connection.organizationId, endpoint.forge, endpoint.host]),
       credential: {
         username: connection.forge.gitUsername,
-        password: connection.token,
+        password: () => connection.token(),
         origin: new URL(endpoint.webUrl).origin,
       },
     });

@@ -11,7 +11,7 @@ import {
   type SyncMode,
   saveConnection,
 } from '../accounts/connection-rows.js';
-import type { OpenConnection } from '../accounts/connections.js';
+import { fixedToken, type OpenConnection } from '../accounts/connections.js';
 import { createVault } from '../accounts/vault.js';
 import type { ForgeRepository, HookTarget, TokenFacts } from '../forges/administration.js';
 import type { ForgeEndpoint } from '../forges/endpoint.js';
@@ -124,7 +124,7 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
     host: endpoint.host,
     baseUrl: endpoint.url,
     account: { id: 0n, login: '' },
-    token,
+    ...fixedToken(token),
     virtualId: 0n,
   };
   progress(`Asking ${endpoint.webUrl} who the token is …`);

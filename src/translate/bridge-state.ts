@@ -1,5 +1,10 @@
 /** What the bridge remembers and looks up: in our tables, or for a rehearsal in memory. */
-import { type ConnectionDirectory, createConnectionDirectory, type OpenConnection } from '../accounts/connections.js';
+import {
+  type ConnectionDirectory,
+  createConnectionDirectory,
+  type OpenConnection,
+  type RenewToken,
+} from '../accounts/connections.js';
 import { createVault } from '../accounts/vault.js';
 import type { ForgeDescriptor } from '../forges/forge.js';
 import type { Records } from '../forges/kit/records.js';
@@ -18,7 +23,7 @@ export interface BridgeState {
   loops: LoopTraces;
   /** Absent where nothing is kept: then every write is sent. */
   journal?: WriteJournal;
-  /** Connections by token; undefined where the key that opens them is not given. */
+  /** Connections; undefined where the key that opens them is not given. */
   directory: ConnectionDirectory | undefined;
   repositories: ConnectionRepositories;
   recordsOf(connection: OpenConnection): Records;
@@ -31,16 +36,18 @@ export function databaseState(o: {
   forges: ReadonlyMap<string, ForgeDescriptor>;
   clock: Clock;
   log: Logger;
+  /** Renews tokens that end; without it they are used until they have. */
+  renew?: RenewToken;
   /** See JournalOptions. */
   settleMs?: number;
 }): BridgeState {
-  const { store, keys, forges, clock, log, settleMs } = o;
+  const { store, keys, forges, clock, log, renew, settleMs } = o;
   const vault = keys && createVault(keys.versions);
   return {
     lookup: createInstallationLookup(store),
     loops: createLoopTraces(store),
     journal: createWriteJournal({ store, log, settleMs }),
-    directory: vault && createConnectionDirectory({ store, vault, forges, clock }),
+    directory: vault && createConnectionDirectory({ store, vault, forges, clock, log, renew }),
     repositories: repositoriesOf(store),
     recordsOf: ({ organizationId, forge, host }) => createRecords(store, { organizationId, forge: forge.id, host }),
   };

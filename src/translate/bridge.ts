@@ -31,6 +31,7 @@ import { type GitAccess, gitAccessOf } from './git-access.js';
 import { type App, type LoadedApp, loadApp } from './loaded-app.js';
 import { createNativeClient } from './native-client.js';
 import { createRequestLimits } from './request-limits.js';
+import { createTokenRenewal, type FindOAuthClient } from './token-renewal.js';
 import { createTranslation, type DeliveredEvent } from './translation.js';
 import { createVirtualForges } from './virtual-fetch.js';
 
@@ -46,6 +47,8 @@ interface BridgeParts {
   forges?: ReadonlyMap<string, ForgeDescriptor>;
   /** Opens the sealed tokens of connections. Without it only the App of the environment can be spoken for. */
   keys?: Pick<MasterKeys, 'versions'>;
+  /** The clients with which tokens of OAuth are renewed; without it they are used until they end. */
+  oauthClientOf?: FindOAuthClient;
   /** Where objects that a forge's API cannot write are kept until they are pushed. */
   gitFor?(credential: Credential): GitObjects | undefined;
   /** Web address of our page about a check run. */
@@ -77,6 +80,11 @@ export interface ForgeAccess {
 export interface Bridge {
   /** Connections by token, with what this process knows of them; undefined without a master key. */
   readonly directory: ConnectionDirectory | undefined;
+  /**
+   * An Octokit that speaks for a connection, of whichever kind.
+   * @throws ForgewayError FORGEWAY_CONNECTION_UNUSABLE saying what its owner has to do
+   */
+  octokitOf(organizationId: string, connectionId: string): Promise<ForgeOctokit>;
   /** The credential of a connection, and how to ask its forge natively. @throws ForgewayError */
   nativeOf(organizationId: string, connectionId: string): Promise<{ native: NativeClient; connection: OpenConnection }>;
   /** HTTP routes of the apps; undefined when they have none. */
@@ -113,10 +121,12 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
   const clock = o.clock ?? systemClock;
   const { log, metrics } = o;
   const forges = o.forges ?? everyForge;
-  const state = 'state' in o ? o.state : databaseState({ ...o, forges, clock });
+  const send: Fetch = o.fetch ?? ((url, init) => fetch(url, init));
+  const renew = o.oauthClientOf && createTokenRenewal({ send, clock, clientOf: o.oauthClientOf });
+  const state = 'state' in o ? o.state : databaseState({ ...o, forges, clock, renew });
   const { directory, lookup, loops } = state;
   const outFor = createForgeFetch({
-    send: o.fetch ?? ((url, init) => fetch(url, init)),
+    send,
     limits: createRequestLimits(clock),
     log,
     metrics,
@@ -157,6 +167,8 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
 
   return {
     directory,
+    octokitOf: async (organizationId, connectionId) =>
+      instance(await connections.ofConnection(organizationId, connectionId)),
     pages: pages.length > 0 ? createAppPages(pages, log) : undefined,
     subscribers: (eventName, action) =>
       [...apps].filter(([, { subscriptions }]) => subscriptions.has(eventName, action)).map(([name]) => name),
@@ -218,7 +230,7 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
       if (directory === undefined)
         throw new ForgewayError('FORGEWAY_KEY_MISSING', 'Connections cannot be opened here.');
       const connection = await directory.open(organizationId, connectionId);
-      const credential = connectionCredential(connection, () => directory.forget(connectionId));
+      const credential = connectionCredential(connection);
       return {
         connection,
         native: createNativeClient(outFor(credential), credential.endpoint.apiUrl, connection.forge.failureMessage),

@@ -1,24 +1,19 @@
 /** Turns a delivery, an installation or a repository into the credential that may act for it. */
-import type { ConnectionDirectory } from '../accounts/connections.js';
+import type { ConnectionDirectory, OpenApp } from '../accounts/connections.js';
 import { type InstallationKey, virtualInstallationId } from '../accounts/virtual-installation.js';
 import type { ForgeEndpoint } from '../forges/endpoint.js';
 import type { JsonObject } from '../forges/forge.js';
-import { type AppAuth, createAppAuth, type TokenScope } from '../forges/github/app-auth.js';
+import type { TokenScope } from '../forges/github/app-auth.js';
 import { githubEndpoint } from '../forges/github/endpoint.js';
 import { github } from '../forges/github/forge.js';
 import type { Clock } from '../lib/clock.js';
 import { currentDelivery, type DeliveryScope } from '../lib/delivery-scope.js';
 import { ForgewayError } from '../lib/errors.js';
 import { parseId } from '../lib/ids.js';
-import {
-  appCredential,
-  type Credential,
-  connectionCredential,
-  installationCredential,
-  noCredential,
-} from './credential.js';
+import { createAppSigners } from './app-signers.js';
+import { type Credential, connectionCredential, installationCredential, noCredential } from './credential.js';
 import type { Fetch } from './forge-fetch.js';
-import type { InstallationLookup, KnownRepository } from './installation-lookup.js';
+import type { InstallationLookup, KnownInstallation, KnownRepository } from './installation-lookup.js';
 
 /** The App that is set up through the environment. */
 export interface DefaultApp {
@@ -35,6 +30,8 @@ export interface Connections {
   readonly app: Credential;
   /** For the delivery that runs now, with its payload as the handler sees it. */
   ofDelivery(payload: JsonObject): Promise<Credential>;
+  /** By our id of it, of whichever kind. */
+  ofConnection(organizationId: string, connectionId: string): Promise<Credential>;
   /** By the number that handlers see. */
   ofInstallation(id: bigint): Promise<Credential>;
   /** A token that reaches this repository alone. @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN */
@@ -61,7 +58,10 @@ const SETUP = 'No App is set up yet: set APP_ID, PRIVATE_KEY and WEBHOOK_SECRET,
 const REVOKED: ReadonlySet<unknown> = new Set(['deleted', 'suspend']);
 
 /** That a connection ends is told also when its token has: such an event needs the number of it alone. */
-const stateFor = (scope: DeliveryScope) => (scope.eventName.startsWith('installation') ? 'openInAnyState' : 'open');
+const isOfItsEnd = (scope: DeliveryScope) => scope.eventName.startsWith('installation');
+
+/** A token for less than the whole installation. */
+type Narrowed = Omit<TokenScope, 'installationId'>;
 
 function objectAt(payload: JsonObject, key: string): JsonObject | undefined {
   const value = payload[key];
@@ -76,7 +76,7 @@ function idAt(payload: JsonObject, key: string): bigint | undefined {
 export function createConnections(o: {
   github: DefaultApp | undefined;
   lookup: InstallationLookup;
-  /** Connections by token; absent where the key that opens them is not given. */
+  /** Connections; absent where the key that opens them is not given. */
   directory: ConnectionDirectory | undefined;
   clock: Clock;
   fetchFor(credential: Credential): Fetch;
@@ -84,50 +84,53 @@ export function createConnections(o: {
   const endpoint: ForgeEndpoint = githubEndpoint(o.github === undefined ? NOWHERE : { ...o.github, forge: github.id });
   const nobody = (reason: string) => noCredential(endpoint, reason);
 
-  const signIn = (app: DefaultApp) => {
-    const auth: AppAuth = createAppAuth({
-      appId: String(app.appId),
-      privateKey: app.privateKey,
-      apiUrl: endpoint.apiUrl,
-      clock: o.clock,
-      // It asks for tokens in its own name, through the same fetch as everything else.
-      send: (url, init) => o.fetchFor(credential)(url, init),
-    });
-    const credential: Credential = appCredential(endpoint, auth);
-    return { auth, credential };
-  };
-  const signedIn = o.github === undefined ? undefined : signIn(o.github);
+  const signers = createAppSigners(o);
+  const signedIn = o.github && signers.of(endpoint, String(o.github.appId), o.github.privateKey);
 
   const isDefault = (known: Omit<InstallationKey, 'installationId'>) =>
     known.forge === endpoint.forge && known.host === endpoint.host && known.appId === signedIn?.auth.appId;
 
-  const ofKnown = (known: InstallationKey, narrowed: Omit<TokenScope, 'installationId'> = {}): Credential => {
-    if (signedIn === undefined) return nobody(SETUP);
-    if (!isDefault(known)) return nobody(`The key of App ${known.appId} on ${known.host} is not stored here.`);
-    return installationCredential(endpoint, signedIn.auth, { installationId: known.installationId, ...narrowed });
+  const ofApp = ({ forge, baseUrl, app }: OpenApp, installationId: bigint, narrowed: Narrowed): Credential => {
+    const own = forge.endpoint(baseUrl);
+    return installationCredential(own, signers.of(own, app.id, app.privateKey).auth, { installationId, ...narrowed });
   };
+
+  /** An installation that no connection names: whoever holds the key of its App speaks for it. Undefined when nobody does. */
+  const held = async (known: KnownInstallation, narrowed: Narrowed): Promise<Credential | undefined> => {
+    const { installationId } = known;
+    if (signedIn !== undefined && isDefault(known))
+      return installationCredential(endpoint, signedIn.auth, { installationId, ...narrowed });
+    const holder = await o.directory?.app(known.organizationId, known);
+    return holder && ofApp(holder, installationId, narrowed);
+  };
+  const notHeld = ({ appId, host }: InstallationKey) =>
+    signedIn === undefined ? SETUP : `The key of App ${appId} on ${host} is not stored here.`;
 
   const ofConnection = async (
     organizationId: string,
     connectionId: string,
-    state: 'open' | 'openInAnyState' = 'open',
+    options: { inAnyState?: boolean; narrowed?: Narrowed } = {},
   ): Promise<Credential> => {
+    const { inAnyState = false, narrowed = {} } = options;
     if (o.directory === undefined) return nobody('Connections cannot be opened by this process.');
-    const connection = await o.directory[state](organizationId, connectionId);
-    return connectionCredential(connection, () => o.directory?.forget(connectionId));
+    const opened = await o.directory.speaker(organizationId, connectionId, { inAnyState });
+    return 'app' in opened ? ofApp(opened, opened.app.installationId, narrowed) : connectionCredential(opened);
   };
 
   const ofInstallation = async (id: bigint): Promise<Credential> => {
     const known = await o.lookup.byVirtualId(id);
     if (known !== undefined && known.connectionId !== null)
       return ofConnection(known.organizationId, known.connectionId);
-    const appId = signedIn?.auth.appId ?? '';
-    return ofKnown(known ?? { forge: endpoint.forge, host: endpoint.host, appId, installationId: id });
+    if (known !== undefined) return (await held(known, {})) ?? nobody(notHeld(known));
+    // A number of the default App that we have not heard of yet.
+    if (signedIn === undefined) return nobody(SETUP);
+    return installationCredential(endpoint, signedIn.auth, { installationId: id });
   };
 
   return {
     app: signedIn?.credential ?? nobody(SETUP),
     ofInstallation,
+    ofConnection: (organizationId, connectionId) => ofConnection(organizationId, connectionId),
 
     async ofDelivery(payload) {
       const scope = currentDelivery();
@@ -140,27 +143,33 @@ export function createConnections(o: {
 
     async ofRepository(organizationId, repositoryId, permissions) {
       const repository = await o.lookup.ofRepository(organizationId, repositoryId);
-      if (repository.connectionId !== null)
-        return { repository, credential: await ofConnection(organizationId, repository.connectionId) };
-      if (signedIn === undefined) throw new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', SETUP);
       const narrowed = { repositoryIds: [repository.remoteId], ...(permissions && { permissions }) };
-      return { repository, credential: ofKnown(repository, narrowed) };
+      if (repository.connectionId !== null)
+        return { repository, credential: await ofConnection(organizationId, repository.connectionId, { narrowed }) };
+      const credential = await held(repository, narrowed);
+      if (credential === undefined && signedIn === undefined)
+        throw new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', SETUP);
+      return { repository, credential: credential ?? nobody(notHeld(repository)) };
     },
 
     async ofHook(scope) {
       const connectionId = await o.lookup.connectionOf(scope);
-      return connectionId === undefined ? undefined : ofConnection(scope.organizationId, connectionId, stateFor(scope));
+      if (connectionId === undefined) return undefined;
+      return ofConnection(scope.organizationId, connectionId, { inAnyState: isOfItsEnd(scope) });
     },
 
     async presented(scope, payload) {
-      const connectionId = await o.lookup.connectionOf(scope);
+      const appId = await o.lookup.appOf(scope);
+      // The hook of an App tells of many installations, whichever connection it was made with.
+      const connectionId = appId === undefined ? await o.lookup.connectionOf(scope) : undefined;
       if (connectionId !== undefined) {
-        const { connection } = await ofConnection(scope.organizationId, connectionId, stateFor(scope));
+        const { connection } = await ofConnection(scope.organizationId, connectionId, {
+          inAnyState: isOfItsEnd(scope),
+        });
         if (connection === undefined) return payload;
         const told = objectAt(payload, 'installation');
         return { ...payload, installation: { ...told, id: Number(connection.virtualId) } };
       }
-      const appId = await o.lookup.appOf(scope);
       const named = idAt(payload, 'installation');
       const { forge, host } = scope;
       const show = async (known: InstallationKey, rest: JsonObject | undefined) => {

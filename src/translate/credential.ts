@@ -54,21 +54,24 @@ export function installationCredential(endpoint: ForgeEndpoint, app: AppAuth, sc
 }
 
 /** Speaks with the token of a connection, to a forge whose requests are translated. */
-export function connectionCredential(connection: OpenConnection, forget: () => void): Credential {
-  const endpoint = connection.forge.endpoint(connection.baseUrl);
+export function connectionCredential(connection: OpenConnection): Credential {
+  const { forge } = connection;
+  const endpoint = forge.endpoint(connection.baseUrl);
+  const last = { header: '', token: '' };
   return {
     name: `${connection.host} connection ${connection.id}`,
     endpoint,
     // GitHub speaks its own language already.
-    baseUrl: connection.forge.routes === undefined ? endpoint.apiUrl : `${endpoint.webUrl}${VIRTUAL_API_PATH}`,
+    baseUrl: forge.routes === undefined ? endpoint.apiUrl : `${endpoint.webUrl}${VIRTUAL_API_PATH}`,
     installation: undefined,
     connection,
-    authorization: async () => connection.forge.authorization?.(connection.token) ?? `Bearer ${connection.token}`,
-    // A new token is read from the connection by the next caller; this one has none.
-    async refused() {
-      forget();
-      return false;
+    async authorization() {
+      last.token = await connection.token();
+      last.header = forge.authorization?.(last.token) ?? `Bearer ${last.token}`;
+      return last.header;
     },
+    // An older one than the last has been replaced already.
+    refused: async (_path, header) => header !== last.header || connection.refused(last.token),
   };
 }
 

@@ -61,7 +61,7 @@ export function createForgeOctokit(o: ForgeOctokitOptions): {
         return {
           type: 'token',
           tokenType: 'installation',
-          token: connection.token,
+          token: await connection.token(),
           installationId: Number(connection.virtualId),
         };
       if (installation === undefined) return { type: 'token', token: await from.authorization('/') };

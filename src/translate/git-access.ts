@@ -31,7 +31,7 @@ export async function gitAccessOf(credential: Credential, repository: KnownRepos
     return {
       url: `${repository.url}.git`,
       username: connection.forge.gitUsername,
-      password: connection.token,
+      password: await connection.token(),
       origin,
       pullRequestRef: connection.forge.pullRequestRef,
     };

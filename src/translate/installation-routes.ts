@@ -122,7 +122,7 @@ export const installationRoutes: RouteTable<InstallationContext> = {
       return {
         status: 201,
         data: {
-          token: context.connection.token,
+          token: await context.connection.token(),
           expires_at: expires,
           permissions: {},
           repository_selection: 'selected',

@@ -79,7 +79,13 @@ export function memoryState(connection: OpenConnection, clock: Clock): MemorySta
     add: (repository) => void served.set(repository.remoteId, repository),
     loops: memoryTraces(),
     recordsOf: () => records,
-    directory: { open: async () => connection, openInAnyState: async () => connection, forget: () => undefined },
+    directory: {
+      open: async () => connection,
+      openInAnyState: async () => connection,
+      speaker: async () => connection,
+      app: async () => undefined,
+      forget: () => undefined,
+    },
     repositories: {
       async list(_connection, { page, perPage }) {
         const all = [...served.values()];

@@ -20,7 +20,7 @@ export function openNativeAccess(o: { log: Logger; clock?: Clock; fetch?: Fetch 
     clock,
   });
   return (connection: OpenConnection): NativeClient => {
-    const credential = connectionCredential(connection, () => undefined);
+    const credential = connectionCredential(connection);
     return createNativeClient(fetchFor(credential), credential.endpoint.apiUrl, connection.forge.failureMessage);
   };
 }

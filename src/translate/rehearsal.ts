@@ -4,6 +4,7 @@
  * authors, and for embedding in tests.
  */
 import { randomUUID } from 'node:crypto';
+import { fixedToken } from '../accounts/connections.js';
 import { virtualInstallationId } from '../accounts/virtual-installation.js';
 import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import { type Clock, systemClock } from '../lib/clock.js';
@@ -118,7 +119,7 @@ export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
     host: endpoint.host,
     baseUrl: o.url,
     account: o.account,
-    token: o.token,
+    ...fixedToken(o.token),
     virtualId,
   };
   const state = memoryState(connection, clock);

@@ -1,6 +1,6 @@
 /** What differs between versions of the forges, asked of a small client that answers as they do. */
 import { describe, expect, it } from '@jest/globals';
-import type { OpenConnection } from '../../src/accounts/connections.js';
+import { fixedToken, type OpenConnection } from '../../src/accounts/connections.js';
 import { probeForge } from '../../src/entry/probe-forge.js';
 import type { HookTarget, HookWish } from '../../src/forges/administration.js';
 import { administration as giteaAdministration } from '../../src/forges/gitea/hooks.js';
@@ -192,7 +192,7 @@ describe('a Gitea’s token', () => {
 });
 
 describe('an address', () => {
-  const connection = { forge: gitlab, baseUrl: 'https://git.example.com', token: 't' } as OpenConnection;
+  const connection = { forge: gitlab, baseUrl: 'https://git.example.com', ...fixedToken('t') } as OpenConnection;
   const reason = async (message: string) => {
     const failing = async () => {
       throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', message);

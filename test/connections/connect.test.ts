@@ -41,7 +41,7 @@ describe.each(Object.entries(doubles))('a connection to %s', (label, start) => {
     expect(stored).not.toContain(double.token);
     expect(stored).not.toContain('whsec_');
     expect(rig.said.join('\n')).not.toContain(double.token);
-    expect((await rig.open(connected.id)).token).toBe(double.token);
+    expect(await (await rig.open(connected.id)).token()).toBe(double.token);
   });
 
   it('tells apps installation.created and ping in GitHub’s form, and the mirror covers the repository', async () => {

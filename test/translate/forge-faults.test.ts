@@ -2,6 +2,7 @@
  * Every fault of a forge, on each forge, with real sockets and the real journal: what class of failure the run is, and that
  * a comment is there once in the end, whether the forge had made it before it failed or not.
  */
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,6 +11,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import nock from 'nock';
 import { pino } from 'pino';
+import { fixedToken } from '../../src/accounts/connections.js';
 import { virtualInstallationId } from '../../src/accounts/virtual-installation.js';
 import type { ForgeDescriptor } from '../../src/forges/forge.js';
 import { forges } from '../../src/forges/registry.js';
@@ -164,7 +166,7 @@ describe.each(['github', 'gitlab', 'gitea'].map((id) => ({ id, label: forgeOf(id
         host,
         baseUrl: played.url,
         account: played.bot,
-        token: played.token,
+        ...fixedToken(played.token),
         virtualId: virtualInstallationId({ forge: id, host, appId: 'faults', installationId: played.bot.id }),
       },
       clock,

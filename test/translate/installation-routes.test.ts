@@ -24,7 +24,7 @@ function rig(repositories: readonly string[] = ['web', 'api', 'docs']) {
       archived: false,
       defaultBranch: 'main',
     });
-  const credential = connectionCredential(connection, () => undefined);
+  const credential = connectionCredential(connection);
   const virtual = createVirtualForges({
     state,
     log: pino({ level: 'silent' }),

@@ -2,11 +2,13 @@
  * Every write row of every forge that can be played: its answer is lost after the forge did it, at each of its requests in
  * turn, and the handler runs again. What was done is there once, or is known to be unknown; never twice.
  */
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
+import { fixedToken } from '../../src/accounts/connections.js';
 import { virtualInstallationId } from '../../src/accounts/virtual-installation.js';
 import { gitObjectsFor } from '../../src/entry/bridge-ports.js';
 import type { ForgeDescriptor } from '../../src/forges/forge.js';
@@ -97,7 +99,7 @@ describe.each(fakedForges.map((descriptor) => ({ descriptor, label: descriptor.l
           host,
           baseUrl: fake.url,
           account: fake.bot,
-          token: fake.token,
+          ...fixedToken(fake.token),
           virtualId: virtualInstallationId({ ...place, appId: 'journal', installationId: fake.bot.id }),
         },
         clock,

@@ -38,7 +38,7 @@ function rig({ cause, connected = true, payload, over = {} }: RigOptions = {}) {
     },
     ...over,
   };
-  const credential = connectionCredential(connectionTo(forge), () => undefined);
+  const credential = connectionCredential(connectionTo(forge));
   const connections = {
     app: { endpoint: forge.endpoint('https://app.test') },
     ofHook: async () => (connected ? credential : undefined),

@@ -1,7 +1,7 @@
 /** A connection to a forge of the tests, and everything between an app's Octokit and what is sent in the end. */
 import { pino } from 'pino';
 import { ProbotOctokit } from 'probot';
-import type { OpenConnection } from '../../src/accounts/connections.js';
+import { fixedToken, type OpenConnection } from '../../src/accounts/connections.js';
 import type { ForgeDescriptor } from '../../src/forges/forge.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { connectionCredential } from '../../src/translate/credential.js';
@@ -35,7 +35,7 @@ export function connectionTo(forge: ForgeDescriptor): OpenConnection {
     host: 'forge.test',
     baseUrl: WEB,
     account: { id: 7n, login: 'bot' },
-    token: 'secret-token',
+    ...fixedToken('secret-token'),
     virtualId: 9_000_000_007n,
   };
 }
@@ -51,9 +51,15 @@ export function createVirtualRig(
   const clock = { now: () => new Date('2026-03-02T10:00:00Z') };
   const lines: string[] = [];
   const log = pino({ level: 'trace', base: null }, { write: (line: string) => void lines.push(line) });
-  const connection = connectionTo({ ...toy, ...over });
   const forgotten: string[] = [];
-  const credential = connectionCredential(connection, () => void forgotten.push(connection.id));
+  const connection: OpenConnection = {
+    ...connectionTo({ ...toy, ...over }),
+    async refused(token) {
+      forgotten.push(token);
+      return false;
+    },
+  };
+  const credential = connectionCredential(connection);
   const send: Fetch = async (url, init) => {
     const headers = new Headers(init?.headers);
     const one = {

@@ -41,7 +41,8 @@ export interface GitObjectRepository {
 export interface GitObjectsOptions {
   /** Tenant, forge and host: repositories of the same number elsewhere are others. */
   namespace: string;
-  credential: GitCredential;
+  /** The password is asked for before each command: it may be one that ends. */
+  credential: Omit<GitCredential, 'password'> & { password: string | (() => Promise<string>) };
   timeoutMs?: number;
   maxPackBytes?: number;
 }
@@ -91,8 +92,11 @@ function openGitObjects(o: GitObjectsOptions & { directory: string; locked: Mirr
   const local = (held: Held, args: readonly string[], more: Partial<Parameters<typeof runGit>[1]> = {}) =>
     runGit(args, { ...held, timeoutMs: QUICK_MS, maxFileBytes, ...more });
 
-  const remote = (held: Held, args: readonly string[]) =>
-    runGit(args, { ...held, timeoutMs, maxFileBytes, credential: o.credential });
+  const remote = async (held: Held, args: readonly string[]) => {
+    const { password, ...rest } = o.credential;
+    const credential = { ...rest, password: typeof password === 'string' ? password : await password() };
+    return runGit(args, { ...held, timeoutMs, maxFileBytes, credential });
+  };
 
   const has = async (held: Held, sha: string): Promise<boolean> =>
     (await local(held, ['cat-file', '--batch-check'], { input: Buffer.from(`${sha}\n`) })).includes(' missing') ===

@@ -2,12 +2,14 @@
  * What an app gets when it asks: every forge's double over HTTP, all of the translation above it, and an app's Octokit on
  * top. Nothing here knows which forge it is; an effect is read back from the double, not from the answer alone.
  */
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { pino } from 'pino';
 import { ProbotOctokit } from 'probot';
+import { fixedToken } from '../../../src/accounts/connections.js';
 import { gitObjectsFor } from '../../../src/entry/bridge-ports.js';
 import type { ForgeDescriptor } from '../../../src/forges/forge.js';
 import type { ForgeFake } from '../../../src/forges/kit/fake/forge-fake.js';
@@ -41,10 +43,10 @@ function octokitOn(descriptor: ForgeDescriptor, fake: ForgeFake, folder: string)
     host: new URL(fake.url).host,
     baseUrl: fake.url,
     account: fake.bot,
-    token: fake.token,
+    ...fixedToken(fake.token),
     virtualId: 9_000_000_007n,
   };
-  const credential = connectionCredential(connection, () => undefined);
+  const credential = connectionCredential(connection);
   const send = (url: string, init?: RequestInit) => fetch(url, init);
   const virtual = createVirtualForges({
     state: memoryState(connection, clock),

@@ -1,0 +1,179 @@
+/** Stores connections of the kinds that a forge gives: by OAuth, and as an installation of a GitHub App with its own key. */
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import type { ForgeIdentity, GrantedTokens } from '../forges/oauth.js';
+import { ForgewayError } from '../lib/errors.js';
+import type { Store } from '../store/database.js';
+import { audit, type ConnectionPlace } from './connection-rows.js';
+import { ensureConnectionInstallation } from './connections.js';
+import type { Vault } from './vault.js';
+import { type SealedColumns, type Secrets, sealedColumnsOf, sealedValues, sealSecrets } from './vault-columns.js';
+import { virtualInstallationId } from './virtual-installation.js';
+
+type Plain = Readonly<Record<string, unknown>>;
+
+/** Writes the row with this identity, with its secrets sealed anew; a row that is there becomes of this kind. */
+async function write(
+  tx: pg.PoolClient,
+  vault: Vault,
+  place: ConnectionPlace,
+  o: { userId: string | null; accountId: string; appId: string | null; secrets: Secrets<'connection'>; plain: Plain },
+): Promise<string> {
+  const { organizationId, forge, host, instanceUrl } = place;
+  const found = await tx.query<SealedColumns<'connection'> & { id: string }>(
+    `SELECT id, ${sealedColumnsOf('connection').join(', ')} FROM connection
+     WHERE forge = $1 AND host = $2 AND provider_account_id = $3 AND user_id IS NOT DISTINCT FROM $4
+       AND app_id IS NOT DISTINCT FROM $5 FOR UPDATE`,
+    [forge, host, o.accountId, o.userId, o.appId],
+  );
+  const existing = found.rows[0];
+  const id = existing?.id ?? randomUUID();
+  const none = { access_token: null, refresh_token: null, private_key: null };
+  const sealed = sealedValues(
+    'connection',
+    await sealSecrets(tx, vault, { table: 'connection', organizationId, rowId: id }, existing, {
+      ...none,
+      ...o.secrets,
+    }),
+  );
+  const fixed: Plain = {
+    id,
+    organization_id: organizationId,
+    user_id: o.userId,
+    forge,
+    host,
+    provider_account_id: o.accountId,
+    app_id: o.appId,
+  };
+  const plain: Plain = {
+    instance_url: instanceUrl,
+    status: 'active',
+    status_reason: null,
+    revoked_at: null,
+    token_granted_at: new Date(),
+    token_failures: 0,
+    token_failed_at: null,
+    ...o.plain,
+  };
+  const change = [...Object.keys(plain), ...sealed.names];
+  const values = [...Object.values(fixed), ...Object.values(plain), ...sealed.values];
+  await tx.query(
+    `INSERT INTO connection (${[...Object.keys(fixed), ...change].join(', ')})
+     VALUES (${values.map((_, index) => `$${index + 1}`).join(', ')})
+     ON CONFLICT (id) DO UPDATE SET updated_at = now(), ${change.map((name) => `${name} = excluded.${name}`).join(', ')}`,
+    values,
+  );
+  await audit(tx, organizationId, existing === undefined ? 'connection.added' : 'connection.renewed', id, {
+    forge,
+    host,
+    kind: o.plain.kind,
+  });
+  return id;
+}
+
+/**
+ * A connection with tokens that the forge gave by OAuth, of a person when `userId` is given, else of the organization, and
+ * then apps see it as an installation. The same account on the same instance is the same connection.
+ */
+export async function saveOAuthConnection(
+  store: Store,
+  vault: Vault,
+  place: ConnectionPlace,
+  o: { userId?: string; name?: string; identity: ForgeIdentity; tokens: GrantedTokens },
+): Promise<{ id: string }> {
+  const { identity, tokens } = o;
+  return store.tenant(place.organizationId, async (tx) => {
+    const id = await write(tx, vault, place, {
+      userId: o.userId ?? null,
+      accountId: identity.id.toString(),
+      appId: null,
+      secrets: { access_token: tokens.accessToken, refresh_token: tokens.refreshToken },
+      plain: {
+        kind: 'oauth',
+        name: o.name ?? `${identity.login} on ${place.host}`,
+        account_login: identity.login,
+        account_type: 'User',
+        is_person: true,
+        scopes: tokens.scopes?.join(' ') ?? null,
+        access_token_expires_at: tokens.expiresAt ?? null,
+        refresh_token_expires_at: tokens.refreshTokenExpiresAt ?? null,
+      },
+    });
+    if (o.userId === undefined) {
+      const { rows } = await tx.query<{ slug: string }>('SELECT slug FROM organization WHERE id = $1', [
+        place.organizationId,
+      ]);
+      await ensureConnectionInstallation(tx, {
+        ...place,
+        id,
+        organizationSlug: rows[0]?.slug ?? '',
+        account: { ...identity, type: 'User' },
+      });
+    }
+    return { id };
+  });
+}
+
+export interface AppInstallation {
+  appId: string;
+  /** PEM. */
+  privateKey: string;
+  installationId: bigint;
+  account: { id: bigint; login: string; type: string };
+  name?: string;
+}
+
+/**
+ * A connection that is one installation of a GitHub App, with the App's key. Answers the number under which apps see it.
+ * @throws ForgewayError FORGEWAY_CONNECTION_REFUSED when another organization or connection has this installation
+ */
+export async function saveAppConnection(
+  store: Store,
+  vault: Vault,
+  place: ConnectionPlace,
+  o: AppInstallation,
+): Promise<{ id: string; virtualId: bigint }> {
+  const { organizationId, forge, host } = place;
+  return store.tenant(organizationId, async (tx) => {
+    const id = await write(tx, vault, place, {
+      userId: null,
+      accountId: o.account.id.toString(),
+      appId: o.appId,
+      secrets: { private_key: o.privateKey },
+      plain: {
+        kind: 'github-app',
+        name: o.name ?? `${o.account.login} on ${host}`,
+        account_login: o.account.login,
+        account_type: o.account.type,
+        installation_id: o.installationId,
+      },
+    });
+    const key = { forge, host, appId: o.appId, installationId: o.installationId };
+    const { rows } = await tx.query<{ virtual_id: bigint }>(
+      `INSERT INTO installation (forge, host, app_id, installation_id, organization_id, virtual_id, connection_id,
+         account_id, account_login, account_type)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+       ON CONFLICT (forge, host, app_id, installation_id) DO UPDATE SET
+         connection_id = excluded.connection_id, account_id = excluded.account_id,
+         account_login = excluded.account_login, status = 'active', deleted_at = NULL, updated_at = now()
+       WHERE installation.organization_id = excluded.organization_id
+       RETURNING virtual_id`,
+      [
+        ...Object.values(key),
+        organizationId,
+        virtualInstallationId(key),
+        id,
+        o.account.id,
+        o.account.login,
+        o.account.type,
+      ],
+    );
+    const virtualId = rows[0]?.virtual_id;
+    if (virtualId === undefined)
+      throw new ForgewayError(
+        'FORGEWAY_CONNECTION_REFUSED',
+        `Installation ${o.installationId} of App ${o.appId} on ${host} belongs to another organization on this server.`,
+      );
+    return { id, virtualId };
+  });
+}
