@@ -1,12 +1,22 @@
 /**
  * Forgeway as a library. `serve` runs Probot apps on every forge; `createRehearsal` runs them on single deliveries, without
- * server and database; `createBridge` is what both stand on; `defineForge` describes a further forge.
+ * server and database; `createBridge` is what both stand on; `createVcs` gives other programs the same operations on every
+ * forge, with tokens that renew themselves; `defineForge` describes a further forge.
  *
  * @module
  */
 
 export type { ServedApps, ServeOptions } from './entry/serve.js';
 export { serve } from './entry/serve.js';
+export { createVcs, type Vcs, type VcsOptions, type VcsScope } from './entry/vcs.js';
+export {
+  createTokenKeeper,
+  type RefreshOutcome,
+  type StoredTokens,
+  type TokenKeeper,
+  type TokenKeeperOptions,
+  type TokenStore,
+} from './accounts/tokens/keeper.js';
 export type { ForgeAdministration, HookTarget, TokenFacts } from './forges/administration.js';
 export { endpointBelow, type ForgeEndpoint } from './forges/endpoint.js';
 export {
@@ -35,11 +45,23 @@ export {
   type RouteRequest,
   type RouteTable,
 } from './forges/kit/route.js';
+export {
+  authorizationUrl,
+  type ForgeIdentity,
+  type ForgeOAuth,
+  type GrantedTokens,
+  type OAuthClient,
+  readTokenAnswer,
+  tokenRequest,
+} from './forges/oauth.js';
 export { forges } from './forges/registry.js';
+export { parseRepositoryUrl, type RepositoryAddress } from './forges/repository-url.js';
 export { ForgewayError } from './lib/errors.js';
 export { createLogger, type Logger } from './lib/logger.js';
 export { createMetrics } from './lib/metrics.js';
 export { type App, type Bridge, type BridgeOptions, createBridge, type DeliveredEvent } from './translate/bridge.js';
+export type { FindOAuthClient } from './translate/token-renewal.js';
+export type * from './translate/vcs/operations.js';
 export { asLegacyApp } from './translate/legacy/legacy-app.js';
 export type { LegacyLevel } from './translate/legacy/level.js';
 export {

@@ -157,6 +157,8 @@ export interface ForgeDescriptor {
   endpoint(baseUrl: string): ForgeEndpoint;
   /** The forge's own cloud, for a connection that names no instance. */
   cloudUrl?: string;
+  /** Owners may have several segments, as groups in groups; an app sees `a/b` as `a~b`. */
+  nestedOwners?: boolean;
   /** The `authorization` header for a connection's token; `Bearer` and the token unless said otherwise. */
   authorization?(token: string): string;
   /** What the parsed body of a refusal says, where it is not in `message`, `error` or `error_description`. */

@@ -152,6 +152,12 @@ export const errorTable = {
     'A connection to a forge cannot be used: it was removed, its token was refused, or it has none.',
     'Run `forgeway connections test`, and connect the forge again with a fresh token where it says so.',
   ),
+  FORGEWAY_CONNECTION_UNKNOWN: describe(
+    404,
+    'never',
+    'There is no connection to this forge for the person or organization that was named, or more than one.',
+    'Connect the forge first, or name the account; `forgeway connections list` shows what there is.',
+  ),
   FORGEWAY_CONNECTION_REFUSED: describe(
     422,
     'never',

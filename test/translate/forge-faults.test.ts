@@ -167,6 +167,10 @@ describe.each(['github', 'gitlab', 'gitea'].map((id) => ({ id, label: forgeOf(id
         baseUrl: played.url,
         account: played.bot,
         ...fixedToken(played.token),
+        async refused() {
+          fault.reauthorized = true;
+          return false;
+        },
         virtualId: virtualInstallationId({ forge: id, host, appId: 'faults', installationId: played.bot.id }),
       },
       clock,
@@ -179,7 +183,6 @@ describe.each(['github', 'gitlab', 'gitea'].map((id) => ({ id, label: forgeOf(id
       archived: false,
       defaultBranch: 'main',
     });
-    const { directory } = state;
     return createBridge({
       apps: [
         {
@@ -195,13 +198,6 @@ describe.each(['github', 'gitlab', 'gitea'].map((id) => ({ id, label: forgeOf(id
       forges: new Map([[id, descriptor]]),
       state: {
         ...state,
-        directory: directory && {
-          ...directory,
-          forget: (connection) => {
-            fault.reauthorized = true;
-            directory.forget(connection);
-          },
-        },
         journal: createWriteJournal({ store: database.test.store('worker'), log, settleMs: 0 }),
       },
       log,

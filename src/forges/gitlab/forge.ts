@@ -31,6 +31,7 @@ export const gitlab = defineForge({
   oauth,
   endpoint: (baseUrl) => endpointBelow(ID, baseUrl, '/api/v4'),
   cloudUrl: 'https://gitlab.com',
+  nestedOwners: true,
   configFolders: ['.gitlab'],
   gitUsername: 'oauth2',
   pullRequestRef: (number) => `refs/merge-requests/${number}/head`,
