@@ -108,6 +108,8 @@ export function createConnectionDirectory(o: {
   log?: Logger;
   /** Without it a token that was given by OAuth is used until it ends. */
   renew?: RenewToken;
+  /** See StoredTokensOptions. */
+  leaseMs?: number;
 }): ConnectionDirectory {
   type Opened = OpenConnection | OpenApp;
   const cache = new Map<string, { at: number; opening: Promise<Opened> }>();
@@ -156,7 +158,8 @@ export function createConnectionDirectory(o: {
     const forge = o.forges.get(row.forge);
     const baseUrl = row.instance_url ?? forge?.cloudUrl;
     if (forge === undefined || baseUrl === undefined) throw unusable(`There is no forge ${row.forge} any more.`);
-    if (row.status !== 'active' && !inAnyState) throw unusable(row.status_reason ?? `The connection is ${row.status}.`);
+    if (row.status !== 'active' && !inAnyState) 
+      throw unusable(row.status_reason ?? `The connection is ${row.status}.`, { reconnect: row.status !== 'unreachable' });
     const secrets = openSecrets(o.vault, { table: 'connection', organizationId, rowId: row.id }, row);
     const basics = {
       id: row.id,
