@@ -1,4 +1,7 @@
 /** Lets the inbox ask forges what they could not deliver: as the App, and with the token of each connection. */
+
+import { administrationOf } from '../accounts/connecting/probe.js';
+import { hookUrl, remoteHook, writeHook } from '../accounts/connecting/write-hook.js';
 import { type HookOfConnection, targetOf } from '../accounts/connection-hooks.js';
 import { createVault, type Vault } from '../accounts/vault.js';
 import type { Config } from '../config/config.js';
@@ -9,8 +12,6 @@ import type { Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
 import type { Bridge } from '../translate/bridge.js';
 import { defaultForge } from './default-app.js';
-import { administrationOf } from './probe-forge.js';
-import { hookUrl, remoteHook, writeHook } from './write-hook.js';
 
 export interface HookRecoveryOptions extends Pick<RecoveryOptions, 'store' | 'metrics' | 'log' | 'timing'> {
   config: Pick<Config, 'hookWatchSeconds' | 'publicUrl'>;

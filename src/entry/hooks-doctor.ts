@@ -1,4 +1,7 @@
 /** Looks at every webhook of every connection as the forge shows it, and repairs what it finds. */
+
+import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, refused } from '../accounts/connecting/probe.js';
+import { hookUrl, notArrived, placeName, remoteHook, testHook, writeHook } from '../accounts/connecting/write-hook.js';
 import { type HookOfConnection, listHooks, targetOf } from '../accounts/connection-hooks.js';
 import { noteCheck } from '../accounts/connection-rows.js';
 import type { ConnectionDirectory } from '../accounts/connections.js';
@@ -8,8 +11,6 @@ import type { NativeClient } from '../forges/kit/native-client.js';
 import { RouteFailure } from '../forges/kit/route.js';
 import type { Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
-import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, refused } from './probe-forge.js';
-import { hookUrl, notArrived, placeName, remoteHook, testHook, writeHook } from './write-hook.js';
 
 export interface HookFinding {
   hook: string;

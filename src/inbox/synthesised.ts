@@ -3,6 +3,7 @@
  * a hook was made), and what the poller found. They enter the inbox like every other delivery, so that they are retried,
  * replayed and seen in its list.
  */
+import type { ToldOutcome } from '../accounts/connecting/connection-news.js';
 import type { Classification, JsonObject } from '../forges/forge.js';
 import { POLLED, SYNTHESISED } from '../lib/delivery-source.js';
 import { parseId } from '../lib/ids.js';
@@ -45,19 +46,13 @@ export async function insertSynthesised(
   return added;
 }
 
-export interface SynthesisedOutcome {
-  status: 'done' | 'ignored' | 'dead';
-  /** Why it was ignored or given up. */
-  reason: string | null;
-}
-
 /** What became of an event; undefined while apps have still to run on it. */
 export async function synthesisedOutcome(
   client: Queryable,
   hookId: string,
   key: string,
-): Promise<SynthesisedOutcome | undefined> {
-  const { rows } = await client.query<SynthesisedOutcome & { status: string }>(
+): Promise<ToldOutcome | undefined> {
+  const { rows } = await client.query<ToldOutcome & { status: string }>(
     `SELECT status, coalesce(reason, error_message) AS reason FROM webhook_delivery
      WHERE hook_id = $1 AND delivery_key = $2 AND status IN ('done', 'ignored', 'dead')`,
     [hookId, `${KEY_PREFIX}${key}`],

@@ -1,7 +1,7 @@
 /** What differs between versions of the forges, asked of a small client that answers as they do. */
 import { describe, expect, it } from '@jest/globals';
+import { probeForge } from '../../src/accounts/connecting/probe.js';
 import { fixedToken, type OpenConnection } from '../../src/accounts/connections.js';
-import { probeForge } from '../../src/entry/probe-forge.js';
 import type { HookTarget, HookWish } from '../../src/forges/administration.js';
 import { administration as giteaAdministration } from '../../src/forges/gitea/hooks.js';
 import { gitlab } from '../../src/forges/gitlab/forge.js';

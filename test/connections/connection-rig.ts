@@ -9,11 +9,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
+import { type ConnectOptions, type ConnectRequest, connectForge } from '../../src/accounts/connecting/connect.js';
+import { type DisconnectRequest, disconnectForge } from '../../src/accounts/connecting/disconnect.js';
 import { createConnectionDirectory, type OpenConnection } from '../../src/accounts/connections.js';
 import { createVault } from '../../src/accounts/vault.js';
-import { type ConnectOptions, type ConnectRequest, connectForge } from '../../src/entry/connect-forge.js';
 import { secretsOf } from '../../src/entry/default-app.js';
-import { type DisconnectRequest, disconnectForge } from '../../src/entry/disconnect-forge.js';
 import { examineHooks, type HookFinding } from '../../src/entry/hooks-doctor.js';
 import { createGiteaFake, type GiteaFake } from '../../src/forges/gitea/fake.js';
 import { gitea } from '../../src/forges/gitea/forge.js';
@@ -23,6 +23,7 @@ import { serveFake } from '../../src/forges/kit/fake/http-server.js';
 import { forges } from '../../src/forges/registry.js';
 import { createApps } from '../../src/handlers/apps.js';
 import { startInbox } from '../../src/inbox/start-inbox.js';
+import { connectionNews } from '../../src/inbox/tell-apps.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { createMetrics, type Metrics } from '../../src/lib/metrics.js';
 import { withConnection } from '../../src/store/connection.js';
@@ -168,6 +169,7 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
 
   const nativeOf = openNativeAccess({ log });
   const vault = createVault(TEST_KEYS.versions);
+  const news = connectionNews(store);
   const directory = createConnectionDirectory({ store, vault, forges, clock: systemClock });
   const progress = (line: string) => void said.push(line);
   const rows: ConnectionRig['rows'] = async (statement, values = []) =>
@@ -194,7 +196,7 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
     rows,
     connect: (request, options = {}) =>
       connectForge(
-        { store, keys: TEST_KEYS, organizationId, publicUrl, nativeOf, progress, ...options },
+        { store, vault, news, organizationId, publicUrl, nativeOf, progress, ...options },
         {
           name: undefined,
           repositories: [],
@@ -207,7 +209,7 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
       ),
     disconnect: (request) =>
       disconnectForge(
-        { store, organizationId, directory, nativeOf, progress },
+        { store, news, organizationId, directory, nativeOf, progress },
         { repositories: [], keepHooks: false, ...request },
       ),
     doctor: ({ repair = false, test: tested = false } = {}) =>

@@ -10,8 +10,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { Probot } from 'probot';
+import { connectForge } from '../../src/accounts/connecting/connect.js';
 import { type SyncMode, setSyncMode } from '../../src/accounts/connection-rows.js';
-import { connectForge } from '../../src/entry/connect-forge.js';
+import { createVault } from '../../src/accounts/vault.js';
 import { secretsOf } from '../../src/entry/default-app.js';
 import type { ForgeDescriptor } from '../../src/forges/forge.js';
 import type { FakePerson, ForgeFake } from '../../src/forges/kit/fake/forge-fake.js';
@@ -20,6 +21,7 @@ import { createApps, MIRROR } from '../../src/handlers/apps.js';
 import { liftHolds, placeHold } from '../../src/inbox/hold-changes.js';
 import { type CycleOptions, type CycleSummary, runCycle } from '../../src/inbox/poll/cycle.js';
 import { startInbox } from '../../src/inbox/start-inbox.js';
+import { connectionNews } from '../../src/inbox/tell-apps.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { createBridge } from '../../src/translate/bridge.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
@@ -157,7 +159,8 @@ export async function startPollRig(
   const connected = await connectForge(
     {
       store,
-      keys: TEST_KEYS,
+      vault: createVault(TEST_KEYS.versions),
+      news: connectionNews(store),
       organizationId,
       publicUrl: o.mode === 'poll' ? undefined : publicUrl,
       nativeOf: openNativeAccess({ log }),

@@ -10,13 +10,15 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import { pino } from 'pino';
+import { connectForge } from '../../src/accounts/connecting/connect.js';
+import { createVault } from '../../src/accounts/vault.js';
 import { checkRunUrls, gitObjectsFor } from '../../src/entry/bridge-ports.js';
-import { connectForge } from '../../src/entry/connect-forge.js';
 import { secretsOf } from '../../src/entry/default-app.js';
 import type { ForgeDescriptor } from '../../src/forges/forge.js';
 import type { ForgeFake, NewFakeRepository } from '../../src/forges/kit/fake/forge-fake.js';
 import { forges } from '../../src/forges/registry.js';
 import { startInbox } from '../../src/inbox/start-inbox.js';
+import { connectionNews } from '../../src/inbox/tell-apps.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import type { Store } from '../../src/store/database.js';
 import { type App, createBridge } from '../../src/translate/bridge.js';
@@ -118,7 +120,8 @@ export async function startConnectedForge(
   const connected = await connectForge(
     {
       store,
-      keys: TEST_KEYS,
+      vault: createVault(TEST_KEYS.versions),
+      news: connectionNews(store),
       organizationId,
       publicUrl,
       nativeOf: openNativeAccess({ log }),

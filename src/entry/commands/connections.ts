@@ -2,15 +2,17 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
-import { listConnections, noteCheck, type SyncMode, setSyncMode, syncModes } from '../../accounts/connection-rows.js';
+import { connectForge } from '../../accounts/connecting/connect.js';
+import { disconnectForge } from '../../accounts/connecting/disconnect.js';
+import { testConnection } from '../../accounts/connecting/test-connection.js';
+import { listConnections, type SyncMode, setSyncMode, syncModes } from '../../accounts/connection-rows.js';
 import { createConnectionDirectory } from '../../accounts/connections.js';
 import { createVault } from '../../accounts/vault.js';
 import { forges } from '../../forges/registry.js';
+import { connectionNews } from '../../inbox/tell-apps.js';
 import { systemClock } from '../../lib/clock.js';
+import type { MasterKeys } from '../../store/master-keys.js';
 import { openNativeAccess } from '../../translate/native-access.js';
-import { connectForge } from '../connect-forge.js';
-import { disconnectForge } from '../disconnect-forge.js';
-import { isForgeFailure, probeForge } from '../probe-forge.js';
 import { type CommandSession, withDatabase } from '../session.js';
 import { formatJson, printRows } from '../table.js';
 
@@ -48,11 +50,15 @@ function askHidden(question: string): Promise<string> {
   });
 }
 
+const vaultOf = (keys: MasterKeys) => createVault(keys.versions);
+
 const tools = ({ store, keys, log }: CommandSession) => ({
   nativeOf: openNativeAccess({ log }),
+  news: connectionNews(store),
+  vault: vaultOf(keys),
   directory: createConnectionDirectory({
     store,
-    vault: createVault(keys.versions),
+    vault: vaultOf(keys),
     forges,
     clock: systemClock,
   }),
@@ -85,14 +91,13 @@ async function add(options: AddOptions): Promise<void> {
   if (forge === undefined) throw new InvalidArgumentError(`Forges that are connected by token: ${byToken.join(', ')}.`);
   const token = await readToken(options);
   await withDatabase(async (session) => {
-    const { store, keys, organizationId, config } = session;
+    const { store, organizationId, config } = session;
     const connected = await connectForge(
       {
         store,
-        keys,
+        ...tools(session),
         organizationId,
         publicUrl: config.publicUrl,
-        nativeOf: openNativeAccess({ log: session.log }),
         progress: (line) => console.error(line),
       },
       {
@@ -125,29 +130,16 @@ async function add(options: AddOptions): Promise<void> {
 async function test(id: string | undefined, json: boolean | undefined): Promise<void> {
   await withDatabase(async (session) => {
     const { store, organizationId } = session;
-    const { directory, nativeOf } = tools(session);
     const wanted = (await listConnections(store, organizationId)).filter((one) => id === undefined || one.id === id);
     if (id !== undefined && wanted.length === 0) throw unknownConnection(id);
     const findings = [];
-    for (const { id: connectionId, name } of wanted) {
-      const about = { id: connectionId, name };
-      try {
-        const connection = await directory.openInAnyState(organizationId, connectionId);
-        const probed = await probeForge(connection, nativeOf);
-        if (probed.ok) {
-          const { facts } = probed;
-          await noteCheck(store, organizationId, connectionId, facts);
-          const { capabilities, warnings, expiresAt } = facts;
-          findings.push({ ...about, state: 'ok', finding: `may ${capabilities.join(', ')}`, warnings, expiresAt });
-        } else {
-          const { expired, reason } = probed;
-          await noteCheck(store, organizationId, connectionId, { status: expired ? 'expired' : 'unreachable', reason });
-          findings.push({ ...about, state: 'problem', finding: reason });
-        }
-      } catch (error) {
-        if (!isForgeFailure(error)) throw error;
-        findings.push({ ...about, state: 'problem', finding: error.message });
-      }
+    for (const one of wanted) {
+      const tested = await testConnection({ store, ...tools(session) }, organizationId, one.id);
+      const about = { id: one.id, name: one.name };
+      if (tested.ok) {
+        const { capabilities, warnings, expiresAt } = tested.facts;
+        findings.push({ ...about, state: 'ok', finding: `may ${capabilities.join(', ')}`, warnings, expiresAt });
+      } else findings.push({ ...about, state: 'problem', finding: tested.reason });
     }
     printRows(findings, ['id', 'name', 'state', 'finding'], { json, empty: NONE, whole: ['finding'] });
     if (findings.some(({ state }) => state === 'problem')) process.exitCode = 1;

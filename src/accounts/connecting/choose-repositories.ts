@@ -1,6 +1,6 @@
 /** Which of the repositories that a token reaches are meant. */
-import type { ForgeRepository, TokenFacts } from '../forges/administration.js';
-import { refused } from './probe-forge.js';
+import type { ForgeRepository, TokenFacts } from '../../forges/administration.js';
+import { refused } from './probe.js';
 
 export interface RepositoryChoice {
   /** `owner/name` as people write it; an owner may have several segments. */

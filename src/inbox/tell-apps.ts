@@ -4,6 +4,7 @@
  * connection's own hook, one after the other.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ConnectionNews, Told, ToldOutcome } from '../accounts/connecting/connection-news.js';
 import { ensureOwnHook, type HookOfConnection } from '../accounts/connection-hooks.js';
 import { type CoveredRepository, coveredRepositories } from '../accounts/connection-rows.js';
 import type { OpenConnection } from '../accounts/connections.js';
@@ -12,19 +13,8 @@ import type { JsonObject } from '../forges/forge.js';
 import { user } from '../forges/kit/shapes/account.js';
 import type { ShapeBase } from '../forges/kit/shapes/base.js';
 import { coveredRepository, installation } from '../forges/kit/shapes/installation.js';
-import {
-  insertSynthesised,
-  type SynthesisedOutcome,
-  synthesisedOutcome,
-  synthesisedUnfinished,
-} from '../inbox/synthesised.js';
 import type { Store } from '../store/database.js';
-
-/** One event that was stored, to be waited for. */
-export interface Told {
-  hookId: string;
-  key: string;
-}
+import { insertSynthesised, synthesisedOutcome, synthesisedUnfinished } from './synthesised.js';
 
 const POLL_MS = 100;
 
@@ -69,7 +59,7 @@ async function underWay(store: Store, connectionId: string): Promise<Set<string>
  * `installation.created` the first time, then `installation_repositories.added` for those that were not covered before.
  * Answers undefined when there is nothing to tell. `confidential` is what the poller goes by, see {@link ensureOwnHook}.
  */
-export async function tellCovered(
+async function tellCovered(
   store: Store,
   connection: OpenConnection,
   repositories: readonly CoveredRepository[],
@@ -99,7 +89,7 @@ export async function tellCovered(
 }
 
 /** `installation_repositories.removed`, or `installation.deleted` when none are named. */
-export async function tellRemoved(
+async function tellRemoved(
   store: Store,
   connection: OpenConnection,
   repositories: readonly CoveredRepository[] | 'all',
@@ -133,12 +123,7 @@ export async function tellRemoved(
 const HOOK_TYPES = { repository: 'Repository', organization: 'Organization', system: 'App' } as const;
 
 /** `ping` for a hook that was made, with the address that GitHub's API has for it. */
-export async function tellPing(
-  store: Store,
-  connection: OpenConnection,
-  hook: HookOfConnection,
-  url: string,
-): Promise<void> {
+async function tellPing(store: Store, connection: OpenConnection, hook: HookOfConnection, url: string): Promise<void> {
   const { base, sender } = speaker(connection);
   const remoteId = Number(hook.remoteHookId);
   const id = Number.isSafeInteger(remoteId) ? remoteId : 0;
@@ -169,7 +154,7 @@ export async function tellPing(
 }
 
 /** What became of an event; undefined when no worker has finished with it in time. */
-export async function awaitTold(store: Store, told: Told, ms: number): Promise<SynthesisedOutcome | undefined> {
+async function awaitTold(store: Store, told: Told, ms: number): Promise<ToldOutcome | undefined> {
   const end = performance.now() + ms;
   for (;;) {
     const outcome = await synthesisedOutcome(store.pool, told.hookId, told.key);
@@ -177,3 +162,11 @@ export async function awaitTold(store: Store, told: Told, ms: number): Promise<S
     await sleep(POLL_MS);
   }
 }
+
+/** News of connections, by way of the inbox. */
+export const connectionNews = (store: Store): ConnectionNews => ({
+  covered: (connection, repositories, confidential) => tellCovered(store, connection, repositories, confidential),
+  removed: (connection, repositories) => tellRemoved(store, connection, repositories),
+  ping: (connection, hook, url) => tellPing(store, connection, hook, url),
+  outcome: (told, ms) => awaitTold(store, told, ms),
+});

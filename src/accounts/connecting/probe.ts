@@ -1,11 +1,12 @@
 /** Asking a forge who a token is, and saying in a person's words why that did not work. */
-import type { OpenConnection } from '../accounts/connections.js';
-import type { ForgeAdministration, TokenFacts } from '../forges/administration.js';
-import type { ForgeDescriptor } from '../forges/forge.js';
-import type { NativeClient } from '../forges/kit/native-client.js';
-import { RouteFailure } from '../forges/kit/route.js';
-import { forges } from '../forges/registry.js';
-import { ForgewayError, messageOf } from '../lib/errors.js';
+
+import type { ForgeAdministration, TokenFacts } from '../../forges/administration.js';
+import type { ForgeDescriptor } from '../../forges/forge.js';
+import type { NativeClient } from '../../forges/kit/native-client.js';
+import { RouteFailure } from '../../forges/kit/route.js';
+import { forges } from '../../forges/registry.js';
+import { ForgewayError, messageOf } from '../../lib/errors.js';
+import type { OpenConnection } from '../connections.js';
 
 export type NativeOf = (connection: OpenConnection) => NativeClient;
 

@@ -2,7 +2,14 @@
  * Connecting a forge by its address and a token: measure what the token may do, store it sealed, choose repositories, tell
  * the apps, create webhooks, and have the forge test one. Each step may be repeated: what is there is kept.
  */
-import { type HookOfConnection, listHooks } from '../accounts/connection-hooks.js';
+
+import type { ForgeRepository, HookTarget, TokenFacts } from '../../forges/administration.js';
+import type { ForgeEndpoint } from '../../forges/endpoint.js';
+import type { ForgeDescriptor } from '../../forges/forge.js';
+import { forges } from '../../forges/registry.js';
+import { ForgewayError } from '../../lib/errors.js';
+import type { Store } from '../../store/database.js';
+import { type HookOfConnection, listHooks } from '../connection-hooks.js';
 import {
   audit,
   type ConnectionPlace,
@@ -10,19 +17,12 @@ import {
   coveredRepositories,
   type SyncMode,
   saveConnection,
-} from '../accounts/connection-rows.js';
-import { fixedToken, type OpenConnection } from '../accounts/connections.js';
-import { createVault } from '../accounts/vault.js';
-import type { ForgeRepository, HookTarget, TokenFacts } from '../forges/administration.js';
-import type { ForgeEndpoint } from '../forges/endpoint.js';
-import type { ForgeDescriptor } from '../forges/forge.js';
-import { forges } from '../forges/registry.js';
-import { ForgewayError } from '../lib/errors.js';
-import type { Store } from '../store/database.js';
-import type { MasterKeys } from '../store/master-keys.js';
+} from '../connection-rows.js';
+import { fixedToken, type OpenConnection } from '../connections.js';
+import type { Vault } from '../vault.js';
 import { chooseRepositories } from './choose-repositories.js';
-import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, probeForge, refused } from './probe-forge.js';
-import { awaitTold, tellCovered, tellPing } from './tell-apps.js';
+import type { ConnectionNews } from './connection-news.js';
+import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, probeForge, refused } from './probe.js';
 import { hookUrl, notArrived, placeName, testHook, writeHook } from './write-hook.js';
 
 export interface ConnectRequest {
@@ -47,7 +47,8 @@ export interface ConnectRequest {
 
 export interface ConnectOptions {
   store: Store;
-  keys: MasterKeys;
+  vault: Vault;
+  news: ConnectionNews;
   organizationId: string;
   /** Where the forge reaches us; without it no hook can be created. */
   publicUrl: string | undefined;
@@ -111,12 +112,11 @@ function check(o: ConnectOptions, request: ConnectRequest): void {
 
 /** @throws ForgewayError FORGEWAY_CONNECTION_REFUSED or FORGEWAY_REPOSITORY_CLAIMED, with nothing changed */
 export async function connectForge(o: ConnectOptions, request: ConnectRequest): Promise<Connected> {
-  const { store, organizationId, progress } = o;
+  const { store, vault, news, organizationId, progress } = o;
   const { forge, token } = request;
   const administration = administrationOf(forge);
   const endpoint = endpointOf(request);
   check(o, request);
-  const vault = createVault(o.keys.versions);
   const draft: OpenConnection = {
     id: 'new',
     organizationId,
@@ -182,9 +182,9 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
   // Before the hooks: the first delivery of a repository finds apps that know of it.
   const mayNot = request.level === 'repository' && !facts.capabilities.includes('hooks');
   const isPolledAlone = hookLevel(request) === 'none' || mayNot;
-  const told = await tellCovered(store, connection, repositories, isPolledAlone ? request.confidential : undefined);
+  const told = await news.covered(connection, repositories, isPolledAlone ? request.confidential : undefined);
   if (told !== undefined) {
-    const outcome = await awaitTold(store, told, o.toldWithinMs ?? TOLD_MS);
+    const outcome = await news.outcome(told, o.toldWithinMs ?? TOLD_MS);
     if (outcome === undefined)
       progress('! No worker has told the apps of it yet; that happens as soon as one runs (`forgeway up`).');
     else if (outcome.status === 'dead')
@@ -209,7 +209,7 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
         const { hook } = await writeHook({ store, vault, publicUrl, administration, native }, wanted);
         written.push(hook);
         progress(`[${index + 1}/${targets.length}] webhook at ${name}`);
-        await tellPing(store, connection, hook, hookUrl(publicUrl, hook));
+        await news.ping(connection, hook, hookUrl(publicUrl, hook));
       } catch (error) {
         if (!isForgeFailure(error)) throw error;
         problem(`No webhook at ${name}: ${hookRefusal(administration, error, target)}`);

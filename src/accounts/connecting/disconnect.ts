@@ -1,14 +1,16 @@
 /** The way back of connecting a forge: the apps hear of it while everything is still there, then it goes. */
-import { listHooks, removeHook, targetName, targetOf } from '../accounts/connection-hooks.js';
-import { audit, type CoveredRepository, coveredRepositories, removeConnection } from '../accounts/connection-rows.js';
-import type { ConnectionDirectory, OpenConnection } from '../accounts/connections.js';
-import type { Store } from '../store/database.js';
-import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, refused } from './probe-forge.js';
-import { awaitTold, tellRemoved } from './tell-apps.js';
+
+import type { Store } from '../../store/database.js';
+import { listHooks, removeHook, targetName, targetOf } from '../connection-hooks.js';
+import { audit, type CoveredRepository, coveredRepositories, removeConnection } from '../connection-rows.js';
+import type { ConnectionDirectory, OpenConnection } from '../connections.js';
+import type { ConnectionNews } from './connection-news.js';
+import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, refused } from './probe.js';
 import { placeName } from './write-hook.js';
 
 export interface DisconnectOptions {
   store: Store;
+  news: ConnectionNews;
   organizationId: string;
   directory: ConnectionDirectory;
   nativeOf: NativeOf;
@@ -57,9 +59,9 @@ async function tell(
   repositories: readonly CoveredRepository[] | 'all',
   problem: (text: string) => void,
 ): Promise<void> {
-  const told = await tellRemoved(o.store, connection, repositories);
+  const told = await o.news.removed(connection, repositories);
   const ms = o.toldWithinMs ?? TOLD_MS;
-  const outcome = await awaitTold(o.store, told, ms);
+  const outcome = await o.news.outcome(told, ms);
   if (outcome?.status === 'dead') problem(`An app failed when it was told: ${outcome.reason ?? 'it gave no reason'}.`);
   if (outcome !== undefined) return;
   if (ms > 0)

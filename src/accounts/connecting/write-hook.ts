@@ -1,5 +1,9 @@
 /** One webhook at its forge: made, or written anew, and tested. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ForgeAdministration, HookTarget, NativeHook } from '../../forges/administration.js';
+import type { NativeClient } from '../../forges/kit/native-client.js';
+import { RouteFailure } from '../../forges/kit/route.js';
+import type { Store } from '../../store/database.js';
 import {
   type HookOfConnection,
   prepareHook,
@@ -7,12 +11,8 @@ import {
   targetName,
   targetOf,
   type WantedHook,
-} from '../accounts/connection-hooks.js';
-import type { Vault } from '../accounts/vault.js';
-import type { ForgeAdministration, HookTarget, NativeHook } from '../forges/administration.js';
-import type { NativeClient } from '../forges/kit/native-client.js';
-import { RouteFailure } from '../forges/kit/route.js';
-import type { Store } from '../store/database.js';
+} from '../connection-hooks.js';
+import type { Vault } from '../vault.js';
 
 const ARRIVAL_MS = 15_000;
 /** After this time the ingress reads secrets anew that do not fit a signature (see webhook/hooks.ts), and a little more. */
