@@ -12,6 +12,7 @@ import { MIRROR } from '../src/handlers/apps.js';
 import { runCycle } from '../src/inbox/poll/cycle.js';
 import { createMetrics } from '../src/lib/metrics.js';
 import { createBridge } from '../src/translate/bridge.js';
+import { loopback } from '../test/support/loopback.js';
 import { startBenchDatabase } from './support/bench-database.js';
 import { startGitHubDouble } from './support/github-double.js';
 import { appOf, installOn } from './support/installed-app.js';
@@ -35,7 +36,7 @@ const { store } = database;
 await installOn(store, database.organizationId, double);
 const log = pino({ level: 'warn' });
 const metrics = createMetrics();
-const bridge = await createBridge({ github: appOf(double), apps: [], store, log, metrics });
+const bridge = await createBridge({ fetch: loopback.fetch, github: appOf(double), apps: [], store, log, metrics });
 const ports = { store, access: bridge.askAs, recorder: MIRROR, log, metrics };
 
 interface Cycle {

@@ -102,6 +102,8 @@ export async function startWorld(
       PREVIEW_DRIVER: 'process',
       PREVIEW_PORT: String(previewPort),
       PREVIEW_DOMAIN: 'preview.localhost',
+      // The emulated forges listen on this machine.
+      ALLOWED_PRIVATE_NETWORKS: '127.0.0.1',
       LOG_FORMAT: 'json',
     });
     const stop = async () => {

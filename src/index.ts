@@ -59,6 +59,7 @@ export { parseRepositoryUrl, type RepositoryAddress } from './forges/repository-
 export { ForgewayError } from './lib/errors.js';
 export { createLogger, type Logger } from './lib/logger.js';
 export { createMetrics } from './lib/metrics.js';
+export { createOutbound, type Outbound, type OutboundOptions } from './lib/outbound/outbound.js';
 export { type App, type Bridge, type BridgeOptions, createBridge, type DeliveredEvent } from './translate/bridge.js';
 export type { FindOAuthClient } from './translate/token-renewal.js';
 export type * from './translate/vcs/operations.js';

@@ -4,6 +4,7 @@ import type { ForgeDescriptor } from '../forges/forge.js';
 import type { Clock } from '../lib/clock.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
+import type { OutboundRoute } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
 import { createTokenKeeper, EXPIRED, type RefreshOutcome } from './tokens/keeper.js';
 import { createStoredTokens, tokenKey } from './tokens/stored-tokens.js';
@@ -19,6 +20,8 @@ interface OpenedConnection {
   /** Base URL of the instance as people see it. */
   baseUrl: string;
   account: { id: bigint; login: string };
+  /** Its own certificates and proxy, where it has any. */
+  route?: OutboundRoute;
   /** The number under which handlers see it. */
   virtualId: bigint;
 }

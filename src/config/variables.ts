@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { readMasterKey, weaknessOf } from './master-key.js';
+import { ALLOWED_NETWORKS_SETTING, isPlace } from '../lib/outbound/rules.js';
 
 /**
  * Every environment variable Forgeway reads, with its meaning. `docs/configuration.md` is generated from this table,
@@ -31,6 +32,16 @@ const flag = z
 
 const NOT_A_KEY = 'must be 32 bytes in base64 or hex';
 
+/** Networks, addresses and host names, with commas or spaces between them. */
+const places = z.string().transform((value, context): readonly string[] => {
+  const entries = value.split(/[\s,]+/).filter((entry) => entry !== '');
+  for (const entry of entries)
+    if (!isPlace(entry))
+      context.addIssue({ code: 'custom', message: `has an entry that is none: ${entry.slice(0, 60)}` });
+  return entries;
+});
+
+/** 32 bytes, given as base64, base64url or hex; what no random key ever looks like is refused. */
 const encryptionKey = z.string().transform((value, context): Buffer => {
   const text = value.trim();
   const key = readMasterKey(text);
@@ -128,6 +139,29 @@ export const variables = {
     meaning: 'Where forges and people reach this server.',
     schema: url,
     fix: 'Write it whole, as in `https://forgeway.example.com`.',
+  },
+  allowedPrivateNetworks: {
+    name: ALLOWED_NETWORKS_SETTING,
+    meaning:
+      'Private networks, addresses and hosts that forges may be at, with commas between them: `10.0.0.0/8`, `git.internal` or `*.internal`. Without it only public addresses are connected to; metadata services of clouds never are.',
+    default: '',
+    schema: places,
+    fix: 'Write networks, addresses and host names without scheme and port, as in `10.0.0.0/8,git.internal`.',
+  },
+  outboundProxy: {
+    name: 'OUTBOUND_PROXY',
+    meaning:
+      'HTTP proxy that forges are reached through, with user name and password where it wants them. A connection may have one of its own. HTTP_PROXY and HTTPS_PROXY are not read.',
+    secret: true,
+    schema: url.transform((value) => new URL(value)),
+    fix: 'Write it as `http://user:password@proxy.example.com:3128`.',
+  },
+  outboundNoProxy: {
+    name: 'OUTBOUND_NO_PROXY',
+    meaning: 'Hosts and addresses that are reached without OUTBOUND_PROXY, written like ALLOWED_PRIVATE_NETWORKS.',
+    default: '',
+    schema: places,
+    fix: 'Write networks, addresses and host names without scheme and port, as in `10.0.0.0/8,git.internal`.',
   },
   databaseUrl: {
     name: 'DATABASE_URL',

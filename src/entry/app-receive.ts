@@ -5,6 +5,7 @@ import { fixedToken } from '../accounts/connections.js';
 import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
+import { createOutbound } from '../lib/outbound/outbound.js';
 import type { App } from '../translate/bridge.js';
 import { holdBack, type NotedRequest } from '../translate/held-back.js';
 import { openNativeAccess } from '../translate/native-access.js';
@@ -56,8 +57,12 @@ async function accountOf(request: ReceiveRequest): Promise<{ id: bigint; login: 
   const { forge, url, token, log } = request;
   const stranger = { id: 0n, login: '' };
   if (token === undefined || forge.administration === undefined) return stranger;
+  // The address was written at the command line of this machine, and speaks for nobody else.
+  const outbound = createOutbound({ allowed: [new URL(url).hostname.replace(/^\[|\]$/g, '')] });
   const place = { id: '', organizationId: '', host: forge.endpoint(url).host, baseUrl: url, virtualId: 0n };
-  const native = openNativeAccess({ log })({ ...place, forge, ...fixedToken(token), account: stranger });
+  const native = openNativeAccess({ log, fetch: outbound.fetch })({
+    ...{ ...place, forge, ...fixedToken(token), account: stranger },
+  });
   return (await forge.administration.probe(native)).account;
 }
 

@@ -3,11 +3,15 @@ import { join } from 'node:path';
 import { createCheckRunLinks } from '../accounts/check-run-links.js';
 import type { Config } from '../config/config.js';
 import { createGitObjectStore } from '../effects/git/objects.js';
+import type { Outbound } from '../lib/outbound/outbound.js';
 import type { BridgeOptions } from '../translate/bridge.js';
 
 /** Git objects of a connection's repositories, kept in the data directory until they are pushed. */
-export function gitObjectsFor(config: Pick<Config, 'dataDir'>): NonNullable<BridgeOptions['gitFor']> {
-  const open = createGitObjectStore(join(config.dataDir, 'git-objects'));
+export function gitObjectsFor(
+  config: Pick<Config, 'dataDir'>,
+  outbound: Pick<Outbound, 'pin'>,
+): NonNullable<BridgeOptions['gitFor']> {
+  const open = createGitObjectStore(join(config.dataDir, 'git-objects'), outbound);
   return ({ connection, endpoint }) =>
     connection &&
     open({
@@ -16,6 +20,7 @@ export function gitObjectsFor(config: Pick<Config, 'dataDir'>): NonNullable<Brid
         username: connection.forge.gitUsername,
         password: () => connection.token(),
         origin: new URL(endpoint.webUrl).origin,
+        ...(connection.route && { route: connection.route }),
       },
     });
 }

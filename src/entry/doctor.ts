@@ -25,6 +25,7 @@ import { webhooks } from './doctor-hooks.js';
 import { server, workers } from './doctor-processes.js';
 import { type Finding, ok, problem, warning } from './finding.js';
 import { vaultStatus } from './vault-status.js';
+import { outboundOf } from './outbound.js';
 
 const run = promisify(execFile);
 const LOW_DISK_BYTES = 1024 ** 3;
@@ -161,16 +162,17 @@ async function app(config: Config): Promise<Finding> {
   }
   const { appId, privateKey, apiUrl } = credentials;
   const refused = (finding: string, fix: string): Finding => ({ state: 'problem', about: 'App', finding, fix });
+  const send = outboundOf(config).fetch;
   let token: string;
   try {
-    const auth = createAppAuth({ appId: String(appId), privateKey, apiUrl, clock: systemClock, send: fetch });
+    const auth = createAppAuth({ appId: String(appId), privateKey, apiUrl, clock: systemClock, send });
     token = (await auth.signature()).token;
   } catch (error) {
     return refused(`cannot sign with the key: ${messageOf(error)}`, KEY_FIX);
   }
   let answer: Response;
   try {
-    answer = await fetch(`${apiUrl}/app`, {
+    answer = await send(`${apiUrl}/app`, {
       headers: { authorization: `Bearer ${token}`, accept: 'application/vnd.github+json' },
       signal: AbortSignal.timeout(10_000),
       redirect: 'error',

@@ -20,6 +20,7 @@ import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
 import { defaultAppCredentials } from './default-app.js';
 import { FACADE_APP_ID, openFacade } from './facade-files.js';
 import type { LoopbackCertificate } from './loopback-certificate.js';
+import { outboundOf } from './outbound.js';
 import { shutdownRequested } from './shutdown.js';
 import { reportTo } from './worker-report.js';
 
@@ -112,12 +113,14 @@ export async function runFacadeListener(config: Config, log: Logger, name: strin
   const opened = await openDatabase(config, { as: 'attach', log, waitMs: ATTACH_WAIT_MS });
   const store = openStore(opened.database, 'worker', { max: 5, log });
   const metrics = createMetrics();
+  const outbound = outboundOf(config);
   const bridge = await createBridge({
     github: defaultAppCredentials(config),
     apps: [],
     store,
     keys: opened.keys,
-    gitFor: gitObjectsFor(config),
+    fetch: outbound.fetch,
+    gitFor: gitObjectsFor(config, outbound),
     checkRunUrl: checkRunUrls(config, opened.keys.root),
     log,
     metrics,

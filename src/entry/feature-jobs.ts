@@ -13,12 +13,14 @@ import { createSyncReconciler } from '../jobs/sync/pull-request.js';
 import { messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
+import type { Outbound } from '../lib/outbound/outbound.js';
 import type { Database, Store } from '../store/database.js';
 import type { Bridge } from '../translate/bridge.js';
 import { startPreviewJobs } from './preview-jobs.js';
 
 export interface FeatureJobsOptions {
   config: Config;
+  outbound: Outbound;
   database: Database;
   rootKey: Buffer;
   store: Store;

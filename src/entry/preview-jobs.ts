@@ -15,6 +15,7 @@ import type { KeyLocks } from '../jobs/reconcile-locks.js';
 import { systemClock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
+import type { Outbound } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
 import type { Bridge } from '../translate/bridge.js';
 
@@ -24,7 +25,7 @@ export function visitorLinks(rootKey: Buffer): VisitorLinks {
 }
 
 /** What runs previews here. @throws ForgewayError FORGEWAY_SANDBOX_UNAVAILABLE */
-export function openPreviewDriver(config: Config, log: Logger): Promise<PreviewDriver> {
+export function openPreviewDriver(config: Config, outbound: Outbound, log: Logger): Promise<PreviewDriver> {
   return openProcessDriver({
     dataDir: config.dataDir,
     unsafeSameUser: config.unsafeSameUser,
@@ -32,12 +33,14 @@ export function openPreviewDriver(config: Config, log: Logger): Promise<PreviewD
     buildTimeoutMs: config.previewBuildTimeoutSeconds * 1_000,
     readyTimeoutMs: config.previewReadyTimeoutSeconds * 1_000,
     buildNetwork: config.previewBuildNetwork,
+    outbound,
     log,
   });
 }
 
 export interface PreviewJobsOptions {
   config: Config;
+  outbound: Outbound;
   rootKey: Buffer;
   store: Store;
   locks: KeyLocks;
@@ -60,7 +63,7 @@ export interface PreviewJobs {
 export async function startPreviewJobs(options: PreviewJobsOptions): Promise<PreviewJobs> {
   const { config, store, locks, metrics, log, bridge, pokes, previewPort, access } = options;
   const links = visitorLinks(options.rootKey);
-  const driver = await openPreviewDriver(config, log);
+  const driver = await openPreviewDriver(config, options.outbound, log);
   const reconciler = createPreviewReconciler({
     store,
     locks,

@@ -22,6 +22,7 @@ import { limitConnections } from '../webhook/connections.js';
 import { createIngress, ingressServerOptions } from '../webhook/ingress.js';
 import { askLoad, type LoadWatch, watchLoad } from '../webhook/load.js';
 import { defaultForge, ensureDefaultHook, missingForSetup, secretsOf } from './default-app.js';
+import { outboundOf } from './outbound.js';
 import { startPreviewGateway } from './preview-gateway.js';
 import { openPreviewDriver } from './preview-jobs.js';
 import { shutdownRequested } from './shutdown.js';
@@ -130,7 +131,8 @@ async function start(
   const opened = await openDatabase(config, { as: 'server', log });
   ends.push(() => opened.stop());
   // Only now are we the one server of this data directory. What a killed one left running might hold our ports.
-  const previews = config.previewDriver === 'off' ? undefined : await openPreviewDriver(config, log);
+  const previews =
+    config.previewDriver === 'off' ? undefined : await openPreviewDriver(config, outboundOf(config), log);
   await previews?.stopAll();
   // The workers have stopped theirs; of one that was killed, or was just being started, we do.
   ends.push(async () => previews?.stopAll());

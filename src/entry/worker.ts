@@ -22,6 +22,7 @@ import { defaultAppCredentials } from './default-app.js';
 import { openFacade } from './facade-files.js';
 import { startFeatureJobs } from './feature-jobs.js';
 import { createHookRecovery } from './hook-recovery.js';
+import { outboundOf } from './outbound.js';
 import { shutdownRequested } from './shutdown.js';
 import { servePages, type WorkerPages } from './worker-pages.js';
 import { reportTo } from './worker-report.js';
@@ -77,10 +78,12 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
   }
   const store = openStore(opened.database, 'worker', { max: 20, log });
   const metrics = createMetrics();
+  const outbound = outboundOf(config);
 
   const access = createAccess({ store, log, organizationId: await ensureDefaultOrganization(store) });
   const jobs = startFeatureJobs({
     config,
+    outbound,
     database: opened.database,
     rootKey: opened.keys.root,
     store,
@@ -102,7 +105,8 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     apps,
     store,
     keys: opened.keys,
-    gitFor: gitObjectsFor(config),
+    fetch: outbound.fetch,
+    gitFor: gitObjectsFor(config, outbound),
     checkRunUrl: checkRunUrls(config, opened.keys.root),
     log,
     metrics,

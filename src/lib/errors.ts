@@ -134,6 +134,12 @@ export const errorTable = {
     'A handler asked for an address outside the forge that its credential belongs to.',
     'Use the forge’s own API addresses; fetch other addresses without Octokit.',
   ),
+  FORGEWAY_ADDRESS_REFUSED: describe(
+    502,
+    'backoff',
+    'An address was to be connected to that this server may not connect to: a private one, or one of the machine’s own.',
+    'Check the address. Where it is right, the administrator adds the host to ALLOWED_PRIVATE_NETWORKS and starts again.',
+  ),
   FORGEWAY_ANSWER_TOO_LARGE: describe(
     502,
     'never',

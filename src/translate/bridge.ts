@@ -16,6 +16,7 @@ import { ForgewayError } from '../lib/errors.js';
 import { parseId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
+import { createOutbound } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
 import { createAppInstallations } from './app-installations.js';
@@ -25,7 +26,7 @@ import type { Circuits } from './circuits.js';
 import { createConnections, type DefaultApp } from './connections.js';
 import { type Credential, connectionCredential } from './credential.js';
 import { forgeIsDown, isPermanent, unwrap } from './failures.js';
-import { createForgeFetch, type Fetch } from './forge-fetch.js';
+import { createForgeFetch, type Fetch, type Send } from './forge-fetch.js';
 import { createForgeOctokit, type ForgeOctokit } from './forge-octokit.js';
 import { type GitAccess, gitAccessOf } from './git-access.js';
 import { type App, type LoadedApp, loadApp } from './loaded-app.js';
@@ -57,8 +58,8 @@ interface BridgeParts {
   metrics: Metrics;
   /** Wraps what apps send their requests with, in GitHub's language; for rehearsals, which note them and hold writes back. */
   around?(send: Fetch, credential: Credential): Fetch;
-  /** What sends requests in the end; global fetch unless a test says otherwise. */
-  fetch?: Fetch;
+  /** What sends requests in the end, see `lib/outbound`; without it public addresses only are reached. */
+  fetch?: Send;
   clock?: Clock;
   /** What is known of hosts that do not answer; its own unless a test says otherwise. */
   circuits?: Circuits;
@@ -121,7 +122,7 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
   const clock = o.clock ?? systemClock;
   const { log, metrics } = o;
   const forges = o.forges ?? everyForge;
-  const send: Fetch = o.fetch ?? ((url, init) => fetch(url, init));
+  const send: Fetch = o.fetch ?? createOutbound({ allowed: [] }).fetch;
   const renew = o.oauthClientOf && createTokenRenewal({ send, clock, clientOf: o.oauthClientOf });
   const state = 'state' in o ? o.state : databaseState({ ...o, forges, clock, renew });
   const { directory, lookup, loops } = state;

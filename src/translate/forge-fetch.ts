@@ -9,6 +9,7 @@ import { currentDelivery, type DeliveryScope, noteOutage } from '../lib/delivery
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
+import type { OutboundRoute } from '../lib/outbound/outbound.js';
 import { type Circuits, createCircuits, type Passage } from './circuits.js';
 import type { Credential } from './credential.js';
 import { noteAnswer, noteLost } from './journal/in-flight.js';
@@ -18,9 +19,11 @@ import { routeShape } from './route-shape.js';
 
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 
+/** What really sends: `Outbound.fetch`, or what a test has in its place. */
+export type Send = (url: string, init?: RequestInit, route?: OutboundRoute) => Promise<Response>;
+
 export interface ForgeFetchOptions {
-  /** What really sends: global fetch. */
-  send: Fetch;
+  send: Send;
   limits: RequestLimits;
   /** What it knows of hosts that do not answer; its own unless a test says otherwise. */
   circuits?: Circuits;
@@ -137,7 +140,8 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
       );
     };
     try {
-      const response = await o.send(url.href, { ...exchange.init, method, headers, redirect: 'manual', signal });
+      const init = { ...exchange.init, method, headers, redirect: 'manual', signal } as const;
+      const response = await o.send(url.href, init, credential.connection?.route);
       const whole = await readLimited(response, url, o.maxBytes ?? MAX_BYTES);
       if (isPage(headers, apiPath(credential, url), whole))
         throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', `${url.host} answered ${method} with a web page.`);

@@ -1,6 +1,7 @@
 /** How git reads a repository: its address, and a credential that goes nowhere else. */
 import { github } from '../forges/github/forge.js';
 import { ForgewayError } from '../lib/errors.js';
+import type { OutboundRoute } from '../lib/outbound/outbound.js';
 import type { Credential } from './credential.js';
 import type { KnownRepository } from './installation-lookup.js';
 
@@ -12,6 +13,8 @@ export interface GitAccess {
   password: string;
   /** The only origin the password may be sent to. */
   origin: string;
+  /** How it is reached, where not as usual. */
+  route?: OutboundRoute;
   /** Full ref under which the head of a pull request is offered. */
   pullRequestRef(number: number): string;
 }
@@ -33,6 +36,7 @@ export async function gitAccessOf(credential: Credential, repository: KnownRepos
       username: connection.forge.gitUsername,
       password: await connection.token(),
       origin,
+      ...(connection.route && { route: connection.route }),
       pullRequestRef: connection.forge.pullRequestRef,
     };
   }

@@ -5,15 +5,15 @@ import { type Clock, systemClock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import { createMetrics } from '../lib/metrics.js';
 import { connectionCredential } from './credential.js';
-import { createForgeFetch, type Fetch } from './forge-fetch.js';
+import { createForgeFetch, type Send } from './forge-fetch.js';
 import { createNativeClient } from './native-client.js';
 import { createRequestLimits } from './request-limits.js';
 
 /** Requests with a connection's token, through the same guard of origins, times, sizes and limits as an app's. */
-export function openNativeAccess(o: { log: Logger; clock?: Clock; fetch?: Fetch }) {
+export function openNativeAccess(o: { log: Logger; clock?: Clock; fetch: Send }) {
   const clock = o.clock ?? systemClock;
   const fetchFor = createForgeFetch({
-    send: o.fetch ?? ((url, init) => fetch(url, init)),
+    send: o.fetch,
     limits: createRequestLimits(clock),
     log: o.log,
     metrics: createMetrics(),

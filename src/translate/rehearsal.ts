@@ -12,9 +12,10 @@ import { messageOf } from '../lib/errors.js';
 import { parseId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
 import { createMetrics } from '../lib/metrics.js';
+import { createOutbound } from '../lib/outbound/outbound.js';
 import { type Bridge, type BridgeOptions, createBridge } from './bridge.js';
 import type { ServedRepository } from './connection-repositories.js';
-import type { Fetch } from './forge-fetch.js';
+import type { Send } from './forge-fetch.js';
 import type { App } from './loaded-app.js';
 import { memoryState } from './memory-state.js';
 import type { DeliveredEvent } from './translation.js';
@@ -29,8 +30,8 @@ export interface RehearsalOptions {
   account: { id: bigint; login: string };
   log: Logger;
   clock?: Clock;
-  /** What sends requests to the forge; global fetch unless said otherwise. */
-  send?: Fetch;
+  /** What sends requests to the forge; unless said otherwise it reaches public addresses and the host of `url`. */
+  send?: Send;
   around?: BridgeOptions['around'];
   gitFor?: BridgeOptions['gitFor'];
 }
@@ -130,7 +131,8 @@ export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
     log: o.log,
     metrics: createMetrics(),
     clock,
-    fetch: o.send,
+    // Whoever rehearses named the host, and nobody else can.
+    fetch: o.send ?? createOutbound({ allowed: [new URL(o.url).hostname.replace(/^\[|\]$/g, '')] }).fetch,
     around: o.around,
     gitFor: o.gitFor,
   });

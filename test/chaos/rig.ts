@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ALLOW_LOOPBACK } from '../support/loopback.js';
 import { check, type Records, type Verdict } from './checker.js';
 import { externalDatabase, ownDatabase } from './database-place.js';
 import type { Effect } from './effects.js';
@@ -150,6 +151,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
         PORT: String(port),
         PREVIEW_PORT: String(previewPort),
         PUBLIC_URL: ledger.url,
+        ...ALLOW_LOOPBACK,
         FORGEWAY_DATA_DIR: dataDir,
         WORKER_PROCESSES: String(workers),
         LOG_FORMAT: 'json',

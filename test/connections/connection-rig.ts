@@ -32,6 +32,7 @@ import type { DefaultApp } from '../../src/translate/connections.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
 import { createTestDatabase, TEST_KEYS, type TestDatabase } from '../support/database.js';
+import { loopback } from '../support/loopback.js';
 
 /** What the noting app was given. */
 export interface Noted {
@@ -135,6 +136,7 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
     pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report') },
   });
   const bridge = await createBridge({
+    fetch: loopback.fetch,
     ...(options.github && { github: options.github }),
     apps: [
       ...mirror,
@@ -167,7 +169,7 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
     timing,
   });
 
-  const nativeOf = openNativeAccess({ log });
+  const nativeOf = openNativeAccess({ log, fetch: loopback.fetch });
   const vault = createVault(TEST_KEYS.versions);
   const news = connectionNews(store);
   const directory = createConnectionDirectory({ store, vault, forges, clock: systemClock });

@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { removeEmbeddedPostgres } from '../../src/store/embedded/embedded-postgres.js';
+import { ALLOW_LOOPBACK } from '../support/loopback.js';
 
 export const WEBHOOK_SECRET = 'the secret of the end-to-end tests';
 const cli = join(process.cwd(), 'dist/src/entry/cli.js');
@@ -92,6 +93,7 @@ export async function createInstallation(settings: Record<string, string> = {}):
     LOG_FORMAT: 'json',
     // No GitHub is asked what it could not deliver unless the test has one.
     HOOK_WATCH_SECONDS: '0',
+    ...ALLOW_LOOPBACK,
     ...settings,
   };
   const running = new Set<{ child: ChildProcess; ended: Promise<Ended> }>();

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createGitObjectStore, type GitObjectRepository } from '../../src/effects/git/objects.js';
 import { commitFiles, git } from '../support/git-repository.js';
 import { type GitServer, startGitServer } from '../support/git-server.js';
+import { loopback } from '../support/loopback.js';
 
 const author = { name: 'Ann Äpfel', email: 'ann@example.com', date: new Date('2026-03-02T10:00:00Z') };
 
@@ -30,7 +31,10 @@ describe('git objects', () => {
       commitFiles(bare, { ref, message: ref, files, ...(parent !== undefined && { parents: [parent] }) });
     main = await commit('refs/heads/main', { 'a.txt': 'one\n', 'dir/b.txt': 'two\n' });
     feature = await commit('refs/heads/feature', { 'a.txt': 'one\n', 'dir/b.txt': 'two\n', 'c.txt': 'new\n' }, main);
-    objects = createGitObjectStore(join(folder, 'mirrors'))({
+    objects = createGitObjectStore(
+      join(folder, 'mirrors'),
+      loopback,
+    )({
       namespace: 'tenant\nforge\nhost',
       credential: { username: 'x', password: 'sesame', origin: server.url },
     });

@@ -27,6 +27,7 @@ import { createBridge } from '../../src/translate/bridge.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
 import { createTestDatabase, TEST_KEYS } from '../support/database.js';
+import { loopback } from '../support/loopback.js';
 
 /** `pull_request.opened 12`; without a number what is the repository's. */
 export type Heard = string;
@@ -85,7 +86,7 @@ export async function startPollRig(
   const fake = await descriptor.startFake?.({
     folder: join(folder, 'forge'),
     sendWebhook: async (url, init) => {
-      if (!state.holding) return fetch(url, init);
+      if (!state.holding) return loopback.fetch(url, init);
       held.push(() => fetch(url, init));
       return new Response(null, { status: 202 });
     },
@@ -129,7 +130,7 @@ export async function startPollRig(
     fetch: (url, init) => {
       const { pathname, search } = new URL(url);
       asked.push(`${init?.method ?? 'GET'} ${pathname}${search}`);
-      return fetch(url, init);
+      return loopback.fetch(url, init);
     },
     log,
     metrics,
@@ -163,7 +164,7 @@ export async function startPollRig(
       news: connectionNews(store),
       organizationId,
       publicUrl: o.mode === 'poll' ? undefined : publicUrl,
-      nativeOf: openNativeAccess({ log }),
+      nativeOf: openNativeAccess({ log, fetch: loopback.fetch }),
       progress: (line) => log.info(line),
     },
     {

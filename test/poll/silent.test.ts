@@ -13,6 +13,7 @@ import { createMetrics } from '../../src/lib/metrics.js';
 import { createBridge } from '../../src/translate/bridge.js';
 import { createTestDatabase } from '../support/database.js';
 import { rightsFor } from '../support/rights.js';
+import { loopback } from '../support/loopback.js';
 
 jest.setTimeout(60_000);
 const closing: (() => Promise<unknown>)[] = [];
@@ -54,7 +55,7 @@ async function rig(o: { repositories: number; pulls: number; issues: number }) {
     ...createApps({ store, log, pokes, previews: rightsFor(store, test.organizationId) }),
     { name: 'notes', load: notes },
   ];
-  const bridge = await createBridge({ github: appOf(double), apps, store, log, metrics });
+  const bridge = await createBridge({ fetch: loopback.fetch, github: appOf(double), apps, store, log, metrics });
   const inbox = startInbox({
     store,
     dispatcher: bridge,

@@ -24,6 +24,7 @@ import type { Store } from '../../src/store/database.js';
 import { createTestDatabase } from '../support/database.js';
 import { commitFiles } from '../support/git-repository.js';
 import { startGitServer } from '../support/git-server.js';
+import { loopback } from '../support/loopback.js';
 
 const PASSWORD = 'canary-git-password';
 
@@ -195,7 +196,7 @@ export async function createHarness(o: {
   const sandboxes: Sandboxes = await openOnce();
   const driverOf = (from: Sandboxes): PreviewDriver =>
     createProcessDriver({
-      mirrors: createGitMirrors(join(directory, 'git')),
+      mirrors: createGitMirrors({ directory: join(directory, 'git'), outbound: loopback }),
       sandboxes: from,
       buildTimeoutMs: o.buildTimeoutMs ?? 60_000,
       readyTimeoutMs: o.readyTimeoutMs ?? 30_000,

@@ -4,11 +4,12 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createGitMirrors } from '../../src/effects/git/mirror.js';
 import { createMirrorLocks } from '../../src/effects/git/mirror-lock.js';
+import { loopback } from '../support/loopback.js';
 
 const { task, directory, repositoryId, sha, url, name } = JSON.parse(process.env.MIRROR ?? '{}');
 
 if (task === 'checkout and prune') {
-  const mirrors = createGitMirrors(join(directory, 'git'));
+  const mirrors = createGitMirrors({ directory: join(directory, 'git'), outbound: loopback });
   for (let round = 0; round < 10; round += 1) {
     const target = join(directory, `${name}-${round}`);
     await mirrors.checkout({

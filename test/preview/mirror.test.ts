@@ -10,6 +10,7 @@ import { createGitMirrors, defaultCheckoutLimits } from '../../src/effects/git/m
 import { createMirrorLocks } from '../../src/effects/git/mirror-lock.js';
 import { commitFiles, git } from '../support/git-repository.js';
 import { type GitServer, startGitServer } from '../support/git-server.js';
+import { loopback } from '../support/loopback.js';
 
 describe('a checkout', () => {
   let directory: string;
@@ -38,7 +39,11 @@ describe('a checkout', () => {
   }
 
   function checkout(sha: string, files: number): Promise<void> {
-    const mirrors = createGitMirrors(join(directory, 'git'), { ...defaultCheckoutLimits, files });
+    const mirrors = createGitMirrors({
+      directory: join(directory, 'git'),
+      outbound: loopback,
+      limits: { ...defaultCheckoutLimits, files },
+    });
     return mirrors.checkout({
       ...{ repositoryId: randomUUID(), sha, fallbackRefs: [], target: join(directory, 'target') },
       source: { url: `${server.url}/acme/web.git`, origin: server.url, username: 'x', password: 'y' },
@@ -103,7 +108,7 @@ describe('a checkout', () => {
   it('begins anew where a killed process left half of a mirror, and removes the locks of its commands', async () => {
     const [sha, repositoryId] = [await simple(), randomUUID()];
     const gitDir = join(directory, 'git', repositoryId);
-    const mirrors = createGitMirrors(join(directory, 'git'));
+    const mirrors = createGitMirrors({ directory: join(directory, 'git'), outbound: loopback });
     const checkoutTo = (name: string) =>
       mirrors.checkout({
         ...{ repositoryId, sha, fallbackRefs: [], target: join(directory, name) },

@@ -25,6 +25,7 @@ import { type App, createBridge } from '../../src/translate/bridge.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
 import { createTestDatabase, TEST_KEYS, TEST_MASTER_KEY } from './database.js';
+import { loopback } from './loopback.js';
 
 /** Every forge that can be played. GitHub's own double is in `demo/`. */
 export const fakedForges: readonly ForgeDescriptor[] = [...forges.values()].filter((forge) => forge.startFake);
@@ -96,11 +97,12 @@ export async function startConnectedForge(
   const publicUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
   const bridge = await createBridge({
+    fetch: loopback.fetch,
     apps: typeof apps === 'function' ? apps(store, organizationId) : apps,
     forges: served,
     store,
     keys: TEST_KEYS,
-    gitFor: gitObjectsFor({ dataDir: folder }),
+    gitFor: gitObjectsFor({ dataDir: folder }, loopback),
     checkRunUrl: checkRunUrls({ publicUrl }, TEST_MASTER_KEY),
     log,
     metrics,
@@ -124,7 +126,7 @@ export async function startConnectedForge(
       news: connectionNews(store),
       organizationId,
       publicUrl,
-      nativeOf: openNativeAccess({ log }),
+      nativeOf: openNativeAccess({ log, fetch: loopback.fetch }),
       progress: (line) => log.info(line),
     },
     {

@@ -11,6 +11,7 @@ import { routes } from '../../src/forges/gitea/routes/index.js';
 import { serveFake } from '../../src/forges/kit/fake/http-server.js';
 import type { RouteTable } from '../../src/forges/kit/route.js';
 import { giteaDifferences } from './gitea-differences.js';
+import { loopback } from './loopback.js';
 import type { ForgeNames } from './native-examples.js';
 import { expectGolden } from './native-golden.js';
 import { createRouteRig, type RigAnswer, type RouteRig } from './route-rig.js';
@@ -139,7 +140,10 @@ export async function startGitea(options: GiteaRigOptions = {}): Promise<GiteaRi
       clock: { now: clock },
       names: namesOf(fake),
       ...(served && {
-        git: createGitObjectStore(join(folder, 'mirror'))({
+        git: createGitObjectStore(
+          join(folder, 'mirror'),
+          loopback,
+        )({
           namespace: `test:${login}`,
           credential: { username: 'oauth2', password: fake.addToken(login), origin: served.url },
         }),

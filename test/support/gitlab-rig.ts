@@ -9,6 +9,7 @@ import { createGitLabFake, type GitLabFake, type GitLabFakeOptions } from '../..
 import { routes } from '../../src/forges/gitlab/routes/index.js';
 import { serveFake } from '../../src/forges/kit/fake/http-server.js';
 import type { RouteTable } from '../../src/forges/kit/route.js';
+import { loopback } from './loopback.js';
 import type { ForgeNames } from './native-examples.js';
 import { expectGolden } from './native-golden.js';
 import { createRouteRig, type RigAnswer, type RouteRig } from './route-rig.js';
@@ -117,7 +118,10 @@ export async function startGitLab(options: GitLabRigOptions = {}): Promise<GitLa
       account: { id: BigInt(id), login: username },
       names: namesOf(fake),
       ...(served && {
-        git: createGitObjectStore(join(folder, 'mirror'))({
+        git: createGitObjectStore(
+          join(folder, 'mirror'),
+          loopback,
+        )({
           namespace: `test:${username}`,
           credential: { username: 'oauth2', password: `glpat-${username}`, origin: served.url },
         }),

@@ -82,6 +82,8 @@ export async function createRig(): Promise<Rig> {
     log,
     bridge: (apps, github = dotcom) =>
       createBridge({
+        // What nock answers for.
+        fetch: (url, init) => fetch(url, init),
         apps,
         store,
         log,

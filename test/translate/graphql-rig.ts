@@ -8,6 +8,7 @@ import type { ForgeDescriptor } from '../../src/forges/forge.js';
 import type { FakePlace, ForgeFake } from '../../src/forges/kit/fake/forge-fake.js';
 import { createLogger } from '../../src/lib/logger.js';
 import { createRehearsal } from '../../src/translate/rehearsal.js';
+import { loopback } from '../support/loopback.js';
 
 /** JSON that a test looks into. */
 // biome-ignore lint/suspicious/noExplicitAny: every answer has another form, and a test that looks for what is not there fails.
@@ -60,7 +61,7 @@ export async function startGraphqlForge(
     token: fake.token,
     account: fake.bot,
     log: createLogger({ level: 'silent', format: 'json' }),
-    gitFor: gitObjectsFor({ dataDir: folder }),
+    gitFor: gitObjectsFor({ dataDir: folder }, loopback),
   });
   const caughtUp = async () => {
     await fake.settled();

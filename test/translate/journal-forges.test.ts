@@ -21,6 +21,7 @@ import { finders } from '../../src/translate/journal/find.js';
 import { createWriteJournal } from '../../src/translate/journal/journal.js';
 import { memoryState } from '../../src/translate/memory-state.js';
 import { fakedForges } from '../support/connected-forge.js';
+import { loopback } from '../support/loopback.js';
 import { type Parameters, shop, type Writer, writes } from './forge-writes.js';
 import { createJournalDatabase, type JournalDatabase } from './journal-rig.js';
 
@@ -125,7 +126,7 @@ describe.each(fakedForges.map((descriptor) => ({ descriptor, label: descriptor.l
         ],
         forges: new Map([[descriptor.id, descriptor]]),
         state: { ...state, journal: createWriteJournal({ store: database.test.store('worker'), log, settleMs: 0 }) },
-        gitFor: gitObjectsFor({ dataDir: folder }),
+        gitFor: gitObjectsFor({ dataDir: folder }, loopback),
         log,
         metrics: createMetrics(),
         fetch: send,

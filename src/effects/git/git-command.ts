@@ -5,19 +5,25 @@
  */
 import { spawn } from 'node:child_process';
 import { ForgewayError } from '../../lib/errors.js';
+import type { OutboundRoute } from '../../lib/outbound/outbound.js';
 import { redactText } from '../../lib/redact.js';
 import { SYSTEM_PATH } from '../process/clean-environment.js';
+import type { GitSettings } from './git-network.js';
 
 export interface GitCredential {
   username: string;
   password: string;
   /** The only origin it may be sent to, such as `https://github.com`. */
   origin: string;
+  /** How that origin is reached, where not as usual. */
+  route?: OutboundRoute;
 }
 
 export interface GitRunOptions {
   gitDir?: string;
   credential?: GitCredential;
+  /** For a command that uses the network, see {@link gitNetwork}; without it, none is used. */
+  network?: GitSettings;
   timeoutMs: number;
   /** Largest single file git may write, in bytes; a pack is one file. */
   maxFileBytes?: number;
@@ -49,6 +55,8 @@ const CONFIGURATION: readonly (readonly [string, string])[] = [
   ['protocol.http.allow', 'always'],
   ['protocol.https.allow', 'always'],
   ['http.followRedirects', 'false'],
+  ['transfer.bundleURI', 'false'],
+  ['fetch.uriProtocols', ''],
   ['http.lowSpeedLimit', '1000'],
   ['http.lowSpeedTime', '60'],
   ['credential.helper', ''],
@@ -69,9 +77,18 @@ const CONFIGURATION: readonly (readonly [string, string])[] = [
   ['safe.directory', '*'],
 ];
 
+/** A command that was given no network must reach none, whatever a repository's configuration says. */
+const NO_NETWORK: GitSettings = [
+  ['protocol.http.allow', 'never'],
+  ['protocol.https.allow', 'never'],
+];
+
 /** The whole environment of a git process. The credential is here and nowhere else: not in argv, not in a file. */
-export function gitEnvironment(credential: GitCredential | undefined): Record<string, string> {
-  const settings = [...CONFIGURATION];
+export function gitEnvironment(
+  credential: GitCredential | undefined,
+  network: GitSettings = NO_NETWORK,
+): Record<string, string> {
+  const settings = [...CONFIGURATION, ...network];
   if (credential !== undefined) {
     const basic = Buffer.from(`${credential.username}:${credential.password}`).toString('base64');
     settings.push([`http.${new URL(credential.origin).origin}/.extraHeader`, `Authorization: Basic ${basic}`]);
@@ -120,6 +137,7 @@ export function runGit(args: readonly string[], options: GitRunOptions): Promise
   const {
     gitDir,
     credential,
+    network,
     timeoutMs,
     maxFileBytes,
     signal,
@@ -135,7 +153,7 @@ export function runGit(args: readonly string[], options: GitRunOptions): Promise
     // Of a group of its own, so that helpers such as git-remote-https end with it.
     const child = spawn(file, argv, {
       cwd: '/',
-      env: { ...gitEnvironment(credential), ...variables },
+      env: { ...gitEnvironment(credential, network), ...variables },
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(lockFd === undefined ? [] : [lockFd])],
       detached: true,
     });

@@ -5,8 +5,10 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ForgewayError } from '../../lib/errors.js';
+import type { Outbound } from '../../lib/outbound/outbound.js';
 import { clearLeftovers, isBareRepository, openBareRepository, removeBareRepository } from './bare-repository.js';
 import { type GitCredential, type Held, runGit } from './git-command.js';
+import { gitNetwork } from './git-network.js';
 import { createMirrorLocks, type MirrorLock } from './mirror-lock.js';
 
 export interface GitSource extends GitCredential {
@@ -82,8 +84,13 @@ function treeMeter(limits: CheckoutLimits): { measure: (chunk: Buffer) => boolea
   };
 }
 
-/** @param directory holds one bare repository per uuid; private to us */
-export function createGitMirrors(directory: string, limits: CheckoutLimits = defaultCheckoutLimits): GitMirrors {
+/** @param o.directory holds one bare repository per uuid; private to us */
+export function createGitMirrors(o: {
+  directory: string;
+  outbound: Pick<Outbound, 'pin'>;
+  limits?: CheckoutLimits;
+}): GitMirrors {
+  const { directory, limits = defaultCheckoutLimits } = o;
   const locked = createMirrorLocks();
 
   const mirrorOf = (repositoryId: string): string => {
@@ -110,12 +117,13 @@ export function createGitMirrors(directory: string, limits: CheckoutLimits = def
       refuse('The repository’s address is not under the origin that its credential belongs to.');
     }
     const options = ['fetch', '--quiet', '--depth=1', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules'];
+    const network = await gitNetwork(o.outbound, source.url, source.route, held.gitDir);
     const failures: unknown[] = [];
     for (const ref of [sha, ...request.fallbackRefs]) {
       try {
         await runGit([...options, '--end-of-options', source.url, ref], {
           ...{ ...held, signal, timeoutMs: limits.timeoutMs },
-          ...{ credential: source, maxFileBytes: limits.packBytes },
+          ...{ credential: source, network, maxFileBytes: limits.packBytes },
         });
       } catch (error) {
         failures.push(error);

@@ -6,8 +6,10 @@ import { createHash, randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ForgewayError } from '../../lib/errors.js';
+import type { Outbound } from '../../lib/outbound/outbound.js';
 import { openBareRepository } from './bare-repository.js';
 import { type GitCredential, type Held, runGit } from './git-command.js';
+import { gitNetwork } from './git-network.js';
 import { createMirrorLocks, type MirrorLocks } from './mirror-lock.js';
 import { parseCommit, parseTree, type TREE_MODES } from './object-formats.js';
 
@@ -73,12 +75,14 @@ const identityVariables = (who: 'AUTHOR' | 'COMMITTER', { name, email, date }: G
 });
 
 /** `directory` holds one bare repository for each repository of a forge, and is private to us and the other processes on it: all take turns. */
-export function createGitObjectStore(directory: string) {
+export function createGitObjectStore(directory: string, outbound: Pick<Outbound, 'pin'>) {
   const locked = createMirrorLocks();
-  return (o: GitObjectsOptions) => openGitObjects({ ...o, directory, locked });
+  return (o: GitObjectsOptions) => openGitObjects({ ...o, directory, outbound, locked });
 }
 
-function openGitObjects(o: GitObjectsOptions & { directory: string; locked: MirrorLocks }) {
+function openGitObjects(
+  o: GitObjectsOptions & { directory: string; outbound: Pick<Outbound, 'pin'>; locked: MirrorLocks },
+) {
   const timeoutMs = o.timeoutMs ?? 300_000;
   const maxFileBytes = o.maxPackBytes ?? 1024 ** 3;
 
@@ -92,10 +96,12 @@ function openGitObjects(o: GitObjectsOptions & { directory: string; locked: Mirr
   const local = (held: Held, args: readonly string[], more: Partial<Parameters<typeof runGit>[1]> = {}) =>
     runGit(args, { ...held, timeoutMs: QUICK_MS, maxFileBytes, ...more });
 
-  const remote = async (held: Held, args: readonly string[]) => {
-    const { password, ...rest } = o.credential;
+  /** `args` name the repository by its address. */
+  const remote = async (held: Held, repository: GitObjectRepository, args: readonly string[]) => {
+    const { password, route, ...rest } = o.credential;
     const credential = { ...rest, password: typeof password === 'string' ? password : await password() };
-    return runGit(args, { ...held, timeoutMs, maxFileBytes, credential });
+    const network = await gitNetwork(o.outbound, repository.cloneUrl, route, held.gitDir);
+    return runGit(args, { ...held, timeoutMs, maxFileBytes, credential, network });
   };
 
   const has = async (held: Held, sha: string): Promise<boolean> =>
@@ -104,7 +110,7 @@ function openGitObjects(o: GitObjectsOptions & { directory: string; locked: Mirr
 
   /** Everything that branches and tags reach. */
   const fetchAll = (held: Held, repository: GitObjectRepository) =>
-    remote(held, [
+    remote(held, repository, [
       ...['fetch', '--quiet', '--prune', '--no-write-fetch-head', '--no-recurse-submodules', '--end-of-options'],
       repository.cloneUrl,
       '+refs/heads/*:refs/forge/heads/*',
@@ -132,9 +138,9 @@ function openGitObjects(o: GitObjectsOptions & { directory: string; locked: Mirr
 
   /** What a ref points at now, as the forge says; null when there is none. */
   const remoteSha = async (held: Held, repository: GitObjectRepository, ref: string): Promise<string | null> => {
-    const lines = (await remote(held, ['ls-remote', '--quiet', '--end-of-options', repository.cloneUrl, ref])).split(
-      '\n',
-    );
+    const lines = (
+      await remote(held, repository, ['ls-remote', '--quiet', '--end-of-options', repository.cloneUrl, ref])
+    ).split('\n');
     const found = lines.map((line) => line.split('\t')).find(([, name]) => name === ref);
     return found?.[0] ?? null;
   };
@@ -145,7 +151,14 @@ function openGitObjects(o: GitObjectsOptions & { directory: string; locked: Mirr
   const push = async (held: Held, repository: GitObjectRepository, ref: string, sha: string, seen: string | null) => {
     const lease = `--force-with-lease=${ref}:${seen ?? ''}`;
     try {
-      await remote(held, ['push', '--quiet', lease, '--end-of-options', repository.cloneUrl, `${sha}:${ref}`]);
+      await remote(held, repository, [
+        'push',
+        '--quiet',
+        lease,
+        '--end-of-options',
+        repository.cloneUrl,
+        `${sha}:${ref}`,
+      ]);
       return 'moved' as const;
     } catch (error) {
       if ((await remoteSha(held, repository, ref)) === seen) throw error;

@@ -6,8 +6,8 @@ import { lookup } from 'node:dns/promises';
 import { Agent, createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { isPublicAddress } from '../../lib/outbound/address.js';
 import { listenInDirectory } from './door.js';
-import { isPublicAddress } from './public-address.js';
 
 /** Where the sandbox finds the proxy on its own loopback. */
 export const EGRESS_PORT = 3128;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { ForgeDescriptor } from '../../forges/forge.js';
 import type { FakePerson, FakePlace, FakeRepositoryState } from '../../forges/kit/fake/forge-fake.js';
 import type { Logger } from '../../lib/logger.js';
+import { createOutbound } from '../../lib/outbound/outbound.js';
 import type { App } from '../../translate/bridge.js';
 import { holdBack, type NotedRequest } from '../../translate/held-back.js';
 import { createRehearsal, type Run } from '../../translate/rehearsal.js';
@@ -77,7 +78,7 @@ export async function playOn(o: StageOptions, story: (stage: Stage) => Promise<v
     token: fake.token,
     account: fake.bot,
     log,
-    gitFor: gitObjectsFor({ dataDir: folder }),
+    gitFor: gitObjectsFor({ dataDir: folder }, createOutbound({ allowed: ['127.0.0.1'] })),
     around: (send, { baseUrl }) =>
       holdBack(send, baseUrl, { writes: false, reads: false, note: (noted) => void requests.push(noted) }),
   });

@@ -13,6 +13,7 @@ import { connectionNews } from '../../inbox/tell-apps.js';
 import { systemClock } from '../../lib/clock.js';
 import type { MasterKeys } from '../../store/master-keys.js';
 import { openNativeAccess } from '../../translate/native-access.js';
+import { outboundOf } from '../outbound.js';
 import { type CommandSession, withDatabase } from '../session.js';
 import { formatJson, printRows } from '../table.js';
 
@@ -52,8 +53,8 @@ function askHidden(question: string): Promise<string> {
 
 const vaultOf = (keys: MasterKeys) => createVault(keys.versions);
 
-const tools = ({ store, keys, log }: CommandSession) => ({
-  nativeOf: openNativeAccess({ log }),
+const tools = ({ store, keys, log, config }: CommandSession) => ({
+  nativeOf: openNativeAccess({ log, fetch: outboundOf(config).fetch }),
   news: connectionNews(store),
   vault: vaultOf(keys),
   directory: createConnectionDirectory({

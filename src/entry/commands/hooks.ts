@@ -7,6 +7,7 @@ import { systemClock } from '../../lib/clock.js';
 import { openNativeAccess } from '../../translate/native-access.js';
 import { appFindings, withWatch } from '../doctor-hooks.js';
 import { examineHooks } from '../hooks-doctor.js';
+import { outboundOf } from '../outbound.js';
 import { withDatabase } from '../session.js';
 import { printRows } from '../table.js';
 
@@ -42,7 +43,7 @@ Exit code 1 when a webhook does not deliver.`,
               forges,
               clock: systemClock,
             }),
-            nativeOf: openNativeAccess({ log }),
+            nativeOf: openNativeAccess({ log, fetch: outboundOf(config).fetch }),
           },
           { repair: options.repair ?? false, test: options.test ?? false },
         );

@@ -5,6 +5,7 @@ import { pollNow } from '../../inbox/poll/poller.js';
 import { createMetrics } from '../../lib/metrics.js';
 import { createBridge } from '../../translate/bridge.js';
 import { defaultAppCredentials } from '../default-app.js';
+import { outboundOf } from '../outbound.js';
 import { withDatabase } from '../session.js';
 import { formatJson, printRows } from '../table.js';
 
@@ -29,6 +30,7 @@ as soon as a worker runs. Exit code 1 when a repository could not be asked.`,
           apps: [],
           store,
           keys,
+          fetch: outboundOf(config).fetch,
           log,
           metrics,
         });

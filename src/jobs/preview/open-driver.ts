@@ -5,6 +5,7 @@ import { runTool } from '../../effects/process/run-tool.js';
 import { openSandboxes, probeSandbox, type SandboxLimits } from '../../effects/process/sandbox.js';
 import { ForgewayError } from '../../lib/errors.js';
 import type { Logger } from '../../lib/logger.js';
+import type { Outbound } from '../../lib/outbound/outbound.js';
 import type { PreviewDriver } from './driver.js';
 import { type BuildNetwork, createProcessDriver } from './process-driver.js';
 
@@ -17,6 +18,8 @@ export interface OpenDriverOptions {
   buildTimeoutMs: number;
   readyTimeoutMs: number;
   buildNetwork: BuildNetwork;
+  /** Checks where git goes. */
+  outbound: Pick<Outbound, 'pin'>;
   log: Logger;
   /** Default: `bwrap` from the system's directories. */
   bubblewrap?: string;
@@ -37,7 +40,8 @@ async function strangersCanEnter(directory: string): Promise<boolean> {
  * @throws ForgewayError FORGEWAY_SANDBOX_UNAVAILABLE when nothing here can isolate them
  */
 export async function openProcessDriver(options: OpenDriverOptions): Promise<PreviewDriver> {
-  const { dataDir, unsafeSameUser, bubblewrap, limits, buildTimeoutMs, readyTimeoutMs, buildNetwork, log } = options;
+  const { dataDir, unsafeSameUser, bubblewrap, limits, buildTimeoutMs, readyTimeoutMs, buildNetwork, outbound, log } =
+    options;
   const probe = await probeSandbox({ unsafeSameUser, bubblewrap });
   if (probe.mode === 'same-user') {
     log.warn('previews run as our own user, without isolation: FORGEWAY_UNSAFE_SAME_USER is set');
@@ -63,7 +67,7 @@ export async function openProcessDriver(options: OpenDriverOptions): Promise<Pre
     'previews can run here',
   );
   return createProcessDriver({
-    mirrors: createGitMirrors(join(dataDir, 'git')),
+    mirrors: createGitMirrors({ directory: join(dataDir, 'git'), outbound }),
     sandboxes: await openSandboxes({ directory, probe, limits }),
     buildTimeoutMs,
     readyTimeoutMs,

@@ -24,6 +24,7 @@ const NEVER_CONNECTED: ReadonlySet<unknown> = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
+  'FORGEWAY_ADDRESS_REFUSED',
   // The certificate is looked at before anything is sent.
   'CERT_HAS_EXPIRED',
   'CERT_NOT_YET_VALID',

@@ -20,6 +20,7 @@ import { createForgeFetch } from '../../../src/translate/forge-fetch.js';
 import { memoryState } from '../../../src/translate/memory-state.js';
 import { createRequestLimits } from '../../../src/translate/request-limits.js';
 import { createVirtualForges } from '../../../src/translate/virtual-fetch.js';
+import { loopback } from '../../support/loopback.js';
 import { isSkipped } from './skips.js';
 import { table } from './subjects.js';
 import { WANTED_ROUTES } from './wanted-routes.js';
@@ -54,7 +55,7 @@ function octokitOn(descriptor: ForgeDescriptor, fake: ForgeFake, folder: string)
     metrics,
     clock,
     fetchFor: createForgeFetch({ send, limits: createRequestLimits(clock), log, metrics, clock }),
-    gitFor: gitObjectsFor({ dataDir: folder }),
+    gitFor: gitObjectsFor({ dataDir: folder }, loopback),
   });
   return new ProbotOctokit({
     baseUrl: credential.baseUrl,
