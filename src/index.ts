@@ -6,9 +6,6 @@
  * @module
  */
 
-export type { ServedApps, ServeOptions } from './entry/serve.js';
-export { serve } from './entry/serve.js';
-export { createVcs, type Vcs, type VcsOptions, type VcsScope } from './entry/vcs.js';
 export {
   createTokenKeeper,
   type RefreshOutcome,
@@ -17,6 +14,9 @@ export {
   type TokenKeeperOptions,
   type TokenStore,
 } from './accounts/tokens/keeper.js';
+export type { ServedApps, ServeOptions } from './entry/serve.js';
+export { serve } from './entry/serve.js';
+export { createVcs, type Vcs, type VcsOptions, type VcsScope } from './entry/vcs.js';
 export type { ForgeAdministration, HookTarget, TokenFacts } from './forges/administration.js';
 export { endpointBelow, type ForgeEndpoint } from './forges/endpoint.js';
 export {
@@ -61,8 +61,6 @@ export { createLogger, type Logger } from './lib/logger.js';
 export { createMetrics } from './lib/metrics.js';
 export { createOutbound, type Outbound, type OutboundOptions } from './lib/outbound/outbound.js';
 export { type App, type Bridge, type BridgeOptions, createBridge, type DeliveredEvent } from './translate/bridge.js';
-export type { FindOAuthClient } from './translate/token-renewal.js';
-export type * from './translate/vcs/operations.js';
 export { asLegacyApp } from './translate/legacy/legacy-app.js';
 export type { LegacyLevel } from './translate/legacy/level.js';
 export {
@@ -72,3 +70,5 @@ export {
   type Rehearsed,
   type Run,
 } from './translate/rehearsal.js';
+export type { FindOAuthClient } from './translate/token-renewal.js';
+export type * from './translate/vcs/operations.js';

@@ -161,8 +161,10 @@ export function createConnectionDirectory(o: {
     const forge = o.forges.get(row.forge);
     const baseUrl = row.instance_url ?? forge?.cloudUrl;
     if (forge === undefined || baseUrl === undefined) throw unusable(`There is no forge ${row.forge} any more.`);
-    if (row.status !== 'active' && !inAnyState) 
-      throw unusable(row.status_reason ?? `The connection is ${row.status}.`, { reconnect: row.status !== 'unreachable' });
+    if (row.status !== 'active' && !inAnyState)
+      throw unusable(row.status_reason ?? `The connection is ${row.status}.`, {
+        reconnect: row.status !== 'unreachable',
+      });
     const secrets = openSecrets(o.vault, { table: 'connection', organizationId, rowId: row.id }, row);
     const basics = {
       id: row.id,

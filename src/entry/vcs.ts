@@ -55,7 +55,10 @@ export function vcsOn(o: {
     async getScoped({ user, organization = o.organizationId, forge: id, host, account }) {
       const forge = forges.get(id);
       if (forge === undefined)
-        throw new ForgewayError('FORGEWAY_CONNECTION_UNKNOWN', `There is no forge ${id}: ${[...forges.keys()].join(', ')}.`);
+        throw new ForgewayError(
+          'FORGEWAY_CONNECTION_UNKNOWN',
+          `There is no forge ${id}: ${[...forges.keys()].join(', ')}.`,
+        );
       const at = host ?? (forge.cloudUrl === undefined ? '' : forge.endpoint(forge.cloudUrl).host);
       const wish = { organizationId: organization, userId: user, forge: id, host: at, account };
       const found = await findConnection(o.store, wish);

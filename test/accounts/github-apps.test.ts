@@ -62,7 +62,14 @@ beforeAll(async () => {
       ),
     );
   bridge = await createBridge({
-    apps: [{ name: 'app', load: (probot) => void (app = probot) }],
+    apps: [
+      {
+        name: 'app',
+        load(probot) {
+          app = probot;
+        },
+      },
+    ],
     store: test.store('worker'),
     masterKey: TEST_MASTER_KEY,
     log: pino({ level: 'silent' }),
@@ -110,8 +117,9 @@ describe('two Apps with one number', () => {
     const store = test.store('worker');
     const repositoryId = await store.tenant(test.organizationId, async (tx) => {
       const { rows } = await tx.query<{ id: string }>(
-        `INSERT INTO repository (organization_id, forge, host, remote_id, remote_url, remote_owner, remote_name, installation_id)
-         SELECT organization_id, forge, host, 99, 'https://ghe-b.example/acme/web', 'acme', 'web', id
+        `INSERT INTO repository (organization_id, forge, host, remote_id, remote_url, remote_owner, remote_name,
+           default_branch, installation_id)
+         SELECT organization_id, forge, host, 99, 'https://ghe-b.example/acme/web', 'acme', 'web', 'main', id
          FROM installation WHERE connection_id = $1 RETURNING id`,
         [idsOf(HOSTS[1]).id],
       );

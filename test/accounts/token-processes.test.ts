@@ -99,7 +99,7 @@ function asker(connections: readonly string[], callers: number, dies = false): A
 
 const directory = () =>
   createConnectionDirectory({
-    ...{ store: test.store('worker'), vault, forges, clock: systemClock},
+    ...{ store: test.store('worker'), vault, forges, clock: systemClock },
     renew: createTokenRenewal({
       send: (url, init) => fetch(url, init),
       clock: systemClock,

@@ -46,7 +46,11 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const connect = (forge: string, url: string, o: { login?: string; token?: string; userId?: string; id?: bigint } = {}) =>
+const connect = (
+  forge: string,
+  url: string,
+  o: { login?: string; token?: string; userId?: string; id?: bigint } = {},
+) =>
   saveOAuthConnection(
     test.store('worker'),
     vault,
@@ -105,37 +109,40 @@ async function story(descriptor: ForgeDescriptor, fake: ForgeFake) {
   };
 }
 
-it.each(fakedForges.map((forge) => [forge.label, forge] as const))('%s answers as GitHub would', async (_name, forge) => {
-  const own = await mkdtemp(join(folder, 'fake-'));
-  if (forge.startFake === undefined) throw new Error('it has no fake');
-  const fake = await forge.startFake({ folder: own });
-  try {
-    await fake.addPerson('ann');
-    await fake.addRepository({ ...shop, people: { ann: 'write' } });
-    await connect(forge.id, fake.url, { token: fake.token, login: fake.bot.login, id: fake.bot.id });
-    expect(await story(forge, fake)).toEqual({
-      repository: ['acme/shop', false, 'main'],
-      repositories: ['acme/shop'],
-      moved: true,
-      opened: ['Add a', 'Please.', 'open', 'feature', 'main', false],
-      said: 'Looks good.',
-      review: ['COMMENTED', 'Read.'],
-      listed: [['Add a file', 'open', true]],
-      merged: true,
-      after: ['closed', true, 'Add a file'],
-      issue: ['A bug', 'It fails.', 'open'],
-      closed: 'closed',
-      open: 0,
-      all: [['A bug', 1]],
-      archive: '1f8b',
-      missing: 404,
-      raw: 'A bug',
-    });
-    expect(fake.violations()).toEqual([]);
-  } finally {
-    await fake.close();
-  }
-});
+it.each(fakedForges.map((forge) => [forge.label, forge] as const))(
+  '%s answers as GitHub would',
+  async (_name, forge) => {
+    const own = await mkdtemp(join(folder, 'fake-'));
+    if (forge.startFake === undefined) throw new Error('it has no fake');
+    const fake = await forge.startFake({ folder: own });
+    try {
+      await fake.addPerson('ann');
+      await fake.addRepository({ ...shop, people: { ann: 'write' } });
+      await connect(forge.id, fake.url, { token: fake.token, login: fake.bot.login, id: fake.bot.id });
+      expect(await story(forge, fake)).toEqual({
+        repository: ['acme/shop', false, 'main'],
+        repositories: ['acme/shop'],
+        moved: true,
+        opened: ['Add a', 'Please.', 'open', 'feature', 'main', false],
+        said: 'Looks good.',
+        review: ['COMMENTED', 'Read.'],
+        listed: [['Add a file', 'open', true]],
+        merged: true,
+        after: ['closed', true, 'Add a file'],
+        issue: ['A bug', 'It fails.', 'open'],
+        closed: 'closed',
+        open: 0,
+        all: [['A bug', 1]],
+        archive: '1f8b',
+        missing: 404,
+        raw: 'A bug',
+      });
+      expect(fake.violations()).toEqual([]);
+    } finally {
+      await fake.close();
+    }
+  },
+);
 
 describe('whose connection', () => {
   const url = 'https://git.example.com';

@@ -40,18 +40,24 @@ export interface RepositoryOperations {
 
 export interface PullRequestOperations {
   /** Every page; `state` is `open` unless said otherwise, `base` names the branch that they would be merged into. */
-  list(at: RepositoryName & { state?: 'open' | 'closed' | 'all'; base?: string; head?: string }): Promise<PullRequestItem[]>;
+  list(
+    at: RepositoryName & { state?: 'open' | 'closed' | 'all'; base?: string; head?: string },
+  ): Promise<PullRequestItem[]>;
   get(at: Numbered): Promise<PullRequest>;
   create(
     at: RepositoryName & { title: string; head: string; base: string; body?: string; draft?: boolean },
   ): Promise<PullRequest>;
-  update(at: Numbered & { title?: string; body?: string; state?: 'open' | 'closed'; base?: string }): Promise<PullRequest>;
+  update(
+    at: Numbered & { title?: string; body?: string; state?: 'open' | 'closed'; base?: string },
+  ): Promise<PullRequest>;
   /** Refused with 409 when the head is no longer `sha`. */
   merge(
     at: Numbered & { sha?: string; method?: 'merge' | 'squash' | 'rebase'; title?: string; message?: string },
   ): Promise<Pulls['merge']['response']['data']>;
   comment(at: Numbered & { body: string }): Promise<Comment>;
-  review(at: Numbered & { event: 'APPROVE' | 'REQUEST_CHANGES' | 'COMMENT'; body?: string; sha?: string }): Promise<Review>;
+  review(
+    at: Numbered & { event: 'APPROVE' | 'REQUEST_CHANGES' | 'COMMENT'; body?: string; sha?: string },
+  ): Promise<Review>;
 }
 
 export interface IssueOperations {

@@ -79,8 +79,6 @@ export const UNSERVED: Readonly<Record<string, string>> = {
     FILES,
     'GET /repos/{owner}/{repo}/releases/assets/{asset_id}',
     'GET /repos/{owner}/{repo}/releases/{release_id}/assets',
-    'GET /repos/{owner}/{repo}/tarball/{ref}',
-    'GET /repos/{owner}/{repo}/zipball/{ref}',
   ),
   ...because(OTHERS, 'POST /repos/{owner}/{repo}/git/tags'),
 };

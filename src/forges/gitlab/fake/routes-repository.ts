@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { AllCommitsOptions, CreateCommitOptions } from '@gitbeaker/rest';
 import { z } from 'zod';
+import { git } from '../../kit/fake/git-process.js';
 import type { FakeFileChange } from '../../kit/fake/git-store.js';
 import { parameter } from '../../kit/fake/request-check.js';
 import type { FakeRequest, FakeRoute } from '../../kit/fake/routing.js';
@@ -169,6 +170,20 @@ function fileRoutes(world: World): FakeRoute[] {
         return paged(request, shown);
       },
     },
+    ...(['tar.gz', 'zip'] as const).map(
+      (format): FakeRoute => ({
+        method: 'GET',
+        path: `/projects/:id/repository/archive.${format}`,
+        source: 'repositories: GET /projects/:id/repository/archive',
+        query: z.strictObject({ sha: text }),
+        async run(request) {
+          const project = projectFor(world, request);
+          const sha = await shaOf(project, request.query.get('sha') ?? 'HEAD');
+          const body = await git(project.git.directory, ['archive', `--format=${format}`, '--prefix=web/', sha]);
+          return { body, contentType: format === 'zip' ? 'application/zip' : 'application/gzip' };
+        },
+      }),
+    ),
     {
       method: 'GET',
       path: '/projects/:id/repository/blobs/:sha',

@@ -1,6 +1,7 @@
 /** GitHub's requests on GitLab: one file per resource, joined into the table that the router reads. */
 import type { RouteTable } from '../../kit/route.js';
 import { actions } from './actions.js';
+import { archives } from './archives.js';
 import { assignees } from './assignees.js';
 import { branchProtection } from './branch-protection.js';
 import { branches } from './branches.js';
@@ -34,6 +35,7 @@ import { users } from './users.js';
 export const routes: RouteTable = {
   ...repos,
   ...listings,
+  ...archives,
   ...contents,
   ...issues,
   ...issueComments,

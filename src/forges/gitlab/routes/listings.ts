@@ -60,6 +60,16 @@ const ofUser: Route = {
   },
 };
 
+const ofToken: Route = {
+  support: 'exact',
+  retry: 'read',
+  source: 'projects: GET /projects with membership',
+  async run(request, context) {
+    const { items, pages } = await page(request, context, '/projects', nativeProject, { membership: true });
+    return { data: minimal(context, items), pages };
+  },
+};
+
 const languages: Route = {
   support: 'emulated',
   retry: 'read',
@@ -80,4 +90,5 @@ export const listings: RouteTable = {
   'GET /repos/{owner}/{repo}/languages': languages,
   'GET /repos/{owner}/{repo}/forks': forks,
   'GET /users/{username}/repos': ofUser,
+  'GET /user/repos': ofToken,
 };
