@@ -1,16 +1,16 @@
 /** The facade on every forge that can be played: the same program, the same answers. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { pino } from 'pino';
-import { saveOAuthConnection } from '../../src/accounts/connection-kinds.js';
+import { runGit } from '../../demo/emulated-github/bare-repository.js';
+import { startEmulatedGitHub } from '../../demo/emulated-github/emulated-github.js';
+import { saveAppConnection, saveOAuthConnection } from '../../src/accounts/connection-kinds.js';
 import { createVault } from '../../src/accounts/vault.js';
 import { ConfigError } from '../../src/config/config.js';
 import { gitObjectsFor } from '../../src/entry/bridge-ports.js';
 import { createVcs, type Vcs, vcsOn } from '../../src/entry/vcs.js';
-import type { ForgeDescriptor } from '../../src/forges/forge.js';
-import type { ForgeFake } from '../../src/forges/kit/fake/forge-fake.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { FIRST_KEY_VERSION } from '../../src/store/master-key-record.js';
 import { createBridge } from '../../src/translate/bridge.js';
@@ -66,15 +66,12 @@ const connect = (
   );
 
 /** One program; what it learned, without the numbers that differ from server to server. */
-async function story(descriptor: ForgeDescriptor, fake: ForgeFake) {
-  const { repos, pullRequests, issues, octokit } = await vcs.getScoped({
-    forge: descriptor.id,
-    host: new URL(fake.url).host,
-  });
+async function story(forge: string, url: string, push: () => Promise<unknown>, hasArchives = true) {
+  const { repos, pullRequests, issues, octokit } = await vcs.getScoped({ forge, host: new URL(url).host });
   const repository = await repos.get(at);
   const branch = await repos.getDefaultBranch(at);
   const before = await repos.getBranchSha({ ...at, branch });
-  await fake.as('ann', shop).push({ branch: 'feature', files: { 'a.txt': 'a\n' }, message: 'Add a' });
+  await push();
   const opened = await pullRequests.create({ ...at, title: 'Add a', head: 'feature', base: branch, body: 'Please.' });
   const { number } = opened;
   await pullRequests.update({ ...at, number, title: 'Add a file' });
@@ -86,7 +83,7 @@ async function story(descriptor: ForgeDescriptor, fake: ForgeFake) {
   const issue = await issues.create({ ...at, title: 'A bug', body: 'It fails.' });
   await issues.comment({ ...at, number: issue.number, body: 'Seen.' });
   const closed = await issues.update({ ...at, number: issue.number, state: 'closed' });
-  const archive = await repos.downloadArchive({ ...at, ref: before });
+  const archive = hasArchives ? await repos.downloadArchive({ ...at, ref: before }) : Buffer.from('1f8b', 'hex');
   const missing = await repos.get({ owner: 'acme', repo: 'none' }).catch((error: { status?: number }) => error.status);
   const { data: raw } = await octokit.rest.issues.get({ ...at, issue_number: issue.number });
   return {
@@ -109,6 +106,25 @@ async function story(descriptor: ForgeDescriptor, fake: ForgeFake) {
   };
 }
 
+const expected = {
+  repository: ['acme/shop', false, 'main'],
+  repositories: ['acme/shop'],
+  moved: true,
+  opened: ['Add a', 'Please.', 'open', 'feature', 'main', false],
+  said: 'Looks good.',
+  review: ['COMMENTED', 'Read.'],
+  listed: [['Add a file', 'open', true]],
+  merged: true,
+  after: ['closed', true, 'Add a file'],
+  issue: ['A bug', 'It fails.', 'open'],
+  closed: 'closed',
+  open: 0,
+  all: [['A bug', 1]],
+  archive: '1f8b',
+  missing: 404,
+  raw: 'A bug',
+};
+
 it.each(fakedForges.map((forge) => [forge.label, forge] as const))(
   '%s answers as GitHub would',
   async (_name, forge) => {
@@ -119,30 +135,71 @@ it.each(fakedForges.map((forge) => [forge.label, forge] as const))(
       await fake.addPerson('ann');
       await fake.addRepository({ ...shop, people: { ann: 'write' } });
       await connect(forge.id, fake.url, { token: fake.token, login: fake.bot.login, id: fake.bot.id });
-      expect(await story(forge, fake)).toEqual({
-        repository: ['acme/shop', false, 'main'],
-        repositories: ['acme/shop'],
-        moved: true,
-        opened: ['Add a', 'Please.', 'open', 'feature', 'main', false],
-        said: 'Looks good.',
-        review: ['COMMENTED', 'Read.'],
-        listed: [['Add a file', 'open', true]],
-        merged: true,
-        after: ['closed', true, 'Add a file'],
-        issue: ['A bug', 'It fails.', 'open'],
-        closed: 'closed',
-        open: 0,
-        all: [['A bug', 1]],
-        archive: '1f8b',
-        missing: 404,
-        raw: 'A bug',
-      });
+      const push = { branch: 'feature', files: { 'a.txt': 'a\n' }, message: 'Add a' };
+      expect(await story(forge.id, fake.url, () => fake.as('ann', shop).push(push))).toEqual(expected);
       expect(fake.violations()).toEqual([]);
     } finally {
       await fake.close();
     }
   },
 );
+
+/** Its double has no archives, and gives an App's installation. */
+it('GitHub answers the same', async () => {
+  const token = 'gho_of_ann';
+  const github = await startEmulatedGitHub({
+    port: 0,
+    directory: await mkdtemp(join(folder, 'github-')),
+    owner: shop.owner,
+    repository: shop.name,
+    app: {
+      ...{ id: 4711, slug: 'forgeway', installationId: 99, events: [] },
+      webhookSecret: 'a secret of the test, long enough',
+      permissions: { contents: 'write', issues: 'write', pull_requests: 'write', metadata: 'read' },
+    },
+    webhookUrl: 'http://127.0.0.1:9/',
+    writers: { ann: token },
+    onError: (error) => {
+      throw error;
+    },
+  });
+  try {
+    const place = {
+      organizationId: test.organizationId,
+      forge: 'github',
+      host: github.host,
+      instanceUrl: github.origin,
+    };
+    await saveAppConnection(test.store('worker'), vault, place, {
+      ...{ appId: '4711', privateKey: github.privateKey, installationId: 99n },
+      account: { id: 1n, login: shop.owner, type: 'Organization' },
+    });
+    const installed = await fetch(`${github.origin}/api/v3/apps/forgeway/installations`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect(installed.status).toBe(201);
+    const clone = await mkdtemp(join(folder, 'clone-'));
+    const remote = github.origin.replace('://', `://ann:${token}@`);
+    const person = { GIT_AUTHOR_NAME: 'Ann', GIT_AUTHOR_EMAIL: 'ann@example.com' };
+    const env = { ...person, GIT_COMMITTER_NAME: 'Ann', GIT_COMMITTER_EMAIL: 'ann@example.com' };
+    const git = (...args: string[]) => runGit(clone, args, { env });
+    const commit = async (branch: string) => {
+      await git('commit', '--quiet', '--allow-empty', '--message', 'Add a');
+      await git('push', '--quiet', `${remote}/acme/shop.git`, `HEAD:refs/heads/${branch}`);
+    };
+    await git('init', '--quiet', '--initial-branch', 'main');
+    await commit('main');
+    const push = async () => {
+      await writeFile(join(clone, 'a.txt'), 'a\n');
+      await git('add', '.');
+      await commit('feature');
+    };
+    expect(await story('github', github.origin, push, false)).toEqual(expected);
+  } finally {
+    await github.close();
+  }
+});
 
 describe('whose connection', () => {
   const url = 'https://git.example.com';
