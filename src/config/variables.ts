@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { readMasterKey, weaknessOf } from './master-key.js';
 import { ALLOWED_NETWORKS_SETTING, isPlace } from '../lib/outbound/rules.js';
+import { readMasterKey, weaknessOf } from './master-key.js';
 
 /**
  * Every environment variable Forgeway reads, with its meaning. `docs/configuration.md` is generated from this table,

@@ -24,8 +24,8 @@ import { defaultAppCredentials, missingForSetup } from './default-app.js';
 import { webhooks } from './doctor-hooks.js';
 import { server, workers } from './doctor-processes.js';
 import { type Finding, ok, problem, warning } from './finding.js';
-import { vaultStatus } from './vault-status.js';
 import { outboundOf } from './outbound.js';
+import { vaultStatus } from './vault-status.js';
 
 const run = promisify(execFile);
 const LOW_DISK_BYTES = 1024 ** 3;

@@ -13,6 +13,7 @@ import type { FindOAuthClient } from '../translate/token-renewal.js';
 import { operationsOf, type VcsOperations } from '../translate/vcs/operations.js';
 import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
 import { defaultAppCredentials } from './default-app.js';
+import { outboundOf } from './outbound.js';
 
 export interface VcsScope {
   /** Id of a person: their own connection. Without it one of the organization. */
@@ -85,14 +86,16 @@ export async function createVcs(options: VcsOptions = {}): Promise<Vcs> {
   const log = options.log ?? createLogger({ level: config.logLevel, format: config.logFormat });
   const opened = await openDatabase(config, { as: 'attach', log });
   const store = openStore(opened.database, 'worker', { max: 5, log });
+  const outbound = outboundOf(config);
   const bridge = await createBridge({
     github: defaultAppCredentials(config),
     apps: [],
     store,
-    masterKey: opened.masterKey,
+    keys: opened.keys,
+    fetch: outbound.fetch,
     oauthClientOf: options.oauthClientOf,
-    gitFor: gitObjectsFor(config),
-    checkRunUrl: checkRunUrls(config, opened.masterKey),
+    gitFor: gitObjectsFor(config, outbound),
+    checkRunUrl: checkRunUrls(config, opened.keys.root),
     log,
     metrics: createMetrics(),
   });

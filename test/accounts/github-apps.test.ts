@@ -7,13 +7,12 @@ import type { Probot } from 'probot';
 import { saveAppConnection } from '../../src/accounts/connection-kinds.js';
 import { createVault } from '../../src/accounts/vault.js';
 import { createMetrics } from '../../src/lib/metrics.js';
-import { FIRST_KEY_VERSION } from '../../src/store/master-key-record.js';
 import { type Bridge, createBridge } from '../../src/translate/bridge.js';
-import { createTestDatabase, TEST_MASTER_KEY, type TestDatabase } from '../support/database.js';
+import { createTestDatabase, TEST_KEYS, type TestDatabase } from '../support/database.js';
 
 const HOSTS = ['ghe-a.example', 'ghe-b.example'] as const;
 const INSTALLATION = 42n;
-const vault = createVault(new Map([[FIRST_KEY_VERSION, TEST_MASTER_KEY]]));
+const vault = createVault(TEST_KEYS.versions);
 const keys = new Map(
   HOSTS.map((host) => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -71,7 +70,7 @@ beforeAll(async () => {
       },
     ],
     store: test.store('worker'),
-    masterKey: TEST_MASTER_KEY,
+    keys: TEST_KEYS,
     log: pino({ level: 'silent' }),
     metrics: createMetrics(),
     fetch: answer,

@@ -5,9 +5,8 @@ import { createVault } from '../../src/accounts/vault.js';
 import { forges } from '../../src/forges/registry.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { databaseAt, openStore } from '../../src/store/database.js';
-import { FIRST_KEY_VERSION } from '../../src/store/master-key-record.js';
 import { createTokenRenewal } from '../../src/translate/token-renewal.js';
-import { TEST_MASTER_KEY } from '../support/master-key.js';
+import { TEST_KEYS, TEST_MASTER_KEY } from '../support/master-key.js';
 
 const { organizationId, connections, callers, dies, leaseMs, ...address } = JSON.parse(process.env.TOKENS ?? '{}') as {
   host: string;
@@ -32,7 +31,7 @@ const renew = createTokenRenewal({
 });
 const directory = createConnectionDirectory({
   store,
-  vault: createVault(new Map([[FIRST_KEY_VERSION, TEST_MASTER_KEY]])),
+  vault: createVault(TEST_KEYS.versions),
   forges,
   clock: systemClock,
   renew,

@@ -10,16 +10,15 @@ import { createConnectionDirectory } from '../../src/accounts/connections.js';
 import { createVault } from '../../src/accounts/vault.js';
 import { forges } from '../../src/forges/registry.js';
 import { systemClock } from '../../src/lib/clock.js';
-import { FIRST_KEY_VERSION } from '../../src/store/master-key-record.js';
 import { createTokenRenewal } from '../../src/translate/token-renewal.js';
-import { createTestDatabase, TEST_MASTER_KEY, type TestDatabase } from '../support/database.js';
+import { createTestDatabase, TEST_KEYS, type TestDatabase } from '../support/database.js';
 
 jest.setTimeout(120_000);
 
 const CHILD = fileURLToPath(new URL('token-process.ts', import.meta.url));
 const TOKENS = 20;
 const CALLERS = 100;
-const vault = createVault(new Map([[FIRST_KEY_VERSION, TEST_MASTER_KEY]]));
+const vault = createVault(TEST_KEYS.versions);
 
 /** What the forge was asked with and said. */
 const asked: { refreshToken: string; status: number }[] = [];

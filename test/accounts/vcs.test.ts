@@ -12,14 +12,14 @@ import { ConfigError } from '../../src/config/config.js';
 import { gitObjectsFor } from '../../src/entry/bridge-ports.js';
 import { createVcs, type Vcs, vcsOn } from '../../src/entry/vcs.js';
 import { createMetrics } from '../../src/lib/metrics.js';
-import { FIRST_KEY_VERSION } from '../../src/store/master-key-record.js';
 import { createBridge } from '../../src/translate/bridge.js';
 import { fakedForges } from '../support/connected-forge.js';
-import { createTestDatabase, TEST_MASTER_KEY, type TestDatabase } from '../support/database.js';
+import { createTestDatabase, TEST_KEYS, type TestDatabase } from '../support/database.js';
+import { loopback } from '../support/loopback.js';
 
 jest.setTimeout(120_000);
 
-const vault = createVault(new Map([[FIRST_KEY_VERSION, TEST_MASTER_KEY]]));
+const vault = createVault(TEST_KEYS.versions);
 const shop = { owner: 'acme', name: 'shop' };
 const at = { owner: 'acme', repo: 'shop' };
 
@@ -34,8 +34,9 @@ beforeAll(async () => {
   const bridge = await createBridge({
     apps: [],
     store,
-    masterKey: TEST_MASTER_KEY,
-    gitFor: gitObjectsFor({ dataDir: folder }),
+    keys: TEST_KEYS,
+    fetch: loopback.fetch,
+    gitFor: gitObjectsFor({ dataDir: folder }, loopback),
     log: pino({ level: 'silent' }),
     metrics: createMetrics(),
   });

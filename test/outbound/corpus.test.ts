@@ -12,7 +12,7 @@ import nock from 'nock';
 import { pino } from 'pino';
 import { connectForge } from '../../src/accounts/connecting/connect.js';
 import { probeForge } from '../../src/accounts/connecting/probe.js';
-import type { OpenConnection } from '../../src/accounts/connections.js';
+import { fixedToken, type OpenConnection } from '../../src/accounts/connections.js';
 import { createGitMirrors } from '../../src/effects/git/mirror.js';
 import { createGitObjectStore } from '../../src/effects/git/objects.js';
 import { gitea } from '../../src/forges/gitea/forge.js';
@@ -93,7 +93,7 @@ const connectionAt = (baseUrl: string, route?: OutboundRoute): OpenConnection =>
   host: 'h',
   baseUrl,
   account: { id: 1n, login: 'bot' },
-  token: 'secret-token',
+  ...fixedToken('secret-token'),
   virtualId: 1n,
   ...(route && { route }),
 });

@@ -12,8 +12,8 @@ import { startInbox } from '../../src/inbox/start-inbox.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { createBridge } from '../../src/translate/bridge.js';
 import { createTestDatabase } from '../support/database.js';
-import { rightsFor } from '../support/rights.js';
 import { loopback } from '../support/loopback.js';
+import { rightsFor } from '../support/rights.js';
 
 jest.setTimeout(60_000);
 const closing: (() => Promise<unknown>)[] = [];
