@@ -90,6 +90,12 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
 /** The server ends a statement before; when it does not answer at all the connection is given up. */
 const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 5_000;
+/**
+ * Statements are planned once per connection, often while their tables are nearly empty: at PostgreSQL's default of 4 a look
+ * into an index seems to cost more than reading all of such a table, and the plan stays while it grows to millions of rows. What
+ * is hot here is in memory anyhow.
+ */
+const PLANNER = '-c random_page_cost=1.1';
 /** A handler that hangs between two statements must not hold its locks. */
 const IDLE_TRANSACTION_TIMEOUT_MS = 60_000;
 const PRISMA_TRANSACTION_TIMEOUT_MS = 60_000;
@@ -122,7 +128,9 @@ export function openStore(database: Database, role: DatabaseRole, options: Store
     types: exactIntegers,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_TRANSACTION_TIMEOUT_MS,
-    ...(role === 'migrate' ? {} : { statement_timeout: STATEMENT_TIMEOUT_MS, query_timeout: ANSWER_TIMEOUT_MS }),
+    ...(role === 'migrate'
+      ? {}
+      : { statement_timeout: STATEMENT_TIMEOUT_MS, query_timeout: ANSWER_TIMEOUT_MS, options: PLANNER }),
     keepAlive: true,
   });
   // Without listeners a connection that the server closes, idle or in use, would end the process.

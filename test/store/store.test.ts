@@ -139,6 +139,11 @@ describe('a store', () => {
     ]);
   });
 
+  it('looks into indexes also where a statement is planned while its table is empty', async () => {
+    const { rows } = await db.store('worker').pool.query("select current_setting('random_page_cost') as cost");
+    expect(rows).toEqual([{ cost: '1.1' }]);
+  });
+
   it('has one default organization, however many ask for it at once', async () => {
     await withConnection(db.superuser, (client) => client.query('delete from organization'));
     const store = openStore(db.database, 'worker', { max: 8 });
