@@ -26,6 +26,8 @@ export interface AssignerOptions {
   retention: Retention | undefined;
   /** Takes the new rows of this process's shards; answers the shards of the others. */
   offer: (rows: readonly LaneRow[]) => number[];
+  /** Waits until this process has room for more rows, at most so long. */
+  room: (ms: number) => Promise<void>;
 }
 
 interface Gauges {
@@ -39,6 +41,8 @@ interface Gauges {
 const RECONNECT_PAUSE_MS = 1_000;
 const GAUGE_EVERY_MS = 5_000;
 const PRUNE_EVERY_MS = 600_000;
+/** Other workers wait as long for what is theirs when the handlers of this one are slow. */
+const MOST_WAIT_FOR_ROOM_MS = 50;
 
 /** SQLSTATE classes 22 and 23 blame the data, not the server or the connection. */
 const isContentError = (error: unknown): boolean =>
@@ -118,7 +122,8 @@ export class Assigner {
   }
 
   async #batch(client: pg.PoolClient): Promise<number> {
-    const { forges, offer } = this.#options;
+    const { forges, offer, room } = this.#options;
+    await room(MOST_WAIT_FOR_ROOM_MS);
     const deliveries = await readReceived(client, forges);
     if (deliveries.length === 0) return 0;
     const readable: Received[] = [];

@@ -1,5 +1,4 @@
 import type pg from 'pg';
-import type { JsonObject } from '../forges/forge.js';
 import { retryDelay } from '../lib/backoff.js';
 import { pause } from '../lib/clock.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
@@ -12,6 +11,7 @@ import { Holds } from './holds.js';
 import { type Finish, type Lease, loadDue, markPaused, markStarted, writeOutcomes } from './lane-statements.js';
 import { loadPending } from './load-pending.js';
 import { describeError, type Outcome, outcomeOf, type RetryPolicy } from './outcome.js';
+import { Parsed } from './parsed.js';
 import type { LaneRow } from './row.js';
 import { Slots } from './slots.js';
 import { type Lane, Window } from './window.js';
@@ -46,8 +46,6 @@ const DATABASE_PAUSE_MS = 500;
 
 /** A larger body is read again when its turn comes, so that a full window stays a matter of megabytes. */
 const LARGEST_KEPT_BODY = 64 * 1024;
-/** What was parsed takes several times the room of its body: only for rows that are about to run. */
-const MOST_PARSED = 128;
 
 /** True for a row whose process ended, or lost its lease, before the result was written. */
 const wasCutOff = (row: LaneRow): boolean => row.startedEpoch !== null;
@@ -62,7 +60,7 @@ export class Lanes {
   readonly #holds = new Holds();
   readonly #running = new Set<Running>();
   #owner = '';
-  readonly #parsed = new Map<bigint, JsonObject>();
+  readonly #parsed = new Parsed();
   #alone: Running[] = [];
   #aloneRuns = false;
   #starting = false;
@@ -98,6 +96,7 @@ export class Lanes {
   /** The lease is not ours any more: running handlers are told, and what they answer is not written. */
   drop(number: number): void {
     this.#window.drop(number);
+    this.#parsed.clear();
     for (const { row, controller } of this.#running) if (row.shard === number) controller.abort();
     this.#alone = this.#alone.filter((held) => held.row.shard !== number);
   }
@@ -128,18 +127,16 @@ export class Lanes {
         const { payload, ...kept } = row;
         if (kept.body && kept.body.length > LARGEST_KEPT_BODY) delete kept.body;
         if (this.#window.addNewest(kept) && payload !== undefined && kept.body !== undefined)
-          this.#keepParsed(row.id, payload);
+          this.#parsed.keep(row.id, payload);
       }
     }
     this.#pump();
     return [...others];
   }
 
-  /** Beyond the limit the oldest is let go of, and parsed again when its turn comes. */
-  #keepParsed(id: bigint, payload: JsonObject): void {
-    this.#parsed.set(id, payload);
-    const [oldest] = this.#parsed.keys();
-    if (this.#parsed.size > MOST_PARSED && oldest !== undefined) this.#parsed.delete(oldest);
+  /** Waits until this process has room for more rows, at most `ms`. */
+  room(ms: number): Promise<void> {
+    return this.#parsed.room(ms);
   }
 
   /** Reads rows that are not in memory. `all`: also of shards of which everything seems to be known. */
@@ -285,6 +282,7 @@ export class Lanes {
     if (!holdsChanged) return;
     // Rows that were let go may be older than those in memory, so all of them are read again.
     this.#window.forgetWaiting();
+    this.#parsed.clear();
     void this.refill(true);
   }
 
@@ -307,8 +305,7 @@ export class Lanes {
     const log = this.#options.log.child({ delivery: row.deliveryKey, event: row.eventName, app: row.app });
     const rehearsed = row.writes === 'rehearsal';
     const elapsed = metrics.dispatchSeconds.startTimer({ app: row.app });
-    const payload = this.#parsed.get(row.id);
-    this.#parsed.delete(row.id);
+    const payload = this.#parsed.take(row.id);
     const result = await attempt(dispatcher, row, epoch, body, payload, handlerTimeoutMs, controller);
     elapsed();
     if (result.kind === 'settled') {
@@ -394,6 +391,7 @@ export class Lanes {
 
   /** The row is no longer this worker's concern; its lane goes on. */
   #leave(running: Running): void {
+    this.#parsed.take(running.row.id);
     this.#running.delete(running);
     if (this.#window.shardOf(running.row, running.epoch)) this.#window.finish(running.lane);
   }

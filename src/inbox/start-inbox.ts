@@ -81,6 +81,7 @@ export function startInbox(options: InboxOptions): Inbox {
     retention:
       options.retentionDays === undefined ? undefined : { bodyDays: options.retentionDays, rowDays: MIN_ROW_DAYS },
     offer: (rows) => lanes.offer(rows),
+    room: (ms) => lanes.room(ms),
   });
   const leases = new Leases({
     pool,
