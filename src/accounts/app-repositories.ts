@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import { ForgewayError } from '../lib/errors.js';
 import type { Store } from '../store/database.js';
-import { audit } from './connection-rows.js';
+import { audit } from './audit.js';
 
 /** As a person names it. */
 export interface RepositoryName {

@@ -2,10 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { TokenFacts } from '../forges/administration.js';
+import type { OutboundRoute } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
+import { audit } from './audit.js';
+import { type ConnectionRoute, describeCertificates, type RouteRow, routeOf } from './connection-route.js';
+import { adviceFor } from './connection-state.js';
 import { ensureConnectionInstallation } from './connections.js';
 import type { Vault } from './vault.js';
-import { type SealedColumns, sealedColumnsOf, sealedValues, sealSecrets } from './vault-columns.js';
+import { openSecrets, type SealedColumns, sealedColumnsOf, sealedValues, sealSecrets } from './vault-columns.js';
 
 export interface ConnectionPlace {
   organizationId: string;
@@ -27,6 +31,13 @@ export interface ConnectionSummary {
   account: string;
   status: string;
   statusReason: string | null;
+  statusSince: Date;
+  /** What its owner has to do, in one sentence. */
+  advice: string;
+  /** Subject and fingerprint of each certificate that alone is trusted for it; empty: those of the system. */
+  certificates: readonly string[];
+  /** Without user name and password. */
+  proxy: string | null;
   capabilities: readonly string[];
   warnings: readonly string[];
   version: string | null;
@@ -46,7 +57,7 @@ export async function saveConnection(
   store: Store,
   vault: Vault,
   place: ConnectionPlace,
-  o: { name: string | undefined; token: string; facts: TokenFacts; mode?: SyncMode },
+  o: { name: string | undefined; token: string; facts: TokenFacts; mode?: SyncMode; route?: ConnectionRoute },
 ): Promise<{ id: string; virtualId: bigint; renewed: boolean }> {
   const { organizationId, forge, host, instanceUrl } = place;
   const { facts } = o;
@@ -60,6 +71,7 @@ export async function saveConnection(
     const id = existing?.id ?? randomUUID();
     const columns = await sealSecrets(tx, vault, { table: 'connection', organizationId, rowId: id }, existing, {
       access_token: o.token,
+      ...(o.route?.proxy !== undefined && { proxy_credentials: o.route.proxy?.credentials ?? null }),
     });
     const sealed = sealedValues('connection', columns);
     const plain: Record<string, unknown> = {
@@ -72,6 +84,9 @@ export async function saveConnection(
       access_token_expires_at: facts.expiresAt,
       status: 'active',
       status_reason: null,
+      status_since: new Date(),
+      ...(o.route?.ca !== undefined && { ca_certificate: o.route.ca }),
+      ...(o.route?.proxy !== undefined && { proxy_url: o.route.proxy?.url ?? null }),
       capabilities: JSON.stringify(facts.capabilities),
       warnings: JSON.stringify(facts.warnings),
       server_version: facts.version,
@@ -112,18 +127,44 @@ export async function saveConnection(
   });
 }
 
+/** How the organization's connections to a host reach it; the newest counts. */
+export async function routeOfHost(
+  store: Store,
+  vault: Vault,
+  { organizationId, forge, host }: ConnectionPlace,
+): Promise<OutboundRoute> {
+  return store.tenant(organizationId, async (tx) => {
+    const { rows } = await tx.query<RouteRow & SealedColumns<'connection'> & { id: string }>(
+      `SELECT id, ca_certificate, proxy_url, ${sealedColumnsOf('connection').join(', ')} FROM connection
+       WHERE user_id IS NULL AND forge = $1 AND host = $2 AND (ca_certificate IS NOT NULL OR proxy_url IS NOT NULL)
+       ORDER BY updated_at DESC LIMIT 1`,
+      [forge, host],
+    );
+    const [row] = rows;
+    if (row === undefined) return {};
+    const secrets = openSecrets(vault, { table: 'connection', organizationId, rowId: row.id }, row);
+    return routeOf(row, secrets.proxy_credentials) ?? {};
+  });
+}
+
 export async function listConnections(store: Store, organizationId: string): Promise<ConnectionSummary[]> {
   return store.tenant(organizationId, async (tx) => {
-    const { rows } = await tx.query<ConnectionSummary & { hooks: bigint; repositories: bigint }>(
+    const { rows } = await tx.query<ConnectionSummary & { hooks: bigint; repositories: bigint; ca: string | null }>(
       `SELECT c.id, c.name, c.forge, c.host, coalesce(c.account_login, '') AS account, c.status,
-         c.status_reason AS "statusReason", c.capabilities, c.warnings, c.server_version AS version, c.sync_mode AS mode,
+         c.status_reason AS "statusReason", c.status_since AS "statusSince", c.ca_certificate AS ca, c.proxy_url AS proxy, c.capabilities, c.warnings, c.server_version AS version, c.sync_mode AS mode,
          c.access_token_expires_at AS "expiresAt", c.checked_at AS "checkedAt",
          (SELECT count(*) FROM hook h WHERE h.connection_id = c.id AND h.remote_hook_id IS NOT NULL) AS hooks,
          (SELECT count(*) FROM repository r JOIN installation i ON i.id = r.installation_id
           WHERE i.connection_id = c.id AND r.status = 'active') AS repositories
        FROM connection c WHERE c.kind = 'pat' ORDER BY c.created_at`,
     );
-    return rows.map((row) => ({ ...row, hooks: Number(row.hooks), repositories: Number(row.repositories) }));
+    return rows.map(({ ca, ...row }) => ({
+      ...row,
+      advice: adviceFor(row.status),
+      certificates: ca === null ? [] : describeCertificates(ca),
+      hooks: Number(row.hooks),
+      repositories: Number(row.repositories),
+    }));
   });
 }
 
@@ -149,18 +190,21 @@ export async function noteCheck(
   store: Store,
   organizationId: string,
   connectionId: string,
-  found: TokenFacts | { status: 'expired' | 'unreachable'; reason: string },
+  found: TokenFacts | { status: 'expired' | 'revoked' | 'unreachable'; reason: string },
 ): Promise<void> {
   await store.tenant(organizationId, (tx) =>
     'status' in found
       ? tx.query(
-          // What cannot be reached now may be reachable in a moment: it stays as it was.
-          `UPDATE connection SET status = CASE WHEN $2 = 'unreachable' THEN status ELSE $2 END, status_reason = $3,
+          // A token that was refused is not better for a forge that is away.
+          `UPDATE connection SET status_since = CASE WHEN status = $2 THEN status_since ELSE now() END,
+             status = CASE WHEN $2 = 'unreachable' AND status IN ('expired', 'revoked') THEN status ELSE $2 END,
+             status_reason = $3,
              checked_at = now(), updated_at = now() WHERE id = $1`,
           [connectionId, found.status, found.reason],
         )
       : tx.query(
-          `UPDATE connection SET status = 'active', status_reason = NULL, capabilities = $2, warnings = $3,
+          `UPDATE connection SET status_since = CASE WHEN status = 'active' THEN status_since ELSE now() END,
+             status = 'active', status_reason = NULL, capabilities = $2, warnings = $3,
              server_version = $4, server_edition = $5, scopes = $6, access_token_expires_at = $7,
              checked_at = now(), updated_at = now() WHERE id = $1`,
           [
@@ -176,31 +220,26 @@ export async function noteCheck(
   );
 }
 
-/** Its hooks, snapshots and installation go with it; repositories stay for the record and start nothing any more. */
-export async function removeConnection(store: Store, organizationId: string, connectionId: string): Promise<void> {
+/**
+ * Its hooks, snapshots and installation go with it; repositories stay for the record and start nothing any more, unless
+ * `beforehand` deletes them in the same transaction.
+ */
+export async function removeConnection(
+  store: Store,
+  organizationId: string,
+  connectionId: string,
+  beforehand?: (tx: pg.PoolClient) => Promise<Readonly<Record<string, number>>>,
+): Promise<void> {
   await store.tenant(organizationId, async (tx) => {
+    const deleted = await beforehand?.(tx);
     await tx.query(
       `UPDATE repository SET status = 'removed', updated_at = now()
        WHERE installation_id IN (SELECT id FROM installation WHERE connection_id = $1)`,
       [connectionId],
     );
     await tx.query('DELETE FROM connection WHERE id = $1', [connectionId]);
-    await audit(tx, organizationId, 'connection.removed', connectionId, {});
+    await audit(tx, organizationId, 'connection.removed', connectionId, deleted === undefined ? {} : { deleted });
   });
-}
-
-export async function audit(
-  tx: pg.ClientBase,
-  organizationId: string,
-  action: string,
-  subject: string,
-  detail: Readonly<Record<string, unknown>>,
-  actor = 'administrator',
-): Promise<void> {
-  await tx.query(
-    'INSERT INTO audit_entry (organization_id, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5)',
-    [organizationId, actor, action, subject, JSON.stringify(detail)],
-  );
 }
 
 /** Repositories among these, by the forge's ids, that another organization owns: the first verified claim does. */

@@ -6,6 +6,8 @@ import { ForgewayError } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { OutboundRoute } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
+import { type RouteRow, routeOf } from './connection-route.js';
+import { adviceFor, USELESS } from './connection-state.js';
 import { createTokenKeeper, EXPIRED, type RefreshOutcome } from './tokens/keeper.js';
 import { createStoredTokens, tokenKey } from './tokens/stored-tokens.js';
 import type { Vault } from './vault.js';
@@ -20,6 +22,10 @@ interface OpenedConnection {
   /** Base URL of the instance as people see it. */
   baseUrl: string;
   account: { id: bigint; login: string };
+  /** See connection-state.ts; absent for one that is not stored. */
+  status?: string;
+  /** When the token ends, where the forge told. */
+  expiresAt?: Date;
   /** Its own certificates and proxy, where it has any. */
   route?: OutboundRoute;
   /** The number under which handlers see it. */
@@ -52,7 +58,7 @@ export type RenewToken = (
   refreshToken: string,
 ) => Promise<RefreshOutcome>;
 
-interface ConnectionRow extends SealedColumns<'connection'> {
+interface ConnectionRow extends SealedColumns<'connection'>, RouteRow {
   id: string;
   kind: string;
   forge: string;
@@ -68,7 +74,8 @@ interface ConnectionRow extends SealedColumns<'connection'> {
   virtual_id: bigint | null;
 }
 
-const COLUMNS = `c.id, c.kind, c.app_id, c.installation_id, c.access_token_expires_at, c.forge, c.host, c.instance_url, c.provider_account_id, c.account_login, c.status, c.status_reason,
+const COLUMNS = `c.id, c.kind, c.app_id, c.installation_id, c.access_token_expires_at, c.forge, c.host, c.instance_url,
+  c.provider_account_id, c.account_login, c.status, c.status_reason, c.ca_certificate, c.proxy_url,
   (SELECT i.virtual_id FROM installation i WHERE i.connection_id = c.id) AS virtual_id,
   ${sealedColumnsOf('connection')
     .map((column) => `c.${column}`)
@@ -161,11 +168,13 @@ export function createConnectionDirectory(o: {
     const forge = o.forges.get(row.forge);
     const baseUrl = row.instance_url ?? forge?.cloudUrl;
     if (forge === undefined || baseUrl === undefined) throw unusable(`There is no forge ${row.forge} any more.`);
-    if (row.status !== 'active' && !inAnyState)
-      throw unusable(row.status_reason ?? `The connection is ${row.status}.`, {
-        reconnect: row.status !== 'unreachable',
+    if (USELESS.has(row.status) && !inAnyState)
+      throw unusable(`${row.status_reason ?? ''} ${adviceFor(row.status)}`.trim(), {
+        status: row.status,
+        reconnect: true,
       });
     const secrets = openSecrets(o.vault, { table: 'connection', organizationId, rowId: row.id }, row);
+    const route = routeOf(row, secrets.proxy_credentials);
     const basics = {
       id: row.id,
       organizationId,
@@ -175,6 +184,9 @@ export function createConnectionDirectory(o: {
       account: { id: BigInt(row.provider_account_id), login: row.account_login ?? '' },
       // Those of a person alone have no installation: nothing arrives for them, and the number leads nowhere.
       virtualId: row.virtual_id ?? virtualInstallationId({ ...row, appId: `none:${row.id}`, installationId: 0n }),
+      status: row.status,
+      ...(row.access_token_expires_at && { expiresAt: row.access_token_expires_at }),
+      ...(route && { route }),
     };
     if (row.kind === 'github-app') {
       if (row.app_id === null || row.installation_id === null || secrets.private_key === undefined)

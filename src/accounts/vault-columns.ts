@@ -7,7 +7,7 @@ import { newSecretSalt, type SealedSecret, type SecretPlace, type Vault } from '
  * `count_keys` and the trigger `sealed_row_goes_forward` too: test/vault/rotation.test.ts says what is missing.
  */
 export const sealedTables = {
-  connection: ['access_token', 'refresh_token', 'private_key'],
+  connection: ['access_token', 'refresh_token', 'private_key', 'proxy_credentials'],
   hook: ['secret', 'previous_secret'],
 } as const satisfies Record<string, readonly string[]>;
 

@@ -8,7 +8,7 @@ import { ForgewayError, messageOf } from '../lib/errors.js';
 import { inTransaction, withConnection } from '../store/connection.js';
 import type { Database, Store } from '../store/database.js';
 import { countSealedRows, type SealedRows } from '../store/master-key-record.js';
-import { audit } from './connection-rows.js';
+import { audit } from './audit.js';
 import type { Vault } from './vault.js';
 import {
   type SealedColumns,

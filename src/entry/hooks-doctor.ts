@@ -4,6 +4,7 @@ import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, refused }
 import { hookUrl, notArrived, placeName, remoteHook, testHook, writeHook } from '../accounts/connecting/write-hook.js';
 import { type HookOfConnection, listHooks, targetOf } from '../accounts/connection-hooks.js';
 import { noteCheck } from '../accounts/connection-rows.js';
+import { refusedState } from '../accounts/connection-state.js';
 import type { ConnectionDirectory } from '../accounts/connections.js';
 import { createVault } from '../accounts/vault.js';
 import type { ForgeAdministration } from '../forges/administration.js';
@@ -109,7 +110,10 @@ async function look(
   } catch (error) {
     if (!isForgeFailure(error)) throw error;
     const expired = error instanceof RouteFailure && error.status === 401;
-    if (expired) await noteCheck(o.store, o.organizationId, hook.connectionId, { status: 'expired', reason: EXPIRED });
+    if (expired) {
+      const status = refusedState(connection.expiresAt, new Date());
+      await noteCheck(o.store, o.organizationId, hook.connectionId, { status, reason: EXPIRED });
+    }
     if (expired) return { state: 'problem', finding: EXPIRED, fix: 'Run `forgeway connections add` with a new token.' };
     const finding = hookRefusal(administration, error, targetOf(hook));
     return { state: 'problem', finding, fix: 'Run `forgeway connections test`.' };

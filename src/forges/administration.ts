@@ -92,6 +92,8 @@ export interface ForgeAdministration {
   enableHook?(native: NativeClient, target: HookTarget, hookId: string): Promise<'enabled' | 'refused' | 'impossible'>;
   /** What the forge remembers of a hook's deliveries; undefined where it lists none. */
   deliveries?(native: NativeClient, target: HookTarget, hookId: string): DeliveryLog | undefined;
+  /** The scope that a token lacks, from the body of a 403; undefined when it was refused for another reason. */
+  missingScope?(body: string): string | undefined;
   /** What to do about a refusal of one of the calls on hooks, in one sentence; undefined when its own words say all. */
   hookAdvice(failure: RouteFailure, target: HookTarget): string | undefined;
 }

@@ -1,6 +1,6 @@
 /** Pausing, silencing and letting go: what `forgeway pause` and `forgeway resume` do. */
 import type pg from 'pg';
-import { audit } from '../accounts/connection-rows.js';
+import { audit } from '../accounts/audit.js';
 import type { Store } from '../store/database.js';
 import { HOLD_COVERS, type HoldMode } from './holds.js';
 import { CHANNEL } from './leases.js';

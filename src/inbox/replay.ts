@@ -1,4 +1,4 @@
-import { audit } from '../accounts/connection-rows.js';
+import { audit } from '../accounts/audit.js';
 import type { Store } from '../store/database.js';
 import { DISPATCH_IDENTITY } from './assign.js';
 import { CHANNEL } from './leases.js';

@@ -23,6 +23,7 @@ import { createAppInstallations } from './app-installations.js';
 import { type AppPages, createAppPages } from './app-pages.js';
 import { type BridgeState, databaseState } from './bridge-state.js';
 import type { Circuits } from './circuits.js';
+import { createConnectionWatch, createRefusalCheck } from './connection-watch.js';
 import { createConnections, type DefaultApp } from './connections.js';
 import { type Credential, connectionCredential } from './credential.js';
 import { forgeIsDown, isPermanent, unwrap } from './failures.js';
@@ -126,8 +127,13 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
   const renew = o.oauthClientOf && createTokenRenewal({ send, clock, clientOf: o.oauthClientOf });
   const state = 'state' in o ? o.state : databaseState({ ...o, forges, clock, renew });
   const { directory, lookup, loops } = state;
+  const isRefused = createRefusalCheck({ log, clock, fetch: send });
   const outFor = createForgeFetch({
     send,
+    watch:
+      'store' in o
+        ? createConnectionWatch({ store: o.store, log, clock, isRefused, forget: (id) => directory?.forget(id) })
+        : undefined,
     limits: createRequestLimits(clock),
     log,
     metrics,

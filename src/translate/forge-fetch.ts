@@ -3,6 +3,8 @@
  * an origin its credential was stored for or carries no credential, ends in time, is read up to a limit, is counted and
  * logged by its shape. Only reads are sent again.
  */
+
+import type { OpenConnection } from '../accounts/connections.js';
 import { retryAfter, retryDelay } from '../lib/backoff.js';
 import { type Clock, pause } from '../lib/clock.js';
 import { currentDelivery, type DeliveryScope, noteOutage } from '../lib/delivery-scope.js';
@@ -22,11 +24,20 @@ export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 /** What really sends: `Outbound.fetch`, or what a test has in its place. */
 export type Send = (url: string, init?: RequestInit, route?: OutboundRoute) => Promise<Response>;
 
+/** Told of what the requests of a connection meet. Must not throw, and is not waited for. */
+export interface ForgeWatch {
+  /** `path` is below the API's base. */
+  answered(connection: OpenConnection, method: string, path: string, response: Response): void;
+  /** Its host is not asked for a while, or may not be. */
+  unanswered(connection: OpenConnection, reason: string): void;
+}
+
 export interface ForgeFetchOptions {
   send: Send;
   limits: RequestLimits;
   /** What it knows of hosts that do not answer; its own unless a test says otherwise. */
   circuits?: Circuits;
+  watch?: ForgeWatch | undefined;
   log: Logger;
   metrics: Metrics;
   clock: Clock;
@@ -149,6 +160,8 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
       record(whole.status);
       o.limits.note(credential.name, apiPath(credential, url), whole);
       judge(passage, whole, scope);
+      if (credential.connection !== undefined)
+        o.watch?.answered(credential.connection, method, apiPath(credential, url), whole);
       return whole;
     } catch (error) {
       record(timeout.aborted ? 'timeout' : 'failed');
@@ -156,7 +169,13 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
       // An answer that is too large is an answer.
       if (error instanceof ForgewayError && error.code === 'FORGEWAY_ANSWER_TOO_LARGE') passage.succeeded();
       else if (exchange.signal?.aborted && !timeout.aborted) passage.abandoned();
-      else noteOutage(scope, passage.failed());
+      else {
+        const waitMs = passage.failed();
+        noteOutage(scope, waitMs);
+        const mayNot = error instanceof ForgewayError && error.code === 'FORGEWAY_ADDRESS_REFUSED';
+        if (credential.connection !== undefined && (waitMs > 0 || mayNot))
+          o.watch?.unanswered(credential.connection, mayNot ? error.message : `${url.host} does not answer.`);
+      }
       if (error instanceof ForgewayError) throw error;
       if (exchange.init.signal?.aborted) throw error;
       if (scope?.signal.aborted)

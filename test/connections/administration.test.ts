@@ -205,7 +205,7 @@ describe('an address', () => {
     expect(await reason('failed: SSL routines:ssl3_get_record:wrong version number')).toMatch(
       /speaks no TLS.*http:\/\//,
     );
-    expect(await reason('failed: self-signed certificate')).toMatch(/NODE_EXTRA_CA_CERTS/);
+    expect(await reason('failed: self-signed certificate')).toMatch(/--ca-file/);
     expect(await reason('failed: getaddrinfo ENOTFOUND')).toMatch(/cannot be reached .*ENOTFOUND/);
   });
 });

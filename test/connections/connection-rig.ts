@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { type ConnectOptions, type ConnectRequest, connectForge } from '../../src/accounts/connecting/connect.js';
 import { type DisconnectRequest, disconnectForge } from '../../src/accounts/connecting/disconnect.js';
 import { createConnectionDirectory, type OpenConnection } from '../../src/accounts/connections.js';
@@ -48,6 +48,7 @@ export interface ConnectionRig {
   publicUrl: string;
   bridge: Bridge;
   metrics: Metrics;
+  log: Logger;
   /** How our server meets forges from now on: as it does, with 503, or not at all. */
   door(state: 'open' | 'busy' | 'shut'): Promise<void>;
   noted: Noted[];
@@ -188,6 +189,7 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
     publicUrl,
     bridge,
     metrics,
+    log,
     async door(state) {
       door.busy = state === 'busy';
       if (state === 'shut') await shut();

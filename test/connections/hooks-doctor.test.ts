@@ -71,7 +71,7 @@ describe.each(Object.entries(doubles))('hooks doctor on %s', (_label, start) => 
     double.revoke();
     const [found] = await rig.doctor({ repair: true });
     expect(found).toMatchObject({ state: 'problem', fix: expect.stringMatching(/connections add/) });
-    expect(await rig.rows('SELECT status FROM connection')).toEqual([{ status: 'expired' }]);
+    expect(await rig.rows('SELECT status FROM connection')).toEqual([{ status: 'revoked' }]);
   });
 });
 

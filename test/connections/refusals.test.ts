@@ -1,10 +1,12 @@
 /** What cannot be connected, and that nothing is left of the attempt. */
+
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { gitea } from '../../src/forges/gitea/forge.js';
 import { gitlab } from '../../src/forges/gitlab/forge.js';
+import { freePort } from '../e2e/program.js';
 import { type ConnectionRig, startConnectionRig } from './connection-rig.js';
 
 const servers: Server[] = [];
@@ -56,7 +58,9 @@ describe('connecting what cannot be connected', () => {
     expect(await refusal({ forge: gitlab, url: html, token })).toMatch(/does not answer like GitLab .*not JSON/);
     const moved = await answering(301, { location: 'https://127.0.0.1:1/' });
     expect(await refusal({ forge: gitlab, url: moved, token })).toMatch(/redirects to another address/);
-    expect(await refusal({ forge: gitlab, url: 'http://127.0.0.1:1', token })).toMatch(/cannot be reached/);
+    expect(await refusal({ forge: gitlab, url: `http://127.0.0.1:${await freePort()}`, token })).toMatch(
+      /cannot be reached/,
+    );
     expect(await refusal({ forge: gitlab, url: 'git.example.com', token })).toMatch(/write it whole/);
     expect(await refusal({ forge: gitlab, url: 'https://me:secret@git.example.com', token })).toMatch(
       /Leave user name/,

@@ -149,12 +149,24 @@ describe.each(Object.entries(SINKS))('%s', (_name, sink) => {
   const strict = () => outbound();
   const lenient = () => outbound({ allowed: ['0.0.0.0/0', '::/0', '*.example', 'metadata.google.internal'] });
 
-  it.each(NEVER)('never goes to %s %s', async (_number, url) => {
-    for (const way of [strict(), lenient()]) expect(await outcome(async () => sink(way, url))).toBe('refused');
+  /** Entries that were not refused, each with what became of it. */
+  const wrong = async (ways: readonly Outbound[], entries: readonly (readonly [string, string])[]) => {
+    const tried = ways.flatMap((way) => entries.map(([number, url]) => ({ way, number, url })));
+    const outcomes = await Promise.all(
+      tried.map(async ({ way, number, url }) => ({
+        number,
+        came: await outcome(async () => sink(way, url.replace('PORT', String(listener.port)))),
+      })),
+    );
+    return outcomes.filter(({ came }) => came !== 'refused');
+  };
+
+  it(`never goes to ${NEVER.length} addresses, whatever is allowed`, async () => {
+    expect(await wrong([strict(), lenient()], NEVER)).toEqual([]);
   });
 
-  it.each(PRIVATE)('does not go to %s %s unasked', async (_number, url) => {
-    expect(await outcome(async () => sink(strict(), url.replace('PORT', String(listener.port))))).toBe('refused');
+  it(`does not go to ${PRIVATE.length} private ones unasked`, async () => {
+    expect(await wrong([strict()], PRIVATE)).toEqual([]);
   });
 
   it('brought nobody to the listener', () => expect(listener.came).toEqual([]));
@@ -413,6 +425,7 @@ describe('connecting', () => {
       {
         ...{ forge: gitea, url: `http://127.0.0.1:${listener.port}`, token: 'secret-token', name: undefined },
         ...{ repositories: [], all: false, level: 'none', organization: undefined, confidential: undefined },
+        route: { ca: null, proxy: null },
       },
     );
     await expect(connecting).rejects.toMatchObject({

@@ -8,13 +8,16 @@ import type { ForgeEndpoint } from '../../forges/endpoint.js';
 import type { ForgeDescriptor } from '../../forges/forge.js';
 import { forges } from '../../forges/registry.js';
 import { ForgewayError } from '../../lib/errors.js';
+import type { OutboundRoute } from '../../lib/outbound/outbound.js';
 import type { Store } from '../../store/database.js';
+import { audit } from '../audit.js';
 import { type HookOfConnection, listHooks } from '../connection-hooks.js';
+import type { ConnectionRoute } from '../connection-route.js';
 import {
-  audit,
   type ConnectionPlace,
   claimedByOthers,
   coveredRepositories,
+  routeOfHost,
   type SyncMode,
   saveConnection,
 } from '../connection-rows.js';
@@ -43,6 +46,8 @@ export interface ConnectRequest {
   confidential: boolean | undefined;
   /** Undefined: as it is, and both where it is new. With `poll` no webhook is made. */
   mode?: SyncMode;
+  /** How the host is reached; what is undefined of it stays as it is. */
+  route?: ConnectionRoute;
 }
 
 export interface ConnectOptions {
@@ -110,6 +115,20 @@ function check(o: ConnectOptions, request: ConnectRequest): void {
     );
 }
 
+/** As asked for; what was not is what another connection of this organization to the same host has. */
+async function routeFor(
+  { store, vault }: Pick<ConnectOptions, 'store' | 'vault'>,
+  place: ConnectionPlace,
+  { route }: ConnectRequest,
+): Promise<{ route?: OutboundRoute }> {
+  const isWhole = route?.ca !== undefined && route.proxy !== undefined;
+  const kept = isWhole ? {} : await routeOfHost(store, vault, place);
+  const ca = route?.ca === undefined ? kept.ca : (route.ca ?? undefined);
+  const proxy = route?.proxy === undefined ? kept.proxy : (route.proxy ?? undefined);
+  if (ca === undefined && proxy === undefined) return {};
+  return { route: { ...(ca !== undefined && { ca }), ...(proxy && { proxy }) } };
+}
+
 /** @throws ForgewayError FORGEWAY_CONNECTION_REFUSED or FORGEWAY_REPOSITORY_CLAIMED, with nothing changed */
 export async function connectForge(o: ConnectOptions, request: ConnectRequest): Promise<Connected> {
   const { store, vault, news, organizationId, progress } = o;
@@ -117,6 +136,13 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
   const administration = administrationOf(forge);
   const endpoint = endpointOf(request);
   check(o, request);
+  const place: ConnectionPlace = {
+    organizationId,
+    forge: forge.id,
+    host: endpoint.host,
+    instanceUrl: endpoint.webUrl === forge.cloudUrl ? null : endpoint.webUrl,
+  };
+  const { route } = await routeFor(o, place, request);
   const draft: OpenConnection = {
     id: 'new',
     organizationId,
@@ -126,6 +152,7 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
     account: { id: 0n, login: '' },
     ...fixedToken(token),
     virtualId: 0n,
+    ...(route && { route }),
   };
   progress(`Asking ${endpoint.webUrl} who the token is …`);
   const native = o.nativeOf(draft);
@@ -151,12 +178,6 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
     problems.push(text);
     progress(`! ${text}`);
   };
-  const place: ConnectionPlace = {
-    organizationId,
-    forge: forge.id,
-    host: endpoint.host,
-    instanceUrl: endpoint.webUrl === forge.cloudUrl ? null : endpoint.webUrl,
-  };
   const chosen = await chooseRepositories(administration.repositories(native), request, facts, progress);
   const foreign = await claimedByOthers(
     store,
@@ -172,7 +193,13 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
   if (taken.length > 0) problem(`Left out, since another organization on this server has them: ${taken.join(', ')}.`);
   const repositories = chosen.filter(({ id }) => !foreign.has(id));
 
-  const saved = await saveConnection(store, vault, place, { name: request.name, token, facts, mode: request.mode });
+  const saved = await saveConnection(store, vault, place, {
+    name: request.name,
+    token,
+    facts,
+    mode: request.mode,
+    route: { ca: route?.ca ?? null, proxy: route?.proxy ?? null },
+  });
   progress(`${saved.renewed ? 'Renewed' : 'Stored'} as connection ${saved.id}; the token is sealed.`);
   const connection: OpenConnection = { ...draft, id: saved.id, account: facts.account, virtualId: saved.virtualId };
 

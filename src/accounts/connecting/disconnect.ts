@@ -1,10 +1,13 @@
 /** The way back of connecting a forge: the apps hear of it while everything is still there, then it goes. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Store } from '../../store/database.js';
+import { audit } from '../audit.js';
 import { listHooks, removeHook, targetName, targetOf } from '../connection-hooks.js';
-import { audit, type CoveredRepository, coveredRepositories, removeConnection } from '../connection-rows.js';
+import { type CoveredRepository, coveredRepositories, removeConnection } from '../connection-rows.js';
 import type { ConnectionDirectory, OpenConnection } from '../connections.js';
 import type { ConnectionNews } from './connection-news.js';
+import { deleteHeldData, runningPreviews } from './held-data.js';
 import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, refused } from './probe.js';
 import { placeName } from './write-hook.js';
 
@@ -26,6 +29,8 @@ export interface DisconnectRequest {
   repositories: readonly string[];
   /** Leave the webhooks at the forge. */
   keepHooks: boolean;
+  /** Also delete what is held of it: deliveries, the mirror, records. Only with the whole connection. */
+  withData?: boolean;
 }
 
 export interface Disconnected {
@@ -39,6 +44,7 @@ export interface Disconnected {
 }
 
 const TOLD_MS = 30_000;
+const POLL_MS = 250;
 
 function chosen(covered: readonly CoveredRepository[], names: readonly string[]): CoveredRepository[] {
   return names.map((text) => {
@@ -71,6 +77,20 @@ async function tell(
   problem('The apps were not waited for, and may not learn of it.');
 }
 
+/** What a preview runs as is known by its row alone, which therefore outlives it. */
+async function previewsGone({ store, organizationId, toldWithinMs }: DisconnectOptions, id: string): Promise<void> {
+  const end = performance.now() + (toldWithinMs ?? TOLD_MS);
+  for (;;) {
+    const running = await runningPreviews(store, organizationId, id);
+    if (running === 0) return;
+    if (performance.now() >= end)
+      throw refused(
+        `${running} of its previews are not cleared away yet, so nothing was deleted. Run this again when a worker has done it, or leave --with-data out.`,
+      );
+    await sleep(POLL_MS);
+  }
+}
+
 /** @throws ForgewayError FORGEWAY_CONNECTION_REFUSED saying why nothing was removed */
 export async function disconnectForge(o: DisconnectOptions, request: DisconnectRequest): Promise<Disconnected> {
   const { store, organizationId, progress } = o;
@@ -80,6 +100,8 @@ export async function disconnectForge(o: DisconnectOptions, request: DisconnectR
     problems.push(text);
     progress(`! ${text}`);
   };
+  if (request.withData && request.repositories.length > 0)
+    throw refused('The data goes with the whole connection only, not with some of its repositories.');
   const covered = await coveredRepositories(store, organizationId, connectionId);
   const whole = request.repositories.length === 0;
   const leaving = whole ? covered : chosen(covered, request.repositories);
@@ -93,6 +115,8 @@ export async function disconnectForge(o: DisconnectOptions, request: DisconnectR
     problem(`The connection cannot be opened, so neither apps nor forge are told: ${error.message}`);
   }
   if (connection !== undefined) await tell(o, connection, whole ? 'all' : leaving, problem);
+
+  if (request.withData) await previewsGone(o, connectionId);
 
   for (const hook of await listHooks(store, organizationId, connectionId)) {
     const target = targetOf(hook);
@@ -112,7 +136,13 @@ export async function disconnectForge(o: DisconnectOptions, request: DisconnectR
     }
     if (!whole) await removeHook(store, organizationId, hook.id);
   }
-  if (whole) await removeConnection(store, organizationId, connectionId);
+  if (whole)
+    await removeConnection(
+      store,
+      organizationId,
+      connectionId,
+      request.withData ? (tx) => deleteHeldData(tx, connectionId) : undefined,
+    );
   else
     await store.tenant(organizationId, (tx) =>
       audit(tx, organizationId, 'connection.repositories_removed', connectionId, { repositories: names }),

@@ -42,7 +42,7 @@ function unreachable(where: string, message: string): string {
   if (/wrong version number|packet length too long/.test(message))
     return `${where} speaks no TLS: if that is so on purpose, use http:// in the address.`;
   if (/certificate/i.test(message))
-    return `The certificate of ${where} is not trusted here (${message}). Name your own authority's file in NODE_EXTRA_CA_CERTS, for \`forgeway up\` too.`;
+    return `The certificate of ${where} is not trusted here (${message}). Give the certificate of your own authority with --ca-file.`;
   return `${where} cannot be reached (${message.replaceAll(/\s+/g, ' ')}). Check the address, that the server runs, and the network between here and there.`;
 }
 
@@ -62,6 +62,7 @@ async function reasonOf(failure: RouteFailure | ForgewayError, connection: OpenC
   // A page where JSON was asked for counts as an outage once a forge is connected; here the address may be wrong.
   const isPage = failure instanceof ForgewayError && / with a web page/.test(failure.message);
   if (failure instanceof ForgewayError && !isPage) {
+    if (failure.code === 'FORGEWAY_ADDRESS_REFUSED') return failure.message;
     if (failure.code === 'FORGEWAY_FORGE_UNREACHABLE') return unreachable(where, failure.message);
     if (failure.code === 'FORGEWAY_ORIGIN_REFUSED')
       return `${where} redirects to another address, which the token is not sent to. Use the address that a browser ends at, with https:// where it has it.`;
@@ -89,6 +90,17 @@ export async function probeForge(connection: OpenConnection, nativeOf: NativeOf)
     if (!isForgeFailure(error)) throw error;
     const expired = error instanceof RouteFailure && error.status === 401;
     return { ok: false, expired, reason: await reasonOf(error, connection, nativeOf) };
+  }
+}
+
+/** Whether the forge does not accept the token; false while nobody knows. */
+export async function isTokenRefused(connection: OpenConnection, nativeOf: NativeOf): Promise<boolean> {
+  try {
+    await administrationOf(connection.forge).probe(nativeOf(connection));
+    return false;
+  } catch (error) {
+    if (!isForgeFailure(error)) throw error;
+    return error instanceof RouteFailure && error.status === 401;
   }
 }
 

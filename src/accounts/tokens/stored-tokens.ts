@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { pause } from '../../lib/clock.js';
 import { ForgewayError } from '../../lib/errors.js';
 import type { Store } from '../../store/database.js';
-import { audit } from '../connection-rows.js';
+import { audit } from '../audit.js';
 import type { Vault } from '../vault.js';
 import { openSecrets, type SealedColumns, sealedColumnsOf, sealedValues, sealSecrets } from '../vault-columns.js';
 import type { StoredTokens, TokenStore } from './keeper.js';

@@ -1,10 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { createWriteStream, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { connectForge } from '../../accounts/connecting/connect.js';
 import { disconnectForge } from '../../accounts/connecting/disconnect.js';
+import { exportConnection } from '../../accounts/connecting/held-data.js';
 import { testConnection } from '../../accounts/connecting/test-connection.js';
+import { type ConnectionRoute, readCertificates, readProxy } from '../../accounts/connection-route.js';
 import { listConnections, type SyncMode, setSyncMode, syncModes } from '../../accounts/connection-rows.js';
 import { createConnectionDirectory } from '../../accounts/connections.js';
 import { createVault } from '../../accounts/vault.js';
@@ -78,7 +81,31 @@ interface AddOptions {
   hooks: boolean;
   confidential?: boolean;
   mode?: SyncMode;
+  caFile?: string;
+  proxy?: string;
+  proxyFile?: string;
   json?: boolean;
+}
+
+function readText(file: string, what: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : 'it cannot be opened';
+    throw new InvalidArgumentError(`${what} ${file} cannot be read (${why}).`);
+  }
+}
+
+const NOTHING = 'none';
+
+function routeFrom({ caFile, proxy, proxyFile }: AddOptions): ConnectionRoute {
+  const given = proxyFile === undefined ? proxy : readText(proxyFile, 'The proxy’s file').trim();
+  return {
+    ...(caFile !== undefined && {
+      ca: caFile === NOTHING ? null : readCertificates(readText(caFile, 'The file of certificates')),
+    }),
+    ...(given !== undefined && { proxy: given === NOTHING ? null : readProxy(given) }),
+  };
 }
 
 function levelOf(options: AddOptions) {
@@ -112,6 +139,7 @@ async function add(options: AddOptions): Promise<void> {
         organization: options.organization,
         confidential: options.confidential,
         mode: options.mode,
+        route: routeFrom(options),
       },
     );
     const { facts, total, problems, renewed } = connected;
@@ -158,7 +186,29 @@ const MODE_MEANS: Readonly<Record<SyncMode, string>> = {
 const unknownConnection = (id: string) =>
   new InvalidArgumentError(`There is no connection ${id}. \`forgeway connections list\` shows all.`);
 
+interface ExportOptions {
+  out?: string;
+}
+
+/** Lines go out as fast as whoever reads them takes them. */
+async function exportAll(id: string, { out }: ExportOptions): Promise<void> {
+  await withDatabase(async ({ store, organizationId }) => {
+    const target = out === undefined ? process.stdout : createWriteStream(out, { flags: 'wx', mode: 0o600 });
+    if (out !== undefined) await once(target, 'open');
+    const lines = await exportConnection(store, organizationId, id, async (line) => {
+      if (!target.write(line)) await once(target, 'drain');
+    });
+    if (out !== undefined) {
+      target.end();
+      await once(target, 'close');
+    }
+    if (lines === undefined) throw unknownConnection(id);
+    console.error(`${lines} lines, without secrets.`);
+  });
+}
+
 interface RemoveOptions {
+  withData?: boolean;
   repo?: string[];
   keepHooks?: boolean;
   now?: boolean;
@@ -178,13 +228,24 @@ async function remove(id: string, options: RemoveOptions): Promise<void> {
         progress: (line) => console.error(line),
         ...(options.now && { toldWithinMs: 0 }),
       },
-      { connectionId: id, repositories: options.repo ?? [], keepHooks: options.keepHooks ?? false },
+      {
+        connectionId: id,
+        repositories: options.repo ?? [],
+        keepHooks: options.keepHooks ?? false,
+        withData: options.withData,
+      },
     );
     if (options.json) console.log(formatJson(gone));
     else if (gone.removed) console.log(`Connection ${id} is removed, and its token with it.`);
     else console.log(`No longer served: ${gone.repositories.join(', ').replaceAll('~', '/')}.`);
     if (gone.problems.length > 0) process.exitCode = 1;
   });
+}
+
+function shown(value: unknown): string {
+  if (value === null || (Array.isArray(value) && value.length === 0)) return '-';
+  if (value instanceof Date) return value.toISOString();
+  return Array.isArray(value) ? value.join(', ') : String(value);
 }
 
 /** A second one would silently take the place of the first. */
@@ -219,6 +280,17 @@ export function addConnectionsCommand(program: Command): void {
         'how events come: by webhook, by asking the forge every minute (poll: makes no webhooks and needs no PUBLIC_URL), or both; default: both',
       ).choices(syncModes),
     )
+    .option(
+      '--ca-file <file>',
+      'PEM certificates that alone are trusted for this host; `none`: those of this machine; default: as it is',
+    )
+    .option('--proxy <url>', 'HTTP proxy to this host; `none`: without one; default: as it is')
+    .addOption(
+      new Option(
+        '--proxy-file <file>',
+        'a file that holds the proxy’s address, where it has a password in it',
+      ).conflicts('proxy'),
+    )
     .option('--confidential', 'also run apps on confidential issues and notes')
     .option('--json', 'as JSON')
     .addHelpText(
@@ -244,14 +316,27 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
     .description('connections with their state')
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }) => {
-      const rows = await withDatabase(({ store, organizationId }) => listConnections(store, organizationId));
+      const all = await withDatabase(({ store, organizationId }) => listConnections(store, organizationId));
+      const rows = all.map((one) => ({ ...one, advice: one.status === 'active' ? '' : one.advice }));
       printRows(
         rows,
-        ['id', 'name', 'forge', 'host', 'status', 'mode', 'repositories', 'hooks', 'expiresAt', 'statusReason'],
+        [
+          'id',
+          'name',
+          'forge',
+          'host',
+          'status',
+          'mode',
+          'repositories',
+          'hooks',
+          'expiresAt',
+          'statusReason',
+          'advice',
+        ],
         {
           json: options.json,
           empty: NONE,
-          whole: ['statusReason'],
+          whole: ['statusReason', 'advice'],
         },
       );
     });
@@ -282,6 +367,26 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
     .action((id: string | undefined, options: { json?: boolean }) => test(id, options.json));
 
   connections
+    .command('show')
+    .description('all that is known of one connection; its secrets are shown by nothing')
+    .argument('<id>', 'a connection, as `connections list` shows it')
+    .option('--json', 'as JSON')
+    .action(async (id: string, options: { json?: boolean }) => {
+      const all = await withDatabase(({ store, organizationId }) => listConnections(store, organizationId));
+      const one = all.find((connection) => connection.id === id);
+      if (one === undefined) throw unknownConnection(id);
+      if (options.json) console.log(formatJson(one));
+      else for (const [name, value] of Object.entries(one)) console.log(`${name.padEnd(14)}${shown(value)}`);
+    });
+
+  connections
+    .command('export')
+    .description('write what is held of a connection as JSON lines, without secrets')
+    .argument('<id>', 'a connection, as `connections list` shows it')
+    .option('--out <file>', 'a file that does not exist yet; default: standard output')
+    .action(exportAll);
+
+  connections
     .command('remove')
     .description(
       'remove a connection with its token and webhooks, or some of its repositories; the apps hear of it first',
@@ -289,6 +394,10 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
     .argument('<id>', 'a connection, as `connections list` shows it')
     .option('--repo <owner/name...>', 'only these repositories')
     .option('--keep-hooks', 'leave the webhooks at the forge')
+    .option(
+      '--with-data',
+      'also delete what is held of it: deliveries, the mirror, records; `export` first to keep a copy',
+    )
     .option('--now', 'do not wait until the apps have heard of it')
     .option('--json', 'as JSON')
     .addHelpText(

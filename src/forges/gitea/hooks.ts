@@ -245,6 +245,7 @@ export const administration: ForgeAdministration = {
     );
     return 'enabled';
   },
+  missingScope: (body) => /required scope\(s\)[^[]*\[([^\]]+)\]/.exec(body)?.[1],
   hookAdvice({ status }, target) {
     const scope = { repository: 'write:repository', organization: 'write:organization', system: 'write:admin' }[
       target.level

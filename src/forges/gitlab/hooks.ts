@@ -236,6 +236,10 @@ export const administration: ForgeAdministration = {
   },
   deliveries: (native, target, hookId) =>
     target.level === 'system' ? undefined : hookDeliveries(native, `${hooksPath(target)}/${segment(hookId)}`),
+  missingScope(body) {
+    if (!body.includes('insufficient_scope')) return undefined;
+    return /"scope"\s*:\s*"([^"]+)"/.exec(body)?.[1] ?? 'api';
+  },
   hookAdvice({ status, message }, target) {
     if (/url is blocked|not allowed|local network/i.test(message))
       return 'Allow the address of PUBLIC_URL in the Admin area under Settings, Network, Outbound requests.';

@@ -41,7 +41,7 @@ const FROM = `FROM repository r
   ) h ON true
   LEFT JOIN sync_cursor s ON s.repository_id = r.id
   WHERE r.status = 'active' AND NOT r.archived AND r.organization_id = current_organization()
-    AND (c.id IS NULL OR (c.status = 'active'
+    AND (c.id IS NULL OR (c.status NOT IN ('expired', 'revoked')
       AND (c.sync_mode <> 'webhook' OR (jsonb_array_length(c.capabilities) > 0 AND NOT c.capabilities ? 'hooks'))))`;
 
 /**

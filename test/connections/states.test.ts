@@ -1,0 +1,171 @@
+/** What becomes of a connection while it is used, and what is left of it when it goes. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { exportConnection, heldTables } from '../../src/accounts/connecting/held-data.js';
+import { testConnection } from '../../src/accounts/connecting/test-connection.js';
+import { listConnections } from '../../src/accounts/connection-rows.js';
+import { connectionStates, noteState } from '../../src/accounts/connection-state.js';
+import { createConnectionDirectory } from '../../src/accounts/connections.js';
+import { createVault } from '../../src/accounts/vault.js';
+import { gitea } from '../../src/forges/gitea/forge.js';
+import { gitlab } from '../../src/forges/gitlab/forge.js';
+import { forges } from '../../src/forges/registry.js';
+import { systemClock } from '../../src/lib/clock.js';
+import { openNativeAccess } from '../../src/translate/native-access.js';
+import { TEST_MASTER_KEY } from '../support/database.js';
+import { loopback } from '../support/loopback.js';
+import { type ConnectionRig, doubles, startConnectionRig } from './connection-rig.js';
+
+let rig: ConnectionRig;
+beforeAll(async () => {
+  rig = await startConnectionRig();
+});
+afterAll(() => rig?.close());
+
+const store = () => rig.test.store('worker');
+const one = async (id: string) => {
+  const found = (await listConnections(store(), rig.test.organizationId)).find((row) => row.id === id);
+  if (found === undefined) throw new Error('gone');
+  return found;
+};
+async function until(id: string, status: string) {
+  const end = performance.now() + 30_000;
+  for (;;) {
+    const row = await one(id);
+    if (row.status === status) return row;
+    if (performance.now() > end) throw new Error(`${row.status}, not ${status}`);
+    await sleep(20);
+  }
+}
+const setTo = (id: string, status: keyof typeof connectionStates) =>
+  rig.rows('UPDATE connection SET status = $2, status_reason = $3 WHERE id = $1', [id, status, 'before']);
+const audited = (id: string) =>
+  rig.rows<{ action: string; detail: Record<string, unknown> }>(
+    'SELECT action, detail FROM audit_entry WHERE subject = $1 ORDER BY created_at',
+    [id],
+  );
+
+describe.each(Object.entries(doubles))('a connection to %s', (_name, start) => {
+  let double: Awaited<ReturnType<typeof start>>;
+  let id: string;
+  const native = async () => (await rig.bridge.nativeOf(rig.test.organizationId, id)).native;
+
+  beforeAll(async () => {
+    double = await start(rig);
+    const { forge, url, token } = double;
+    ({ id } = await rig.connect({ forge, url, token, repositories: ['acme/web'], mode: 'webhook' }));
+    await rig.quiet();
+  });
+
+  it('is active, and answers make one that was unreachable active again', async () => {
+    expect(await one(id)).toMatchObject({ status: 'active', advice: connectionStates.active });
+    await setTo(id, 'unreachable');
+    rig.bridge.directory?.forget(id);
+    await (await native()).get('/user');
+    expect(await until(id, 'active')).toMatchObject({ statusReason: null });
+    expect((await audited(id)).at(-1)).toMatchObject({ action: 'connection.state', detail: { status: 'active' } });
+  });
+
+  it('is revoked when the forge refuses its token, or expired when that was due; then nobody is asked with it', async () => {
+    double.revoke();
+    const before = await native();
+    await expect(before.get('/user')).rejects.toMatchObject({ status: 401 });
+    expect(await until(id, 'revoked')).toMatchObject({ advice: connectionStates.revoked });
+    await expect(native()).rejects.toMatchObject({
+      code: 'FORGEWAY_CONNECTION_UNUSABLE',
+      message: expect.stringContaining(connectionStates.revoked),
+    });
+    // What comes late changes nothing: it was refused, whatever else is seen.
+    for (const late of ['active', 'unreachable', 'insufficient_scope'] as const)
+      expect(await noteState(store(), rig.test.organizationId, id, late, 'late')).toBe(false);
+    await rig.rows(`UPDATE connection SET access_token_expires_at = now() - interval '1 day' WHERE id = $1`, [id]);
+    const directory = createConnectionDirectory({
+      ...{ store: store(), vault: createVault(new Map([[1, TEST_MASTER_KEY]])), forges, clock: systemClock },
+    });
+    const nativeOf = openNativeAccess({ log: rig.log, fetch: loopback.fetch });
+    await testConnection({ store: store(), directory, nativeOf }, rig.test.organizationId, id);
+    expect(await one(id)).toMatchObject({ status: 'expired', advice: connectionStates.expired });
+  });
+});
+
+it('names the scope that a token lacks', () => {
+  const gone = 'token does not have at least one of required scope(s), required=[write:issue], token scope=read:user';
+  expect(gitea.administration?.missingScope?.(JSON.stringify({ message: gone }))).toBe('write:issue');
+  expect(gitea.administration?.missingScope?.('{"message":"user should be a collaborator"}')).toBeUndefined();
+  const scope = {
+    error: 'insufficient_scope',
+    error_description: 'The request requires higher privileges',
+    scope: 'api',
+  };
+  expect(gitlab.administration?.missingScope?.(JSON.stringify(scope))).toBe('api');
+  expect(gitlab.administration?.missingScope?.('{"message":"403 Forbidden"}')).toBeUndefined();
+});
+
+describe('the end of a connection', () => {
+  it('is exported without secrets, and with its data when that is asked for', async () => {
+    const { fake, url } = await rig.startGitea();
+    const { id } = await rig.connect({
+      forge: gitea,
+      url,
+      token: 'gitea-token',
+      repositories: ['acme/web', 'acme/api'],
+    });
+    await fake.push('acme', 'web', { branch: 'main', by: 'forgeway-bot', files: { 'a.txt': 'x' } });
+    await fake.webhooks.settled();
+    await rig.quiet();
+
+    const lines: string[] = [];
+    const count = await exportConnection(store(), rig.test.organizationId, id, async (line) => void lines.push(line));
+    expect(count).toBe(lines.length);
+    const rows = lines.map((line) => JSON.parse(line) as { table: string; row: Record<string, unknown> });
+    const tables = new Set(rows.map(({ table }) => table));
+    expect([...tables]).toEqual(
+      expect.arrayContaining(['connection', 'hook', 'webhook_delivery', 'dispatch', 'repository']),
+    );
+    expect(lines.join('')).not.toContain('gitea-token');
+    expect(
+      rows.flatMap(({ row }) => Object.keys(row)).filter((name) => /ciphertext|_iv$|_tag$|secret_salt/.test(name)),
+    ).toEqual([]);
+    expect(await exportConnection(store(), rig.test.organizationId, 'nobody', async () => undefined)).toBeUndefined();
+
+    const mine = [url.replace('http://', '')];
+    const count2 = async (table: string) =>
+      Number((await rig.rows<{ n: string }>(`SELECT count(*) AS n FROM ${table} WHERE host = $1`, mine))[0]?.n);
+    expect(await count2('webhook_delivery')).toBeGreaterThan(2);
+    await expect(
+      rig.disconnect({ connectionId: id, repositories: ['acme/api'], withData: true }),
+    ).rejects.toMatchObject({ code: 'FORGEWAY_CONNECTION_REFUSED' });
+    await rig.disconnect({ connectionId: id, withData: true });
+    for (const table of [
+      'connection',
+      'hook',
+      'installation',
+      'webhook_delivery',
+      'repository',
+      'pull_request',
+      'repository_claim',
+      'forge_record',
+      'own_write',
+    ])
+      expect([table, await count2(table)]).toEqual([table, 0]);
+    expect(fake.state.repositories.flatMap(({ hooks }) => hooks)).toEqual([]);
+    const log = await audited(id);
+    expect(log.map(({ action }) => action)).toEqual(
+      expect.arrayContaining(['connection.exported', 'connection.removed']),
+    );
+    expect(log.at(-1)?.detail).toMatchObject({ deleted: { repository: 2 } });
+    // Those of others are still there.
+    expect((await listConnections(store(), rig.test.organizationId)).length).toBeGreaterThan(0);
+  });
+
+  it('knows every table that holds something of a tenant', async () => {
+    const all = await rig.rows<{ name: string }>(
+      `SELECT DISTINCT table_name AS name FROM information_schema.columns
+       WHERE table_schema = 'public' AND column_name IN ('organization_id', 'delivery_id')`,
+    );
+    const held = new Set(heldTables.map(({ table }) => table));
+    /** Belong to people or to the organization, or are the record of who did what. */
+    const others = new Set(['member', 'audit_entry']);
+    expect(all.map(({ name }) => name).filter((name) => !held.has(name) && !others.has(name))).toEqual([]);
+  });
+});
