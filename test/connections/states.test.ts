@@ -11,6 +11,7 @@ import { gitea } from '../../src/forges/gitea/forge.js';
 import { gitlab } from '../../src/forges/gitlab/forge.js';
 import { forges } from '../../src/forges/registry.js';
 import { systemClock } from '../../src/lib/clock.js';
+import { createConnectionWatch } from '../../src/translate/connection-watch.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { TEST_MASTER_KEY } from '../support/database.js';
 import { loopback } from '../support/loopback.js';
@@ -64,6 +65,34 @@ describe.each(Object.entries(doubles))('a connection to %s', (_name, start) => {
     await (await native()).get('/user');
     expect(await until(id, 'active')).toMatchObject({ statusReason: null });
     expect((await audited(id)).at(-1)).toMatchObject({ action: 'connection.state', detail: { status: 'active' } });
+  });
+
+  it('lacks a scope when an operation is refused for want of it, and is unreachable when its host does not answer', async () => {
+    const watch = createConnectionWatch({
+      ...{ store: store(), log: rig.log, clock: systemClock, forget: () => undefined },
+      isRefused: async () => false,
+    });
+    const connection = await rig.open(id);
+    watch.unanswered(connection, 'git.example.com does not answer.');
+    expect(await until(id, 'unreachable')).toMatchObject({ statusReason: 'git.example.com does not answer.' });
+    // It is asked all the same: only so is it found out that it is back.
+    await expect(rig.bridge.nativeOf(rig.test.organizationId, id)).resolves.toBeDefined();
+    const bodies: Record<string, object> = {
+      [gitea.id]: { message: 'token does not have at least one of required scope(s), required=[write:issue]' },
+      [gitlab.id]: { error: 'insufficient_scope', scope: 'write:issue' },
+    };
+    const forbidden = (body: object | undefined) => new Response(JSON.stringify(body), { status: 403 });
+    watch.answered(connection, 'POST', '/repos/acme/web/issues', forbidden({ message: 'not a collaborator' }));
+    watch.answered(connection, 'POST', '/repos/acme/web/issues', forbidden(bodies[double.forge.id]));
+    expect(await until(id, 'insufficient_scope')).toMatchObject({
+      statusReason: expect.stringMatching(/lacks the scope write:issue, which POST .*issues.* needs/),
+      advice: connectionStates.insufficient_scope,
+    });
+    await expect(rig.bridge.nativeOf(rig.test.organizationId, id)).resolves.toBeDefined();
+    // One refused request is no proof.
+    watch.answered(connection, 'GET', '/user', new Response(null, { status: 401 }));
+    await sleep(50);
+    expect((await one(id)).status).toBe('insufficient_scope');
   });
 
   it('is revoked when the forge refuses its token, or expired when that was due; then nobody is asked with it', async () => {

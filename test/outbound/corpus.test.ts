@@ -10,12 +10,14 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import nock from 'nock';
 import { pino } from 'pino';
-import { connectForge } from '../../src/accounts/connecting/connect.js';
+import { type ConnectOptions, connectForge } from '../../src/accounts/connecting/connect.js';
+import { CANNOT_BE_REACHED, discreetly } from '../../src/accounts/connecting/discreet.js';
 import { probeForge } from '../../src/accounts/connecting/probe.js';
 import { fixedToken, type OpenConnection } from '../../src/accounts/connections.js';
 import { createGitMirrors } from '../../src/effects/git/mirror.js';
 import { createGitObjectStore } from '../../src/effects/git/objects.js';
 import { gitea } from '../../src/forges/gitea/forge.js';
+import type { ForgewayError } from '../../src/lib/errors.js';
 import { addressKind } from '../../src/lib/outbound/address.js';
 import { createOutbound, type Outbound, type OutboundRoute, type Resolve } from '../../src/lib/outbound/outbound.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
@@ -407,28 +409,60 @@ describe('what a forge answers', () => {
   });
 });
 
+describe('discretion', () => {
+  it('answers alike, in words and in time, whether an address is refused or nobody is there', async () => {
+    const closed = await serve(() => undefined);
+    closed.close();
+    const allowing = outbound({ allowed: ['127.0.0.1'] });
+    const cases = [
+      [outbound(), `http://127.0.0.1:${listener.port}`],
+      [outbound(), 'http://169.254.169.254'],
+      [allowing, `http://127.0.0.1:${closed.port}`],
+      [outbound(), 'http://unknown.example'],
+    ] as const;
+    const reasons: string[] = [];
+    const answers = await Promise.all(
+      cases.map(async ([way, url]) => {
+        const began = performance.now();
+        const told = (error: Error) => void reasons.push(error.message);
+        const error: unknown = await discreetly(() => connecting(way, url), told, 6_000).catch((e: unknown) => e);
+        return {
+          text: String(error),
+          late: performance.now() - began >= 5_990,
+          details: (error as ForgewayError).details,
+        };
+      }),
+    );
+    for (const answer of answers)
+      expect(answer).toEqual({ text: `ForgewayError: ${CANNOT_BE_REACHED}`, late: true, details: {} });
+    expect(new Set(reasons).size).toBe(cases.length);
+    expect(listener.came).toEqual([]);
+  });
+});
+
+function connecting(way: Outbound, url: string) {
+  const nothing = () => {
+    throw new Error('nothing may be stored');
+  };
+  const none = new Proxy({}, { get: nothing });
+  return connectForge(
+    {
+      store: none as ConnectOptions['store'],
+      vault: none as ConnectOptions['vault'],
+      news: none as ConnectOptions['news'],
+      ...{ organizationId: 'o', publicUrl: 'https://tools.example', progress: () => undefined },
+      nativeOf: openNativeAccess({ log, fetch: way.fetch }),
+    },
+    {
+      ...{ forge: gitea, url, token: 'secret-token', name: undefined, repositories: [], all: false, level: 'none' },
+      ...{ organization: undefined, confidential: undefined, route: { ca: null, proxy: null } },
+    },
+  );
+}
+
 describe('connecting', () => {
   it('refuses a private instance before anything is stored or sent, and says how to allow it', async () => {
-    const nothing = () => {
-      throw new Error('nothing may be stored');
-    };
-    const store = new Proxy({}, { get: nothing }) as Parameters<typeof connectForge>[0]['store'];
-    const way = outbound();
-    const connecting = connectForge(
-      {
-        store,
-        ...{ organizationId: 'o', publicUrl: 'https://tools.example', progress: () => undefined },
-        vault: new Proxy({}, { get: nothing }) as Parameters<typeof connectForge>[0]['vault'],
-        news: new Proxy({}, { get: nothing }) as Parameters<typeof connectForge>[0]['news'],
-        nativeOf: openNativeAccess({ log, fetch: way.fetch }),
-      },
-      {
-        ...{ forge: gitea, url: `http://127.0.0.1:${listener.port}`, token: 'secret-token', name: undefined },
-        ...{ repositories: [], all: false, level: 'none', organization: undefined, confidential: undefined },
-        route: { ca: null, proxy: null },
-      },
-    );
-    await expect(connecting).rejects.toMatchObject({
+    await expect(connecting(outbound(), `http://127.0.0.1:${listener.port}`)).rejects.toMatchObject({
       code: 'FORGEWAY_CONNECTION_REFUSED',
       message: expect.stringContaining('ALLOWED_PRIVATE_NETWORKS=127.0.0.1'),
     });

@@ -25,7 +25,15 @@ import { fixedToken, type OpenConnection } from '../connections.js';
 import type { Vault } from '../vault.js';
 import { chooseRepositories } from './choose-repositories.js';
 import type { ConnectionNews } from './connection-news.js';
-import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, probeForge, refused } from './probe.js';
+import {
+  administrationOf,
+  hookRefusal,
+  isForgeFailure,
+  type NativeOf,
+  probeForge,
+  refused,
+  UNREACHABLE,
+} from './probe.js';
 import { hookUrl, notArrived, placeName, testHook, writeHook } from './write-hook.js';
 
 export interface ConnectRequest {
@@ -157,7 +165,10 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
   progress(`Asking ${endpoint.webUrl} who the token is …`);
   const native = o.nativeOf(draft);
   const probed = await probeForge(draft, o.nativeOf);
-  if (!probed.ok) throw refused(probed.reason);
+  if (!probed.ok)
+    throw new ForgewayError('FORGEWAY_CONNECTION_REFUSED', probed.reason, {
+      details: { [UNREACHABLE]: probed.unreachable },
+    });
   const { facts } = probed;
   // Kin that answer alike: connected under both names, every app would run twice.
   const kin = forges.get(facts.edition);

@@ -78,10 +78,19 @@ async function reasonOf(failure: RouteFailure | ForgewayError, connection: OpenC
   return `${where} answered: ${failure.message}`;
 }
 
+/** In the details of a refusal: no connection was made, or none may be. */
+export const UNREACHABLE = 'unreachable';
+/** Of what the network and the guard do; the forge itself said nothing. */
+const NO_CONNECTION: ReadonlySet<string> = new Set([
+  'FORGEWAY_ADDRESS_REFUSED',
+  'FORGEWAY_FORGE_UNREACHABLE',
+  'FORGEWAY_FORGE_DOWN',
+]);
+
 export type Probed =
   | { ok: true; facts: TokenFacts }
   /** `expired` when the forge does not accept the token. */
-  | { ok: false; expired: boolean; reason: string };
+  | { ok: false; expired: boolean; unreachable: boolean; reason: string };
 
 export async function probeForge(connection: OpenConnection, nativeOf: NativeOf): Promise<Probed> {
   try {
@@ -89,7 +98,8 @@ export async function probeForge(connection: OpenConnection, nativeOf: NativeOf)
   } catch (error) {
     if (!isForgeFailure(error)) throw error;
     const expired = error instanceof RouteFailure && error.status === 401;
-    return { ok: false, expired, reason: await reasonOf(error, connection, nativeOf) };
+    const unreachable = error instanceof ForgewayError && NO_CONNECTION.has(error.code);
+    return { ok: false, expired, unreachable, reason: await reasonOf(error, connection, nativeOf) };
   }
 }
 

@@ -21,7 +21,7 @@ export async function testConnection(o: TestOptions, organizationId: string, con
     refusal = refusedState(connection.expiresAt, new Date());
   } catch (error) {
     if (!isForgeFailure(error)) throw error;
-    return { ok: false, expired: false, reason: error.message };
+    return { ok: false, expired: false, unreachable: false, reason: error.message };
   }
   if (probed.ok) await noteCheck(o.store, organizationId, connectionId, probed.facts);
   else {
