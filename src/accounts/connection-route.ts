@@ -53,7 +53,9 @@ export function readProxy(text: string): OutboundProxy {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   // Never shown: it may have a password in it.
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.pathname !== '/' || url.search !== '')
-    throw refused('The proxy has to be written as http://user:password@proxy.example.com:3128.');
+    throw refused(
+      'The proxy has to be written as http://proxy.example.com:3128, with user name and password before the host where it wants them.',
+    );
   const { username, password, origin } = url;
   const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   return { url: origin, ...(username !== '' && { credentials }) };
