@@ -109,3 +109,23 @@ export async function storeFacts(
     ],
   );
 }
+
+/** Where an App is installed, as a person names it. */
+export interface AppInstallation {
+  id: string;
+  /** As handlers see it. */
+  virtualId: bigint;
+  /** The account it is installed at, or its number where no event has named that yet. */
+  account: string;
+  host: string;
+}
+
+/** Installations of Apps that were not removed, of the transaction's organization. */
+export async function appInstallations(tx: Pick<pg.PoolClient, 'query'>): Promise<AppInstallation[]> {
+  const { rows } = await tx.query<AppInstallation>(
+    `SELECT id, virtual_id AS "virtualId", coalesce(account_login, installation_id::text) AS account, host FROM installation
+     WHERE connection_id IS NULL AND status <> 'deleted' AND organization_id = current_organization()
+     ORDER BY account, host, id`,
+  );
+  return rows;
+}

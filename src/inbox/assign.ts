@@ -21,6 +21,8 @@ interface Wanted {
   app: string;
   organizationId: string;
   connectionId: string | null;
+  hookAppId: string | null;
+  remoteInstallationId: bigint | null;
   remoteRepositoryId: bigint | null;
   lane: string;
 }
@@ -31,6 +33,7 @@ interface Verdict {
   reason: string | null;
   action: string | null;
   organizationId: string | null;
+  remoteInstallationId: bigint | null;
   remoteRepositoryId: bigint | null;
 }
 
@@ -149,6 +152,8 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
         deliveryKey: delivery.deliveryKey,
         hookId: delivery.hookId,
         connectionId: found.connectionId,
+        hookAppId: found.hookAppId,
+        remoteInstallationId: found.remoteInstallationId,
         forge: delivery.forge,
         host: delivery.host,
         remoteRepositoryId: found.remoteRepositoryId,
@@ -169,9 +174,11 @@ async function writeVerdicts(client: pg.PoolClient, verdicts: readonly Verdict[]
     text: `UPDATE webhook_delivery w SET
         status = v.status, reason = v.reason, action = v.action, organization_id = v.organization_id,
         body_sha256 = v.body_sha256, remote_repository_id = v.remote_repository_id,
+        remote_installation_id = v.remote_installation_id,
         finished_at = CASE WHEN v.status = 'ignored' THEN now() END
-      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bytea[], $7::bigint[])
-        AS v(id, status, reason, action, organization_id, body_sha256, remote_repository_id)
+      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bytea[], $7::bigint[],
+          $8::bigint[])
+        AS v(id, status, reason, action, organization_id, body_sha256, remote_repository_id, remote_installation_id)
       WHERE w.id = v.id AND w.status = 'received'`,
     values: [
       verdicts.map((v) => v.delivery.id),
@@ -181,6 +188,7 @@ async function writeVerdicts(client: pg.PoolClient, verdicts: readonly Verdict[]
       verdicts.map((v) => v.organizationId),
       verdicts.map((v) => v.delivery.bodySha256),
       verdicts.map((v) => v.remoteRepositoryId),
+      verdicts.map((v) => v.remoteInstallationId),
     ],
   });
 }
@@ -227,14 +235,20 @@ function wantedOf(
       change: event.change ?? null,
       app,
       ...owner,
-      remoteRepositoryId: events.repositoryId ?? null,
+      ...remoteIdsOf(delivery),
       lane,
     })),
   );
 }
 
-const repositoryOf = ({ classification }: Received): bigint | null =>
-  (classification.kind === 'events' ? classification.repositoryId : undefined) ?? null;
+/** The forge's own ids of what a delivery is about. */
+function remoteIdsOf({ classification }: Received): {
+  remoteRepositoryId: bigint | null;
+  remoteInstallationId: bigint | null;
+} {
+  const { repositoryId, installationId } = classification.kind === 'events' ? classification : {};
+  return { remoteRepositoryId: repositoryId ?? null, remoteInstallationId: installationId ?? null };
+}
 
 interface Owned {
   subject: Subject;
@@ -292,7 +306,7 @@ export async function assign(
       reason,
       action,
       organizationId,
-      remoteRepositoryId: repositoryOf(delivery),
+      ...remoteIdsOf(delivery),
     });
   for (const delivery of deliveries) {
     const { classification } = delivery;
@@ -331,8 +345,8 @@ export async function assign(
       ignore(subject.delivery, `no app listens to ${namesOf(subject)}`, action, organizationId);
     else {
       const { delivery } = subject;
-      const remoteRepositoryId = repositoryOf(delivery);
-      verdicts.push({ delivery, status: 'assigned', reason: null, action, organizationId, remoteRepositoryId });
+      const remote = remoteIdsOf(delivery);
+      verdicts.push({ delivery, status: 'assigned', reason: null, action, organizationId, ...remote });
       metrics.events.inc({ source: delivery.source }, events.filter((event) => !covered.has(event)).length);
     }
   }

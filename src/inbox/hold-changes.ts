@@ -10,6 +10,8 @@ import type { Queryable } from './list.js';
 export interface HoldScope {
   app?: string;
   connectionId?: string;
+  /** Our row of an App's installation. */
+  installationId?: string;
   repository?: { forge: string; host: string; remoteId: bigint };
 }
 
@@ -17,7 +19,7 @@ export interface HoldSummary {
   id: string;
   mode: HoldMode;
   app: string | null;
-  /** Name of the connection. */
+  /** Name of the connection, or whose account an App is installed at. */
   connection: string | null;
   /** `owner/name`, where the mirror knows it, else the forge's id. */
   repository: string | null;
@@ -31,9 +33,10 @@ export interface HoldSummary {
 
 const RELEASED_AT_A_TIME = 10_000;
 
-const columnsOf = ({ app, connectionId, repository }: HoldScope) => [
+const columnsOf = ({ app, connectionId, installationId, repository }: HoldScope) => [
   app ?? null,
   connectionId ?? null,
+  installationId ?? null,
   repository?.forge ?? null,
   repository?.host ?? null,
   repository?.remoteId ?? null,
@@ -51,10 +54,10 @@ export async function placeHold(
   const id = await store.tenant(organizationId, async (tx) => {
     const { rows } = await tx.query<{ id: string }>(
       `INSERT INTO run_hold AS h
-         (organization_id, mode, app, connection_id, forge, host, remote_repository_id, reason, placed_by)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-       ON CONFLICT (organization_id, mode, coalesce(app, ''), coalesce(connection_id::text, ''), coalesce(forge, ''),
-         coalesce(host, ''), coalesce(remote_repository_id, 0))
+         (organization_id, mode, app, connection_id, installation_id, forge, host, remote_repository_id, reason, placed_by)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+       ON CONFLICT (organization_id, mode, coalesce(app, ''), coalesce(connection_id::text, ''),
+         coalesce(installation_id::text, ''), coalesce(forge, ''), coalesce(host, ''), coalesce(remote_repository_id, 0))
        DO UPDATE SET reason = coalesce(excluded.reason, h.reason), placed_by = excluded.placed_by RETURNING id`,
       [organizationId, o.mode, ...columnsOf(o.scope), o.reason ?? null, o.actor],
     );
@@ -160,7 +163,9 @@ async function holdsVersion(client: pg.PoolClient): Promise<bigint> {
 export async function listHolds(store: Store, organizationId: string): Promise<HoldSummary[]> {
   return store.tenant(organizationId, async (tx) => {
     const { rows } = await tx.query<HoldSummary>(
-      `SELECT h.id, h.mode, h.app, c.name AS connection, h.host,
+      `SELECT h.id, h.mode, h.app, h.host,
+         CASE WHEN i.id IS NULL THEN c.name ELSE coalesce(i.account_login, i.installation_id::text) || ' on ' || i.host END
+           AS connection,
          coalesce(r.remote_owner || '/' || r.remote_name, h.remote_repository_id::text) AS repository,
          h.reason, h.placed_by AS "placedBy", h.since,
          CASE h.mode WHEN 'pause' THEN (
@@ -168,6 +173,7 @@ export async function listHolds(store: Store, organizationId: string): Promise<H
              LEFT JOIN hook k ON k.id = w.hook_id WHERE d.status = 'paused' AND ${HOLD_COVERS}
          ) ELSE 0 END AS waiting
        FROM run_hold h LEFT JOIN connection c ON c.id = h.connection_id
+         LEFT JOIN installation i ON i.id = h.installation_id
          LEFT JOIN repository r ON r.forge = h.forge AND r.host = h.host AND r.remote_id = h.remote_repository_id
        WHERE h.organization_id = $1 ORDER BY h.since, h.id`,
       [organizationId],
@@ -187,8 +193,8 @@ export async function holdsOf(
     const { rows } = await tx.query<{ id: string }>(
       `SELECT id FROM run_hold WHERE organization_id = $1 AND ($2::text IS NULL OR mode = $2)
          AND app IS NOT DISTINCT FROM $3 AND connection_id IS NOT DISTINCT FROM $4::uuid
-         AND forge IS NOT DISTINCT FROM $5 AND host IS NOT DISTINCT FROM $6
-         AND remote_repository_id IS NOT DISTINCT FROM $7::bigint`,
+         AND installation_id IS NOT DISTINCT FROM $5::uuid AND forge IS NOT DISTINCT FROM $6
+         AND host IS NOT DISTINCT FROM $7 AND remote_repository_id IS NOT DISTINCT FROM $8::bigint`,
       [organizationId, mode ?? null, ...columnsOf(scope)],
     );
     return rows.map(({ id }) => id);

@@ -9,6 +9,8 @@ interface Hold {
   mode: HoldMode;
   app: string | null;
   connection_id: string | null;
+  /** Of an App: what of its deliveries is the same. */
+  installation: { forge: string; host: string; app_id: string; number: string } | null;
   forge: string | null;
   host: string | null;
   /** As text, since JSON has no 64-bit numbers. */
@@ -16,7 +18,17 @@ interface Hold {
 }
 
 /** What of a row a hold is matched with. */
-export type Held = Pick<LaneRow, 'organizationId' | 'app' | 'connectionId' | 'forge' | 'host' | 'remoteRepositoryId'>;
+export type Held = Pick<
+  LaneRow,
+  | 'organizationId'
+  | 'app'
+  | 'connectionId'
+  | 'hookAppId'
+  | 'remoteInstallationId'
+  | 'forge'
+  | 'host'
+  | 'remoteRepositoryId'
+>;
 
 /**
  * SQL: whether `run_hold h` covers `dispatch d`, of `webhook_delivery w`, which came through `hook k`. The same as
@@ -24,14 +36,22 @@ export type Held = Pick<LaneRow, 'organizationId' | 'app' | 'connectionId' | 'fo
  */
 export const HOLD_COVERS = `h.organization_id = d.organization_id AND (h.app IS NULL OR h.app = d.app)
   AND (h.connection_id IS NULL OR h.connection_id = k.connection_id)
+  AND (h.installation_id IS NULL OR EXISTS (SELECT FROM installation i WHERE i.id = h.installation_id AND i.forge = w.forge
+    AND i.host = w.host AND i.app_id = k.app_id AND i.installation_id = w.remote_installation_id))
   AND (h.remote_repository_id IS NULL
     OR (h.forge = w.forge AND h.host = w.host AND h.remote_repository_id = w.remote_repository_id))`;
 
 function covers(hold: Hold, row: Held): boolean {
   if (hold.organization_id !== row.organizationId || (hold.app ?? row.app) !== row.app) return false;
   if (hold.connection_id !== null && hold.connection_id !== row.connectionId) return false;
-  if (hold.remote_repository_id === null) return true;
   const { forge, host, remoteRepositoryId } = row;
+  const { installation } = hold;
+  if (installation !== null) {
+    const { number, app_id: appId } = installation;
+    if (forge !== installation.forge || host !== installation.host) return false;
+    if (row.hookAppId !== appId || String(row.remoteInstallationId) !== number) return false;
+  }
+  if (hold.remote_repository_id === null) return true;
   return hold.forge === forge && hold.host === host && hold.remote_repository_id === String(remoteRepositoryId);
 }
 
@@ -61,7 +81,10 @@ export class Holds {
       name: 'lane_holds',
       text: `SELECT (SELECT max(holds_version) FROM lane_lease) AS version,
         (SELECT coalesce(json_agg(h), '[]') FROM (
-          SELECT organization_id, mode, app, connection_id, forge, host, remote_repository_id::text FROM run_hold
+          SELECT r.organization_id, r.mode, r.app, r.connection_id, r.forge, r.host, r.remote_repository_id::text,
+            CASE WHEN i.id IS NOT NULL THEN json_build_object('forge', i.forge, 'host', i.host, 'app_id', i.app_id,
+              'number', i.installation_id::text) END AS installation
+          FROM run_hold r LEFT JOIN installation i ON i.id = r.installation_id
         ) h) AS holds`,
     });
     const [found] = rows;

@@ -16,13 +16,11 @@ export interface Owner {
   organizationId: string;
   /** The connection whose hook it came through. */
   connectionId: string | null;
+  /** The App whose hook it is. */
+  hookAppId: string | null;
 }
 
 export type Ownership = Owner | { reason: string };
-
-interface Hook extends Owner {
-  appId: string;
-}
 
 interface Installation {
   organizationId: string;
@@ -37,7 +35,7 @@ const installationKey = (forge: string, host: string, appId: string, id: bigint 
 const concernsInstallation = (events: Events): boolean =>
   events.events.every((event) => event.name.startsWith('installation'));
 
-async function hooksOf(client: pg.PoolClient, subjects: readonly Subject[]): Promise<Map<string, Hook>> {
+async function hooksOf(client: pg.PoolClient, subjects: readonly Subject[]): Promise<Map<string, Owner>> {
   const { rows } = await client.query<{
     id: string;
     organization_id: string;
@@ -51,7 +49,7 @@ async function hooksOf(client: pg.PoolClient, subjects: readonly Subject[]): Pro
   return new Map(
     rows.map((row) => [
       row.id,
-      { organizationId: row.organization_id, appId: row.app_id ?? '', connectionId: row.connection_id },
+      { organizationId: row.organization_id, connectionId: row.connection_id, hookAppId: row.app_id },
     ]),
   );
 }
@@ -176,12 +174,12 @@ export async function findOwners(client: pg.PoolClient, subjects: readonly Subje
     const hook = hooks.get(delivery.hookId);
     const installation =
       hook && events.installationId !== undefined
-        ? installations.get(installationKey(delivery.forge, delivery.host, hook.appId, events.installationId))
+        ? installations.get(installationKey(delivery.forge, delivery.host, hook.hookAppId ?? '', events.installationId))
         : undefined;
     const repository =
       events.repositoryId === undefined ? undefined : repositoryKey(delivery.forge, delivery.host, events.repositoryId);
-    const connectionId = hook?.connectionId ?? null;
-    return { subject, installation, repository, connectionId, organizationId: (installation ?? hook)?.organizationId };
+    const through = { connectionId: hook?.connectionId ?? null, hookAppId: hook?.hookAppId ?? null };
+    return { subject, installation, repository, through, organizationId: (installation ?? hook)?.organizationId };
   });
 
   const wanted = new Map<string, { subject: Subject; organizationId: string }>();
@@ -208,7 +206,7 @@ export async function findOwners(client: pg.PoolClient, subjects: readonly Subje
   }
 
   const answers: Ownership[] = [];
-  for (const { subject, installation, repository, connectionId, organizationId } of sources) {
+  for (const { subject, installation, repository, through, organizationId } of sources) {
     if (organizationId === undefined) answers.push({ reason: 'its hook no longer exists' });
     else if (repository !== undefined && claims.get(repository) !== organizationId) {
       answers.push({ reason: 'repository belongs to another organization' });
@@ -217,7 +215,7 @@ export async function findOwners(client: pg.PoolClient, subjects: readonly Subje
       const paused = repository === undefined ? undefined : stopped.get(repository);
       const reason = status ? `the installation is ${status}` : paused ? `the repository is ${paused}` : undefined;
       const stops = reason && !concernsInstallation(subject.events) && !(await changesSoon(client, subject));
-      answers.push(reason && stops ? { reason } : { organizationId, connectionId });
+      answers.push(reason && stops ? { reason } : { organizationId, ...through });
     }
   }
   return answers;

@@ -34,6 +34,10 @@ export interface LaneRow {
   hookId: string;
   /** The connection that the hook belongs to. */
   connectionId: string | null;
+  /** The App that the hook belongs to. */
+  hookAppId: string | null;
+  /** The App's own number of the installation that it names. */
+  remoteInstallationId: bigint | null;
   forge: string;
   host: string;
   /** The forge's own id of the repository that it is about. */
@@ -53,8 +57,8 @@ export interface LaneRow {
 /** Columns of {@link LaneRow} from `dispatch d`, `webhook_delivery w` and `hook k`. */
 export const laneRowColumns = `d.id, d.delivery_id, d.lane, d.shard, d.event_index, d.event_name, d.action, d.change, d.app,
   d.organization_id, d.status, d.writes, d.replay_of IS NOT NULL AND NOT d.as_stored AS refresh, d.attempts,
-  d.uncounted_attempts, d.created_at, d.started_epoch, w.delivery_key, w.hook_id, k.connection_id, w.forge, w.host,
-  w.remote_repository_id, w.event_type, w.source, w.received_at, w.headers->>'content-type' AS content_type`;
+  d.uncounted_attempts, d.created_at, d.started_epoch, w.delivery_key, w.hook_id, k.connection_id, k.app_id, w.forge, w.host,
+  w.remote_repository_id, w.remote_installation_id, w.event_type, w.source, w.received_at, w.headers->>'content-type' AS content_type`;
 
 export interface LaneRowRecord {
   id: bigint | string;
@@ -80,6 +84,8 @@ export interface LaneRowRecord {
   forge: string;
   host: string;
   remote_repository_id: bigint | string | null;
+  app_id: string | null;
+  remote_installation_id: bigint | string | null;
   event_type: string;
   source: string;
   content_type: string | null;
@@ -108,6 +114,8 @@ export function laneRow(record: LaneRowRecord): LaneRow {
     deliveryKey: record.delivery_key,
     hookId: record.hook_id,
     connectionId: record.connection_id,
+    hookAppId: record.app_id,
+    remoteInstallationId: record.remote_installation_id === null ? null : BigInt(record.remote_installation_id),
     forge: record.forge,
     host: record.host,
     remoteRepositoryId: record.remote_repository_id === null ? null : BigInt(record.remote_repository_id),

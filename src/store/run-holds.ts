@@ -29,6 +29,7 @@ export const isHeld = ({ repository, app }: HoldSubject): string => `EXISTS (
     LEFT JOIN "repository" r ON r."id" = ${repository} LEFT JOIN "installation" i ON i."id" = r."installation_id"
   WHERE h."organization_id" = current_organization() AND (h."app" IS NULL${app === undefined ? '' : ` OR h."app" = '${app}'`})
     AND (h."connection_id" IS NULL OR h."connection_id" = i."connection_id")
+    AND (h."installation_id" IS NULL OR h."installation_id" = i."id")
     AND (h."remote_repository_id" IS NULL
       OR (h."forge" = r."forge" AND h."host" = r."host" AND h."remote_repository_id" = r."remote_id"))
 )`;

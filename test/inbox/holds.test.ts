@@ -98,6 +98,52 @@ describe('a pause', () => {
     await inbox.settled(ofConnection, 'done');
   });
 
+  it('covers where an App is installed, also what was assigned before that was known', async () => {
+    inbox.start({ dispatcher: fakeDispatcher({ app: async () => undefined }) });
+    const { organizationId } = inbox.test;
+    await store().tenant(organizationId, (tx) =>
+      tx.query(
+        `INSERT INTO hook (id, organization_id, forge, host, scope, secret_source, app_id)
+         VALUES ('of-app', $1, 'fake', 'fake.example', 'app', 'environment', '5'),
+           ('of-other', $1, 'fake', 'fake.example', 'app', 'environment', '6')`,
+        [organizationId],
+      ),
+    );
+    const all = await place({});
+    const early = await inbox.deliver({ installation: 70, repository: 1 }, { hook: 'of-app' });
+    await paused(early);
+    const installed = await store().tenant(organizationId, async (tx) => {
+      await tx.query(
+        `INSERT INTO installation (organization_id, forge, host, app_id, installation_id, virtual_id, account_login)
+         VALUES ($1, 'fake', 'fake.example', '6', 70, 71, 'other')`,
+        [organizationId],
+      );
+      const { rows } = await tx.query<{ id: string }>(
+        `INSERT INTO installation (organization_id, forge, host, app_id, installation_id, virtual_id, account_login)
+         VALUES ($1, 'fake', 'fake.example', '5', 70, 70, 'acme') RETURNING id`,
+        [organizationId],
+      );
+      return rows[0]?.id ?? '';
+    });
+    const hold = await place({ installationId: installed });
+    expect(await lift(all)).toEqual({ released: 0 });
+    // Its own number at another App, another number, and what came through no App go on.
+    const free = [
+      await inbox.deliver({ installation: 70, repository: 2 }, { hook: 'of-other' }),
+      await inbox.deliver({ installation: 72, repository: 3 }, { hook: 'of-app' }),
+      await inbox.deliver({ repository: 4 }),
+    ];
+    for (const id of free) await inbox.settled(id, 'done');
+    // Without a repository, as events of the account are.
+    const ofAccount = await inbox.deliver({ installation: 70 }, { hook: 'of-app' });
+    await paused(ofAccount);
+    expect(await listHolds(store(), organizationId)).toMatchObject([
+      { connection: 'acme on fake.example', waiting: 2 },
+    ]);
+    expect(await lift(hold)).toEqual({ released: 2 });
+    for (const id of [early, ofAccount]) await inbox.settled(id, 'done');
+  });
+
   it('takes effect exactly: nothing begins after it was placed, however much is under way', async () => {
     const begun: string[] = [];
     const dispatcher = fakeDispatcher({

@@ -24,6 +24,7 @@ let database: TestDatabase;
 let store: Store;
 let locks: KeyLocks;
 let connectionId: string;
+let installationId: string;
 let pull: TestPullRequest;
 let other: TestPullRequest;
 
@@ -82,8 +83,8 @@ beforeAll(async () => {
   ]);
   if (one === undefined || two === undefined) throw new Error('no pull requests');
   [pull, other] = [one, two];
-  connectionId = await tenant(async (tx, { organizationId }) => {
-    const { rows } = await tx.query<{ id: string }>(
+  ({ connectionId, installationId } = await tenant(async (tx, { organizationId }) => {
+    const { rows } = await tx.query<{ connectionId: string; installationId: string }>(
       `WITH made AS (
          INSERT INTO connection (organization_id, name, kind, forge, host, provider_account_id)
          VALUES ($1, 'c', 'pat', 'github', 'github.com', '1') RETURNING id
@@ -91,11 +92,13 @@ beforeAll(async () => {
          INSERT INTO installation (organization_id, forge, host, app_id, installation_id, virtual_id, connection_id)
          SELECT $1, 'github', 'github.com', '', 1, 1, id FROM made RETURNING id, connection_id
        ), linked AS (UPDATE repository SET installation_id = installed.id FROM installed WHERE repository.id = $2)
-       SELECT connection_id AS id FROM installed`,
+       SELECT connection_id AS "connectionId", id AS "installationId" FROM installed`,
       [organizationId, pull.repositoryId],
     );
-    return rows[0]?.id ?? '';
-  });
+    const [made] = rows;
+    if (made === undefined) throw new Error('no installation');
+    return made;
+  }));
 });
 afterAll(async () => {
   await locks.close();
@@ -140,7 +143,13 @@ describe.each(tables)('the reconciler of $name', ({ name, want }) => {
     const { organizationId } = database;
     const repository = { forge: 'github', host: 'github.com', remoteId: BigInt(pull.remoteRepositoryId) };
     for (const mode of ['pause', 'shadow'] satisfies HoldMode[])
-      for (const scope of [{ repository }, { connectionId }, {}, ...(name === 'preview' ? [{ app: 'preview' }] : [])]) {
+      for (const scope of [
+        { repository },
+        { connectionId },
+        { installationId },
+        {},
+        ...(name === 'preview' ? [{ app: 'preview' }] : []),
+      ]) {
         const isAll = Object.keys(scope).length === 0 || 'app' in scope;
         const { id: hold } = await placeHold(store, organizationId, { mode, scope, actor: 'cli:ada' });
         // One of somebody else's apps says nothing about us.

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { listConnections } from '../../accounts/connection-rows.js';
+import { appInstallations } from '../../accounts/installation-row.js';
 import {
   type HoldScope,
   type HoldSummary,
@@ -37,19 +38,36 @@ async function scopeFrom(session: CommandSession, options: ScopeOptions): Promis
   const found = repository === undefined ? undefined : await repositoryOf(session, { ...options, repository });
   return {
     ...(app !== undefined && { app }),
-    ...(connection !== undefined && { connectionId: await connectionNamed(session, connection) }),
+    ...(connection !== undefined && (await connectionNamed(session, connection))),
     ...(found && { repository: { forge: found.forge, host: found.host, remoteId: found.remoteId } }),
   };
 }
 
-async function connectionNamed({ store, organizationId }: CommandSession, name: string): Promise<string> {
-  const all = await listConnections(store, organizationId);
-  const fitting = all.filter((one) => one.id === name || one.name === name);
+/** A connection by token by its id or name; an App's installation by its account, with its host or without, or its number. */
+async function connectionNamed(
+  { store, organizationId }: CommandSession,
+  name: string,
+): Promise<Pick<HoldScope, 'connectionId' | 'installationId'>> {
+  const connections = await listConnections(store, organizationId);
+  const installations = await store.tenant(organizationId, appInstallations);
+  const byName = ({ account, host, virtualId }: (typeof installations)[number]) =>
+    [account, `${account} on ${host}`].some((text) => text.toLowerCase() === name.toLowerCase()) ||
+    String(virtualId) === name;
+  const fitting = [
+    ...connections.filter((one) => one.id === name || one.name === name).map(({ id }) => ({ connectionId: id })),
+    ...installations.filter(byName).map(({ id }) => ({ installationId: id })),
+  ];
   const [only, ...others] = fitting;
-  if (only === undefined)
-    throw new InvalidArgumentError(`There is no connection ${name}: see \`forgeway connections list\`.`);
-  if (others.length > 0) throw new InvalidArgumentError(`Several connections are named ${name}: use the id of one.`);
-  return only.id;
+  if (only === undefined) {
+    const known = installations.map(({ account, host, virtualId }) => `${account} on ${host} (${virtualId})`);
+    const apps = known.length === 0 ? '' : ` An App is installed at ${known.join(', ')}.`;
+    throw new InvalidArgumentError(`There is no connection ${name}: see \`forgeway connections list\`.${apps}`);
+  }
+  if (others.length > 0)
+    throw new InvalidArgumentError(
+      `Several connections are named ${name}: use the id of one, or the number of an App's installation.`,
+    );
+  return only;
 }
 
 const whatOf = ({ app, connection, repository, host }: HoldSummary): string => {
@@ -127,7 +145,10 @@ function addScopeOptions(command: Command): Command {
   return command
     .option('--app <name>', 'this app, see `forgeway app list`')
     .option('--repository <owner/name>', 'this repository')
-    .option('--connection <id>', 'everything that came through this connection: its id or name')
+    .option(
+      '--connection <id>',
+      'all that came through this connection (its id or name), or where an App is installed: the account',
+    )
     .addOption(new Option('--everywhere', 'everything'))
     .addOption(forgeOption('with --repository, where several forges have one of that name'))
     .option('--host <host>', 'with --repository, where several servers have one of that name');
@@ -148,7 +169,8 @@ statuses in a repository wait too, in a pause and in a shadow alike.
 Examples:
   $ forgeway pause --everywhere --reason "moving the database" --wait
   $ forgeway pause --app stale --repository acme/web
-  $ forgeway pause --shadow --connection git.example.com`,
+  $ forgeway pause --shadow --connection git.example.com
+  $ forgeway pause --connection acme`,
     )
     .action(pauseRuns);
 
