@@ -38,6 +38,17 @@ export function targetOf({ scope, target }: Pick<HookOfConnection, 'scope' | 'ta
   return { level: 'repository', owner: target.slice(0, slash), name: target.slice(slash + 1) };
 }
 
+/**
+ * SQL: whether `hook k` lets through what is confidential in a repository of its connection: it covers the repository, or is the
+ * connection's own. One that covers it by a name that it no longer has says nothing.
+ * @param name SQL expressions of the repository's owner and name
+ */
+export const tellsConfidential = (name: { owner: string; name: string }): string => `(k.confidential AND (
+    k.id = k.connection_id::text
+    OR k.scope = 'system'
+    OR (k.scope = 'repository' AND lower(k.target) = lower(${name.owner} || '/' || ${name.name}))
+    OR (k.scope = 'organization' AND starts_with(lower(${name.owner}) || '~', lower(k.target) || '~'))))`;
+
 const HOOK_COLUMNS = `id, forge, host, connection_id AS "connectionId", scope, target,
   remote_hook_id AS "remoteHookId", confidential`;
 

@@ -42,6 +42,8 @@ export interface Connections {
   ): Promise<{ credential: Credential; repository: KnownRepository }>;
   /** The connection that the hook of a delivery belongs to, for questions of our own; undefined where it has none. */
   ofHook(scope: DeliveryScope): Promise<Credential | undefined>;
+  /** Whether what is confidential may be told through the delivery's hook. */
+  tellsConfidential: InstallationLookup['tellsConfidential'];
   /** The payload with the installation that handlers may know: never one that only the sender of the hook names. */
   presented(scope: DeliveryScope, payload: JsonObject): Promise<JsonObject>;
 }
@@ -157,6 +159,8 @@ export function createConnections(o: {
       if (connectionId === undefined) return undefined;
       return ofConnection(scope.organizationId, connectionId, { inAnyState: isOfItsEnd(scope) });
     },
+
+    tellsConfidential: (scope, repository) => o.lookup.tellsConfidential(scope, repository),
 
     async presented(scope, payload) {
       const appId = await o.lookup.appOf(scope);

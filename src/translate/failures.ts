@@ -1,5 +1,6 @@
 /** What went wrong in a handler, and whether trying again can help. */
 import { z } from 'zod';
+import { RouteFailure } from '../forges/kit/route.js';
 import type { Outage } from '../lib/delivery-scope.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import { isRateLimit } from './request-limits.js';
@@ -15,6 +16,8 @@ interface RequestFailure {
 }
 
 function requestFailure(error: unknown): RequestFailure | undefined {
+  // Of a question of our own, which no Octokit carried.
+  if (error instanceof RouteFailure) return { status: error.status, response: { headers: { ...error.headers } } };
   const isOne =
     error instanceof Error &&
     error.name === 'HttpError' &&

@@ -1,4 +1,5 @@
 /** Finds which installation speaks for a delivery or a repository, in our own tables and never by a payload's word. */
+import { tellsConfidential } from '../accounts/connection-hooks.js';
 import { ensureInstallation } from '../accounts/installation-row.js';
 import { type InstallationKey, isVirtualInstallationId } from '../accounts/virtual-installation.js';
 import type { DeliveryScope } from '../lib/delivery-scope.js';
@@ -43,6 +44,11 @@ export interface InstallationLookup {
   ofRemoteRepository(scope: DeliveryScope, remoteId: bigint): Promise<KnownInstallation | undefined>;
   /** The connection that a hook belongs to; undefined for hooks of Apps and for those that nobody's token made. */
   connectionOf(scope: DeliveryScope): Promise<string | undefined>;
+  /**
+   * Whether whoever made the hook of a delivery asked for what is confidential. What the poller told came through the
+   * connection's own hook, and then another one that covers the repository may say so. Read anew each time: it can be withdrawn.
+   */
+  tellsConfidential(scope: DeliveryScope, repository: { owner: string; name: string } | undefined): Promise<boolean>;
   /** Whether an app is on for a repository, by the forge's own id of it. On unless somebody switched it off. */
   isEnabled(scope: DeliveryScope, remoteId: bigint): Promise<boolean>;
   /** Makes sure that the installation has a row, and returns the number under which handlers see it. */
@@ -117,6 +123,15 @@ export function createInstallationLookup(store: Store): InstallationLookup {
       const facts = await hook(scope.hookId);
       const fits = facts?.forge === scope.forge && facts.host === scope.host;
       return fits ? (facts.connectionId ?? undefined) : undefined;
+    },
+
+    async tellsConfidential(scope, repository) {
+      const { rowCount } = await store.pool.query(
+        `SELECT FROM hook h JOIN hook k ON k.id = h.id OR (h.id = h.connection_id::text AND k.connection_id = h.connection_id)
+         WHERE h.id = $1 AND ((k.id = h.id AND k.confidential) OR ${tellsConfidential({ owner: '$2::text', name: '$3::text' })}) LIMIT 1`,
+        [scope.hookId, repository?.owner ?? null, repository?.name ?? null],
+      );
+      return rowCount === 1;
     },
 
     async isEnabled(scope, remoteId) {

@@ -106,6 +106,7 @@ export function memoryState(connection: OpenConnection, clock: Clock): MemorySta
       },
       ofRemoteRepository: async () => installation,
       connectionOf: async () => connection.id,
+      tellsConfidential: async () => true,
       isEnabled: async () => true,
       ensure: async (_organizationId, _installation, virtualId) => virtualId,
     },

@@ -3,8 +3,9 @@
  * the same requests as an app's, and put in place of what was stored: a title, a state or a comment of last week cannot act.
  */
 import type { JsonObject } from '../forges/forge.js';
+import { RouteFailure } from '../forges/kit/route.js';
 
-/** Asks GitHub's API, or what stands for it. Rejects as Octokit does. */
+/** Asks GitHub's API, or what stands for it. Rejects as Octokit does, or with a RouteFailure. */
 type Ask = (route: string, parameters: Readonly<Record<string, unknown>>) => Promise<{ data: unknown }>;
 
 type Refreshed = { kind: 'payload'; payload: JsonObject } | { kind: 'ignored'; reason: string };
@@ -80,6 +81,7 @@ const readable: Readonly<Record<string, readonly Readable[]>> = {
 };
 
 function statusOf(error: unknown): unknown {
+  if (error instanceof RouteFailure) return error.status;
   return error instanceof Error && error.name === 'HttpError' && 'status' in error ? error.status : undefined;
 }
 

@@ -2,10 +2,12 @@
 
 import { VIRTUAL_API_PATH } from '../forges/endpoint.js';
 import type { ForgeDescriptor, JsonObject, TranslatePorts } from '../forges/forge.js';
+import type { GitHubRequest } from '../forges/kit/route.js';
 import type { DeliveryScope, DispatchAttempt } from '../lib/delivery-scope.js';
 import { isOwn } from '../lib/delivery-source.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Connections } from './connections.js';
+import type { Credential } from './credential.js';
 import { type LoopTraces, tracesOfEvent } from './loop-traces.js';
 import { refreshed } from './refresh.js';
 import type { VirtualForges } from './virtual-fetch.js';
@@ -89,8 +91,48 @@ function mayBeOurs(payload: JsonObject, account: bigint | undefined): boolean {
   return account === undefined || id === undefined || id === 0 || String(id) === String(account);
 }
 
+/** Owner and name of the payload's repository, as apps see them. */
+function placeOf(payload: JsonObject): { owner: string; name: string } | undefined {
+  const repository = objectAt(payload, 'repository');
+  const owner = repository && objectAt(repository, 'owner')?.login;
+  const name = repository?.name;
+  return typeof owner === 'string' && typeof name === 'string' ? { owner, name } : undefined;
+}
+
 export function createTranslation(o: TranslationOptions) {
   const shared = new Map<string, Promise<JsonObject>>();
+
+  /**
+   * Our own questions for a delivery. What is confidential is not there for them unless its hook asked for that: it may have
+   * become so after the event, and our token sees it.
+   */
+  const askingFor = (
+    credential: Credential,
+    scope: DeliveryScope,
+    place: { owner: string; name: string } | undefined,
+  ): GitHubRequest | undefined => {
+    const plain = o.virtual.requestFor(credential);
+    const hide = credential.connection?.forge.poll?.withoutConfidential;
+    if (plain === undefined || hide === undefined) return plain;
+    let request: Promise<GitHubRequest> | undefined;
+    return async (route, parameters) => {
+      request ??= o.connections
+        .tellsConfidential(scope, place)
+        .then((tells) => (tells ? plain : (o.virtual.requestFor(credential, hide) ?? plain)));
+      return (await request)(route, parameters);
+    };
+  };
+
+  /** How a replayed event is read again. */
+  const readingFor = async (payload: JsonObject, scope: DeliveryScope) => {
+    const credential = await o.connections.ofHook(scope);
+    const hides = credential?.connection?.forge.poll?.withoutConfidential !== undefined;
+    const request = credential && hides ? askingFor(credential, scope, placeOf(payload)) : undefined;
+    if (request === undefined) return o.askAs(payload);
+    return async (route: string, parameters: Readonly<Record<string, unknown>>) => ({
+      data: await request(route, parameters),
+    });
+  };
 
   const portsOf = async (
     descriptor: ForgeDescriptor,
@@ -104,7 +146,8 @@ export function createTranslation(o: TranslationOptions) {
       const web = isApps ? app.endpoint.webUrl : `https://${scope.host}`;
       return { base: { api: `${web}${VIRTUAL_API_PATH}`, web }, wanted, instanceUrl: instanceOf(descriptor, web) };
     }
-    const github = o.virtual.requestFor(credential);
+    // What the poller told, whose hook does not say it all, is not asked for here.
+    const github = askingFor(credential, scope, undefined);
     const records = o.virtual.recordsFor(credential);
     const { webUrl } = credential.endpoint;
     return {
@@ -164,7 +207,7 @@ export function createTranslation(o: TranslationOptions) {
           reason: `a loop was cut: ${cause.depth} of our own writes, the last by ${cause.app}, led to this event`,
         };
       const found = event.refresh
-        ? await refreshed(() => o.askAs(payload), event.eventName, payload)
+        ? await refreshed(() => readingFor(payload, scope), event.eventName, payload)
         : ({ kind: 'payload', payload } as const);
       if (found.kind === 'ignored') return found;
       if (cause === undefined) return { ...found, instanceUrl, loopDepth: 0 };

@@ -1,11 +1,12 @@
 /**
  * Fuzzes what reads deliveries. `--mutations <n>` (20,000) in this process, of which `--deliveries <n>` (one in fifty) are
- * also sent over HTTP to an ingress and a worker on a real database; `--seed <n>` (by chance), `--json`. Ends with 1 when
- * something failed, and prints each failure as a file for `test/fuzz/regressions/`. A rejection that nobody handles ends the
- * process.
+ * also sent over HTTP to an ingress and a worker on a real database; `--seed <n>` (by chance), `--json`, `--results <file>`
+ * keeps what it found. Ends with 1 when something failed, and prints each failure as a file for `test/fuzz/regressions/`. A
+ * rejection that nobody handles ends the process.
  */
 import { randomInt } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -23,6 +24,7 @@ const { values: options } = parseArgs({
     deliveries: { type: 'string' },
     seed: { type: 'string' },
     json: { type: 'boolean', default: false },
+    results: { type: 'string' },
   },
 });
 
@@ -66,10 +68,33 @@ const wire = wanted.length > 0 ? await sendOverTheWire(wanted) : undefined;
 if (ownServer && wanted.length > 0) await globalTeardown();
 
 const failures = [...again, ...report.failures];
+if (options.results !== undefined) {
+  const answered = Object.entries(wire?.answers ?? {});
+  const results = {
+    machine: { cpu: cpus()[0]?.model ?? '', cores: cpus().length, node: process.version },
+    command: `npm run fuzz -- --mutations ${mutations} --seed ${seed} --results bench/results/fuzz.json`,
+    seed,
+    mutations: report.cases,
+    // A crash, or a rejection that nobody handles, would have ended this process before.
+    crashes: 0,
+    failures: failures.length + (wire?.failures.length ?? 0),
+    ends: report.ends,
+    http: {
+      sent: wire?.sent ?? 0,
+      answers: wire?.answers ?? {},
+      '5xx': answered.filter(([status]) => status.startsWith('5')).reduce((sum, [, count]) => sum + count, 0),
+      ends: wire?.ends ?? {},
+    },
+    heap: report.heap,
+    rss: report.rss,
+    seconds: Math.round((performance.now() - startedAt) / 1_000),
+  };
+  writeFileSync(options.results, `${JSON.stringify(results, undefined, 2)}\n`);
+}
 if (options.json) console.log(JSON.stringify({ ...report, kept: kept.length, failures, wire }));
 else {
   console.log(`seed ${seed}: ${report.cases} mutations and ${kept.length} kept cases`);
-  console.log(`${JSON.stringify(report.ends)}, heap ${JSON.stringify(report.heap)}`);
+  console.log(`${JSON.stringify(report.ends)}, heap ${JSON.stringify(report.heap)}, rss ${JSON.stringify(report.rss)}`);
   for (const failure of failures) console.log(`\n${failure.error}\n${JSON.stringify(failure.case)}`);
   if (wire) console.log(`over HTTP: ${JSON.stringify(wire, undefined, 2)}`);
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);

@@ -19,6 +19,8 @@ export interface Report {
   ends: Record<End | 'unreadable', number>;
   /** Heap in bytes after a collection: when a quarter, and when all of the cases were done. */
   heap: { before: number; after: number };
+  /** Memory of the process in bytes at the same moments. */
+  rss: { before: number; after: number };
   failures: Failure[];
 }
 
@@ -93,13 +95,17 @@ export async function runCases(seed: number, cases: number, collect: () => numbe
     cases,
     ends: { unreadable: 0, ignored: 0, refused: 0, told: 0 },
     heap: { before: 0, after: 0 },
+    rss: { before: 0, after: 0 },
     failures: [],
   };
   const known = new Set<string>();
   // By then everything that is made once has been made.
   const warm = Math.ceil(cases / 4);
   for (let at = 0; at < cases; at += 1) {
-    if (at === warm) report.heap.before = collect();
+    if (at === warm) {
+      report.heap.before = collect();
+      report.rss.before = process.memoryUsage.rss();
+    }
     const one = drawCase(seed, at);
     try {
       report.ends[await survivesCase(one)] += 1;
@@ -110,5 +116,6 @@ export async function runCases(seed: number, cases: number, collect: () => numbe
     }
   }
   report.heap.after = collect();
+  report.rss.after = process.memoryUsage.rss();
   return report;
 }

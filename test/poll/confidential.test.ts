@@ -11,14 +11,39 @@ afterEach(() => rig.close());
 const HIDDEN = 'hush';
 
 /** As alice, in GitLab's own language. Answers the number. */
-async function write(fake: ForgeFake, path: string, body: object): Promise<number> {
+async function write(fake: ForgeFake, path: string, body: object, method = 'POST'): Promise<number> {
   const answer = await fetch(`${fake.url}/api/v4/projects/acme%2Fweb/${path}`, {
-    method: 'POST',
+    method,
     headers: { 'private-token': 'glpat-alice', 'content-type': 'application/json' },
     body: JSON.stringify(body),
   });
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
   return ((await answer.json()) as { iid?: number }).iid ?? 0;
+}
+
+/** An issue that everybody may read, told by a webhook, becomes confidential; then its event is told again. */
+async function replayed(confidential: boolean | undefined) {
+  const gitlab = fakedForges.find(({ id }) => id === 'gitlab');
+  if (gitlab === undefined) throw new Error('no double');
+  const payloads: string[] = [];
+  rig = await startPollRig(gitlab, {
+    mode: 'both',
+    confidential,
+    app: (app) => {
+      app.on('issues', async ({ payload }) => void payloads.push(JSON.stringify(payload)));
+    },
+  });
+  const issue = await rig.as('alice').openIssue({ title: 'For all' });
+  await rig.quiet();
+  const told = payloads.length;
+  const late = rig.hold();
+  await write(rig.fake, `issues/${issue - 1_000_000_000}`, { title: `A ${HIDDEN}`, confidential: true }, 'PUT');
+  late.drop();
+  const count = await rig.replay('issues');
+  const reasons = await rig.rows<{ reason: string | null }>(
+    `SELECT reason FROM dispatch WHERE app = 'notes' AND replay_of IS NOT NULL`,
+  );
+  return { told, count, showing: payloads.filter((text) => text.includes(HIDDEN)).length, reasons };
 }
 
 /** Tables that hold something of it; bodies of deliveries are read by the app. */
@@ -81,4 +106,13 @@ it('tells them where the owner of the connection asked for them', async () => {
     showing: 4,
     tables: ['issue', 'comment', 'told_object'],
   });
+});
+
+it('does not read what became confidential meanwhile, when its event is told again', async () => {
+  const reason = 'The issue is no longer there (404).';
+  expect(await replayed(undefined)).toEqual({ told: 1, count: 1, showing: 0, reasons: [{ reason }] });
+});
+
+it('reads it where the owner of the connection asked for it', async () => {
+  expect(await replayed(true)).toEqual({ told: 1, count: 1, showing: 1, reasons: [{ reason: null }] });
 });

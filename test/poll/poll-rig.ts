@@ -20,6 +20,7 @@ import { forges } from '../../src/forges/registry.js';
 import { createApps, MIRROR } from '../../src/handlers/apps.js';
 import { liftHolds, placeHold } from '../../src/inbox/hold-changes.js';
 import { type CycleOptions, type CycleSummary, runCycle } from '../../src/inbox/poll/cycle.js';
+import { replayDelivery } from '../../src/inbox/replay.js';
 import { startInbox } from '../../src/inbox/start-inbox.js';
 import { connectionNews } from '../../src/inbox/tell-apps.js';
 import { createMetrics } from '../../src/lib/metrics.js';
@@ -46,6 +47,8 @@ export interface PollRig {
   poll(options?: Partial<CycleOptions>): Promise<{ summary: CycleSummary; heard: Heard[] }>;
   /** Cycles until one finds nothing and leaves nothing; all that the app was told meanwhile. */
   pollUntilCalm(): Promise<Heard[]>;
+  /** Runs the app on every event of this name once more, as `deliveries replay` does. Answers how many. */
+  replay(eventName: string): Promise<number>;
   /** Until nothing is to be done but what is paused. */
   quiet(): Promise<void>;
   /** Pauses everything; the answer lets it go on. */
@@ -233,6 +236,17 @@ export async function startPollRig(
         if (summary.pending > 0) await sleep(200);
       }
       return heard.slice(from);
+    },
+    async replay(eventName) {
+      const { rows } = await store.tenant(organizationId, (tx) =>
+        tx.query<{ id: bigint }>(
+          `SELECT DISTINCT delivery_id AS id FROM dispatch WHERE app = 'notes' AND event_name = $1`,
+          [eventName],
+        ),
+      );
+      for (const { id } of rows) await replayDelivery(store, id, { actor: 'cli:ada', app: 'notes' });
+      await quiet();
+      return rows.length;
     },
     quiet,
     async pause() {

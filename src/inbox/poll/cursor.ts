@@ -1,5 +1,6 @@
 /** Rows of the poller's cursors, and which repositories are due. */
 import type { PoolClient } from 'pg';
+import { tellsConfidential } from '../../accounts/connection-hooks.js';
 import type { Store } from '../../store/database.js';
 import type { Cursor, Pending, Watched } from './ports.js';
 
@@ -44,15 +45,9 @@ const FROM = `FROM repository r
     AND (c.id IS NULL OR (c.status NOT IN ('expired', 'revoked')
       AND (c.sync_mode <> 'webhook' OR (jsonb_array_length(c.capabilities) > 0 AND NOT c.capabilities ? 'hooks'))))`;
 
-/**
- * As for webhooks, where the hook says so: the one that covers the repository, or, where none was made, the connection's own.
- * One that covers it by a name that it no longer has says nothing.
- */
-const CONFIDENTIAL = `EXISTS (SELECT FROM hook k WHERE k.connection_id = c.id AND k.confidential AND (
-    k.id = c.id::text
-    OR k.scope = 'system'
-    OR (k.scope = 'repository' AND lower(k.target) = lower(r.remote_owner || '/' || r.remote_name))
-    OR (k.scope = 'organization' AND starts_with(lower(r.remote_owner) || '~', lower(k.target) || '~'))))`;
+/** As for webhooks, where the hook says so: the one that covers the repository, or, where none was made, the connection's own. */
+const CONFIDENTIAL = `EXISTS (SELECT FROM hook k WHERE k.connection_id = c.id
+  AND ${tellsConfidential({ owner: 'r.remote_owner', name: 'r.remote_name' })})`;
 
 const cursorOf = (row: Row): Cursor => ({
   watermarkAt: row.watermark_at,

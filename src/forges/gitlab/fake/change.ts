@@ -28,6 +28,7 @@ export interface ThreadChange {
   discussion_locked?: boolean;
   target_branch?: string;
   allow_collaboration?: boolean;
+  confidential?: boolean;
 }
 
 /** A label that a thread is given and the project does not have is made. */
@@ -144,6 +145,11 @@ function changeTexts(thread: Thread, change: ThreadChange, changes: Changes): vo
     changes.discussion_locked = { previous: thread.locked ? true : null, current: change.discussion_locked };
     thread.locked = change.discussion_locked;
   }
+  if (change.confidential === undefined || thread.kind !== 'Issue') return;
+  const issue = thread as Issue;
+  if (change.confidential === issue.confidential) return;
+  changes.confidential = { previous: issue.confidential, current: change.confidential };
+  issue.confidential = change.confidential;
 }
 
 async function changeSides(project: Project, thread: Thread, change: ThreadChange, changes: Changes): Promise<void> {
