@@ -124,6 +124,7 @@ export async function startGitHubDouble(o: {
     if (rest === '/pulls')
       return paged(wanted.filter(({ isPull }) => isPull).map((item) => itemJson(name, id, item, false)));
     if (rest === '/branches') return paged([{ name: 'main', commit: { sha: shaOf(name) } }]);
+    if (rest === '/git/matching-refs/tags' || rest === '/releases') return paged([]);
     const [, kind, number, list] = /^\/(pulls|issues)\/(\d+)(\/\w+)?$/.exec(rest) ?? [];
     const item = items.find((one) => one.number === Number(number));
     if (item === undefined) return { status: 404, json: { message: 'Not Found' } };

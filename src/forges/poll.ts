@@ -42,6 +42,8 @@ export interface Telling {
   review?: string;
   /** Full name of a ref and the commits it pointed to; zeros where it was not there. */
   ref?: { name: string; before?: string; after?: string };
+  /** The release that it tells of. */
+  release?: { tag: string };
 }
 
 export interface ForgePoll {

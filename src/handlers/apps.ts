@@ -15,6 +15,7 @@ import { issueHandler } from './issue.js';
 import { previewHandler } from './preview.js';
 import { pullRequestHandler } from './pull-request.js';
 import { pushHandler } from './push.js';
+import { releaseHandler } from './release.js';
 import { repositoryHandler } from './repository.js';
 import { reviewHandler } from './review.js';
 
@@ -42,6 +43,7 @@ export function createApps({ previews, ...o }: AppsOptions): readonly NamedApp[]
     installationHandler(o),
     repositoryHandler(o),
     pushHandler(o),
+    releaseHandler(o),
     pullRequestHandler(o),
     reviewHandler(o),
     commentHandler(o),

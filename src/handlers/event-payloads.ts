@@ -40,6 +40,18 @@ export const pushEvent = z.object({
   commits: z.array(pushedCommit).nullish(),
 });
 
+export const releaseEvent = z.object({
+  ...about,
+  action: z.string(),
+  release: z.object({
+    id: z.union([z.number(), z.string()]),
+    tag_name: z.string(),
+    name: z.string().nullish(),
+    draft: z.boolean().nullish(),
+    prerelease: z.boolean().nullish(),
+  }),
+});
+
 export const issueEvent = z.object({ ...about, action: z.string(), issue });
 
 export const issueCommentEvent = z.object({ ...about, action: z.string(), issue, comment });

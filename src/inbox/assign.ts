@@ -6,7 +6,7 @@ import type { Metrics } from '../lib/metrics.js';
 import type { Dispatcher } from './dispatch.js';
 import { laneOf, shardOf } from './lane.js';
 import { findOwners, type Owner, type Subject } from './ownership.js';
-import { isCovered, refPiece } from './poll/pieces.js';
+import { isCovered, passingPiece } from './poll/pieces.js';
 import { forgetRefReports, type ReportPlace, readReports } from './poll/reports.js';
 import { isNumber, type Received } from './received.js';
 import type { LaneRow } from './row.js';
@@ -275,10 +275,10 @@ async function findCovered(client: pg.PoolClient, owned: readonly Owned[]): Prom
   for (const { telling, events, place } of late) {
     const known = reports.of(place);
     if (known.size === 0) continue;
+    const piece = passingPiece(telling);
     for (const event of events) {
       if (isCovered(event, telling, known)) covered.add(event);
-      else if (telling.ref && known.has(refPiece(telling.ref.name)))
-        passed.push({ place, piece: refPiece(telling.ref.name) });
+      else if (piece !== undefined && known.has(piece) && event.action !== 'edited') passed.push({ place, piece });
     }
   }
   await forgetRefReports(client, passed);

@@ -68,6 +68,7 @@ const timing = {
 };
 const queue = (name: string) => ({ name, poke: async () => undefined });
 const PLACE = { owner: 'acme', name: 'web' };
+const TURNS: NonNullable<CycleOptions['turns']> = ['objects', 'branches', 'objects', 'branches', 'tags', 'releases'];
 const SILENT: ReadonlySet<string> = new Set(['ping', 'installation', 'installation_repositories']);
 
 function heardOf(name: string, payload: Record<string, unknown>): Heard {
@@ -219,7 +220,7 @@ export async function startPollRig(
         intervalMs: 60_000,
         all: true,
         patienceMs: 5_000,
-        branchesEvery: 2,
+        turns: TURNS,
         settleMs: 1_000,
         ...options,
       });
@@ -228,8 +229,8 @@ export async function startPollRig(
     },
     async pollUntilCalm() {
       const from = heard.length;
-      // As many as bring the branches' turn too, and until what is too fresh has settled.
-      for (let cycle = 0, calm = 0; calm < 2; cycle += 1) {
+      // As many as bring everything's turn, and until what is too fresh has settled.
+      for (let cycle = 0, calm = 0; calm < TURNS.length; cycle += 1) {
         const { summary } = await rig.poll();
         if (summary.failed > 0 || cycle > 60) throw new Error(`not calm: ${JSON.stringify(summary)}`);
         calm = summary.events.length === 0 && summary.pending === 0 ? calm + 1 : 0;

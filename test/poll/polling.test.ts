@@ -55,6 +55,41 @@ const wentOn = ({ pull, issue }: Made) => [
   'push refs/heads/change',
 ];
 
+const released = (tag: string) => [
+  `create ${tag}`,
+  `push refs/tags/${tag}`,
+  ...['created', 'published', 'released'].map((action) => `release.${action}`),
+];
+
+describe.each(forges)('tags and releases of %s', (_label, forge) => {
+  it('are told when their webhooks were lost, once, and never twice', async () => {
+    rig = await startPollRig(forge, { mode: 'both' });
+    await rig.pollUntilCalm();
+    const alice = rig.as('alice');
+    await alice.push({ branch: 'main', files: { 'a.txt': 'a\n' }, message: 'Begin' });
+    await alice.release({ tag: 'v1', title: 'One' });
+    await rig.quiet();
+    expect(rig.heard).toEqual(expect.arrayContaining(['push refs/tags/v1', 'release.published']));
+    expect(await rig.pollUntilCalm()).toEqual([]);
+
+    const lost = rig.hold();
+    await alice.release({ tag: 'v2', title: 'Two' });
+    await rig.fake.settled();
+    lost.drop();
+    expect((await rig.pollUntilCalm()).sort()).toEqual(released('v2').sort());
+
+    const late = rig.hold();
+    await alice.release({ tag: 'v3', title: 'Three' });
+    await rig.fake.settled();
+    expect((await rig.pollUntilCalm()).sort()).toEqual(released('v3').sort());
+    const before = rig.heard.length;
+    expect(late.count).toBeGreaterThan(0);
+    await late.release();
+    expect(rig.heard.slice(before)).toEqual([]);
+    expect(await rig.pollUntilCalm()).toEqual([]);
+  });
+});
+
 describe.each(forges)('polling %s beside webhooks', (_label, forge) => {
   it('finds nothing that they told, tells what they lost, and ignores what they tell too late', async () => {
     rig = await startPollRig(forge, { mode: 'both' });

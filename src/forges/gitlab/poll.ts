@@ -105,6 +105,10 @@ function telling(_eventType: string, payload: JsonObject): Telling {
     const [before, after] = [text(payload.before), text(payload.after)];
     return { ref: { name, ...(before !== undefined && { before }), ...(after !== undefined && { after }) } };
   }
+  if (kind === 'release') {
+    const tag = text(payload.tag);
+    return tag === undefined ? {} : { release: { tag } };
+  }
   const version = (holder: JsonObject) => {
     const at = text(holder.updated_at);
     return at !== undefined && { version: at };

@@ -96,8 +96,10 @@ export function tellingOf(eventType: string, payload: JsonObject): Telling {
   const version = textAt(object, 'updated_at');
   const review = textAt(objectAt(payload, 'review'), 'id');
   const ref = typeof payload.ref === 'string' ? payload.ref : undefined;
+  const tag = textAt(objectAt(payload, 'release'), 'tag_name');
   return given<Telling>({
     version,
+    release: tag === undefined ? undefined : { tag },
     comment: commentId === undefined ? undefined : given({ id: commentId, version: textAt(comment, 'updated_at') }),
     review,
     ref: ref === undefined ? undefined : refOf(eventType, ref, payload),
@@ -107,7 +109,8 @@ export function tellingOf(eventType: string, payload: JsonObject): Telling {
 function refOf(eventType: string, ref: string, payload: JsonObject): Telling['ref'] {
   if (eventType !== 'create' && eventType !== 'delete')
     return given({ name: ref, before: textAt(payload, 'before'), after: textAt(payload, 'after') });
-  // These name the branch alone.
-  const name = payload.ref_type === 'branch' && !ref.startsWith('refs/') ? `refs/heads/${ref}` : ref;
+  // These name the branch or the tag alone.
+  const folder = payload.ref_type === 'branch' ? 'refs/heads/' : payload.ref_type === 'tag' ? 'refs/tags/' : '';
+  const name = ref.startsWith('refs/') ? ref : `${folder}${ref}`;
   return eventType === 'create' ? { name, before: ZEROS } : { name, after: ZEROS };
 }

@@ -8,7 +8,7 @@ import { redactText } from '../../lib/redact.js';
 import { abreast } from './abreast.js';
 import { delayCursor, dueRepositories, moveCursor, oldestLook } from './cursor.js';
 import type { PollAccess, PollPorts, Watched } from './ports.js';
-import { type Visited, type VisitOptions, visitRepository } from './visit.js';
+import { type Turn, type Visited, type VisitOptions, visitRepository } from './visit.js';
 
 export interface CycleOptions extends Partial<VisitOptions> {
   /** Time between two looks at a repository; 0: it is looked at only when somebody asks. */
@@ -44,10 +44,13 @@ export interface CycleSummary {
 
 /** Repositories of one host that are asked at the same time. */
 const WIDTH = 8;
+/** Branches every fifth time, tags and releases every tenth: what changed in issues and pull requests waits for the next cycle. */
+const FIRST_HALF: readonly Turn[] = ['objects', 'objects', 'objects', 'objects', 'branches'];
+const SECOND_HALF: readonly Turn[] = ['objects', 'tags', 'objects', 'releases', 'branches'];
 const DEFAULTS: VisitOptions = {
   mostObjects: 200,
   patienceMs: 2_000,
-  branchesEvery: 5,
+  turns: [...FIRST_HALF, ...SECOND_HALF],
   settleMs: 2_000,
   signal: undefined,
 };
@@ -114,8 +117,8 @@ export async function runCycle(ports: PollPorts, o: CycleOptions): Promise<Cycle
     accesses.set(key, known);
     return known;
   };
-  const { mostObjects, patienceMs, branchesEvery, settleMs, signal } = { ...DEFAULTS, ...o };
-  const options = { mostObjects, patienceMs, branchesEvery, settleMs, signal };
+  const { mostObjects, patienceMs, turns, settleMs, signal } = { ...DEFAULTS, ...o };
+  const options = { mostObjects, patienceMs, turns, settleMs, signal };
 
   const visit = async (watched: Watched, host: { away: number }): Promise<void> => {
     if (signal?.aborted) return;

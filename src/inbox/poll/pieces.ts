@@ -47,6 +47,13 @@ export const reviewPiece = (id: string): string => `review ${id}`;
 /** All reviews of a pull request, for forges whose webhooks do not say which one it was. */
 export const REVIEWS = 'reviews';
 export const refPiece = (name: string): string => `ref ${name}`;
+export const releasePiece = (tag: string): string => `release ${tag}`;
+/** What the poller reported of a release that is there: that it was published, once. */
+export const PUBLISHED = 'published';
+const PUBLICATION: ReadonlySet<string> = new Set(['created', 'published', 'released', 'prereleased']);
+/** Pieces of a repository, which a webhook can go beyond: what was reported of one is over then. */
+export const passingPiece = ({ ref, release }: Telling): string | undefined =>
+  ref ? refPiece(ref.name) : release && releasePiece(release.tag);
 
 /** The piece that an event tells of and its version; undefined for what the poller never reports. */
 export function pieceOf(event: ForgeEvent, telling: Telling): { piece: string; version: string } | undefined {
@@ -69,6 +76,10 @@ export function pieceOf(event: ForgeEvent, telling: Telling): { piece: string; v
     const { ref } = telling;
     return ref && { piece: refPiece(ref.name), version: ref.after ?? '' };
   }
+  if (name === 'release' && telling.release !== undefined) {
+    const version = action === 'deleted' ? FINAL : PUBLICATION.has(action) ? PUBLISHED : '';
+    return { piece: releasePiece(telling.release.tag), version };
+  }
   return undefined;
 }
 
@@ -88,6 +99,7 @@ export function isCovered(event: ForgeEvent, telling: Telling, reports: Readonly
   if (told === undefined) return false;
   const report = reports.get(told.piece);
   if (telling.ref !== undefined) return report !== undefined && coversRef(report, telling.ref);
+  if (telling.release !== undefined) return report?.version === told.version;
   const version = comparable(told.version);
   if (version === '') return false;
   const whole = Object.values(OBJECT_PIECES).includes(told.piece) ? reports.get(WHOLE) : undefined;

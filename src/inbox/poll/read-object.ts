@@ -27,6 +27,12 @@ export const statusOf = (error: unknown): number | undefined => {
   return typeof status === 'number' ? status : undefined;
 };
 
+/** What was asked for is not there, may not be seen, or is nothing that this forge has. */
+export function isMissing(error: unknown): boolean {
+  const status = statusOf(error);
+  return status === 404 || status === 410 || status === 451 || status === 501;
+}
+
 /** Every page of a list. */
 export async function listed(
   github: GitHubRequest,
@@ -65,8 +71,7 @@ export async function readObject(
   try {
     object = (await github(route, { ...where, [name]: number })) as JsonObject;
   } catch (error) {
-    const status = statusOf(error);
-    if (status === 404 || status === 410 || status === 451) return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
   const from = new Date(since.getTime() - OVERLAP_MS).toISOString();

@@ -1,17 +1,18 @@
-/** One look at one repository: one request for what changed, or in some cycles for its branches; then what changed. */
+/** One look at one repository: one request for what changed, or in some cycles for its refs or releases; then what changed. */
 import type { ChangedObject, Listed } from '../../forges/poll.js';
 import { pause } from '../../lib/clock.js';
 import { messageOf } from '../../lib/errors.js';
 import { seenVersions } from '../../store/told/rows.js';
 import { wholeSeconds } from '../../store/told/state.js';
 import { abreast } from './abreast.js';
-import { lookAtBranches } from './branches.js';
 import { beginCursor, type CursorMove } from './cursor.js';
 import type { Finding } from './difference.js';
 import { importOpen } from './import.js';
 import { type Beginning, lookAt } from './object.js';
 import type { Pending, Visit } from './ports.js';
 import { statusOf } from './read-object.js';
+import { lookAtBranches, lookAtTags, type RefsLooked } from './refs.js';
+import { lookAtReleases } from './releases.js';
 
 /** The list begins this much before the newest change of the last one: clocks differ, and commits come late. */
 const OVERLAP_MS = 30_000;
@@ -30,13 +31,22 @@ export interface Visited {
   move: CursorMove;
 }
 
+/** What one request of a cycle asks for. */
+export type Turn = 'objects' | 'branches' | 'tags' | 'releases';
+
+const LOOKS: Readonly<Record<Exclude<Turn, 'objects'>, (visit: Visit, watermark: Date) => Promise<RefsLooked>>> = {
+  branches: lookAtBranches,
+  tags: lookAtTags,
+  releases: lookAtReleases,
+};
+
 export interface VisitOptions {
   /** Objects that one look may read. */
   mostObjects: number;
   /** How long webhooks that have just arrived may take to be taken in. */
   patienceMs: number;
-  /** Branches take the place of the list in every so-manieth cycle. */
-  branchesEvery: number;
+  /** What is asked for in each cycle, over and over. */
+  turns: readonly Turn[];
   /** A version that is younger than this can still be carried by another change. */
   settleMs: number;
   /** What has not been looked at when it aborts waits for the next cycle. */
@@ -130,6 +140,8 @@ async function firstLook(visit: Visit, now: Date): Promise<Visited> {
   const watermark = await beginCursor(store, watched, new Date(Math.floor(asOf.getTime() / 1_000) * 1_000));
   const imported = await importOpen(visit, watermark);
   const branches = await lookAtBranches(visit);
+  await lookAtTags(visit);
+  await lookAtReleases(visit, watermark);
   const move = { imported: true, pending: [], etag: null, branchesEtag: branches.etag };
   return { result: 'changed', events: [], imported, pending: 0, move };
 }
@@ -142,11 +154,12 @@ export async function visitRepository(visit: Visit, now: Date, o: VisitOptions):
   if (watermarkAt === null || since === null || cursor.importedAt === null) return firstLook(visit, now);
   const beginning = { watermark: watermarkAt, imported: true, settleMs: o.settleMs };
 
-  if (cursor.cycles % o.branchesEvery === o.branchesEvery - 1) {
-    const looked = await lookAtBranches(visit);
+  const turn = o.turns[cursor.cycles % o.turns.length] ?? 'objects';
+  if (turn !== 'objects') {
+    const looked = await LOOKS[turn](visit, watermarkAt);
     const { events, left } = await readAll(visit, cursor.pending, { ...beginning, asOf: now }, o);
     const told = looked.events.map((finding) => ({ number: 0, finding }));
-    const move = { pending: left, branchesEtag: looked.etag };
+    const move = { pending: left, ...(turn === 'branches' && { branchesEtag: looked.etag }) };
     return { result: looked.result, events: [...told, ...events], imported: 0, pending: left.length, move };
   }
 

@@ -1,4 +1,4 @@
-/** Where apps believe a branch to point, from the pushes they were told of. */
+/** Where apps believe a branch or a tag to point, from the pushes they were told of. */
 
 /** Commits that a branch pointed to, the present one first; zeros where it was not there. */
 export type RefHistory = readonly string[];

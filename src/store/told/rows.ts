@@ -125,27 +125,28 @@ export async function noteTold(
   await writeTold(tx, place, kind, { seenAt: null, settled: false, ...known, ...after });
 }
 
-const HEADS = 'refs/heads/';
+const REF = /^refs\/(heads|tags)\/(.+)$/s;
 
-/** Notes that apps are told of a push to a branch. */
+/** Notes that apps are told of a push to a branch or a tag. */
 export async function notePush(
   tx: PoolClient,
   repositoryId: string,
   push: { ref: string; before: string; after: string },
 ): Promise<void> {
-  if (!push.ref.startsWith(HEADS)) return;
-  const name = push.ref.slice(HEADS.length);
-  const { rows } = await tx.query<{ branches: Branches | null }>({
-    name: 'told-branches',
-    text: 'SELECT branches FROM sync_cursor WHERE repository_id = $1 AND branches IS NOT NULL FOR UPDATE',
+  const [, folder, name] = REF.exec(push.ref) ?? [];
+  if (folder === undefined || name === undefined) return;
+  const column = folder === 'tags' ? 'tags' : 'branches';
+  const { rows } = await tx.query<{ told: Branches | null }>({
+    name: `told-${column}`,
+    text: `SELECT ${column} AS told FROM sync_cursor WHERE repository_id = $1 AND ${column} IS NOT NULL FOR UPDATE`,
     values: [repositoryId],
   });
-  const branches = rows[0]?.branches;
-  if (branches === undefined || branches === null) return;
-  const history = pushed(Object.hasOwn(branches, name) ? branches[name] : undefined, push.before, push.after);
+  const told = rows[0]?.told;
+  if (told === undefined || told === null) return;
+  const history = pushed(Object.hasOwn(told, name) ? told[name] : undefined, push.before, push.after);
   await tx.query({
-    name: 'told-branch',
-    text: 'UPDATE sync_cursor SET branches = jsonb_set(branches, ARRAY[$2], $3), pushed_at = now() WHERE repository_id = $1',
+    name: `told-one-of-${column}`,
+    text: `UPDATE sync_cursor SET ${column} = jsonb_set(${column}, ARRAY[$2], $3), pushed_at = now() WHERE repository_id = $1`,
     values: [repositoryId, name, JSON.stringify(history)],
   });
 }

@@ -23,3 +23,7 @@ ALTER TABLE "installation" FORCE ROW LEVEL SECURITY;
 ALTER TABLE "repository" FORCE ROW LEVEL SECURITY;
 ALTER TABLE "dispatch" FORCE ROW LEVEL SECURITY;
 ALTER TABLE "webhook_delivery" FORCE ROW LEVEL SECURITY;
+
+-- What apps were told of tags, as of branches, and of releases by their tag: `{ "v1": { "id", "name", "draft", "prerelease" } }`,
+-- null for one that is gone.
+ALTER TABLE "sync_cursor" ADD COLUMN "tags" jsonb, ADD COLUMN "releases" jsonb;
