@@ -121,7 +121,10 @@ export async function keepSnapshots(client: pg.PoolClient, deliveries: readonly 
 /** As PostgreSQL reads it without fail; null for what is no time. */
 function isoTime(value: string | undefined): string | null {
   const time = Date.parse(value ?? '');
-  return Number.isNaN(time) ? null : new Date(time).toISOString();
+  if (Number.isNaN(time)) return null;
+  const text = new Date(time).toISOString();
+  // JavaScript's years have a sign beyond four digits, and begin with 0; the database reads neither.
+  return /^(?!0000)\d{4}-/.test(text) ? text : null;
 }
 
 const id = z.string().transform(BigInt).optional();

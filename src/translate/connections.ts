@@ -178,6 +178,9 @@ export function createConnections(o: {
       const { forge, host } = scope;
       const show = async (known: InstallationKey, rest: JsonObject | undefined) => {
         const own = isDefault(known) ? known.installationId : virtualInstallationId(known);
+        // Apps read it as a number, and would speak for another installation.
+        if (own > BigInt(Number.MAX_SAFE_INTEGER))
+          throw new ForgewayError('FORGEWAY_PAYLOAD_INVALID', 'installation.id is larger than a number can be.');
         const id = await o.lookup.ensure(scope.organizationId, known, own);
         return { ...payload, installation: { ...rest, id: Number(id) } };
       };

@@ -23,10 +23,12 @@ export interface Sent {
 
 export interface WireReport {
   sent: number;
-  /** How often each answer was given. */
+  /** How often each answer was given in the end. */
   answers: Record<string, number>;
   /** How often deliveries ended so. */
   ends: Record<string, number>;
+  /** How often the ingress had too much in hand and was asked again, as a forge does. */
+  busy: number;
   /** How often the app ran. */
   runs: number;
   /** What did not end as it must, one sentence each. */
@@ -39,6 +41,7 @@ const PATIENCE_MS = 60_000;
 /** What a forge may be answered when its delivery is signed, however malformed it is. */
 const RIGHT: ReadonlySet<number> = new Set([202]);
 const MOST_FAILURES = 10;
+const MOST_AGAIN = 10;
 
 const timing = {
   pollMs: 100,
@@ -133,7 +136,7 @@ export async function sendOverTheWire(deliveries: readonly Sent[]): Promise<Wire
     timing,
   });
 
-  const report: WireReport = { sent: 0, answers: {}, ends: {}, runs: 0, failures: [] };
+  const report: WireReport = { sent: 0, answers: {}, ends: {}, busy: 0, runs: 0, failures: [] };
   const fail = (sentence: string) => {
     if (report.failures.length < MOST_FAILURES) report.failures.push(sentence);
   };
@@ -154,7 +157,13 @@ export async function sendOverTheWire(deliveries: readonly Sent[]): Promise<Wire
     for (let next = waiting.pop(); next; next = waiting.pop()) {
       const { one, id } = next;
       names.set(id, one);
-      const answer = await post(one, id);
+      let answer = await post(one, id);
+      // Bodies of 25 MiB, sixteen at a time, are more than it holds: that says nothing of what is in them.
+      for (let again = 0; answer === 503 && again < MOST_AGAIN; again += 1) {
+        report.busy += 1;
+        await sleep(500);
+        answer = await post(one, id);
+      }
       report.sent += 1;
       report.answers[answer] = (report.answers[answer] ?? 0) + 1;
       if (!RIGHT.has(answer)) fail(`${one.forge}, ${one.name}: it was answered ${answer}`);

@@ -68,7 +68,8 @@ const timing = {
 };
 const queue = (name: string) => ({ name, poke: async () => undefined });
 const PLACE = { owner: 'acme', name: 'web' };
-const TURNS: NonNullable<CycleOptions['turns']> = ['objects', 'branches', 'objects', 'branches', 'tags', 'releases'];
+type Turns = NonNullable<CycleOptions['turns']>;
+const TURNS: Turns = ['objects', 'branches'];
 const SILENT: ReadonlySet<string> = new Set(['ping', 'installation', 'installation_repositories']);
 
 function heardOf(name: string, payload: Record<string, unknown>): Heard {
@@ -82,8 +83,9 @@ function heardOf(name: string, payload: Record<string, unknown>): Heard {
 
 export async function startPollRig(
   descriptor: ForgeDescriptor,
-  o: { mode?: SyncMode; confidential?: boolean; before?(fake: ForgeFake): Promise<void>; app?(app: Probot): void } = {},
+  o: { mode?: SyncMode; turns?: Turns; confidential?: boolean; before?(fake: ForgeFake): Promise<void>; app?(app: Probot): void } = {},
 ): Promise<PollRig> {
+  const { turns = TURNS } = o;
   const folder = await mkdtemp(join(tmpdir(), 'forgeway-poll-'));
   const held: (() => Promise<unknown>)[] = [];
   const state = { holding: false };
@@ -220,7 +222,7 @@ export async function startPollRig(
         intervalMs: 60_000,
         all: true,
         patienceMs: 5_000,
-        turns: TURNS,
+        turns,
         settleMs: 1_000,
         ...options,
       });
@@ -230,7 +232,7 @@ export async function startPollRig(
     async pollUntilCalm() {
       const from = heard.length;
       // As many as bring everything's turn, and until what is too fresh has settled.
-      for (let cycle = 0, calm = 0; calm < TURNS.length; cycle += 1) {
+      for (let cycle = 0, calm = 0; calm < turns.length; cycle += 1) {
         const { summary } = await rig.poll();
         if (summary.failed > 0 || cycle > 60) throw new Error(`not calm: ${JSON.stringify(summary)}`);
         calm = summary.events.length === 0 && summary.pending === 0 ? calm + 1 : 0;

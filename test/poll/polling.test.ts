@@ -63,7 +63,7 @@ const released = (tag: string) => [
 
 describe.each(forges)('tags and releases of %s', (_label, forge) => {
   it('are told when their webhooks were lost, once, and never twice', async () => {
-    rig = await startPollRig(forge, { mode: 'both' });
+    rig = await startPollRig(forge, { mode: 'both', turns: ['tags', 'releases'] });
     await rig.pollUntilCalm();
     const alice = rig.as('alice');
     await alice.push({ branch: 'main', files: { 'a.txt': 'a\n' }, message: 'Begin' });
