@@ -110,6 +110,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     checkRunUrl: checkRunUrls(config, opened.keys.root),
     log,
     metrics,
+    paced: true,
   });
   await jobs.start(bridge);
   const inbox = startInbox({

@@ -11,6 +11,17 @@ export interface ForgeEndpoint {
   apiOrigins: ReadonlySet<string>;
   /** Origins that may be read from, without any credential: what the API redirects downloads to. */
   openOrigins: ReadonlySet<string>;
+  /** What it allows one installation, where that is published; a server of one's own has limits of its own. */
+  pace?: Pace;
+}
+
+export interface Pace {
+  /** Requests under way at a time. */
+  concurrent: number;
+  /** A read costs one point, a write five. */
+  pointsPerMinute: number;
+  /** From the beginning of one write to that of the next. */
+  writeEveryMs: number;
 }
 
 /** Base of GitHub's API on a forge that has none: a path that no such forge uses, below its own address. */

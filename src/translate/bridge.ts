@@ -10,7 +10,7 @@ import type { NativeClient } from '../forges/kit/native-client.js';
 import type { GitHubRequest } from '../forges/kit/route.js';
 import type { ShapeBase } from '../forges/kit/shapes/base.js';
 import { forges as everyForge } from '../forges/registry.js';
-import { type Clock, systemClock } from '../lib/clock.js';
+import { type Clock, pause, systemClock } from '../lib/clock.js';
 import { type DeliveryScope, isHeldBack, type Outage, runInDelivery } from '../lib/delivery-scope.js';
 import { ForgewayError } from '../lib/errors.js';
 import { parseId } from '../lib/ids.js';
@@ -32,6 +32,7 @@ import { createForgeOctokit, type ForgeOctokit } from './forge-octokit.js';
 import { type GitAccess, gitAccessOf } from './git-access.js';
 import { type App, type LoadedApp, loadApp } from './loaded-app.js';
 import { createNativeClient } from './native-client.js';
+import { createPaces } from './paces.js';
 import { createRequestLimits } from './request-limits.js';
 import { createTokenRenewal, type FindOAuthClient } from './token-renewal.js';
 import { createTranslation, type DeliveredEvent } from './translation.js';
@@ -64,6 +65,8 @@ interface BridgeParts {
   clock?: Clock;
   /** What is known of hosts that do not answer; its own unless a test says otherwise. */
   circuits?: Circuits;
+  /** Keeps to what a forge allows beforehand, see paces.ts. Off unless somebody says so: tests wait for nobody. */
+  paced?: boolean;
   /** Longest time one request to a forge may take. */
   requestTimeoutMs?: number;
 }
@@ -139,6 +142,7 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
     metrics,
     clock,
     circuits: o.circuits,
+    ...(o.paced && { paces: createPaces({ now: () => performance.now(), sleep: pause }) }),
     timeoutMs: o.requestTimeoutMs,
   });
   const virtual = createVirtualForges({

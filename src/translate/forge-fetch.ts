@@ -15,6 +15,7 @@ import type { OutboundRoute } from '../lib/outbound/outbound.js';
 import { type Circuits, createCircuits, type Passage } from './circuits.js';
 import type { Credential } from './credential.js';
 import { noteAnswer, noteLost } from './journal/in-flight.js';
+import type { Paces } from './paces.js';
 import { readLimited } from './read-limited.js';
 import { isRateLimit, type RequestLimits } from './request-limits.js';
 import { routeShape } from './route-shape.js';
@@ -38,6 +39,8 @@ export interface ForgeFetchOptions {
   /** What it knows of hosts that do not answer; its own unless a test says otherwise. */
   circuits?: Circuits;
   watch?: ForgeWatch | undefined;
+  /** Keeps what is sent within what a forge allows beforehand; without it only its answers are heeded. */
+  paces?: Paces;
   log: Logger;
   metrics: Metrics;
   clock: Clock;
@@ -67,6 +70,10 @@ interface Exchange {
   signal: AbortSignal | undefined;
   scope: DeliveryScope | undefined;
 }
+
+/** A query of GraphQL is sent like a write, and is none. */
+const isWrite = (method: string, path: string, body: unknown): boolean =>
+  !isRead(method) && (path !== '/graphql' || typeof body !== 'string' || body.includes('mutation'));
 
 const isRead = (method: string) => method === 'GET' || method === 'HEAD';
 
@@ -126,8 +133,30 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
     }
   };
 
+  /** Waits for its turn. Nothing has left when this throws. */
+  const paced = async ({ credential, method, init, signal, scope }: Exchange, url: URL) => {
+    const { pace } = credential.endpoint;
+    if (o.paces === undefined || pace === undefined || credential.installation === undefined) return () => undefined;
+    const kind = isWrite(method, apiPath(credential, url), init.body) ? 'write' : 'read';
+    try {
+      return await o.paces.enter(credential.name, pace, kind, signal);
+    } catch (error) {
+      if (!scope?.signal.aborted) throw error;
+      throw new ForgewayError('FORGEWAY_HANDLER_TIMEOUT', 'Its handler was over before the request had its turn.');
+    }
+  };
+
   /** One request, one answer, read to its end. */
   const attempt = async (exchange: Exchange, url: URL, authorization: string | undefined): Promise<Response> => {
+    const leave = await paced(exchange, url);
+    try {
+      return await exchanged(exchange, url, authorization);
+    } finally {
+      leave();
+    }
+  };
+
+  const exchanged = async (exchange: Exchange, url: URL, authorization: string | undefined): Promise<Response> => {
     const { credential, method, scope } = exchange;
     const headers = new Headers(exchange.init.headers);
     if (authorization !== undefined) headers.set('authorization', authorization);

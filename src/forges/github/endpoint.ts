@@ -1,7 +1,9 @@
 /** Where a GitHub's API, uploads and downloads live. */
 
-import type { ForgeEndpoint } from '../endpoint.js';
+import type { ForgeEndpoint, Pace } from '../endpoint.js';
 
+/** @see https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api and …/best-practices-for-using-the-rest-api */
+const DOTCOM_PACE: Pace = { concurrent: 100, pointsPerMinute: 900, writeEveryMs: 1_000 };
 const DOTCOM_API = 'https://api.github.com';
 const DOTCOM_DOWNLOADS = ['codeload.github.com', 'raw.', 'objects.', 'media.', 'release-assets.'].map((name) =>
   name.endsWith('.') ? `https://${name}githubusercontent.com` : `https://${name}`,
@@ -22,6 +24,7 @@ export function githubEndpoint(o: { forge: string; host: string; apiUrl: string;
     webUrl: o.webUrl.replace(/\/+$/, ''),
     apiOrigins: new Set([api.origin, ...(isDotcom ? ['https://uploads.github.com'] : [])]),
     openOrigins: new Set([web.origin, ...downloads]),
+    ...(isDotcom && { pace: DOTCOM_PACE }),
   };
 }
 
