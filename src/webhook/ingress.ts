@@ -43,11 +43,11 @@ export interface Ingress {
 }
 
 /**
- * For `http.createServer`: headers get ten seconds and idle connections are let go. Node looks only every 30 s unless
- * told otherwise. The whole-request timer is off, since a body has limits of its own with an answer of its own.
+ * For `http.createServer`: headers get ten seconds at most and idle connections are let go. Node looks only every 30 s unless
+ * told otherwise, and what is late is seen up to that much later. The whole-request timer is off, since a body has limits of its own with an answer of its own.
  */
 export const ingressServerOptions = {
-  headersTimeout: 10_000,
+  headersTimeout: 9_000,
   requestTimeout: 0,
   keepAliveTimeout: 15_000,
   connectionsCheckingInterval: 1_000,
