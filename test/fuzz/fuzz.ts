@@ -72,7 +72,7 @@ if (options.results !== undefined) {
   const answered = Object.entries(wire?.answers ?? {});
   const results = {
     machine: { cpu: cpus()[0]?.model ?? '', cores: cpus().length, node: process.version },
-    command: `npm run fuzz -- --mutations ${mutations} --seed ${seed} --results bench/results/fuzz.json`,
+    command: `npm run fuzz -- --mutations ${mutations} --seed ${seed} --deliveries ${wanted.length === 0 ? 0 : (options.deliveries ?? Math.ceil(mutations / 50))} --results bench/results/fuzz.json`,
     seed,
     mutations: report.cases,
     // A crash, or a rejection that nobody handles, would have ended this process before.
