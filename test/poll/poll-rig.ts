@@ -83,7 +83,13 @@ function heardOf(name: string, payload: Record<string, unknown>): Heard {
 
 export async function startPollRig(
   descriptor: ForgeDescriptor,
-  o: { mode?: SyncMode; turns?: Turns; confidential?: boolean; before?(fake: ForgeFake): Promise<void>; app?(app: Probot): void } = {},
+  o: {
+    mode?: SyncMode;
+    turns?: Turns;
+    confidential?: boolean;
+    before?(fake: ForgeFake): Promise<void>;
+    app?(app: Probot): void;
+  } = {},
 ): Promise<PollRig> {
   const { turns = TURNS } = o;
   const folder = await mkdtemp(join(tmpdir(), 'forgeway-poll-'));
