@@ -242,6 +242,13 @@ describe('the ingress role', () => {
     'select * from connection',
     'select * from organization',
     'select * from "user"',
+    'select * from identity',
+    'select * from session',
+    'select * from verification',
+    'select * from oauth_client',
+    'select * from sign_in_code',
+    'select * from platform_setting',
+    'select * from platform_audit_entry',
     `update hook set enabled = false`,
     `insert into hook (id) values ('x')`,
     'delete from hook',
@@ -250,5 +257,74 @@ describe('the ingress role', () => {
     'select * from bullmq.migration',
   ])('may not: %s', async (statement) => {
     await expect(ask(statement)).rejects.toMatchObject(DENIED);
+  });
+});
+
+describe('people and how they sign in', () => {
+  let db: TestDatabase;
+  const [mine, theirs] = [randomUUID(), randomUUID()];
+  beforeAll(async () => {
+    db = await createTestDatabase();
+    await withConnection(db.superuser, async (client) => {
+      await populateTenant(client, mine, 1);
+      await populateTenant(client, theirs, 2);
+    });
+  });
+  afterAll(() => db.drop());
+
+  it('the worker finds the person behind a forge’s number, and learns nothing else', async () => {
+    const ask = (sql: string) => db.store('worker').pool.query(sql);
+    await ask('select forge, host, remote_id, login, user_id from identity');
+    await ask('select id, name, suspended_at from "user"');
+    await ask('select key, value from platform_setting');
+    for (const statement of [
+      'select * from identity',
+      'select email from "user"',
+      'select contact_email from "user"',
+      'update "user" set platform_admin = true',
+      'insert into identity (id) values ($$x$$)',
+      'select * from session',
+      'select * from verification',
+      'select * from oauth_client',
+      'select * from sign_in_code',
+      'select * from platform_audit_entry',
+      `update platform_setting set value = '{}'`,
+    ])
+      await expect(ask(statement)).rejects.toMatchObject(DENIED);
+  });
+
+  it('the API sees the memberships of the person that its transaction names, wherever they are', async () => {
+    const { pool } = db.store('api');
+    const client = await pool.connect();
+    try {
+      const memberships = async (userId: string) => {
+        await client.query('begin');
+        await client.query(`select set_config('app.user_id', $1, true)`, [userId]);
+        const { rows } = await client.query('select organization_id, user_id from member');
+        const moved = await client.query(`update member set role = 'owner'`);
+        await client.query('commit');
+        return { rows, moved: moved.rowCount };
+      };
+      const wanted = { rows: [{ organization_id: theirs, user_id: 'user-2' }], moved: 0 };
+      expect(await memberships('user-2')).toEqual(wanted);
+      expect(await memberships('')).toEqual({ rows: [], moved: 0 });
+      expect((await client.query('select from member')).rowCount).toBe(0);
+    } finally {
+      client.release();
+    }
+  });
+
+  it('the trail is written once, and no token of a forge can be kept beside an identity', async () => {
+    const ask = (sql: string) => db.store('api').pool.query(sql);
+    await ask(`insert into platform_audit_entry (actor, action, subject) values ('a', 'b', 'c')`);
+    for (const statement of ['delete from platform_audit_entry', `update platform_audit_entry set actor = 'x'`])
+      await expect(ask(statement)).rejects.toMatchObject(DENIED);
+    const identity = (columns: string, values: string) =>
+      ask(`insert into identity (id, user_id, provider_id, account_id, forge, host, login${columns})
+           values (gen_random_uuid(), 'user-1', 'p', '7', 'f', 'h', 'ada'${values})`);
+    for (const column of ['access_token', 'refresh_token', 'id_token', 'password'])
+      await expect(identity(`, ${column}`, `, 't'`)).rejects.toMatchObject({ code: '23514' });
+    await identity('', '');
+    await expect(identity('', '')).rejects.toMatchObject({ code: '23505' });
   });
 });
