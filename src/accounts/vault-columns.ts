@@ -9,6 +9,7 @@ import { newSecretSalt, type SealedSecret, type SecretPlace, type Vault } from '
 export const sealedTables = {
   connection: ['access_token', 'refresh_token', 'private_key', 'proxy_credentials'],
   hook: ['secret', 'previous_secret'],
+  oauth_client: ['client_secret'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type SealedTable = keyof typeof sealedTables;

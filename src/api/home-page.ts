@@ -38,7 +38,8 @@ function heldLine(holds: HomeState['holds']): string {
 /** `code` in the texts about variables is shown as such. */
 const withCode = (text: string) => escapeHtml(text).replace(/`([^`]+)`/g, '<code>$1</code>');
 
-export function homePage(state: HomeState): string {
+/** @param account HTML that says who is signed in */
+export function homePage(state: HomeState, account: string): string {
   const steps = state.missing
     .map(
       ({ variable, meaning, fix }) =>
@@ -55,6 +56,7 @@ export function homePage(state: HomeState): string {
   return page(
     'Forgeway',
     `<h1>Forgeway ${escapeHtml(state.version)}</h1>
+${account}
 ${body}${heldLine(state.holds)}
 <p>Webhook address: <code>${escapeHtml(state.webhookUrl)}</code></p>
 <p><a href="/healthz">/healthz</a> · <a href="/readyz">/readyz</a> · <a href="/metrics">/metrics</a></p>`,

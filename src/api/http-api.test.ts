@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { createCheckRunLinks } from '../accounts/check-run-links.js';
 import { createLogger } from '../lib/logger.js';
 import type { Store } from '../store/database.js';
+import { trustedProxies } from './client-address.js';
 import type { Check } from './health.js';
 import type { HomeState } from './home-page.js';
 import { createHttpApi } from './http-api.js';
@@ -24,6 +25,8 @@ const checkStore = {
       }),
     }),
 } as unknown as Store;
+/** Sign-in is tested in test/sign-in. */
+const nobody = {};
 const noHolds = { holds: { pauses: 0, shadows: 0 } };
 const kept = {
   name: 'lint <b>all</b>',
@@ -50,6 +53,14 @@ async function start(checks: Check[], home?: Partial<HomeState>, failing = false
     cron: { secret: undefined, askForCycle: async () => 0 },
     home: async () => ({ version: '1', missing: [], webhookUrl: 'http://x/api', previews: true, ...noHolds, ...home }),
     checkRuns: { store: checkStore, links },
+    auth: {
+      signIn: nobody as never,
+      sessionActor: async () => undefined,
+      publicUrl: () => 'http://127.0.0.1',
+      trustedProxies: trustedProxies([]),
+      pool: nobody as never,
+      vault: nobody as never,
+    },
     log: createLogger({ level: 'silent', format: 'json' }),
   });
   const server = createServer((request, response) => api.handle(request, response));

@@ -4,11 +4,14 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { ForgewayError } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import { type AppPagesOptions, addAppPages } from './app-pages.js';
+import { addAuthRoutes, addForms, addOriginCheck } from './auth.js';
 import { addCheckRunPage } from './check-run-page.js';
 import { addCronRoutes, type CronOptions } from './cron.js';
 import { addHealthRoutes, type HealthOptions } from './health.js';
 import { type HomeState, homePage } from './home-page.js';
 import { sendPage } from './page.js';
+import { addSetupRoutes, type SetupRoutesOptions } from './setup-routes.js';
+import { accountLine } from './sign-in-page.js';
 
 export interface HttpApiOptions {
   health: HealthOptions;
@@ -17,6 +20,7 @@ export interface HttpApiOptions {
   /** Where the HTTP routes of apps answer; absent where there are none. */
   appPages?: Omit<AppPagesOptions, 'log'>;
   cron: CronOptions;
+  auth: SetupRoutesOptions;
   log: Logger;
 }
 
@@ -43,9 +47,17 @@ function addErrorAnswers(app: FastifyInstance, log: Logger): void {
 export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   const app = fastify({ logger: false, genReqId: () => randomUUID(), bodyLimit: 1024 * 1024 });
   if (options.appPages !== undefined) addAppPages(app, { ...options.appPages, log: options.log });
+  addOriginCheck(app, options.auth.publicUrl);
+  addForms(app);
   addErrorAnswers(app, options.log);
   addHealthRoutes(app, options.health);
-  app.get('/', async (_request, reply) => sendPage(reply, homePage(await options.home())));
+  app.get('/', async (request, reply) => {
+    const person = await options.auth.sessionActor(request.headers);
+    const page = homePage(await options.home(), accountLine(person?.suspended ? undefined : person));
+    return sendPage(reply.header('cache-control', 'no-store'), page);
+  });
+  addAuthRoutes(app, options.auth);
+  addSetupRoutes(app, options.auth);
   addCheckRunPage(app, options.checkRuns);
   addCronRoutes(app, options.cron);
   await app.ready();

@@ -17,6 +17,18 @@ const style = `
   dd { margin: 0; }
   .state { padding: .75rem 1rem; border-left: 4px solid; border-radius: 4px; background: color-mix(in srgb, currentColor 6%, transparent); }
   a { color: LinkText; }
+  label { display: block; font-weight: 600; }
+  input, select, button { font: inherit; padding: .4rem .75rem; box-sizing: border-box; max-width: 100%; }
+  input:not([type=radio]), select { width: 100%; }
+  input:not([type=radio]), select, button { border: 1px solid color-mix(in srgb, currentColor 45%, transparent); border-radius: 4px; background: Field; color: FieldText; }
+  button { cursor: pointer; background: ButtonFace; color: ButtonText; }
+  :focus-visible { outline: 3px solid Highlight; outline-offset: 2px; }
+  button.wide { width: 100%; margin: .25rem 0; text-align: left; }
+  fieldset { border: 0; padding: 0; margin: 0 0 1rem; }
+  legend { font-weight: 600; padding: 0; }
+  .choice { display: flex; gap: .5rem; align-items: baseline; margin: .25rem 0; }
+  .choice label { font-weight: 400; }
+  .row { display: flex; gap: .5rem; flex-wrap: wrap; }
 `;
 
 /** A whole document. `body` is HTML that is safe already; `title` is text. */
@@ -34,10 +46,13 @@ ${body}
 
 /** Sends a page that may run nothing and be framed by nobody. */
 export function sendPage(reply: FastifyReply, html: string): FastifyReply {
-  return reply
-    .header('content-type', 'text/html; charset=utf-8')
-    .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-    .header('x-content-type-options', 'nosniff')
-    .header('referrer-policy', 'no-referrer')
-    .send(html);
+  return (
+    reply
+      .header('content-type', 'text/html; charset=utf-8')
+      .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+      .header('x-content-type-options', 'nosniff')
+      // With `no-referrer` browsers hide the origin of our own forms, by which we know that they are ours.
+      .header('referrer-policy', 'same-origin')
+      .send(html)
+  );
 }

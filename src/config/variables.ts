@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { ALLOWED_NETWORKS_SETTING, isPlace } from '../lib/outbound/rules.js';
 import { readMasterKey, weaknessOf } from './master-key.js';
@@ -62,6 +63,28 @@ const earlierKeys = z.string().transform((value, context): readonly Buffer[] =>
       return key ?? Buffer.alloc(0);
     }),
 );
+
+const addressRanges = z
+  .string()
+  .transform((value) =>
+    value
+      .split(',')
+      .map((one) => one.trim())
+      .filter((one) => one !== ''),
+  )
+  .refine(
+    (ranges) =>
+      ranges.every((range) => {
+        const [address = '', length, ...rest] = range.split('/');
+        const most = isIP(address) === 6 ? 128 : 32;
+        return (
+          isIP(address) !== 0 &&
+          rest.length === 0 &&
+          (length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= most))
+        );
+      }),
+    'holds something that is no address and no range',
+  );
 
 export const variables = {
   appId: {
@@ -251,6 +274,14 @@ export const variables = {
     default: '256',
     schema: limit,
     fix: 'Use a whole number, or 0 behind a proxy with a public address.',
+  },
+  trustedProxies: {
+    name: 'TRUSTED_PROXIES',
+    meaning:
+      'Addresses or ranges of proxies in front, with commas between, whose `X-Forwarded-For` is believed when sign-ins are counted. Without it everybody behind a proxy counts as one.',
+    default: '',
+    schema: addressRanges,
+    fix: 'Write them as `10.0.0.0/8,192.0.2.7`.',
   },
   workerProcesses: {
     name: 'WORKER_PROCESSES',

@@ -26,6 +26,7 @@ import { outboundOf } from './outbound.js';
 import { startPreviewGateway } from './preview-gateway.js';
 import { openPreviewDriver } from './preview-jobs.js';
 import { shutdownRequested } from './shutdown.js';
+import { announceSetup, openSignIn } from './sign-in.js';
 import { version } from './version.js';
 import { NOT_TAKEN } from './worker-pages.js';
 import { startWorkerProcesses, type WorkerProcesses } from './worker-processes.js';
@@ -174,6 +175,15 @@ async function start(
   front.push(() => companion?.stop(DRAIN_MS));
 
   const address = { public: config.publicUrl ?? '' };
+  const signInRoutes = openSignIn({
+    config,
+    store,
+    routing: cronStore,
+    masterKey,
+    organizationId,
+    publicUrl: () => address.public,
+    log,
+  });
   const api = await createHttpApi({
     log,
     health: {
@@ -188,6 +198,7 @@ async function start(
         return { contentType: merged.contentType, text: await merged.metrics() };
       },
     },
+    auth: signInRoutes,
     cron: { secret: config.cronSecret, askForCycle: () => askForCycle(cronStore) },
     checkRuns: { store, links: createCheckRunLinks(keys.root) },
     appPages: { socket: () => workers.pages(), notTaken: NOT_TAKEN },
@@ -240,6 +251,7 @@ async function start(
       { missing, page: address.public },
       'setup mode: no webhook of GitHub is accepted yet; other forges need no App, see `forgeway connections add --help`',
     );
+  await announceSetup(store, address.public, log);
   log.info({ url: address.public, forgeHost: githubOrigin(config).host, previews: gateway?.url }, 'forgeway is up');
 }
 

@@ -170,6 +170,24 @@ export const errorTable = {
     'A forge could not be connected with this address and token.',
     'Do what the message says and run the command again; nothing was changed.',
   ),
+  FORGEWAY_SIGN_IN_CLIENT_REFUSED: describe(
+    422,
+    'never',
+    'A client for signing in could not be registered as given.',
+    'Do what the message says; nothing was changed. `forgeway sign-in clients add --help` shows what a forge must be told.',
+  ),
+  FORGEWAY_SIGN_IN_FAILED: describe(
+    502,
+    'backoff',
+    'A forge did not complete a sign-in.',
+    'Sign in again; if it stays so, check the client’s id and secret and its callback address on the forge.',
+  ),
+  FORGEWAY_PERSON_UNKNOWN: describe(
+    404,
+    'never',
+    'There is no such person, or several fit.',
+    'Use the id that `forgeway admin list` shows.',
+  ),
   FORGEWAY_REPOSITORY_UNKNOWN: describe(
     404,
     'never',

@@ -1,0 +1,71 @@
+/** The two requests of a sign-in that leave this machine: the code for a token, and the token for who it speaks for. */
+import { parseJson } from '../../forges/kit/json-body.js';
+import { RouteFailure } from '../../forges/kit/route.js';
+import { type ForgeIdentity, readTokenAnswer, tokenRequest } from '../../forges/oauth.js';
+import { ForgewayError } from '../../lib/errors.js';
+import type { SignInClient } from './oauth-clients.js';
+
+const TIMEOUT_MS = 10_000;
+const MAX_BYTES = 1024 * 1024;
+
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+const failed = (message: string, cause?: unknown) => new ForgewayError('FORGEWAY_SIGN_IN_FAILED', message, { cause });
+
+/** Text of the answer, within the limit; a redirect is never followed, since it would take the credential along. */
+async function ask(fetch: Fetch, url: string, init: RequestInit): Promise<{ status: number; text: string }> {
+  const { host } = new URL(url);
+  try {
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const response = await fetch(url, { ...init, redirect: 'manual', signal });
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of response.body ?? []) {
+      size += chunk.byteLength;
+      if (size > MAX_BYTES) throw failed(`${host} answered with more than ${MAX_BYTES} bytes.`);
+      chunks.push(chunk);
+    }
+    return { status: response.status, text: Buffer.concat(chunks).toString('utf8') };
+  } catch (error) {
+    if (error instanceof ForgewayError) throw error;
+    throw failed(`${host} could not be asked.`, error);
+  }
+}
+
+/**
+ * Exchanges a code. It is sent once: a code that the forge has seen is worth nothing more.
+ * @throws ForgewayError FORGEWAY_SIGN_IN_FAILED
+ */
+export async function exchangeCode(
+  fetch: Fetch,
+  client: SignInClient,
+  secret: string | undefined,
+  grant: { code: string; verifier: string; redirectUri: string },
+): Promise<string> {
+  const { oauth, endpoint, clientId } = client;
+  const sentAt = new Date();
+  const oauthClient = { id: clientId, ...(secret !== undefined && { secret }) };
+  const { url, init } = tokenRequest(oauth, endpoint, oauthClient, { type: 'code', ...grant });
+  const { status, text } = await ask(fetch, url, init);
+  const answer = readTokenAnswer(status, text, sentAt);
+  if (answer.kind === 'granted') return answer.tokens.accessToken;
+  throw failed(
+    answer.kind === 'refused'
+      ? `${endpoint.host} refused the code: ${answer.error}.`
+      : `${endpoint.host}: ${answer.reason}`,
+  );
+}
+
+/** @throws ForgewayError FORGEWAY_SIGN_IN_FAILED; RouteFailure where the forge's answer is not as documented */
+export function askIdentity(fetch: Fetch, client: SignInClient, accessToken: string): Promise<ForgeIdentity> {
+  const { endpoint, oauth } = client;
+  return oauth.identity({
+    async get(path) {
+      const { status, text } = await ask(fetch, `${endpoint.apiUrl}${path}`, {
+        headers: { accept: 'application/json', authorization: `Bearer ${accessToken}`, 'user-agent': 'forgeway' },
+      });
+      if (status !== 200) throw new RouteFailure(status < 400 ? 502 : status, `${endpoint.host} answered ${status}.`);
+      return parseJson(text);
+    },
+  });
+}

@@ -1,0 +1,195 @@
+/**
+ * What administrators registered on forges so that people can sign in with them: one OAuth client per instance, any number of
+ * instances of one forge. They belong to the installation of Forgeway and to no organization.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import type { ForgeEndpoint } from '../../forges/endpoint.js';
+import type { ForgeDescriptor } from '../../forges/forge.js';
+import type { ForgeOAuth } from '../../forges/oauth.js';
+import { forgeById, forges } from '../../forges/registry.js';
+import { ForgewayError } from '../../lib/errors.js';
+import type { Vault } from '../vault.js';
+import {
+  openSecrets,
+  type SealedColumns,
+  type SecretRow,
+  sealedColumnsOf,
+  sealedValues,
+  sealSecrets,
+} from '../vault-columns.js';
+
+/** In the place of a tenant, in the seals of secrets that have none. */
+const PLATFORM = 'platform';
+
+export interface SignInClient {
+  /** Last part of the callback's address. */
+  providerId: string;
+  forge: ForgeDescriptor;
+  oauth: ForgeOAuth;
+  endpoint: ForgeEndpoint;
+  /** What the button says. */
+  label: string;
+  clientId: string;
+  enabled: boolean;
+}
+
+export interface NewOAuthClient {
+  forge: string;
+  /** Address of the instance's start page; default: the forge's own cloud. */
+  baseUrl?: string;
+  clientId: string;
+  /** Absent for a public client. */
+  clientSecret?: string;
+  /** Default: the forge's name and the host. */
+  label?: string;
+}
+
+interface ClientRow extends SealedColumns<'oauth_client'> {
+  id: string;
+  provider_id: string;
+  forge: string;
+  base_url: string;
+  label: string;
+  client_id: string;
+  enabled: boolean;
+}
+
+const COLUMNS = `id, provider_id, forge, base_url, label, client_id, enabled, ${sealedColumnsOf('oauth_client').join(', ')}`;
+
+const refused = (message: string) => new ForgewayError('FORGEWAY_SIGN_IN_CLIENT_REFUSED', message);
+
+const placeOf = (id: string): SecretRow<'oauth_client'> => ({
+  table: 'oauth_client',
+  organizationId: PLATFORM,
+  rowId: id,
+});
+
+/**
+ * The name of an instance in addresses: readable, and the same whenever a client is registered for it again, so that people
+ * stay who they are. Hosts with a port or a path get a hash, since two of them may read alike.
+ */
+export function providerIdOf(forge: string, host: string): string {
+  const readable = `${forge}-${host}`;
+  if (/^[a-z0-9.-]+$/.test(readable)) return readable;
+  const hash = createHash('sha256').update(readable).digest('hex').slice(0, 8);
+  return `${readable.toLowerCase().replaceAll(/[^a-z0-9.-]+/g, '-')}-${hash}`;
+}
+
+/** Ids of forges that people can sign in with. */
+export const forgesWithSignIn = (): string[] =>
+  [...forges.values()].filter(({ oauth }) => oauth !== undefined).map(({ id }) => id);
+
+function forgeOf(id: string): ForgeDescriptor & { oauth: ForgeOAuth } {
+  const forge = forgeById(id);
+  if (forge?.oauth === undefined)
+    throw refused(`Forges that people can sign in with: ${forgesWithSignIn().join(', ')}.`);
+  return { ...forge, oauth: forge.oauth };
+}
+
+function endpointOf(forge: ForgeDescriptor, baseUrl: string | undefined): { endpoint: ForgeEndpoint; baseUrl: string } {
+  const given = baseUrl ?? forge.cloudUrl;
+  if (given === undefined) throw refused(`${forge.label} has no server of its own: say which one is meant.`);
+  try {
+    const endpoint = forge.endpoint(given);
+    return { endpoint, baseUrl: endpoint.webUrl };
+  } catch (cause) {
+    throw new ForgewayError('FORGEWAY_SIGN_IN_CLIENT_REFUSED', `${given} is not the address of a server.`, { cause });
+  }
+}
+
+function readRow(row: ClientRow): SignInClient {
+  const forge = forgeOf(row.forge);
+  return {
+    providerId: row.provider_id,
+    forge,
+    oauth: forge.oauth,
+    endpoint: forge.endpoint(row.base_url),
+    label: row.label,
+    clientId: row.client_id,
+    enabled: row.enabled,
+  };
+}
+
+/** All clients, sorted as the buttons are. @param pool of the role of the API */
+export async function listOAuthClients(pool: pg.Pool): Promise<SignInClient[]> {
+  const { rows } = await pool.query<ClientRow>(`SELECT ${COLUMNS} FROM oauth_client ORDER BY label, provider_id`);
+  return rows.map(readRow);
+}
+
+/** The client's secret; undefined for a public client. @throws ForgewayError FORGEWAY_SECRET_UNREADABLE */
+export async function secretOfClient(pool: pg.Pool, vault: Vault, providerId: string): Promise<string | undefined> {
+  const { rows } = await pool.query<ClientRow>(`SELECT ${COLUMNS} FROM oauth_client WHERE provider_id = $1`, [
+    providerId,
+  ]);
+  const [row] = rows;
+  return row === undefined ? undefined : openSecrets(vault, placeOf(row.id), row).client_secret;
+}
+
+/**
+ * Registers a client, or replaces the one of the same instance; it can be used at once.
+ * @throws ForgewayError FORGEWAY_SIGN_IN_CLIENT_REFUSED
+ */
+export async function putOAuthClient(pool: pg.Pool, vault: Vault, client: NewOAuthClient): Promise<SignInClient> {
+  const forge = forgeOf(client.forge);
+  const { endpoint, baseUrl } = endpointOf(forge, client.baseUrl?.trim() || undefined);
+  const clientId = client.clientId.trim();
+  const secret = client.clientSecret?.trim() || undefined;
+  if (!/^[\x21-\x7e]{1,255}$/.test(clientId)) throw refused('The client id is one word, as the forge shows it.');
+  if (secret !== undefined && !/^[\x21-\x7e]{8,512}$/.test(secret))
+    throw refused('The client secret is one word, as the forge showed it.');
+  const label =
+    client.label?.trim() || (baseUrl === forge.cloudUrl ? forge.label : `${forge.label} (${endpoint.host})`);
+  if (label.length > 80) throw refused('The label has more than 80 characters.');
+  const row = { provider_id: providerIdOf(forge.id, endpoint.host), forge: forge.id, host: endpoint.host };
+  const connection = await pool.connect();
+  try {
+    await connection.query('BEGIN');
+    const found = await connection.query<ClientRow>(
+      `SELECT ${COLUMNS} FROM oauth_client WHERE forge = $1 AND host = $2 FOR UPDATE`,
+      [row.forge, row.host],
+    );
+    const id = found.rows[0]?.id ?? randomUUID();
+    const sealed = sealSecrets(vault, placeOf(id), found.rows[0], { client_secret: secret ?? null });
+    const { names, values } = sealedValues('oauth_client', sealed);
+    const all = [
+      ['provider_id', row.provider_id],
+      ['forge', row.forge],
+      ['host', row.host],
+      ['base_url', baseUrl],
+      ['label', label],
+      ['client_id', clientId],
+      ...names.map((name, at) => [name, values[at]] as const),
+    ] as const;
+    const written = await connection.query<ClientRow>(
+      `INSERT INTO oauth_client (id, ${all.map(([name]) => name).join(', ')})
+       VALUES ($1, ${all.map((_, at) => `$${at + 2}`).join(', ')})
+       ON CONFLICT (id) DO UPDATE SET ${all.map(([name]) => `${name} = excluded.${name}`).join(', ')},
+         enabled = true, updated_at = clock_timestamp()
+       RETURNING ${COLUMNS}`,
+      [id, ...all.map(([, value]) => value)],
+    );
+    await connection.query('COMMIT');
+    return readRow(written.rows[0] as ClientRow);
+  } catch (error) {
+    await connection.query('ROLLBACK');
+    throw error;
+  } finally {
+    connection.release();
+  }
+}
+
+/** Nobody can sign in through it any more; who did stays signed in, and stays who they are when it is registered again. */
+export async function removeOAuthClient(pool: pg.Pool, providerId: string): Promise<boolean> {
+  const { rowCount } = await pool.query('DELETE FROM oauth_client WHERE provider_id = $1', [providerId]);
+  return rowCount === 1;
+}
+
+/** Changes whenever a client is added, changed or removed, by whichever process. */
+export async function clientsVersion(pool: pg.Pool): Promise<string> {
+  const { rows } = await pool.query<{ version: string }>(
+    `SELECT coalesce(string_agg(concat_ws(' ', id, secret_version, enabled, updated_at), ',' ORDER BY id), '') AS version
+     FROM oauth_client`,
+  );
+  return rows[0]?.version ?? '';
+}

@@ -1,0 +1,90 @@
+/** The page on which an administrator, or whoever holds the setup link, says how people sign in. */
+import type { SignInClient } from '../accounts/sign-in/oauth-clients.js';
+import type { SignUpPolicy } from '../accounts/sign-in/policy.js';
+import { escapeHtml, page } from './page.js';
+import { errorLine, signInButtons } from './sign-in-page.js';
+
+export interface SetupPageState {
+  /** Has a setup link and is nobody yet. */
+  first: boolean;
+  clients: readonly SignInClient[];
+  /** Forges with sign-in, for the choice. */
+  forges: readonly { id: string; label: string; cloudUrl?: string }[];
+  callbackOf(providerId: string): string;
+  /** With the host of the instance in place of `HOST`. */
+  callbackPattern: string;
+  policy: SignUpPolicy;
+  problem?: string;
+  error?: string;
+}
+
+const POLICIES: readonly [SignUpPolicy, string][] = [
+  ['closed', 'Nobody new. Whoever signed in before may do so again.'],
+  ['organization', 'People who belong, on their forge, to an organization that is served here.'],
+  ['open', 'Everybody with an account on one of the forges above.'],
+];
+
+function clientsTable({ clients, callbackOf }: SetupPageState): string {
+  if (clients.length === 0) return '<p>None yet.</p>';
+  const rows = clients
+    .map(
+      ({
+        providerId,
+        label,
+        endpoint,
+      }) => `<tr><th scope="row">${escapeHtml(label)}<br><small>${escapeHtml(endpoint.webUrl)}</small></th>
+<td><code>${escapeHtml(callbackOf(providerId))}</code></td>
+<td><form method="post" action="/setup/clients/remove"><input type="hidden" name="provider" value="${escapeHtml(providerId)}">
+<button aria-label="Remove ${escapeHtml(label)}">Remove</button></form></td></tr>`,
+    )
+    .join('');
+  return `<table><thead><tr><th scope="col">Instance</th><th scope="col">Callback address</th><th></th></tr></thead><tbody>${rows}</tbody></table>`;
+}
+
+function clientForm({ forges, callbackPattern }: SetupPageState): string {
+  const options = forges
+    .map(({ id, label }) => `<option value="${escapeHtml(id)}">${escapeHtml(label)}</option>`)
+    .join('');
+  return `<form method="post" action="/setup/clients">
+<p><label for="forge">Forge</label><select id="forge" name="forge">${options}</select></p>
+<p><label for="base_url">Address of its start page</label>
+<input id="base_url" name="base_url" type="url" placeholder="https://git.example.com" aria-describedby="base_url_hint">
+<small id="base_url_hint">Leave it empty for the forge’s own cloud.</small></p>
+<p><label for="client_id">Client id</label><input id="client_id" name="client_id" required autocomplete="off"></p>
+<p><label for="client_secret">Client secret</label><input id="client_secret" name="client_secret" type="password" autocomplete="off"></p>
+<p>Register an OAuth application on the forge first, with this callback address:<br><code>${escapeHtml(callbackPattern)}</code></p>
+<button>Add</button></form>`;
+}
+
+function policyForm({ policy }: SetupPageState): string {
+  const choices = POLICIES.map(
+    ([
+      value,
+      meaning,
+    ]) => `<p class="choice"><input type="radio" id="policy-${value}" name="policy" value="${value}"${value === policy ? ' checked' : ''}>
+<label for="policy-${value}">${escapeHtml(meaning)}</label></p>`,
+  ).join('');
+  return `<form method="post" action="/setup/policy"><fieldset><legend>Who may come in that is not known yet</legend>${choices}</fieldset>
+<button>Save</button></form>`;
+}
+
+export function setupPage(state: SetupPageState): string {
+  const problem = state.problem === undefined ? '' : `<p class="state" role="alert">${escapeHtml(state.problem)}</p>`;
+  const become =
+    state.clients.length === 0
+      ? ''
+      : `<h2>Become the administrator</h2>
+<p>Sign in now: this browser has the setup link, which works once.</p>${signInButtons({ clients: state.clients, returnTo: '/' })}`;
+  return page(
+    'Set up sign-in · Forgeway',
+    `<h1>${state.first ? 'Set up Forgeway' : 'Who may sign in'}</h1>
+${problem}${errorLine(state.error)}
+${state.first ? become : ''}
+<h2>Forges to sign in with</h2>
+${clientsTable(state)}
+<h2>Add a forge</h2>
+${clientForm(state)}
+${state.first ? '' : `<h2>Sign-up</h2>${policyForm(state)}`}
+<p><a href="/">Back to the start page</a></p>`,
+  );
+}

@@ -1,0 +1,131 @@
+/** `/setup`: for administrators, and for whoever opened the setup link of an installation that has none yet. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type pg from 'pg';
+import { z } from 'zod';
+import { decide } from '../accounts/access/decide.js';
+import { isSetupCode } from '../accounts/sign-in/codes.js';
+import {
+  forgesWithSignIn,
+  listOAuthClients,
+  putOAuthClient,
+  removeOAuthClient,
+} from '../accounts/sign-in/oauth-clients.js';
+import { auditPlatform, readSignUpPolicy, signUpPolicies, writeSignUpPolicy } from '../accounts/sign-in/policy.js';
+import type { Vault } from '../accounts/vault.js';
+import { forgeById } from '../forges/registry.js';
+import { ForgewayError } from '../lib/errors.js';
+import { type AuthRoutesOptions, cookieOf, SETUP_COOKIE } from './auth.js';
+import { sendPage } from './page.js';
+import { setupPage } from './setup-page.js';
+import { messagePage } from './sign-in-page.js';
+
+export interface SetupRoutesOptions extends AuthRoutesOptions {
+  pool: pg.Pool;
+  vault: Vault;
+}
+
+const SETUP_SECONDS = 30 * 60;
+
+const clientForm = z.object({
+  forge: z.string().max(50),
+  base_url: z.string().max(500).optional(),
+  client_id: z.string().max(300),
+  client_secret: z.string().max(600).optional(),
+});
+const removeForm = z.object({ provider: z.string().max(300) });
+const policyForm = z.object({ policy: z.enum(signUpPolicies) });
+
+/** Who may see and change what, and under which name that is written down. */
+type Caller = { first: boolean; actor: string };
+
+export function addSetupRoutes(app: FastifyInstance, o: SetupRoutesOptions): void {
+  const { pool, signIn } = o;
+
+  /** Undefined after it has answered. */
+  async function callerOf(request: FastifyRequest, reply: FastifyReply): Promise<Caller | undefined> {
+    const code = cookieOf(request, SETUP_COOKIE);
+    const person = await o.sessionActor(request.headers);
+    if (person !== undefined && decide(person, 'platform.manage', {}).allowed)
+      return { first: false, actor: `user:${person.userId}` };
+    if (code !== undefined && (await isSetupCode(pool, code))) return { first: true, actor: 'setup link' };
+    if (person === undefined && code === undefined) {
+      await reply.redirect('/sign-in?return_to=/setup', 303);
+      return undefined;
+    }
+    const text =
+      person === undefined
+        ? 'The setup link was used or has expired. `forgeway admin link` makes another.'
+        : 'This page is for administrators of this Forgeway.';
+    await sendPage(reply.code(403), messagePage('Not for you', text));
+    return undefined;
+  }
+
+  async function show(reply: FastifyReply, caller: Caller, problem?: string, error?: string): Promise<FastifyReply> {
+    const forges = forgesWithSignIn().flatMap((id) => forgeById(id) ?? []);
+    return sendPage(
+      reply.header('cache-control', 'no-store'),
+      setupPage({
+        first: caller.first,
+        clients: await listOAuthClients(pool),
+        forges: forges.map(({ id, label }) => ({ id, label })),
+        callbackOf: (providerId) => signIn.callbackUrl(providerId),
+        callbackPattern: signIn.callbackUrl('FORGE-HOST'),
+        policy: await readSignUpPolicy(pool),
+        ...(problem !== undefined && { problem }),
+        ...(error !== undefined && { error }),
+      }),
+    );
+  }
+
+  app.get<{ Querystring: { code?: unknown; error?: unknown } }>('/setup', async (request, reply) => {
+    const { code, error } = request.query;
+    if (typeof code === 'string') {
+      const secure = o.publicUrl().startsWith('https://') ? '; Secure' : '';
+      // Out of the address at once, where it would stay in the history and be shown to who looks over the shoulder.
+      const kept = /^[\w-]{20,100}$/.test(code) ? code : 'none';
+      const cookie = `${SETUP_COOKIE}=${kept}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${SETUP_SECONDS}${secure}`;
+      return reply.header('set-cookie', cookie).header('referrer-policy', 'no-referrer').redirect('/setup', 303);
+    }
+    const caller = await callerOf(request, reply);
+    return caller === undefined ? reply : show(reply, caller, undefined, typeof error === 'string' ? error : undefined);
+  });
+
+  app.post('/setup/clients', async (request, reply) => {
+    const caller = await callerOf(request, reply);
+    if (caller === undefined) return reply;
+    const form = clientForm.safeParse(request.body);
+    if (!form.success) return show(reply.code(422), caller, 'Fill in the forge and the client id.');
+    const { forge, base_url, client_id, client_secret } = form.data;
+    try {
+      const client = await putOAuthClient(pool, o.vault, {
+        forge,
+        clientId: client_id,
+        ...(base_url && { baseUrl: base_url }),
+        ...(client_secret && { clientSecret: client_secret }),
+      });
+      await auditPlatform(pool, { actor: caller.actor, action: 'oauth-client.put', subject: client.providerId });
+    } catch (error) {
+      if (!(error instanceof ForgewayError)) throw error;
+      return show(reply.code(422), caller, error.message);
+    }
+    return reply.redirect('/setup', 303);
+  });
+
+  app.post('/setup/clients/remove', async (request, reply) => {
+    const caller = await callerOf(request, reply);
+    if (caller === undefined) return reply;
+    const form = removeForm.safeParse(request.body);
+    if (form.success && (await removeOAuthClient(pool, form.data.provider)))
+      await auditPlatform(pool, { actor: caller.actor, action: 'oauth-client.removed', subject: form.data.provider });
+    return reply.redirect('/setup', 303);
+  });
+
+  app.post('/setup/policy', async (request, reply) => {
+    const caller = await callerOf(request, reply);
+    if (caller === undefined) return reply;
+    const form = policyForm.safeParse(request.body);
+    // The link makes an administrator; opening the door to everybody is for one.
+    if (form.success && !caller.first) await writeSignUpPolicy(pool, form.data.policy, caller.actor);
+    return reply.redirect('/setup', 303);
+  });
+}

@@ -1,0 +1,158 @@
+/** A forge's OAuth server on loopback, at the addresses of its descriptor: codes once, PKCE S256, exact callback addresses. */
+import { createHash, randomBytes } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { forgeById } from '../../src/forges/registry.js';
+
+export interface OAuthPerson {
+  id: number | string;
+  login: string;
+  name?: string;
+  email?: string;
+  emailVerified?: boolean;
+}
+
+export interface OAuthForge {
+  url: string;
+  clientId: string;
+  clientSecret: string;
+  /** Who sits before the browser; whoever asks them to agree gets a yes, or what `denies` says. */
+  person: OAuthPerson;
+  denies: boolean;
+  /** Callback addresses that were registered; others are refused as a real forge does, on its own page. */
+  callbacks: Set<string>;
+  /** Every grant of a token, by code. */
+  granted: string[];
+  /** What was asked of the token address. */
+  tokenRequests: URLSearchParams[];
+  /** Parameters of the page where people agree. */
+  authorizeRequests: URLSearchParams[];
+  /** Gives the same code for a token again, as a forge with a bug would. */
+  lax: boolean;
+  close(): Promise<void>;
+}
+
+interface Code {
+  challenge: string;
+  redirectUri: string;
+  person: OAuthPerson;
+  used: boolean;
+}
+
+async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
+}
+
+const json = (response: ServerResponse, status: number, body: unknown) =>
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+
+/** `/user` in each forge's own words. */
+function userJson(forge: string, { id, login, name, email, emailVerified }: OAuthPerson): unknown {
+  const shared = { id, name: name ?? '', full_name: name ?? '', email: email ?? '', avatar_url: '' };
+  return forge === 'gitlab'
+    ? { ...shared, username: login, confirmed_at: emailVerified ? '2020-01-01T00:00:00Z' : null }
+    : { ...shared, login };
+}
+
+export async function startOAuthForge(forgeId: string, person: OAuthPerson): Promise<OAuthForge> {
+  const descriptor = forgeById(forgeId);
+  if (descriptor?.oauth === undefined) throw new Error(`${forgeId} has no OAuth`);
+  const { oauth } = descriptor;
+  const codes = new Map<string, Code>();
+  const tokens = new Map<string, OAuthPerson>();
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const endpoint = descriptor.endpoint(url);
+  const forge: OAuthForge = {
+    url,
+    clientId: `client-of-${forgeId}`,
+    clientSecret: `secret-of-${forgeId}-0123456789`,
+    person,
+    denies: false,
+    callbacks: new Set(),
+    granted: [],
+    tokenRequests: [],
+    authorizeRequests: [],
+    lax: false,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
+    const asked = new URL(request.url ?? '/', url);
+    const address = `${url}${asked.pathname}`;
+    if (address === oauth.authorizeUrl(endpoint)) return authorize(asked.searchParams, response);
+    if (address === oauth.tokenUrl(endpoint)) return token(await formOf(request), response);
+    const bearer = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
+    const who = tokens.get(bearer);
+    if (who === undefined) return json(response, 401, { message: 'Bad credentials' });
+    if (address === `${endpoint.apiUrl}/user`) return json(response, 200, userJson(forgeId, who));
+    if (address === `${endpoint.apiUrl}/user/emails`)
+      return json(
+        response,
+        200,
+        who.email ? [{ email: who.email, primary: true, verified: who.emailVerified ?? false }] : [],
+      );
+    return json(response, 404, { message: 'Not Found' });
+  }
+
+  function authorize(query: URLSearchParams, response: ServerResponse): unknown {
+    forge.authorizeRequests.push(query);
+    const redirectUri = query.get('redirect_uri') ?? '';
+    if (query.get('client_id') !== forge.clientId || !forge.callbacks.has(redirectUri))
+      return response.writeHead(400).end('The redirect URI included is not valid.');
+    const back = new URL(redirectUri);
+    back.searchParams.set('state', query.get('state') ?? '');
+    const challenge = query.get('code_challenge') ?? '';
+    if (
+      query.get('response_type') !== 'code' ||
+      query.get('code_challenge_method') !== 'S256' ||
+      challenge.length !== 43
+    )
+      back.searchParams.set('error', 'invalid_request');
+    else if (forge.denies) back.searchParams.set('error', 'access_denied');
+    else {
+      const code = randomBytes(16).toString('hex');
+      codes.set(code, { challenge, redirectUri, person: forge.person, used: false });
+      back.searchParams.set('code', code);
+    }
+    return response.writeHead(302, { location: back.href }).end();
+  }
+
+  function token(form: URLSearchParams, response: ServerResponse): unknown {
+    forge.tokenRequests.push(form);
+    // GitHub says no with success.
+    const refuse = (error: string) => json(response, forgeId === 'github' ? 200 : 400, { error });
+    if (form.get('client_id') !== forge.clientId || form.get('client_secret') !== forge.clientSecret)
+      return refuse('invalid_client');
+    const code = codes.get(form.get('code') ?? '');
+    const hash = createHash('sha256')
+      .update(form.get('code_verifier') ?? '')
+      .digest('base64url');
+    if (
+      code === undefined ||
+      (code.used && !forge.lax) ||
+      code.redirectUri !== form.get('redirect_uri') ||
+      code.challenge !== hash
+    )
+      return refuse('invalid_grant');
+    code.used = true;
+    const accessToken = `token-${randomBytes(16).toString('hex')}`;
+    tokens.set(accessToken, code.person);
+    forge.granted.push(form.get('code') ?? '');
+    return json(response, 200, {
+      access_token: accessToken,
+      refresh_token: 'refresh-1',
+      expires_in: 7200,
+      token_type: 'bearer',
+    });
+  }
+  return forge;
+}

@@ -1,0 +1,124 @@
+/** Forgeway's HTTP side with sign-in, on loopback, beside forges to sign in with. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createCheckRunLinks } from '../../src/accounts/check-run-links.js';
+import { createSetupCode } from '../../src/accounts/sign-in/codes.js';
+import { type NewOAuthClient, providerIdOf, putOAuthClient } from '../../src/accounts/sign-in/oauth-clients.js';
+import { type SignUpPolicy, writeSignUpPolicy } from '../../src/accounts/sign-in/policy.js';
+import { createSessionActor } from '../../src/accounts/sign-in/session-actor.js';
+import { createSignIn, type SignInOptions } from '../../src/accounts/sign-in/sign-in.js';
+import { createVault } from '../../src/accounts/vault.js';
+import { trustedProxies } from '../../src/api/client-address.js';
+import { createHttpApi } from '../../src/api/http-api.js';
+import { createLogger } from '../../src/lib/logger.js';
+import { Browser } from './browser.js';
+import { createTestDatabase, TEST_MASTER_KEY } from './database.js';
+import type { OAuthForge } from './oauth-forge.js';
+
+export type SignInRig = Awaited<ReturnType<typeof startSignInRig>>;
+
+export async function startSignInRig(o: { trusted?: readonly string[] } = {}) {
+  const db = await createTestDatabase();
+  const store = db.store('api');
+  const log = createLogger({ level: 'silent', format: 'json' });
+  const vault = createVault(new Map([[1, TEST_MASTER_KEY]]));
+  const time = { now: new Date('2026-01-02T00:00:00Z') };
+  const place = { url: '' };
+  /** What a test may change between two sign-ins. */
+  const ports: Pick<SignInOptions, 'isServed' | 'signedIn'> = { isServed: async () => false };
+  const signIn = createSignIn({
+    store,
+    vault,
+    masterKey: TEST_MASTER_KEY,
+    publicUrl: () => place.url,
+    organizationId: db.organizationId,
+    isServed: (vouched) => ports.isServed(vouched),
+    signedIn: async (person) => ports.signedIn?.(person),
+    clock: { now: () => time.now },
+    log,
+  });
+  const sessionActor = createSessionActor(signIn, store);
+  const auth = {
+    signIn,
+    sessionActor,
+    publicUrl: () => place.url,
+    trustedProxies: trustedProxies(o.trusted ?? []),
+    pool: store.pool,
+    vault,
+  };
+  const api = await createHttpApi({
+    log,
+    health: { checks: async () => [], metrics: async () => ({ contentType: 'text/plain', text: '' }) },
+    home: async () => ({ version: '1', missing: [], webhookUrl: '', previews: false, holds: undefined }),
+    checkRuns: { store, links: createCheckRunLinks(TEST_MASTER_KEY) },
+    cron: { secret: undefined, askForCycle: async () => 0 },
+    auth,
+  });
+  const server = createServer((request, response) => api.handle(request, response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  place.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+  const rows = async <T>(text: string, values: unknown[] = []): Promise<T[]> =>
+    (await store.pool.query(text, values)).rows as T[];
+  /** A minute later, so that limits begin anew. */
+  const later = () => {
+    time.now = new Date(time.now.getTime() + 61_000);
+  };
+  return {
+    db,
+    store,
+    vault,
+    time,
+    later,
+    ports,
+    url: place.url,
+    signIn,
+    sessionActor,
+    rows,
+    policy: (policy: SignUpPolicy) => writeSignUpPolicy(store.pool, policy, 'test'),
+    setupCode: () => createSetupCode(store.pool),
+    /** Registers a client on both sides; answers its provider id. */
+    async register(forgeId: string, forge: OAuthForge, change: Partial<NewOAuthClient> = {}): Promise<string> {
+      const client = await putOAuthClient(store.pool, vault, {
+        forge: forgeId,
+        baseUrl: forge.url,
+        clientId: forge.clientId,
+        clientSecret: forge.clientSecret,
+        ...change,
+      });
+      forge.callbacks.add(signIn.callbackUrl(client.providerId));
+      return client.providerId;
+    },
+    providerIdOf: (forgeId: string, forge: OAuthForge) => providerIdOf(forgeId, new URL(forge.url).host),
+    /** From the button to the page that it ends on. A minute passes first. */
+    async go(
+      provider: string,
+      browser = new Browser(),
+      returnTo = '/',
+    ): Promise<{ browser: Browser; url: string; error: string | null }> {
+      later();
+      const address = `${place.url}/sign-in`;
+      const begun = await browser.post(address, { provider, return_to: returnTo });
+      const { url } = await browser.follow(begun, address);
+      return { browser, url, error: new URL(url).searchParams.get('error') };
+    },
+    /** From the button to the forge's yes: the address that the browser would be sent back to. */
+    async begin(provider: string, browser: Browser): Promise<URL> {
+      later();
+      const begun = await browser.post(`${place.url}/sign-in`, { provider, return_to: '/' });
+      const agreed = await browser.get(begun.headers.get('location') ?? '');
+      return new URL(agreed.headers.get('location') ?? '');
+    },
+    /** Who a browser is to the permission engine. */
+    async actor(browser: Browser) {
+      const cookie = [...browser.jar(place.url)].map(([name, value]) => `${name}=${value}`).join('; ');
+      return sessionActor({ cookie });
+    },
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await api.close();
+      await db.drop();
+    },
+  };
+}
