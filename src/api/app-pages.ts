@@ -32,6 +32,12 @@ function handedOn(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name)));
 }
 
+/** Without ours: an app serves its own visitors, and has no use for the session of an administrator who is one of them. */
+function theirCookies(cookies: string): string | undefined {
+  const theirs = cookies.split(';').filter((one) => !/^\s*(?:__Secure-)?forgeway\./.test(one));
+  return theirs.length === 0 ? undefined : theirs.join(';').trim();
+}
+
 /** Streams the request there and the answer back. `otherwise` answers when no app takes it; nothing has been sent then. */
 function handOn(
   { raw: request }: { raw: IncomingMessage },
@@ -41,7 +47,13 @@ function handOn(
   otherwise: (status: 404 | 502 | 504) => void,
 ): void {
   const timeout = o.timeoutMs ?? TIMEOUT_MS;
-  const headers = { ...handedOn(request.headers), 'x-forwarded-for': request.socket.remoteAddress ?? '' };
+  const { cookie, ...others } = handedOn(request.headers);
+  const kept = cookie === undefined ? undefined : theirCookies(cookie);
+  const headers = {
+    ...others,
+    ...(kept !== undefined && { cookie: kept }),
+    'x-forwarded-for': request.socket.remoteAddress ?? '',
+  };
   let late = false;
   const there = ask({ socketPath, path: request.url, method: request.method, headers, timeout, agent: false });
   there.once('timeout', () => {

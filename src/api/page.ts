@@ -9,6 +9,8 @@ const style = `
   body { max-width: 42rem; margin: 4rem auto; padding: 0 1rem; }
   h1 { font-size: 1.5rem; margin-bottom: .25rem; overflow-wrap: anywhere; }
   h2 { font-size: 1.1rem; margin-top: 2rem; }
+  h3 { font-size: 1rem; margin: 1.25rem 0 0; }
+  h3 + p { margin-top: 0; overflow-wrap: anywhere; }
   code { font: .95em ui-monospace, monospace; overflow-wrap: anywhere; }
   pre { font: .9em/1.5 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
   table { border-collapse: collapse; width: 100%; }

@@ -11,7 +11,7 @@ export interface SetupPageState {
   /** Forges with sign-in, for the choice. */
   forges: readonly { id: string; label: string; cloudUrl?: string }[];
   callbackOf(providerId: string): string;
-  /** With the host of the instance in place of `HOST`. */
+  /** With `FORGE-HOST` where the instance stands. */
   callbackPattern: string;
   policy: SignUpPolicy;
   problem?: string;
@@ -24,21 +24,18 @@ const POLICIES: readonly [SignUpPolicy, string][] = [
   ['open', 'Everybody with an account on one of the forges above.'],
 ];
 
-function clientsTable({ clients, callbackOf }: SetupPageState): string {
+function clientList({ clients, callbackOf }: SetupPageState): string {
   if (clients.length === 0) return '<p>None yet.</p>';
-  const rows = clients
+  return clients
     .map(
-      ({
-        providerId,
-        label,
-        endpoint,
-      }) => `<tr><th scope="row">${escapeHtml(label)}<br><small>${escapeHtml(endpoint.webUrl)}</small></th>
-<td><code>${escapeHtml(callbackOf(providerId))}</code></td>
-<td><form method="post" action="/setup/clients/remove"><input type="hidden" name="provider" value="${escapeHtml(providerId)}">
-<button aria-label="Remove ${escapeHtml(label)}">Remove</button></form></td></tr>`,
+      ({ providerId, label, endpoint }) => `<section aria-label="${escapeHtml(label)}">
+<h3>${escapeHtml(label)}</h3>
+<p><a href="${escapeHtml(endpoint.webUrl)}" rel="noreferrer">${escapeHtml(endpoint.webUrl)}</a><br>
+Callback address: <code>${escapeHtml(callbackOf(providerId))}</code></p>
+<form method="post" action="/setup/clients/remove"><input type="hidden" name="provider" value="${escapeHtml(providerId)}">
+<button aria-label="Remove ${escapeHtml(label)}">Remove</button></form></section>`,
     )
-    .join('');
-  return `<table><thead><tr><th scope="col">Instance</th><th scope="col">Callback address</th><th></th></tr></thead><tbody>${rows}</tbody></table>`;
+    .join('\n');
 }
 
 function clientForm({ forges, callbackPattern }: SetupPageState): string {
@@ -52,7 +49,8 @@ function clientForm({ forges, callbackPattern }: SetupPageState): string {
 <small id="base_url_hint">Leave it empty for the forge’s own cloud.</small></p>
 <p><label for="client_id">Client id</label><input id="client_id" name="client_id" required autocomplete="off"></p>
 <p><label for="client_secret">Client secret</label><input id="client_secret" name="client_secret" type="password" autocomplete="off"></p>
-<p>Register an OAuth application on the forge first, with this callback address:<br><code>${escapeHtml(callbackPattern)}</code></p>
+<p>Register an OAuth application on the forge first. Its callback address is <code>${escapeHtml(callbackPattern)}</code>, with the kind
+of forge and its host at the end; the exact one is shown above once it is added.</p>
 <button>Add</button></form>`;
 }
 
@@ -81,7 +79,7 @@ export function setupPage(state: SetupPageState): string {
 ${problem}${errorLine(state.error)}
 ${state.first ? become : ''}
 <h2>Forges to sign in with</h2>
-${clientsTable(state)}
+${clientList(state)}
 <h2>Add a forge</h2>
 ${clientForm(state)}
 ${state.first ? '' : `<h2>Sign-up</h2>${policyForm(state)}`}

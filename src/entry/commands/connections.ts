@@ -23,7 +23,7 @@ import { formatJson, printRows } from '../table.js';
 const byToken = [...forges.values()].filter((forge) => forge.administration !== undefined).map(({ id }) => id);
 
 /** From a file, from standard input, or typed without being shown; never from the command line, where others can read it. */
-async function readToken(options: { tokenFile?: string; tokenStdin?: boolean }): Promise<string> {
+export async function readToken(options: { tokenFile?: string; tokenStdin?: boolean }): Promise<string> {
   let given: string;
   if (options.tokenFile !== undefined) {
     try {
