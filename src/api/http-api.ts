@@ -7,6 +7,7 @@ import { type AppPagesOptions, addAppPages } from './app-pages.js';
 import { addAuthRoutes, addForms, addOriginCheck } from './auth.js';
 import { addCheckRunPage } from './check-run-page.js';
 import { addCronRoutes, type CronOptions } from './cron.js';
+import { addDeviceRoutes } from './device-routes.js';
 import { addHealthRoutes, type HealthOptions } from './health.js';
 import { type HomeState, homePage } from './home-page.js';
 import { sendPage } from './page.js';
@@ -58,6 +59,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   });
   addAuthRoutes(app, options.auth);
   addSetupRoutes(app, options.auth);
+  addDeviceRoutes(app, options.auth);
   addCheckRunPage(app, options.checkRuns);
   addCronRoutes(app, options.cron);
   await app.ready();

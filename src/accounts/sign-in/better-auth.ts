@@ -4,7 +4,7 @@
  * who somebody is.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomUUID } from 'node:crypto';
+import { createHmac, randomUUID } from 'node:crypto';
 import { kyselyAdapter } from '@better-auth/kysely-adapter';
 import type { BetterAuthOptions } from 'better-auth';
 import { APIError, addOAuthServerContext, createAuthMiddleware, getOAuthState } from 'better-auth/api';
@@ -47,6 +47,11 @@ export interface SignInAuth {
   start(flow: SignInFlow, o: { providerId: string; returnTo: string; headers: Headers }): Promise<Response>;
   callback(flow: SignInFlow, request: Request): Promise<Response>;
   session(headers: Headers): Promise<{ id: string; userId: string; name: string; expiresAt: Date } | undefined>;
+  /** A session that no browser began; its token as a cookie would carry it. */
+  deviceSession(
+    userId: string,
+    from: { ip: string; userAgent: string },
+  ): Promise<{ token: string; expiresAt: Date } | undefined>;
   /** Ends the session, and answers the cookies that say so. */
   signOut(headers: Headers): Promise<Response>;
 }
@@ -212,6 +217,13 @@ export function createSignInAuth(o: SignInAuthOptions): SignInAuth {
       if (found === null) return undefined;
       const { session, user } = found;
       return { id: session.id, userId: user.id, name: user.name, expiresAt: session.expiresAt };
+    },
+    async deviceSession(userId, { ip, userAgent }) {
+      const { internalAdapter } = await auth.$context;
+      const session = await flows.run({ ip }, () => internalAdapter.createSession(userId, false, { userAgent }));
+      if (!session) return undefined;
+      const signature = createHmac('sha256', o.place.secret).update(session.token).digest('base64');
+      return { token: `${session.token}.${signature}`, expiresAt: session.expiresAt };
     },
     signOut: (headers) => auth.api.signOut({ headers, asResponse: true }),
   };

@@ -63,7 +63,15 @@ export interface SignIn {
   }): Promise<Response | 'unknown' | 'too-many'>;
   /** What the forge sent the browser back with. Answers a redirect: signed in, or to the sign-in page with `?error=`. */
   callback(o: { path: string; headers: Headers; ip: string }): Promise<Response | 'too-many'>;
+  /** By the cookie of a browser, or the bearer token of a device. */
   session(headers: Headers): Promise<Session | undefined>;
+  /** Counts one try under this address or other key; false when there were too many in the last minute. */
+  mayTry(key: string): boolean;
+  /** A session for a device that its person allowed; undefined when they are suspended. */
+  deviceSession(
+    userId: string,
+    from: { ip: string; userAgent: string },
+  ): Promise<{ token: string; expiresAt: Date } | undefined>;
   /** Answers the cookies to delete. */
   signOut(headers: Headers): Promise<Response>;
   /** Every session of this person ends at once. */
@@ -83,6 +91,10 @@ export function forHeaders(headers: IncomingHttpHeaders): Headers {
 
 /** Without it nobody can be signed in, and there is no need to load anything to say so. */
 const SESSION_COOKIE = /(?:^|;\s*)(?:__Secure-)?forgeway\.session_token=/;
+
+/** By which a token of a session is told from those of the API. */
+const DEVICE_PREFIX = 'fws_';
+const DEVICE_TOKEN = /^Bearer fws_([\w-]+\.[\w+/]+=*)$/i;
 
 export function createSignIn(o: SignInOptions): SignIn {
   const { store, vault, log, clock = systemClock } = o;
@@ -178,8 +190,21 @@ export function createSignIn(o: SignInOptions): SignIn {
     },
 
     async session(headers) {
+      const token = DEVICE_TOKEN.exec(headers.get('authorization') ?? '')?.[1];
+      if (token !== undefined) {
+        const secure = o.publicUrl().startsWith('https://') ? '__Secure-' : '';
+        const cookie = `${secure}forgeway.session_token=${encodeURIComponent(token)}`;
+        return (await any()).session(new Headers({ cookie }));
+      }
       if (!SESSION_COOKIE.test(headers.get('cookie') ?? '')) return undefined;
       return (await any()).session(headers);
+    },
+    mayTry: (key) => addresses.take(addressKey(key)),
+    async deviceSession(userId, from) {
+      const { rowCount } = await pool.query('SELECT FROM "user" WHERE id = $1 AND suspended_at IS NULL', [userId]);
+      if (rowCount !== 1) return undefined;
+      const session = await (await any()).deviceSession(userId, from);
+      return session === undefined ? undefined : { ...session, token: `${DEVICE_PREFIX}${session.token}` };
     },
     signOut: async (headers) => (await any()).signOut(headers),
     signOutEverywhere: (userId) => endSessions(pool, userId),
