@@ -202,6 +202,17 @@ describe('who may come in, and who somebody is', () => {
     expect(after?.userId).toBe(before?.userId);
   });
 
+  it('a client of a forge that this version does not know is in nobody’s way', async () => {
+    await rig.rows(
+      `INSERT INTO oauth_client (provider_id, forge, host, base_url, label, client_id) VALUES ('f-x', 'f', 'x', 'https://x', 'F', 'c')`,
+    );
+    expect((await rig.signIn.clients()).map(({ providerId }) => providerId)).toEqual(
+      expect.not.arrayContaining(['f-x']),
+    );
+    expect((await rig.go(ids.github)).error).toBeNull();
+    await rig.rows(`DELETE FROM oauth_client WHERE forge = 'f'`);
+  });
+
   it('a wrong secret signs nobody in, and says what may be wrong', async () => {
     await rig.register('gitea', gitea, { clientSecret: 'not-the-secret-at-all' });
     const { error, browser, url } = await rig.go(ids.gitea);

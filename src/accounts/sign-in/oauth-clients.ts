@@ -111,10 +111,10 @@ function readRow(row: ClientRow): SignInClient {
   };
 }
 
-/** All clients, sorted as the buttons are. @param pool of the role of the API */
+/** All clients of forges that this version knows, sorted as the buttons are. @param pool of the role of the API */
 export async function listOAuthClients(pool: pg.Pool): Promise<SignInClient[]> {
   const { rows } = await pool.query<ClientRow>(`SELECT ${COLUMNS} FROM oauth_client ORDER BY label, provider_id`);
-  return rows.map(readRow);
+  return rows.filter(({ forge }) => forgesWithSignIn().includes(forge)).map(readRow);
 }
 
 /** The client's secret; undefined for a public client. @throws ForgewayError FORGEWAY_SECRET_UNREADABLE */

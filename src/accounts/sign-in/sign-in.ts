@@ -129,7 +129,12 @@ export function createSignIn(o: SignInOptions): SignIn {
     const version = await clientsVersion(pool);
     if (lazy.auth === undefined || lazy.version !== version) {
       lazy.version = version;
-      lazy.auth = build();
+      const built = build();
+      lazy.auth = built;
+      // The next one tries again: a database that was away must not lock everybody out until a restart.
+      built.catch(() => {
+        if (lazy.auth === built) delete lazy.auth;
+      });
     }
     return lazy.auth;
   }
@@ -142,7 +147,7 @@ export function createSignIn(o: SignInOptions): SignIn {
     if (session === undefined || vouched === undefined) return;
     const { client, identity } = vouched;
     // Whoever was signed in on this browser before is not any more.
-    if (previous !== undefined) await pool.query('DELETE FROM session WHERE id = $1', [previous.id]);
+    await pool.query('DELETE FROM session WHERE id = $1 OR expires_at < now()', [previous?.id ?? '']);
     await pool.query(
       `UPDATE identity SET login = $4, last_sign_in_at = now(), updated_at = now()
        WHERE forge = $1 AND host = $2 AND remote_id = $3`,
