@@ -12,6 +12,10 @@ export const sealedTables = {
   oauth_client: ['client_secret'],
 } as const satisfies Record<string, readonly string[]>;
 
+/** Those that belong to the installation and to no organization; their seals name {@link PLATFORM} in its place. */
+export const platformTables: ReadonlySet<SealedTable> = new Set<SealedTable>(['oauth_client']);
+export const PLATFORM = 'platform';
+
 export type SealedTable = keyof typeof sealedTables;
 export type SecretName<T extends SealedTable> = (typeof sealedTables)[T][number];
 

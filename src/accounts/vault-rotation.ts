@@ -11,6 +11,8 @@ import { countSealedRows, type SealedRows } from '../store/master-key-record.js'
 import { audit } from './audit.js';
 import type { Vault } from './vault.js';
 import {
+  PLATFORM,
+  platformTables,
   type SealedColumns,
   type SealedTable,
   sealedColumnsOf,
@@ -64,7 +66,7 @@ export async function rotateSecrets(o: RotationOptions): Promise<RotationSummary
   const summary: RotationSummary = { keyVersion: o.target, rotated: 0, failed: [], left: 0 };
   const { rows: organizations } = await o.store.pool.query<{ id: string }>('SELECT id FROM organization ORDER BY id');
   for (const table of Object.keys(sealedTables) as SealedTable[])
-    for (const { id } of organizations)
+    for (const id of platformTables.has(table) ? [PLATFORM] : organizations.map((one) => one.id))
       await rotateTable(o, table, id, summary, () => o.progress?.(summary.rotated, Math.max(total, summary.rotated)));
   // An organization that came meanwhile sealed with the new key, since it was in use before they were listed.
   const after = await withConnection(o.database.poolConfig('migrate'), countSealedRows);
@@ -108,7 +110,7 @@ async function rotateTable(
   const own: RotationSummary['failed'] = [];
   let since = Date.now();
   for (;;) {
-    const result = await o.store.tenant(organizationId, (tx) => rotateBatch(tx, o, table, organizationId, own));
+    const result = await asOwnerOf(o, organizationId, (tx) => rotateBatch(tx, o, table, organizationId, own));
     own.push(...result.failed);
     summary.failed.push(...result.failed);
     summary.rotated += result.rotated;
@@ -122,16 +124,28 @@ async function rotateTable(
   }
 }
 
+/** In one transaction: as the organization, or for {@link PLATFORM} as the owner of the schema, whom no tenant binds there. */
+function asOwnerOf<T>(o: RotationOptions, organizationId: string, run: (tx: pg.ClientBase) => Promise<T>): Promise<T> {
+  if (organizationId !== PLATFORM) return o.store.tenant(organizationId, run);
+  return withConnection(o.database.poolConfig('migrate'), (owner) =>
+    inTransaction(owner, async () => {
+      await owner.query("SELECT set_config('app.organization_id', $1, true)", [o.organizationId]);
+      return run(owner);
+    }),
+  );
+}
+
 type SealedRow = SealedColumns<SealedTable> & { id: string };
 
 async function rotateBatch(
-  tx: pg.PoolClient,
+  tx: pg.ClientBase,
   o: RotationOptions,
   table: SealedTable,
   organizationId: string,
   known: RotationSummary['failed'],
 ): Promise<{ rotated: number; held: number; failed: RotationSummary['failed'] }> {
-  const waiting = `FROM "${table}" WHERE organization_id = $1 AND secret_salt IS NOT NULL AND secret_key_version < $2
+  const owned = organizationId === PLATFORM ? `$1::text = '${PLATFORM}'` : 'organization_id = $1';
+  const waiting = `FROM "${table}" WHERE ${owned} AND secret_salt IS NOT NULL AND secret_key_version < $2
     AND id::text <> ALL ($3)`;
   const parameters = [organizationId, o.target, known.map(({ id }) => id)];
   const { rows } = await tx.query<SealedRow>(
@@ -160,6 +174,13 @@ async function rotateBatch(
   }
   const rotated = rows.length - failed.length;
   if (rotated > 0)
-    await audit(tx, organizationId, 'vault.rotated', `key ${o.target}`, { table, rows: rotated }, o.actor);
+    await audit(
+      tx,
+      organizationId === PLATFORM ? o.organizationId : organizationId,
+      'vault.rotated',
+      `key ${o.target}`,
+      { table, rows: rotated },
+      o.actor,
+    );
   return { rotated, held: 0, failed };
 }

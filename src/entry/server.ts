@@ -179,7 +179,7 @@ async function start(
     config,
     store,
     routing: cronStore,
-    masterKey,
+    keys,
     organizationId,
     publicUrl: () => address.public,
     log,

@@ -9,7 +9,7 @@ import type { SetupRoutesOptions } from '../api/setup-routes.js';
 import type { Config } from '../config/config.js';
 import type { Logger } from '../lib/logger.js';
 import type { Store } from '../store/database.js';
-import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
+import type { MasterKeys } from '../store/master-keys.js';
 
 export interface OpenSignInOptions {
   config: Pick<Config, 'trustedProxies'>;
@@ -17,19 +17,19 @@ export interface OpenSignInOptions {
   store: Store;
   /** Of the role of the worker, which sees the installations of all organizations. */
   routing: Store;
-  masterKey: Buffer;
+  keys: MasterKeys;
   organizationId: string;
   publicUrl(): string;
   log: Logger;
 }
 
 export function openSignIn(o: OpenSignInOptions): SetupRoutesOptions {
-  const vault = createVault(new Map([[FIRST_KEY_VERSION, o.masterKey]]));
-  const { store, masterKey, organizationId, publicUrl, log } = o;
+  const vault = createVault(o.keys.versions);
+  const { store, keys, organizationId, publicUrl, log } = o;
   const signIn = createSignIn({
     store,
     vault,
-    masterKey,
+    rootKey: keys.root,
     publicUrl,
     organizationId,
     async isServed({ client, identity }) {

@@ -29,7 +29,7 @@ export async function startSignInRig(o: { trusted?: readonly string[] } = {}) {
   const signIn = createSignIn({
     store,
     vault,
-    masterKey: TEST_MASTER_KEY,
+    rootKey: TEST_MASTER_KEY,
     publicUrl: () => place.url,
     organizationId: db.organizationId,
     isServed: (vouched) => ports.isServed(vouched),

@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { createVault } from '../../src/accounts/vault.js';
 import {
   openSecrets,
+  platformTables,
   type SealedColumns,
   type SealedTable,
   sealedColumnsOf,
@@ -17,7 +18,12 @@ import type { Store } from '../../src/store/database.js';
 import { masterKeyCheck } from '../../src/store/derive-key.js';
 import { TEST_MASTER_KEY, type TestDatabase } from '../support/database.js';
 
-export const TABLES = Object.keys(sealedTables) as SealedTable[];
+type TenantTable = Exclude<SealedTable, 'oauth_client'>;
+
+/** Those that belong to organizations. */
+export const TABLES = (Object.keys(sealedTables) as SealedTable[]).filter(
+  (table): table is TenantTable => !platformTables.has(table),
+);
 
 /** The key of the test database, and others that the same text always gives. */
 export const keyOfVersion = (version: number): Buffer =>
@@ -37,12 +43,12 @@ export async function recordKey(db: TestDatabase, version: number): Promise<void
 }
 
 export interface SecretRowPlace {
-  table: SealedTable;
+  table: TenantTable;
   organizationId: string;
   rowId: string;
 }
 
-const plainColumns: Readonly<Record<SealedTable, (id: string) => Record<string, string>>> = {
+const plainColumns: Readonly<Record<TenantTable, (id: string) => Record<string, string>>> = {
   connection: (id) => ({ name: id, kind: 'pat', forge: 'gitlab', host: 'h', provider_account_id: id }),
   hook: () => ({ forge: 'gitlab', host: 'h', scope: 'repository' }),
 };
@@ -53,7 +59,7 @@ const secretsFor = ({ table, rowId }: SecretRowPlace, writes: number): Record<st
 
 type Vault = RotationOptions['vault'];
 
-export async function addRow(store: Store, vault: Vault, table: SealedTable, organizationId: string) {
+export async function addRow(store: Store, vault: Vault, table: TenantTable, organizationId: string) {
   const place: SecretRowPlace = { table, organizationId, rowId: randomUUID() };
   await store.tenant(organizationId, async (tx) => {
     const columns = await sealSecrets(tx, vault, place, undefined, secretsFor(place, 1));

@@ -84,6 +84,10 @@ CREATE TABLE "oauth_client" (
   UNIQUE ("forge", "host")
 );
 
+CREATE TRIGGER sealed_row_goes_forward BEFORE UPDATE ON "oauth_client" FOR EACH ROW
+  WHEN (NEW.secret_version < OLD.secret_version OR NEW.secret_key_version < OLD.secret_key_version)
+  EXECUTE FUNCTION sealed_row_goes_forward();
+
 -- Codes that are shown or sent once, by their hashes: the link that makes the first administrator, and devices.
 CREATE TABLE "sign_in_code" (
   "id" uuid PRIMARY KEY DEFAULT gen_random_uuid(),

@@ -12,6 +12,7 @@ import { ForgewayError } from '../../lib/errors.js';
 import type { Vault } from '../vault.js';
 import {
   openSecrets,
+  PLATFORM,
   type SealedColumns,
   type SecretRow,
   sealedColumnsOf,
@@ -20,7 +21,6 @@ import {
 } from '../vault-columns.js';
 
 /** In the place of a tenant, in the seals of secrets that have none. */
-const PLATFORM = 'platform';
 
 export interface SignInClient {
   /** Last part of the callback's address. */
@@ -150,7 +150,7 @@ export async function putOAuthClient(pool: pg.Pool, vault: Vault, client: NewOAu
       [row.forge, row.host],
     );
     const id = found.rows[0]?.id ?? randomUUID();
-    const sealed = sealSecrets(vault, placeOf(id), found.rows[0], { client_secret: secret ?? null });
+    const sealed = await sealSecrets(connection, vault, placeOf(id), found.rows[0], { client_secret: secret ?? null });
     const { names, values } = sealedValues('oauth_client', sealed);
     const all = [
       ['provider_id', row.provider_id],

@@ -27,7 +27,7 @@ export interface SignInOptions {
   /** Of the role of the API. */
   store: Store;
   vault: Vault;
-  masterKey: Buffer;
+  rootKey: Buffer;
   /** Where browsers reach us; asked when it is first needed. */
   publicUrl(): string;
   /** The organization that the first administrator owns. */
@@ -101,7 +101,7 @@ export function createSignIn(o: SignInOptions): SignIn {
   const { pool } = store;
   const addresses = createLimit(PER_ADDRESS, clock);
   const identities = createLimit(PER_IDENTITY, clock);
-  const secret = deriveKey(o.masterKey, Buffer.alloc(0), 'forgeway/v1/sign-in').toString('base64url');
+  const secret = deriveKey(o.rootKey, Buffer.alloc(0), 'forgeway/v1/sign-in').toString('base64url');
   const lazy: { version?: string; auth?: Promise<SignInAuth> } = {};
 
   const base = () => {

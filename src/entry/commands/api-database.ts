@@ -1,7 +1,6 @@
 import type pg from 'pg';
 import { createVault, type Vault } from '../../accounts/vault.js';
 import { openStore } from '../../store/database.js';
-import { FIRST_KEY_VERSION } from '../../store/master-key-record.js';
 import { type CommandSession, withDatabase } from '../session.js';
 
 /** What belongs to the installation and to no organization is read and written by the role of the API alone. */
@@ -14,7 +13,7 @@ export function withApiDatabase<T>(
       return await run({
         ...session,
         pool: store.pool,
-        vault: createVault(new Map([[FIRST_KEY_VERSION, session.masterKey]])),
+        vault: createVault(session.keys.versions),
       });
     } finally {
       await store.close();
