@@ -12,6 +12,7 @@ import type { GitHubRequest, RouteTable, Support } from './kit/route.js';
 import type { ShapeBase } from './kit/shapes/base.js';
 import type { ForgeOAuth } from './oauth.js';
 import type { ForgePoll } from './poll.js';
+import type { ForgeRoles } from './roles.js';
 
 /** Header names in lower case, as node:http gives them. */
 export type WebhookHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -112,6 +113,14 @@ export type EventSupport = Readonly<
   >
 >;
 
+/** Addresses of pages, for people. */
+export interface AppPages {
+  /** `app` is the App's own page; `account` the owner to install it for, where that is known. */
+  install(app: string, account: { id: bigint } | undefined): string;
+  /** The settings of an installation: which repositories it reaches, whether it is suspended. */
+  settings(web: string, installation: { id: bigint; accountLogin: string; ofOrganization: boolean }): string;
+}
+
 export interface ForgeDescriptor {
   /** Stable id, stored in `forge` columns and used in webhook paths. */
   id: string;
@@ -177,6 +186,10 @@ export interface ForgeDescriptor {
   administration?: ForgeAdministration;
   /** Signing in with it, and tokens that are refreshed; absent where it gives none. */
   oauth?: ForgeOAuth;
+  /** Who belongs to its organizations and teams; absent on a forge that has none. */
+  roles?: ForgeRoles;
+  /** Where a person installs an App, or lets it reach further repositories; absent where there are none. Pure. */
+  appPages?: AppPages;
   /** What the forge remembers of the deliveries of an App's hook, where it has Apps. `native` speaks as the App itself. */
   appDeliveries?(native: NativeClient): DeliveryLog;
   /** `username` of git over HTTPS when the password is a token. */

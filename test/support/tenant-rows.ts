@@ -144,5 +144,27 @@ export async function populateTenant(
     piece: 'state',
     version: now.toISOString(),
   });
+  const source_id = await add('organization_source', {
+    ...tenant,
+    ...place,
+    installation_id,
+    remote_id: seed,
+    login: 'acme',
+    name: 'Acme',
+    linked_by: 'ada',
+  });
+  const source = { ...tenant, source_id };
+  await add('role_mapping', { ...source, forge_role: 'reader', role: 'none' });
+  const team_id = await add('team', { ...source, vcs_team_id: seed, slug: 'core', name: 'Core' });
+  await add('team_member', { ...tenant, team_id, user_id, role: 'member', origin: 'forge' });
+  await add('forge_membership', {
+    ...source,
+    list: 'members',
+    remote_user_id: seed,
+    of_organization: true,
+    login: 'ada',
+    role: 'member',
+    seen_at: now,
+  });
   await add('app_repository', { ...tenant, app: `app-${seed}`, repository_id, enabled: true });
 }

@@ -5,6 +5,7 @@ import { classify, payload, snapshot } from './events.js';
 import { administration } from './hooks.js';
 import { oauth } from './oauth.js';
 import { poll } from './poll.js';
+import { roles } from './roles.js';
 import { routes } from './routes/index.js';
 import { contentTypes, deliveryKey, eventType, parse, storedHeaders } from './transport.js';
 import { signatureCheck } from './verify.js';
@@ -41,6 +42,7 @@ const descriptorOf = ({ id, label, tag, cloudUrl, events, configFolders }: Flavo
   startFake: async (options) => (await import('./fake/story.js')).startFake(id, options),
   administration,
   oauth,
+  roles,
   endpoint: (baseUrl) => endpointBelow(id, baseUrl, '/api/v1'),
   cloudUrl,
   configFolders,

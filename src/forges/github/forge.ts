@@ -5,6 +5,7 @@ import { githubInstance } from './endpoint.js';
 import { classify } from './events.js';
 import { oauth } from './oauth.js';
 import { poll } from './poll.js';
+import { roles } from './roles.js';
 import { checkPayload } from './schema.js';
 import { signatureCheck } from './verify.js';
 
@@ -56,6 +57,13 @@ export const github = defineForge({
   },
   appDeliveries,
   oauth,
+  roles,
+  appPages: {
+    install: (app, account) =>
+      `${app}/installations/new${account === undefined ? '' : `/permissions?target_id=${account.id}`}`,
+    settings: (web, { id, accountLogin, ofOrganization }) =>
+      `${web}/${ofOrganization ? `organizations/${accountLogin}/` : ''}settings/installations/${id}`,
+  },
   endpoint: githubInstance,
   cloudUrl: 'https://github.com',
   gitUsername: 'x-access-token',

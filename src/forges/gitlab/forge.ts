@@ -5,6 +5,7 @@ import { classify, payload, snapshot } from './events.js';
 import { administration } from './hooks.js';
 import { oauth } from './oauth.js';
 import { poll } from './poll.js';
+import { roles } from './roles.js';
 import { routes } from './routes/index.js';
 import { transport } from './transport.js';
 import { decoySecrets, signatureCheck } from './verify.js';
@@ -29,6 +30,7 @@ export const gitlab = defineForge({
   startFake: async (options) => (await import('./fake/story.js')).startFake(options),
   administration,
   oauth,
+  roles,
   endpoint: (baseUrl) => endpointBelow(ID, baseUrl, '/api/v4'),
   cloudUrl: 'https://gitlab.com',
   nestedOwners: true,

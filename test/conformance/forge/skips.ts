@@ -24,7 +24,6 @@ export const skips: readonly DeclaredSkip[] = [
     reason: NOTHING_TO_TRANSLATE,
   })),
   { forge: 'github', check: 'files', what: 'hooks', reason: 'An App has one webhook, which is set up with it.' },
-  { forge: 'github', check: 'files', what: 'roles', reason: 'Its words for roles are the ones that are used.' },
   { forge: 'github', check: 'files', what: 'fake', reason: 'The package `emulate` is its double.' },
   { forge: 'github', check: 'events', reason: 'It gives every event, unchanged.' },
   {

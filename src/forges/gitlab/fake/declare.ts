@@ -1,4 +1,5 @@
 /** How the fake's routes are declared: who may ask, what may be asked, and how lists are paged. */
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { parameter } from '../../kit/fake/request-check.js';
 import { type FakeAnswer, FakeRefusal, type FakeRequest } from '../../kit/fake/routing.js';
@@ -32,14 +33,18 @@ export function refuse(status: number, message: unknown): never {
 
 export const actorOf = (request: FakeRequest): User => request.user as User;
 
-/** One page, with GitLab's headers. */
+/** One page, with GitLab's headers; 304 for whoever has it already. */
 export function paged(request: FakeRequest, items: readonly unknown[]): FakeAnswer {
   const page = Number(request.query.get('page') ?? 1);
   const perPage = Math.min(100, Number(request.query.get('per_page') ?? 20));
   const pages = Math.max(1, Math.ceil(items.length / perPage));
+  const json = items.slice((page - 1) * perPage, page * perPage);
+  const etag = `W/"${createHash('md5').update(JSON.stringify(json)).digest('hex')}"`;
+  if (request.headers.get('if-none-match') === etag) return { status: 304, headers: { etag } };
   return {
-    json: items.slice((page - 1) * perPage, page * perPage),
+    json,
     headers: {
+      etag,
       'x-page': String(page),
       'x-per-page': String(perPage),
       'x-total': String(items.length),

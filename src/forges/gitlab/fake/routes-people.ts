@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { parameter } from '../../kit/fake/request-check.js';
 import type { FakeRequest, FakeRoute } from '../../kit/fake/routing.js';
-import { actorOf, allMembers, groupFor, paged, paging, pagingOnly, refuse } from './declare.js';
+import { actorOf, allMembers, ancestors, groupFor, paged, paging, pagingOnly, refuse } from './declare.js';
 import { group as shownGroup, project as shownProject, user as shownUser } from './present.js';
 import type { User, World } from './state.js';
 
@@ -26,6 +26,11 @@ const bearer = (headers: Headers): string =>
 export const authenticate = (world: World, headers: Headers): User | undefined => {
   const userId = world.state.tokens.get(bearer(headers))?.userId;
   return world.state.users.find(({ id }) => id === userId);
+};
+
+const sorting = {
+  order_by: z.enum(['id', 'name', 'path']).optional(),
+  sort: z.enum(['asc', 'desc']).optional(),
 };
 
 export function peopleRoutes(world: World): FakeRoute[] {
@@ -111,6 +116,7 @@ export function peopleRoutes(world: World): FakeRoute[] {
         min_access_level: parameter.integer.optional(),
         top_level_only: parameter.flag.optional(),
         search: z.string().optional(),
+        ...sorting,
       }),
       run(request) {
         const least = Number(request.query.get('min_access_level') ?? 0);
@@ -140,6 +146,22 @@ export function peopleRoutes(world: World): FakeRoute[] {
         return paged(
           request,
           world.state.groups.filter(({ parentId }) => parentId === id).map((group) => shownGroup(world, group)),
+        );
+      },
+    },
+    {
+      method: 'GET',
+      path: '/groups/:id/descendant_groups',
+      source: 'groups: GET /groups/:id/descendant_groups',
+      query: z.strictObject({ ...paging, ...sorting }),
+      run(request) {
+        const above = groupFor(world, request);
+        const below = world.state.groups
+          .filter((group) => group !== above && ancestors(world, group).includes(above))
+          .sort((left, right) => left.id - right.id);
+        return paged(
+          request,
+          below.map((group) => shownGroup(world, group)),
         );
       },
     },

@@ -1,5 +1,6 @@
 /** Accounts, organizations, teams, collaborators. */
 import { z } from 'zod';
+import { parameter } from '../../../kit/fake/request-check.js';
 import type { FakeRoute } from '../../../kit/fake/routing.js';
 import { created, doer, notFound, nothing, ok, paged, paging, pagingQuery, refuse, repositoryFor } from '../answers.js';
 import { organizationJson, repositoryJson, teamJson, userJson } from '../objects.js';
@@ -70,6 +71,37 @@ export function accountRoutes(world: World): FakeRoute[] {
           .filter((one): one is Organization => one.kind === 'organization')
           .filter((one) => members(one).includes(doer(request).login));
         return paged(world, request, mine, (one) => organizationJson(world, one));
+      },
+    },
+    {
+      method: 'GET',
+      path: '/user/teams',
+      source: 'user: GET /user/teams',
+      query: pagingQuery,
+      run: (request) => {
+        const mine = state.accounts
+          .filter((one): one is Organization => one.kind === 'organization')
+          .flatMap((one) => one.teams.map((entry) => ({ of: one, entry })))
+          .filter(({ entry }) => entry.members.has(doer(request).login));
+        return paged(world, request, mine, ({ of, entry }) => teamJson(world, of, entry));
+      },
+    },
+    {
+      method: 'GET',
+      path: '/users/search',
+      source: 'user: GET /users/search',
+      query: z.object({ ...paging, q: z.string().optional(), uid: parameter.integer.optional() }),
+      run: (request) => {
+        const uid = request.query.get('uid');
+        const q = (request.query.get('q') ?? '').toLowerCase();
+        const found = state.accounts.filter(
+          (one) =>
+            one.kind === 'user' &&
+            one.id > 0 &&
+            (uid === null || String(one.id) === uid) &&
+            one.login.toLowerCase().includes(q),
+        );
+        return ok({ ok: true, data: found.map((one) => userJson(world, one.login)) });
       },
     },
     {
@@ -176,7 +208,12 @@ export function accountRoutes(world: World): FakeRoute[] {
       path: '/teams/:id/members',
       source: 'organization: GET /teams/{id}/members',
       query: pagingQuery,
-      run: (request) => users([...team(request.params.id).team.members], request),
+      run: (request) => {
+        const found = team(request.params.id);
+        // Also the team that everybody may see shows its people to the organization alone.
+        if (!members(found.organization).includes(doer(request).login) && !doer(request).isAdmin) return notFound();
+        return users([...found.team.members], request);
+      },
     },
     {
       method: 'GET',
