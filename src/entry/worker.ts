@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { createAccess } from '../accounts/access/access.js';
 import { keepTrailShort } from '../accounts/access/trail.js';
 import { createPermissions } from '../accounts/permissions.js';
+import { startMembershipMirror } from '../accounts/membership/mirror.js';
 import type { Config } from '../config/config.js';
 import { forges } from '../forges/registry.js';
 import { createApps, MIRROR } from '../handlers/apps.js';
@@ -23,6 +24,7 @@ import { openFacade } from './facade-files.js';
 import { startFeatureJobs } from './feature-jobs.js';
 import { createHookRecovery } from './hook-recovery.js';
 import { outboundOf } from './outbound.js';
+import { membershipPorts } from './membership-ports.js';
 import { shutdownRequested } from './shutdown.js';
 import { servePages, type WorkerPages } from './worker-pages.js';
 import { reportTo } from './worker-report.js';
@@ -132,6 +134,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     { store, access: bridge.askAs, recorder: MIRROR, log, metrics },
     { intervalMs: config.pollIntervalSeconds * 1_000 },
   );
+  const members = startMembershipMirror(membershipPorts({ store, log, bridge }));
   const stopReporting = reportTo(process, metrics, pages?.socket);
   log.info({ apps: apps.map((app) => app.name) }, 'worker is up');
 
@@ -141,7 +144,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     log.error('the worker could not stop in time; what it ran is run again elsewhere');
     process.exit(1);
   }, STOP_LIMIT_MS).unref();
-  await Promise.all([poller.stop(), recovery?.stop(), inbox.drain(DRAIN_MS), jobs.drain(DRAIN_MS)]);
+  await Promise.all([poller.stop(), members.stop(), recovery?.stop(), inbox.drain(DRAIN_MS), jobs.drain(DRAIN_MS)]);
   await pages?.close();
   await jobs.close();
   trail.stop();

@@ -115,8 +115,8 @@ export type EventSupport = Readonly<
 
 /** Addresses of pages, for people. */
 export interface AppPages {
-  /** `app` is the App's own page; `account` the owner to install it for, where that is known. */
-  install(app: string, account: { id: bigint } | undefined): string;
+  /** Where it is installed; `app` is the App's own page. */
+  install(app: string): string;
   /** The settings of an installation: which repositories it reaches, whether it is suspended. */
   settings(web: string, installation: { id: bigint; accountLogin: string; ofOrganization: boolean }): string;
 }

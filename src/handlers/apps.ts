@@ -12,6 +12,7 @@ import { commentHandler } from './comment.js';
 import type { HandlerOptions } from './delivery-work.js';
 import { installationHandler } from './installation.js';
 import { issueHandler } from './issue.js';
+import { organizationHandler } from './organization.js';
 import { previewHandler } from './preview.js';
 import { pullRequestHandler } from './pull-request.js';
 import { pushHandler } from './push.js';
@@ -42,6 +43,7 @@ export function createApps({ previews, ...o }: AppsOptions): readonly NamedApp[]
   const mirroring = [
     installationHandler(o),
     repositoryHandler(o),
+    organizationHandler(o),
     pushHandler(o),
     releaseHandler(o),
     pullRequestHandler(o),

@@ -71,6 +71,12 @@ export const reviewEvent = z.object({
   pull_request: z.object({ number: whole, updated_at: time }),
 });
 
+export const organizationEvent = z.object({
+  action: z.string(),
+  organization: z.object({ id, login: z.string() }),
+  team: z.object({ id }).nullish(),
+});
+
 export const repositoryEvent = z.object({ ...about, action: z.string() });
 
 // The installation itself is read by accounts/installation-facts.

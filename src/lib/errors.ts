@@ -164,6 +164,24 @@ export const errorTable = {
     'There is no connection to this forge for the person or organization that was named, or more than one.',
     'Connect the forge first, or name the account; `forgeway connections list` shows what there is.',
   ),
+  FORGEWAY_MEMBER_REFUSED: describe(
+    409,
+    'never',
+    'A role could not be given or taken away.',
+    'Do what the message says; an organization keeps one owner at least.',
+  ),
+  FORGEWAY_SOURCE_REFUSED: describe(
+    422,
+    'never',
+    'An organization of a forge could not be linked: it was not found, or nobody here may speak for it.',
+    'Do what the message says; `forgeway organizations list` shows what is linked.',
+  ),
+  FORGEWAY_SOURCE_TAKEN: describe(
+    409,
+    'never',
+    'An organization of a forge is linked to another organization of this Forgeway.',
+    'Ask who administers that one to unlink it: the first verified claim has it.',
+  ),
   FORGEWAY_CONNECTION_REFUSED: describe(
     422,
     'never',

@@ -59,8 +59,7 @@ export const github = defineForge({
   oauth,
   roles,
   appPages: {
-    install: (app, account) =>
-      `${app}/installations/new${account === undefined ? '' : `/permissions?target_id=${account.id}`}`,
+    install: (app) => `${app}/installations/new`,
     settings: (web, { id, accountLogin, ofOrganization }) =>
       `${web}/${ofOrganization ? `organizations/${accountLogin}/` : ''}settings/installations/${id}`,
   },

@@ -1,0 +1,201 @@
+/**
+ * The one reconciler of members: reads who belongs to an organization on its forge, writes it down, and makes roles here what
+ * follows from it. It is told nothing but which source to look at: at sign-in, by a webhook and by time it does the same.
+ */
+import { RouteFailure } from '../../forges/kit/route.js';
+import type { ForgeMember, ForgeOrganization, MemberList, Roster } from '../../forges/roles.js';
+import { retryAfter, retryDelay } from '../../lib/backoff.js';
+import { ForgewayError, messageOf } from '../../lib/errors.js';
+import { redactText } from '../../lib/redact.js';
+import { applyMirror, type MemberChange } from './apply.js';
+import { actorOf, type MembershipPorts, openSource } from './ports.js';
+import { beginReading, type Source } from './sources.js';
+import { writeRoster } from './write-roster.js';
+
+/** What is removed on a forge is removed here five minutes later at most: the rest is for the reading itself. */
+export const REFRESH_MS = 240_000;
+/** How long a reading is believed to go on after its process was heard of last. */
+const LEASE_MS = 60_000;
+const SHORTEST_RETRY_MS = 5_000;
+const LONGEST_RETRY_MS = 3_600_000;
+
+export type Reconciled =
+  | { kind: 'applied'; changes: readonly MemberChange[]; people: number; teams: number }
+  /** Another process reads it just now. */
+  | { kind: 'busy' }
+  /** A newer reading, or something newer that was learnt of a person, came in between; it is due again. */
+  | { kind: 'overtaken' }
+  /** Nothing was changed. The sentence is for a person. */
+  | { kind: 'failed'; reason: string };
+
+type Begun = NonNullable<Awaited<ReturnType<typeof beginReading>>>;
+
+/** Never rejects for a forge that fails: the source then says why, and is tried again. */
+export async function reconcileMembership(ports: MembershipPorts, source: Source): Promise<Reconciled> {
+  const { store, clock, log } = ports;
+  const begun = await beginReading(store, source, { now: clock.now(), leaseMs: LEASE_MS });
+  if (begun === undefined) return { kind: 'busy' };
+  const beat = setInterval(() => void keepReading(ports, source, begun), LEASE_MS / 3).unref();
+  try {
+    const { organization, roster } = await read(ports, source, begun);
+    const result = await write(ports, source, begun, organization, roster);
+    if (result.kind === 'applied' && result.changes.length > 0)
+      log.info({ source: source.login, host: source.host, changes: result.changes.length }, 'members changed');
+    return result;
+  } catch (error) {
+    const reason = redactText(messageOf(error));
+    log.warn({ source: source.login, host: source.host, err: reason }, 'members were not read; tried again later');
+    await noteFailure(ports, source, begun, error, reason);
+    return { kind: 'failed', reason };
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+async function keepReading(ports: MembershipPorts, source: Source, begun: Begun): Promise<void> {
+  const until = new Date(ports.clock.now().getTime() + LEASE_MS);
+  try {
+    await ports.store.tenant(source.organizationId, (tx) =>
+      tx.query('UPDATE organization_source SET reading_until = $3 WHERE id = $1 AND reading = $2', [
+        source.id,
+        begun.reading,
+        until,
+      ]),
+    );
+  } catch (error) {
+    // The reading itself meets the same database when it ends.
+    ports.log.debug({ err: messageOf(error) }, 'a reading of members could not be kept');
+  }
+}
+
+class Gone extends Error {}
+
+async function read(
+  ports: MembershipPorts,
+  source: Source,
+  begun: Begun,
+): Promise<{ organization: ForgeOrganization; roster: Roster }> {
+  const { roles, native } = await openSource(ports, source);
+  const known = { id: source.remoteId, login: source.login };
+  const organization = await roles.organization(native, known);
+  if (organization === undefined) {
+    // Only with a word of the forge's own does it mean that there is nobody left.
+    if (source.toldDeleted)
+      return { organization: { ...source, id: source.remoteId }, roster: { teams: [], lists: [] } };
+    throw new Gone(
+      `${source.login} is not there any more, or cannot be seen any more with this installation or token. Nothing was changed; \`forgeway organizations unlink\` ends it.`,
+    );
+  }
+  const place = { id: organization.id, login: organization.login };
+  const first = await roles.roster(native, place, begun.etags);
+  if (!(await losesFromPages(ports, source, first))) return { organization, roster: first };
+  // Whoever left while pages were turned moved somebody else from one to the other, who was seen on neither.
+  return { organization, roster: united(first, await roles.roster(native, place, {})) };
+}
+
+/** Whether somebody would lose a place on a list of several pages. */
+async function losesFromPages({ store }: MembershipPorts, source: Source, roster: Roster): Promise<boolean> {
+  const paged = roster.lists.filter((list) => list.paged && list.members !== 'unchanged');
+  if (paged.length === 0) return false;
+  return store.tenant(source.organizationId, async (tx) => {
+    const { rows } = await tx.query<{ list: string; id: bigint }>(
+      'SELECT list, remote_user_id AS id FROM forge_membership WHERE source_id = $1 AND list = ANY($2::text[])',
+      [source.id, paged.map((list) => list.key)],
+    );
+    return paged.some((list) => {
+      const seen = new Set(list.members === 'unchanged' ? [] : list.members.map((one) => one.id));
+      return rows.some((row) => row.list === list.key && !seen.has(row.id));
+    });
+  });
+}
+
+function united(first: Roster, second: Roster): Roster {
+  const before = new Map(first.lists.map((list) => [list.key, list.members]));
+  const lists = second.lists.map((list): MemberList => {
+    const earlier = before.get(list.key);
+    if (list.members === 'unchanged' || earlier === undefined || earlier === 'unchanged') return list;
+    const seen = new Map<bigint, ForgeMember>([...earlier, ...list.members].map((one) => [one.id, one]));
+    return { ...list, members: [...seen.values()], etag: null };
+  });
+  return { ...second, lists };
+}
+
+async function write(
+  { store, clock }: MembershipPorts,
+  source: Source,
+  begun: Begun,
+  organization: ForgeOrganization,
+  roster: Roster,
+): Promise<Reconciled> {
+  return store.tenant(source.organizationId, async (tx): Promise<Reconciled> => {
+    const now = clock.now();
+    const { rows } = await tx.query<{ reading: bigint; asked: bigint; etags: Readonly<Record<string, string>> }>(
+      'SELECT reading, asked_version AS asked, etags FROM organization_source WHERE id = $1 FOR UPDATE',
+      [source.id],
+    );
+    const stored = rows[0];
+    // Unlinked meanwhile, or read by somebody who began later.
+    if (stored === undefined || stored.reading !== begun.reading) return { kind: 'overtaken' };
+    await writeRoster(tx, source, roster, now);
+    const etags = Object.fromEntries(roster.lists.flatMap(({ key, etag }) => (etag === null ? [] : [[key, etag]])));
+    const deleted = roster.lists.length === 0;
+    await tx.query(
+      `UPDATE organization_source SET login = $2, name = $3, url = CASE WHEN $4 = '' THEN url ELSE $4 END,
+         state = CASE WHEN $9::boolean THEN 'gone' ELSE 'ok' END,
+         reason = CASE WHEN $9::boolean THEN 'It was deleted on the forge; nobody has a role through it any more.' END,
+         etags = $5::jsonb, failures = 0, read_at = $6::timestamptz, told_deleted = told_deleted AND $9::boolean, reading_until = NULL,
+         due_at = CASE WHEN asked_version = $7::bigint THEN $8::timestamptz ELSE $6::timestamptz END, updated_at = now()
+       WHERE id = $1`,
+      [
+        source.id,
+        organization.login,
+        organization.name,
+        organization.url,
+        JSON.stringify(etags),
+        now,
+        begun.askedVersion,
+        new Date(now.getTime() + REFRESH_MS),
+        deleted,
+      ],
+    );
+    const changes = await applyMirror(tx, source.organizationId, actorOf(source));
+    const counted = await tx.query<{ people: number }>(
+      'SELECT count(DISTINCT remote_user_id)::int AS people FROM forge_membership WHERE source_id = $1',
+      [source.id],
+    );
+    return { kind: 'applied', changes, people: counted.rows[0]?.people ?? 0, teams: roster.teams.length };
+  });
+}
+
+async function noteFailure(
+  { store, clock }: MembershipPorts,
+  source: Source,
+  begun: Begun,
+  error: unknown,
+  reason: string,
+): Promise<void> {
+  const now = clock.now();
+  const asked = error instanceof RouteFailure ? retryAfter(error.headers['retry-after'], now) : undefined;
+  const backoff = { baseMs: 15_000, capMs: REFRESH_MS, attempts: Number.POSITIVE_INFINITY };
+  const waitMs = Math.min(
+    LONGEST_RETRY_MS,
+    Math.max(SHORTEST_RETRY_MS, asked ?? 0, retryDelay(backoff, source.failures + 1)),
+  );
+  const gone = error instanceof Gone;
+  // A fault of ours is not the forge's, and is not told as such.
+  const known = gone || error instanceof RouteFailure || error instanceof ForgewayError;
+  await store.tenant(source.organizationId, (tx) =>
+    tx.query(
+      `UPDATE organization_source SET state = $3, reason = $4, failures = failures + 1, reading_until = NULL, due_at = $5,
+         updated_at = now()
+       WHERE id = $1 AND reading = $2`,
+      [
+        source.id,
+        begun.reading,
+        gone ? 'gone' : 'failing',
+        known ? reason : `Something failed here while it was read: ${reason}`,
+        new Date(now.getTime() + waitMs),
+      ],
+    ),
+  );
+}
