@@ -155,6 +155,10 @@ describe.each(makers)('%s', (_name, make) => {
     expect([await rig.roleOf('dora'), (await fresh(rig, 'dora')).role]).toEqual(['owner', 'owner']);
     for (const role of ['viewer', 'mirror'] as const)
       await expect(give(role)).rejects.toMatchObject({ code: 'FORGEWAY_MEMBER_REFUSED' });
+    const nobody = asTenant(rig, (tx) =>
+      giveRole(tx, rig.organizationId, { userId: 'nobody', role: 'owner', by: 'user:root' }),
+    );
+    await expect(nobody).rejects.toMatchObject({ code: 'FORGEWAY_MEMBER_REFUSED' });
   });
 
   it('maps teams and roles as it is told, and forgets a team with its mapping', async () => {

@@ -57,7 +57,7 @@ async function keepAnOwner(tx: pg.PoolClient, organizationId: string, userId: st
 /**
  * Gives a role by hand, which the mirror leaves alone from then on; `mirror` hands the person back to it. Whether the actor
  * may do so (`member.manage`, and `owner.manage` where an owner is made or unmade) is the caller's to decide.
- * @throws ForgewayError FORGEWAY_MEMBER_REFUSED when no owner would be left
+ * @throws ForgewayError FORGEWAY_MEMBER_REFUSED when no owner would be left, or nobody has that id
  */
 export async function giveRole(
   tx: pg.PoolClient,
@@ -65,6 +65,9 @@ export async function giveRole(
   o: { userId: string; role: Role | 'mirror'; by: string },
 ): Promise<void> {
   const { userId, role, by } = o;
+  const { rowCount } = await tx.query('SELECT FROM "user" WHERE id = $1', [userId]);
+  if (rowCount === 0)
+    throw new ForgewayError('FORGEWAY_MEMBER_REFUSED', `Nobody with the id ${userId} has signed in here.`);
   if (role !== 'owner') await keepAnOwner(tx, organizationId, userId);
   if (role === 'mirror')
     await tx.query('DELETE FROM member WHERE organization_id = $1 AND user_id = $2', [organizationId, userId]);
