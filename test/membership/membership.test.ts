@@ -268,6 +268,35 @@ function gate() {
   return { promise, resolve: () => resolve() };
 }
 
+it('leads many webhooks to one reading, and none to a forge that asked for patience', async () => {
+  const { world, rig } = await start(gitlabWorld());
+  await rig.link();
+  await rig.read();
+  for (let n = 0; n < 3; n += 1) await rig.webhook();
+  expect(await rig.read()).toHaveLength(1);
+  const patience = { status: 429, json: { message: 'slow' }, headers: { 'retry-after': '600' } };
+  world.api.failNext('GET', world.memberList, patience);
+  await rig.webhook();
+  await rig.read();
+  await rig.webhook();
+  rig.pass(REFRESH_MS);
+  expect(await rig.read()).toEqual([]);
+  rig.pass(600_000);
+  expect(await rig.read()).toMatchObject([{ kind: 'applied' }]);
+});
+
+it('takes a role away with the identity that gave it', async () => {
+  const { world, rig } = await start(gitlabWorld());
+  world.add('hal');
+  world.join('hal', 'member');
+  await rig.link();
+  await rig.signIn('hal');
+  expect((await fresh(rig, 'hal')).role).toBe('member');
+  await db.store('api').pool.query('DELETE FROM identity WHERE user_id = $1', [rig.userOf('hal')]);
+  expect((await fresh(rig, 'hal')).role).toBeUndefined();
+  expect(await rig.roleOf('hal')).toBeUndefined();
+});
+
 describe('claims', () => {
   it('gives an organization of a forge to the first who may speak for it', async () => {
     const world = await gitlabWorld();

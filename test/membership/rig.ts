@@ -26,6 +26,7 @@ export interface Rig {
   link(): Promise<string>;
   /** What is due by this clock; not what is another rig's. */
   read(): Promise<Reconciled[]>;
+  /** Five seconds after what was before. */
   webhook(deleted?: boolean): Promise<number>;
   /** Somebody new on the forge who has an account here too, and signs in with their own token unless told otherwise. */
   signIn(login: string, o?: { withToken?: boolean }): ReturnType<typeof onSignIn>;
@@ -98,10 +99,12 @@ export async function createRig(db: TestDatabase, world: World, o: { appAccount?
         if (one.organizationId === organizationId) results.push(await reconcileMembership(ports, one));
       return results;
     },
-    webhook: (deleted = false) =>
-      store.tenant(organizationId, (tx) =>
+    webhook(deleted = false) {
+      now = new Date(now.getTime() + 5_000);
+      return store.tenant(organizationId, (tx) =>
         markDue(tx, { organizationId, forge: world.forge, host: world.host }, world.organization.id, { now, deleted }),
-      ),
+      );
+    },
     async signIn(login, { withToken = true } = {}) {
       const userId = users.get(login) ?? `user-${randomUUID()}`;
       if (!users.has(login)) {

@@ -3,6 +3,7 @@ import { pause } from '../../lib/clock.js';
 import { messageOf } from '../../lib/errors.js';
 import { redactText } from '../../lib/redact.js';
 import type { Role } from '../access/roles.js';
+import { applyMirror } from './apply.js';
 import { isKnown, refreshPerson } from './person.js';
 import { type MembershipPorts, openSource } from './ports.js';
 import { listSources } from './sources.js';
@@ -83,10 +84,12 @@ async function askForge(ports: MembershipPorts, organizationId: string, userId: 
       .filter(({ forge, host }) => forge === source.forge && host === source.host)
       .map((person) => ({ source, person })),
   );
+  let asked = 0;
   const problems = await Promise.all(
     pairs.map(async ({ source, person }) => {
       try {
         if (!(await isKnown(ports, source, person))) return undefined;
+        asked += 1;
         const { native } = await openSource(ports, source);
         await refreshPerson(ports, source, person, native);
         return undefined;
@@ -97,5 +100,7 @@ async function askForge(ports: MembershipPorts, organizationId: string, userId: 
       }
     }),
   );
+  // Nothing gives them the role any more, such as after they took an identity off their account.
+  if (asked === 0) await ports.store.tenant(organizationId, (tx) => applyMirror(tx, organizationId, `user:${userId}`));
   return problems.find((one) => one !== undefined);
 }

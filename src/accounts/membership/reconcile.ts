@@ -144,7 +144,8 @@ async function write(
          state = CASE WHEN $9::boolean THEN 'gone' ELSE 'ok' END,
          reason = CASE WHEN $9::boolean THEN 'It was deleted on the forge; nobody has a role through it any more.' END,
          etags = $5::jsonb, failures = 0, read_at = $6::timestamptz, told_deleted = told_deleted AND $9::boolean, reading_until = NULL,
-         due_at = CASE WHEN asked_version = $7::bigint THEN $8::timestamptz ELSE $6::timestamptz END, updated_at = now()
+         due_at = CASE WHEN asked_version = $7::bigint THEN $8::timestamptz
+           ELSE $6::timestamptz + interval '5 seconds' END, updated_at = now()
        WHERE id = $1`,
       [
         source.id,

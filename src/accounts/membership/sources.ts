@@ -103,7 +103,8 @@ export async function insertSource(
 
 /**
  * Says that sources are to be read as soon as possible. What a webhook says beyond that is a hint and not believed.
- * `remoteId` is the number of the organization or of a team in it. Answers how many there are.
+ * `remoteId` is the number of the organization or of a team in it. Many at once lead to one reading, and a forge that failed
+ * or asked us to wait is not asked earlier for it. Answers how many sources there are.
  */
 export async function markDue(
   tx: pg.PoolClient,
@@ -112,7 +113,9 @@ export async function markDue(
   o: { now: Date; deleted?: boolean },
 ): Promise<number> {
   const { rowCount } = await tx.query(
-    `UPDATE organization_source s SET asked_version = asked_version + 1, due_at = least(due_at, $5::timestamptz),
+    `UPDATE organization_source s SET asked_version = asked_version + 1, 
+       due_at = CASE WHEN failures > 0 THEN due_at
+         ELSE least(due_at, greatest($5::timestamptz, read_at + interval '5 seconds')) END,
        told_deleted = told_deleted OR ($6::boolean AND remote_id = $4), updated_at = now()
      WHERE organization_id = $1 AND forge = $2 AND host = $3
        AND (remote_id = $4 OR EXISTS (SELECT FROM team t WHERE t.source_id = s.id AND t.vcs_team_id = $4))`,
