@@ -7,6 +7,7 @@ import { createMetrics } from '../lib/metrics.js';
 import type { Store } from '../store/database.js';
 import { type Bridge, createBridge } from '../translate/bridge.js';
 import { defaultAppCredentials } from './default-app.js';
+import { outboundOf } from './outbound.js';
 import type { CommandSession } from './session.js';
 
 /** @param o.store as the worker role */
@@ -16,17 +17,13 @@ export function membershipPorts(o: { store: Store; log: Logger; bridge: Pick<Bri
 }
 
 /** For a command, which runs no apps. */
-export async function commandMembershipPorts({
-  store,
-  config,
-  masterKey,
-  log,
-}: CommandSession): Promise<MembershipPorts> {
+export async function commandMembershipPorts({ store, config, keys, log }: CommandSession): Promise<MembershipPorts> {
   const bridge = await createBridge({
     github: defaultAppCredentials(config),
     apps: [],
     store,
-    masterKey,
+    keys,
+    fetch: outboundOf(config).fetch,
     log,
     metrics: createMetrics(),
   });

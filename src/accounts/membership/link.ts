@@ -3,7 +3,7 @@
 import { RouteFailure } from '../../forges/kit/route.js';
 import type { ForgeOrganization, ForgeRoles } from '../../forges/roles.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
-import { audit } from '../connection-rows.js';
+import { audit } from '../audit.js';
 import { applyMirror, type MemberChange } from './apply.js';
 import { actorOf, type MembershipPorts } from './ports.js';
 import { insertSource, type Source } from './sources.js';

@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import type { ForgeRole } from '../../forges/roles.js';
 import { ForgewayError } from '../../lib/errors.js';
-import { audit } from '../connection-rows.js';
+import { audit } from '../audit.js';
 import { applyMirror, type MemberChange } from './apply.js';
 import type { MappedRole } from './mapping.js';
 

@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import { ForgewayError } from '../../lib/errors.js';
 import type { Role } from '../access/roles.js';
-import { audit } from '../connection-rows.js';
+import { audit } from '../audit.js';
 import { applyMirror } from './apply.js';
 
 export interface MemberSummary {
