@@ -20,6 +20,7 @@ import { addPreviewsCommand } from './commands/previews.js';
 import { addPullsCommand } from './commands/pulls.js';
 import { addRolesCommand } from './commands/roles.js';
 import { addSignInCommand } from './commands/sign-in.js';
+import { addTokensCommand } from './commands/tokens.js';
 import { addUpCommand } from './commands/up.js';
 import { addVaultCommand } from './commands/vault.js';
 import { addWorkCommand } from './commands/work.js';
@@ -60,6 +61,7 @@ addAdminCommand(program);
 addOrganizationsCommand(program);
 addMembersCommand(program);
 addRolesCommand(program);
+addTokensCommand(program);
 addMigrateCommand(program);
 addDoctorCommand(program);
 

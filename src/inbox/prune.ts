@@ -11,6 +11,8 @@ export interface Retention {
 export const MIN_ROW_DAYS = 30;
 
 const REHEARSAL_DAYS = 1;
+/** Whoever listens to changes and was away for longer reads everything again. */
+const CHANGE_DAYS = 1;
 const BATCH = 500;
 const MOST_BATCHES = 100;
 
@@ -89,6 +91,13 @@ export async function prune(
     `DELETE FROM poll_report WHERE ctid IN (
        SELECT ctid FROM poll_report WHERE created_at < now() - $1 * interval '1 day' LIMIT $2)`,
     rowDays,
+    signal,
+  );
+  await repeat(
+    client,
+    `DELETE FROM change_event WHERE ctid IN (
+       SELECT ctid FROM change_event WHERE created_at < now() - $1 * interval '1 day' LIMIT $2)`,
+    CHANGE_DAYS,
     signal,
   );
   return { emptied, deleted };

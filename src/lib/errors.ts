@@ -242,6 +242,36 @@ export const errorTable = {
     'git could not fetch or check out the commit.',
     'It is tried again; check that the App may read the repository’s contents.',
   ),
+  FORGEWAY_UNAUTHENTICATED: describe(
+    401,
+    'never',
+    'A request to the API says not who asks: it carries no token, or one that is unknown, expired or revoked.',
+    'Send `Authorization: Bearer` and a token; `forgeway tokens create` makes one.',
+  ),
+  FORGEWAY_FORBIDDEN: describe(
+    403,
+    'never',
+    'Whoever asks may not do this, by their role, or by the scopes of the token.',
+    'Use a token with the scope that the message names, or ask an administrator of the organization for the role.',
+  ),
+  FORGEWAY_NOT_FOUND: describe(
+    404,
+    'never',
+    'There is nothing here for whoever asks; what belongs to others is answered in the same way.',
+    'Check the id and the organization, and which organization the token belongs to.',
+  ),
+  FORGEWAY_CONFLICT: describe(
+    409,
+    'never',
+    'The request does not fit what is there now.',
+    'Read it again, and do what the message says.',
+  ),
+  FORGEWAY_REQUEST_INVALID: describe(
+    422,
+    'never',
+    'A request to the API has fields that are missing, unknown or wrong; all of them are named together.',
+    'Correct the fields that the answer names; /openapi.json describes every one.',
+  ),
   FORGEWAY_QUEUE_UNAVAILABLE: describe(
     503,
     'backoff',

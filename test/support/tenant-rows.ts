@@ -166,5 +166,16 @@ export async function populateTenant(
     role: 'member',
     seen_at: now,
   });
+  await add('api_token', {
+    ...tenant,
+    kind: 'machine',
+    name: 'ci',
+    prefix: 'fgw_000000',
+    secret_hash: Buffer.alloc(32, seed),
+    scopes: '["read"]',
+    role: 'viewer',
+    created_by: 'ada',
+  });
+  await add('change_event', { ...tenant, kind: 'preview', subject_id: `${seed}`, change: 'changed' });
   await add('app_repository', { ...tenant, app: `app-${seed}`, repository_id, enabled: true });
 }
