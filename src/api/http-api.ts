@@ -13,6 +13,7 @@ import { type HomeState, homePage } from './home-page.js';
 import { sendPage } from './page.js';
 import { addSetupRoutes, type SetupRoutesOptions } from './setup-routes.js';
 import { accountLine } from './sign-in-page.js';
+import type { Resources, ResourcesOptions } from './resources.js';
 
 export interface HttpApiOptions {
   health: HealthOptions;
@@ -22,12 +23,16 @@ export interface HttpApiOptions {
   appPages?: Omit<AppPagesOptions, 'log'>;
   cron: CronOptions;
   auth: SetupRoutesOptions;
+  /** What is behind a token or a session; asked for once, at the first request to it. Absent: there is none. */
+  resources?(): Promise<ResourcesOptions>;
   log: Logger;
 }
 
 /** What answers everything that is not a webhook. */
 export interface HttpApi {
   handle(request: IncomingMessage, response: ServerResponse): void;
+  /** Ends streams of events, so that the server can end. */
+  endStreams(): void;
   close(): Promise<void>;
 }
 
@@ -63,8 +68,54 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   addCheckRunPage(app, options.checkRuns);
   addCronRoutes(app, options.cron);
   await app.ready();
+  const resources = lazyResources(options);
   return {
-    handle: (request, response) => app.routing(request, response),
-    close: () => app.close(),
+    handle(request, response) {
+      if (resources.serves(request.url ?? '')) resources.handle(request, response);
+      else app.routing(request, response);
+    },
+    endStreams: resources.endStreams,
+    close: async () => {
+      await resources.close();
+      await app.close();
+    },
+  };
+}
+
+const RESOURCES = /^(?:\/api\/(?:v1|v2|trpc|events|docs)(?:[/?]|$)|\/openapi\.json(?:\?|$))/;
+
+/** Loaded at the first request: most of what a server answers are webhooks, and it must start quickly. */
+function lazyResources({ resources: optionsOf, log }: HttpApiOptions) {
+  let loading: Promise<Resources> | undefined;
+  let loaded: Resources | undefined;
+  const load = async (from: NonNullable<HttpApiOptions['resources']>): Promise<Resources> => {
+    const { createResources } = await import('./resources.js');
+    loaded = await createResources(await from());
+    return loaded;
+  };
+  return {
+    serves: (url: string) => optionsOf !== undefined && RESOURCES.test(url),
+    handle(request: IncomingMessage, response: ServerResponse): void {
+      if (loaded !== undefined) {
+        loaded.app.routing(request, response);
+        return;
+      }
+      if (optionsOf === undefined) return;
+      loading ??= load(optionsOf);
+      loading.then(
+        ({ app }) => app.routing(request, response),
+        (error: unknown) => {
+          // The next request tries again.
+          loading = undefined;
+          log.error({ err: error }, 'the API could not be loaded');
+          response.writeHead(503, { 'content-type': 'application/json', 'retry-after': '5' });
+          response.end(JSON.stringify({ error: { code: 'INTERNAL', message: 'The API could not be loaded.' } }));
+        },
+      );
+    },
+    endStreams: () => loaded?.endStreams(),
+    close: async () => {
+      await (await loading?.catch(() => undefined))?.app.close();
+    },
   };
 }

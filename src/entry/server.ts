@@ -145,9 +145,11 @@ async function start(
   const metrics = createMetrics();
   const store = openStore(database, 'api', { max: 5, log });
   const ingressStore = openStore(database, 'ingress', { max: 5, log });
-  // Which repositories are polled is asked across tenants, which the role of the API may not.
-  const cronStore = openStore(database, 'worker', { max: 1, log });
-  ends.push(() => Promise.all([ingressStore.close(), store.close(), cronStore.close()]));
+  // Which repositories are polled is asked across tenants, and deliveries are run again, which the role of the API may not.
+  const workerStore = openStore(database, 'worker', { max: 4, log });
+  ends.push(() => Promise.all([ingressStore.close(), store.close(), workerStore.close()]));
+  const apiEnds: (() => Promise<void>)[] = [];
+  ends.push(async () => endAll(apiEnds, log));
 
   const queue = config.redisUrl === undefined ? undefined : watchRedis(config.redisUrl, log);
   ends.push(async () => queue?.close());
@@ -199,7 +201,14 @@ async function start(
       },
     },
     auth: signInRoutes,
-    cron: { secret: config.cronSecret, askForCycle: () => askForCycle(cronStore) },
+    async resources() {
+      const { createApiServices } = await import('./api-services.js');
+      const { services, close } = createApiServices({ config, database, keys, store, workerStore, log, metrics });
+      apiEnds.push(close);
+      const { sessionActor } = signInRoutes;
+      return { services, sessionActor, publicOrigin: () => new URL(address.public).origin };
+    },
+    cron: { secret: config.cronSecret, askForCycle: () => askForCycle(workerStore) },
     checkRuns: { store, links: createCheckRunLinks(keys.root) },
     appPages: { socket: () => workers.pages(), notTaken: NOT_TAKEN },
     home: async () => ({
@@ -234,6 +243,7 @@ async function start(
   };
   const server = await serve(makeServer, config.port, config.host);
   front.push(async () => {
+    api.endStreams();
     await server.close(CLOSE_MS);
     await ingress.close();
   });

@@ -272,6 +272,12 @@ export const errorTable = {
     'A request to the API has fields that are missing, unknown or wrong; all of them are named together.',
     'Correct the fields that the answer names; /openapi.json describes every one.',
   ),
+  FORGEWAY_STREAMS_EXHAUSTED: describe(
+    429,
+    'backoff',
+    'There are as many streams of events open as this server, or one caller, may have.',
+    'Close some, and come back with the last id that was seen: nothing is lost.',
+  ),
   FORGEWAY_QUEUE_UNAVAILABLE: describe(
     503,
     'backoff',

@@ -55,12 +55,21 @@ async function unlike(connection: OpenConnection, nativeOf: NativeOf, said: stri
   return `${where} does not answer like ${forge.label} (${said}). Check the address: it is the one of the start page, with its path when it has one.`;
 }
 
+const SILENT: ReadonlySet<string> = new Set(['FORGEWAY_FORGE_UNREACHABLE', 'FORGEWAY_FORGE_DOWN']);
+
+/** A page where JSON was asked for is an answer: of something else than the forge. */
+const isPageError = (failure: RouteFailure | ForgewayError): boolean =>
+  failure instanceof ForgewayError && / with a web page/.test(failure.message);
+
+const isSilence = (failure: RouteFailure | ForgewayError): boolean =>
+  failure instanceof ForgewayError && SILENT.has(failure.code) && !isPageError(failure);
+
 /** Why the forge did not say who the token is, and what to do, in one or two sentences. */
 async function reasonOf(failure: RouteFailure | ForgewayError, connection: OpenConnection, nativeOf: NativeOf) {
   const { forge, baseUrl } = connection;
   const where = forge.endpoint(baseUrl).webUrl;
   // A page where JSON was asked for counts as an outage once a forge is connected; here the address may be wrong.
-  const isPage = failure instanceof ForgewayError && / with a web page/.test(failure.message);
+  const isPage = isPageError(failure);
   if (failure instanceof ForgewayError && !isPage) {
     if (failure.code === 'FORGEWAY_ADDRESS_REFUSED') return failure.message;
     if (failure.code === 'FORGEWAY_FORGE_UNREACHABLE') return unreachable(where, failure.message);
@@ -89,7 +98,7 @@ const NO_CONNECTION: ReadonlySet<string> = new Set([
 
 export type Probed =
   | { ok: true; facts: TokenFacts }
-  /** `expired` when the forge does not accept the token. */
+  /** `expired` when the forge does not accept the token; `unreachable` when it gave no answer at all. */
   | { ok: false; expired: boolean; unreachable: boolean; reason: string };
 
 export async function probeForge(connection: OpenConnection, nativeOf: NativeOf): Promise<Probed> {

@@ -113,7 +113,7 @@ export async function listTokens(
   return seenAs(store, of, async (tx) => {
     const { rows } = await tx.query<TokenSummary>(
       `SELECT ${COLUMNS} FROM api_token
-       WHERE ($1::timestamptz IS NULL OR (date_trunc('milliseconds', created_at), id) < ($1, $2::uuid))
+       WHERE ($1::timestamptz IS NULL OR (date_trunc('milliseconds', created_at), id) < ($1::timestamptz, $2::uuid))
        ORDER BY date_trunc('milliseconds', created_at) DESC, id DESC LIMIT $3`,
       [before?.createdAt ?? null, before?.id ?? null, limit],
     );

@@ -1,0 +1,230 @@
+/**
+ * Connections as somebody declared them, such as a Terraform provider: stored also while their forge cannot be asked, with a
+ * state that says so, and completed when it answers. Every function runs as the connection's organization.
+ */
+import { createPrivateKey, randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import type { TokenFacts } from '../../forges/administration.js';
+import type { ForgeEndpoint } from '../../forges/endpoint.js';
+import type { ForgeDescriptor } from '../../forges/forge.js';
+import { ForgewayError } from '../../lib/errors.js';
+import type { Store } from '../../store/database.js';
+import { audit } from '../connection-rows.js';
+import { ensureConnectionInstallation } from '../connections.js';
+import type { Vault } from '../vault.js';
+import {
+  openSecrets,
+  type SealedColumns,
+  type Secrets,
+  sealedColumnsOf,
+  sealedValues,
+  sealSecrets,
+} from '../vault-columns.js';
+
+/** What the last question to the forge, or a look at the key, found. */
+export interface DeclaredState {
+  status: 'active' | 'unreachable' | 'invalid' | 'suspended' | 'expired';
+  reason: string | null;
+}
+
+export interface DeclaredPlace {
+  organizationId: string;
+  forge: ForgeDescriptor;
+  endpoint: ForgeEndpoint;
+}
+
+export interface DeclaredApp {
+  appId: string;
+  installationId: bigint;
+  accountLogin: string | null;
+  accountType: string | null;
+}
+
+const UNIQUE_VIOLATION = '23505';
+
+/** In place of an account's id while no forge has named it: two declarations are never taken for one. */
+const unnamed = (id: string): string => `unverified:${id}`;
+
+/** The same App at the same installation is the same connection; a token of the same account is another. */
+const appIdentity = (app: Pick<DeclaredApp, 'appId' | 'installationId'>): string =>
+  `app:${app.appId}:${app.installationId}`;
+
+const instanceOf = ({ forge, endpoint }: DeclaredPlace): string | null =>
+  forge.cloudUrl !== undefined && forge.endpoint(forge.cloudUrl).host === endpoint.host ? null : endpoint.webUrl;
+
+/** Null for a PEM that holds a usable private key, else what is wrong with it; never a word of the key. */
+export function keyTrouble(pem: string): string | null {
+  try {
+    const key = createPrivateKey(pem);
+    return key.asymmetricKeyType === 'rsa' ? null : 'The private key is not an RSA key, which Apps sign with.';
+  } catch {
+    return 'The private key cannot be read: download a new one on the App’s settings page, and change this connection.';
+  }
+}
+
+const columnsFor = (app: DeclaredApp | undefined): Record<string, unknown> =>
+  app === undefined
+    ? { kind: 'pat' }
+    : {
+        kind: 'github-app',
+        app_id: app.appId,
+        installation_id: app.installationId,
+        account_login: app.accountLogin,
+        account_type: app.accountType,
+      };
+
+/** @throws ForgewayError FORGEWAY_CONFLICT when the same App's installation is connected already */
+export async function declareConnection(
+  store: Store,
+  vault: Vault,
+  place: DeclaredPlace,
+  o: { name: string; app?: DeclaredApp; secrets: Secrets<'connection'>; state: DeclaredState; by: string },
+): Promise<string> {
+  const { organizationId, forge, endpoint } = place;
+  const id = randomUUID();
+  const sealed = sealedValues(
+    'connection',
+    sealSecrets(vault, { table: 'connection', organizationId, rowId: id }, undefined, o.secrets),
+  );
+  const row: Record<string, unknown> = {
+    id,
+    organization_id: organizationId,
+    forge: forge.id,
+    host: endpoint.host,
+    instance_url: instanceOf(place),
+    provider_account_id: o.app === undefined ? unnamed(id) : appIdentity(o.app),
+    name: o.name,
+    status: o.state.status,
+    status_reason: o.state.reason,
+    checked_at: new Date(),
+    ...columnsFor(o.app),
+  };
+  const names = [...Object.keys(row), ...sealed.names];
+  try {
+    await store.tenant(organizationId, async (tx) => {
+      await tx.query(
+        `INSERT INTO connection (${names.join(', ')}) VALUES (${names.map((_, index) => `$${index + 1}`).join(', ')})`,
+        [...Object.values(row), ...sealed.values],
+      );
+      await audit(tx, organizationId, 'connection.declared', id, { forge: forge.id, host: endpoint.host }, o.by);
+    });
+  } catch (error) {
+    if (error instanceof Error && Reflect.get(error, 'code') === UNIQUE_VIOLATION)
+      throw new ForgewayError('FORGEWAY_CONFLICT', 'This installation of the App is connected already.', {
+        cause: error,
+      });
+    throw error;
+  }
+  return id;
+}
+
+type SealedRow = SealedColumns<'connection'> & { organization_id: string };
+
+async function lockRow(tx: pg.PoolClient, id: string): Promise<SealedRow | undefined> {
+  const { rows } = await tx.query<SealedRow>(
+    `SELECT organization_id, ${sealedColumnsOf('connection').join(', ')} FROM connection WHERE id = $1 FOR UPDATE`,
+    [id],
+  );
+  return rows[0];
+}
+
+/** Its secrets, to ask the forge with. @throws ForgewayError FORGEWAY_SECRET_UNREADABLE, FORGEWAY_NOT_FOUND */
+export async function openDeclared(
+  store: Store,
+  vault: Vault,
+  organizationId: string,
+  id: string,
+): Promise<Secrets<'connection'>> {
+  return store.tenant(organizationId, async (tx) => {
+    const row = await lockRow(tx, id);
+    if (row === undefined) throw new ForgewayError('FORGEWAY_NOT_FOUND', 'There is nothing here.');
+    return openSecrets(vault, { table: 'connection', organizationId, rowId: id }, row);
+  });
+}
+
+export interface DeclaredChange {
+  name?: string | undefined;
+  secrets?: Secrets<'connection'>;
+  app?: DeclaredApp;
+  state?: DeclaredState;
+  /** What the forge said of the token: the connection is complete then, and apps can be told of it. */
+  facts?: TokenFacts;
+}
+
+function changedColumns({ name, state, facts, app }: DeclaredChange): Record<string, unknown> {
+  return {
+    ...(name !== undefined && { name }),
+    ...(app && { account_login: app.accountLogin, account_type: app.accountType }),
+    ...(state && { status: state.status, status_reason: state.reason, checked_at: new Date() }),
+    ...(facts && {
+      provider_account_id: facts.account.id.toString(),
+      account_login: facts.account.login,
+      account_type: facts.isPerson ? 'User' : 'Bot',
+      scopes: facts.scopes.join(' '),
+      access_token_expires_at: facts.expiresAt,
+      capabilities: JSON.stringify(facts.capabilities),
+      warnings: JSON.stringify(facts.warnings),
+      server_version: facts.version,
+      server_edition: facts.edition,
+      is_person: facts.isPerson,
+    }),
+  };
+}
+
+/**
+ * Writes a change in one transaction. Answers the number under which apps see it, where it is a token's that was verified.
+ * @throws ForgewayError FORGEWAY_NOT_FOUND, FORGEWAY_CONFLICT when the token's account is connected already
+ */
+export async function changeDeclared(
+  store: Store,
+  vault: Vault,
+  organizationId: string,
+  id: string,
+  change: DeclaredChange,
+  by: string,
+): Promise<bigint | undefined> {
+  try {
+    return await store.tenant(organizationId, async (tx) => {
+      const row = await lockRow(tx, id);
+      if (row === undefined) throw new ForgewayError('FORGEWAY_NOT_FOUND', 'There is nothing here.');
+      const sealed =
+        change.secrets === undefined
+          ? { names: [], values: [] }
+          : sealedValues(
+              'connection',
+              sealSecrets(vault, { table: 'connection', organizationId, rowId: id }, row, change.secrets),
+            );
+      const plain = changedColumns(change);
+      const names = [...Object.keys(plain), ...sealed.names];
+      const set = names.map((column, index) => `, ${column} = $${index + 2}`).join('');
+      const { rows } = await tx.query<{ forge: string; host: string; slug: string }>(
+        `UPDATE connection c SET updated_at = now()${set} FROM organization o
+         WHERE c.id = $1 AND o.id = c.organization_id RETURNING c.forge, c.host, o.slug`,
+        [id, ...Object.values(plain), ...sealed.values],
+      );
+      await audit(
+        tx,
+        organizationId,
+        'connection.changed',
+        id,
+        { fields: Object.keys(plain).length, secret: sealed.names.length > 0 },
+        by,
+      );
+      const [place] = rows;
+      const { facts } = change;
+      if (facts === undefined || place === undefined) return undefined;
+      return ensureConnectionInstallation(tx, {
+        id,
+        organizationId,
+        organizationSlug: place.slug,
+        forge: place.forge,
+        host: place.host,
+        account: { ...facts.account, type: facts.isPerson ? 'User' : 'Bot' },
+      });
+    });
+  } catch (error) {
+    if (error instanceof Error && Reflect.get(error, 'code') === UNIQUE_VIOLATION)
+      throw new ForgewayError('FORGEWAY_CONFLICT', 'The token’s account is connected already.', { cause: error });
+    throw error;
+  }
+}

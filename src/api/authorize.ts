@@ -1,0 +1,73 @@
+/** Which organization a request is about, and whether its caller may do that there. */
+import { type Action, actions } from '../accounts/access/actions.js';
+import type { Actor } from '../accounts/access/actor.js';
+import { type Decision, decide, type Thing } from '../accounts/access/decide.js';
+import { ForgewayError } from '../lib/errors.js';
+import type { Store } from '../store/database.js';
+import { seenAs } from '../store/seen-as.js';
+
+const DEFAULT_SLUG = 'default';
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** One sentence for all, with no word of what was asked for: what one may not see does not exist. */
+export const notFound = () => new ForgewayError('FORGEWAY_NOT_FOUND', 'There is nothing here.');
+
+const forbidden = (message: string) => new ForgewayError('FORGEWAY_FORBIDDEN', message);
+
+function refusal(decision: Decision & { allowed: false }, action: Action): ForgewayError {
+  switch (decision.because) {
+    case 'anonymous':
+      return new ForgewayError('FORGEWAY_UNAUTHENTICATED', 'Send a token, or sign in.');
+    case 'absent':
+      return notFound();
+    case 'suspended':
+      return forbidden('The account is suspended.');
+    case 'scope':
+      return forbidden(`The token lacks the scope ${actions[action].scope}.`);
+    default:
+      return forbidden(`It takes the role ${actions[action].role} to ${actions[action].means}.`);
+  }
+}
+
+/** @throws ForgewayError FORGEWAY_UNAUTHENTICATED, FORGEWAY_FORBIDDEN or FORGEWAY_NOT_FOUND */
+export function permit(actor: Actor, action: Action, thing: Thing): void {
+  const decision = decide(actor, action, thing);
+  if (!decision.allowed) throw refusal(decision, action);
+}
+
+async function organizationBySlug(store: Store, slug: string): Promise<string | undefined> {
+  return seenAs(store, { organizationSlug: slug }, async (tx) => {
+    const { rows } = await tx.query<{ id: string }>('SELECT id FROM organization WHERE slug = $1', [slug]);
+    return rows[0]?.id;
+  });
+}
+
+/** Those that the caller belongs to, whatever they may do there. */
+export function organizationsOf(actor: Actor): string[] {
+  if (actor.kind === 'machine') return [actor.organizationId];
+  if (actor.kind !== 'user') return [];
+  const only = actor.token?.organizationId;
+  return only === undefined ? [...actor.memberships.keys()] : [only].filter((id) => actor.memberships.has(id));
+}
+
+/**
+ * The organization by slug or id; without a name the only one of the caller, else the default one.
+ * @throws ForgewayError as {@link permit}, also where there is no such organization
+ */
+export async function authorizedOrganization(
+  store: Store,
+  actor: Actor,
+  action: Action,
+  name: string | undefined,
+): Promise<string> {
+  // Nobody is told first which organizations there are.
+  if (actor.kind === 'anonymous') permit(actor, action, {});
+  const own = organizationsOf(actor);
+  const only = name === undefined && own.length === 1 ? own[0] : undefined;
+  const slug = name ?? DEFAULT_SLUG;
+  const found = only ?? (UUID.test(slug) ? slug : await organizationBySlug(store, slug));
+  if (actor.kind === 'user' && actor.suspended) permit(actor, action, {});
+  if (found === undefined) throw notFound();
+  permit(actor, action, { organizationId: found });
+  return found;
+}

@@ -1,0 +1,198 @@
+/**
+ * `/api/events`: what changed in an organization, as server-sent events. Read from rows, page by page and never faster than
+ * the client takes them, so that nothing is lost by a restart and nothing piles up in memory. An event says what changed and
+ * holds nothing of it: the client asks, with its own rights.
+ */
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { Action } from '../accounts/access/actions.js';
+import type { Actor } from '../accounts/access/actor.js';
+import { nameOfActor } from '../accounts/access/actor.js';
+import { decide } from '../accounts/access/decide.js';
+import { ForgewayError, messageOf } from '../lib/errors.js';
+import type { Logger } from '../lib/logger.js';
+import type { Store } from '../store/database.js';
+import { authorizedOrganization } from './authorize.js';
+import { InvalidRequest, parseInput } from './problem.js';
+
+/** What is told of, and what it takes to be told. */
+const KINDS = {
+  pull_request: 'pull-request.read',
+  preview: 'preview.read',
+  connection: 'connection.read',
+  delivery: 'delivery.read',
+} as const satisfies Record<string, Action>;
+const kinds = Object.keys(KINDS) as (keyof typeof KINDS)[];
+
+const input = z.strictObject({
+  organization: z.string().min(1).max(100).optional(),
+  kinds: z
+    .string()
+    .transform((value) => value.split(','))
+    .pipe(z.array(z.enum(kinds as [keyof typeof KINDS])).min(1))
+    .optional(),
+  lastEventId: z.string().max(100).optional(),
+});
+
+export interface EventTiming {
+  /** Between two looks. */
+  pollMs: number;
+  heartbeatMs: number;
+  /** After this the caller is asked for anew: a token that was revoked ends its stream. */
+  recheckMs: number;
+  /** A client that takes nothing for so long is let go of. */
+  stuckMs: number;
+}
+
+const TIMING: EventTiming = { pollMs: 1_000, heartbeatMs: 15_000, recheckMs: 30_000, stuckMs: 30_000 };
+const PAGE = 200;
+const MOST_STREAMS = 500;
+const MOST_PER_CALLER = 10;
+/** Rows are kept for a day; whoever was away for nearly as long may have missed some. */
+const REMEMBERED_MS = 23 * 3_600_000;
+
+interface Cursor {
+  transaction: bigint;
+  id: bigint;
+  /** When it was given. */
+  at: number;
+}
+
+const written = ({ transaction, id, at }: Cursor): string => `${transaction}-${id}-${at}`;
+
+function cursorOf(text: string): Cursor {
+  const [, transaction = '', id = '', at = ''] = /^(\d{1,18})-(\d{1,18})-(\d{1,15})$/.exec(text) ?? [];
+  if (transaction === '') throw new InvalidRequest([{ path: ['lastEventId'], message: 'is no id of an event' }]);
+  return { transaction: BigInt(transaction), id: BigInt(id), at: Number(at) };
+}
+
+interface Change {
+  transaction_id: bigint;
+  id: bigint;
+  kind: string;
+  subject_id: string;
+  change: string;
+  created_at: Date;
+}
+
+/** What is below it has been committed, or never will be. */
+const SETTLED = 'pg_snapshot_xmin(pg_current_snapshot())::text::bigint';
+
+async function readChanges(store: Store, organizationId: string, wanted: readonly string[], from: Cursor) {
+  const { rows } = await store.tenant(organizationId, (tx) =>
+    tx.query<Change>(
+      `SELECT transaction_id, id, kind, subject_id, change, created_at FROM change_event
+       WHERE (transaction_id, id) > ($1::bigint, $2::bigint) AND transaction_id < ${SETTLED} AND kind = ANY($3::text[])
+       ORDER BY transaction_id, id LIMIT $4`,
+      [from.transaction, from.id, wanted, PAGE],
+    ),
+  );
+  return rows;
+}
+
+async function startingNow(store: Store): Promise<Cursor> {
+  const { rows } = await store.pool.query<{ settled: bigint }>(`SELECT ${SETTLED} AS settled`);
+  return { transaction: rows[0]?.settled ?? 0n, id: 0n, at: Date.now() };
+}
+
+function eventText(row: Change): string {
+  const id = written({ transaction: row.transaction_id, id: row.id, at: row.created_at.getTime() });
+  const data = { kind: row.kind, id: row.subject_id, change: row.change, at: row.created_at.toISOString() };
+  return `id: ${id}\nevent: ${row.kind}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+export interface EventsOptions {
+  store: Store;
+  log: Logger;
+  callerOf(request: FastifyRequest): Promise<Actor>;
+  timing?: Partial<EventTiming>;
+}
+
+/** Answers what ends every stream; new ones are refused then. */
+export function addEvents(app: FastifyInstance, o: EventsOptions): () => void {
+  const { store, log } = o;
+  const timing = { ...TIMING, ...o.timing };
+  const stopping = new AbortController();
+  const streams = new Map<string, number>();
+  let open = 0;
+
+  /** @throws ForgewayError when they may not, or not any more */
+  const allowed = async (
+    request: FastifyRequest,
+    organization: string | undefined,
+    asked: readonly string[] | undefined,
+  ) => {
+    const actor = await o.callerOf(request);
+    const organizationId = await authorizedOrganization(store, actor, 'event.read', organization);
+    const may = kinds.filter((kind) => decide(actor, KINDS[kind], { organizationId }).allowed);
+    return { actor, organizationId, wanted: may.filter((kind) => asked?.includes(kind) ?? true) };
+  };
+
+  app.get('/api/events', async (request, reply) => {
+    const query = parseInput(input, request.query);
+    const first = await allowed(request, query.organization, query.kinds);
+    const given = request.headers['last-event-id'] ?? query.lastEventId;
+    const resumed = typeof given === 'string' && given !== '' ? cursorOf(given) : undefined;
+    const who = nameOfActor(first.actor);
+    const own = streams.get(who) ?? 0;
+    if (stopping.signal.aborted || open >= MOST_STREAMS || own >= MOST_PER_CALLER)
+      throw new ForgewayError('FORGEWAY_STREAMS_EXHAUSTED', 'There are too many streams of events open.');
+    const missed = resumed !== undefined && Date.now() - resumed.at > REMEMBERED_MS;
+    let cursor = resumed !== undefined && !missed ? resumed : await startingNow(store);
+
+    open += 1;
+    streams.set(who, own + 1);
+    const { raw } = reply.hijack();
+    const gone = new AbortController();
+    raw.once('close', () => gone.abort());
+    const signal = AbortSignal.any([gone.signal, stopping.signal]);
+    const send = async (text: string): Promise<void> => {
+      if (raw.write(text)) return;
+      const stuck = AbortSignal.timeout(timing.stuckMs);
+      await once(raw, 'drain', { signal: AbortSignal.any([signal, stuck]) });
+    };
+    raw.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+      'x-content-type-options': 'nosniff',
+    });
+    try {
+      let { wanted, organizationId } = first;
+      let spoken = performance.now();
+      let checked = spoken;
+      await send(`retry: 2000\nid: ${written(cursor)}\nevent: ${missed ? 'reset' : 'ready'}\ndata: {}\n\n`);
+      while (!signal.aborted) {
+        if (performance.now() - checked >= timing.recheckMs) {
+          ({ wanted, organizationId } = await allowed(request, query.organization, query.kinds));
+          checked = performance.now();
+        }
+        const rows = await readChanges(store, organizationId, wanted, cursor);
+        // Of one thing that changed several times, the last is enough: the client asks how it is now.
+        const last = new Map(rows.map((row) => [`${row.kind} ${row.subject_id}`, row]));
+        for (const row of rows) if (last.get(`${row.kind} ${row.subject_id}`) === row) await send(eventText(row));
+        const end = rows.at(-1);
+        if (end !== undefined) {
+          cursor = { transaction: end.transaction_id, id: end.id, at: end.created_at.getTime() };
+          spoken = performance.now();
+        } else if (performance.now() - spoken >= timing.heartbeatMs) {
+          await send(':\n\n');
+          spoken = performance.now();
+        }
+        if (rows.length < PAGE) await sleep(timing.pollMs, undefined, { signal });
+      }
+    } catch (error) {
+      // The client went, does not read, or may not any more; it comes back with the last id it has seen.
+      if (!signal.aborted) log.debug({ err: messageOf(error) }, 'a stream of events ended');
+    } finally {
+      open -= 1;
+      const left = (streams.get(who) ?? 1) - 1;
+      if (left === 0) streams.delete(who);
+      else streams.set(who, left);
+      raw.end();
+    }
+  });
+  return () => stopping.abort();
+}

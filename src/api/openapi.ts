@@ -1,0 +1,119 @@
+/** The OpenAPI document of the REST routes, made from the procedures themselves. */
+import { z } from 'zod';
+import { listProcedures, REST_PREFIX } from './rest.js';
+
+type Json = Record<string, unknown>;
+interface ObjectSchema extends Json {
+  properties: Record<string, Json>;
+  required?: string[];
+}
+
+const schemaOf = (schema: unknown, io: 'input' | 'output'): ObjectSchema => {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema as z.ZodType, { io }) as Json;
+  return rest as ObjectSchema;
+};
+
+const json = (schema: Json) => ({ content: { 'application/json': { schema } } });
+const refusal = (description: string) => ({ description, ...json({ $ref: '#/components/schemas/Error' }) });
+const REFUSALS = {
+  401: refusal('Nobody is known to ask: no token, or one that does not hold.'),
+  403: refusal('They may not do this.'),
+  404: refusal('There is nothing here for them.'),
+  422: refusal('Fields are missing, unknown or wrong.'),
+};
+
+const ERROR: Json = {
+  type: 'object',
+  required: ['error'],
+  properties: {
+    error: {
+      type: 'object',
+      required: ['code', 'message'],
+      properties: {
+        code: { type: 'string', description: 'Stable; docs/errors.md lists them. Match on it, never on the message.' },
+        message: { type: 'string' },
+        issues: {
+          type: 'array',
+          items: {
+            type: 'object',
+            required: ['path', 'message'],
+            properties: {
+              path: { type: 'array', items: { type: ['string', 'integer'] } },
+              message: { type: 'string' },
+            },
+          },
+        },
+      },
+    },
+  },
+};
+
+/** Which fields are in the path, which in the query, and what is left for the body. */
+function placed(method: string, path: string, input: ObjectSchema): Json {
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? '');
+  const hasBody = method !== 'GET' && method !== 'DELETE';
+  const inQuery = (name: string) => !hasBody || name === 'organization';
+  const rest = Object.keys(input.properties).filter((name) => !inPath.includes(name));
+  const needs = (name: string) => input.required?.includes(name) ?? false;
+  const parameter = (name: string, where: string) => {
+    const { description, ...schema } = input.properties[name] ?? {};
+    const required = where === 'path' || needs(name);
+    return { name, in: where, required, ...(description !== undefined && { description }), schema };
+  };
+  const inBody = rest.filter((name) => !inQuery(name));
+  const required = inBody.filter(needs);
+  return {
+    parameters: [
+      ...inPath.map((name) => parameter(name, 'path')),
+      ...rest.filter(inQuery).map((name) => parameter(name, 'query')),
+    ],
+    ...(inBody.length > 0 && {
+      requestBody: {
+        required: required.length > 0,
+        ...json({
+          type: 'object',
+          properties: Object.fromEntries(inBody.map((name) => [name, input.properties[name]])),
+          ...(required.length > 0 && { required }),
+          additionalProperties: false,
+        }),
+      },
+    }),
+  };
+}
+
+export function openApiDocument(): Json {
+  const paths: Record<string, Json> = {};
+  for (const { name, meta, input, output } of listProcedures()) {
+    const path = `${REST_PREFIX}${meta.path}`;
+    paths[path] ??= {};
+    paths[path][meta.method.toLowerCase()] = {
+      operationId: name,
+      tags: [name.split('.')[0]],
+      summary: meta.summary,
+      description: meta.action === 'signed-in' ? 'For whoever is known.' : `Takes the right \`${meta.action}\`.`,
+      ...placed(meta.method, meta.path, schemaOf(input, 'input')),
+      responses: {
+        [meta.status ?? 200]: { description: 'Done.', ...json(schemaOf(output, 'output')) },
+        ...REFUSALS,
+      },
+    };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Forgeway',
+      version: '1',
+      description:
+        'The same procedures are served as tRPC at /api/trpc, by their operationId. /api/v2 (JSON:API) and /api/events are described in docs/guides/api.md.',
+    },
+    servers: [{ url: '/' }],
+    security: [{ token: [] }],
+    paths,
+    components: {
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', description: '`forgeway tokens create` makes one.' },
+      },
+      schemas: { Error: ERROR },
+    },
+  };
+}

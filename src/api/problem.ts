@@ -1,0 +1,81 @@
+/** What a caller is told of a failure: one description, in whichever form each surface writes it. */
+import { z } from 'zod';
+import { errorTable, ForgewayError, messageOf } from '../lib/errors.js';
+import type { Logger } from '../lib/logger.js';
+import { redactText } from '../lib/redact.js';
+
+export interface Issue {
+  /** Names from the outside in, such as `['repositories', 0]`. */
+  path: readonly (string | number)[];
+  message: string;
+}
+
+export interface Problem {
+  status: number;
+  /** One of the table of errors, or `INTERNAL`. Match on it, never on the message. */
+  code: string;
+  message: string;
+  /** What is wrong with which field. */
+  issues?: readonly Issue[];
+}
+
+const INTERNAL: Problem = {
+  status: 500,
+  code: 'INTERNAL',
+  message: 'The request failed. The log of the server says why.',
+};
+
+export function issuesOf(error: z.ZodError): Issue[] {
+  return error.issues.flatMap((issue) => {
+    const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
+    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+    return issue.keys.map((key) => ({ path: [...path, key], message: 'There is no such field.' }));
+  });
+}
+
+/** Fields that are wrong, all together. */
+export class InvalidRequest extends ForgewayError {
+  constructor(readonly issues: readonly Issue[]) {
+    super('FORGEWAY_REQUEST_INVALID', 'The request has fields that are missing, unknown or wrong.');
+  }
+}
+
+/** Reads input from outside. @throws InvalidRequest */
+export function parseInput<T extends z.ZodType>(schema: T, input: unknown): z.output<T> {
+  const parsed = schema.safeParse(input);
+  if (!parsed.success) throw new InvalidRequest(issuesOf(parsed.error));
+  return parsed.data;
+}
+
+const refusedStatus = (error: unknown): number | undefined => {
+  const status = typeof error === 'object' && error !== null ? Reflect.get(error, 'statusCode') : undefined;
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined;
+};
+
+/** The status that {@link problemOf} gives. */
+export function statusOf(error: unknown): number {
+  if (error instanceof z.ZodError) return errorTable.FORGEWAY_REQUEST_INVALID.status;
+  return error instanceof ForgewayError ? error.status : (refusedStatus(error) ?? INTERNAL.status);
+}
+
+/** Never throws. What is ours to mend is logged, and the caller gets a constant. */
+export function problemOf(error: unknown, log: Logger, requestId: string): Problem {
+  if (error instanceof z.ZodError) return problemOf(new InvalidRequest(issuesOf(error)), log, requestId);
+  if (error instanceof ForgewayError) {
+    const { code, status } = error;
+    // Outages of a forge are told; a fault of this server names things that only its operator should read.
+    const told = status < 500 || status > 501;
+    if (!told || status >= 500) log.warn({ requestId, code, err: messageOf(error) }, 'a request to the API failed');
+    return {
+      status,
+      code,
+      message: told ? redactText(error.message) : errorTable[code].meaning,
+      ...(error instanceof InvalidRequest && { issues: error.issues }),
+    };
+  }
+  // What the HTTP library refuses before any of ours sees it: a body that is too large or no JSON.
+  const status = refusedStatus(error);
+  if (status !== undefined) return { status, code: 'FORGEWAY_REQUEST_INVALID', message: 'The request cannot be read.' };
+  log.error({ requestId, err: error }, 'a request to the API failed');
+  return INTERNAL;
+}

@@ -1,0 +1,224 @@
+import { z } from 'zod';
+import { refused } from '../../accounts/connecting/probe.js';
+import { audit, syncModes } from '../../accounts/connection-rows.js';
+import { capabilities } from '../../forges/administration.js';
+import { ForgewayError } from '../../lib/errors.js';
+import { notFound } from '../authorize.js';
+import { connectionStatuses, getConnection, listConnections } from './connection-list.js';
+import { forgeId, id, instant, listOf, page, pageOf, placeOf, scope, text } from './fields.js';
+import { procedure, router } from './procedure.js';
+
+const connection = z.object({
+  id,
+  name: z.string(),
+  kind: z.enum(['github-app', 'oauth', 'pat']),
+  forge: z.string(),
+  host: z.string(),
+  instanceUrl: z.string().nullable().describe('null: the forge’s own cloud.'),
+  account: z.string().nullable(),
+  status: z.string(),
+  statusReason: z.string().nullable().describe('What its owner has to do, in one sentence.'),
+  capabilities: z.array(z.string()),
+  warnings: z.array(z.string()),
+  serverVersion: z.string().nullable(),
+  syncMode: z.enum(syncModes),
+  hooks: z.number(),
+  repositories: z.number(),
+  expiresAt: instant.nullable(),
+  checkedAt: instant.nullable(),
+  createdAt: instant,
+  updatedAt: instant,
+});
+
+const tested = z.object({
+  ok: z.boolean(),
+  reason: z.string().nullable(),
+  account: z.string().nullable(),
+  capabilities: z.array(z.enum(capabilities)),
+  warnings: z.array(z.string()),
+  expiresAt: instant.nullable(),
+});
+
+export const connections = router({
+  listConnections: procedure({
+    action: 'connection.read',
+    method: 'GET',
+    path: '/connections',
+    summary: 'Connections to forges, newest first.',
+  })
+    .input(
+      z.strictObject({
+        ...scope,
+        forge: forgeId.optional(),
+        status: z.enum(connectionStatuses).optional(),
+        kind: connection.shape.kind.optional(),
+        ...page,
+      }),
+    )
+    .output(listOf(connection))
+    .query(async ({ ctx, input }) => {
+      const place = placeOf(input.cursor);
+      const rows = await ctx.services.store.tenant(ctx.organizationId, (tx) => listConnections(tx, input, place));
+      return pageOf(rows, input.limit, ({ place: at, id: rowId }) => [at, rowId]);
+    }),
+
+  getConnection: procedure({
+    action: 'connection.read',
+    method: 'GET',
+    path: '/connections/{id}',
+    summary: 'One connection.',
+  })
+    .input(z.strictObject({ ...scope, id }))
+    .output(connection)
+    .query(async ({ ctx, input }) => {
+      const found = await ctx.services.store.tenant(ctx.organizationId, (tx) => getConnection(tx, input.id));
+      if (found === undefined) throw notFound();
+      return found;
+    }),
+
+  connectPat: procedure({
+    action: 'connection.manage',
+    method: 'POST',
+    path: '/connections',
+    status: 201,
+    summary: 'Connects a forge by a token: measures what it may do, stores it sealed, and makes webhooks.',
+  })
+    .input(
+      z
+        .strictObject({
+          ...scope,
+          forge: forgeId,
+          url: z
+            .url({ protocol: /^https?$/ })
+            .max(500)
+            .optional()
+            .describe('Without it: the forge’s own cloud.'),
+          token: z.string().regex(/^[\x21-\x7e]{8,4096}$/, 'is one word of letters, digits and signs'),
+          name: text(100).optional(),
+          repositories: z.array(text(300)).max(500).default([]).describe('`owner/name`, each with a webhook.'),
+          all: z.boolean().default(false).describe('Every repository that the token administers.'),
+          hooks: z.enum(['repository', 'organization', 'system', 'none']).default('repository'),
+          forgeOrganization: text(300).optional().describe('With `hooks: organization`: which one of the forge.'),
+          confidential: z.boolean().optional(),
+          syncMode: z.enum(syncModes).optional(),
+        })
+        .refine((input) => input.hooks !== 'organization' || input.forgeOrganization !== undefined, {
+          path: ['forgeOrganization'],
+          message: 'is needed with hooks at an organization',
+        }),
+    )
+    .output(z.object({ connection, notes: z.array(z.string()), problems: z.array(z.string()) }))
+    .mutation(async ({ ctx, input }) => {
+      const { services, organizationId } = ctx;
+      const forge = services.forges.get(input.forge);
+      if (forge === undefined) throw refused(`There is no forge ${input.forge}.`);
+      const {
+        id: made,
+        notes,
+        problems,
+      } = await services.connections.connect(organizationId, {
+        forge,
+        url: input.url,
+        token: input.token,
+        name: input.name,
+        repositories: input.repositories,
+        all: input.all,
+        level: input.hooks,
+        organization: input.forgeOrganization,
+        confidential: input.confidential,
+        ...(input.syncMode && { mode: input.syncMode }),
+      });
+      const found = await services.store.tenant(organizationId, async (tx) => {
+        await audit(tx, organizationId, 'connection.connected', made, { forge: forge.id }, ctx.by);
+        return getConnection(tx, made);
+      });
+      if (found === undefined) throw notFound();
+      return { connection: found, notes: [...notes], problems: [...problems] };
+    }),
+
+  disconnect: procedure({
+    action: 'connection.manage',
+    method: 'DELETE',
+    path: '/connections/{id}',
+    summary: 'Removes a connection with its token and webhooks; the apps hear of it first.',
+  })
+    .input(
+      z.strictObject({
+        ...scope,
+        id,
+        keepHooks: z.enum(['true', 'false']).default('false').describe('Leave the webhooks at the forge.'),
+        wait: z.enum(['true', 'false']).default('true').describe('Until the apps have heard of it.'),
+      }),
+    )
+    .output(z.object({ id, problems: z.array(z.string()) }))
+    .mutation(async ({ ctx, input }) => {
+      const { services, organizationId } = ctx;
+      const found = await services.store.tenant(organizationId, (tx) => getConnection(tx, input.id));
+      if (found === undefined) throw notFound();
+      const { problems } = await services.connections.disconnect(organizationId, input.id, {
+        keepHooks: input.keepHooks === 'true',
+        wait: input.wait === 'true',
+      });
+      return { id: input.id, problems: [...problems] };
+    }),
+
+  testConnection: procedure({
+    action: 'connection.manage',
+    method: 'POST',
+    path: '/connections/{id}/test',
+    summary: 'Asks the forge again what the token may do, and keeps the answer.',
+  })
+    .input(z.strictObject({ ...scope, id }))
+    .output(tested)
+    .mutation(async ({ ctx, input }) => {
+      const { services, organizationId } = ctx;
+      const found = await services.store.tenant(organizationId, (tx) => getConnection(tx, input.id));
+      if (found === undefined) throw notFound();
+      const result = await services.connections.test(organizationId, input.id);
+      if (!result.ok)
+        return { ok: false, reason: result.reason, account: null, capabilities: [], warnings: [], expiresAt: null };
+      const { account, capabilities: may, warnings, expiresAt } = result.facts;
+      return {
+        ok: true,
+        reason: null,
+        account: account.login,
+        capabilities: [...may],
+        warnings: [...warnings],
+        expiresAt,
+      };
+    }),
+
+  setDefaultForRepo: procedure({
+    action: 'repository.manage',
+    method: 'PUT',
+    path: '/repositories/{repositoryId}/connection',
+    summary: 'Chooses the connection by which a repository is read and written.',
+  })
+    .input(z.strictObject({ ...scope, repositoryId: id, connectionId: id.nullable() }))
+    .output(z.object({ repositoryId: id, connectionId: id.nullable() }))
+    .mutation(async ({ ctx, input }) => {
+      const { services, organizationId, by } = ctx;
+      const { repositoryId, connectionId } = input;
+      await services.store.tenant(organizationId, async (tx) => {
+        const repository = await tx.query<{ forge: string; host: string }>(
+          'SELECT forge, host FROM repository WHERE id = $1 FOR UPDATE',
+          [repositoryId],
+        );
+        const [place] = repository.rows;
+        if (place === undefined) throw notFound();
+        const chosen = connectionId === null ? undefined : await getConnection(tx, connectionId);
+        if (connectionId !== null && chosen === undefined) throw notFound();
+        if (chosen !== undefined && (chosen.forge !== place.forge || chosen.host !== place.host))
+          throw new ForgewayError('FORGEWAY_CONFLICT', 'The connection is one to another forge than the repository’s.');
+        // Requests are made through the installation: the connection's own, where it has one.
+        await tx.query(
+          `UPDATE repository SET git_provider_connection_id = $2, updated_at = now(), installation_id = coalesce(
+             (SELECT i.id FROM installation i WHERE i.connection_id = $2 AND i.status = 'active'), installation_id)
+           WHERE id = $1`,
+          [repositoryId, connectionId],
+        );
+        await audit(tx, organizationId, 'repository.connection', repositoryId, { connectionId }, by);
+      });
+      return { repositoryId, connectionId };
+    }),
+});

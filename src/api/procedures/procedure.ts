@@ -1,0 +1,131 @@
+/**
+ * How a procedure of the API is written. Each is defined once, with what it needs and how REST names it; tRPC, REST and the
+ * OpenAPI document are all made from that one definition.
+ */
+import { initTRPC, TRPCError } from '@trpc/server';
+import { z } from 'zod';
+import type { Action } from '../../accounts/access/actions.js';
+import { type Actor, nameOfActor } from '../../accounts/access/actor.js';
+import { ForgewayError } from '../../lib/errors.js';
+import { authorizedOrganization, permit } from '../authorize.js';
+import { type Problem, problemOf } from '../problem.js';
+import type { Services } from './services.js';
+
+export interface ProcedureContext {
+  /** Who asks. @throws ForgewayError FORGEWAY_UNAUTHENTICATED or FORGEWAY_FORBIDDEN, see `callerOf` */
+  caller(): Promise<Actor>;
+  requestId: string;
+  services: Services;
+}
+
+export interface ProcedureMeta {
+  /** What it takes; `signed-in`: anybody whom we know, about what is their own. */
+  action: Action | 'signed-in';
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Below `/api/v1`, with fields of the input in braces. */
+  path: string;
+  /** One sentence for the document. */
+  summary: string;
+  /** Of REST's answer, where it is not 200. */
+  status?: 201;
+}
+
+/** tRPC has a fixed list of statuses; each of ours is written as the nearest, on every surface. */
+const CODES = {
+  400: 'BAD_REQUEST',
+  401: 'UNAUTHORIZED',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  409: 'CONFLICT',
+  413: 'PAYLOAD_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  422: 'UNPROCESSABLE_CONTENT',
+  424: 'PRECONDITION_FAILED',
+  501: 'NOT_IMPLEMENTED',
+  502: 'BAD_GATEWAY',
+  503: 'SERVICE_UNAVAILABLE',
+  504: 'GATEWAY_TIMEOUT',
+} as const satisfies Record<number, TRPCError['code']>;
+
+const trpcCodeOf = (error: unknown): TRPCError['code'] =>
+  error instanceof ForgewayError
+    ? (CODES[error.status as keyof typeof CODES] ?? 'INTERNAL_SERVER_ERROR')
+    : error instanceof z.ZodError
+      ? 'UNPROCESSABLE_CONTENT'
+      : 'INTERNAL_SERVER_ERROR';
+
+/** What is wrong, out of tRPC's wrapping; tRPC's own refusals, such as of a procedure that is not there, as ours. */
+export function causeOf(error: TRPCError): unknown {
+  if (error.cause instanceof ForgewayError || error.cause instanceof z.ZodError) return error.cause;
+  switch (error.code) {
+    case 'NOT_FOUND':
+      return new ForgewayError('FORGEWAY_NOT_FOUND', 'There is nothing here.');
+    case 'PARSE_ERROR':
+    case 'BAD_REQUEST':
+    case 'METHOD_NOT_SUPPORTED':
+    case 'UNSUPPORTED_MEDIA_TYPE':
+    case 'PAYLOAD_TOO_LARGE':
+      return Object.assign(new Error(error.message), { statusCode: 400 });
+    default:
+      return error.cause ?? error;
+  }
+}
+
+const t = initTRPC
+  .context<ProcedureContext>()
+  .meta<ProcedureMeta>()
+  .create({
+    // With it tRPC tells callers our stack.
+    isDev: false,
+    errorFormatter({ shape, error, ctx }) {
+      const problem: Problem | undefined = ctx && problemOf(causeOf(error), ctx.services.log, ctx.requestId);
+      const { code, message, issues } = problem ?? { code: 'INTERNAL', message: 'The request failed.' };
+      return {
+        code: shape.code,
+        message,
+        data: { code, httpStatus: problem?.status ?? 500, path: shape.data.path, ...(issues && { issues }) },
+      };
+    },
+  });
+
+/** Where it came from stays in `cause`; the code is what decides the status. */
+const translated = t.middleware(async ({ next }) => {
+  const result = await next();
+  if (result.ok) return result;
+  const { error } = result;
+  // A failure of the output is ours and not the caller's.
+  const cause =
+    error.code === 'INTERNAL_SERVER_ERROR' && error.cause instanceof z.ZodError ? error : (error.cause ?? error);
+  if (cause instanceof TRPCError) throw cause;
+  throw new TRPCError({ code: trpcCodeOf(cause), message: 'failed', cause });
+});
+
+const organizationNamed = z.looseObject({ organization: z.string().max(100).optional() }).catch({});
+
+/** Decides before the input is looked at, so that a stranger learns nothing of what it should be. */
+const authorized = (action: Action) =>
+  t.middleware(async ({ ctx, getRawInput, next }) => {
+    const { services } = ctx;
+    const actor = await ctx.caller();
+    const { organization } = organizationNamed.parse(await getRawInput());
+    const organizationId = await authorizedOrganization(services.store, actor, action, organization);
+    return next({ ctx: { ...ctx, actor, organizationId, by: nameOfActor(actor) } });
+  });
+
+/** A procedure about an organization: `ctx.organizationId` is one in which the caller may do this. */
+export const procedure = (meta: ProcedureMeta & { action: Action }) =>
+  t.procedure.meta(meta).use(translated).use(authorized(meta.action));
+
+/** One that needs nothing but to know who asks. */
+export const signedIn = (meta: Omit<ProcedureMeta, 'action'>) =>
+  t.procedure
+    .meta({ ...meta, action: 'signed-in' })
+    .use(translated)
+    .use(async ({ ctx, next }) => {
+      const actor = await ctx.caller();
+      if (actor.kind === 'anonymous' || (actor.kind === 'user' && actor.suspended))
+        permit(actor, 'organization.read', {});
+      return next({ ctx: { ...ctx, actor, by: nameOfActor(actor) } });
+    });
+
+export const { router, createCallerFactory } = t;

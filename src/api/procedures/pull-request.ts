@@ -1,0 +1,215 @@
+import { z } from 'zod';
+import { audit } from '../../accounts/connection-rows.js';
+import type { Queryable } from '../../inbox/list.js';
+import { wantPullRequestSync } from '../../jobs/sync/desired.js';
+import { notFound } from '../authorize.js';
+import { bigNumber, id, instant, listOf, page, pageOf, placeOf, scope, text } from './fields.js';
+import { onForge } from './forge-write.js';
+import { type ProcedureMeta, procedure, router } from './procedure.js';
+import { commit, listCommits, listPullRequests, pullRequestById } from './pull-request-list.js';
+import type { Services } from './services.js';
+
+const person = z.object({ id: z.string().nullable(), login: z.string().nullable() });
+const pullRequest = z.object({
+  id,
+  repositoryId: id.nullable(),
+  forge: z.string(),
+  host: z.string(),
+  owner: z.string(),
+  name: z.string(),
+  number: z.number(),
+  title: z.string(),
+  body: z.string().nullable(),
+  state: z.enum(['open', 'closed', 'merged']),
+  draft: z.boolean(),
+  status: z.enum(['draft', 'open', 'closed', 'merged']),
+  author: person,
+  headBranch: z.string(),
+  baseBranch: z.string(),
+  headSha: z.string(),
+  baseSha: z.string(),
+  headRepositoryId: bigNumber.nullable().describe('The forge’s number of it; null: the fork was deleted.'),
+  mergeCommitSha: z.string().nullable(),
+  labels: z.array(z.looseObject({ name: z.string() })),
+  assignees: z.array(z.looseObject({ login: z.string() })),
+  reviewers: z.array(z.looseObject({})),
+  additions: z.number().nullable(),
+  deletions: z.number().nullable(),
+  changedFiles: z.number().nullable(),
+  url: z.string(),
+  sessionId: id.nullable(),
+  taskId: z.string().nullable(),
+  createdAt: instant.nullable(),
+  updatedAt: instant,
+  closedAt: instant.nullable(),
+  mergedAt: instant.nullable(),
+});
+
+const filters = {
+  state: pullRequest.shape.state.optional(),
+  draft: z.enum(['true', 'false']).optional(),
+  author: text(300).optional().describe('Login of who opened it.'),
+  ...page,
+};
+const one = z.strictObject({ ...scope, id });
+const onForgeNow = z.object({ id, url: z.string().nullable() });
+
+const read = (path: string, summary: string) =>
+  procedure({ action: 'pull-request.read', method: 'GET', path, summary });
+const write = (method: ProcedureMeta['method'], path: string, summary: string) =>
+  procedure({ action: 'pull-request.write', method, path: `/pull-requests/{id}${path}`, summary });
+
+async function repositoryExists(tx: Queryable, repositoryId: string): Promise<void> {
+  const { rowCount } = await tx.query('SELECT FROM repository WHERE id = $1', [repositoryId]);
+  if (rowCount !== 1) throw notFound();
+}
+
+const urlOf = (data: unknown): string | null => {
+  const url = typeof data === 'object' && data !== null ? Reflect.get(data, 'html_url') : undefined;
+  return typeof url === 'string' ? url : null;
+};
+
+/** Written down, and read again soon: what was done shows here without waiting for the forge's webhook. */
+async function done(
+  ctx: { services: Services; organizationId: string; by: string },
+  action: string,
+  pullRequestId: string,
+): Promise<void> {
+  const { organizationId } = ctx;
+  const key = await ctx.services.store.tenant(organizationId, async (tx) => {
+    await audit(tx, organizationId, `pull-request.${action}`, pullRequestId, {}, ctx.by);
+    return wantPullRequestSync(tx, { organizationId, pullRequestId });
+  });
+  await ctx.services.syncSoon(key);
+}
+
+export const pullRequests = router({
+  listByRepository: read(
+    '/repositories/{repositoryId}/pull-requests',
+    'Pull requests of a repository, last changed first.',
+  )
+    .input(z.strictObject({ ...scope, repositoryId: id, ...filters }))
+    .output(listOf(pullRequest))
+    .query(async ({ ctx, input }) => {
+      const place = placeOf(input.cursor);
+      const rows = await ctx.services.store.tenant(ctx.organizationId, async (tx) => {
+        await repositoryExists(tx, input.repositoryId);
+        return listPullRequests(tx, input, place);
+      });
+      return pageOf(rows, input.limit, (row) => [row.place, row.id]);
+    }),
+
+  listBySession: read('/sessions/{sessionId}/pull-requests', 'Pull requests of an agent’s session, last changed first.')
+    .input(z.strictObject({ ...scope, sessionId: id, ...filters }))
+    .output(listOf(pullRequest))
+    .query(async ({ ctx, input }) => {
+      const place = placeOf(input.cursor);
+      const rows = await ctx.services.store.tenant(ctx.organizationId, (tx) => listPullRequests(tx, input, place));
+      return pageOf(rows, input.limit, (row) => [row.place, row.id]);
+    }),
+
+  get: read('/pull-requests/{id}', 'One pull request.')
+    .input(one)
+    .output(pullRequest)
+    .query(async ({ ctx, input }) => {
+      const found = await ctx.services.store.tenant(ctx.organizationId, (tx) => pullRequestById(tx, input.id));
+      if (found === undefined) throw notFound();
+      return found;
+    }),
+
+  listCommits: read('/pull-requests/{id}/commits', 'Its commits, newest first.')
+    .input(one.extend(page))
+    .output(listOf(commit))
+    .query(async ({ ctx, input }) => {
+      const place = placeOf(input.cursor);
+      const rows = await ctx.services.store.tenant(ctx.organizationId, async (tx) => {
+        if ((await pullRequestById(tx, input.id)) === undefined) throw notFound();
+        return listCommits(tx, input, place);
+      });
+      return pageOf(rows, input.limit, (row) => [row.place, row.id]);
+    }),
+
+  syncCommits: write('POST', '/sync', 'Has the pull request and its commits read from the forge again.')
+    .input(one)
+    .output(z.object({ id, queued: z.literal(true) }))
+    .mutation(async ({ ctx, input }) => {
+      const { services, organizationId } = ctx;
+      const key = await services.store.tenant(organizationId, async (tx) => {
+        if ((await pullRequestById(tx, input.id)) === undefined) throw notFound();
+        return wantPullRequestSync(tx, { organizationId, pullRequestId: input.id });
+      });
+      await services.syncSoon(key);
+      return { id: input.id, queued: true as const };
+    }),
+
+  comment: write('POST', '/comments', 'Comments on it, on the forge.')
+    .input(one.extend({ body: z.string().trim().min(1).max(65_536) }))
+    .output(onForgeNow)
+    .mutation(async ({ ctx, input }) => {
+      const target = await onForge(ctx.services, ctx.organizationId, 'pullRequest', input.id);
+      const data = await target.ask('POST /repos/{owner}/{repo}/issues/{issue_number}/comments', {
+        issue_number: target.number,
+        body: input.body,
+      });
+      await done(ctx, 'commented', input.id);
+      return { id: input.id, url: urlOf(data) };
+    }),
+
+  update: write('PATCH', '', 'Changes title, text or target branch, closes it or opens it again, on the forge.')
+    .input(
+      one.extend({
+        title: text(500).optional(),
+        body: z.string().max(65_536).optional(),
+        base: text(250).optional(),
+        state: z.enum(['open', 'closed']).optional(),
+      }),
+    )
+    .output(onForgeNow)
+    .mutation(async ({ ctx, input }) => {
+      const { title, body, base, state } = input;
+      const wanted = Object.entries({ title, body, base, state }).filter(([, value]) => value !== undefined);
+      const target = await onForge(ctx.services, ctx.organizationId, 'pullRequest', input.id);
+      const data = await target.ask('PATCH /repos/{owner}/{repo}/pulls/{pull_number}', {
+        pull_number: target.number,
+        ...Object.fromEntries(wanted),
+      });
+      await done(ctx, 'updated', input.id);
+      return { id: input.id, url: urlOf(data) };
+    }),
+
+  approve: write('POST', '/approvals', 'Approves the commit that is named, on the forge.')
+    .input(
+      one.extend({ sha: z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/), body: z.string().max(65_536).optional() }),
+    )
+    .output(onForgeNow)
+    .mutation(async ({ ctx, input }) => {
+      const target = await onForge(ctx.services, ctx.organizationId, 'pullRequest', input.id);
+      const data = await target.ask('POST /repos/{owner}/{repo}/pulls/{pull_number}/reviews', {
+        pull_number: target.number,
+        event: 'APPROVE',
+        commit_id: input.sha,
+        ...(input.body !== undefined && { body: input.body }),
+      });
+      await done(ctx, 'approved', input.id);
+      return { id: input.id, url: urlOf(data) };
+    }),
+
+  merge: write('PUT', '/merge', 'Merges it, if its head is still the commit that is named, on the forge.')
+    .input(
+      one.extend({
+        sha: z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/),
+        method: z.enum(['merge', 'squash', 'rebase']).default('merge'),
+      }),
+    )
+    .output(onForgeNow)
+    .mutation(async ({ ctx, input }) => {
+      const target = await onForge(ctx.services, ctx.organizationId, 'pullRequest', input.id);
+      await target.ask('PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge', {
+        pull_number: target.number,
+        sha: input.sha,
+        merge_method: input.method,
+      });
+      await done(ctx, 'merged', input.id);
+      return { id: input.id, url: null };
+    }),
+});

@@ -1,0 +1,24 @@
+import { connections } from './connections.js';
+import { deliveries } from './delivery.js';
+import { issues } from './issue.js';
+import { organizations } from './organization.js';
+import { previews } from './preview.js';
+import { createCallerFactory, router } from './procedure.js';
+import { pullRequests } from './pull-request.js';
+import { repositories } from './repository.js';
+import { tokens } from './token.js';
+
+/** Every procedure of the API, by the names that tRPC has for them. */
+export const apiRouter = router({
+  connections,
+  repository: repositories,
+  pullRequest: pullRequests,
+  issue: issues,
+  delivery: deliveries,
+  preview: previews,
+  token: tokens,
+  organization: organizations,
+});
+export type ApiRouter = typeof apiRouter;
+
+export const createCaller = createCallerFactory(apiRouter);

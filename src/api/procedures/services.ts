@@ -1,0 +1,77 @@
+/** What the procedures are handed: the store as the api role, and what takes more than that role or than this folder may import. */
+import type { ConnectRequest } from '../../accounts/connecting/connect.js';
+import type { DeclaredChange, DeclaredPlace, declareConnection } from '../../accounts/connecting/declared.js';
+import type { Probed } from '../../accounts/connecting/probe.js';
+import type { Secrets } from '../../accounts/vault-columns.js';
+import type { TokenFacts } from '../../forges/administration.js';
+import type { ForgeDescriptor } from '../../forges/forge.js';
+import type { Replay, ReplayOptions } from '../../inbox/replay.js';
+import type { JobKey } from '../../jobs/queue/queue.js';
+import type { Logger } from '../../lib/logger.js';
+import type { Store } from '../../store/database.js';
+
+/** GitHub's requests on one repository, whatever its forge. Answers come from outside: unknown until checked. */
+export interface RepositoryRequests {
+  request(route: string, parameters?: Record<string, unknown>): Promise<{ status: number; data: unknown }>;
+}
+
+/** An App's installation, as the forge told it. */
+export interface InstallationFacts {
+  accountId: bigint;
+  accountLogin: string;
+  accountType: string;
+  suspended: boolean;
+}
+
+export interface AppKey {
+  forge: ForgeDescriptor;
+  /** Base URL of the instance. */
+  url: string;
+  appId: string;
+  installationId: bigint;
+  /** PEM. */
+  privateKey: string;
+}
+
+/** Of a question to a forge. `unreachable`: it gave no answer. */
+export type Asked<T> = { ok: true; facts: T } | { ok: false; unreachable: boolean; reason: string };
+
+export interface ConnectionWork {
+  /** See `connectForge`: measures, stores, chooses repositories, makes webhooks. Lines for a person are in `notes`. */
+  connect(
+    organizationId: string,
+    request: ConnectRequest,
+  ): Promise<{ id: string; notes: readonly string[]; problems: readonly string[] }>;
+  /** See `disconnectForge`. */
+  disconnect(
+    organizationId: string,
+    connectionId: string,
+    o: { keepHooks: boolean; wait: boolean },
+  ): Promise<{ problems: readonly string[] }>;
+  /** See `testConnection`. */
+  test(organizationId: string, connectionId: string): Promise<Probed>;
+  /** Asks a forge who a token is; stores nothing. */
+  probe(forge: ForgeDescriptor, url: string, token: string): Promise<Asked<TokenFacts>>;
+  /** Asks a forge what an App's installation is; stores nothing. */
+  installation(app: AppKey): Promise<Asked<InstallationFacts>>;
+  /** See `declareConnection`. */
+  declare(place: DeclaredPlace, o: Parameters<typeof declareConnection>[3]): Promise<string>;
+  /** See `changeDeclared`; apps hear of a connection that was verified. */
+  change(organizationId: string, connectionId: string, change: DeclaredChange, by: string): Promise<void>;
+  /** Its secrets, to ask the forge with. They never leave the server. */
+  secretsOf(organizationId: string, connectionId: string): Promise<Secrets<'connection'>>;
+}
+
+export interface Services {
+  /** Opened as the api role. */
+  store: Store;
+  forges: ReadonlyMap<string, ForgeDescriptor>;
+  connections: ConnectionWork;
+  /** Has a delivery of this organization run again. */
+  replay(deliveryId: bigint, o: ReplayOptions): Promise<Replay>;
+  /** A hint that there is work; nothing is lost without it. */
+  syncSoon(key: JobKey & { version: bigint }): Promise<void>;
+  /** @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN or FORGEWAY_CONNECTION_UNUSABLE */
+  requestsOf(organizationId: string, repositoryId: string): Promise<RepositoryRequests>;
+  log: Logger;
+}

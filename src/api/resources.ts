@@ -1,0 +1,114 @@
+/** What is behind a token or a session: JSON:API, tRPC, REST, the event stream, and the documents about them. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { TRPCError } from '@trpc/server';
+import { type CreateFastifyContextOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify';
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { Actor, Person } from '../accounts/access/actor.js';
+import { notFound } from './authorize.js';
+import { callerOf } from './caller.js';
+import { addEvents, type EventTiming } from './events.js';
+import { openApiDocument } from './openapi.js';
+import { sendPage } from './page.js';
+import { type Problem, problemOf, statusOf } from './problem.js';
+import { causeOf, type ProcedureContext } from './procedures/procedure.js';
+import { apiRouter } from './procedures/router.js';
+import type { Services } from './procedures/services.js';
+import { referencePage } from './reference-page.js';
+import { addRestRoutes } from './rest.js';
+import { API_PREFIX } from './vcs-connections/document.js';
+import { addVcsConnections } from './vcs-connections/routes.js';
+
+export interface ResourcesOptions {
+  services: Services;
+  /** The person whose session the cookies are; absent where nobody can sign in. */
+  sessionActor?(headers: IncomingHttpHeaders): Promise<Person | undefined>;
+  /** Origin of our own pages. */
+  publicOrigin(): string;
+  eventTiming?: Partial<EventTiming>;
+}
+
+export interface Resources {
+  app: FastifyInstance;
+  /** Every route there is, `GET /api/v1/issues/:id`, in the order in which they were added. */
+  routes: readonly string[];
+  /** Ends the streams of events, which would otherwise never end. */
+  endStreams(): void;
+}
+
+const BODY_LIMIT = 1024 * 1024;
+/** A batch of tRPC names its procedures in the path. */
+const LONGEST_PATH = 2_000;
+
+const errorBody = ({ code, message, issues }: Problem) => ({ error: { code, message, ...(issues && { issues }) } });
+
+export async function createResources(o: ResourcesOptions): Promise<Resources> {
+  const { services } = o;
+  const { log, store } = services;
+  const app = fastify({
+    logger: false,
+    genReqId: () => randomUUID(),
+    bodyLimit: BODY_LIMIT,
+    routerOptions: { maxParamLength: LONGEST_PATH },
+  });
+
+  const callers = new WeakMap<FastifyRequest, Promise<Actor>>();
+  const caller = (request: FastifyRequest): Promise<Actor> => {
+    const known = callers.get(request);
+    if (known !== undefined) return known;
+    const { sessionActor, publicOrigin } = o;
+    const asked = callerOf({ store, publicOrigin, ...(sessionActor && { sessionActor }) }, request);
+    callers.set(request, asked);
+    return asked;
+  };
+  const contextOf = (request: FastifyRequest): ProcedureContext => ({
+    caller: () => caller(request),
+    requestId: request.id,
+    services,
+  });
+
+  app.addHook('onRequest', async (request, reply) => {
+    // In a header, so that two answers about what is not there are the same to the byte.
+    reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const problem = problemOf(error, log, request.id);
+    return reply.code(problem.status).send(errorBody(problem));
+  });
+  app.setNotFoundHandler((request, reply) => reply.code(404).send(errorBody(problemOf(notFound(), log, request.id))));
+
+  const routes: string[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const one of [method].flat()) if (one !== 'HEAD') routes.push(`${one} ${url}`);
+  });
+  addRestRoutes(app, contextOf);
+  const document = openApiDocument();
+  app.get('/openapi.json', async () => document);
+  app.get('/api/docs', async (_request, reply) => sendPage(reply, referencePage()));
+  await app.register(async (scope) => addVcsConnections(scope, { services, callerOf: caller }), { prefix: API_PREFIX });
+  await app.register(fastifyTRPCPlugin, {
+    prefix: '/api/trpc',
+    trpcOptions: {
+      router: apiRouter,
+      createContext: ({ req }: CreateFastifyContextOptions) => contextOf(req),
+      // The status of one call; of several, each tells its own.
+      responseMeta: ({ errors, paths }: { errors: TRPCError[]; paths?: readonly string[] | undefined }) => {
+        const [error] = errors;
+        if (error === undefined || paths?.length !== 1) return {};
+        return { status: statusOf(causeOf(error)) };
+      },
+    },
+  });
+  const endStreams = addEvents(app, {
+    store,
+    log,
+    // Asked anew each time: a stream outlives its token.
+    callerOf: (request) => {
+      callers.delete(request);
+      return caller(request);
+    },
+    ...(o.eventTiming && { timing: o.eventTiming }),
+  });
+  await app.ready();
+  return { app, routes, endStreams };
+}

@@ -1,0 +1,116 @@
+/** `/api/v2/…/vcs-connections`: JSON:API, for Terraform providers and the curl commands of its documentation. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { Action } from '../../accounts/access/actions.js';
+import { type Actor, nameOfActor } from '../../accounts/access/actor.js';
+import { decide } from '../../accounts/access/decide.js';
+import { authorizedOrganization, notFound, organizationsOf, permit } from '../authorize.js';
+import { parseInput, problemOf } from '../problem.js';
+import { getConnection, type ListedConnection } from '../procedures/connection-list.js';
+import type { Services } from '../procedures/services.js';
+import { changeConnection, createConnection } from './change.js';
+import { API_PREFIX, collection, errorDocument, internalId, MEDIA_TYPE, resource, TYPE } from './document.js';
+import { readCreate, readUpdate } from './input.js';
+import { pageOfConnections } from './page.js';
+
+export interface VcsConnectionsOptions {
+  services: Services;
+  callerOf(request: FastifyRequest): Promise<Actor>;
+}
+
+const organizationParams = z.object({ organization: z.string().max(100) });
+const idParams = z.object({ id: z.string().max(100) });
+
+interface Found {
+  row: ListedConnection;
+  organizationId: string;
+  by: string;
+}
+
+/**
+ * The connection, in whichever of the caller's organizations it is: the address names none.
+ * @throws ForgewayError FORGEWAY_FORBIDDEN when they may nowhere do this, FORGEWAY_NOT_FOUND
+ */
+async function find(services: Services, actor: Actor, action: Action, external: string): Promise<Found> {
+  const own = organizationsOf(actor);
+  const [first] = own;
+  const allowed = own.filter((organizationId) => decide(actor, action, { organizationId }).allowed);
+  // Refused before anything is looked for, so that the answer says nothing of what is there.
+  if (allowed.length === 0) permit(actor, action, first === undefined ? {} : { organizationId: first });
+  const id = internalId(external);
+  if (id === undefined) throw notFound();
+  for (const organizationId of own) {
+    const row = await services.store.tenant(organizationId, (tx) => getConnection(tx, id));
+    if (row === undefined) continue;
+    if (!decide(actor, 'connection.read', { organizationId }).allowed) throw notFound();
+    permit(actor, action, { organizationId });
+    return { row, organizationId, by: nameOfActor(actor) };
+  }
+  throw notFound();
+}
+
+/** To be registered in a scope of its own: bodies and errors have another form here. */
+export function addVcsConnections(app: FastifyInstance, { services, callerOf }: VcsConnectionsOptions): void {
+  const { log, store, forges } = services;
+  app.addContentTypeParser(MEDIA_TYPE, { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
+  app.setErrorHandler((error, request, reply) => {
+    const problem = problemOf(error, log, request.id);
+    return reply.code(problem.status).type(MEDIA_TYPE).send(errorDocument(problem));
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const problem = problemOf(notFound(), log, request.id);
+    return reply.code(problem.status).type(MEDIA_TYPE).send(errorDocument(problem));
+  });
+
+  const shown = async (organizationId: string, id: string) => {
+    const row = await store.tenant(organizationId, (tx) => getConnection(tx, id));
+    if (row === undefined) throw notFound();
+    return { data: resource(row, forges) };
+  };
+
+  const all = `/organizations/:organization/${TYPE}`;
+  app.get(all, async (request, reply) => {
+    const { organization } = parseInput(organizationParams, request.params);
+    const organizationId = await authorizedOrganization(
+      store,
+      await callerOf(request),
+      'connection.read',
+      organization,
+    );
+    const { rows, query, ...page } = await pageOfConnections(store, organizationId, request.query);
+    const path = `${API_PREFIX}/organizations/${encodeURIComponent(organization)}/${TYPE}`;
+    const data = rows.map((row) => resource(row, forges));
+    return reply.type(MEDIA_TYPE).send(collection(data, path, query, page));
+  });
+
+  app.post(all, async (request, reply) => {
+    const { organization } = parseInput(organizationParams, request.params);
+    const actor = await callerOf(request);
+    const organizationId = await authorizedOrganization(store, actor, 'connection.manage', organization);
+    const wanted = readCreate(request.body, forges);
+    const id = await createConnection(services, organizationId, wanted, nameOfActor(actor));
+    const document = await shown(organizationId, id);
+    return reply.code(201).type(MEDIA_TYPE).header('location', document.data.links.self).send(document);
+  });
+
+  const one = `/${TYPE}/:id`;
+  app.get(one, async (request, reply) => {
+    const { id } = parseInput(idParams, request.params);
+    const { row } = await find(services, await callerOf(request), 'connection.read', id);
+    return reply.type(MEDIA_TYPE).send({ data: resource(row, forges) });
+  });
+
+  app.patch(one, async (request, reply) => {
+    const { id } = parseInput(idParams, request.params);
+    const { row, organizationId, by } = await find(services, await callerOf(request), 'connection.manage', id);
+    await changeConnection(services, organizationId, row, readUpdate(request.body, row.id), by);
+    return reply.type(MEDIA_TYPE).send(await shown(organizationId, row.id));
+  });
+
+  app.delete(one, async (request, reply) => {
+    const { id } = parseInput(idParams, request.params);
+    const { row, organizationId } = await find(services, await callerOf(request), 'connection.manage', id);
+    await services.connections.disconnect(organizationId, row.id, { keepHooks: false, wait: false });
+    return reply.code(204).send();
+  });
+}

@@ -1,0 +1,232 @@
+/** What the API has done to connections: the same that `forgeway connections` does, as the role that may. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { connectForge } from '../accounts/connecting/connect.js';
+import { changeDeclared, declareConnection, keyTrouble, openDeclared } from '../accounts/connecting/declared.js';
+import { disconnectForge } from '../accounts/connecting/disconnect.js';
+import { isForgeFailure, type NativeOf, probeForge } from '../accounts/connecting/probe.js';
+import { testConnection } from '../accounts/connecting/test-connection.js';
+import { createConnectionDirectory, type OpenConnection } from '../accounts/connections.js';
+import { createVault } from '../accounts/vault.js';
+import type { AppKey, Asked, ConnectionWork, InstallationFacts } from '../api/procedures/services.js';
+import type { TokenFacts } from '../forges/administration.js';
+import type { ForgeDescriptor } from '../forges/forge.js';
+import { RouteFailure } from '../forges/kit/route.js';
+import { forges } from '../forges/registry.js';
+import { connectionNews } from '../inbox/tell-apps.js';
+import { systemClock } from '../lib/clock.js';
+import { messageOf } from '../lib/errors.js';
+import type { Logger } from '../lib/logger.js';
+import type { Store } from '../store/database.js';
+import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
+import { openAppAccess } from '../translate/app-access.js';
+import { openNativeAccess } from '../translate/native-access.js';
+
+/** A caller waits for the answer: a forge that is silent for so long counts as unreachable. */
+const PATIENCE_MS = 10_000;
+/** Before webhooks are made; see connectForge. */
+const TOLD_MS = 5_000;
+
+const BY_TEST = 'connection test';
+
+const installationSchema = z.object({
+  account: z.object({ id: z.number().int(), login: z.string(), type: z.string().default('Organization') }),
+  suspended_at: z.string().nullish(),
+});
+
+export interface ApiConnectionsOptions {
+  /** Opened as the worker. */
+  store: Store;
+  masterKey: Buffer;
+  publicUrl: string | undefined;
+  log: Logger;
+}
+
+const silent = (where: string) => ({
+  ok: false as const,
+  unreachable: true,
+  reason: `${where} has not answered in ${PATIENCE_MS / 1_000} s. It is asked again when the connection is tested or changed.`,
+});
+
+async function patiently<T>(where: string, asking: Promise<Asked<T>>): Promise<Asked<T>> {
+  const over = new AbortController();
+  try {
+    const late = sleep(PATIENCE_MS, silent(where), { signal: over.signal }).catch(() => silent(where));
+    return await Promise.race([asking, late]);
+  } finally {
+    over.abort();
+  }
+}
+
+function draftOf(forge: ForgeDescriptor, url: string, token: string): OpenConnection {
+  const { host } = forge.endpoint(url);
+  return {
+    id: 'new',
+    organizationId: '',
+    forge,
+    host,
+    baseUrl: url,
+    account: { id: 0n, login: '' },
+    token,
+    virtualId: 0n,
+  };
+}
+
+/** What a refusal of an App's signature, or of its installation, means. */
+function appReason(failure: RouteFailure, app: AppKey, where: string): string {
+  if (failure.status === 401)
+    return `${where} does not accept the signature of App ${app.appId}: the App ID and the private key do not belong together, or this machine’s clock is wrong.`;
+  if (failure.status === 404) return `App ${app.appId} has no installation ${app.installationId} on ${where}.`;
+  return `${where} answered: ${failure.message}`;
+}
+
+export function createApiConnections({ store, masterKey, publicUrl, log }: ApiConnectionsOptions): ConnectionWork {
+  const vault = createVault(new Map([[FIRST_KEY_VERSION, masterKey]]));
+  const nativeOf: NativeOf = openNativeAccess({ log });
+  const asApp = openAppAccess({ log });
+  const news = connectionNews(store);
+  const directory = createConnectionDirectory({ store, vault, forges, clock: systemClock });
+
+  const probe = async (forge: ForgeDescriptor, url: string, token: string): Promise<Asked<TokenFacts>> =>
+    patiently(forge.endpoint(url).webUrl, probeForge(draftOf(forge, url, token), nativeOf));
+
+  const installation = async (app: AppKey): Promise<Asked<InstallationFacts>> => {
+    const endpoint = app.forge.endpoint(app.url);
+    const ask = async (): Promise<Asked<InstallationFacts>> => {
+      try {
+        const native = asApp(endpoint, app.appId, app.privateKey);
+        const { account, suspended_at: at } = installationSchema.parse(
+          await native.get(`/app/installations/${app.installationId}`),
+        );
+        const { id, login, type } = account;
+        const suspended = at !== null && at !== undefined;
+        return { ok: true, facts: { accountId: BigInt(id), accountLogin: login, accountType: type, suspended } };
+      } catch (error) {
+        if (error instanceof z.ZodError)
+          return {
+            ok: false,
+            unreachable: false,
+            reason: `${endpoint.webUrl} does not answer like ${app.forge.label}.`,
+          };
+        if (!isForgeFailure(error)) throw error;
+        if (error instanceof RouteFailure && error.status < 500)
+          return { ok: false, unreachable: false, reason: appReason(error, app, endpoint.webUrl) };
+        return { ok: false, unreachable: true, reason: `${endpoint.webUrl} cannot be reached (${messageOf(error)}).` };
+      }
+    };
+    return patiently(endpoint.webUrl, ask());
+  };
+
+  const change: ConnectionWork['change'] = async (organizationId, connectionId, wanted, by) => {
+    const virtualId = await changeDeclared(store, vault, organizationId, connectionId, wanted, by);
+    directory.forget(connectionId);
+    if (virtualId !== undefined) await news.covered(await directory.openInAnyState(organizationId, connectionId), []);
+  };
+
+  interface Stored {
+    kind: string;
+    forge: string;
+    host: string;
+    instance_url: string | null;
+    app_id: string | null;
+    installation_id: bigint | null;
+    account_login: string | null;
+    account_type: string | null;
+    complete: boolean;
+  }
+  const stored = (organizationId: string, connectionId: string) =>
+    store.tenant(organizationId, async (tx) => {
+      const { rows } = await tx.query<Stored>(
+        `SELECT kind, forge, host, instance_url, app_id, installation_id, account_login, account_type,
+           EXISTS (SELECT FROM installation i WHERE i.connection_id = c.id) AS complete
+         FROM connection c WHERE c.id = $1`,
+        [connectionId],
+      );
+      return rows[0];
+    });
+
+  return {
+    async connect(organizationId, request) {
+      const notes: string[] = [];
+      const progress = (line: string) => void notes.push(line);
+      const options = { store, vault, news, organizationId, publicUrl, nativeOf, progress };
+      const toldWithinMs = request.repositories.length > 0 || request.all ? TOLD_MS : 0;
+      const { id, problems } = await connectForge({ ...options, toldWithinMs }, request);
+      directory.forget(id);
+      return { id, notes, problems };
+    },
+
+    async disconnect(organizationId, connectionId, { keepHooks, wait }) {
+      const options = { store, news, organizationId, directory, nativeOf, progress: () => undefined };
+      return disconnectForge(
+        { ...options, ...(!wait && { toldWithinMs: 0 }) },
+        { connectionId, repositories: [], keepHooks },
+      );
+    },
+
+    async test(organizationId, connectionId) {
+      const row = await stored(organizationId, connectionId);
+      if (row?.kind === 'pat' && row.complete)
+        return testConnection({ store, directory, nativeOf }, organizationId, connectionId);
+      const forge = row && forges.get(row.forge);
+      const url = row?.instance_url ?? forge?.cloudUrl;
+      if (row === undefined || forge === undefined || url === undefined)
+        return { ok: false, expired: false, unreachable: false, reason: 'The forge of the connection is not known.' };
+      const secrets = await openDeclared(store, vault, organizationId, connectionId);
+      if (row.kind === 'pat') {
+        const asked = await probe(forge, url, secrets.access_token ?? '');
+        if (!asked.ok) {
+          const status = asked.unreachable ? ('unreachable' as const) : ('expired' as const);
+          await change(organizationId, connectionId, { state: { status, reason: asked.reason } }, BY_TEST);
+          return { ok: false, expired: !asked.unreachable, unreachable: asked.unreachable, reason: asked.reason };
+        }
+        const { facts } = asked;
+        await change(organizationId, connectionId, { facts, state: { status: 'active', reason: null } }, BY_TEST);
+        return { ok: true, facts };
+      }
+      return testApp(organizationId, connectionId, row, forge, url, secrets.private_key ?? '');
+    },
+    probe,
+    installation,
+    declare: (place, o) => declareConnection(store, vault, place, o),
+    change,
+    secretsOf: (organizationId, connectionId) => openDeclared(store, vault, organizationId, connectionId),
+  };
+
+  async function testApp(
+    organizationId: string,
+    connectionId: string,
+    row: Stored,
+    forge: ForgeDescriptor,
+    url: string,
+    privateKey: string,
+  ): ReturnType<ConnectionWork['test']> {
+    const app = { forge, url, appId: row.app_id ?? '', installationId: row.installation_id ?? 0n, privateKey };
+    const trouble = keyTrouble(privateKey);
+    const asked =
+      trouble === null ? await installation(app) : { ok: false as const, unreachable: false, reason: trouble };
+    if (!asked.ok) {
+      const status = asked.unreachable ? ('unreachable' as const) : ('invalid' as const);
+      await change(organizationId, connectionId, { state: { status, reason: asked.reason } }, BY_TEST);
+      return { ok: false, expired: false, unreachable: asked.unreachable, reason: asked.reason };
+    }
+    const { accountId, accountLogin, suspended } = asked.facts;
+    const state = suspended
+      ? { status: 'suspended' as const, reason: 'The installation is suspended on the forge.' }
+      : { status: 'active' as const, reason: null };
+    await change(organizationId, connectionId, { state }, BY_TEST);
+    return {
+      ok: true,
+      facts: {
+        version: '',
+        edition: forge.id,
+        account: { id: accountId, login: accountLogin },
+        isPerson: false,
+        scopes: [],
+        capabilities: [],
+        warnings: [],
+        expiresAt: null,
+      },
+    };
+  }
+}

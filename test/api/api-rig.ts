@@ -1,0 +1,239 @@
+/** The API over a database with two tenants that have everything, and one caller of every kind. Forges are stood in for. */
+import { randomUUID } from 'node:crypto';
+import type { LightMyRequestResponse } from 'fastify';
+import { pino } from 'pino';
+import type { Scope } from '../../src/accounts/access/actor.js';
+import { type Role, roles } from '../../src/accounts/access/roles.js';
+import { createToken, type TokenOwner } from '../../src/accounts/tokens/rows.js';
+import { createVault } from '../../src/accounts/vault.js';
+import { sealedValues, sealSecrets } from '../../src/accounts/vault-columns.js';
+import type { Services } from '../../src/api/procedures/services.js';
+import { createResources, type Resources, type ResourcesOptions } from '../../src/api/resources.js';
+import type { TokenFacts } from '../../src/forges/administration.js';
+import { forges } from '../../src/forges/registry.js';
+import { withConnection } from '../../src/store/connection.js';
+import { createTestDatabase, TEST_MASTER_KEY, type TestDatabase } from '../support/database.js';
+import { populateTenant } from '../support/tenant-rows.js';
+
+/** As in section H of the test plan. */
+export const callers = [
+  'anonymous',
+  'stranger',
+  'viewer',
+  'member',
+  'maintainer',
+  'admin',
+  'owner',
+  'suspended',
+  'read token',
+  'run token',
+  'machine',
+  'other owner',
+] as const;
+export type Caller = (typeof callers)[number];
+
+/** Ids of one tenant's things, by the names that inputs have for them. */
+export interface TenantIds {
+  organization: string;
+  connection: string;
+  repository: string;
+  pullRequest: string;
+  issue: string;
+  delivery: string;
+  preview: string;
+  token: string;
+  ownToken: string;
+  session: string;
+}
+
+export const CANARY = 'glpat-CANARYcanaryCANARY00';
+const ALL: readonly Scope[] = ['read', 'run', 'manage'];
+
+export interface ApiRig extends Resources {
+  db: TestDatabase;
+  mine: TenantIds;
+  theirs: TenantIds;
+  /** What was asked of the forges and of other roles, in order. */
+  asked: string[];
+  headers(caller: Caller): Record<string, string>;
+  call(caller: Caller, method: string, url: string, body?: unknown): Promise<LightMyRequestResponse>;
+  tokenOf(owner: TokenOwner, scopes?: readonly Scope[]): Promise<{ id: string; token: string }>;
+  rows<T extends object>(statement: string, values?: unknown[]): Promise<T[]>;
+  close(): Promise<void>;
+}
+
+const facts: TokenFacts = {
+  version: '1.0.0',
+  edition: 'x',
+  account: { id: 77n, login: 'bot' },
+  isPerson: false,
+  scopes: [],
+  capabilities: ['read'],
+  warnings: [],
+  expiresAt: null,
+};
+
+/** Stands in for what would ask a forge; notes that it was asked, and for which organization. */
+function stubServices(db: TestDatabase, asked: string[], connectionOf: () => string): Services {
+  const note = (what: string, organizationId: string) => void asked.push(`${what} ${organizationId}`);
+  return {
+    store: db.store('api'),
+    forges,
+    log: pino({ level: 'silent' }),
+    connections: {
+      async connect(organizationId) {
+        note('connect', organizationId);
+        return { id: connectionOf(), notes: [], problems: [] };
+      },
+      async disconnect(organizationId) {
+        note('disconnect', organizationId);
+        return { problems: [] };
+      },
+      async test(organizationId) {
+        note('test', organizationId);
+        return { ok: true, facts };
+      },
+      probe: async () => ({ ok: true, facts }),
+      installation: async () => ({
+        ok: true,
+        facts: { accountId: 1n, accountLogin: 'my-org', accountType: 'Organization', suspended: false },
+      }),
+      async declare({ organizationId }) {
+        note('declare', organizationId);
+        return connectionOf();
+      },
+      change: async (organizationId) => note('change', organizationId),
+      secretsOf: async () => ({}),
+    },
+    async replay(deliveryId) {
+      asked.push(`replay ${deliveryId}`);
+      return { kind: 'queued', dispatches: [1n] };
+    },
+    syncSoon: async ({ organizationId }) => note('sync', organizationId),
+    async requestsOf(organizationId) {
+      return {
+        async request(route) {
+          note(route, organizationId);
+          return { status: 200, data: { html_url: 'https://forge.example/x' } };
+        },
+      };
+    },
+  };
+}
+
+export async function startApiRig(more: Partial<ResourcesOptions> = {}): Promise<ApiRig> {
+  const db = await createTestDatabase();
+  const organizations = { mine: randomUUID(), theirs: randomUUID() };
+  const asked: string[] = [];
+  const rows: ApiRig['rows'] = (statement, values) =>
+    withConnection(db.superuser, async (client) => (await client.query(statement, values)).rows as never[]);
+
+  await withConnection(db.superuser, async (client) => {
+    await populateTenant(client, organizations.mine, 1);
+    await populateTenant(client, organizations.theirs, 2);
+    await client.query(`UPDATE organization SET slug = 'mine' WHERE id = $1`, [organizations.mine]);
+    await client.query(`UPDATE organization SET slug = 'theirs' WHERE id = $1`, [organizations.theirs]);
+    const add = async (userId: string, organizationId: string | undefined, role: Role) => {
+      await client.query(`INSERT INTO "user" (id, name) VALUES ($1, $1)`, [userId]);
+      if (organizationId === undefined) return;
+      await client.query('INSERT INTO member (organization_id, user_id, role) VALUES ($1, $2, $3)', [
+        organizationId,
+        userId,
+        role,
+      ]);
+    };
+    for (const role of roles) await add(role, organizations.mine, role);
+    await add('stranger', undefined, 'owner');
+    await add('suspended', organizations.mine, 'owner');
+    await client.query(`UPDATE "user" SET suspended_at = now() WHERE id = 'suspended'`);
+    await add('other', organizations.theirs, 'owner');
+    await client.query(`UPDATE pull_request SET session_id = organization_id, updated_at = now()`);
+    const vault = createVault(new Map([[1, TEST_MASTER_KEY]]));
+    for (const organizationId of Object.values(organizations)) {
+      const id = randomUUID();
+      const sealed = sealedValues(
+        'connection',
+        sealSecrets(vault, { table: 'connection', organizationId, rowId: id }, undefined, { access_token: CANARY }),
+      );
+      await client.query(
+        `INSERT INTO connection (id, organization_id, name, kind, forge, host, instance_url, provider_account_id,
+           account_login, ${sealed.names.join(', ')})
+         VALUES ($1, $2, 'c', 'pat', 'gitlab', 'forge.example', 'https://forge.example', '99', 'bot', ${sealed.names.map((_, i) => `$${i + 3}`).join(', ')})`,
+        [id, organizationId, ...sealed.values],
+      );
+      await client.query(`UPDATE repository SET forge = 'gitlab' WHERE organization_id = $1`, [organizationId]);
+    }
+  });
+
+  const store = db.store('api');
+  const tokenOf: ApiRig['tokenOf'] = (owner, scopes = ALL) =>
+    createToken(store, { owner, name: 't', scopes, expiresAt: null, createdBy: 'test' });
+  const user = (userId: string): TokenOwner => ({ kind: 'user', userId });
+  const tokens: Partial<Record<Caller, string>> = {};
+  for (const name of ['stranger', 'suspended', ...roles] as const) tokens[name] = (await tokenOf(user(name))).token;
+  tokens['other owner'] = (await tokenOf(user('other'))).token;
+  tokens['read token'] = (await tokenOf(user('owner'), ['read'])).token;
+  tokens['run token'] = (await tokenOf(user('owner'), ['run'])).token;
+  const machine: TokenOwner = { kind: 'machine', organizationId: organizations.mine, role: 'member' };
+  tokens.machine = (await tokenOf(machine)).token;
+
+  const idsOf = async (organizationId: string, ownerId: string): Promise<TenantIds> => {
+    const idIn = async (table: string, where = '') => {
+      const [row] = await rows<{ id: string }>(
+        `SELECT id::text FROM ${table} WHERE organization_id = $1 ${where} ORDER BY created_at DESC LIMIT 1`,
+        [organizationId],
+      );
+      if (row === undefined) throw new Error(`${table} has no row`);
+      return row.id;
+    };
+    const [delivery] = await rows<{ id: string }>('SELECT id::text FROM webhook_delivery WHERE organization_id = $1', [
+      organizationId,
+    ]);
+    return {
+      organization: organizationId,
+      connection: await idIn('connection', 'AND user_id IS NULL'),
+      repository: await idIn('repository'),
+      pullRequest: await idIn('pull_request'),
+      issue: await idIn('issue'),
+      delivery: delivery?.id ?? '',
+      preview: await idIn('preview'),
+      token: (await tokenOf({ kind: 'machine', organizationId, role: 'viewer' })).id,
+      ownToken: (await tokenOf(user(ownerId))).id,
+      session: organizationId,
+    };
+  };
+  const mine = await idsOf(organizations.mine, 'owner');
+  const theirs = await idsOf(organizations.theirs, 'other');
+
+  const services = stubServices(db, asked, () => mine.connection);
+  const resources = await createResources({ services, publicOrigin: () => 'https://forgeway.example', ...more });
+  const headers = (caller: Caller): Record<string, string> =>
+    tokens[caller] === undefined ? {} : { authorization: `Bearer ${tokens[caller]}` };
+  return {
+    ...resources,
+    db,
+    mine,
+    theirs,
+    asked,
+    headers,
+    tokenOf,
+    rows,
+    call: (caller, method, url, body) =>
+      resources.app.inject({
+        method: method as 'GET',
+        url,
+        headers: {
+          ...headers(caller),
+          ...(body !== undefined && {
+            'content-type': url.startsWith('/api/v2') ? 'application/vnd.api+json' : 'application/json',
+          }),
+        },
+        ...(body !== undefined && { payload: JSON.stringify(body) }),
+      }),
+    async close() {
+      resources.endStreams();
+      await resources.app.close();
+      await db.drop();
+    },
+  };
+}
