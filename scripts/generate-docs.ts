@@ -1,5 +1,6 @@
 /** Writes the documents that are made from code; `--check` only compares and fails when one is out of date. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { openApiDocument } from '../src/api/openapi.js';
 import { type Variable, variables } from '../src/config/variables.js';
 import { errorTable } from '../src/lib/errors.js';
 import { supportMatrix } from './support-matrix.js';
@@ -47,6 +48,7 @@ const documents: Record<string, string> = {
   'docs/configuration.md': configuration(),
   'docs/errors.md': errors(),
   'docs/support-matrix.md': supportMatrix(),
+  'docs/openapi.json': `${JSON.stringify(openApiDocument(), null, 1)}\n`,
 };
 const check = process.argv.includes('--check');
 const stale = Object.entries(documents).filter(([path, text]) => {

@@ -80,16 +80,28 @@ interface Change {
 /** What is below it has been committed, or never will be. */
 const SETTLED = 'pg_snapshot_xmin(pg_current_snapshot())::text::bigint';
 
-async function readChanges(store: Store, organizationId: string, wanted: readonly string[], from: Cursor) {
-  const { rows } = await store.tenant(organizationId, (tx) =>
-    tx.query<Change>(
+/** A page of what is settled, and where the next one begins: after everything that was looked through, told or not. */
+async function readChanges(
+  store: Store,
+  organizationId: string,
+  wanted: readonly string[],
+  from: Cursor,
+): Promise<{ rows: Change[]; next: Cursor }> {
+  return store.tenant(organizationId, async (tx) => {
+    const asked = await tx.query<{ settled: bigint; at: Date }>(`SELECT ${SETTLED} AS settled, now() AS at`);
+    const { settled = from.transaction, at = new Date() } = asked.rows[0] ?? {};
+    const { rows } = await tx.query<Change>(
       `SELECT transaction_id, id, kind, subject_id, change, created_at FROM change_event
-       WHERE (transaction_id, id) > ($1::bigint, $2::bigint) AND transaction_id < ${SETTLED} AND kind = ANY($3::text[])
-       ORDER BY transaction_id, id LIMIT $4`,
-      [from.transaction, from.id, wanted, PAGE],
-    ),
-  );
-  return rows;
+       WHERE (transaction_id, id) > ($1::bigint, $2::bigint) AND transaction_id < $3::bigint AND kind = ANY($4::text[])
+       ORDER BY transaction_id, id LIMIT $5`,
+      [from.transaction, from.id, settled, wanted, PAGE],
+    );
+    const end = rows.length === PAGE ? rows.at(-1) : undefined;
+    if (end !== undefined)
+      return { rows, next: { transaction: end.transaction_id, id: end.id, at: end.created_at.getTime() } };
+    const isLater = settled > from.transaction;
+    return { rows, next: { ...(isLater ? { transaction: settled, id: 0n } : from), at: at.getTime() } };
+  });
 }
 
 async function startingNow(store: Store): Promise<Cursor> {
@@ -114,9 +126,9 @@ export interface EventsOptions {
 export function addEvents(app: FastifyInstance, o: EventsOptions): () => void {
   const { store, log } = o;
   const timing = { ...TIMING, ...o.timing };
-  const stopping = new AbortController();
+  const running = new Set<AbortController>();
   const streams = new Map<string, number>();
-  let open = 0;
+  let stopped = false;
 
   /** @throws ForgewayError when they may not, or not any more */
   const allowed = async (
@@ -137,26 +149,46 @@ export function addEvents(app: FastifyInstance, o: EventsOptions): () => void {
     const resumed = typeof given === 'string' && given !== '' ? cursorOf(given) : undefined;
     const who = nameOfActor(first.actor);
     const own = streams.get(who) ?? 0;
-    if (stopping.signal.aborted || open >= MOST_STREAMS || own >= MOST_PER_CALLER)
+    if (stopped || running.size >= MOST_STREAMS || own >= MOST_PER_CALLER)
       throw new ForgewayError('FORGEWAY_STREAMS_EXHAUSTED', 'There are too many streams of events open.');
-    const missed = resumed !== undefined && Date.now() - resumed.at > REMEMBERED_MS;
-    let cursor = resumed !== undefined && !missed ? resumed : await startingNow(store);
-
-    open += 1;
+    // Taken before anything is waited for, so that those who come at once are counted.
+    const ending = new AbortController();
+    const { signal } = ending;
+    running.add(ending);
     streams.set(who, own + 1);
+    const leave = () => {
+      running.delete(ending);
+      const left = (streams.get(who) ?? 1) - 1;
+      if (left === 0) streams.delete(who);
+      else streams.set(who, left);
+    };
+    const missed = resumed !== undefined && Date.now() - resumed.at > REMEMBERED_MS;
+    let cursor: Cursor;
+    try {
+      cursor = resumed !== undefined && !missed ? resumed : await startingNow(store);
+    } catch (error) {
+      leave();
+      throw error;
+    }
     const { raw } = reply.hijack();
-    const gone = new AbortController();
-    raw.once('close', () => gone.abort());
-    const signal = AbortSignal.any([gone.signal, stopping.signal]);
+    raw.once('close', () => ending.abort());
+    // It may have closed while we asked the database.
+    if (raw.destroyed) ending.abort();
     const send = async (text: string): Promise<void> => {
       if (raw.write(text)) return;
-      const stuck = AbortSignal.timeout(timing.stuckMs);
-      await once(raw, 'drain', { signal: AbortSignal.any([signal, stuck]) });
+      const stuck = setTimeout(() => raw.destroy(), timing.stuckMs);
+      try {
+        await once(raw, 'drain', { signal });
+      } finally {
+        clearTimeout(stuck);
+      }
     };
     raw.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
+      // A stream ends with its connection, which would otherwise be kept for a next request.
+      connection: 'close',
       'x-content-type-options': 'nosniff',
     });
     try {
@@ -169,16 +201,15 @@ export function addEvents(app: FastifyInstance, o: EventsOptions): () => void {
           ({ wanted, organizationId } = await allowed(request, query.organization, query.kinds));
           checked = performance.now();
         }
-        const rows = await readChanges(store, organizationId, wanted, cursor);
+        const { rows, next } = await readChanges(store, organizationId, wanted, cursor);
         // Of one thing that changed several times, the last is enough: the client asks how it is now.
         const last = new Map(rows.map((row) => [`${row.kind} ${row.subject_id}`, row]));
         for (const row of rows) if (last.get(`${row.kind} ${row.subject_id}`) === row) await send(eventText(row));
-        const end = rows.at(-1);
-        if (end !== undefined) {
-          cursor = { transaction: end.transaction_id, id: end.id, at: end.created_at.getTime() };
-          spoken = performance.now();
-        } else if (performance.now() - spoken >= timing.heartbeatMs) {
-          await send(':\n\n');
+        cursor = next;
+        if (rows.length > 0) spoken = performance.now();
+        else if (performance.now() - spoken >= timing.heartbeatMs) {
+          // With where it is, so that a client that comes back reads nothing twice.
+          await send(`id: ${written(cursor)}\n\n`);
           spoken = performance.now();
         }
         if (rows.length < PAGE) await sleep(timing.pollMs, undefined, { signal });
@@ -187,12 +218,12 @@ export function addEvents(app: FastifyInstance, o: EventsOptions): () => void {
       // The client went, does not read, or may not any more; it comes back with the last id it has seen.
       if (!signal.aborted) log.debug({ err: messageOf(error) }, 'a stream of events ended');
     } finally {
-      open -= 1;
-      const left = (streams.get(who) ?? 1) - 1;
-      if (left === 0) streams.delete(who);
-      else streams.set(who, left);
+      leave();
       raw.end();
     }
   });
-  return () => stopping.abort();
+  return () => {
+    stopped = true;
+    for (const stream of running) stream.abort();
+  };
 }

@@ -25,12 +25,17 @@ const INTERNAL: Problem = {
   message: 'The request failed. The log of the server says why.',
 };
 
+/** The first of each field; a form of several kinds finds each of them missing. */
 export function issuesOf(error: z.ZodError): Issue[] {
-  return error.issues.flatMap((issue) => {
+  const all = error.issues.flatMap((issue): Issue[] => {
     const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
+    if (issue.code === 'invalid_type' && / received undefined$/.test(issue.message))
+      return [{ path, message: 'is needed' }];
     if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
     return issue.keys.map((key) => ({ path: [...path, key], message: 'There is no such field.' }));
   });
+  const first = new Map(all.toReversed().map((issue) => [JSON.stringify(issue.path), issue]));
+  return all.filter((issue) => first.get(JSON.stringify(issue.path)) === issue);
 }
 
 /** Fields that are wrong, all together. */

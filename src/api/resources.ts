@@ -52,6 +52,9 @@ export async function createResources(o: ResourcesOptions): Promise<Resources> {
     routerOptions: { maxParamLength: LONGEST_PATH },
   });
 
+  // A page of another site may send text without asking first; nothing here takes it.
+  app.removeContentTypeParser('text/plain');
+
   const callers = new WeakMap<FastifyRequest, Promise<Actor>>();
   const caller = (request: FastifyRequest): Promise<Actor> => {
     const known = callers.get(request);

@@ -168,6 +168,11 @@ export interface ForgeDescriptor {
   cloudUrl?: string;
   /** Owners may have several segments, as groups in groups; an app sees `a/b` as `a~b`. */
   nestedOwners?: boolean;
+  /**
+   * True where an address that is left out of a declaration means the cloud. Most instances of the others are somebody's own,
+   * and a token must not go to the wrong one.
+   */
+  cloudByDefault?: true;
   /** The `authorization` header for a connection's token; `Bearer` and the token unless said otherwise. */
   authorization?(token: string): string;
   /** What the parsed body of a refusal says, where it is not in `message`, `error` or `error_description`. */

@@ -7,7 +7,7 @@ import { type Role, roles } from '../../src/accounts/access/roles.js';
 import { createToken, type TokenOwner } from '../../src/accounts/tokens/rows.js';
 import { createVault } from '../../src/accounts/vault.js';
 import { sealedValues, sealSecrets } from '../../src/accounts/vault-columns.js';
-import type { Services } from '../../src/api/procedures/services.js';
+import type { ConnectionWork, Services } from '../../src/api/procedures/services.js';
 import { createResources, type Resources, type ResourcesOptions } from '../../src/api/resources.js';
 import type { TokenFacts } from '../../src/forges/administration.js';
 import { forges } from '../../src/forges/registry.js';
@@ -121,7 +121,12 @@ function stubServices(db: TestDatabase, asked: string[], connectionOf: () => str
   };
 }
 
-export async function startApiRig(more: Partial<ResourcesOptions> = {}): Promise<ApiRig> {
+export interface ApiRigOptions extends Omit<Partial<ResourcesOptions>, 'services'> {
+  /** In place of the stand-in. */
+  connections?(db: TestDatabase): ConnectionWork;
+}
+
+export async function startApiRig({ connections, ...more }: ApiRigOptions = {}): Promise<ApiRig> {
   const db = await createTestDatabase();
   const organizations = { mine: randomUUID(), theirs: randomUUID() };
   const asked: string[] = [];
@@ -205,7 +210,8 @@ export async function startApiRig(more: Partial<ResourcesOptions> = {}): Promise
   const mine = await idsOf(organizations.mine, 'owner');
   const theirs = await idsOf(organizations.theirs, 'other');
 
-  const services = stubServices(db, asked, () => mine.connection);
+  const stub = stubServices(db, asked, () => mine.connection);
+  const services = { ...stub, ...(connections && { connections: connections(db) }) };
   const resources = await createResources({ services, publicOrigin: () => 'https://forgeway.example', ...more });
   const headers = (caller: Caller): Record<string, string> =>
     tokens[caller] === undefined ? {} : { authorization: `Bearer ${tokens[caller]}` };
@@ -232,6 +238,8 @@ export async function startApiRig(more: Partial<ResourcesOptions> = {}): Promise
       }),
     async close() {
       resources.endStreams();
+      // The fetch of this process keeps connections whose answers it has given up.
+      resources.app.server.closeAllConnections();
       await resources.app.close();
       await db.drop();
     },

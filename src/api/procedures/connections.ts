@@ -47,13 +47,15 @@ export const connections = router({
     summary: 'Connections to forges, newest first.',
   })
     .input(
-      z.strictObject({
-        ...scope,
-        forge: forgeId.optional(),
-        status: z.enum(connectionStatuses).optional(),
-        kind: connection.shape.kind.optional(),
-        ...page,
-      }),
+      z
+        .strictObject({
+          ...scope,
+          forge: forgeId.optional(),
+          status: z.enum(connectionStatuses).optional(),
+          kind: connection.shape.kind.optional(),
+          ...page,
+        })
+        .prefault({}),
     )
     .output(listOf(connection))
     .query(async ({ ctx, input }) => {

@@ -67,19 +67,21 @@ const one = z.strictObject({ ...scope, id: serial });
 export const deliveries = router({
   list: procedure({ action: 'delivery.read', method: 'GET', path: '/deliveries', summary: 'Deliveries, newest first.' })
     .input(
-      z.strictObject({
-        ...scope,
-        status: z.enum(deliveryStatuses).optional(),
-        forge: forgeId.optional(),
-        event: text(100)
-          .optional()
-          .describe('GitHub’s or the forge’s name, with an action where that is to match too.'),
-        app: text(100).optional(),
-        repositoryId: id.optional(),
-        since: z.iso.datetime({ offset: true }).optional(),
-        until: z.iso.datetime({ offset: true }).optional(),
-        ...page,
-      }),
+      z
+        .strictObject({
+          ...scope,
+          status: z.enum(deliveryStatuses).optional(),
+          forge: forgeId.optional(),
+          event: text(100)
+            .optional()
+            .describe('GitHub’s or the forge’s name, with an action where that is to match too.'),
+          app: text(100).optional(),
+          repositoryId: id.optional(),
+          since: z.iso.datetime({ offset: true }).optional(),
+          until: z.iso.datetime({ offset: true }).optional(),
+          ...page,
+        })
+        .prefault({}),
     )
     .output(listOf(delivery))
     .query(async ({ ctx, input }) => {

@@ -41,15 +41,17 @@ const changed = z.object({ id, url: z.string().nullable() });
 export const issues = router({
   list: procedure({ action: 'issue.read', method: 'GET', path: '/issues', summary: 'Issues, last changed first.' })
     .input(
-      z.strictObject({
-        ...scope,
-        repositoryId: id.optional(),
-        state: z.enum(['open', 'closed']).optional(),
-        author: text(300).optional(),
-        label: text(300).optional(),
-        milestone: text(300).optional(),
-        ...page,
-      }),
+      z
+        .strictObject({
+          ...scope,
+          repositoryId: id.optional(),
+          state: z.enum(['open', 'closed']).optional(),
+          author: text(300).optional(),
+          label: text(300).optional(),
+          milestone: text(300).optional(),
+          ...page,
+        })
+        .prefault({}),
     )
     .output(listOf(issue))
     .query(async ({ ctx, input }) => {

@@ -31,7 +31,7 @@ const MOST = 100;
 
 export const organizations = router({
   list: signedIn({ method: 'GET', path: '/organizations', summary: 'Organizations that the caller belongs to.' })
-    .input(z.strictObject({}))
+    .input(z.strictObject({}).prefault({}))
     .output(z.object({ items: z.array(organization) }))
     .query(async ({ ctx }) => {
       const items: Row[] = [];
@@ -47,7 +47,7 @@ export const organizations = router({
     path: '/organization',
     summary: 'The organization that is named.',
   })
-    .input(z.strictObject({ ...scope }))
+    .input(z.strictObject({ ...scope }).prefault({}))
     .output(organization)
     .query(async ({ ctx }) => {
       const [found] = await readOrganization(ctx.services, ctx.organizationId);
@@ -61,7 +61,7 @@ export const organizations = router({
     path: '/members',
     summary: 'Who belongs to the organization, newest first.',
   })
-    .input(z.strictObject({ ...scope, role: z.enum(roles).optional(), ...page }))
+    .input(z.strictObject({ ...scope, role: z.enum(roles).optional(), ...page }).prefault({}))
     .output(listOf(member))
     .query(async ({ ctx, input }) => {
       const place = placeOf(input.cursor);

@@ -40,13 +40,15 @@ export const previews = router({
     summary: 'Previews, last changed first.',
   })
     .input(
-      z.strictObject({
-        ...scope,
-        repositoryId: id.optional(),
-        pullRequestId: id.optional(),
-        phase: z.enum(phases).optional(),
-        ...page,
-      }),
+      z
+        .strictObject({
+          ...scope,
+          repositoryId: id.optional(),
+          pullRequestId: id.optional(),
+          phase: z.enum(phases).optional(),
+          ...page,
+        })
+        .prefault({}),
     )
     .output(listOf(preview))
     .query(async ({ ctx, input }) => {

@@ -49,16 +49,18 @@ export const repositories = router({
     summary: 'Repositories, newest here first.',
   })
     .input(
-      z.strictObject({
-        ...scope,
-        forge: forgeId.optional(),
-        host: text(300).optional(),
-        owner: text(300).optional(),
-        name: text(300).optional(),
-        status: repository.shape.status.optional(),
-        connectionId: id.optional(),
-        ...page,
-      }),
+      z
+        .strictObject({
+          ...scope,
+          forge: forgeId.optional(),
+          host: text(300).optional(),
+          owner: text(300).optional(),
+          name: text(300).optional(),
+          status: repository.shape.status.optional(),
+          connectionId: id.optional(),
+          ...page,
+        })
+        .prefault({}),
     )
     .output(listOf(repository))
     .query(async ({ ctx, input }) => {

@@ -73,7 +73,7 @@ export const tokens = router({
     path: '/tokens',
     summary: 'Tokens of the organization, newest first, revoked ones too.',
   })
-    .input(z.strictObject({ ...scope, ...page }))
+    .input(z.strictObject({ ...scope, ...page }).prefault({}))
     .output(listOf(token))
     .query(async ({ ctx, input }) => {
       const { store } = ctx.services;
@@ -124,7 +124,7 @@ export const tokens = router({
     }),
 
   listOwn: signedIn({ method: 'GET', path: '/user/tokens', summary: 'The caller’s own tokens, newest first.' })
-    .input(z.strictObject({ ...page }))
+    .input(z.strictObject({ ...page }).prefault({}))
     .output(listOf(token))
     .query(async ({ ctx, input }) => {
       const userId = personOf(ctx.actor);

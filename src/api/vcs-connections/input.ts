@@ -78,8 +78,8 @@ export function readCreate(body: unknown, forges: ReadonlyMap<string, ForgeDescr
     if (!isSet(attributes[name])) issues.push(wrong(name, `is needed for ${forge.label}`));
   for (const name of byApp ? (['token'] as const) : OF_APP)
     if (isSet(attributes[name])) issues.push(wrong(name, `is not how ${forge.label} is connected`));
-  const url = attributes['server-url'] ?? forge.cloudUrl;
-  if (url === undefined) issues.push(wrong('server-url', `is needed: ${forge.label} has no cloud of its own`));
+  const url = attributes['server-url'] ?? (forge.cloudByDefault ? forge.cloudUrl : undefined);
+  if (url === undefined) issues.push(wrong('server-url', `is needed: the address of the instance`));
   else if (attributes['server-url']) issues.push(...urlIssues(forge, url));
   if (issues.length > 0 || url === undefined) throw new InvalidRequest(issues);
   return { forge, attributes, url };

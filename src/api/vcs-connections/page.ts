@@ -37,5 +37,11 @@ export async function pageOfConnections(
     ),
   );
   const kept = Object.entries(parsed).filter(([name, value]) => name.startsWith('filter') && value !== undefined);
-  return { rows, number, size, total, query: new URLSearchParams(Object.fromEntries(kept.map(([name, value]) => [name, String(value)]))) };
+  return {
+    rows,
+    number,
+    size,
+    total,
+    query: new URLSearchParams(Object.fromEntries(kept.map(([name, value]) => [name, String(value)]))),
+  };
 }

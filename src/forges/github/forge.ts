@@ -65,6 +65,7 @@ export const github = defineForge({
   },
   endpoint: githubInstance,
   cloudUrl: 'https://github.com',
+  cloudByDefault: true,
   gitUsername: 'x-access-token',
   pullRequestRef: (number) => `refs/pull/${number}/head`,
 });

@@ -34,6 +34,7 @@ export const gitlab = defineForge({
   endpoint: (baseUrl) => endpointBelow(ID, baseUrl, '/api/v4'),
   cloudUrl: 'https://gitlab.com',
   nestedOwners: true,
+  cloudByDefault: true,
   configFolders: ['.gitlab'],
   gitUsername: 'oauth2',
   pullRequestRef: (number) => `refs/merge-requests/${number}/head`,
