@@ -8,7 +8,7 @@ export const connectionStatuses = [
   'expired',
   'revoked',
   'suspended',
-  'insufficient-scope',
+  'insufficient_scope',
   'unreachable',
   'invalid',
 ] as const;
