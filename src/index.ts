@@ -14,6 +14,7 @@ export {
   type TokenKeeperOptions,
   type TokenStore,
 } from './accounts/tokens/keeper.js';
+export type { ApiRouter } from './api/procedures/router.js';
 export type { ServedApps, ServeOptions } from './entry/serve.js';
 export { serve } from './entry/serve.js';
 export { createVcs, type Vcs, type VcsOptions, type VcsScope } from './entry/vcs.js';

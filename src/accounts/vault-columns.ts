@@ -79,7 +79,7 @@ function openAll<T extends SealedTable>(
  * @param current the row's columns, or undefined for a new row
  */
 export async function sealSecrets<T extends SealedTable>(
-  tx: pg.PoolClient,
+  tx: pg.ClientBase,
   vault: Vault,
   row: SecretRow<T>,
   current: SealedColumns<T> | undefined,

@@ -11,9 +11,9 @@ import { addDeviceRoutes } from './device-routes.js';
 import { addHealthRoutes, type HealthOptions } from './health.js';
 import { type HomeState, homePage } from './home-page.js';
 import { sendPage } from './page.js';
+import type { Resources, ResourcesOptions } from './resources.js';
 import { addSetupRoutes, type SetupRoutesOptions } from './setup-routes.js';
 import { accountLine } from './sign-in-page.js';
-import type { Resources, ResourcesOptions } from './resources.js';
 
 export interface HttpApiOptions {
   health: HealthOptions;

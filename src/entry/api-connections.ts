@@ -6,7 +6,7 @@ import { changeDeclared, declareConnection, keyTrouble, openDeclared } from '../
 import { disconnectForge } from '../accounts/connecting/disconnect.js';
 import { isForgeFailure, type NativeOf, probeForge } from '../accounts/connecting/probe.js';
 import { testConnection } from '../accounts/connecting/test-connection.js';
-import { createConnectionDirectory, type OpenConnection } from '../accounts/connections.js';
+import { createConnectionDirectory, fixedToken, type OpenConnection } from '../accounts/connections.js';
 import { createVault } from '../accounts/vault.js';
 import type { AppKey, Asked, ConnectionWork, InstallationFacts } from '../api/procedures/services.js';
 import type { TokenFacts } from '../forges/administration.js';
@@ -17,8 +17,9 @@ import { connectionNews } from '../inbox/tell-apps.js';
 import { systemClock } from '../lib/clock.js';
 import { messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
+import type { Outbound } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
-import { FIRST_KEY_VERSION } from '../store/master-key-record.js';
+import type { MasterKeys } from '../store/master-keys.js';
 import { openAppAccess } from '../translate/app-access.js';
 import { openNativeAccess } from '../translate/native-access.js';
 
@@ -37,7 +38,9 @@ const installationSchema = z.object({
 export interface ApiConnectionsOptions {
   /** Opened as the worker. */
   store: Store;
-  masterKey: Buffer;
+  keys: MasterKeys;
+  /** The guarded way out. */
+  outbound: Pick<Outbound, 'fetch'>;
   publicUrl: string | undefined;
   log: Logger;
 }
@@ -67,7 +70,7 @@ function draftOf(forge: ForgeDescriptor, url: string, token: string): OpenConnec
     host,
     baseUrl: url,
     account: { id: 0n, login: '' },
-    token,
+    ...fixedToken(token),
     virtualId: 0n,
   };
 }
@@ -80,10 +83,10 @@ function appReason(failure: RouteFailure, app: AppKey, where: string): string {
   return `${where} answered: ${failure.message}`;
 }
 
-export function createApiConnections({ store, masterKey, publicUrl, log }: ApiConnectionsOptions): ConnectionWork {
-  const vault = createVault(new Map([[FIRST_KEY_VERSION, masterKey]]));
-  const nativeOf: NativeOf = openNativeAccess({ log });
-  const asApp = openAppAccess({ log });
+export function createApiConnections({ store, keys, outbound, publicUrl, log }: ApiConnectionsOptions): ConnectionWork {
+  const vault = createVault(keys.versions);
+  const nativeOf: NativeOf = openNativeAccess({ log, fetch: outbound.fetch });
+  const asApp = openAppAccess({ log, fetch: outbound.fetch });
   const news = connectionNews(store);
   const directory = createConnectionDirectory({ store, vault, forges, clock: systemClock });
 
@@ -206,13 +209,13 @@ export function createApiConnections({ store, masterKey, publicUrl, log }: ApiCo
     const asked =
       trouble === null ? await installation(app) : { ok: false as const, unreachable: false, reason: trouble };
     if (!asked.ok) {
-      const status = asked.unreachable ? ('unreachable' as const) : ('invalid' as const);
+      const status = asked.unreachable ? ('unreachable' as const) : ('revoked' as const);
       await change(organizationId, connectionId, { state: { status, reason: asked.reason } }, BY_TEST);
       return { ok: false, expired: false, unreachable: asked.unreachable, reason: asked.reason };
     }
     const { accountId, accountLogin, suspended } = asked.facts;
     const state = suspended
-      ? { status: 'suspended' as const, reason: 'The installation is suspended on the forge.' }
+      ? { status: 'revoked' as const, reason: 'The installation is suspended on the forge.' }
       : { status: 'active' as const, reason: null };
     await change(organizationId, connectionId, { state }, BY_TEST);
     return {

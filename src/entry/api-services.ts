@@ -9,15 +9,17 @@ import { messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import type { Database, Store } from '../store/database.js';
+import type { MasterKeys } from '../store/master-keys.js';
 import { type Bridge, createBridge } from '../translate/bridge.js';
 import { createApiConnections } from './api-connections.js';
 import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
 import { defaultAppCredentials } from './default-app.js';
+import { outboundOf } from './outbound.js';
 
 export interface ApiServicesOptions {
   config: Config;
   database: Database;
-  masterKey: Buffer;
+  keys: MasterKeys;
   /** Opened as the api role. */
   store: Store;
   /** Opened as the worker, for what the role of the API may not do itself. */
@@ -27,16 +29,18 @@ export interface ApiServicesOptions {
 }
 
 export function createApiServices(o: ApiServicesOptions): { services: Services; close(): Promise<void> } {
-  const { config, database, masterKey, store, workerStore, log, metrics } = o;
+  const { config, database, keys, store, workerStore, log, metrics } = o;
+  const outbound = outboundOf(config);
   const opened: { bridge?: Promise<Bridge>; queue?: ReturnType<typeof createQueueBackend> } = {};
   const bridge = () => {
     opened.bridge ??= createBridge({
       github: defaultAppCredentials(config),
       apps: [],
       store: workerStore,
-      masterKey,
-      gitFor: gitObjectsFor(config),
-      checkRunUrl: checkRunUrls(config, masterKey),
+      keys,
+      fetch: outbound.fetch,
+      gitFor: gitObjectsFor(config, outbound),
+      checkRunUrl: checkRunUrls(config, keys.root),
       log,
       metrics,
     });
@@ -51,7 +55,7 @@ export function createApiServices(o: ApiServicesOptions): { services: Services; 
       store,
       forges,
       log,
-      connections: createApiConnections({ store: workerStore, masterKey, publicUrl: config.publicUrl, log }),
+      connections: createApiConnections({ store: workerStore, keys, outbound, publicUrl: config.publicUrl, log }),
       replay: (deliveryId, options) => replayDelivery(workerStore, deliveryId, options),
       async syncSoon({ version, ...key }) {
         try {

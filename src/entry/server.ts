@@ -180,7 +180,7 @@ async function start(
   const signInRoutes = openSignIn({
     config,
     store,
-    routing: cronStore,
+    routing: workerStore,
     keys,
     organizationId,
     publicUrl: () => address.public,

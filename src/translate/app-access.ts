@@ -11,10 +11,10 @@ import { createNativeClient } from './native-client.js';
 import { createRequestLimits } from './request-limits.js';
 
 /** Signed by the App's key. @throws Error when the key is none */
-export function openAppAccess(o: { log: Logger; fetch?: Fetch }) {
+export function openAppAccess(o: { log: Logger; fetch: Fetch }) {
   const clock = systemClock;
   const fetchFor = createForgeFetch({
-    send: o.fetch ?? ((url, init) => fetch(url, init)),
+    send: o.fetch,
     limits: createRequestLimits(clock),
     log: o.log,
     metrics: createMetrics(),

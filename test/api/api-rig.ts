@@ -4,7 +4,7 @@ import type { LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
 import type { Scope } from '../../src/accounts/access/actor.js';
 import { type Role, roles } from '../../src/accounts/access/roles.js';
-import { createToken, type TokenOwner } from '../../src/accounts/tokens/rows.js';
+import { createToken, type TokenOwner } from '../../src/accounts/api-tokens/rows.js';
 import { createVault } from '../../src/accounts/vault.js';
 import { sealedValues, sealSecrets } from '../../src/accounts/vault-columns.js';
 import type { ConnectionWork, Services } from '../../src/api/procedures/services.js';
@@ -12,7 +12,7 @@ import { createResources, type Resources, type ResourcesOptions } from '../../sr
 import type { TokenFacts } from '../../src/forges/administration.js';
 import { forges } from '../../src/forges/registry.js';
 import { withConnection } from '../../src/store/connection.js';
-import { createTestDatabase, TEST_MASTER_KEY, type TestDatabase } from '../support/database.js';
+import { createTestDatabase, TEST_KEYS, type TestDatabase } from '../support/database.js';
 import { populateTenant } from '../support/tenant-rows.js';
 
 /** As in section H of the test plan. */
@@ -153,12 +153,14 @@ export async function startApiRig({ connections, ...more }: ApiRigOptions = {}):
     await client.query(`UPDATE "user" SET suspended_at = now() WHERE id = 'suspended'`);
     await add('other', organizations.theirs, 'owner');
     await client.query(`UPDATE pull_request SET session_id = organization_id, updated_at = now()`);
-    const vault = createVault(new Map([[1, TEST_MASTER_KEY]]));
+    const vault = createVault(TEST_KEYS.versions);
     for (const organizationId of Object.values(organizations)) {
       const id = randomUUID();
       const sealed = sealedValues(
         'connection',
-        sealSecrets(vault, { table: 'connection', organizationId, rowId: id }, undefined, { access_token: CANARY }),
+        await sealSecrets(client, vault, { table: 'connection', organizationId, rowId: id }, undefined, {
+          access_token: CANARY,
+        }),
       );
       await client.query(
         `INSERT INTO connection (id, organization_id, name, kind, forge, host, instance_url, provider_account_id,

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import type { Person } from '../../src/accounts/access/actor.js';
-import { revokeToken } from '../../src/accounts/tokens/rows.js';
+import { revokeToken } from '../../src/accounts/api-tokens/rows.js';
 import { type ApiRig, startApiRig } from './api-rig.js';
 
 let rig: ApiRig;

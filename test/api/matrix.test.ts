@@ -97,6 +97,15 @@ describe('who may call what', () => {
       }
   });
 
+  it('needs no input where none is needed, and answers several calls together', async () => {
+    expect((await rig.call('viewer', 'GET', '/api/trpc/organization.get')).statusCode).toBe(200);
+    const batch = await rig.call('viewer', 'GET', '/api/trpc/organization.get,delivery.list?batch=1');
+    expect(batch.json<object[]>()).toMatchObject([
+      { result: { data: { slug: 'mine' } } },
+      { error: { data: { code: 'FORGEWAY_FORBIDDEN', httpStatus: 403 } } },
+    ]);
+  });
+
   it.each(Object.keys(routes).filter((route) => route !== 'GET /api/events'))('%s', async (route) => {
     const [method = '', path = ''] = route.split(' ');
     const url = path.replace(':organization', 'mine').replace(':id', `vcs-${rig.mine.connection}`);

@@ -1,8 +1,14 @@
 /** Tokens of the API against the real database, as the role that serves it. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { callerOfToken, loadPerson } from '../../src/accounts/access/caller.js';
-import { createToken, findToken, listTokens, revokeToken, type TokenOwner } from '../../src/accounts/tokens/rows.js';
-import { hashOfToken, hasTokenForm, newTokenSecret } from '../../src/accounts/tokens/secret.js';
+import {
+  createToken,
+  findToken,
+  listTokens,
+  revokeToken,
+  type TokenOwner,
+} from '../../src/accounts/api-tokens/rows.js';
+import { hashOfToken, hasTokenForm, newTokenSecret } from '../../src/accounts/api-tokens/secret.js';
 import { withConnection } from '../../src/store/connection.js';
 import type { Store } from '../../src/store/database.js';
 import { seenAs } from '../../src/store/seen-as.js';

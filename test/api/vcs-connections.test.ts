@@ -10,7 +10,8 @@ import { createApiConnections } from '../../src/entry/api-connections.js';
 import { gitea } from '../../src/forges/gitea/forge.js';
 import { gitlab } from '../../src/forges/gitlab/forge.js';
 import type { ForgeFake } from '../../src/forges/kit/fake/forge-fake.js';
-import { TEST_MASTER_KEY } from '../support/database.js';
+import { TEST_KEYS } from '../support/database.js';
+import { loopback } from '../support/loopback.js';
 import { type ApiRig, startApiRig } from './api-rig.js';
 
 interface Document {
@@ -36,7 +37,8 @@ beforeAll(async () => {
     connections: (db) =>
       createApiConnections({
         store: db.store('worker'),
-        masterKey: TEST_MASTER_KEY,
+        keys: TEST_KEYS,
+        outbound: loopback,
         publicUrl: 'https://forgeway.example',
         log: pino({ level: 'silent' }),
       }),

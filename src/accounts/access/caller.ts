@@ -1,8 +1,8 @@
 /** From a token of the API to the actor behind it. */
 import type { Store } from '../../store/database.js';
 import { seenAs } from '../../store/seen-as.js';
-import { findToken } from '../tokens/rows.js';
-import { hasTokenForm } from '../tokens/secret.js';
+import { findToken } from '../api-tokens/rows.js';
+import { hasTokenForm } from '../api-tokens/secret.js';
 import type { Machine, Person } from './actor.js';
 import { isRole, type Role } from './roles.js';
 

@@ -9,7 +9,8 @@ import type { ForgeEndpoint } from '../../forges/endpoint.js';
 import type { ForgeDescriptor } from '../../forges/forge.js';
 import { ForgewayError } from '../../lib/errors.js';
 import type { Store } from '../../store/database.js';
-import { audit } from '../connection-rows.js';
+import { audit } from '../audit.js';
+import type { ConnectionState } from '../connection-state.js';
 import { ensureConnectionInstallation } from '../connections.js';
 import type { Vault } from '../vault.js';
 import {
@@ -23,7 +24,7 @@ import {
 
 /** What the last question to the forge, or a look at the key, found. */
 export interface DeclaredState {
-  status: 'active' | 'unreachable' | 'invalid' | 'suspended' | 'expired';
+  status: ConnectionState;
   reason: string | null;
 }
 
@@ -82,10 +83,6 @@ export async function declareConnection(
 ): Promise<string> {
   const { organizationId, forge, endpoint } = place;
   const id = randomUUID();
-  const sealed = sealedValues(
-    'connection',
-    sealSecrets(vault, { table: 'connection', organizationId, rowId: id }, undefined, o.secrets),
-  );
   const row: Record<string, unknown> = {
     id,
     organization_id: organizationId,
@@ -99,9 +96,17 @@ export async function declareConnection(
     checked_at: new Date(),
     ...columnsFor(o.app),
   };
-  const names = [...Object.keys(row), ...sealed.names];
   try {
     await store.tenant(organizationId, async (tx) => {
+      const columns = await sealSecrets(
+        tx,
+        vault,
+        { table: 'connection', organizationId, rowId: id },
+        undefined,
+        o.secrets,
+      );
+      const sealed = sealedValues('connection', columns);
+      const names = [...Object.keys(row), ...sealed.names];
       await tx.query(
         `INSERT INTO connection (${names.join(', ')}) VALUES (${names.map((_, index) => `$${index + 1}`).join(', ')})`,
         [...Object.values(row), ...sealed.values],
@@ -192,7 +197,7 @@ export async function changeDeclared(
           ? { names: [], values: [] }
           : sealedValues(
               'connection',
-              sealSecrets(vault, { table: 'connection', organizationId, rowId: id }, row, change.secrets),
+              await sealSecrets(tx, vault, { table: 'connection', organizationId, rowId: id }, row, change.secrets),
             );
       const plain = changedColumns(change);
       const names = [...Object.keys(plain), ...sealed.names];

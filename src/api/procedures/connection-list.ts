@@ -1,17 +1,10 @@
 /** Connections of an organization as the API shows them. None of these columns is, or holds, a secret. */
 import type { SyncMode } from '../../accounts/connection-rows.js';
+import { type ConnectionState, connectionStates } from '../../accounts/connection-state.js';
 import type { Queryable } from '../../inbox/list.js';
 import { afterPlace, microsecondsOf, type Place } from './fields.js';
 
-export const connectionStatuses = [
-  'active',
-  'expired',
-  'revoked',
-  'suspended',
-  'insufficient_scope',
-  'unreachable',
-  'invalid',
-] as const;
+export const connectionStatuses = Object.keys(connectionStates) as ConnectionState[];
 
 export interface ListedConnection {
   id: string;

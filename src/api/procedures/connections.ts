@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { audit } from '../../accounts/audit.js';
 import { refused } from '../../accounts/connecting/probe.js';
-import { audit, syncModes } from '../../accounts/connection-rows.js';
+import { syncModes } from '../../accounts/connection-rows.js';
 import { capabilities } from '../../forges/administration.js';
 import { ForgewayError } from '../../lib/errors.js';
 import { notFound } from '../authorize.js';

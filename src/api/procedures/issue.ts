@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { audit } from '../../accounts/connection-rows.js';
+import { audit } from '../../accounts/audit.js';
 import { notFound } from '../authorize.js';
 import { afterPlace, id, instant, listOf, microsecondsOf, page, pageOf, placeOf, scope, text } from './fields.js';
 import { onForge } from './forge-write.js';

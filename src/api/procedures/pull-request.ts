@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { audit } from '../../accounts/connection-rows.js';
+import { audit } from '../../accounts/audit.js';
 import type { Queryable } from '../../inbox/list.js';
 import { wantPullRequestSync } from '../../jobs/sync/desired.js';
 import { notFound } from '../authorize.js';

@@ -8,7 +8,7 @@ import {
   revokeToken,
   type TokenSummary,
   tokenKinds,
-} from '../../accounts/tokens/rows.js';
+} from '../../accounts/api-tokens/rows.js';
 import { ForgewayError } from '../../lib/errors.js';
 import { authorizedOrganization, notFound, permit } from '../authorize.js';
 import { id, instant, listOf, page, pageOf, placeOf, scope, text } from './fields.js';

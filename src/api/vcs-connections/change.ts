@@ -30,7 +30,7 @@ async function askForApp(
 ): Promise<AppOnForge> {
   const { declared, privateKey } = o;
   const trouble = keyTrouble(privateKey);
-  if (trouble !== null) return { app: declared, state: { status: 'invalid', reason: trouble } };
+  if (trouble !== null) return { app: declared, state: { status: 'revoked', reason: trouble } };
   const asked = await services.connections.installation({
     forge: o.forge,
     url: o.url,
@@ -45,7 +45,7 @@ async function askForApp(
     throw new InvalidRequest([wrong('github-account-login', `the installation belongs to ${accountLogin}`)]);
   return {
     app: { ...declared, accountLogin, accountType },
-    state: suspended ? { status: 'suspended', reason: 'The installation is suspended on the forge.' } : state,
+    state: suspended ? { status: 'revoked', reason: 'The installation is suspended on the forge.' } : state,
   };
 }
 

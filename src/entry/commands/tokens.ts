@@ -9,7 +9,7 @@ import {
   type TokenKind,
   type TokenOwner,
   tokenKinds,
-} from '../../accounts/tokens/rows.js';
+} from '../../accounts/api-tokens/rows.js';
 import type { Store } from '../../store/database.js';
 import { withDatabase } from '../session.js';
 import { formatJson, printRows } from '../table.js';

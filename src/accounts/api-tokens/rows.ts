@@ -5,7 +5,7 @@ import type { Store } from '../../store/database.js';
 import { seenAs } from '../../store/seen-as.js';
 import { type Scope, scopes } from '../access/actor.js';
 import { isRole, type Role } from '../access/roles.js';
-import { audit } from '../connection-rows.js';
+import { audit } from '../audit.js';
 import { hashOfToken, newTokenSecret } from './secret.js';
 
 /**
