@@ -55,14 +55,9 @@ async function unlike(connection: OpenConnection, nativeOf: NativeOf, said: stri
   return `${where} does not answer like ${forge.label} (${said}). Check the address: it is the one of the start page, with its path when it has one.`;
 }
 
-const SILENT: ReadonlySet<string> = new Set(['FORGEWAY_FORGE_UNREACHABLE', 'FORGEWAY_FORGE_DOWN']);
-
 /** A page where JSON was asked for is an answer: of something else than the forge. */
 const isPageError = (failure: RouteFailure | ForgewayError): boolean =>
   failure instanceof ForgewayError && / with a web page/.test(failure.message);
-
-const isSilence = (failure: RouteFailure | ForgewayError): boolean =>
-  failure instanceof ForgewayError && SILENT.has(failure.code) && !isPageError(failure);
 
 /** Why the forge did not say who the token is, and what to do, in one or two sentences. */
 async function reasonOf(failure: RouteFailure | ForgewayError, connection: OpenConnection, nativeOf: NativeOf) {
