@@ -69,6 +69,7 @@ export const heldTables: readonly HeldTable[] = [
   { table: 'own_write', where: byHost, order: 'trace' },
   { table: 'forge_record', where: byHost, order: 'id' },
   { table: 'told_object', where: byRepository, order: 'repository_id, number' },
+  { table: 'trusted_commit', where: byRepository, order: 'repository_id, number, sha' },
   { table: 'sync_cursor', where: byRepository, order: 'repository_id' },
   { table: 'app_repository', where: byRepository, order: 'app, repository_id' },
   { table: 'commit_status', where: byRepository, order: 'id' },
