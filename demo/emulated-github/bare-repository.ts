@@ -100,6 +100,20 @@ export class BareRepository {
     return text === '' ? undefined : text;
   }
 
+  /** The SHA of the ref, which is made first when there is none. Never moves one: somebody may do so meanwhile. */
+  async resolveOrCreate(ref: string, sha: string): Promise<string> {
+    const known = await this.resolve(ref);
+    if (known !== undefined) return known;
+    try {
+      await this.git(['update-ref', ref, sha, noCommit]);
+      return sha;
+    } catch (error) {
+      const made = await this.resolve(ref);
+      if (made === undefined) throw error;
+      return made;
+    }
+  }
+
   async setRef(ref: string, sha: string): Promise<void> {
     await this.git(sha === noCommit ? ['update-ref', '-d', ref] : ['update-ref', ref, sha]);
   }

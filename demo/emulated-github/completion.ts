@@ -88,10 +88,9 @@ export class Completion {
   async #completePull(pull: JsonObject): Promise<void> {
     const number = numberAt(pull, 'number');
     const head = objectAt(pull, 'head');
-    const ref = `refs/pull/${number}/head`;
     const emulated = textAt(head, 'sha');
-    const sha = (await this.#repository.resolve(ref)) ?? emulated;
-    if (sha === emulated) await this.#repository.setRef(ref, sha);
+    // A push may move it while this is only a read, which must not move it back.
+    const sha = await this.#repository.resolveOrCreate(`refs/pull/${number}/head`, emulated);
     head.sha = sha;
     if (typeof pull.statuses_url === 'string') pull.statuses_url = pull.statuses_url.replace(emulated, sha);
     const link = isObject(pull._links) && isObject(pull._links.statuses) ? pull._links.statuses : undefined;

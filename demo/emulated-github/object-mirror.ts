@@ -6,6 +6,9 @@ import { type BareRepository, changesBetween, noCommit, type RefChange, type Ref
 import type { Emulator } from './emulator.js';
 import { arrayOf, type JsonObject, objectAt, objectOf, textAt } from './json.js';
 
+/** As many as the API gives at a time. */
+const PER_PAGE = 100;
+
 interface Person {
   name: string;
   email: string;
@@ -67,8 +70,7 @@ export class ObjectMirror {
 
   /** After the API changed refs (a merge, an edited file): copies what is new into the bare repository. */
   async fromEmulator(token: string): Promise<RefChange[]> {
-    const listed = await this.#emulator.json(`${this.#api}/branches?per_page=100`, { token });
-    const branches = arrayOf(listed, 'the branches').map(
+    const branches = (await this.#branches(token)).map(
       (branch) => [`refs/heads/${textAt(branch, 'name')}`, textAt(objectAt(branch, 'commit'), 'sha')] as const,
     );
     const tags = [...(await this.#repository.refs())].filter(([ref]) => ref.startsWith('refs/tags/'));
@@ -78,6 +80,17 @@ export class ObjectMirror {
       await this.#repository.setRef(ref, after);
     }
     return changes;
+  }
+
+  /** All of them: one that is not listed counts as deleted. */
+  async #branches(token: string): Promise<JsonObject[]> {
+    const all: JsonObject[] = [];
+    for (let page = 1; ; page += 1) {
+      const path = `${this.#api}/branches?per_page=${PER_PAGE}&page=${page}`;
+      const listed = arrayOf(await this.#emulator.json(path, { token }), 'the branches');
+      all.push(...listed);
+      if (listed.length < PER_PAGE) return all;
+    }
   }
 
   async #newCommits(changes: readonly RefChange[], before: Refs): Promise<string[]> {
