@@ -1,8 +1,9 @@
 /** One run from start to verdict: people and a nemesis for a while, then kills at numbered awaits, then the count. */
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { prepareAwaitPoints, type Role } from './await-points/await-points.js';
-import { kinds, type Verdict } from './checker.js';
+import { kinds, type Records, sentences, type Verdict } from './checker.js';
 import { allStrikes, chooseStrikes, createCrashPoints, type Flow, flowName, flowNames } from './crash-points.js';
 import type { HappeningKind } from './forge-protocol.js';
 import { createNemesis } from './nemesis.js';
@@ -55,6 +56,11 @@ const PEOPLE = 4;
 const MOST_OPEN = 50;
 const PAUSE_MS = 60;
 
+/** Sentences of each kind that are printed. */
+const MOST_SAID = 20;
+/** In the folder of a run that was not clean. */
+const VERDICT = 'verdict.json';
+
 export const isClean = ({ verdict }: CampaignResult): boolean => kinds.every((kind) => verdict[kind].length === 0);
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
@@ -87,11 +93,22 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       problems,
     };
     clean = isClean(result);
+    if (!clean) {
+      // At once: a run of many campaigns prints its results only when the last one is over.
+      for (const line of sentences(verdict, MOST_SAID)) say(line);
+      await keepRecords(rig.folder, verdict, records);
+    }
     return result;
   } finally {
     await rig.close(!clean && !stopped.aborted);
     if (!clean && !stopped.aborted) say(`kept for a look: ${rig.folder}`);
   }
+}
+
+/** What would be gone with the processes and the database; deliveries and effects have files of their own. */
+async function keepRecords(folder: string, verdict: Verdict, records: Records): Promise<void> {
+  const { happenings, heads, inbox, mirror } = records;
+  await writeFile(join(folder, VERDICT), `${JSON.stringify({ verdict, happenings, heads, inbox, mirror }, null, 1)}\n`);
 }
 
 type Nemesis = ReturnType<typeof createNemesis>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { check, type InboxRow, kinds, type Records, type Verdict } from './checker.js';
+import { check, type InboxRow, kinds, type Records, sentences, type Verdict } from './checker.js';
 import type { Effect } from './effects.js';
 
 const effect = (key: string, more: Partial<Effect> = {}): Effect => ({
@@ -115,5 +115,17 @@ describe('check', () => {
     expect(counts({ inbox: [row('d1', { open }), row('d2')] })).toEqual({ zombie: 1 });
     const dead = [{ app: 'welcome', status: 'dead', error: 'it failed 8 times' }];
     expect(counts({ inbox: [row('d1', { status: 'dead', open: dead }), row('d2')] })).toEqual({ dead: 1 });
+  });
+
+  it('says what it found, the first of each kind', () => {
+    expect(sentences(check(clean), 1)).toEqual([]);
+    const verdict = check({ ...clean, inbox: [row('forged')], mirror: [] });
+    expect(verdict.lost).toHaveLength(3);
+    expect(sentences(verdict, 2)).toEqual([
+      `lost: ${verdict.lost[0]}`,
+      `lost: ${verdict.lost[1]}`,
+      'lost: 1 more',
+      'unexpected: gitea delivery forged, which nobody sent',
+    ]);
   });
 });

@@ -136,3 +136,11 @@ const told = (rows: InboxRow['open']): string =>
   rows.map(({ app, status, error }) => `[${app} ${status} ${error}]`).join(' ');
 
 export const kinds = ['lost', 'unexpected', 'duplicated', 'disorder', 'zombie', 'dead'] as const;
+
+/** The first of each kind, up to `most`, and how many more there are. */
+export const sentences = (verdict: Verdict, most: number): string[] =>
+  kinds.flatMap((kind) => {
+    const shown = verdict[kind].slice(0, most).map((line) => `${kind}: ${line}`);
+    const more = verdict[kind].length - shown.length;
+    return more > 0 ? [...shown, `${kind}: ${more} more`] : shown;
+  });
