@@ -51,10 +51,10 @@ export interface CampaignResult {
 }
 
 /** People at work at a time, over all forges. */
-const PEOPLE = 4;
+const PEOPLE = 8;
 /** They wait while more than this is not worked off, so that the end of a run is near its last kill. */
-const MOST_OPEN = 50;
-const PAUSE_MS = 60;
+const MOST_OPEN = 100;
+const PAUSE_MS = 30;
 
 /** Sentences of each kind that are printed. */
 const MOST_SAID = 20;

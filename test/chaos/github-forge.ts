@@ -60,7 +60,8 @@ export async function startGitHubForge(options: GitHubForgeOptions): Promise<Git
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     const text = await response.text();
-    if (!response.ok) throw new Error(`GitHub answered ${response.status} to ${method} ${path}: ${text}`);
+    if (!response.ok)
+      throw new Error(`GitHub answered ${response.status} to ${method} ${path}: ${text} ${problems.at(-1) ?? ''}`);
     return text === '' ? undefined : JSON.parse(text);
   }
 
