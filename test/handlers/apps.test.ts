@@ -34,6 +34,7 @@ describe('createApps', () => {
         'membership',
         'team',
         'push',
+        'release',
         'pull_request',
         'pull_request_review',
         'issue_comment',
