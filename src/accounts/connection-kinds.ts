@@ -115,12 +115,53 @@ export async function saveOAuthConnection(
   });
 }
 
-export interface AppInstallation {
+export interface InstalledApp {
   appId: string;
-  /** PEM. */
-  privateKey: string;
   installationId: bigint;
   account: { id: bigint; login: string; type: string };
+}
+
+/**
+ * The row by which apps see an installation of an App whose key a connection holds. Answers its number.
+ * @throws ForgewayError FORGEWAY_CONNECTION_REFUSED when another organization has this installation
+ */
+export async function ensureAppInstallation(
+  tx: pg.PoolClient,
+  place: Pick<ConnectionPlace, 'organizationId' | 'forge' | 'host'> & { connectionId: string },
+  { appId, installationId, account }: InstalledApp,
+): Promise<bigint> {
+  const key = { forge: place.forge, host: place.host, appId, installationId };
+  const { rows } = await tx.query<{ virtual_id: bigint }>(
+    `INSERT INTO installation (forge, host, app_id, installation_id, organization_id, virtual_id, connection_id,
+       account_id, account_login, account_type)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+     ON CONFLICT (forge, host, app_id, installation_id) DO UPDATE SET
+       connection_id = excluded.connection_id, account_id = excluded.account_id,
+       account_login = excluded.account_login, status = 'active', deleted_at = NULL, updated_at = now()
+     WHERE installation.organization_id = excluded.organization_id
+     RETURNING virtual_id`,
+    [
+      ...Object.values(key),
+      place.organizationId,
+      virtualInstallationId(key),
+      place.connectionId,
+      account.id,
+      account.login,
+      account.type,
+    ],
+  );
+  const virtualId = rows[0]?.virtual_id;
+  if (virtualId === undefined)
+    throw new ForgewayError(
+      'FORGEWAY_CONNECTION_REFUSED',
+      `Installation ${installationId} of App ${appId} on ${place.host} belongs to another organization on this server.`,
+    );
+  return virtualId;
+}
+
+export interface AppInstallation extends InstalledApp {
+  /** PEM. */
+  privateKey: string;
   name?: string;
 }
 
@@ -134,7 +175,7 @@ export async function saveAppConnection(
   place: ConnectionPlace,
   o: AppInstallation,
 ): Promise<{ id: string; virtualId: bigint }> {
-  const { organizationId, forge, host } = place;
+  const { organizationId, host } = place;
   return store.tenant(organizationId, async (tx) => {
     const id = await write(tx, vault, place, {
       userId: null,
@@ -149,32 +190,7 @@ export async function saveAppConnection(
         installation_id: o.installationId,
       },
     });
-    const key = { forge, host, appId: o.appId, installationId: o.installationId };
-    const { rows } = await tx.query<{ virtual_id: bigint }>(
-      `INSERT INTO installation (forge, host, app_id, installation_id, organization_id, virtual_id, connection_id,
-         account_id, account_login, account_type)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-       ON CONFLICT (forge, host, app_id, installation_id) DO UPDATE SET
-         connection_id = excluded.connection_id, account_id = excluded.account_id,
-         account_login = excluded.account_login, status = 'active', deleted_at = NULL, updated_at = now()
-       WHERE installation.organization_id = excluded.organization_id
-       RETURNING virtual_id`,
-      [
-        ...Object.values(key),
-        organizationId,
-        virtualInstallationId(key),
-        id,
-        o.account.id,
-        o.account.login,
-        o.account.type,
-      ],
-    );
-    const virtualId = rows[0]?.virtual_id;
-    if (virtualId === undefined)
-      throw new ForgewayError(
-        'FORGEWAY_CONNECTION_REFUSED',
-        `Installation ${o.installationId} of App ${o.appId} on ${host} belongs to another organization on this server.`,
-      );
+    const virtualId = await ensureAppInstallation(tx, { ...place, connectionId: id }, o);
     return { id, virtualId };
   });
 }

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { TokenFacts } from '../forges/administration.js';
+import { ForgewayError } from '../lib/errors.js';
 import type { OutboundRoute } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
 import { audit } from './audit.js';
@@ -52,6 +53,7 @@ export interface ConnectionSummary {
 /**
  * Stores a connection with its sealed token, or gives the one that is there a new token: the same account on the same
  * instance is the same connection. Answers the number under which handlers see it.
+ * @throws ForgewayError FORGEWAY_CONFLICT when the account is connected by OAuth
  */
 export async function saveConnection(
   store: Store,
@@ -62,12 +64,17 @@ export async function saveConnection(
   const { organizationId, forge, host, instanceUrl } = place;
   const { facts } = o;
   return store.tenant(organizationId, async (tx) => {
-    const found = await tx.query<SealedColumns<'connection'> & { id: string; name: string }>(
-      `SELECT id, name, ${sealedColumnsOf('connection').join(', ')} FROM connection
-       WHERE user_id IS NULL AND forge = $1 AND host = $2 AND kind = 'pat' AND provider_account_id = $3 FOR UPDATE`,
+    const found = await tx.query<SealedColumns<'connection'> & { id: string; name: string; kind: string }>(
+      `SELECT id, name, kind, ${sealedColumnsOf('connection').join(', ')} FROM connection
+       WHERE user_id IS NULL AND forge = $1 AND host = $2 AND app_id IS NULL AND provider_account_id = $3 FOR UPDATE`,
       [forge, host, facts.account.id.toString()],
     );
     const existing = found.rows[0];
+    if (existing !== undefined && existing.kind !== 'pat')
+      throw new ForgewayError(
+        'FORGEWAY_CONFLICT',
+        `${facts.account.login} on ${host} is connected by signing in already, as ${existing.id}, and its tokens are renewed. Take that connection away first if it is to use this token.`,
+      );
     const id = existing?.id ?? randomUUID();
     const columns = await sealSecrets(tx, vault, { table: 'connection', organizationId, rowId: id }, existing, {
       access_token: o.token,
@@ -228,17 +235,17 @@ export async function removeConnection(
   store: Store,
   organizationId: string,
   connectionId: string,
-  beforehand?: (tx: pg.PoolClient) => Promise<Readonly<Record<string, number>>>,
+  o: { beforehand?(tx: pg.PoolClient): Promise<Readonly<Record<string, number>>>; by?: string } = {},
 ): Promise<void> {
   await store.tenant(organizationId, async (tx) => {
-    const deleted = await beforehand?.(tx);
+    const deleted = await o.beforehand?.(tx);
     await tx.query(
       `UPDATE repository SET status = 'removed', updated_at = now()
        WHERE installation_id IN (SELECT id FROM installation WHERE connection_id = $1)`,
       [connectionId],
     );
     await tx.query('DELETE FROM connection WHERE id = $1', [connectionId]);
-    await audit(tx, organizationId, 'connection.removed', connectionId, deleted === undefined ? {} : { deleted });
+    await audit(tx, organizationId, 'connection.removed', connectionId, deleted === undefined ? {} : { deleted }, o.by);
   });
 }
 

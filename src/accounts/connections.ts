@@ -173,6 +173,8 @@ export function createConnectionDirectory(o: {
         status: row.status,
         reconnect: true,
       });
+    if (!/^\d+$/.test(row.provider_account_id))
+      throw unusable('No forge has said yet whose connection this is: test it, or change what it was made with.');
     const secrets = openSecrets(o.vault, { table: 'connection', organizationId, rowId: row.id }, row);
     const route = routeOf(row, secrets.proxy_credentials);
     const basics = {

@@ -1,7 +1,8 @@
 /** Which organization a request is about, and whether its caller may do that there. */
+import type { Access, NamedThing } from '../accounts/access/access.js';
 import { type Action, actions } from '../accounts/access/actions.js';
 import type { Actor } from '../accounts/access/actor.js';
-import { type Decision, decide, type Thing } from '../accounts/access/decide.js';
+import type { Decision } from '../accounts/access/decide.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Store } from '../store/database.js';
 import { seenAs } from '../store/seen-as.js';
@@ -29,9 +30,23 @@ function refusal(decision: Decision & { allowed: false }, action: Action): Forge
   }
 }
 
-/** @throws ForgewayError FORGEWAY_UNAUTHENTICATED, FORGEWAY_FORBIDDEN or FORGEWAY_NOT_FOUND */
-export function permit(actor: Actor, action: Action, thing: Thing): void {
-  const decision = decide(actor, action, thing);
+/** What decides: the store as the api role, and who writes down what was decided. */
+export interface Authority {
+  store: Store;
+  access: Pick<Access, 'check'>;
+}
+
+/**
+ * Decides and writes down.
+ * @throws ForgewayError FORGEWAY_UNAUTHENTICATED, FORGEWAY_FORBIDDEN or FORGEWAY_NOT_FOUND
+ */
+export async function permit(
+  { access }: Pick<Authority, 'access'>,
+  actor: Actor,
+  action: Action,
+  thing: NamedThing,
+): Promise<void> {
+  const decision = await access.check(actor, action, thing);
   if (!decision.allowed) throw refusal(decision, action);
 }
 
@@ -50,24 +65,36 @@ export function organizationsOf(actor: Actor): string[] {
   return only === undefined ? [...actor.memberships.keys()] : [only].filter((id) => actor.memberships.has(id));
 }
 
+const ID = /^[\w-]{1,40}$/;
+const AN_ORGANIZATION = 'organization';
+
+/** What a request is about, as far as it can be told before its input is looked at; looking is not told apart by things. */
+function named(action: Action, organizationId: string, subjectId: unknown): NamedThing {
+  const kind = action.slice(0, action.indexOf('.'));
+  const isOne = actions[action].scope !== 'read' && typeof subjectId === 'string' && ID.test(subjectId);
+  return { organizationId, name: isOne ? `${kind} ${subjectId}` : kind, refusedAs: kind };
+}
+
 /**
  * The organization by slug or id; without a name the only one of the caller, else the default one.
+ * @param subjectId what it is about, as the caller says
  * @throws ForgewayError as {@link permit}, also where there is no such organization
  */
 export async function authorizedOrganization(
-  store: Store,
+  authority: Authority,
   actor: Actor,
   action: Action,
   name: string | undefined,
+  subjectId?: unknown,
 ): Promise<string> {
   // Nobody is told first which organizations there are.
-  if (actor.kind === 'anonymous') permit(actor, action, {});
+  if (actor.kind === 'anonymous') await permit(authority, actor, action, { name: AN_ORGANIZATION });
   const own = organizationsOf(actor);
   const only = name === undefined && own.length === 1 ? own[0] : undefined;
   const slug = name ?? DEFAULT_SLUG;
-  const found = only ?? (UUID.test(slug) ? slug : await organizationBySlug(store, slug));
-  if (actor.kind === 'user' && actor.suspended) permit(actor, action, {});
+  const found = only ?? (UUID.test(slug) ? slug : await organizationBySlug(authority.store, slug));
+  if (actor.kind === 'user' && actor.suspended) await permit(authority, actor, action, { name: AN_ORGANIZATION });
   if (found === undefined) throw notFound();
-  permit(actor, action, { organizationId: found });
+  await permit(authority, actor, action, named(action, found, subjectId));
   return found;
 }

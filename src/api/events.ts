@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { Access } from '../accounts/access/access.js';
 import type { Action } from '../accounts/access/actions.js';
 import type { Actor } from '../accounts/access/actor.js';
 import { nameOfActor } from '../accounts/access/actor.js';
@@ -24,14 +25,15 @@ const KINDS = {
   connection: 'connection.read',
   delivery: 'delivery.read',
 } as const satisfies Record<string, Action>;
-const kinds = Object.keys(KINDS) as (keyof typeof KINDS)[];
+type Kind = keyof typeof KINDS;
+const kinds = Object.keys(KINDS) as Kind[];
 
 const input = z.strictObject({
   organization: z.string().min(1).max(100).optional(),
   kinds: z
     .string()
     .transform((value) => value.split(','))
-    .pipe(z.array(z.enum(kinds as [keyof typeof KINDS])).min(1))
+    .pipe(z.array(z.enum(kinds as [Kind])).min(1))
     .optional(),
   lastEventId: z.string().max(100).optional(),
 });
@@ -117,6 +119,7 @@ function eventText(row: Change): string {
 
 export interface EventsOptions {
   store: Store;
+  access: Pick<Access, 'check'>;
   log: Logger;
   callerOf(request: FastifyRequest): Promise<Actor>;
   timing?: Partial<EventTiming>;
@@ -134,17 +137,27 @@ export function addEvents(app: FastifyInstance, o: EventsOptions): () => void {
   const allowed = async (
     request: FastifyRequest,
     organization: string | undefined,
-    asked: readonly string[] | undefined,
+    asked: readonly Kind[],
+    access: Pick<Access, 'check'> = o.access,
   ) => {
     const actor = await o.callerOf(request);
-    const organizationId = await authorizedOrganization(store, actor, 'event.read', organization);
-    const may = kinds.filter((kind) => decide(actor, KINDS[kind], { organizationId }).allowed);
-    return { actor, organizationId, wanted: may.filter((kind) => asked?.includes(kind) ?? true) };
+    const organizationId = await authorizedOrganization({ store, access }, actor, 'event.read', organization);
+    const wanted: Kind[] = [];
+    for (const kind of asked)
+      if ((await access.check(actor, KINDS[kind], { organizationId, name: 'event' })).allowed) wanted.push(kind);
+    return { actor, organizationId, wanted };
+  };
+  /** The same question every half minute: what was allowed was written down when the stream began. */
+  const again: Pick<Access, 'check'> = {
+    async check(actor, action, thing) {
+      const decision = decide(actor, action, thing);
+      return decision.allowed ? decision : o.access.check(actor, action, thing);
+    },
   };
 
   app.get('/api/events', async (request, reply) => {
     const query = parseInput(input, request.query);
-    const first = await allowed(request, query.organization, query.kinds);
+    const first = await allowed(request, query.organization, query.kinds ?? kinds);
     const given = request.headers['last-event-id'] ?? query.lastEventId;
     const resumed = typeof given === 'string' && given !== '' ? cursorOf(given) : undefined;
     const who = nameOfActor(first.actor);
@@ -198,7 +211,7 @@ export function addEvents(app: FastifyInstance, o: EventsOptions): () => void {
       await send(`retry: 2000\nid: ${written(cursor)}\nevent: ${missed ? 'reset' : 'ready'}\ndata: {}\n\n`);
       while (!signal.aborted) {
         if (performance.now() - checked >= timing.recheckMs) {
-          ({ wanted, organizationId } = await allowed(request, query.organization, query.kinds));
+          ({ wanted, organizationId } = await allowed(request, query.organization, wanted, again));
           checked = performance.now();
         }
         const { rows, next } = await readChanges(store, organizationId, wanted, cursor);

@@ -104,6 +104,7 @@ export async function createResources(o: ResourcesOptions): Promise<Resources> {
   });
   const endStreams = addEvents(app, {
     store,
+    access: services.access,
     log,
     // Asked anew each time: a stream outlives its token.
     callerOf: (request) => {

@@ -149,18 +149,18 @@ export function createApiConnections({ store, keys, outbound, publicUrl, log }: 
     });
 
   return {
-    async connect(organizationId, request) {
+    async connect(organizationId, request, by) {
       const notes: string[] = [];
       const progress = (line: string) => void notes.push(line);
-      const options = { store, vault, news, organizationId, publicUrl, nativeOf, progress };
+      const options = { store, vault, news, organizationId, publicUrl, nativeOf, progress, by };
       const toldWithinMs = request.repositories.length > 0 || request.all ? TOLD_MS : 0;
       const { id, problems } = await connectForge({ ...options, toldWithinMs }, request);
       directory.forget(id);
       return { id, notes, problems };
     },
 
-    async disconnect(organizationId, connectionId, { keepHooks, wait }) {
-      const options = { store, news, organizationId, directory, nativeOf, progress: () => undefined };
+    async disconnect(organizationId, connectionId, { keepHooks, wait, by }) {
+      const options = { store, news, organizationId, directory, nativeOf, progress: () => undefined, by };
       return disconnectForge(
         { ...options, ...(!wait && { toldWithinMs: 0 }) },
         { connectionId, repositories: [], keepHooks },
@@ -213,11 +213,13 @@ export function createApiConnections({ store, keys, outbound, publicUrl, log }: 
       await change(organizationId, connectionId, { state: { status, reason: asked.reason } }, BY_TEST);
       return { ok: false, expired: false, unreachable: asked.unreachable, reason: asked.reason };
     }
-    const { accountId, accountLogin, suspended } = asked.facts;
+    const { accountId, accountLogin, accountType, suspended } = asked.facts;
     const state = suspended
       ? { status: 'revoked' as const, reason: 'The installation is suspended on the forge.' }
       : { status: 'active' as const, reason: null };
-    await change(organizationId, connectionId, { state }, BY_TEST);
+    const { appId, installationId } = app;
+    const verified = { appId, installationId, accountLogin, accountType, ...(!suspended && { accountId }) };
+    await change(organizationId, connectionId, { state, app: verified }, BY_TEST);
     return {
       ok: true,
       facts: {

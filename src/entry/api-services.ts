@@ -1,4 +1,5 @@
 /** What the API is handed by the server process. Loaded at the first request to it, so that starting takes no longer. */
+import type { Access } from '../accounts/access/access.js';
 import type { Services } from '../api/procedures/services.js';
 import type { Config } from '../config/config.js';
 import { forges } from '../forges/registry.js';
@@ -24,12 +25,13 @@ export interface ApiServicesOptions {
   store: Store;
   /** Opened as the worker, for what the role of the API may not do itself. */
   workerStore: Store;
+  access: Access;
   log: Logger;
   metrics: Metrics;
 }
 
 export function createApiServices(o: ApiServicesOptions): { services: Services; close(): Promise<void> } {
-  const { config, database, keys, store, workerStore, log, metrics } = o;
+  const { config, database, keys, store, workerStore, access, log, metrics } = o;
   const outbound = outboundOf(config);
   const opened: { bridge?: Promise<Bridge>; queue?: ReturnType<typeof createQueueBackend> } = {};
   const bridge = () => {
@@ -53,6 +55,7 @@ export function createApiServices(o: ApiServicesOptions): { services: Services; 
   return {
     services: {
       store,
+      access,
       forges,
       log,
       connections: createApiConnections({ store: workerStore, keys, outbound, publicUrl: config.publicUrl, log }),

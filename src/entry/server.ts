@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { AggregatorRegistry } from 'prom-client';
+import { createAccess } from '../accounts/access/access.js';
 import { createCheckRunLinks } from '../accounts/check-run-links.js';
 import type { Check } from '../api/health.js';
 import { createHttpApi } from '../api/http-api.js';
@@ -148,6 +149,8 @@ async function start(
   // Which repositories are polled is asked across tenants, and deliveries are run again, which the role of the API may not.
   const workerStore = openStore(database, 'worker', { max: 4, log });
   ends.push(() => Promise.all([ingressStore.close(), store.close(), workerStore.close()]));
+  const access = createAccess({ store, log, organizationId });
+  ends.push(() => access.close());
   const apiEnds: (() => Promise<void>)[] = [];
   ends.push(async () => endAll(apiEnds, log));
 
@@ -203,7 +206,16 @@ async function start(
     auth: signInRoutes,
     async resources() {
       const { createApiServices } = await import('./api-services.js');
-      const { services, close } = createApiServices({ config, database, keys, store, workerStore, log, metrics });
+      const { services, close } = createApiServices({
+        config,
+        database,
+        keys,
+        store,
+        workerStore,
+        access,
+        log,
+        metrics,
+      });
       apiEnds.push(close);
       const { sessionActor } = signInRoutes;
       return { services, sessionActor, publicOrigin: () => new URL(address.public).origin };

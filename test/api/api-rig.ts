@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
+import { type Access, createAccess } from '../../src/accounts/access/access.js';
 import type { Scope } from '../../src/accounts/access/actor.js';
 import { type Role, roles } from '../../src/accounts/access/roles.js';
 import { createToken, type TokenOwner } from '../../src/accounts/api-tokens/rows.js';
@@ -53,6 +54,7 @@ export interface ApiRig extends Resources {
   db: TestDatabase;
   mine: TenantIds;
   theirs: TenantIds;
+  access: Access;
   /** What was asked of the forges and of other roles, in order. */
   asked: string[];
   headers(caller: Caller): Record<string, string>;
@@ -74,10 +76,11 @@ const facts: TokenFacts = {
 };
 
 /** Stands in for what would ask a forge; notes that it was asked, and for which organization. */
-function stubServices(db: TestDatabase, asked: string[], connectionOf: () => string): Services {
+function stubServices(db: TestDatabase, access: Access, asked: string[], connectionOf: () => string): Services {
   const note = (what: string, organizationId: string) => void asked.push(`${what} ${organizationId}`);
   return {
     store: db.store('api'),
+    access,
     forges,
     log: pino({ level: 'silent' }),
     connections: {
@@ -212,7 +215,8 @@ export async function startApiRig({ connections, ...more }: ApiRigOptions = {}):
   const mine = await idsOf(organizations.mine, 'owner');
   const theirs = await idsOf(organizations.theirs, 'other');
 
-  const stub = stubServices(db, asked, () => mine.connection);
+  const access = createAccess({ store, log: pino({ level: 'silent' }), organizationId: db.organizationId });
+  const stub = stubServices(db, access, asked, () => mine.connection);
   const services = { ...stub, ...(connections && { connections: connections(db) }) };
   const resources = await createResources({ services, publicOrigin: () => 'https://forgeway.example', ...more });
   const headers = (caller: Caller): Record<string, string> =>
@@ -220,6 +224,7 @@ export async function startApiRig({ connections, ...more }: ApiRigOptions = {}):
   return {
     ...resources,
     db,
+    access,
     mine,
     theirs,
     asked,
@@ -243,6 +248,7 @@ export async function startApiRig({ connections, ...more }: ApiRigOptions = {}):
       // The fetch of this process keeps connections whose answers it has given up.
       resources.app.server.closeAllConnections();
       await resources.app.close();
+      await access.close();
       await db.drop();
     },
   };

@@ -194,10 +194,13 @@ describe('tenants', () => {
   });
 
   it('count only their own in every list', async () => {
+    // The trail has what its own people asked for, in their words; trail.test.ts shows that nobody else writes there.
+    const inOwnWords = 'audit.listDecisions';
     for (const [name, { meta }] of named) {
       if (meta.method !== 'GET' || !/list/i.test(name) || name === 'token.listOwn') continue;
       const answer = await viaRest('owner', name, inputFor(name, rig.mine, 'mine'));
       expect([name, answer.body.includes(rig.theirs.organization), answer.statusCode]).toEqual([name, false, 200]);
+      if (name === inOwnWords) continue;
       for (const id of Object.values(rig.theirs).filter((value) => value.length > 20))
         expect(answer.body).not.toContain(id);
     }

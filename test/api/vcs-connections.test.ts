@@ -1,18 +1,21 @@
 /** JSON:API for VCS connections, with the requests of its documentation and forges that answer, refuse or are silent. */
 import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import nock from 'nock';
 import { pino } from 'pino';
+import { CANNOT_BE_REACHED } from '../../src/accounts/connecting/discreet.js';
+import { connectionStates } from '../../src/accounts/connection-state.js';
 import { createApiConnections } from '../../src/entry/api-connections.js';
 import { gitea } from '../../src/forges/gitea/forge.js';
 import { gitlab } from '../../src/forges/gitlab/forge.js';
 import type { ForgeFake } from '../../src/forges/kit/fake/forge-fake.js';
 import { TEST_KEYS } from '../support/database.js';
 import { loopback } from '../support/loopback.js';
-import { type ApiRig, startApiRig } from './api-rig.js';
+import { type ApiRig, type Caller, startApiRig } from './api-rig.js';
 
 interface Document {
   data: { id: string; type: string; attributes: Record<string, unknown>; links: { self: string } };
@@ -65,9 +68,6 @@ const app = (more: Record<string, unknown> = {}) => ({
   'private-key': pem,
   ...more,
 });
-const answersInstallation = (id: number, body: object, status = 200) =>
-  nock('https://api.github.com').get(`/app/installations/${id}`).reply(status, body);
-
 async function refusals(attributes: Record<string, unknown>): Promise<[number, (string | undefined)[]]> {
   const answer = await create(attributes);
   return [answer.statusCode, answer.json<Errors>().errors.map(({ source }) => source?.pointer)];
@@ -139,7 +139,12 @@ describe('a connection by token', () => {
     const made = await create({ name: 'silent', provider: 'gitea', 'server-url': url, token });
     expect([made.statusCode, made.json<Document>().data.attributes]).toMatchObject([
       201,
-      { status: 'unreachable', 'status-reason': expect.stringContaining('cannot be reached'), 'has-token': true },
+      {
+        status: 'unreachable',
+        'status-reason': null,
+        'status-advice': connectionStates.unreachable,
+        'has-token': true,
+      },
     ]);
     const back = (await gitea.startFake?.({ folder: await mkdtemp(join(folder, 'back')), port })) as ForgeFake;
     try {
@@ -157,68 +162,90 @@ describe('a connection by token', () => {
   });
 });
 
-describe('a connection by an App', () => {
-  it('is asked for at the forge, and complete with what it says', async () => {
-    answersInstallation(112887490, { id: 112887490, account: { id: 9, login: 'My-Org', type: 'Organization' } });
-    const made = await create(app());
-    expect([made.statusCode, made.json<Document>().data.attributes]).toMatchObject([
-      201,
-      {
-        provider: 'github',
-        status: 'active',
-        'server-url': null,
-        'has-token': true,
-        'github-app-id': 12345,
-        'github-installation-id': 112887490,
-        'github-account-login': 'My-Org',
-        'github-account-type': 'Organization',
-      },
+describe('states', () => {
+  const at = (path: string, caller: Caller) => rig.call(caller, 'GET', path);
+  const shown = async (caller: Caller) => {
+    const { attributes } = (await at(self(`vcs-${rig.mine.connection}`), caller)).json<Document>().data;
+    const typed = (await at(`/api/v1/connections/${rig.mine.connection}`, caller)).json<Record<string, unknown>>();
+    return [
+      [attributes.status, attributes['status-reason'], attributes['status-advice']],
+      [typed.status, typed.statusReason, typed.advice],
+    ];
+  };
+
+  it.each(Object.entries(connectionStates))('%s is shown with its sentence', async (status, advice) => {
+    await rig.rows(`UPDATE connection SET status = $2, status_reason = 'seen' WHERE id = $1`, [
+      rig.mine.connection,
+      status,
     ]);
-    expect(made.body).not.toMatch(/PRIVATE KEY|MII/);
-    expect(await refusals(app())).toEqual([422, ['/data/attributes/github-installation-id']]);
-    const [row] = await rig.rows<{ row: string }>(
-      `SELECT row_to_json(c)::text AS row FROM connection c WHERE kind = 'github-app'`,
-    );
-    expect(row?.row).not.toContain(pem.slice(40, 80));
-  });
-
-  it('is refused where the App, the installation or its account is another', async () => {
-    const other = app({ 'github-installation-id': 5 });
-    answersInstallation(5, { message: 'Bad credentials' }, 401);
-    expect(await refusals(other)).toEqual([422, ['/data/attributes/private-key']]);
-    answersInstallation(5, { message: 'Not Found' }, 404);
-    expect((await create(other)).json<Errors>().errors[0]?.detail).toBe(
-      'App 12345 has no installation 5 on https://github.com.',
-    );
-    answersInstallation(5, { account: { id: 1, login: 'somebody', type: 'User' } });
-    expect(await refusals(other)).toEqual([422, ['/data/attributes/github-account-login']]);
-  });
-
-  it('with the key of the documentation, which is none, is kept and says what to do', async () => {
-    const key = '-----BEGIN RSA PRIVATE KEY-----\n...\n-----END RSA PRIVATE KEY-----';
-    const made = await create(app({ 'github-installation-id': 6, 'private-key': key }));
-    const { id, attributes } = made.json<Document>().data;
-    expect([made.statusCode, attributes.status, attributes['status-reason']]).toEqual([
-      201,
-      'invalid',
-      'The private key cannot be read: download a new one on the App’s settings page, and change this connection.',
+    // Why a forge cannot be reached says what there is in the network.
+    const hidden = status === 'unreachable' ? null : 'seen';
+    expect(await shown('viewer')).toEqual([
+      [status, hidden, advice],
+      [status, hidden, advice],
     ]);
-    answersInstallation(6, { account: { id: 9, login: 'my-org', type: 'Organization' } });
-    const mended = await rig.call('admin', 'PATCH', self(id), document({ 'private-key': pem }));
-    expect(mended.json<Document>().data.attributes).toMatchObject({ status: 'active', 'status-reason': null });
+    await rig.rows(`UPDATE "user" SET platform_admin = true WHERE id = 'owner'`);
+    expect((await shown('owner'))[0]).toEqual([status, 'seen', advice]);
+    await rig.rows(`UPDATE "user" SET platform_admin = false WHERE id = 'owner'`);
   });
 
-  it('on a GitHub Enterprise Server is named by its API', async () => {
-    nock('https://github.your-company.com')
-      .get('/api/v3/app/installations/7')
-      .reply(200, { account: { id: 9, login: 'my-org' } });
-    const made = await create(
-      app({ 'github-installation-id': 7, 'server-url': 'https://github.your-company.com/api/v3' }),
+  it('an address that is refused and one where nobody answers are the same to whoever does not run the server', async () => {
+    const connect = async (caller: Caller, url: string) => {
+      const body = { forge: 'gitlab', url, token: 'glpat-0123456789' };
+      const answer = await rig.call(caller, 'POST', '/api/v1/connections', body);
+      return [answer.statusCode, answer.json<{ error: { message: string } }>().error.message];
+    };
+    const refused = 'http://169.254.169.254';
+    const closed = createServer().listen(0, '127.0.0.1');
+    await once(closed, 'listening');
+    const silent = `http://127.0.0.1:${(closed.address() as AddressInfo).port}`;
+    closed.close();
+    await once(closed, 'close');
+    const answers = [...(await Promise.all([connect('admin', refused), connect('admin', silent)]))];
+    expect(answers).toEqual([
+      [422, CANNOT_BE_REACHED],
+      [422, CANNOT_BE_REACHED],
+    ]);
+    await rig.rows(`UPDATE "user" SET platform_admin = true WHERE id = 'owner'`);
+    expect((await connect('owner', silent))[1]).toMatch(/127\.0\.0\.1:\d+/);
+    await rig.rows(`UPDATE "user" SET platform_admin = false WHERE id = 'owner'`);
+  });
+});
+
+describe('who did it', () => {
+  it('is in the audit trail by the caller’s own name', async () => {
+    const { url, token } = fakes.gitea;
+    const made = await rig.call('admin', 'POST', '/api/v1/connections', { forge: 'gitea', url, token });
+    const { id } = made.json<{ connection: { id: string } }>().connection;
+    await rig.call('admin', 'DELETE', `/api/v1/connections/${id}?wait=false`);
+    const rows = await rig.rows<{ actor: string; action: string }>(
+      `SELECT actor, action FROM audit_entry WHERE subject = $1 ORDER BY created_at`,
+      [id],
     );
-    expect(made.json<Document>().data.attributes).toMatchObject({
-      status: 'active',
-      'server-url': 'https://github.your-company.com/api/v3',
-    });
+    expect(rows).toEqual(
+      ['connection.added', 'connection.removed'].map((action) => ({
+        actor: expect.stringMatching(/^user:admin token:/),
+        action,
+      })),
+    );
+  });
+
+  it('may not put a token where the account is connected by signing in', async () => {
+    const { url, token } = fakes.gitea;
+    const body = { forge: 'gitea', url, token };
+    const { id } = (await rig.call('admin', 'POST', '/api/v1/connections', body)).json<{ connection: { id: string } }>()
+      .connection;
+    await rig.rows(`UPDATE connection SET kind = 'oauth' WHERE id = $1`, [id]);
+    const again = await rig.call('admin', 'POST', '/api/v1/connections', body);
+    expect([again.statusCode, again.json()]).toMatchObject([
+      409,
+      { error: { code: 'FORGEWAY_CONFLICT', message: expect.stringContaining(`by signing in already, as ${id}`) } },
+    ]);
+    const json = await create({ name: 'twice', provider: 'gitea', 'server-url': url, token });
+    expect([json.statusCode, json.json<Errors>().errors[0]?.detail]).toEqual([
+      422,
+      `is connected already, as vcs-${id}`,
+    ]);
   });
 });
 

@@ -10,6 +10,11 @@ import { createDecisionTrail } from './trail.js';
 export interface NamedThing extends Thing {
   /** For the trail, such as `connection 018f…` or `pull-request acme/web#12`. */
   name: string;
+  /**
+   * What it is called while they may not, where the name was made up by whoever asks: so that a thousand made-up names are
+   * one row and not a thousand.
+   */
+  refusedAs?: string;
 }
 
 export interface Access {
@@ -29,11 +34,13 @@ export function createAccess(o: { store: Store; log: Logger; organizationId: str
     async check(actor, action, thing) {
       const decision = decide(actor, action, thing);
       const rule: ActionRule = actions[action];
+      // Nobody writes into the trail of an organization that they do not belong to, and it may not even exist.
+      const isStranger = !decision.allowed && decision.because === 'absent';
       const entry = {
-        organizationId: thing.organizationId ?? o.organizationId,
+        organizationId: (isStranger ? undefined : thing.organizationId) ?? o.organizationId,
         actor: nameOfActor(actor),
         action,
-        subject: thing.name,
+        subject: decision.allowed ? thing.name : (thing.refusedAs ?? thing.name),
         allowed: decision.allowed,
         because: decision.allowed ? null : decision.because,
         why: decision.why,

@@ -99,6 +99,7 @@ export function createDecisionTrail(o: { store: Store; log: Logger }): DecisionT
 }
 
 export interface DecisionRow {
+  id: bigint;
   at: Date;
   actor: string;
   action: string;
@@ -117,10 +118,12 @@ export interface DecisionFilter {
   action?: string;
   /** A part of the thing's name. */
   subject?: string;
+  /** Only what was written down before this row, by its id. */
+  before?: bigint;
   limit: number;
 }
 
-/** The newest first. */
+/** The newest first: ids are given as rows are written, which is when things are decided, or some seconds later. */
 export async function listDecisions(
   store: Store,
   organizationId: string,
@@ -128,16 +131,18 @@ export async function listDecisions(
 ): Promise<DecisionRow[]> {
   const { rows } = await store.tenant(organizationId, (tx) =>
     tx.query<DecisionRow>(
-      `SELECT decided_at AS at, actor, action, subject, allowed, because, why, times FROM access_decision
+      `SELECT id, decided_at AS at, actor, action, subject, allowed, because, why, times FROM access_decision
        WHERE ($1::bool IS NULL OR allowed <> $1) AND ($2::text IS NULL OR position($2 IN actor) > 0)
          AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR position($4 IN subject) > 0)
-       ORDER BY decided_at DESC, id DESC LIMIT $5`,
+         AND ($6::bigint IS NULL OR id < $6)
+       ORDER BY id DESC LIMIT $5`,
       [
         filter.denied === true ? true : null,
         filter.actor ?? null,
         filter.action ?? null,
         filter.subject ?? null,
         filter.limit,
+        filter.before ?? null,
       ],
     ),
   );

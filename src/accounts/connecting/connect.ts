@@ -68,6 +68,8 @@ export interface ConnectOptions {
   nativeOf: NativeOf;
   /** Lines for a person. */
   progress(line: string): void;
+  /** Who asked for it, for the audit trail; absent: whoever runs the machine. */
+  by?: string;
   /** How long the apps may take to hear of it before the hooks are made all the same; default 15 s. */
   toldWithinMs?: number;
 }
@@ -254,12 +256,14 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
       }
     }
   await store.tenant(organizationId, (tx) =>
-    audit(tx, organizationId, saved.renewed ? 'connection.renewed' : 'connection.added', saved.id, {
-      forge: forge.id,
-      host: endpoint.host,
-      repositories: repositories.length,
-      hooks: written.length,
-    }),
+    audit(
+      tx,
+      organizationId,
+      saved.renewed ? 'connection.renewed' : 'connection.added',
+      saved.id,
+      { forge: forge.id, host: endpoint.host, repositories: repositories.length, hooks: written.length },
+      o.by,
+    ),
   );
 
   // One is enough: they all reach the same server in the same way.

@@ -10,6 +10,7 @@ import type { ForgeDescriptor } from '../../forges/forge.js';
 import { ForgewayError } from '../../lib/errors.js';
 import type { Store } from '../../store/database.js';
 import { audit } from '../audit.js';
+import { ensureAppInstallation } from '../connection-kinds.js';
 import type { ConnectionState } from '../connection-state.js';
 import { ensureConnectionInstallation } from '../connections.js';
 import type { Vault } from '../vault.js';
@@ -39,6 +40,8 @@ export interface DeclaredApp {
   installationId: bigint;
   accountLogin: string | null;
   accountType: string | null;
+  /** Where the forge has said whose installation it is: apps see it from then on. */
+  accountId?: bigint;
 }
 
 const UNIQUE_VIOLATION = '23505';
@@ -46,9 +49,9 @@ const UNIQUE_VIOLATION = '23505';
 /** In place of an account's id while no forge has named it: two declarations are never taken for one. */
 const unnamed = (id: string): string => `unverified:${id}`;
 
-/** The same App at the same installation is the same connection; a token of the same account is another. */
-const appIdentity = (app: Pick<DeclaredApp, 'appId' | 'installationId'>): string =>
-  `app:${app.appId}:${app.installationId}`;
+/** Until the forge has named the account. The same App at the same installation is the same connection. */
+const appIdentity = ({ accountId, appId, installationId }: DeclaredApp): string =>
+  accountId?.toString() ?? `app:${appId}:${installationId}`;
 
 const instanceOf = ({ forge, endpoint }: DeclaredPlace): string | null =>
   forge.cloudUrl !== undefined && forge.endpoint(forge.cloudUrl).host === endpoint.host ? null : endpoint.webUrl;
@@ -74,7 +77,21 @@ const columnsFor = (app: DeclaredApp | undefined): Record<string, unknown> =>
         account_type: app.accountType,
       };
 
-/** @throws ForgewayError FORGEWAY_CONFLICT when the same App's installation is connected already */
+/** Nothing for one that was not verified. @throws ForgewayError as {@link ensureAppInstallation} */
+async function showApp(
+  tx: pg.PoolClient,
+  place: Parameters<typeof ensureAppInstallation>[1],
+  { appId, installationId, accountId, accountLogin, accountType }: DeclaredApp,
+): Promise<void> {
+  if (accountId === undefined) return;
+  const account = { id: accountId, login: accountLogin ?? '', type: accountType ?? 'Organization' };
+  await ensureAppInstallation(tx, place, { appId, installationId, account });
+}
+
+/**
+ * @throws ForgewayError FORGEWAY_CONFLICT when the same App's installation is connected already,
+ * FORGEWAY_CONNECTION_REFUSED when another organization has it
+ */
 export async function declareConnection(
   store: Store,
   vault: Vault,
@@ -111,6 +128,8 @@ export async function declareConnection(
         `INSERT INTO connection (${names.join(', ')}) VALUES (${names.map((_, index) => `$${index + 1}`).join(', ')})`,
         [...Object.values(row), ...sealed.values],
       );
+      if (o.app !== undefined)
+        await showApp(tx, { organizationId, forge: forge.id, host: endpoint.host, connectionId: id }, o.app);
       await audit(tx, organizationId, 'connection.declared', id, { forge: forge.id, host: endpoint.host }, o.by);
     });
   } catch (error) {
@@ -159,7 +178,11 @@ export interface DeclaredChange {
 function changedColumns({ name, state, facts, app }: DeclaredChange): Record<string, unknown> {
   return {
     ...(name !== undefined && { name }),
-    ...(app && { account_login: app.accountLogin, account_type: app.accountType }),
+    ...(app && {
+      account_login: app.accountLogin,
+      account_type: app.accountType,
+      ...(app.accountId !== undefined && { provider_account_id: appIdentity(app) }),
+    }),
     ...(state && { status: state.status, status_reason: state.reason, checked_at: new Date() }),
     ...(facts && {
       provider_account_id: facts.account.id.toString(),
@@ -178,7 +201,8 @@ function changedColumns({ name, state, facts, app }: DeclaredChange): Record<str
 
 /**
  * Writes a change in one transaction. Answers the number under which apps see it, where it is a token's that was verified.
- * @throws ForgewayError FORGEWAY_NOT_FOUND, FORGEWAY_CONFLICT when the token's account is connected already
+ * @throws ForgewayError FORGEWAY_NOT_FOUND, FORGEWAY_CONFLICT when the account is connected already,
+ * FORGEWAY_CONNECTION_REFUSED when another organization has the App's installation
  */
 export async function changeDeclared(
   store: Store,
@@ -216,8 +240,10 @@ export async function changeDeclared(
         by,
       );
       const [place] = rows;
-      const { facts } = change;
-      if (facts === undefined || place === undefined) return undefined;
+      const { facts, app } = change;
+      if (place === undefined) return undefined;
+      if (app !== undefined) await showApp(tx, { ...place, organizationId, connectionId: id }, app);
+      if (facts === undefined) return undefined;
       return ensureConnectionInstallation(tx, {
         id,
         organizationId,
@@ -229,7 +255,7 @@ export async function changeDeclared(
     });
   } catch (error) {
     if (error instanceof Error && Reflect.get(error, 'code') === UNIQUE_VIOLATION)
-      throw new ForgewayError('FORGEWAY_CONFLICT', 'The token’s account is connected already.', { cause: error });
+      throw new ForgewayError('FORGEWAY_CONFLICT', 'The account is connected already.', { cause: error });
     throw error;
   }
 }

@@ -19,6 +19,8 @@ export interface DisconnectOptions {
   nativeOf: NativeOf;
   /** Lines for a person. */
   progress(line: string): void;
+  /** Who asked for it, for the audit trail; absent: whoever runs the machine. */
+  by?: string;
   /** How long the apps may take to hear of it before nothing is removed; default 30 s. 0: they are not waited for. */
   toldWithinMs?: number;
 }
@@ -137,15 +139,13 @@ export async function disconnectForge(o: DisconnectOptions, request: DisconnectR
     if (!whole) await removeHook(store, organizationId, hook.id);
   }
   if (whole)
-    await removeConnection(
-      store,
-      organizationId,
-      connectionId,
-      request.withData ? (tx) => deleteHeldData(tx, connectionId) : undefined,
-    );
+    await removeConnection(store, organizationId, connectionId, {
+      ...(o.by !== undefined && { by: o.by }),
+      ...(request.withData && { beforehand: (tx) => deleteHeldData(tx, connectionId) }),
+    });
   else
     await store.tenant(organizationId, (tx) =>
-      audit(tx, organizationId, 'connection.repositories_removed', connectionId, { repositories: names }),
+      audit(tx, organizationId, 'connection.repositories_removed', connectionId, { repositories: names }, o.by),
     );
   return { id: connectionId, repositories: names, removed: whole, problems };
 }

@@ -1,6 +1,7 @@
 /** Connections of an organization as the API shows them. None of these columns is, or holds, a secret. */
+import type { Actor } from '../../accounts/access/actor.js';
 import type { SyncMode } from '../../accounts/connection-rows.js';
-import { type ConnectionState, connectionStates } from '../../accounts/connection-state.js';
+import { adviceFor, type ConnectionState, connectionStates } from '../../accounts/connection-state.js';
 import type { Queryable } from '../../inbox/list.js';
 import { afterPlace, microsecondsOf, type Place } from './fields.js';
 
@@ -48,6 +49,18 @@ const SELECT = `SELECT c.id, c.name, c.kind, c.forge, c.host, c.instance_url AS 
      WHERE i.connection_id = c.id AND r.status = 'active') AS repositories,
     ${microsecondsOf('c.created_at')} AS place
   FROM connection c WHERE c.user_id IS NULL`;
+
+/** Who runs this server may know what its network is like. */
+export const isAdministrator = (actor: Actor): boolean => actor.kind === 'user' && actor.platformAdmin;
+
+/** As the caller may see it: why a forge cannot be reached would tell others what there is in the network. */
+export const shownTo =
+  (actor: Actor) =>
+  <T extends Pick<ListedConnection, 'status' | 'statusReason'>>(row: T): T & { advice: string } => ({
+    ...row,
+    statusReason: row.status === 'unreachable' && !isAdministrator(actor) ? null : row.statusReason,
+    advice: adviceFor(row.status),
+  });
 
 export interface ConnectionFilter {
   forge?: string | undefined;

@@ -5,7 +5,8 @@ import { syncModes } from '../../accounts/connection-rows.js';
 import { capabilities } from '../../forges/administration.js';
 import { ForgewayError } from '../../lib/errors.js';
 import { notFound } from '../authorize.js';
-import { connectionStatuses, getConnection, listConnections } from './connection-list.js';
+import { connectionStatuses, getConnection, listConnections, shownTo } from './connection-list.js';
+import { workFor } from './discreet-work.js';
 import { forgeId, id, instant, listOf, page, pageOf, placeOf, scope, text } from './fields.js';
 import { procedure, router } from './procedure.js';
 
@@ -18,7 +19,11 @@ const connection = z.object({
   instanceUrl: z.string().nullable().describe('null: the forge’s own cloud.'),
   account: z.string().nullable(),
   status: z.string(),
-  statusReason: z.string().nullable().describe('What its owner has to do, in one sentence.'),
+  statusReason: z
+    .string()
+    .nullable()
+    .describe('What was seen. Of a forge that cannot be reached only administrators of this server are told.'),
+  advice: z.string().describe('What its owner has to do, in one sentence.'),
   capabilities: z.array(z.string()),
   warnings: z.array(z.string()),
   serverVersion: z.string().nullable(),
@@ -62,7 +67,8 @@ export const connections = router({
     .query(async ({ ctx, input }) => {
       const place = placeOf(input.cursor);
       const rows = await ctx.services.store.tenant(ctx.organizationId, (tx) => listConnections(tx, input, place));
-      return pageOf(rows, input.limit, ({ place: at, id: rowId }) => [at, rowId]);
+      const { items, nextCursor } = pageOf(rows, input.limit, ({ place: at, id: rowId }) => [at, rowId]);
+      return { items: items.map(shownTo(ctx.actor)), nextCursor };
     }),
 
   getConnection: procedure({
@@ -76,7 +82,7 @@ export const connections = router({
     .query(async ({ ctx, input }) => {
       const found = await ctx.services.store.tenant(ctx.organizationId, (tx) => getConnection(tx, input.id));
       if (found === undefined) throw notFound();
-      return found;
+      return shownTo(ctx.actor)(found);
     }),
 
   connectPat: procedure({
@@ -112,31 +118,34 @@ export const connections = router({
     )
     .output(z.object({ connection, notes: z.array(z.string()), problems: z.array(z.string()) }))
     .mutation(async ({ ctx, input }) => {
-      const { services, organizationId } = ctx;
+      const { services, organizationId, actor } = ctx;
+      const shown = shownTo(actor);
+      const connections = workFor(actor, services);
       const forge = services.forges.get(input.forge);
       if (forge === undefined) throw refused(`There is no forge ${input.forge}.`);
       const {
         id: made,
         notes,
         problems,
-      } = await services.connections.connect(organizationId, {
-        forge,
-        url: input.url,
-        token: input.token,
-        name: input.name,
-        repositories: input.repositories,
-        all: input.all,
-        level: input.hooks,
-        organization: input.forgeOrganization,
-        confidential: input.confidential,
-        ...(input.syncMode && { mode: input.syncMode }),
-      });
-      const found = await services.store.tenant(organizationId, async (tx) => {
-        await audit(tx, organizationId, 'connection.connected', made, { forge: forge.id }, ctx.by);
-        return getConnection(tx, made);
-      });
+      } = await connections.connect(
+        organizationId,
+        {
+          forge,
+          url: input.url,
+          token: input.token,
+          name: input.name,
+          repositories: input.repositories,
+          all: input.all,
+          level: input.hooks,
+          organization: input.forgeOrganization,
+          confidential: input.confidential,
+          ...(input.syncMode && { mode: input.syncMode }),
+        },
+        ctx.by,
+      );
+      const found = await services.store.tenant(organizationId, (tx) => getConnection(tx, made));
       if (found === undefined) throw notFound();
-      return { connection: found, notes: [...notes], problems: [...problems] };
+      return { connection: shown(found), notes: [...notes], problems: [...problems] };
     }),
 
   disconnect: procedure({
@@ -161,6 +170,7 @@ export const connections = router({
       const { problems } = await services.connections.disconnect(organizationId, input.id, {
         keepHooks: input.keepHooks === 'true',
         wait: input.wait === 'true',
+        by: ctx.by,
       });
       return { id: input.id, problems: [...problems] };
     }),
@@ -177,7 +187,7 @@ export const connections = router({
       const { services, organizationId } = ctx;
       const found = await services.store.tenant(organizationId, (tx) => getConnection(tx, input.id));
       if (found === undefined) throw notFound();
-      const result = await services.connections.test(organizationId, input.id);
+      const result = await workFor(ctx.actor, services).test(organizationId, input.id);
       if (!result.ok)
         return { ok: false, reason: result.reason, account: null, capabilities: [], warnings: [], expiresAt: null };
       const { account, capabilities: may, warnings, expiresAt } = result.facts;

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { decide } from '../../accounts/access/decide.js';
 import { roles } from '../../accounts/access/roles.js';
 import { organizationsOf } from '../authorize.js';
 import { afterPlace, id, instant, listOf, microsecondsOf, page, pageOf, placeOf, scope } from './fields.js';
@@ -34,9 +33,10 @@ export const organizations = router({
     .input(z.strictObject({}).prefault({}))
     .output(z.object({ items: z.array(organization) }))
     .query(async ({ ctx }) => {
+      const { access } = ctx.services;
       const items: Row[] = [];
       for (const organizationId of organizationsOf(ctx.actor).slice(0, MOST))
-        if (decide(ctx.actor, 'organization.read', { organizationId }).allowed)
+        if ((await access.check(ctx.actor, 'organization.read', { organizationId, name: 'organization' })).allowed)
           items.push(...(await readOrganization(ctx.services, organizationId)));
       return { items };
     }),

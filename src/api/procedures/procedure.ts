@@ -101,14 +101,17 @@ const translated = t.middleware(async ({ next }) => {
 });
 
 const organizationNamed = z.looseObject({ organization: z.string().max(100).optional() }).catch({});
+/** Where an input says what it is about; the rest of it is not looked at before it was decided. */
+const subjectOf = (input: Record<string, unknown>): unknown => input.id ?? input.repositoryId;
 
 /** Decides before the input is looked at, so that a stranger learns nothing of what it should be. */
 const authorized = (action: Action) =>
   t.middleware(async ({ ctx, getRawInput, next }) => {
     const { services } = ctx;
     const actor = await ctx.caller();
-    const { organization } = organizationNamed.parse(await getRawInput());
-    const organizationId = await authorizedOrganization(services.store, actor, action, organization);
+    const input = organizationNamed.parse(await getRawInput());
+    const { organization } = input;
+    const organizationId = await authorizedOrganization(services, actor, action, organization, subjectOf(input));
     return next({ ctx: { ...ctx, actor, organizationId, by: nameOfActor(actor) } });
   });
 
@@ -124,7 +127,7 @@ export const signedIn = (meta: Omit<ProcedureMeta, 'action'>) =>
     .use(async ({ ctx, next }) => {
       const actor = await ctx.caller();
       if (actor.kind === 'anonymous' || (actor.kind === 'user' && actor.suspended))
-        permit(actor, 'organization.read', {});
+        await permit(ctx.services, actor, 'organization.read', { name: 'own things' });
       return next({ ctx: { ...ctx, actor, by: nameOfActor(actor) } });
     });
 

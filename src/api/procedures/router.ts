@@ -1,3 +1,4 @@
+import { audits } from './audit.js';
 import { connections } from './connections.js';
 import { deliveries } from './delivery.js';
 import { issues } from './issue.js';
@@ -18,6 +19,7 @@ export const apiRouter = router({
   preview: previews,
   token: tokens,
   organization: organizations,
+  audit: audits,
 });
 export type ApiRouter = typeof apiRouter;
 

@@ -1,4 +1,5 @@
 /** What the procedures are handed: the store as the api role, and what takes more than that role or than this folder may import. */
+import type { Access } from '../../accounts/access/access.js';
 import type { ConnectRequest } from '../../accounts/connecting/connect.js';
 import type { DeclaredChange, DeclaredPlace, declareConnection } from '../../accounts/connecting/declared.js';
 import type { Probed } from '../../accounts/connecting/probe.js';
@@ -41,12 +42,13 @@ export interface ConnectionWork {
   connect(
     organizationId: string,
     request: ConnectRequest,
+    by: string,
   ): Promise<{ id: string; notes: readonly string[]; problems: readonly string[] }>;
   /** See `disconnectForge`. */
   disconnect(
     organizationId: string,
     connectionId: string,
-    o: { keepHooks: boolean; wait: boolean },
+    o: { keepHooks: boolean; wait: boolean; by: string },
   ): Promise<{ problems: readonly string[] }>;
   /** See `testConnection`. */
   test(organizationId: string, connectionId: string): Promise<Probed>;
@@ -65,6 +67,8 @@ export interface ConnectionWork {
 export interface Services {
   /** Opened as the api role. */
   store: Store;
+  /** Decides what each caller may, and writes it down. */
+  access: Pick<Access, 'check'>;
   forges: ReadonlyMap<string, ForgeDescriptor>;
   connections: ConnectionWork;
   /** Has a delivery of this organization run again. */

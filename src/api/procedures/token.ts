@@ -13,6 +13,7 @@ import { ForgewayError } from '../../lib/errors.js';
 import { authorizedOrganization, notFound, permit } from '../authorize.js';
 import { id, instant, listOf, page, pageOf, placeOf, scope, text } from './fields.js';
 import { procedure, router, signedIn } from './procedure.js';
+import type { Services } from './services.js';
 
 const token = z.object({
   id,
@@ -60,9 +61,9 @@ const beforeOf = (cursor: string | undefined) => {
 };
 
 /** A person's own, which no program has. */
-function personOf(actor: Actor): string {
+async function personOf({ actor, services }: { actor: Actor; services: Services }): Promise<string> {
   if (actor.kind !== 'user') throw forbidden('Only people have tokens of their own.');
-  permit(actor, 'own-token.manage', { ownerUserId: actor.userId });
+  await permit(services, actor, 'own-token.manage', { ownerUserId: actor.userId, name: 'own tokens' });
   return actor.userId;
 }
 
@@ -127,7 +128,7 @@ export const tokens = router({
     .input(z.strictObject({ ...page }).prefault({}))
     .output(listOf(token))
     .query(async ({ ctx, input }) => {
-      const userId = personOf(ctx.actor);
+      const userId = await personOf(ctx);
       const rows = await listTokens(
         ctx.services.store,
         { userId },
@@ -146,13 +147,13 @@ export const tokens = router({
     .input(z.strictObject({ ...scope, ...wish }))
     .output(made)
     .mutation(async ({ ctx, input }) => {
-      const userId = personOf(ctx.actor);
+      const userId = await personOf(ctx);
       checkScopes(ctx.actor, input.scopes);
       const { store } = ctx.services;
       const limited =
         input.organization === undefined
           ? undefined
-          : await authorizedOrganization(store, ctx.actor, 'organization.read', input.organization);
+          : await authorizedOrganization(ctx.services, ctx.actor, 'organization.read', input.organization);
       const { token: secret, ...row } = await createToken(store, {
         owner: { kind: 'user', userId, ...(limited !== undefined && { organizationId: limited }) },
         name: input.name,
@@ -167,7 +168,7 @@ export const tokens = router({
     .input(z.strictObject({ id }))
     .output(z.object({ id }))
     .mutation(async ({ ctx, input }) => {
-      const userId = personOf(ctx.actor);
+      const userId = await personOf(ctx);
       if (!(await revokeToken(ctx.services.store, { userId }, input.id, ctx.by))) throw notFound();
       return { id: input.id };
     }),

@@ -40,11 +40,11 @@ async function askForApp(
   });
   const state = stateOf<InstallationFacts>(asked, 'private-key');
   if (!asked.ok) return { app: declared, state };
-  const { accountLogin, accountType, suspended } = asked.facts;
+  const { accountId, accountLogin, accountType, suspended } = asked.facts;
   if (declared.accountLogin !== null && declared.accountLogin.toLowerCase() !== accountLogin.toLowerCase())
     throw new InvalidRequest([wrong('github-account-login', `the installation belongs to ${accountLogin}`)]);
   return {
-    app: { ...declared, accountLogin, accountType },
+    app: { ...declared, accountLogin, accountType, ...(!suspended && { accountId }) },
     state: suspended ? { status: 'revoked', reason: 'The installation is suspended on the forge.' } : state,
   };
 }
@@ -57,8 +57,8 @@ async function alreadyConnected(
   const { host } = o.forge.endpoint(o.url);
   const { rows } = await services.store.tenant(organizationId, (tx) =>
     tx.query<{ id: string }>(
-      `SELECT id FROM connection WHERE user_id IS NULL AND forge = $1 AND host = $2 AND kind = 'pat'
-         AND provider_account_id = $3 AND id <> coalesce($4::uuid, '00000000-0000-0000-0000-000000000000')`,
+      `SELECT id FROM connection WHERE user_id IS NULL AND forge = $1 AND host = $2
+         AND provider_account_id = $3 AND app_id IS NULL AND id <> coalesce($4::uuid, '00000000-0000-0000-0000-000000000000')`,
       [o.forge.id, host, o.facts.account.id.toString(), o.except ?? null],
     ),
   );
@@ -85,17 +85,21 @@ export async function createConnection(
   if (!asked.ok) return connections.declare(place, { name, secrets: { access_token: given }, state, by });
   const known = await alreadyConnected(services, organizationId, { forge, url, facts: asked.facts });
   if (known !== undefined) throw twice('token', known);
-  const { id } = await connections.connect(organizationId, {
-    forge,
-    url,
-    token: given,
-    name,
-    repositories: [],
-    all: false,
-    level: 'none',
-    organization: undefined,
-    confidential: undefined,
-  });
+  const { id } = await connections.connect(
+    organizationId,
+    {
+      forge,
+      url,
+      token: given,
+      name,
+      repositories: [],
+      all: false,
+      level: 'none',
+      organization: undefined,
+      confidential: undefined,
+    },
+    by,
+  );
   return id;
 }
 
@@ -133,6 +137,8 @@ async function createByApp(
     // Two at once: the second learns it from the database.
     if (error instanceof ForgewayError && error.code === 'FORGEWAY_CONFLICT')
       throw new InvalidRequest([wrong('github-installation-id', 'is connected already')]);
+    if (error instanceof ForgewayError && error.code === 'FORGEWAY_CONNECTION_REFUSED')
+      throw new InvalidRequest([wrong('github-installation-id', error.message)]);
     throw error;
   }
 }

@@ -42,7 +42,7 @@ function serverUrlOf(row: ListedConnection, forge: ForgeDescriptor | undefined):
   return row.kind === 'github-app' && forge !== undefined ? forge.endpoint(row.instanceUrl).apiUrl : row.instanceUrl;
 }
 
-export function resource(row: ListedConnection, forges: ReadonlyMap<string, ForgeDescriptor>) {
+export function resource(row: ListedConnection & { advice: string }, forges: ReadonlyMap<string, ForgeDescriptor>) {
   const id = externalId(row.id);
   return {
     id,
@@ -53,6 +53,7 @@ export function resource(row: ListedConnection, forges: ReadonlyMap<string, Forg
       'server-url': serverUrlOf(row, forges.get(row.forge)),
       status: row.status,
       'status-reason': row.statusReason,
+      'status-advice': row.advice,
       'has-token': row.sealed,
       ...(row.kind === 'github-app' && {
         'github-app-id': row.appId === null ? null : Number(row.appId),

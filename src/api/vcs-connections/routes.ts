@@ -6,7 +6,8 @@ import { type Actor, nameOfActor } from '../../accounts/access/actor.js';
 import { decide } from '../../accounts/access/decide.js';
 import { authorizedOrganization, notFound, organizationsOf, permit } from '../authorize.js';
 import { parseInput, problemOf } from '../problem.js';
-import { getConnection, type ListedConnection } from '../procedures/connection-list.js';
+import { getConnection, type ListedConnection, shownTo } from '../procedures/connection-list.js';
+import { workFor } from '../procedures/discreet-work.js';
 import type { Services } from '../procedures/services.js';
 import { changeConnection, createConnection } from './change.js';
 import { API_PREFIX, collection, errorDocument, internalId, MEDIA_TYPE, resource, TYPE } from './document.js';
@@ -34,16 +35,21 @@ interface Found {
 async function find(services: Services, actor: Actor, action: Action, external: string): Promise<Found> {
   const own = organizationsOf(actor);
   const [first] = own;
-  const allowed = own.filter((organizationId) => decide(actor, action, { organizationId }).allowed);
-  // Refused before anything is looked for, so that the answer says nothing of what is there.
-  if (allowed.length === 0) permit(actor, action, first === undefined ? {} : { organizationId: first });
+  // Refused before anything is looked for, so that the answer says nothing of what is there. Where it is allowed, that is
+  // decided, and written down, of the organization in which the connection is.
+  if (!own.some((organizationId) => decide(actor, action, { organizationId }).allowed))
+    await permit(services, actor, action, {
+      name: 'connection',
+      ...(first !== undefined && { organizationId: first }),
+    });
   const id = internalId(external);
   if (id === undefined) throw notFound();
   for (const organizationId of own) {
     const row = await services.store.tenant(organizationId, (tx) => getConnection(tx, id));
     if (row === undefined) continue;
-    if (!decide(actor, 'connection.read', { organizationId }).allowed) throw notFound();
-    permit(actor, action, { organizationId });
+    const thing = { organizationId, name: `connection ${id}` };
+    if (!(await services.access.check(actor, 'connection.read', thing)).allowed) throw notFound();
+    if (action !== 'connection.read') await permit(services, actor, action, thing);
     return { row, organizationId, by: nameOfActor(actor) };
   }
   throw notFound();
@@ -52,6 +58,7 @@ async function find(services: Services, actor: Actor, action: Action, external: 
 /** To be registered in a scope of its own: bodies and errors have another form here. */
 export function addVcsConnections(app: FastifyInstance, { services, callerOf }: VcsConnectionsOptions): void {
   const { log, store, forges } = services;
+  const servicesFor = (actor: Actor): Services => ({ ...services, connections: workFor(actor, services) });
   app.addContentTypeParser(MEDIA_TYPE, { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error, log, request.id);
@@ -62,55 +69,53 @@ export function addVcsConnections(app: FastifyInstance, { services, callerOf }: 
     return reply.code(problem.status).type(MEDIA_TYPE).send(errorDocument(problem));
   });
 
-  const shown = async (organizationId: string, id: string) => {
+  const shown = async (actor: Actor, organizationId: string, id: string) => {
     const row = await store.tenant(organizationId, (tx) => getConnection(tx, id));
     if (row === undefined) throw notFound();
-    return { data: resource(row, forges) };
+    return { data: resource(shownTo(actor)(row), forges) };
   };
 
   const all = `/organizations/:organization/${TYPE}`;
   app.get(all, async (request, reply) => {
     const { organization } = parseInput(organizationParams, request.params);
-    const organizationId = await authorizedOrganization(
-      store,
-      await callerOf(request),
-      'connection.read',
-      organization,
-    );
+    const actor = await callerOf(request);
+    const organizationId = await authorizedOrganization(services, actor, 'connection.read', organization);
     const { rows, query, ...page } = await pageOfConnections(store, organizationId, request.query);
     const path = `${API_PREFIX}/organizations/${encodeURIComponent(organization)}/${TYPE}`;
-    const data = rows.map((row) => resource(row, forges));
+    const data = rows.map((row) => resource(shownTo(actor)(row), forges));
     return reply.type(MEDIA_TYPE).send(collection(data, path, query, page));
   });
 
   app.post(all, async (request, reply) => {
     const { organization } = parseInput(organizationParams, request.params);
     const actor = await callerOf(request);
-    const organizationId = await authorizedOrganization(store, actor, 'connection.manage', organization);
+    const organizationId = await authorizedOrganization(services, actor, 'connection.manage', organization);
     const wanted = readCreate(request.body, forges);
-    const id = await createConnection(services, organizationId, wanted, nameOfActor(actor));
-    const document = await shown(organizationId, id);
+    const id = await createConnection(servicesFor(actor), organizationId, wanted, nameOfActor(actor));
+    const document = await shown(actor, organizationId, id);
     return reply.code(201).type(MEDIA_TYPE).header('location', document.data.links.self).send(document);
   });
 
   const one = `/${TYPE}/:id`;
   app.get(one, async (request, reply) => {
     const { id } = parseInput(idParams, request.params);
-    const { row } = await find(services, await callerOf(request), 'connection.read', id);
-    return reply.type(MEDIA_TYPE).send({ data: resource(row, forges) });
+    const actor = await callerOf(request);
+    const { row } = await find(services, actor, 'connection.read', id);
+    return reply.type(MEDIA_TYPE).send({ data: resource(shownTo(actor)(row), forges) });
   });
 
   app.patch(one, async (request, reply) => {
     const { id } = parseInput(idParams, request.params);
-    const { row, organizationId, by } = await find(services, await callerOf(request), 'connection.manage', id);
-    await changeConnection(services, organizationId, row, readUpdate(request.body, row.id), by);
-    return reply.type(MEDIA_TYPE).send(await shown(organizationId, row.id));
+    const actor = await callerOf(request);
+    const { row, organizationId, by } = await find(services, actor, 'connection.manage', id);
+    await changeConnection(servicesFor(actor), organizationId, row, readUpdate(request.body, row.id), by);
+    return reply.type(MEDIA_TYPE).send(await shown(actor, organizationId, row.id));
   });
 
   app.delete(one, async (request, reply) => {
     const { id } = parseInput(idParams, request.params);
-    const { row, organizationId } = await find(services, await callerOf(request), 'connection.manage', id);
-    await services.connections.disconnect(organizationId, row.id, { keepHooks: false, wait: false });
+    const { row, organizationId, by } = await find(services, await callerOf(request), 'connection.manage', id);
+    await services.connections.disconnect(organizationId, row.id, { keepHooks: false, wait: false, by });
     return reply.code(204).send();
   });
 }
