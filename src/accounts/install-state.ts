@@ -7,17 +7,23 @@ import type { ForgeDescriptor } from '../forges/forge.js';
 import type { Store } from '../store/database.js';
 import { installBannerState } from './installations.js';
 
-export type Coverage =
-  /** Events arrive. */
-  | 'covered'
-  /** The forge is asked now and then, and tells nothing by itself. */
-  | 'polled'
-  /** Its installation is suspended. */
-  | 'suspended'
+/** What needs most comes first. */
+export const coverages = [
   /** The App does not reach it. */
-  | 'lacks-app'
+  'lacks-app',
   /** It is connected, or could be, and no webhook tells of it. */
-  | 'lacks-hook';
+  'lacks-hook',
+  /** Its installation is suspended. */
+  'suspended',
+  /** The forge is asked now and then, and tells nothing by itself. */
+  'polled',
+  /** Events arrive. */
+  'covered',
+] as const;
+export type Coverage = (typeof coverages)[number];
+
+/** Page of the App that serves a host, such as `https://github.com/apps/forgeway`; undefined where there is none. */
+export type AppPage = (forge: string, host: string) => string | undefined;
 
 /** What mends it: a page for a person, or a command on the machine. */
 export type Fix = { link: string } | { command: string };
@@ -50,8 +56,7 @@ export interface InstallStateOptions {
   organizationId: string;
   /** Without them: those that the organization knows. */
   visible?: readonly VisibleRepositories[];
-  /** Page of the App that serves this host, such as `https://github.com/apps/forgeway`; undefined where there is none. */
-  appPage(forge: string, host: string): string | undefined;
+  appPage: AppPage;
 }
 
 export interface InstallState {
@@ -98,8 +103,6 @@ interface InstallationRow {
 }
 
 const key = (forge: string, host: string, id: bigint | string): string => `${forge}\n${host}\n${id}`;
-
-const ORDER: readonly Coverage[] = ['lacks-app', 'lacks-hook', 'suspended', 'polled', 'covered'];
 
 function coverageOf(known: KnownRow | undefined, hasApps: boolean): Coverage {
   const lacking = hasApps ? 'lacks-app' : 'lacks-hook';
@@ -152,7 +155,7 @@ export async function installState(o: InstallStateOptions): Promise<InstallState
       : o.visible.flatMap((place) => place.repositories.map((repository) => stateOf(place, repository)));
   return {
     banner,
-    repositories: repositories.sort((left, right) => ORDER.indexOf(left.state) - ORDER.indexOf(right.state)),
+    repositories: repositories.sort((left, right) => coverages.indexOf(left.state) - coverages.indexOf(right.state)),
   };
 }
 
@@ -182,6 +185,27 @@ function fixOf(
     };
   const page = o.appPage(forge, host);
   return page === undefined ? undefined : { link: pages.install(page) };
+}
+
+/** Repositories of all organizations of one person of which nothing is heard. */
+export interface Lacking {
+  number: number;
+  /** The first of them. */
+  repositories: readonly RepositoryState[];
+}
+
+const NOT_HEARD: ReadonlySet<Coverage> = new Set(['lacks-app', 'lacks-hook', 'suspended']);
+
+/** @param o.organizationIds those in which the person may see repositories */
+export async function lackingIn(
+  o: Omit<InstallStateOptions, 'organizationId' | 'visible'> & { organizationIds: readonly string[]; most: number },
+): Promise<Lacking> {
+  const { organizationIds, most, ...rest } = o;
+  const lacking: RepositoryState[] = [];
+  for (const organizationId of organizationIds)
+    for (const one of (await installState({ ...rest, organizationId })).repositories)
+      if (NOT_HEARD.has(one.state)) lacking.push(one);
+  return { number: lacking.length, repositories: lacking.slice(0, most) };
 }
 
 /** What a person may see on an instance, by their own token. @throws RouteFailure */

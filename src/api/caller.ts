@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Actor, Person } from '../accounts/access/actor.js';
 import { callerOfToken, loadPerson } from '../accounts/access/caller.js';
+import { isDeviceToken } from '../accounts/sign-in/sign-in.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Store } from '../store/database.js';
 
@@ -38,6 +39,11 @@ function isFromOurPages({ method, headers }: CallerRequest, origin: string): boo
 export async function callerOf(o: CallerOptions, request: CallerRequest): Promise<Actor> {
   const { authorization, cookie } = request.headers;
   if (authorization !== undefined) {
+    if (isDeviceToken(authorization)) {
+      const person = await o.sessionActor?.(request.headers);
+      if (person === undefined) throw unauthenticated('The session of the device has ended.');
+      return person;
+    }
     const token = BEARER.exec(authorization.trim())?.[1];
     const actor =
       token === undefined ? undefined : await callerOfToken(o.store, token, (userId) => loadPerson(o.store, userId));

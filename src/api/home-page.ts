@@ -1,3 +1,4 @@
+import type { Coverage, Lacking, RepositoryState } from '../accounts/install-state.js';
 import { escapeHtml, page } from './page.js';
 
 /** The page at `/`: says whether Forgeway runs, and in setup mode what to do next. */
@@ -9,6 +10,8 @@ export interface HomeState {
   webhookUrl: string;
   previews: boolean;
   /** Pauses and shadows in force, without what they cover, since anybody may see the page; undefined when it is not known. */
+  /** Of whoever is signed in; undefined when nobody is, or when it is not known. */
+  lacking?: Lacking | undefined;
   holds: { pauses: number; shadows: number } | undefined;
 }
 
@@ -35,6 +38,35 @@ function heldLine(holds: HomeState['holds']): string {
   return `<p role="status">${text.charAt(0).toUpperCase()}${text.slice(1)}. See <code>forgeway holds</code>.</p>`;
 }
 
+const ADVICE: Readonly<Partial<Record<Coverage, string>>> = {
+  'lacks-app': 'let the App reach it',
+  'lacks-hook': 'make a webhook',
+  suspended: 'end the suspension',
+};
+
+function lackingLine({ owner, name, host, state, fix }: RepositoryState): string {
+  const advice = ADVICE[state] ?? '';
+  const how =
+    fix === undefined
+      ? advice
+      : 'command' in fix
+        ? `${advice}: <code>${escapeHtml(fix.command)}</code>`
+        : /^https?:/.test(fix.link)
+          ? `<a href="${escapeHtml(fix.link)}">${advice}</a>`
+          : advice;
+  return `<li>${escapeHtml(`${owner.replaceAll('~', '/')}/${name}`)} on ${escapeHtml(host)}: ${how}</li>`;
+}
+
+function lackingBanner(lacking: Lacking | undefined): string {
+  if (lacking === undefined || lacking.number === 0) return '';
+  const { number, repositories } = lacking;
+  const what = number === 1 ? 'One repository lacks' : `${number} repositories lack`;
+  const rest = number - repositories.length;
+  const more = rest === 0 ? '' : `<li>and ${rest} more: see <a href="/api/v1/install-state">the whole list</a></li>`;
+  return `<div role="status"><p>${what} the App or a webhook, so that nothing is heard of ${number === 1 ? 'it' : 'them'}.</p>
+<ul>${repositories.map(lackingLine).join('')}${more}</ul></div>`;
+}
+
 /** `code` in the texts about variables is shown as such. */
 const withCode = (text: string) => escapeHtml(text).replace(/`([^`]+)`/g, '<code>$1</code>');
 
@@ -57,7 +89,7 @@ export function homePage(state: HomeState, account: string): string {
     'Forgeway',
     `<h1>Forgeway ${escapeHtml(state.version)}</h1>
 ${account}
-${body}${heldLine(state.holds)}
+${body}${heldLine(state.holds)}${lackingBanner(state.lacking)}
 <p>Webhook address: <code>${escapeHtml(state.webhookUrl)}</code></p>
 <p><a href="/healthz">/healthz</a> · <a href="/readyz">/readyz</a> · <a href="/metrics">/metrics</a></p>`,
   );

@@ -60,6 +60,7 @@ async function start(checks: Check[], home?: Partial<HomeState>, failing = false
       trustedProxies: trustedProxies([]),
       pool: nobody as never,
       vault: nobody as never,
+      outbound: nobody as never,
     },
     log: createLogger({ level: 'silent', format: 'json' }),
   });
@@ -109,6 +110,30 @@ describe('the HTTP API', () => {
     expect(await (await fetch(await start([]))).text()).not.toContain('in force');
     const page = await (await fetch(await start([], { holds: { pauses: 1, shadows: 2 } }))).text();
     expect(page).toContain('A pause is in force: what it covers waits, and 2 shadows are in force');
+  });
+
+  it('lists what lacks the App or a webhook, with nothing of it run or followed blindly', async () => {
+    const place = { forge: 'x', host: 'git.example', remoteId: 1n, url: 'https://git.example/a/b', owner: 'a~b' };
+    const page = await (
+      await fetch(
+        await start([], {
+          lacking: {
+            number: 12,
+            repositories: [
+              { ...place, name: 'web', state: 'lacks-app', fix: { link: 'https://git.example/apps/x?a=1&b="' } },
+              { ...place, name: '<i>', state: 'lacks-hook', fix: { command: 'forgeway connections add --repo <i>' } },
+              { ...place, name: 'odd', state: 'suspended', fix: { link: 'javascript:alert(1)' } },
+            ],
+          },
+        }),
+      )
+    ).text();
+    expect(page).toContain('12 repositories lack the App or a webhook');
+    expect(page).toContain('a/b/web on git.example: <a href="https://git.example/apps/x?a=1&#38;b=&#34;">');
+    expect(page).toContain('<code>forgeway connections add --repo &#60;i&#62;</code>');
+    expect(page).toContain('and 9 more');
+    expect(page).not.toMatch(/<i>|javascript:/);
+    expect(await (await fetch(await start([]))).text()).not.toContain('lack');
   });
 
   it('shows what an app wrote about a check, to whoever has the link, and runs none of it', async () => {

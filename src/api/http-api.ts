@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import fastify, { type FastifyInstance } from 'fastify';
+import type { Person } from '../accounts/access/actor.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import { type AppPagesOptions, addAppPages } from './app-pages.js';
@@ -17,7 +18,8 @@ import { accountLine } from './sign-in-page.js';
 
 export interface HttpApiOptions {
   health: HealthOptions;
-  home(): Promise<HomeState>;
+  /** @param person who is signed in and not suspended */
+  home(person: Person | undefined): Promise<HomeState>;
   checkRuns: Parameters<typeof addCheckRunPage>[1];
   /** Where the HTTP routes of apps answer; absent where there are none. */
   appPages?: Omit<AppPagesOptions, 'log'>;
@@ -59,7 +61,8 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   addHealthRoutes(app, options.health);
   app.get('/', async (request, reply) => {
     const person = await options.auth.sessionActor(request.headers);
-    const page = homePage(await options.home(), accountLine(person?.suspended ? undefined : person));
+    const known = person?.suspended ? undefined : person;
+    const page = homePage(await options.home(known), accountLine(known));
     return sendPage(reply.header('cache-control', 'no-store'), page);
   });
   addAuthRoutes(app, options.auth);

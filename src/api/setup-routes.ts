@@ -14,6 +14,7 @@ import { auditPlatform, readSignUpPolicy, signUpPolicies, writeSignUpPolicy } fr
 import type { Vault } from '../accounts/vault.js';
 import { forgeById } from '../forges/registry.js';
 import { ForgewayError } from '../lib/errors.js';
+import type { Outbound } from '../lib/outbound/outbound.js';
 import { type AuthRoutesOptions, cookieOf, SETUP_COOKIE } from './auth.js';
 import { sendPage } from './page.js';
 import { setupPage } from './setup-page.js';
@@ -22,6 +23,8 @@ import { messagePage } from './sign-in-page.js';
 export interface SetupRoutesOptions extends AuthRoutesOptions {
   pool: pg.Pool;
   vault: Vault;
+  /** The guarded way out. */
+  outbound: Pick<Outbound, 'check'>;
 }
 
 const SETUP_SECONDS = 30 * 60;
@@ -97,7 +100,7 @@ export function addSetupRoutes(app: FastifyInstance, o: SetupRoutesOptions): voi
     if (!form.success) return show(reply.code(422), caller, 'Fill in the forge and the client id.');
     const { forge, base_url, client_id, client_secret } = form.data;
     try {
-      const client = await putOAuthClient(pool, o.vault, {
+      const client = await putOAuthClient(o, {
         forge,
         clientId: client_id,
         ...(base_url && { baseUrl: base_url }),

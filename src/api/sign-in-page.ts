@@ -8,6 +8,8 @@ const ERRORS: Readonly<Record<string, string>> = {
     'You are not known here, and nobody new is let in. Ask an administrator of this Forgeway to open the sign-up or to make you a link.',
   not_in_organization:
     'You are not known here, and belong to no organization on that forge that is served here. Ask somebody who is in one, or an administrator.',
+  organizations_unknown:
+    'You are not known here, and the forge did not tell which organizations you belong to. Try again in a moment; if it stays so, the log of the server says why.',
   suspended: 'Your account is suspended. Ask an administrator of this Forgeway.',
   too_many_attempts: 'You signed in too often within a minute. Wait a minute, then try again.',
   setup_link_used: 'The link that makes an administrator was used or has expired. `forgeway admin link` makes another.',

@@ -6,7 +6,7 @@ import { changeDeclared, declareConnection, keyTrouble, openDeclared } from '../
 import { disconnectForge } from '../accounts/connecting/disconnect.js';
 import { isForgeFailure, type NativeOf, probeForge } from '../accounts/connecting/probe.js';
 import { testConnection } from '../accounts/connecting/test-connection.js';
-import { createConnectionDirectory, fixedToken, type OpenConnection } from '../accounts/connections.js';
+import { fixedToken, type OpenConnection } from '../accounts/connections.js';
 import { createVault } from '../accounts/vault.js';
 import type { AppKey, Asked, ConnectionWork, InstallationFacts } from '../api/procedures/services.js';
 import type { TokenFacts } from '../forges/administration.js';
@@ -14,7 +14,6 @@ import type { ForgeDescriptor } from '../forges/forge.js';
 import { RouteFailure } from '../forges/kit/route.js';
 import { forges } from '../forges/registry.js';
 import { connectionNews } from '../inbox/tell-apps.js';
-import { systemClock } from '../lib/clock.js';
 import { messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Outbound } from '../lib/outbound/outbound.js';
@@ -22,6 +21,7 @@ import type { Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
 import { openAppAccess } from '../translate/app-access.js';
 import { openNativeAccess } from '../translate/native-access.js';
+import { openConnectionDirectory } from './connection-directory.js';
 
 /** A caller waits for the answer: a forge that is silent for so long counts as unreachable. */
 const PATIENCE_MS = 10_000;
@@ -88,7 +88,7 @@ export function createApiConnections({ store, keys, outbound, publicUrl, log }: 
   const nativeOf: NativeOf = openNativeAccess({ log, fetch: outbound.fetch });
   const asApp = openAppAccess({ log, fetch: outbound.fetch });
   const news = connectionNews(store);
-  const directory = createConnectionDirectory({ store, vault, forges, clock: systemClock });
+  const directory = openConnectionDirectory({ store, keys, outbound, log });
 
   const probe = async (forge: ForgeDescriptor, url: string, token: string): Promise<Asked<TokenFacts>> =>
     patiently(forge.endpoint(url).webUrl, probeForge(draftOf(forge, url, token), nativeOf));

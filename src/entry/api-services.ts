@@ -1,5 +1,7 @@
 /** What the API is handed by the server process. Loaded at the first request to it, so that starting takes no longer. */
 import type { Access } from '../accounts/access/access.js';
+import { freshMemberships } from '../accounts/membership/fresh.js';
+import type { MembershipPorts } from '../accounts/membership/ports.js';
 import type { Services } from '../api/procedures/services.js';
 import type { Config } from '../config/config.js';
 import { forges } from '../forges/registry.js';
@@ -11,10 +13,8 @@ import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import type { Database, Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
-import { type Bridge, createBridge } from '../translate/bridge.js';
 import { createApiConnections } from './api-connections.js';
-import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
-import { defaultAppCredentials } from './default-app.js';
+import type { LazyBridge } from './lazy-bridge.js';
 import { outboundOf } from './outbound.js';
 
 export interface ApiServicesOptions {
@@ -26,28 +26,18 @@ export interface ApiServicesOptions {
   /** Opened as the worker, for what the role of the API may not do itself. */
   workerStore: Store;
   access: Access;
+  /** On that store. */
+  bridge: LazyBridge;
+  members: MembershipPorts;
+  appPage: Services['appPage'];
   log: Logger;
   metrics: Metrics;
 }
 
 export function createApiServices(o: ApiServicesOptions): { services: Services; close(): Promise<void> } {
-  const { config, database, keys, store, workerStore, access, log, metrics } = o;
+  const { config, database, keys, store, workerStore, access, bridge, members, appPage, log, metrics } = o;
   const outbound = outboundOf(config);
-  const opened: { bridge?: Promise<Bridge>; queue?: ReturnType<typeof createQueueBackend> } = {};
-  const bridge = () => {
-    opened.bridge ??= createBridge({
-      github: defaultAppCredentials(config),
-      apps: [],
-      store: workerStore,
-      keys,
-      fetch: outbound.fetch,
-      gitFor: gitObjectsFor(config, outbound),
-      checkRunUrl: checkRunUrls(config, keys.root),
-      log,
-      metrics,
-    });
-    return opened.bridge;
-  };
+  const opened: { queue?: ReturnType<typeof createQueueBackend> } = {};
   const queue = () => {
     opened.queue ??= createQueueBackend({ database, redisUrl: config.redisUrl, log, metrics });
     return opened.queue;
@@ -58,6 +48,8 @@ export function createApiServices(o: ApiServicesOptions): { services: Services; 
       access,
       forges,
       log,
+      appPage,
+      freshMemberships: (asked) => freshMemberships(members, asked),
       connections: createApiConnections({ store: workerStore, keys, outbound, publicUrl: config.publicUrl, log }),
       replay: (deliveryId, options) => replayDelivery(workerStore, deliveryId, options),
       async syncSoon({ version, ...key }) {

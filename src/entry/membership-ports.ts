@@ -5,27 +5,21 @@ import { systemClock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import { createMetrics } from '../lib/metrics.js';
 import type { Store } from '../store/database.js';
-import { type Bridge, createBridge } from '../translate/bridge.js';
-import { defaultAppCredentials } from './default-app.js';
-import { outboundOf } from './outbound.js';
+import type { Bridge } from '../translate/bridge.js';
+import { lazyBridge } from './lazy-bridge.js';
 import type { CommandSession } from './session.js';
 
-/** @param o.store as the worker role */
-export function membershipPorts(o: { store: Store; log: Logger; bridge: Pick<Bridge, 'askAs'> }): MembershipPorts {
+/** @param o.store as the worker role @param o.bridge asked for when a forge is to be */
+export function membershipPorts(o: {
+  store: Store;
+  log: Logger;
+  bridge(): Promise<Pick<Bridge, 'askAs'>>;
+}): MembershipPorts {
   const { store, log, bridge } = o;
-  return { store, log, forges, clock: systemClock, access: (id) => bridge.askAs(id, { confidential: false }) };
+  const access: MembershipPorts['access'] = async (id) => (await bridge()).askAs(id, { confidential: false });
+  return { store, log, forges, clock: systemClock, access };
 }
 
 /** For a command, which runs no apps. */
-export async function commandMembershipPorts({ store, config, keys, log }: CommandSession): Promise<MembershipPorts> {
-  const bridge = await createBridge({
-    github: defaultAppCredentials(config),
-    apps: [],
-    store,
-    keys,
-    fetch: outboundOf(config).fetch,
-    log,
-    metrics: createMetrics(),
-  });
-  return membershipPorts({ store, log, bridge });
-}
+export const commandMembershipPorts = ({ store, config, keys, log }: CommandSession): MembershipPorts =>
+  membershipPorts({ store, log, bridge: lazyBridge({ config, store, keys, log, metrics: createMetrics() }) });

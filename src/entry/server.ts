@@ -22,7 +22,10 @@ import { countHolds } from '../store/run-holds.js';
 import { limitConnections } from '../webhook/connections.js';
 import { createIngress, ingressServerOptions } from '../webhook/ingress.js';
 import { askLoad, type LoadWatch, watchLoad } from '../webhook/load.js';
+import { lackingOf, openAppPage } from './app-page.js';
 import { defaultForge, ensureDefaultHook, missingForSetup, secretsOf } from './default-app.js';
+import { lazyBridge } from './lazy-bridge.js';
+import { membershipPorts } from './membership-ports.js';
 import { outboundOf } from './outbound.js';
 import { startPreviewGateway } from './preview-gateway.js';
 import { openPreviewDriver } from './preview-jobs.js';
@@ -180,13 +183,17 @@ async function start(
   front.push(() => companion?.stop(DRAIN_MS));
 
   const address = { public: config.publicUrl ?? '' };
+  const bridge = lazyBridge({ config, store: workerStore, keys, log, metrics });
+  const appPage = openAppPage({ config, bridge, log });
+  const members = membershipPorts({ store: workerStore, log, bridge });
   const signInRoutes = openSignIn({
     config,
     store,
-    routing: workerStore,
     keys,
     organizationId,
     publicUrl: () => address.public,
+    outbound: outboundOf(config),
+    members,
     log,
   });
   const api = await createHttpApi({
@@ -206,16 +213,8 @@ async function start(
     auth: signInRoutes,
     async resources() {
       const { createApiServices } = await import('./api-services.js');
-      const { services, close } = createApiServices({
-        config,
-        database,
-        keys,
-        store,
-        workerStore,
-        access,
-        log,
-        metrics,
-      });
+      const parts = { config, database, keys, store, workerStore, access, bridge, members, appPage, log, metrics };
+      const { services, close } = createApiServices(parts);
       apiEnds.push(close);
       const { sessionActor } = signInRoutes;
       return { services, sessionActor, publicOrigin: () => new URL(address.public).origin };
@@ -223,7 +222,7 @@ async function start(
     cron: { secret: config.cronSecret, askForCycle: () => askForCycle(workerStore) },
     checkRuns: { store, links: createCheckRunLinks(keys.root) },
     appPages: { socket: () => workers.pages(), notTaken: NOT_TAKEN },
-    home: async () => ({
+    home: async (person) => ({
       version: version(),
       missing: missingForSetup(config).map((key) => ({
         variable: variables[key].name,
@@ -232,6 +231,7 @@ async function start(
       })),
       webhookUrl: `${address.public}/api/webhooks/${defaultForge.id}`,
       previews: config.previewDriver !== 'off',
+      lacking: person && (await lackingOf(person, { store, appPage, log })),
       holds: await countHolds(store, organizationId).catch((error: unknown) => {
         log.warn({ err: messageOf(error) }, 'the page cannot say whether something is paused');
         return undefined;

@@ -41,7 +41,7 @@ export interface Vcs {
 export interface VcsOptions {
   /** Instead of the environment: variables by name, see docs/configuration.md. */
   settings?: Environment;
-  /** The clients with which tokens of OAuth are renewed. */
+  /** The clients with which tokens of OAuth are renewed, instead of those of `forgeway sign-in clients`. */
   oauthClientOf?: FindOAuthClient;
   log?: Logger;
 }

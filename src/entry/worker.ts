@@ -134,7 +134,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     { store, access: bridge.askAs, recorder: MIRROR, log, metrics },
     { intervalMs: config.pollIntervalSeconds * 1_000 },
   );
-  const members = startMembershipMirror(membershipPorts({ store, log, bridge }));
+  const members = startMembershipMirror(membershipPorts({ store, log, bridge: async () => bridge }));
   const stopReporting = reportTo(process, metrics, pages?.socket);
   log.info({ apps: apps.map((app) => app.name) }, 'worker is up');
 

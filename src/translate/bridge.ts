@@ -34,7 +34,7 @@ import { type App, type LoadedApp, loadApp } from './loaded-app.js';
 import { createNativeClient } from './native-client.js';
 import { createPaces } from './paces.js';
 import { createRequestLimits } from './request-limits.js';
-import { createTokenRenewal, type FindOAuthClient } from './token-renewal.js';
+import { createTokenRenewal, type FindOAuthClient, registeredClients } from './token-renewal.js';
 import { createTranslation, type DeliveredEvent } from './translation.js';
 import { createVirtualForges } from './virtual-fetch.js';
 
@@ -50,7 +50,7 @@ interface BridgeParts {
   forges?: ReadonlyMap<string, ForgeDescriptor>;
   /** Opens the sealed tokens of connections. Without it only the App of the environment can be spoken for. */
   keys?: Pick<MasterKeys, 'versions'>;
-  /** The clients with which tokens of OAuth are renewed; without it they are used until they end. */
+  /** The clients with which tokens of OAuth are renewed, instead of those that are registered in the store. */
   oauthClientOf?: FindOAuthClient;
   /** Where objects that a forge's API cannot write are kept until they are pushed. */
   gitFor?(credential: Credential): GitObjects | undefined;
@@ -127,7 +127,10 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
   const { log, metrics } = o;
   const forges = o.forges ?? everyForge;
   const send: Fetch = o.fetch ?? createOutbound({ allowed: [] }).fetch;
-  const renew = o.oauthClientOf && createTokenRenewal({ send, clock, clientOf: o.oauthClientOf });
+  const registered =
+    'store' in o && o.keys !== undefined ? registeredClients({ store: o.store, keys: o.keys }) : undefined;
+  const clientOf = o.oauthClientOf ?? registered;
+  const renew = clientOf && createTokenRenewal({ send, clock, clientOf });
   const state = 'state' in o ? o.state : databaseState({ ...o, forges, clock, renew });
   const { directory, lookup, loops } = state;
   const isRefused = createRefusalCheck({ log, clock, fetch: send });

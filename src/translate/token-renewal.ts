@@ -1,9 +1,13 @@
 /** Renewing a token that a forge gave by OAuth: one request, and what its answer means. */
 import type { RenewToken } from '../accounts/connections.js';
+import { oauthClientOf } from '../accounts/sign-in/oauth-clients.js';
 import type { RefreshOutcome } from '../accounts/tokens/keeper.js';
+import { createVault } from '../accounts/vault.js';
 import type { ForgeDescriptor } from '../forges/forge.js';
 import { type OAuthClient, readTokenAnswer, tokenRequest } from '../forges/oauth.js';
 import type { Clock } from '../lib/clock.js';
+import type { Store } from '../store/database.js';
+import type { MasterKeys } from '../store/master-keys.js';
 import type { Fetch } from './forge-fetch.js';
 import { readLimited } from './read-limited.js';
 
@@ -12,7 +16,15 @@ export type FindOAuthClient = (instance: {
   organizationId: string;
   forge: string;
   host: string;
+  /** Of the pages below which tokens are asked for: the client of another address must not be told to it. */
+  webUrl: string;
 }) => Promise<OAuthClient | undefined>;
+
+/** The clients that people sign in with, which are the ones that administrators registered. @param o.store as the worker role */
+export function registeredClients(o: { store: Store; keys: Pick<MasterKeys, 'versions'> }): FindOAuthClient {
+  const vault = createVault(o.keys.versions);
+  return (instance) => oauthClientOf(o.store.pool, vault, instance);
+}
 
 export interface TokenRenewalOptions {
   send: Fetch;
@@ -41,9 +53,9 @@ function refusedBecause(forge: ForgeDescriptor, host: string, error: string): Re
 export function createTokenRenewal(o: TokenRenewalOptions): RenewToken {
   return async ({ organizationId, forge, baseUrl }, refreshToken) => {
     const endpoint = forge.endpoint(baseUrl);
-    const { host } = endpoint;
+    const { host, webUrl } = endpoint;
     if (forge.oauth === undefined) return { kind: 'failed', reason: `${forge.label} gives no tokens by OAuth.` };
-    const client = await o.clientOf({ organizationId, forge: forge.id, host });
+    const client = await o.clientOf({ organizationId, forge: forge.id, host, webUrl });
     if (client === undefined) return { kind: 'failed', reason: `no OAuth client is set up for ${host}.` };
     const sentAt = o.clock.now();
     const { url, init } = tokenRequest(forge.oauth, endpoint, client, { type: 'refresh', refreshToken });

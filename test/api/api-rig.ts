@@ -108,6 +108,10 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
       change: async (organizationId) => note('change', organizationId),
       secretsOf: async () => ({}),
     },
+    appPage: async () => () => 'https://forge.example/apps/forgeway',
+    async freshMemberships() {
+      throw new Error('a token is not asked for');
+    },
     async replay(deliveryId) {
       asked.push(`replay ${deliveryId}`);
       return { kind: 'queued', dispatches: [1n] };
@@ -127,9 +131,10 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
 export interface ApiRigOptions extends Omit<Partial<ResourcesOptions>, 'services'> {
   /** In place of the stand-in. */
   connections?(db: TestDatabase): ConnectionWork;
+  freshMemberships?(db: TestDatabase): Services['freshMemberships'];
 }
 
-export async function startApiRig({ connections, ...more }: ApiRigOptions = {}): Promise<ApiRig> {
+export async function startApiRig({ connections, freshMemberships, ...more }: ApiRigOptions = {}): Promise<ApiRig> {
   const db = await createTestDatabase();
   const organizations = { mine: randomUUID(), theirs: randomUUID() };
   const asked: string[] = [];
@@ -217,7 +222,11 @@ export async function startApiRig({ connections, ...more }: ApiRigOptions = {}):
 
   const access = createAccess({ store, log: pino({ level: 'silent' }), organizationId: db.organizationId });
   const stub = stubServices(db, access, asked, () => mine.connection);
-  const services = { ...stub, ...(connections && { connections: connections(db) }) };
+  const services = {
+    ...stub,
+    ...(connections && { connections: connections(db) }),
+    ...(freshMemberships && { freshMemberships: freshMemberships(db) }),
+  };
   const resources = await createResources({ services, publicOrigin: () => 'https://forgeway.example', ...more });
   const headers = (caller: Caller): Record<string, string> =>
     tokens[caller] === undefined ? {} : { authorization: `Bearer ${tokens[caller]}` };

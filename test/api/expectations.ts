@@ -42,6 +42,7 @@ export const procedures: Readonly<Record<string, Expectation>> = {
     connectionId,
   })),
   'repository.list': on(read, ({ connection: connectionId }) => ({ connectionId })),
+  'repository.installState': on(read),
   'repository.get': on(read, ({ repository: id }) => ({ id })),
   'pullRequest.listByRepository': on(read, ({ repository: repositoryId }) => ({ repositoryId })),
   'pullRequest.listBySession': on(read, ({ session: sessionId }) => ({ sessionId })),

@@ -279,6 +279,8 @@ describe('people and how they sign in', () => {
     await ask('select forge, host, remote_id, login, user_id from identity');
     await ask('select id, name, suspended_at from "user"');
     await ask('select key, value from platform_setting');
+    // What renewing a token takes.
+    await ask('select forge, host, base_url, client_id, client_secret_ciphertext from oauth_client where enabled');
     for (const statement of [
       'select * from identity',
       'select email from "user"',
@@ -288,6 +290,9 @@ describe('people and how they sign in', () => {
       'select * from session',
       'select * from verification',
       'select * from oauth_client',
+      'select label from oauth_client',
+      'update oauth_client set enabled = false',
+      'delete from oauth_client',
       'select * from sign_in_code',
       'select * from platform_audit_entry',
       `update platform_setting set value = '{}'`,

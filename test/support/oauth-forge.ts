@@ -27,6 +27,8 @@ export interface OAuthForge {
   tokenRequests: URLSearchParams[];
   /** Parameters of the page where people agree. */
   authorizeRequests: URLSearchParams[];
+  /** What the API answers besides, by path below its base, to whom the token speaks for; undefined: 404. */
+  answers(path: string, who: OAuthPerson): unknown;
   /** Gives the same code for a token again, as a forge with a bug would. */
   lax: boolean;
   close(): Promise<void>;
@@ -78,6 +80,7 @@ export async function startOAuthForge(forgeId: string, person: OAuthPerson): Pro
     granted: [],
     tokenRequests: [],
     authorizeRequests: [],
+    answers: () => undefined,
     lax: false,
     close: async () => {
       server.closeAllConnections();
@@ -100,7 +103,8 @@ export async function startOAuthForge(forgeId: string, person: OAuthPerson): Pro
         200,
         who.email ? [{ email: who.email, primary: true, verified: who.emailVerified ?? false }] : [],
       );
-    return json(response, 404, { message: 'Not Found' });
+    const more = forge.answers(address.slice(endpoint.apiUrl.length), who);
+    return more === undefined ? json(response, 404, { message: 'Not Found' }) : json(response, 200, more);
   }
 
   function authorize(query: URLSearchParams, response: ServerResponse): unknown {

@@ -10,42 +10,61 @@ import { createSignIn, type SignInOptions } from '../../src/accounts/sign-in/sig
 import { createVault } from '../../src/accounts/vault.js';
 import { trustedProxies } from '../../src/api/client-address.js';
 import { createHttpApi } from '../../src/api/http-api.js';
-import { createLogger } from '../../src/lib/logger.js';
+import type { SetupRoutesOptions } from '../../src/api/setup-routes.js';
+import type { Clock } from '../../src/lib/clock.js';
+import { createLogger, type Logger } from '../../src/lib/logger.js';
 import { Browser } from './browser.js';
-import { createTestDatabase, TEST_MASTER_KEY } from './database.js';
+import { createTestDatabase, TEST_MASTER_KEY, type TestDatabase } from './database.js';
 import type { OAuthForge } from './oauth-forge.js';
 
 export type SignInRig = Awaited<ReturnType<typeof startSignInRig>>;
 
-export async function startSignInRig(o: { trusted?: readonly string[] } = {}) {
+export interface SignInRigOptions {
+  trusted?: readonly string[];
+  /** Instead of the stand-in: as the program wires it. */
+  open?(o: { db: TestDatabase; publicUrl(): string; clock: Clock; log: Logger }): SetupRoutesOptions;
+}
+
+export async function startSignInRig(o: SignInRigOptions = {}) {
   const db = await createTestDatabase();
   const store = db.store('api');
   const log = createLogger({ level: 'silent', format: 'json' });
   const vault = createVault(new Map([[1, TEST_MASTER_KEY]]));
+  const outbound = { check: () => undefined };
   const time = { now: new Date('2026-01-02T00:00:00Z') };
   const place = { url: '' };
   /** What a test may change between two sign-ins. */
   const ports: Pick<SignInOptions, 'isServed' | 'signedIn'> = { isServed: async () => false };
-  const signIn = createSignIn({
-    store,
-    vault,
-    rootKey: TEST_MASTER_KEY,
-    publicUrl: () => place.url,
-    organizationId: db.organizationId,
-    isServed: (vouched) => ports.isServed(vouched),
-    signedIn: async (person) => ports.signedIn?.(person),
-    clock: { now: () => time.now },
-    log,
-  });
-  const sessionActor = createSessionActor(signIn, store);
-  const auth = {
-    signIn,
-    sessionActor,
-    publicUrl: () => place.url,
-    trustedProxies: trustedProxies(o.trusted ?? []),
-    pool: store.pool,
-    vault,
-  };
+  const publicUrl = () => place.url;
+  const clock = { now: () => time.now };
+  const auth = o.open?.({ db, publicUrl, clock, log }) ?? standIn();
+  const { signIn, sessionActor } = auth;
+
+  /** Sign-in whose questions about memberships are answered by a test. */
+  function standIn(): SetupRoutesOptions {
+    const made = createSignIn({
+      store,
+      vault,
+      rootKey: TEST_MASTER_KEY,
+      publicUrl,
+      organizationId: db.organizationId,
+      isServed: (vouched) => ports.isServed(vouched),
+      needsMembership: async () => true,
+      fetch: (url, init) => fetch(url, init),
+      signedIn: async (person) => ports.signedIn?.(person),
+      clock,
+      log,
+    });
+    return {
+      signIn: made,
+      sessionActor: createSessionActor(made, store),
+      publicUrl,
+      trustedProxies: trustedProxies(o.trusted ?? []),
+      pool: store.pool,
+      vault,
+      outbound,
+    };
+  }
   const api = await createHttpApi({
     log,
     health: { checks: async () => [], metrics: async () => ({ contentType: 'text/plain', text: '' }) },
@@ -79,13 +98,16 @@ export async function startSignInRig(o: { trusted?: readonly string[] } = {}) {
     setupCode: () => createSetupCode(store.pool),
     /** Registers a client on both sides; answers its provider id. */
     async register(forgeId: string, forge: OAuthForge, change: Partial<NewOAuthClient> = {}): Promise<string> {
-      const client = await putOAuthClient(store.pool, vault, {
-        forge: forgeId,
-        baseUrl: forge.url,
-        clientId: forge.clientId,
-        clientSecret: forge.clientSecret,
-        ...change,
-      });
+      const client = await putOAuthClient(
+        { pool: store.pool, vault, outbound },
+        {
+          forge: forgeId,
+          baseUrl: forge.url,
+          clientId: forge.clientId,
+          clientSecret: forge.clientSecret,
+          ...change,
+        },
+      );
       forge.callbacks.add(signIn.callbackUrl(client.providerId));
       return client.providerId;
     },

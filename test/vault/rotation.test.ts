@@ -114,7 +114,10 @@ describe('rotateSecrets', () => {
   it('reaches the secrets that belong to no organization', async () => {
     const pool = db.store('api').pool;
     const client = { forge: 'gitea', baseUrl: 'https://git.example', clientId: 'c', clientSecret: 'a-client-secret' };
-    const { providerId } = await putOAuthClient(pool, vaultOf(version.newest), client);
+    const { providerId } = await putOAuthClient(
+      { pool, vault: vaultOf(version.newest), outbound: { check: () => undefined } },
+      client,
+    );
     const target = await nextVersion();
     expect(await rotateSecrets(optionsOf(db, target))).toMatchObject({ rotated: rows.length + 1, failed: [], left: 0 });
     expect(await secretOfClient(pool, vaultOf(target), providerId)).toBe('a-client-secret');

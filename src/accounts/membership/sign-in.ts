@@ -8,7 +8,7 @@ import { redactText } from '../../lib/redact.js';
 import type { MemberChange } from './apply.js';
 import { isKnown, refreshPerson } from './person.js';
 import { type MembershipPorts, openSource, rolesOf } from './ports.js';
-import { type Source, sourcesOfHost } from './sources.js';
+import { markDue, type Source, sourcesOfHost } from './sources.js';
 
 /** Nobody waits longer than this to get in; what is learnt later is written down all the same. */
 const PATIENCE_MS = 10_000;
@@ -61,6 +61,7 @@ export async function onSignIn(
         asked.push({ source: source.login, organizationId: source.organizationId, changes });
       } catch (error) {
         failed(source.login, error);
+        await readSoon(ports, source);
       }
     };
     await Promise.all(sources.map(each));
@@ -71,6 +72,11 @@ export async function onSignIn(
   waiting.abort();
   if (!isDone) failed('The forge', new Error(`it did not answer within ${patienceMs / 1_000} s`));
   return { asked: [...asked], problems: [...problems] };
+}
+
+/** The mirror looks next, rather than when it would have. */
+async function readSoon({ store, clock }: MembershipPorts, source: Source): Promise<void> {
+  await store.tenant(source.organizationId, (tx) => markDue(tx, source, source.remoteId, { now: clock.now() }));
 }
 
 async function ownOrganizations(ports: MembershipPorts, { identity, native }: SignedIn): Promise<ReadonlySet<bigint>> {

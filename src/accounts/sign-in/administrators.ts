@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { ForgewayError } from '../../lib/errors.js';
 import type { Store } from '../../store/database.js';
+import { claimOwnership } from '../membership/members.js';
 import { auditPlatform } from './policy.js';
 
 export interface PersonSummary {
@@ -77,15 +78,9 @@ export async function endSessions(pool: pg.Pool, userId: string): Promise<number
 
 /**
  * The person who came with the setup link runs this installation, and owns the organization of what is configured through the
- * environment, since nobody else could let anybody into it.
+ * environment where it has no owner, since nobody else could let anybody into it.
  */
 export async function makeFirstAdministrator(store: Store, organizationId: string, userId: string): Promise<void> {
   await setPlatformAdmin(store.pool, userId, true, 'setup link');
-  await store.tenant(organizationId, (tx) =>
-    tx.query(
-      `INSERT INTO member (organization_id, user_id, role) VALUES ($1, $2, 'owner')
-       ON CONFLICT (organization_id, user_id) DO UPDATE SET role = 'owner'`,
-      [organizationId, userId],
-    ),
-  );
+  await store.tenant(organizationId, (tx) => claimOwnership(tx, organizationId, userId));
 }

@@ -6,7 +6,13 @@ import type { SignInClient } from './oauth-clients.js';
 import { readSignUpPolicy } from './policy.js';
 
 /** Why not; also what the page is told by `?error=`. */
-export type Refusal = 'suspended' | 'sign_up_closed' | 'not_in_organization' | 'too_many_attempts' | 'setup_link_used';
+export type Refusal =
+  | 'suspended'
+  | 'sign_up_closed'
+  | 'not_in_organization'
+  | 'organizations_unknown'
+  | 'too_many_attempts'
+  | 'setup_link_used';
 
 export interface Vouched {
   client: SignInClient;
@@ -19,8 +25,8 @@ export interface Vouched {
 export interface AdmissionPorts {
   /** Of the role of the API. */
   pool: pg.Pool;
-  /** Whether the person, or an organization that they belong to there, is served here. */
-  isServed(vouched: Vouched): Promise<boolean>;
+  /** Whether the person, or an organization that they belong to there, is served here; `unknown`: the forge did not say. */
+  isServed(vouched: Vouched): Promise<boolean | 'unknown'>;
 }
 
 export type Admission = { admitted: true; administrator: boolean } | { admitted: false; because: Refusal };
@@ -52,5 +58,7 @@ export async function admit(ports: AdmissionPorts, vouched: Vouched): Promise<Ad
   const policy = await readSignUpPolicy(ports.pool);
   if (policy === 'open') return known;
   if (policy === 'closed') return no('sign_up_closed');
-  return (await ports.isServed(vouched)) ? known : no('not_in_organization');
+  const served = await ports.isServed(vouched);
+  if (served === 'unknown') return no('organizations_unknown');
+  return served ? known : no('not_in_organization');
 }

@@ -43,8 +43,14 @@ export interface SignInAuthOptions extends AdmissionPorts {
 }
 
 export interface SignInAuth {
-  /** Address of the forge's page and the cookies to set. @throws APIError */
-  start(flow: SignInFlow, o: { providerId: string; returnTo: string; headers: Headers }): Promise<Response>;
+  /**
+   * Address of the forge's page and the cookies to set.
+   * @param o.membership asks for the scopes that tell what somebody belongs to @throws APIError
+   */
+  start(
+    flow: SignInFlow,
+    o: { providerId: string; returnTo: string; headers: Headers; membership: boolean },
+  ): Promise<Response>;
   callback(flow: SignInFlow, request: Request): Promise<Response>;
   session(headers: Headers): Promise<{ id: string; userId: string; name: string; expiresAt: Date } | undefined>;
   /** A session that no browser began; its token as a cookie would carry it. */
@@ -80,13 +86,19 @@ export function createSignInAuth(o: SignInAuthOptions): SignInAuth {
     if (flow !== undefined && state.setup !== undefined) flow.setup = state.setup;
   }
 
+  /** Those for memberships that are not asked for in any case. */
+  const moreScopes = (providerId: string): string[] => {
+    const { signIn = [], membership = [] } = clientOf(providerId)?.oauth.scopes ?? {};
+    return membership.filter((scope) => !signIn.includes(scope));
+  };
+
   const providerOf = (client: SignInClient): GenericOAuthConfig => ({
     providerId: client.providerId,
     name: client.label,
     clientId: client.clientId,
     authorizationUrl: client.oauth.authorizeUrl(client.endpoint),
     tokenUrl: client.oauth.tokenUrl(client.endpoint),
-    scopes: [...client.oauth.scopes.membership],
+    scopes: [...client.oauth.scopes.signIn],
     pkce: true,
     accountSubject: ({ profile }) => String(profile.id),
     async getToken({ code, codeVerifier, redirectURI }) {
@@ -200,10 +212,10 @@ export function createSignInAuth(o: SignInAuthOptions): SignInAuth {
   const auth = betterAuth(options);
 
   return {
-    start: (flow, { providerId, returnTo, headers }) =>
+    start: (flow, { providerId, returnTo, headers, membership }) =>
       flows.run(flow, () =>
         auth.api.signInSocial({
-          body: { provider: providerId, callbackURL: returnTo },
+          body: { provider: providerId, callbackURL: returnTo, ...(membership && { scopes: moreScopes(providerId) }) },
           headers,
           asResponse: true,
         }),

@@ -6,9 +6,10 @@ import { createHash, randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { ForgeEndpoint } from '../../forges/endpoint.js';
 import type { ForgeDescriptor } from '../../forges/forge.js';
-import type { ForgeOAuth } from '../../forges/oauth.js';
+import type { ForgeOAuth, OAuthClient } from '../../forges/oauth.js';
 import { forgeById, forges } from '../../forges/registry.js';
 import { ForgewayError } from '../../lib/errors.js';
+import type { Outbound } from '../../lib/outbound/outbound.js';
 import type { Vault } from '../vault.js';
 import {
   openSecrets,
@@ -19,8 +20,6 @@ import {
   sealedValues,
   sealSecrets,
 } from '../vault-columns.js';
-
-/** In the place of a tenant, in the seals of secrets that have none. */
 
 export interface SignInClient {
   /** Last part of the callback's address. */
@@ -127,12 +126,39 @@ export async function secretOfClient(pool: pg.Pool, vault: Vault, providerId: st
 }
 
 /**
- * Registers a client, or replaces the one of the same instance; it can be used at once.
- * @throws ForgewayError FORGEWAY_SIGN_IN_CLIENT_REFUSED
+ * The client with which tokens of one instance are renewed; undefined where none is registered, or was for another address
+ * than the one that is asked: its secret goes nowhere else, such as to the same host without TLS.
+ * @param pool of the role of the worker or the API
+ * @throws ForgewayError FORGEWAY_SECRET_UNREADABLE
  */
-export async function putOAuthClient(pool: pg.Pool, vault: Vault, client: NewOAuthClient): Promise<SignInClient> {
+export async function oauthClientOf(
+  pool: Pick<pg.Pool, 'query'>,
+  vault: Vault,
+  instance: { forge: string; host: string; webUrl: string },
+): Promise<OAuthClient | undefined> {
+  const columns = ['id', 'base_url', 'client_id', ...sealedColumnsOf('oauth_client')].join(', ');
+  const { rows } = await pool.query<ClientRow>(
+    `SELECT ${columns} FROM oauth_client WHERE forge = $1 AND host = $2 AND enabled`,
+    [instance.forge, instance.host],
+  );
+  const [row] = rows;
+  if (row === undefined || forgeOf(instance.forge).endpoint(row.base_url).webUrl !== instance.webUrl) return undefined;
+  const { client_secret: secret } = openSecrets(vault, placeOf(row.id), row);
+  return { id: row.client_id, ...(secret !== undefined && { secret }) };
+}
+
+/**
+ * Registers a client, or replaces the one of the same instance; it can be used at once.
+ * @param outbound the guarded way out, which looks at the addresses before anything is stored
+ * @throws ForgewayError FORGEWAY_SIGN_IN_CLIENT_REFUSED, FORGEWAY_ADDRESS_REFUSED
+ */
+export async function putOAuthClient(
+  { pool, vault, outbound }: { pool: pg.Pool; vault: Vault; outbound: Pick<Outbound, 'check'> },
+  client: NewOAuthClient,
+): Promise<SignInClient> {
   const forge = forgeOf(client.forge);
   const { endpoint, baseUrl } = endpointOf(forge, client.baseUrl?.trim() || undefined);
+  for (const url of [forge.oauth.tokenUrl(endpoint), endpoint.apiUrl]) outbound.check(url);
   const clientId = client.clientId.trim();
   const secret = client.clientSecret?.trim() || undefined;
   if (!/^[\x21-\x7e]{1,255}$/.test(clientId)) throw refused('The client id is one word, as the forge shows it.');

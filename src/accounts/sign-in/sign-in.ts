@@ -33,9 +33,12 @@ export interface SignInOptions {
   /** The organization that the first administrator owns. */
   organizationId: string;
   isServed: AdmissionPorts['isServed'];
+  /** Whether what somebody belongs to on this instance is asked for, which takes more scopes. */
+  needsMembership(client: SignInClient): Promise<boolean>;
   /** Told after each sign-in, before the browser goes on: memberships on the forge are read with the token, which then is gone. */
   signedIn?(person: Vouched & { userId: string }): Promise<void>;
-  fetch?: Fetch;
+  /** The guarded way out. */
+  fetch: Fetch;
   clock?: Clock;
   log: Logger;
 }
@@ -96,6 +99,9 @@ const SESSION_COOKIE = /(?:^|;\s*)(?:__Secure-)?forgeway\.session_token=/;
 const DEVICE_PREFIX = 'fws_';
 const DEVICE_TOKEN = /^Bearer fws_([\w-]+\.[\w+/]+=*)$/i;
 
+/** Whether an `authorization` header carries the session of a device. */
+export const isDeviceToken = (authorization: string): boolean => DEVICE_TOKEN.test(authorization.trim());
+
 export function createSignIn(o: SignInOptions): SignIn {
   const { store, vault, log, clock = systemClock } = o;
   const { pool } = store;
@@ -116,7 +122,7 @@ export function createSignIn(o: SignInOptions): SignIn {
       place: { origin, basePath: `${path}${AUTH_PATH}`, errorUrl: `${origin}${path}/sign-in`, secret },
       clients: (await listOAuthClients(pool)).filter(({ enabled }) => enabled),
       secretOf: (providerId) => secretOfClient(pool, vault, providerId),
-      fetch: o.fetch ?? fetch,
+      fetch: o.fetch,
       mayTry: (identity) => identities.take(identity),
       pool,
       isServed: o.isServed,
@@ -177,10 +183,12 @@ export function createSignIn(o: SignInOptions): SignIn {
     async start({ providerId, returnTo, headers, ip, setupCode }) {
       if (!addresses.take(addressKey(ip))) return 'too-many';
       const clients = await listOAuthClients(pool);
-      if (!clients.some((one) => one.providerId === providerId && one.enabled)) return 'unknown';
+      const client = clients.find((one) => one.providerId === providerId && one.enabled);
+      if (client === undefined) return 'unknown';
       const setup = setupCode !== undefined && (await isSetupCode(pool, setupCode)) ? hashOf(setupCode) : undefined;
       const auth = await current();
-      return auth.start({ ip, ...(setup !== undefined && { setup }) }, { providerId, returnTo, headers });
+      const membership = await o.needsMembership(client);
+      return auth.start({ ip, ...(setup !== undefined && { setup }) }, { providerId, returnTo, headers, membership });
     },
 
     async callback({ path, headers, ip }) {
@@ -195,7 +203,7 @@ export function createSignIn(o: SignInOptions): SignIn {
     },
 
     async session(headers) {
-      const token = DEVICE_TOKEN.exec(headers.get('authorization') ?? '')?.[1];
+      const token = DEVICE_TOKEN.exec(headers.get('authorization')?.trim() ?? '')?.[1];
       if (token !== undefined) {
         const secure = o.publicUrl().startsWith('https://') ? '__Secure-' : '';
         const cookie = `${secure}forgeway.session_token=${encodeURIComponent(token)}`;

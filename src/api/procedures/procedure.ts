@@ -8,6 +8,7 @@ import type { Action } from '../../accounts/access/actions.js';
 import { type Actor, nameOfActor } from '../../accounts/access/actor.js';
 import { ForgewayError } from '../../lib/errors.js';
 import { authorizedOrganization, permit } from '../authorize.js';
+import { withFreshRole } from '../fresh-role.js';
 import { type Problem, problemOf } from '../problem.js';
 import type { Services } from './services.js';
 
@@ -108,10 +109,11 @@ const subjectOf = (input: Record<string, unknown>): unknown => input.id ?? input
 const authorized = (action: Action) =>
   t.middleware(async ({ ctx, getRawInput, next }) => {
     const { services } = ctx;
-    const actor = await ctx.caller();
+    const known = await ctx.caller();
     const input = organizationNamed.parse(await getRawInput());
     const { organization } = input;
-    const organizationId = await authorizedOrganization(services, actor, action, organization, subjectOf(input));
+    const organizationId = await authorizedOrganization(services, known, action, organization, subjectOf(input));
+    const actor = await withFreshRole(services, known, action, organizationId);
     return next({ ctx: { ...ctx, actor, organizationId, by: nameOfActor(actor) } });
   });
 

@@ -14,6 +14,7 @@ import {
   scope,
   text,
 } from './fields.js';
+import { readInstallState } from './install-state.js';
 import { procedure, router } from './procedure.js';
 
 const repository = z.object({
@@ -42,6 +43,8 @@ const SELECT = `SELECT r.id, r.forge, r.host, r.remote_id AS "remoteId", r.remot
   FROM repository r LEFT JOIN installation i ON i.id = r.installation_id`;
 
 export const repositories = router({
+  installState: readInstallState,
+
   list: procedure({
     action: 'repository.read',
     method: 'GET',

@@ -3,6 +3,7 @@ import type { Access } from '../../accounts/access/access.js';
 import type { ConnectRequest } from '../../accounts/connecting/connect.js';
 import type { DeclaredChange, DeclaredPlace, declareConnection } from '../../accounts/connecting/declared.js';
 import type { Probed } from '../../accounts/connecting/probe.js';
+import type { AppPage } from '../../accounts/install-state.js';
 import type { Secrets } from '../../accounts/vault-columns.js';
 import type { TokenFacts } from '../../forges/administration.js';
 import type { ForgeDescriptor } from '../../forges/forge.js';
@@ -10,6 +11,7 @@ import type { Replay, ReplayOptions } from '../../inbox/replay.js';
 import type { JobKey } from '../../jobs/queue/queue.js';
 import type { Logger } from '../../lib/logger.js';
 import type { Store } from '../../store/database.js';
+import type { AskFreshRoles } from '../fresh-role.js';
 
 /** GitHub's requests on one repository, whatever its forge. Answers come from outside: unknown until checked. */
 export interface RepositoryRequests {
@@ -77,5 +79,8 @@ export interface Services {
   syncSoon(key: JobKey & { version: bigint }): Promise<void>;
   /** @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN or FORGEWAY_CONNECTION_UNUSABLE */
   requestsOf(organizationId: string, repositoryId: string): Promise<RepositoryRequests>;
+  /** Page of the App that serves a host, as far as it is known now. */
+  appPage(): Promise<AppPage>;
+  freshMemberships: AskFreshRoles;
   log: Logger;
 }

@@ -5,6 +5,7 @@ import type { Action } from '../../accounts/access/actions.js';
 import { type Actor, nameOfActor } from '../../accounts/access/actor.js';
 import { decide } from '../../accounts/access/decide.js';
 import { authorizedOrganization, notFound, organizationsOf, permit } from '../authorize.js';
+import { withFreshRole } from '../fresh-role.js';
 import { parseInput, problemOf } from '../problem.js';
 import { getConnection, type ListedConnection, shownTo } from '../procedures/connection-list.js';
 import { workFor } from '../procedures/discreet-work.js';
@@ -50,6 +51,7 @@ async function find(services: Services, actor: Actor, action: Action, external: 
     const thing = { organizationId, name: `connection ${id}` };
     if (!(await services.access.check(actor, 'connection.read', thing)).allowed) throw notFound();
     if (action !== 'connection.read') await permit(services, actor, action, thing);
+    await withFreshRole(services, actor, action, organizationId);
     return { row, organizationId, by: nameOfActor(actor) };
   }
   throw notFound();
@@ -90,6 +92,7 @@ export function addVcsConnections(app: FastifyInstance, { services, callerOf }: 
     const { organization } = parseInput(organizationParams, request.params);
     const actor = await callerOf(request);
     const organizationId = await authorizedOrganization(services, actor, 'connection.manage', organization);
+    await withFreshRole(services, actor, 'connection.manage', organizationId);
     const wanted = readCreate(request.body, forges);
     const id = await createConnection(servicesFor(actor), organizationId, wanted, nameOfActor(actor));
     const document = await shown(actor, organizationId, id);

@@ -9,13 +9,12 @@ import { exportConnection } from '../../accounts/connecting/held-data.js';
 import { testConnection } from '../../accounts/connecting/test-connection.js';
 import { type ConnectionRoute, readCertificates, readProxy } from '../../accounts/connection-route.js';
 import { listConnections, type SyncMode, setSyncMode, syncModes } from '../../accounts/connection-rows.js';
-import { createConnectionDirectory } from '../../accounts/connections.js';
 import { createVault } from '../../accounts/vault.js';
 import { forges } from '../../forges/registry.js';
 import { connectionNews } from '../../inbox/tell-apps.js';
-import { systemClock } from '../../lib/clock.js';
 import type { MasterKeys } from '../../store/master-keys.js';
 import { openNativeAccess } from '../../translate/native-access.js';
+import { openConnectionDirectory } from '../connection-directory.js';
 import { outboundOf } from '../outbound.js';
 import { type CommandSession, withDatabase } from '../session.js';
 import { formatJson, printRows } from '../table.js';
@@ -56,17 +55,15 @@ function askHidden(question: string): Promise<string> {
 
 const vaultOf = (keys: MasterKeys) => createVault(keys.versions);
 
-const tools = ({ store, keys, log, config }: CommandSession) => ({
-  nativeOf: openNativeAccess({ log, fetch: outboundOf(config).fetch }),
-  news: connectionNews(store),
-  vault: vaultOf(keys),
-  directory: createConnectionDirectory({
-    store,
+const tools = ({ store, keys, log, config }: CommandSession) => {
+  const outbound = outboundOf(config);
+  return {
+    nativeOf: openNativeAccess({ log, fetch: outbound.fetch }),
+    news: connectionNews(store),
     vault: vaultOf(keys),
-    forges,
-    clock: systemClock,
-  }),
-});
+    directory: openConnectionDirectory({ store, keys, outbound, log }),
+  };
+};
 
 interface AddOptions {
   forge: string;

@@ -1,10 +1,7 @@
 import type { Command } from 'commander';
-import { createConnectionDirectory } from '../../accounts/connections.js';
-import { createVault } from '../../accounts/vault.js';
-import { forges } from '../../forges/registry.js';
 import { watchReports } from '../../inbox/recovery/report.js';
-import { systemClock } from '../../lib/clock.js';
 import { openNativeAccess } from '../../translate/native-access.js';
+import { openConnectionDirectory } from '../connection-directory.js';
 import { appFindings, withWatch } from '../doctor-hooks.js';
 import { examineHooks } from '../hooks-doctor.js';
 import { outboundOf } from '../outbound.js';
@@ -31,19 +28,15 @@ Exit code 1 when a webhook does not deliver.`,
     )
     .action(async (options: { repair?: boolean; test?: boolean; json?: boolean }) => {
       const findings = await withDatabase(async ({ store, keys, organizationId, config, log }) => {
+        const outbound = outboundOf(config);
         const found = await examineHooks(
           {
             store,
             keys,
             organizationId,
             publicUrl: config.publicUrl,
-            directory: createConnectionDirectory({
-              store,
-              vault: createVault(keys.versions),
-              forges,
-              clock: systemClock,
-            }),
-            nativeOf: openNativeAccess({ log, fetch: outboundOf(config).fetch }),
+            directory: openConnectionDirectory({ store, keys, outbound, log }),
+            nativeOf: openNativeAccess({ log, fetch: outbound.fetch }),
           },
           { repair: options.repair ?? false, test: options.test ?? false },
         );

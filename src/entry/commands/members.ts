@@ -27,7 +27,7 @@ async function list(options: { strangers?: boolean; json?: boolean }): Promise<v
 
 async function sync(name: string | undefined, options: { json?: boolean }): Promise<void> {
   await withDatabase(async (session) => {
-    const ports = await commandMembershipPorts(session);
+    const ports = commandMembershipPorts(session);
     const sources =
       name === undefined
         ? await listSources(session.store, session.organizationId)

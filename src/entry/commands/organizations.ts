@@ -41,7 +41,7 @@ const NONE = 'No organization is linked. `forgeway organizations link --help` sh
 
 async function link(login: string, options: { forge?: string; host?: string; json?: boolean }): Promise<void> {
   await withDatabase(async (session) => {
-    const ports = await commandMembershipPorts(session);
+    const ports = commandMembershipPorts(session);
     const { organizationId, store } = session;
     const { forge, host } = options;
     const linked = await linkOrganization(ports, { organizationId, login, forge, host, linkedBy: OPERATOR });
@@ -60,7 +60,7 @@ async function link(login: string, options: { forge?: string; host?: string; jso
 
 async function unlink(name: string, options: { json?: boolean }): Promise<void> {
   await withDatabase(async (session) => {
-    const ports = await commandMembershipPorts(session);
+    const ports = commandMembershipPorts(session);
     const source = await sourceNamed(session, name);
     const changes = await unlinkOrganization(ports, source, OPERATOR);
     if (options.json) console.log(formatJson({ id: source.id, changes }));

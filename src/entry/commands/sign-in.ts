@@ -14,6 +14,7 @@ import {
   writeSignUpPolicy,
 } from '../../accounts/sign-in/policy.js';
 import { AUTH_PATH } from '../../accounts/sign-in/sign-in.js';
+import { outboundOf } from '../outbound.js';
 import { formatJson, printRows } from '../table.js';
 import { withApiDatabase } from './api-database.js';
 import { readToken } from './connections.js';
@@ -38,13 +39,16 @@ async function add(options: AddOptions): Promise<void> {
     ? undefined
     : await readToken({ ...(secretFile && { tokenFile: secretFile }), ...(secretStdin && { tokenStdin: true }) });
   await withApiDatabase(async ({ pool, vault, config }) => {
-    const client = await putOAuthClient(pool, vault, {
-      forge,
-      clientId,
-      ...(url && { baseUrl: url }),
-      ...(label && { label }),
-      ...(clientSecret && { clientSecret }),
-    });
+    const client = await putOAuthClient(
+      { pool, vault, outbound: outboundOf(config) },
+      {
+        forge,
+        clientId,
+        ...(url && { baseUrl: url }),
+        ...(label && { label }),
+        ...(clientSecret && { clientSecret }),
+      },
+    );
     await auditPlatform(pool, { actor: actor(), action: 'oauth-client.put', subject: client.providerId });
     const callback = `${base(config.publicUrl)}${AUTH_PATH}/callback/${client.providerId}`;
     if (options.json) return console.log(formatJson({ provider: client.providerId, label: client.label, callback }));
