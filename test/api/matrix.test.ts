@@ -136,7 +136,9 @@ describe('tenants', () => {
     const all: Record<string, unknown> = {};
     for (const { name } of tables)
       all[name] = await rig.rows(
-        `SELECT row_to_json(t)::text AS row FROM "${name}" t WHERE organization_id = $1 ORDER BY 1`,
+        // What they did themselves before may be written down in the meantime.
+        `SELECT row_to_json(t)::text AS row FROM "${name}" t WHERE organization_id = $1
+           ${name === 'access_decision' ? "AND actor NOT LIKE 'user:other %'" : ''} ORDER BY 1`,
         [rig.theirs.organization],
       );
     return all;
