@@ -7,11 +7,11 @@ export const connectionStates = {
   active: 'Nothing to do.',
   expired: 'The token has expired: make a new one, and connect the same address again with it.',
   revoked:
-    'The forge does not accept the token any more, as when it or its account was removed: make a new one, and connect the same address again with it.',
+    'The forge does not accept the token or the App’s key, as when it, its account or its installation was removed or suspended: mend that, or connect the same address again with a new one.',
   insufficient_scope:
     'The token may not do all that was asked of it: make one with the scope that is named, and connect the same address again with it.',
   unreachable:
-    'The forge cannot be reached, and is tried again by itself: what waits for it is not lost. If it should be up, check its address and the network in between.',
+    'The forge cannot be reached: what waits for it is not lost and is tried again by itself; a connection that was never confirmed is confirmed by testing it. If the forge should be up, check its address and the network in between.',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type ConnectionState = keyof typeof connectionStates;
