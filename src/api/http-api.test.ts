@@ -60,6 +60,7 @@ async function start(checks: Check[], home?: Partial<HomeState>, failing = false
       trustedProxies: trustedProxies([]),
       pool: nobody as never,
       vault: nobody as never,
+      access: nobody as never,
       outbound: nobody as never,
     },
     log: createLogger({ level: 'silent', format: 'json' }),

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type pg from 'pg';
 import { z } from 'zod';
-import { decide } from '../accounts/access/decide.js';
+import type { Access } from '../accounts/access/access.js';
 import { isSetupCode } from '../accounts/sign-in/codes.js';
 import {
   forgesWithSignIn,
@@ -23,6 +23,8 @@ import { messagePage } from './sign-in-page.js';
 export interface SetupRoutesOptions extends AuthRoutesOptions {
   pool: pg.Pool;
   vault: Vault;
+  /** Decides, and writes down what it decided. */
+  access: Pick<Access, 'check'>;
   /** The guarded way out. */
   outbound: Pick<Outbound, 'check'>;
 }
@@ -48,8 +50,8 @@ export function addSetupRoutes(app: FastifyInstance, o: SetupRoutesOptions): voi
   async function callerOf(request: FastifyRequest, reply: FastifyReply): Promise<Caller | undefined> {
     const code = cookieOf(request, SETUP_COOKIE);
     const person = await o.sessionActor(request.headers);
-    if (person !== undefined && decide(person, 'platform.manage', {}).allowed)
-      return { first: false, actor: `user:${person.userId}` };
+    const decision = person && (await o.access.check(person, 'platform.manage', { name: 'set-up' }));
+    if (person !== undefined && decision?.allowed) return { first: false, actor: `user:${person.userId}` };
     if (code !== undefined && (await isSetupCode(pool, code))) return { first: true, actor: 'setup link' };
     if (person === undefined && code === undefined) {
       await reply.redirect('/sign-in?return_to=/setup', 303);

@@ -190,6 +190,7 @@ async function start(
     config,
     store,
     keys,
+    access,
     organizationId,
     publicUrl: () => address.public,
     outbound: outboundOf(config),

@@ -30,6 +30,7 @@ export interface OpenSignInOptions {
   /** Of the role of the API. */
   store: Store;
   keys: MasterKeys;
+  access: SetupRoutesOptions['access'];
   organizationId: string;
   publicUrl(): string;
   /** The guarded way out: instances are at addresses that somebody typed. */
@@ -110,6 +111,7 @@ export function openSignIn(o: OpenSignInOptions): SetupRoutesOptions {
     trustedProxies: trustedProxies(o.config.trustedProxies),
     pool: store.pool,
     vault,
+    access: o.access,
     outbound,
   };
 }

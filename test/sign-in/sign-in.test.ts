@@ -1,5 +1,6 @@
 /** Signing in over real HTTP against OAuth servers on loopback: the way there and back, and who somebody is afterwards. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { listDecisions } from '../../src/accounts/access/trail.js';
 import { setSuspended } from '../../src/accounts/sign-in/administrators.js';
 import { authOptions } from '../../src/accounts/sign-in/auth-options.js';
 import { withConnection } from '../../src/store/connection.js';
@@ -329,6 +330,8 @@ describe('who may come in, and who somebody is', () => {
         memberships: new Map([[rig.db.organizationId, 'owner']]),
       });
       const page = await (await browser.get(`${rig.url}/setup`)).text();
+      const trail = await listDecisions(rig.store, rig.db.organizationId, { action: 'platform.manage', limit: 10 });
+      expect(trail).toMatchObject([{ allowed: true, subject: 'set-up' }]);
       expect(page).toContain('Who may sign in');
       expect(page).not.toContain(github.clientSecret);
 

@@ -1,5 +1,6 @@
 /** Sign-in as the program wires it: what the forge says of who signs in counts here, and every request passes the guard. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createAccess } from '../../src/accounts/access/access.js';
 import { saveOAuthConnection } from '../../src/accounts/connection-kinds.js';
 import { insertSource, listSources } from '../../src/accounts/membership/sources.js';
 import { putOAuthClient } from '../../src/accounts/sign-in/oauth-clients.js';
@@ -73,6 +74,7 @@ beforeAll(async () => {
         config: { trustedProxies: [] },
         store: db.store('api'),
         keys: TEST_KEYS,
+        access: createAccess({ store: db.store('api'), log, organizationId: db.organizationId }),
         organizationId: db.organizationId,
         publicUrl,
         outbound,

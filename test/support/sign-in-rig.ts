@@ -1,6 +1,7 @@
 /** Forgeway's HTTP side with sign-in, on loopback, beside forges to sign in with. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createAccess } from '../../src/accounts/access/access.js';
 import { createCheckRunLinks } from '../../src/accounts/check-run-links.js';
 import { createSetupCode } from '../../src/accounts/sign-in/codes.js';
 import { type NewOAuthClient, providerIdOf, putOAuthClient } from '../../src/accounts/sign-in/oauth-clients.js';
@@ -62,6 +63,7 @@ export async function startSignInRig(o: SignInRigOptions = {}) {
       trustedProxies: trustedProxies(o.trusted ?? []),
       pool: store.pool,
       vault,
+      access: createAccess({ store, log, organizationId: db.organizationId }),
       outbound,
     };
   }
