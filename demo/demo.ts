@@ -13,6 +13,8 @@ interface Outcome {
   ok: number;
   failed: number;
   total: number;
+  /** What did not happen, with its reason. */
+  failures: string[];
 }
 
 /** Runs the steps in order; after one that did not happen the rest cannot. */
@@ -22,7 +24,7 @@ async function runSteps(
   world: World,
   stopped: AbortSignal,
 ): Promise<Outcome> {
-  const outcome: Outcome = { ok: 0, failed: 0, total: steps.length };
+  const outcome: Outcome = { ok: 0, failed: 0, total: steps.length, failures: [] };
   for (const step of steps) {
     if (stopped.aborted) break;
     progress.waiting(step.name);
@@ -32,6 +34,7 @@ async function runSteps(
     } catch (error) {
       if (stopped.aborted) break;
       outcome.failed += 1;
+      outcome.failures.push(`${step.name}: ${messageOf(error)}`);
       progress.failed(step.name, messageOf(error));
       for (const { label, problems } of world.forges)
         for (const problem of problems()) progress.line(`         emulated ${label}: ${problem}`);
@@ -67,10 +70,10 @@ async function runDemo(
   const world = await startWorld(options, folder, stopped, (what) => progress.done('started', what));
   progress.done('started', `Forgeway at ${world.server.url}, log ${folder.log}`);
   try {
-    const sum: Outcome = { ok: 0, failed: 0, total: 0 };
+    const sum: Outcome = { ok: 0, failed: 0, total: 0, failures: [] };
     for (const forge of world.forges) {
       progress.line(`\n${forge.label}`);
-      const { ok, failed, total } = await runSteps(
+      const { ok, failed, total, failures } = await runSteps(
         new Story(world, forge, 'new-headline', stopped).steps(),
         progress,
         world,
@@ -79,10 +82,12 @@ async function runDemo(
       sum.ok += ok;
       sum.failed += failed;
       sum.total += total;
+      sum.failures.push(...failures.map((failure) => `${forge.label}, ${failure}`));
     }
     const skipped = sum.total - sum.ok - sum.failed;
     const rest = skipped === 0 ? '' : `, ${skipped} not reached`;
     progress.line(`\ndemo: ${sum.total} steps, ${sum.ok} ok, ${sum.failed} failed${rest}`);
+    for (const failure of sum.failures) progress.line(`  ${failure}`);
     if (sum.ok < sum.total) return stopped.aborted ? 130 : 1;
     if (options.once) return 0;
 
