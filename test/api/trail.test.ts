@@ -32,14 +32,29 @@ it('has who did what to which thing, who looked and how often, and who was refus
   const rows = await written(rig.mine.organization);
   expect(rows.toSorted()).toEqual(
     [
-      'user:viewer may repository.read repository x3',
-      'user:viewer may not connection.manage connection x2',
+      'user:viewer may repository.read repository',
+      'user:viewer may repository.read repository x2',
+      'user:viewer may not connection.manage connection',
+      'user:viewer may not connection.manage connection',
       `machine may pull-request.write pull-request ${pullRequest}`,
       `user:admin may repository.manage repository ${repository}`,
       `user:admin may connection.read connection ${connection}`,
       `user:admin may connection.manage connection ${connection}`,
     ].toSorted(),
   );
+});
+
+it('has who looked and who was refused before they are answered, and only the number of repeats later', async () => {
+  const before = (await listDecisions(rig.db.store('api'), rig.mine.organization, { limit: 1 }))[0]?.id ?? 0n;
+  for (let n = 0; n < 3; n += 1) await rig.call('maintainer', 'GET', '/api/v1/deliveries');
+  await rig.call('maintainer', 'GET', '/api/v1/tokens');
+  // Nothing is closed here: this is what a process that is killed now leaves behind.
+  const rows = await listDecisions(rig.db.store('api'), rig.mine.organization, { limit: 100 });
+  const fresh = rows.filter(({ id }) => id > before).map(({ action, allowed, times }) => [action, allowed, times]);
+  expect(fresh).toEqual([
+    ['token.manage', false, 1],
+    ['delivery.read', true, 1],
+  ]);
 });
 
 it('is read through the API page by page, without what was there already', async () => {
@@ -70,7 +85,7 @@ it('of strangers is that of this server, and nobody writes into the trail of oth
   expect(await written(rig.theirs.organization)).toEqual(before);
   expect(await written(rig.db.organizationId)).toEqual(
     expect.arrayContaining([
-      'user:owner may not repository.read repository x2',
+      'user:owner may not repository.read repository',
       'anonymous may not connection.manage organization',
     ]),
   );

@@ -19,8 +19,8 @@ export interface NamedThing extends Thing {
 
 export interface Access {
   /**
-   * Whether the actor may, written down before it resolves; what only lets somebody look is written down in the next
-   * seconds. Rejects when a decision that lets something happen cannot be written down.
+   * Whether the actor may, written down before it resolves; of looking and being refused again the number follows in the
+   * next seconds. Rejects when a decision that lets something happen cannot be written down.
    */
   check(actor: Actor, action: Action, thing: NamedThing): Promise<Decision>;
   /** Writes down what is still held. */
@@ -45,9 +45,9 @@ export function createAccess(o: { store: Store; log: Logger; organizationId: str
         because: decision.allowed ? null : decision.because,
         why: decision.why,
       };
-      // Whoever is refused may ask a thousand times a second: that is one row with a number, as looking is.
+      // Whoever is refused may ask a thousand times a second: that is one row, and one with a number, as looking is.
       if (decision.allowed && rule.scope !== 'read') await trail.write(entry);
-      else trail.note(entry);
+      else await trail.note(entry);
       return decision;
     },
     close: () => trail.close(),

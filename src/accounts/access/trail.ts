@@ -19,28 +19,44 @@ export interface DecisionEntry {
 export interface DecisionTrail {
   /** Writes it down before it resolves. Rejects when it cannot, and then nothing may be done on the strength of it. */
   write(entry: DecisionEntry): Promise<void>;
-  /** Writes it down within {@link FLUSH_MS}, what is alike as one row: for the many decisions that only let somebody look. */
-  note(entry: DecisionEntry): void;
-  /** Writes what was noted. */
+  /**
+   * For the many decisions that only let somebody look, or not. The first is written down before it resolves; those alike in
+   * the {@link REPEATS_MS} after it are one more row with their number. What cannot be written goes to the log.
+   */
+  note(entry: DecisionEntry): Promise<void>;
+  /** Writes the numbers of what was repeated. */
   close(): Promise<void>;
 }
 
-const FLUSH_MS = 5_000;
-/** Different decisions held at most; more are written at once. */
+const REPEATS_MS = 5_000;
+/** Different decisions whose repeats are counted at most; beyond it they are written at once and counted anew. */
 const MOST_HELD = 1_000;
 
-interface Held {
+interface Counted {
   entry: DecisionEntry;
   times: number;
 }
 
-export function createDecisionTrail(o: { store: Store; log: Logger }): DecisionTrail {
-  let held = new Map<string, Held>();
-  let timer: NodeJS.Timeout | undefined;
-  let writing = Promise.resolve();
+/** Rows of one organization are one statement. */
+function byOrganization(rows: readonly Counted[]): Map<string, Counted[]> {
+  const tenants = new Map<string, Counted[]>();
+  for (const one of rows) {
+    const others = tenants.get(one.entry.organizationId);
+    if (others === undefined) tenants.set(one.entry.organizationId, [one]);
+    else others.push(one);
+  }
+  return tenants;
+}
 
-  async function insert(organizationId: string, rows: readonly Held[]): Promise<void> {
-    const columns = (pick: (held: Held) => unknown) => rows.map(pick);
+export function createDecisionTrail(o: { store: Store; log: Logger }): DecisionTrail {
+  let repeats = new Map<string, Counted>();
+  let timer: NodeJS.Timeout | undefined;
+  let waiting: Counted[] = [];
+  let nextWrite: Promise<void> | undefined;
+  let writing: Promise<void> = Promise.resolve();
+
+  async function insert(organizationId: string, rows: readonly Counted[]): Promise<void> {
+    const columns = (pick: (one: Counted) => unknown) => rows.map(pick);
     await o.store.tenant(organizationId, (tx) =>
       tx.query(
         `INSERT INTO access_decision (organization_id, actor, action, subject, allowed, because, why, times)
@@ -59,42 +75,51 @@ export function createDecisionTrail(o: { store: Store; log: Logger }): DecisionT
     );
   }
 
-  async function flush(): Promise<void> {
-    clearTimeout(timer);
-    timer = undefined;
-    const tenants = new Map<string, Held[]>();
-    for (const one of held.values()) {
-      const others = tenants.get(one.entry.organizationId);
-      if (others === undefined) tenants.set(one.entry.organizationId, [one]);
-      else others.push(one);
-    }
-    held = new Map();
-    for (const [organizationId, rows] of tenants)
-      await insert(organizationId, rows).catch((error: unknown) =>
-        // Nobody waits for these any more; the log has what the table lacks.
+  async function writeWaiting(): Promise<void> {
+    const rows = waiting;
+    waiting = [];
+    nextWrite = undefined;
+    for (const [organizationId, ofOne] of byOrganization(rows))
+      await insert(organizationId, ofOne).catch((error: unknown) =>
+        // Nothing was done on the strength of these; the log has what the table lacks.
         o.log.error(
-          { err: messageOf(error), decisions: rows.map(({ entry }) => entry) },
+          { err: messageOf(error), decisions: ofOne.map(({ entry }) => entry) },
           'decisions were not written down',
         ),
       );
   }
 
-  const soon = () => {
-    writing = writing.then(flush);
-    return writing;
-  };
+  /** Callers that come while rows are being written share the next statement. */
+  function writeSoon(rows: readonly Counted[]): Promise<void> {
+    waiting.push(...rows);
+    nextWrite ??= writing.then(writeWaiting);
+    writing = nextWrite;
+    return nextWrite;
+  }
+
+  function writeRepeats(): Promise<void> {
+    clearTimeout(timer);
+    timer = undefined;
+    const repeated = [...repeats.values()].filter(({ times }) => times > 0);
+    repeats = new Map();
+    return writeSoon(repeated);
+  }
 
   return {
     write: (entry) => insert(entry.organizationId, [{ entry, times: 1 }]),
-    note(entry) {
+    async note(entry) {
       const key = JSON.stringify(Object.values(entry));
-      const known = held.get(key);
-      if (known === undefined) held.set(key, { entry, times: 1 });
-      else known.times += 1;
-      if (held.size >= MOST_HELD) void soon();
-      else timer ??= setTimeout(() => void soon(), FLUSH_MS).unref();
+      const known = repeats.get(key);
+      if (known !== undefined) {
+        known.times += 1;
+        return;
+      }
+      if (repeats.size >= MOST_HELD) void writeRepeats();
+      repeats.set(key, { entry, times: 0 });
+      timer ??= setTimeout(() => void writeRepeats(), REPEATS_MS).unref();
+      await writeSoon([{ entry, times: 1 }]);
     },
-    close: soon,
+    close: writeRepeats,
   };
 }
 
@@ -123,7 +148,7 @@ export interface DecisionFilter {
   limit: number;
 }
 
-/** The newest first: ids are given as rows are written, which is when things are decided, or some seconds later. */
+/** The newest first: ids are given as rows are written, which is when things are decided; numbers of repeats come seconds later. */
 export async function listDecisions(
   store: Store,
   organizationId: string,
