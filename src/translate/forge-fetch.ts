@@ -14,7 +14,7 @@ import type { Metrics } from '../lib/metrics.js';
 import type { OutboundRoute } from '../lib/outbound/outbound.js';
 import { type Circuits, createCircuits, type Passage } from './circuits.js';
 import type { Credential } from './credential.js';
-import { noteAnswer, noteLost } from './journal/in-flight.js';
+import { mayStillLeave, noteAnswer, noteLost } from './journal/in-flight.js';
 import type { Paces } from './paces.js';
 import { readLimited } from './read-limited.js';
 import { isRateLimit, type RequestLimits } from './request-limits.js';
@@ -160,6 +160,7 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
     const { credential, method, scope } = exchange;
     const headers = new Headers(exchange.init.headers);
     if (authorization !== undefined) headers.set('authorization', authorization);
+    await mayStillLeave(method, apiPath(credential, url));
     const passage = enter(exchange, url);
     const timeout = AbortSignal.timeout(timeoutMs);
     // A signal made of one is dear.

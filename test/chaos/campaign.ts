@@ -15,6 +15,8 @@ export interface CampaignOptions {
   /** Kills at random, and what must have been sent by then. */
   kills: number;
   deliveries: number;
+  /** Workers that stand still for longer than their lease, one at a time. */
+  stops: number;
   /** Kills at numbered awaits; Infinity: at all of them. */
   points: number;
   /** Only this kind of flow, see {@link flowNames}. */
@@ -137,6 +139,12 @@ async function destroy(o: CampaignOptions, rig: Rig, nemesis: Nemesis, random: R
       await sleep(PAUSE_MS);
     }
   }
+  async function freeze(): Promise<void> {
+    for (let stops = 0; stops < o.stops && goOn(); stops += 1) {
+      await sleep(random.between(1_000, 10_000));
+      await nemesis.standStill();
+    }
+  }
   async function rage(): Promise<void> {
     const started = Date.now();
     const share = () =>
@@ -154,7 +162,7 @@ async function destroy(o: CampaignOptions, rig: Rig, nemesis: Nemesis, random: R
   }
   try {
     if (o.kills > 0 || o.deliveries > 0)
-      await Promise.all([rage(), watch(), ...Array.from({ length: PEOPLE }, () => work())]);
+      await Promise.all([rage(), freeze(), watch(), ...Array.from({ length: PEOPLE }, () => work())]);
   } finally {
     state.over = true;
   }

@@ -15,6 +15,7 @@ interface Options {
   kills?: number;
   deliveries?: number;
   points?: number;
+  stops?: number;
   seconds?: number;
   redis?: boolean;
   external?: boolean;
@@ -22,9 +23,10 @@ interface Options {
   long?: boolean;
 }
 
-const SHORT = { kills: 30, deliveries: 400, points: 12, seconds: 60, flows: 2 };
+/** A stop takes a third of a short run, and what is begun at that moment is the one thing that cannot be fenced: see delivery guarantees. */
+const SHORT = { kills: 30, deliveries: 400, points: 12, stops: 0, seconds: 60, flows: 2 };
 /** One of {@link PARTS} of a long run: forges of its own, since theirs get slower with every branch that they keep. */
-const LONG = { kills: 28, deliveries: 2_600, points: 12, seconds: 1_800, flows: 2 };
+const LONG = { kills: 28, deliveries: 2_600, points: 12, stops: 8, seconds: 1_800, flows: 2 };
 /** On PostgreSQL and on Redis by turns. */
 const PARTS = 8;
 /** What a long run is to show. */
@@ -45,6 +47,11 @@ const { seed = Math.floor(Math.random() * 2 ** 32), ...options } = new Command('
   .option('--kills <number>', `kills at random times; default ${SHORT.kills}`, whole)
   .option('--deliveries <number>', `webhooks to send in that time, or more; default ${SHORT.deliveries}`, whole)
   .option('--points <number>', `kills at numbered awaits; default ${SHORT.points}, 0 for none`, whole)
+  .option(
+    '--stops <number>',
+    `workers that stand still for longer than their lease; default ${SHORT.stops}, ${LONG.stops} in each part of a long run`,
+    whole,
+  )
   .option('--seconds <number>', `longest time of each of the two phases; default ${SHORT.seconds}`, whole)
   .option('--external', 'a database beside Forgeway, behind a network that fails; default: of every other seed')
   .option('--redis', 'feature jobs on Redis, which is killed too')

@@ -23,6 +23,8 @@ export interface Nemesis {
   readonly faults: Record<string, number>;
   /** One kill and whatever must be started again after it. */
   kill(kind?: KillKind): Promise<void>;
+  /** A worker stands still for longer than its lease, and goes on as if nothing had been. Resolves when it goes on. */
+  standStill(): Promise<void>;
   /** One disturbance of the network, or answers that get lost; over when the promise resolves. */
   disturb(): Promise<void>;
 }
@@ -37,6 +39,8 @@ const KILLS: Readonly<Record<KillKind, number>> = {
 };
 const FAULTS = { drop: 3, 'half-open': 2, delay: 3, reset: 3, throttle: 2, 'lose-answers': 5 } as const;
 const LONGEST_MS = 2_000;
+/** Leases are ten seconds. */
+const STANDSTILL_MS = { least: 11_000, most: 20_000 };
 /** In-flight requests of a killed worker may arrive this much later; the guarantee is written for under three seconds. */
 const LONGEST_DELAY_MS = 800;
 
@@ -78,6 +82,15 @@ export function createNemesis({ program, forges, proxies, redis, random, say }: 
       say(`SIGKILL ${kind} (${pids.join(', ')})`);
       if (kind === 'redis') await redis?.start();
       if (kind === 'server' || kind === 'everything') await restartServer();
+    },
+    async standStill() {
+      const [pid] = await victims('worker');
+      if (pid === undefined || !program.signal(pid, 'SIGSTOP')) return;
+      faults['stand-still'] = (faults['stand-still'] ?? 0) + 1;
+      say(`SIGSTOP worker (${pid})`);
+      await sleep(random.between(STANDSTILL_MS.least, STANDSTILL_MS.most));
+      // It may have been killed meanwhile.
+      program.signal(pid, 'SIGCONT');
     },
     async disturb() {
       const kind = random.weighted(FAULTS);

@@ -33,6 +33,8 @@ export interface Program {
   postmaster(): Promise<number | undefined>;
   /** Ends these at once; those that are gone already do not count. Answers how many it ended. */
   kill(pids: readonly number[]): number;
+  /** Answers whether there was such a process of Forgeway's. */
+  signal(pid: number, signal: 'SIGSTOP' | 'SIGCONT'): boolean;
   /** Resolves when the server's process is gone. */
   gone(): Promise<void>;
   /** Runs a command of ours to its end. @throws Error with its words */
@@ -142,6 +144,15 @@ export function createProgram(options: ProgramOptions): Program {
       return layout ? (await findPostmaster(clusterDirOf(layout.home)))?.process.pid : undefined;
     },
     kill,
+    signal(one, name) {
+      if (!isOurs(one)) return false;
+      try {
+        return process.kill(one, name);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+        return false;
+      }
+    },
     gone: async () => state.exited,
     command: (args) => run(args, environment),
     async stop() {

@@ -1,5 +1,5 @@
 /** The write journal on GitHub: what is recorded, what is sent, looked for, answered from the journal, and refused. */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import nock from 'nock';
 import { writeRoutes } from '../../src/forges/github/write-routes.js';
 import { prune } from '../../src/inbox/prune.js';
@@ -347,6 +347,24 @@ describe('fencing', () => {
     expect(await dispatch.rows()).toEqual([]);
     await dispatch.attempt();
     expect(await outcome(stale, say('stale'))).toMatchObject({ code: 'FORGEWAY_LEASE_LOST' });
+  });
+
+  it('holds back what a worker that stood still had recorded before its lease was over', async () => {
+    const dispatch = await journal.dispatch();
+    const stale = await dispatch.attempt();
+    const { pool } = rig.database.store('worker');
+    const query = pool.query.bind(pool);
+    jest.spyOn(pool, 'query').mockImplementation(async (...of: unknown[]) => {
+      const answer = await query(...(of as Parameters<typeof query>));
+      if ((of[0] as { name?: string }).name !== 'journal_begin') return answer;
+      await journal.takeOver();
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_100);
+      return answer;
+    });
+    // There is no mock: whatever is sent fails the test.
+    expect(await outcome(stale, say('late'))).toEqual({ code: 'FORGEWAY_LEASE_LOST', permanent: false });
+    jest.restoreAllMocks();
+    expect(await statuses(dispatch)).toEqual(['refused']);
   });
 
   it('refuses those of an attempt that is not waited for any more', async () => {

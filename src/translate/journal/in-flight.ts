@@ -4,8 +4,19 @@
  * some may have been done.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { ForgewayError } from '../../lib/errors.js';
+
+/** Whether the run that a write belongs to may still send, and when that was asked. */
+export interface Leave {
+  /** Asks again. @throws ForgewayError FORGEWAY_LEASE_LOST when it may not any more */
+  confirm(): Promise<void>;
+  /** By `performance.now()`, before the question left. */
+  askedAt: number;
+}
 
 export interface InFlight {
+  /** Undefined where nothing but a look for an effect is under way. */
+  leave: Leave | undefined;
   /** Mutations that the forge carried out. */
   done: number;
   /** Mutations that left and whose result nobody knows. */
@@ -41,6 +52,10 @@ const NEVER_CONNECTED: ReadonlySet<unknown> = new Set([
 const BEFORE_SENDING: ReadonlySet<unknown> = new Set(['connect', 'getaddrinfo']);
 const MAX_CAUSES = 10;
 
+/** A leave older than this is asked for again. Well below the time in which the next worker looks twice. */
+const LEAVE_MS = 1_000;
+const MOST_QUESTIONS = 5;
+
 const storage = new AsyncLocalStorage<InFlight>();
 
 /** Runs one write, or a look for its effect, and fills in what left meanwhile. */
@@ -48,7 +63,27 @@ export function watchRequests<T>(inFlight: InFlight, run: () => Promise<T>): Pro
   return storage.run(inFlight, run);
 }
 
-export const newInFlight = (): InFlight => ({ done: 0, lost: 0, clockOffsetMs: undefined });
+export const newInFlight = (leave?: Leave): InFlight => ({ leave, done: 0, lost: 0, clockOffsetMs: undefined });
+
+/**
+ * Before a mutation leaves. A process that stood still since its write was recorded, or whose request waited for its turn, may
+ * have lost its lease meanwhile, and then another one is looking for what this one would only now send.
+ * @throws ForgewayError FORGEWAY_LEASE_LOST, FORGEWAY_DATABASE_UNAVAILABLE
+ */
+export async function mayStillLeave(method: string, path: string): Promise<void> {
+  const leave = storage.getStore()?.leave;
+  if (leave === undefined || isRead(method) || TOKENS.test(path)) return;
+  for (let asked = 0; performance.now() - leave.askedAt > LEAVE_MS; asked += 1) {
+    if (asked === MOST_QUESTIONS)
+      throw new ForgewayError(
+        'FORGEWAY_DATABASE_UNAVAILABLE',
+        'The database answers too slowly to tell whether a write may still be sent; it was not sent.',
+      );
+    const askedAt = performance.now();
+    await leave.confirm();
+    leave.askedAt = askedAt;
+  }
+}
 
 /** The way out tells of each answer. `path` is below the API's base. */
 export function noteAnswer(method: string, path: string, response: Response, now: Date): void {
@@ -71,6 +106,7 @@ export function noteLost(method: string, path: string, error: unknown): void {
 
 /** For what reaches the forge by another way than a request, as a push does. */
 export async function watchMutation<T>(run: () => Promise<T>): Promise<T> {
+  await mayStillLeave('PUSH', '');
   const inFlight = storage.getStore();
   try {
     const result = await run();

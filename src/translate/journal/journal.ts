@@ -12,13 +12,14 @@ import type { Credential } from '../credential.js';
 import type { Fetch } from '../forge-fetch.js';
 import { responseOf, storedAnswer, withUrl } from './answer.js';
 import { type Candidate, finders } from './find.js';
-import { type InFlight, newInFlight, watchRequests } from './in-flight.js';
+import { type InFlight, type Leave, newInFlight, watchRequests } from './in-flight.js';
 import { CannotLook, createLook } from './look.js';
 import { madeUpAnswer } from './made-up.js';
 import { type AppRequest, createWriteReader, type Write } from './request.js';
 import {
   beginWrite,
   claimedEffects,
+  confirmSend,
   type KnownWrite,
   noteAnswered,
   noteFailed,
@@ -131,8 +132,16 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
     }
   };
 
-  const send = async (entry: Entry, sends: number, again?: KnownWrite): Promise<Response> => {
-    const inFlight = newInFlight();
+  const leaveOf = (entry: Entry, askedAt: number): Leave => ({
+    askedAt,
+    async confirm() {
+      if (!(await ofDatabase(confirmSend(pool, entry.attempt, entry.identity)))) throw leaseLost(entry.write);
+    },
+  });
+
+  /** `askedAt`: by `performance.now()`, before its recording was asked for. */
+  const send = async (entry: Entry, sends: number, askedAt: number, again?: KnownWrite): Promise<Response> => {
+    const inFlight = newInFlight(leaveOf(entry, askedAt));
     let response: Response;
     try {
       response = await watchRequests(inFlight, entry.ports.send);
@@ -152,9 +161,10 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
 
   /** `again`: the answer to the last time was lost. */
   const resend = async (entry: Entry, again?: KnownWrite): Promise<Response> => {
+    const askedAt = performance.now();
     const sends = await ofDatabase(sendAgain(pool, entry.attempt, entry.identity));
     if (sends === undefined) throw leaseLost(entry.write);
-    return send(entry, sends, again);
+    return send(entry, sends, askedAt, again);
   };
 
   const giveUp = async (entry: Entry, known: KnownWrite, why: string): Promise<never> => {
@@ -227,6 +237,7 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
         status: shadow ? 'shadow' : 'sent',
         requestBody: shadow && typeof body === 'string' ? Buffer.from(body) : undefined,
       };
+      const askedAt = performance.now();
       const begun = await ofDatabase(beginWrite(pool, attempt, facts));
       if (begun.kind === 'refused') throw leaseLost(write);
       const entry: Entry = {
@@ -245,7 +256,7 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
         const answer = begun.kind === 'known' ? begun.known.answer : undefined;
         return (answer && responseOf(answer, url)) ?? pretend();
       }
-      return begun.kind === 'new' ? send(entry, 1) : known(entry, begun.known);
+      return begun.kind === 'new' ? send(entry, 1, askedAt) : known(entry, begun.known);
     },
   };
 }

@@ -142,6 +142,23 @@ export async function sendAgain(
   return rows[0]?.sends;
 }
 
+/** Records that a write leaves only now, a while after it was recorded. Answers false when its run is over. */
+export async function confirmSend(
+  pool: pg.Pool,
+  attempt: DispatchAttempt,
+  { hash, ordinal }: WriteIdentity,
+): Promise<boolean> {
+  const { rowCount } = await pool.query({
+    name: 'journal_confirm',
+    text: `WITH ${HELD}
+      UPDATE write_journal j SET sent_at = clock_timestamp() FROM held h
+      WHERE j.dispatch_id = h.journal AND j.request_hash = $4::bytea AND j.ordinal = $5::int AND j.sent_by = h.id
+        AND j.status = 'sent'`,
+    values: [attempt.dispatchId, attempt.epoch, attempt.number, hash, ordinal],
+  });
+  return rowCount === 1;
+}
+
 /**
  * Records an answer. Not under the lease: an answer is a fact, whoever heard it, and the worker that took over is glad of
  * it. It never replaces another answer.
