@@ -9,7 +9,7 @@ import { newSecretSalt, type SealedSecret, type SecretPlace, type Vault } from '
 export const sealedTables = {
   connection: ['access_token', 'refresh_token', 'private_key', 'proxy_credentials'],
   hook: ['secret', 'previous_secret'],
-  oauth_client: ['client_secret'],
+  oauth_client: ['client_secret', 'proxy_credentials'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** Those that belong to the installation and to no organization; their seals name {@link PLATFORM} in its place. */

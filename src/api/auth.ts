@@ -18,7 +18,8 @@ export interface AuthRoutesOptions {
 }
 
 export const SETUP_COOKIE = 'forgeway.setup';
-const MAX_FORM = 16 * 1024;
+/** A form may carry the certificates of a server. */
+const MAX_FORM = 400 * 1024;
 
 const signInForm = z.object({ provider: z.string().max(300), return_to: z.string().optional() });
 const signInBody = z.strictObject({ provider: z.string().max(300), callbackURL: z.string().optional() });

@@ -20,9 +20,10 @@ const style = `
   .state { padding: .75rem 1rem; border-left: 4px solid; border-radius: 4px; background: color-mix(in srgb, currentColor 6%, transparent); }
   a { color: LinkText; }
   label { display: block; font-weight: 600; }
-  input, select, button { font: inherit; padding: .4rem .75rem; box-sizing: border-box; max-width: 100%; }
-  input:not([type=radio]), select { width: 100%; }
-  input:not([type=radio]), select, button { border: 1px solid color-mix(in srgb, currentColor 45%, transparent); border-radius: 4px; background: Field; color: FieldText; }
+  input, select, textarea, button { font: inherit; padding: .4rem .75rem; box-sizing: border-box; max-width: 100%; }
+  input:not([type=radio]), select, textarea { width: 100%; }
+  input:not([type=radio]), select, textarea, button { border: 1px solid color-mix(in srgb, currentColor 45%, transparent); border-radius: 4px; background: Field; color: FieldText; }
+  textarea { font: .85em/1.4 ui-monospace, monospace; }
   button { cursor: pointer; background: ButtonFace; color: ButtonText; }
   :focus-visible { outline: 3px solid Highlight; outline-offset: 2px; }
   button.wide { width: 100%; margin: .25rem 0; text-align: left; }
@@ -30,6 +31,7 @@ const style = `
   legend { font-weight: 600; padding: 0; }
   .choice { display: flex; gap: .5rem; align-items: baseline; margin: .25rem 0; }
   .choice label { font-weight: 400; }
+  summary { cursor: pointer; }
   .row { display: flex; gap: .5rem; flex-wrap: wrap; }
 `;
 

@@ -24,14 +24,19 @@ const POLICIES: readonly [SignUpPolicy, string][] = [
   ['open', 'Everybody with an account on one of the forges above.'],
 ];
 
+function reachedBy({ certificates, proxy }: SignInClient['reached']): string {
+  const lines = [...certificates.map((one) => `Trusts ${one} alone`), ...(proxy === null ? [] : [`Through ${proxy}`])];
+  return lines.map((line) => `<br>\n<small>${escapeHtml(line)}</small>`).join('');
+}
+
 function clientList({ clients, callbackOf }: SetupPageState): string {
   if (clients.length === 0) return '<p>None yet.</p>';
   return clients
     .map(
-      ({ providerId, label, endpoint }) => `<section aria-label="${escapeHtml(label)}">
+      ({ providerId, label, endpoint, reached }) => `<section aria-label="${escapeHtml(label)}">
 <h3>${escapeHtml(label)}</h3>
 <p><a href="${escapeHtml(endpoint.webUrl)}" rel="noreferrer">${escapeHtml(endpoint.webUrl)}</a><br>
-Callback address: <code>${escapeHtml(callbackOf(providerId))}</code></p>
+Callback address: <code>${escapeHtml(callbackOf(providerId))}</code>${reachedBy(reached)}</p>
 <form method="post" action="/setup/clients/remove"><input type="hidden" name="provider" value="${escapeHtml(providerId)}">
 <button aria-label="Remove ${escapeHtml(label)}">Remove</button></form></section>`,
     )
@@ -49,6 +54,13 @@ function clientForm({ forges, callbackPattern }: SetupPageState): string {
 <small id="base_url_hint">Leave it empty for the forge’s own cloud.</small></p>
 <p><label for="client_id">Client id</label><input id="client_id" name="client_id" required autocomplete="off"></p>
 <p><label for="client_secret">Client secret</label><input id="client_secret" name="client_secret" type="password" autocomplete="off"></p>
+<details><summary>Private certificate authority or proxy</summary>
+<p><label for="ca_certificate">Certificates that alone are trusted for this server</label>
+<textarea id="ca_certificate" name="ca_certificate" rows="5" spellcheck="false" placeholder="-----BEGIN CERTIFICATE-----" aria-describedby="ca_hint"></textarea>
+<small id="ca_hint">PEM, without any key. Empty: as it is; <code>none</code>: those of this machine.</small></p>
+<p><label for="proxy">HTTP proxy to this server</label>
+<input id="proxy" name="proxy" autocomplete="off" placeholder="http://proxy.example.com:3128" aria-describedby="proxy_hint">
+<small id="proxy_hint">User name and password before the host where it wants them. Empty: as it is; <code>none</code>: without one.</small></p></details>
 <p>Register an OAuth application on the forge first. Its callback address is <code>${escapeHtml(callbackPattern)}</code>, with the kind
 of forge and its host at the end; the exact one is shown above once it is added.</p>
 <button>Add</button></form>`;

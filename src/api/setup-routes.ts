@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type pg from 'pg';
 import { z } from 'zod';
 import type { Access } from '../accounts/access/access.js';
+import { type ConnectionRoute, readCertificates, readProxy } from '../accounts/connection-route.js';
 import { isSetupCode } from '../accounts/sign-in/codes.js';
 import {
   forgesWithSignIn,
@@ -29,6 +30,10 @@ export interface SetupRoutesOptions extends AuthRoutesOptions {
   outbound: Pick<Outbound, 'check'>;
 }
 
+/** `none` takes away what is there; an empty field leaves it. */
+const orNone = <T>(text: string, read: (text: string) => T): T | null =>
+  text.trim().toLowerCase() === 'none' ? null : read(text.trim());
+
 const SETUP_SECONDS = 30 * 60;
 
 const clientForm = z.object({
@@ -36,6 +41,8 @@ const clientForm = z.object({
   base_url: z.string().max(500).optional(),
   client_id: z.string().max(300),
   client_secret: z.string().max(600).optional(),
+  ca_certificate: z.string().max(300_000).optional(),
+  proxy: z.string().max(1_000).optional(),
 });
 const removeForm = z.object({ provider: z.string().max(300) });
 const policyForm = z.object({ policy: z.enum(signUpPolicies) });
@@ -100,13 +107,18 @@ export function addSetupRoutes(app: FastifyInstance, o: SetupRoutesOptions): voi
     if (caller === undefined) return reply;
     const form = clientForm.safeParse(request.body);
     if (!form.success) return show(reply.code(422), caller, 'Fill in the forge and the client id.');
-    const { forge, base_url, client_id, client_secret } = form.data;
+    const { forge, base_url, client_id, client_secret, ca_certificate, proxy } = form.data;
     try {
+      const route: ConnectionRoute = {
+        ...(ca_certificate?.trim() && { ca: orNone(ca_certificate, readCertificates) }),
+        ...(proxy?.trim() && { proxy: orNone(proxy, readProxy) }),
+      };
       const client = await putOAuthClient(o, {
         forge,
         clientId: client_id,
         ...(base_url && { baseUrl: base_url }),
         ...(client_secret && { clientSecret: client_secret }),
+        route,
       });
       await auditPlatform(pool, { actor: caller.actor, action: 'oauth-client.put', subject: client.providerId });
     } catch (error) {

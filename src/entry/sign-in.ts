@@ -48,7 +48,7 @@ const placeOf = ({ client, identity }: Vouched) => {
 };
 
 /** As whom a token of a sign-in speaks: a connection that is stored nowhere. */
-function draftOf({ client, identity, accessToken }: Vouched): OpenConnection {
+function draftOf({ client, identity, accessToken, route }: Vouched): OpenConnection {
   const { forge, endpoint } = client;
   return {
     id: `sign-in of ${identity.id}`,
@@ -59,6 +59,7 @@ function draftOf({ client, identity, accessToken }: Vouched): OpenConnection {
     account: { id: identity.id, login: identity.login },
     ...fixedToken(accessToken),
     virtualId: 0n,
+    ...(route && { route }),
   };
 }
 

@@ -126,7 +126,7 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
   const clock = o.clock ?? systemClock;
   const { log, metrics } = o;
   const forges = o.forges ?? everyForge;
-  const send: Fetch = o.fetch ?? createOutbound({ allowed: [] }).fetch;
+  const send: Send = o.fetch ?? createOutbound({ allowed: [] }).fetch;
   const registered =
     'store' in o && o.keys !== undefined ? registeredClients({ store: o.store, keys: o.keys }) : undefined;
   const clientOf = o.oauthClientOf ?? registered;

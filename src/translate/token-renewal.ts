@@ -1,24 +1,29 @@
 /** Renewing a token that a forge gave by OAuth: one request, and what its answer means. */
 import type { RenewToken } from '../accounts/connections.js';
+import { whyNotAsked } from '../accounts/sign-in/exchange.js';
 import { oauthClientOf } from '../accounts/sign-in/oauth-clients.js';
 import type { RefreshOutcome } from '../accounts/tokens/keeper.js';
 import { createVault } from '../accounts/vault.js';
 import type { ForgeDescriptor } from '../forges/forge.js';
 import { type OAuthClient, readTokenAnswer, tokenRequest } from '../forges/oauth.js';
 import type { Clock } from '../lib/clock.js';
+import { ForgewayError } from '../lib/errors.js';
+import type { OutboundRoute } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
-import type { Fetch } from './forge-fetch.js';
+import type { Send } from './forge-fetch.js';
 import { readLimited } from './read-limited.js';
 
-/** The client that an administrator registered on an instance; undefined when there is none. */
+/**
+ * The client that an administrator registered on an instance, and by which way it is reached; undefined when there is none.
+ */
 export type FindOAuthClient = (instance: {
   organizationId: string;
   forge: string;
   host: string;
   /** Of the pages below which tokens are asked for: the client of another address must not be told to it. */
   webUrl: string;
-}) => Promise<OAuthClient | undefined>;
+}) => Promise<(OAuthClient & { route?: OutboundRoute }) | undefined>;
 
 /** The clients that people sign in with, which are the ones that administrators registered. @param o.store as the worker role */
 export function registeredClients(o: { store: Store; keys: Pick<MasterKeys, 'versions'> }): FindOAuthClient {
@@ -27,7 +32,7 @@ export function registeredClients(o: { store: Store; keys: Pick<MasterKeys, 'ver
 }
 
 export interface TokenRenewalOptions {
-  send: Fetch;
+  send: Send;
   clock: Clock;
   clientOf: FindOAuthClient;
   timeoutMs?: number;
@@ -58,11 +63,15 @@ export function createTokenRenewal(o: TokenRenewalOptions): RenewToken {
     const client = await o.clientOf({ organizationId, forge: forge.id, host, webUrl });
     if (client === undefined) return { kind: 'failed', reason: `no OAuth client is set up for ${host}.` };
     const sentAt = o.clock.now();
-    const { url, init } = tokenRequest(forge.oauth, endpoint, client, { type: 'refresh', refreshToken });
+    const { route, ...credentials } = client;
+    const { url, init } = tokenRequest(forge.oauth, endpoint, credentials, { type: 'refresh', refreshToken });
     // A redirect would carry the refresh token and the client's secret to wherever it points.
     const signal = AbortSignal.timeout(o.timeoutMs ?? TIMEOUT_MS);
-    const response = await o.send(url, { ...init, redirect: 'manual', signal });
-    const whole = await readLimited(response, new URL(url), MAX_BYTES);
+    const sent = await o.send(url, { ...init, redirect: 'manual', signal }, route).catch((error: unknown) => {
+      if (error instanceof ForgewayError) throw error;
+      throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', whyNotAsked(host, error), { cause: error });
+    });
+    const whole = await readLimited(sent, new URL(url), MAX_BYTES);
     const answer = readTokenAnswer(whole.status, await whole.text(), sentAt);
     if (answer.kind === 'granted') return answer;
     if (answer.kind === 'unclear') return { kind: 'failed', reason: answer.reason };

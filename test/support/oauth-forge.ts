@@ -1,6 +1,7 @@
 /** A forge's OAuth server on loopback, at the addresses of its descriptor: codes once, PKCE S256, exact callback addresses. */
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { forgeById } from '../../src/forges/registry.js';
 
@@ -31,6 +32,8 @@ export interface OAuthForge {
   answers(path: string, who: OAuthPerson): unknown;
   /** Gives the same code for a token again, as a forge with a bug would. */
   lax: boolean;
+  /** That may be renewed with, each once. */
+  refreshTokens: Set<string>;
   close(): Promise<void>;
 }
 
@@ -58,17 +61,27 @@ function userJson(forge: string, { id, login, name, email, emailVerified }: OAut
     : { ...shared, login };
 }
 
-export async function startOAuthForge(forgeId: string, person: OAuthPerson): Promise<OAuthForge> {
+export interface OAuthForgeOptions {
+  /** PEM; without it the forge speaks no TLS. */
+  tls?: { key: string; certificate: string };
+}
+
+export async function startOAuthForge(
+  forgeId: string,
+  person: OAuthPerson,
+  { tls }: OAuthForgeOptions = {},
+): Promise<OAuthForge> {
   const descriptor = forgeById(forgeId);
   if (descriptor?.oauth === undefined) throw new Error(`${forgeId} has no OAuth`);
   const { oauth } = descriptor;
   const codes = new Map<string, Code>();
   const tokens = new Map<string, OAuthPerson>();
-  const server = createServer((request, response) => {
-    answer(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
-  });
+  const serve = (request: IncomingMessage, response: ServerResponse) =>
+    void answer(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
+  const server =
+    tls === undefined ? createServer(serve) : createTlsServer({ key: tls.key, cert: tls.certificate }, serve);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const endpoint = descriptor.endpoint(url);
   const forge: OAuthForge = {
     url,
@@ -82,6 +95,7 @@ export async function startOAuthForge(forgeId: string, person: OAuthPerson): Pro
     authorizeRequests: [],
     answers: () => undefined,
     lax: false,
+    refreshTokens: new Set(),
     close: async () => {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -136,6 +150,12 @@ export async function startOAuthForge(forgeId: string, person: OAuthPerson): Pro
     const refuse = (error: string) => json(response, forgeId === 'github' ? 200 : 400, { error });
     if (form.get('client_id') !== forge.clientId || form.get('client_secret') !== forge.clientSecret)
       return refuse('invalid_client');
+    if (form.get('grant_type') === 'refresh_token') {
+      const isGood = forge.refreshTokens.delete(form.get('refresh_token') ?? '');
+      return isGood
+        ? json(response, 200, { access_token: 'renewed', refresh_token: 'refresh-2', expires_in: 7200 })
+        : refuse('invalid_grant');
+    }
     const code = codes.get(form.get('code') ?? '');
     const hash = createHash('sha256')
       .update(form.get('code_verifier') ?? '')

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
-import { putOAuthClient, secretOfClient } from '../../src/accounts/sign-in/oauth-clients.js';
+import { accessOfClient, putOAuthClient } from '../../src/accounts/sign-in/oauth-clients.js';
 import { sealedTables } from '../../src/accounts/vault-columns.js';
 import { rotateSecrets } from '../../src/accounts/vault-rotation.js';
 import { vaultStatus } from '../../src/entry/vault-status.js';
@@ -120,7 +120,7 @@ describe('rotateSecrets', () => {
     );
     const target = await nextVersion();
     expect(await rotateSecrets(optionsOf(db, target))).toMatchObject({ rotated: rows.length + 1, failed: [], left: 0 });
-    expect(await secretOfClient(pool, vaultOf(target), providerId)).toBe('a-client-secret');
+    expect(await accessOfClient(pool, vaultOf(target), providerId)).toEqual({ secret: 'a-client-secret' });
     await pool.query('DELETE FROM oauth_client');
   });
 

@@ -1,6 +1,7 @@
 /** Whether somebody whom a forge vouches for may come in: known and not suspended, or new and allowed by the policy. */
 import type pg from 'pg';
 import type { ForgeIdentity } from '../../forges/oauth.js';
+import type { OutboundRoute } from '../../lib/outbound/outbound.js';
 import { consumeSetupCode } from './codes.js';
 import type { SignInClient } from './oauth-clients.js';
 import { readSignUpPolicy } from './policy.js';
@@ -18,6 +19,8 @@ export interface Vouched {
   client: SignInClient;
   identity: ForgeIdentity;
   accessToken: string;
+  /** How the instance is reached, where that is not as usual. */
+  route?: OutboundRoute;
   /** Hash of a setup code that this browser came with. */
   setup?: string;
 }

@@ -12,13 +12,12 @@ import { betterAuth } from 'better-auth/minimal';
 import { type GenericOAuthConfig, genericOAuth } from 'better-auth/plugins/generic-oauth';
 import { Kysely, PostgresDialect } from 'kysely';
 import { z } from 'zod';
-import type { ForgeIdentity } from '../../forges/oauth.js';
 import { messageOf } from '../../lib/errors.js';
 import type { Logger } from '../../lib/logger.js';
-import { type Admission, type AdmissionPorts, admit, type Refusal } from './admission.js';
+import { type Admission, type AdmissionPorts, admit, type Refusal, type Vouched } from './admission.js';
 import { type AuthPlace, authOptions } from './auth-options.js';
 import { askIdentity, exchangeCode, type Fetch } from './exchange.js';
-import type { SignInClient } from './oauth-clients.js';
+import type { OAuthClientAccess, SignInClient } from './oauth-clients.js';
 
 /** What one request to sign in, or one callback, is about; filled on the way. */
 export interface SignInFlow {
@@ -27,7 +26,7 @@ export interface SignInFlow {
   /** Hash of the setup code that the browser came with. */
   setup?: string;
   /** Once the forge has vouched. */
-  vouched?: { client: SignInClient; identity: ForgeIdentity; accessToken: string };
+  vouched?: Omit<Vouched, 'setup'>;
   admission?: Admission;
   session?: { id: string; userId: string };
 }
@@ -35,7 +34,7 @@ export interface SignInFlow {
 export interface SignInAuthOptions extends AdmissionPorts {
   place: AuthPlace;
   clients: readonly SignInClient[];
-  secretOf(providerId: string): Promise<string | undefined>;
+  accessOf(providerId: string): Promise<OAuthClientAccess>;
   fetch: Fetch;
   /** Counts a sign-in of this identity; false when there were too many. */
   mayTry(identity: string): boolean;
@@ -104,14 +103,15 @@ export function createSignInAuth(o: SignInAuthOptions): SignInAuth {
     async getToken({ code, codeVerifier, redirectURI }) {
       await claimState(client.providerId);
       if (codeVerifier === undefined) throw new Error('the state has no verifier');
-      const secret = await o.secretOf(client.providerId);
+      const access = await o.accessOf(client.providerId);
       const grant = { code, verifier: codeVerifier, redirectUri: redirectURI };
-      return { accessToken: await exchangeCode(o.fetch, client, secret, grant) };
+      return { accessToken: await exchangeCode(o.fetch, client, access, grant) };
     },
     async getUserInfo({ accessToken = '' }) {
-      const identity = await askIdentity(o.fetch, client, accessToken);
+      const { route } = await o.accessOf(client.providerId);
+      const identity = await askIdentity(o.fetch, client, { accessToken, route });
       const flow = flows.getStore();
-      if (flow !== undefined) flow.vouched = { client, identity, accessToken };
+      if (flow !== undefined) flow.vouched = { client, identity, accessToken, ...(route && { route }) };
       return {
         id: identity.id.toString(),
         name: identity.name ?? identity.login,

@@ -3,21 +3,42 @@ import { parseJson } from '../../forges/kit/json-body.js';
 import { RouteFailure } from '../../forges/kit/route.js';
 import { type ForgeIdentity, readTokenAnswer, tokenRequest } from '../../forges/oauth.js';
 import { ForgewayError } from '../../lib/errors.js';
-import type { SignInClient } from './oauth-clients.js';
+import type { OutboundRoute } from '../../lib/outbound/outbound.js';
+import type { OAuthClientAccess, SignInClient } from './oauth-clients.js';
 
 const TIMEOUT_MS = 10_000;
 const MAX_BYTES = 1024 * 1024;
 
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+export type Fetch = (url: string, init: RequestInit, route?: OutboundRoute) => Promise<Response>;
 
 const failed = (message: string, cause?: unknown) => new ForgewayError('FORGEWAY_SIGN_IN_FAILED', message, { cause });
 
+const MOST_CAUSES = 5;
+
+/** Why a request for a token or with one got no answer, and what the administrator does where that is clear. */
+export function whyNotAsked(host: string, error: unknown): string {
+  let current = error;
+  // By its shape: it may have passed through code of another realm.
+  for (let depth = 0; depth < MOST_CAUSES && typeof current === 'object' && current !== null; depth += 1) {
+    const message = 'message' in current ? String(current.message) : '';
+    if (/certificate/i.test(message))
+      return `The certificate of ${host} is not trusted here (${message}). An administrator gives the one of its authority at /setup or with \`forgeway sign-in clients add --ca-file\`.`;
+    current = 'cause' in current ? current.cause : undefined;
+  }
+  return `${host} could not be asked.`;
+}
+
 /** Text of the answer, within the limit; a redirect is never followed, since it would take the credential along. */
-async function ask(fetch: Fetch, url: string, init: RequestInit): Promise<{ status: number; text: string }> {
+async function ask(
+  fetch: Fetch,
+  url: string,
+  init: RequestInit,
+  route: OutboundRoute | undefined,
+): Promise<{ status: number; text: string }> {
   const { host } = new URL(url);
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const response = await fetch(url, { ...init, redirect: 'manual', signal });
+    const response = await fetch(url, { ...init, redirect: 'manual', signal }, route);
     const chunks: Uint8Array[] = [];
     let size = 0;
     for await (const chunk of response.body ?? []) {
@@ -28,7 +49,7 @@ async function ask(fetch: Fetch, url: string, init: RequestInit): Promise<{ stat
     return { status: response.status, text: Buffer.concat(chunks).toString('utf8') };
   } catch (error) {
     if (error instanceof ForgewayError) throw error;
-    throw failed(`${host} could not be asked.`, error);
+    throw failed(whyNotAsked(host, error), error);
   }
 }
 
@@ -39,14 +60,14 @@ async function ask(fetch: Fetch, url: string, init: RequestInit): Promise<{ stat
 export async function exchangeCode(
   fetch: Fetch,
   client: SignInClient,
-  secret: string | undefined,
+  { secret, route }: OAuthClientAccess,
   grant: { code: string; verifier: string; redirectUri: string },
 ): Promise<string> {
   const { oauth, endpoint, clientId } = client;
   const sentAt = new Date();
   const oauthClient = { id: clientId, ...(secret !== undefined && { secret }) };
   const { url, init } = tokenRequest(oauth, endpoint, oauthClient, { type: 'code', ...grant });
-  const { status, text } = await ask(fetch, url, init);
+  const { status, text } = await ask(fetch, url, init, route);
   const answer = readTokenAnswer(status, text, sentAt);
   if (answer.kind === 'granted') return answer.tokens.accessToken;
   throw failed(
@@ -57,13 +78,20 @@ export async function exchangeCode(
 }
 
 /** @throws ForgewayError FORGEWAY_SIGN_IN_FAILED; RouteFailure where the forge's answer is not as documented */
-export function askIdentity(fetch: Fetch, client: SignInClient, accessToken: string): Promise<ForgeIdentity> {
+export function askIdentity(
+  fetch: Fetch,
+  client: SignInClient,
+  { accessToken, route }: { accessToken: string; route?: OutboundRoute | undefined },
+): Promise<ForgeIdentity> {
   const { endpoint, oauth } = client;
   return oauth.identity({
     async get(path) {
-      const { status, text } = await ask(fetch, `${endpoint.apiUrl}${path}`, {
-        headers: { accept: 'application/json', authorization: `Bearer ${accessToken}`, 'user-agent': 'forgeway' },
-      });
+      const headers = {
+        accept: 'application/json',
+        authorization: `Bearer ${accessToken}`,
+        'user-agent': 'forgeway',
+      };
+      const { status, text } = await ask(fetch, `${endpoint.apiUrl}${path}`, { headers }, route);
       if (status !== 200) throw new RouteFailure(status < 400 ? 502 : status, `${endpoint.host} answered ${status}.`);
       return parseJson(text);
     },

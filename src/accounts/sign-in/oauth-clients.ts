@@ -9,7 +9,8 @@ import type { ForgeDescriptor } from '../../forges/forge.js';
 import type { ForgeOAuth, OAuthClient } from '../../forges/oauth.js';
 import { forgeById, forges } from '../../forges/registry.js';
 import { ForgewayError } from '../../lib/errors.js';
-import type { Outbound } from '../../lib/outbound/outbound.js';
+import type { Outbound, OutboundRoute } from '../../lib/outbound/outbound.js';
+import { type ConnectionRoute, describeCertificates, type RouteRow, routeOf } from '../connection-route.js';
 import type { Vault } from '../vault.js';
 import {
   openSecrets,
@@ -31,6 +32,15 @@ export interface SignInClient {
   label: string;
   clientId: string;
   enabled: boolean;
+  /** How the instance is reached, for people: its own certificates, and the proxy without its password. */
+  reached: { certificates: readonly string[]; proxy: string | null };
+}
+
+/** What is secret of a client, and how its instance is reached. */
+export interface OAuthClientAccess {
+  /** Absent for a public client. */
+  secret?: string;
+  route?: OutboundRoute;
 }
 
 export interface NewOAuthClient {
@@ -42,9 +52,11 @@ export interface NewOAuthClient {
   clientSecret?: string;
   /** Default: the forge's name and the host. */
   label?: string;
+  /** Certificates and proxy of the instance; what is undefined of it stays as it is. */
+  route?: ConnectionRoute;
 }
 
-interface ClientRow extends SealedColumns<'oauth_client'> {
+interface ClientRow extends SealedColumns<'oauth_client'>, RouteRow {
   id: string;
   provider_id: string;
   forge: string;
@@ -54,7 +66,7 @@ interface ClientRow extends SealedColumns<'oauth_client'> {
   enabled: boolean;
 }
 
-const COLUMNS = `id, provider_id, forge, base_url, label, client_id, enabled, ${sealedColumnsOf('oauth_client').join(', ')}`;
+const COLUMNS = `id, provider_id, forge, base_url, label, client_id, enabled, ca_certificate, proxy_url, ${sealedColumnsOf('oauth_client').join(', ')}`;
 
 const refused = (message: string) => new ForgewayError('FORGEWAY_SIGN_IN_CLIENT_REFUSED', message);
 
@@ -107,7 +119,17 @@ function readRow(row: ClientRow): SignInClient {
     label: row.label,
     clientId: row.client_id,
     enabled: row.enabled,
+    reached: {
+      certificates: row.ca_certificate === null ? [] : describeCertificates(row.ca_certificate),
+      proxy: row.proxy_url,
+    },
   };
+}
+
+function accessOf(vault: Vault, row: ClientRow): OAuthClientAccess {
+  const { client_secret: secret, proxy_credentials } = openSecrets(vault, placeOf(row.id), row);
+  const route = routeOf(row, proxy_credentials);
+  return { ...(secret !== undefined && { secret }), ...(route && { route }) };
 }
 
 /** All clients of forges that this version knows, sorted as the buttons are. @param pool of the role of the API */
@@ -116,18 +138,19 @@ export async function listOAuthClients(pool: pg.Pool): Promise<SignInClient[]> {
   return rows.filter(({ forge }) => forgesWithSignIn().includes(forge)).map(readRow);
 }
 
-/** The client's secret; undefined for a public client. @throws ForgewayError FORGEWAY_SECRET_UNREADABLE */
-export async function secretOfClient(pool: pg.Pool, vault: Vault, providerId: string): Promise<string | undefined> {
+/** The client's secret and the way to its instance; empty for one that is not there. @throws ForgewayError FORGEWAY_SECRET_UNREADABLE */
+export async function accessOfClient(pool: pg.Pool, vault: Vault, providerId: string): Promise<OAuthClientAccess> {
   const { rows } = await pool.query<ClientRow>(`SELECT ${COLUMNS} FROM oauth_client WHERE provider_id = $1`, [
     providerId,
   ]);
   const [row] = rows;
-  return row === undefined ? undefined : openSecrets(vault, placeOf(row.id), row).client_secret;
+  return row === undefined ? {} : accessOf(vault, row);
 }
 
 /**
  * The client with which tokens of one instance are renewed; undefined where none is registered, or was for another address
- * than the one that is asked: its secret goes nowhere else, such as to the same host without TLS.
+ * than the one that is asked: its secret goes nowhere else, such as to the same host without TLS. It travels by the
+ * administrator's way and not by that of the connection, whose proxy and certificates a tenant chooses.
  * @param pool of the role of the worker or the API
  * @throws ForgewayError FORGEWAY_SECRET_UNREADABLE
  */
@@ -135,16 +158,22 @@ export async function oauthClientOf(
   pool: Pick<pg.Pool, 'query'>,
   vault: Vault,
   instance: { forge: string; host: string; webUrl: string },
-): Promise<OAuthClient | undefined> {
-  const columns = ['id', 'base_url', 'client_id', ...sealedColumnsOf('oauth_client')].join(', ');
+): Promise<(OAuthClient & { route?: OutboundRoute }) | undefined> {
+  const columns = [
+    'id',
+    'base_url',
+    'client_id',
+    'ca_certificate',
+    'proxy_url',
+    ...sealedColumnsOf('oauth_client'),
+  ].join(', ');
   const { rows } = await pool.query<ClientRow>(
     `SELECT ${columns} FROM oauth_client WHERE forge = $1 AND host = $2 AND enabled`,
     [instance.forge, instance.host],
   );
   const [row] = rows;
   if (row === undefined || forgeOf(instance.forge).endpoint(row.base_url).webUrl !== instance.webUrl) return undefined;
-  const { client_secret: secret } = openSecrets(vault, placeOf(row.id), row);
-  return { id: row.client_id, ...(secret !== undefined && { secret }) };
+  return { id: row.client_id, ...accessOf(vault, row) };
 }
 
 /**
@@ -158,7 +187,9 @@ export async function putOAuthClient(
 ): Promise<SignInClient> {
   const forge = forgeOf(client.forge);
   const { endpoint, baseUrl } = endpointOf(forge, client.baseUrl?.trim() || undefined);
-  for (const url of [forge.oauth.tokenUrl(endpoint), endpoint.apiUrl]) outbound.check(url);
+  const { ca, proxy } = client.route ?? {};
+  for (const url of [forge.oauth.tokenUrl(endpoint), endpoint.apiUrl, ...(proxy ? [proxy.url] : [])])
+    outbound.check(url);
   const clientId = client.clientId.trim();
   const secret = client.clientSecret?.trim() || undefined;
   if (!/^[\x21-\x7e]{1,255}$/.test(clientId)) throw refused('The client id is one word, as the forge shows it.');
@@ -176,7 +207,10 @@ export async function putOAuthClient(
       [row.forge, row.host],
     );
     const id = found.rows[0]?.id ?? randomUUID();
-    const sealed = await sealSecrets(connection, vault, placeOf(id), found.rows[0], { client_secret: secret ?? null });
+    const sealed = await sealSecrets(connection, vault, placeOf(id), found.rows[0], {
+      client_secret: secret ?? null,
+      ...(proxy !== undefined && { proxy_credentials: proxy?.credentials ?? null }),
+    });
     const { names, values } = sealedValues('oauth_client', sealed);
     const all = [
       ['provider_id', row.provider_id],
@@ -185,6 +219,8 @@ export async function putOAuthClient(
       ['base_url', baseUrl],
       ['label', label],
       ['client_id', clientId],
+      ...(ca === undefined ? [] : [['ca_certificate', ca] as const]),
+      ...(proxy === undefined ? [] : [['proxy_url', proxy?.url ?? null] as const]),
       ...names.map((name, at) => [name, values[at]] as const),
     ] as const;
     const written = await connection.query<ClientRow>(

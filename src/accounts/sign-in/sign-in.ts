@@ -16,7 +16,7 @@ import type { SignInAuth, SignInFlow } from './better-auth.js';
 import { hashOf, isSetupCode } from './codes.js';
 import type { Fetch } from './exchange.js';
 import { addressKey, createLimit } from './limits.js';
-import { clientsVersion, listOAuthClients, type SignInClient, secretOfClient } from './oauth-clients.js';
+import { accessOfClient, clientsVersion, listOAuthClients, type SignInClient } from './oauth-clients.js';
 import { auditPlatform } from './policy.js';
 
 /** Starts and callbacks from one address, and sign-ins of one identity, in a minute. */
@@ -121,7 +121,7 @@ export function createSignIn(o: SignInOptions): SignIn {
     return createSignInAuth({
       place: { origin, basePath: `${path}${AUTH_PATH}`, errorUrl: `${origin}${path}/sign-in`, secret },
       clients: (await listOAuthClients(pool)).filter(({ enabled }) => enabled),
-      secretOf: (providerId) => secretOfClient(pool, vault, providerId),
+      accessOf: (providerId) => accessOfClient(pool, vault, providerId),
       fetch: o.fetch,
       mayTry: (identity) => identities.take(identity),
       pool,

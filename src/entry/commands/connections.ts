@@ -65,7 +65,13 @@ const tools = ({ store, keys, log, config }: CommandSession) => {
   };
 };
 
-interface AddOptions {
+export interface RouteOptions {
+  caFile?: string;
+  proxy?: string;
+  proxyFile?: string;
+}
+
+interface AddOptions extends RouteOptions {
   forge: string;
   url?: string;
   name?: string;
@@ -78,9 +84,6 @@ interface AddOptions {
   hooks: boolean;
   confidential?: boolean;
   mode?: SyncMode;
-  caFile?: string;
-  proxy?: string;
-  proxyFile?: string;
   json?: boolean;
 }
 
@@ -95,7 +98,8 @@ function readText(file: string, what: string): string {
 
 const NOTHING = 'none';
 
-function routeFrom({ caFile, proxy, proxyFile }: AddOptions): ConnectionRoute {
+/** How a host is reached, by the options of {@link addRouteOptions}. */
+export function routeFrom({ caFile, proxy, proxyFile }: RouteOptions): ConnectionRoute {
   const given = proxyFile === undefined ? proxy : readText(proxyFile, 'The proxy’s file').trim();
   return {
     ...(caFile !== undefined && {
@@ -251,11 +255,25 @@ function onlyOne(value: string, before: string | undefined): string {
   return value;
 }
 
+export function addRouteOptions(command: Command): Command {
+  return command
+    .option(
+      '--ca-file <file>',
+      'PEM certificates that alone are trusted for this host; `none`: those of this machine; default: as it is',
+    )
+    .option('--proxy <url>', 'HTTP proxy to this host; `none`: without one; default: as it is')
+    .addOption(
+      new Option(
+        '--proxy-file <file>',
+        'a file that holds the proxy’s address, where it has a password in it',
+      ).conflicts('proxy'),
+    );
+}
+
 export function addConnectionsCommand(program: Command): void {
   const connections = program.command('connections').description('forges that are connected by a token');
 
-  connections
-    .command('add')
+  addRouteOptions(connections.command('add'))
     .description('connect a forge: measure the token, store it sealed, create webhooks, and test them')
     .addOption(new Option('--forge <forge>', 'which kind of forge').choices(byToken).makeOptionMandatory())
     .option('--url <url>', 'address of the instance, with its path when it has one; default: the forge’s own cloud')
@@ -276,17 +294,6 @@ export function addConnectionsCommand(program: Command): void {
         '--mode <mode>',
         'how events come: by webhook, by asking the forge every minute (poll: makes no webhooks and needs no PUBLIC_URL), or both; default: both',
       ).choices(syncModes),
-    )
-    .option(
-      '--ca-file <file>',
-      'PEM certificates that alone are trusted for this host; `none`: those of this machine; default: as it is',
-    )
-    .option('--proxy <url>', 'HTTP proxy to this host; `none`: without one; default: as it is')
-    .addOption(
-      new Option(
-        '--proxy-file <file>',
-        'a file that holds the proxy’s address, where it has a password in it',
-      ).conflicts('proxy'),
     )
     .option('--confidential', 'also run apps on confidential issues and notes')
     .option('--json', 'as JSON')

@@ -17,10 +17,10 @@ import { AUTH_PATH } from '../../accounts/sign-in/sign-in.js';
 import { outboundOf } from '../outbound.js';
 import { formatJson, printRows } from '../table.js';
 import { withApiDatabase } from './api-database.js';
-import { readToken } from './connections.js';
+import { addRouteOptions, type RouteOptions, readToken, routeFrom } from './connections.js';
 import { actor } from './delivery-options.js';
 
-interface AddOptions {
+interface AddOptions extends RouteOptions {
   forge: string;
   url?: string;
   clientId: string;
@@ -47,6 +47,7 @@ async function add(options: AddOptions): Promise<void> {
         ...(url && { baseUrl: url }),
         ...(label && { label }),
         ...(clientSecret && { clientSecret }),
+        route: routeFrom(options),
       },
     );
     await auditPlatform(pool, { actor: actor(), action: 'oauth-client.put', subject: client.providerId });
@@ -60,11 +61,13 @@ async function add(options: AddOptions): Promise<void> {
 
 async function list(options: { json?: boolean }): Promise<void> {
   await withApiDatabase(async ({ pool, config }) => {
-    const rows = (await listOAuthClients(pool)).map(({ providerId, label, endpoint, clientId }) => ({
+    const rows = (await listOAuthClients(pool)).map(({ providerId, label, endpoint, clientId, reached }) => ({
       provider: providerId,
       label,
       url: endpoint.webUrl,
       clientId,
+      proxy: reached.proxy ?? '',
+      certificates: reached.certificates,
       callback: `${base(config.publicUrl)}${AUTH_PATH}/callback/${providerId}`,
     }));
     const empty = 'There are none: see `forgeway sign-in clients add --help`.';
@@ -99,8 +102,7 @@ export function addSignInCommand(program: Command): void {
   const signIn = program.command('sign-in').description('how people sign in, and who may');
   const clients = signIn.command('clients').description('forges that people can sign in with: one OAuth client each');
   const [first = 'FORGE'] = forgesWithSignIn();
-  clients
-    .command('add')
+  addRouteOptions(clients.command('add'))
     .description('register the OAuth application of a forge; the same instance again replaces it')
     .addOption(new Option('--forge <forge>', 'which kind of forge').choices(forgesWithSignIn()).makeOptionMandatory())
     .option('--url <url>', 'address of its start page; default: the forge’s own cloud')
