@@ -1,11 +1,15 @@
 /**
  * The counts of the vault that take too long for the command of all tests: `npm run vault:counts`, or only some of them
- * (`-- flips rotations`). Prints a line for each, and
- * fails at the first that is not as it should be.
+ * (`-- flips rotations`). Prints a line for each, fails at the first that is not as it should be, and with `--results <file>`
+ * keeps what was counted, beside what an earlier run of other parts left there.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { newSecretSalt, type SecretPlace } from '../../src/accounts/vault.js';
 import { ForgewayError } from '../../src/lib/errors.js';
 import { withConnection } from '../../src/store/connection.js';
@@ -29,17 +33,26 @@ const placeOf = (row: number): SecretPlace => ({
   version: 1 + (row % 5),
 });
 
+const { values: options, positionals: wanted } = parseArgs({
+  options: { results: { type: 'string' } },
+  allowPositionals: true,
+});
+
 function told(line: string): void {
   console.log(`${new Date().toISOString()}  ${line}`);
 }
 
+/** What a part counted, for the file of results. */
+type Counted = Record<string, number>;
+
 /** One key for all: with a key per row, as it really is, a repeated nonce would not even matter. */
-function nonces(): void {
+function nonces(): Counted {
   const place = placeOf(1);
   const seen = new Set<string>();
   for (let n = 0; n < ENCRYPTIONS; n++) seen.add(vault.seal(place, 'x', 1).iv);
   assert.equal(seen.size, ENCRYPTIONS);
   told(`${ENCRYPTIONS} encryptions under one key: 0 nonces repeated`);
+  return { encryptions: ENCRYPTIONS, repeated: ENCRYPTIONS - seen.size };
 }
 
 function opens(place: SecretPlace, sealed: ReturnType<typeof vault.seal>): boolean {
@@ -52,25 +65,36 @@ function opens(place: SecretPlace, sealed: ReturnType<typeof vault.seal>): boole
   }
 }
 
-function flips(): void {
+/** As long as tokens of forges are: GitHub's have 40 letters and more, those of a GitLab of today around 60. */
+const SHORTEST = 40;
+const LONGEST = 80;
+
+function flips(): Counted {
   let refused = 0;
+  let accepted = 0;
   for (let n = 0; n < CIPHERTEXTS; n++) {
     const place = placeOf(n);
-    const sealed = vault.seal(place, `a token, number ${n}`, 1);
+    const length = SHORTEST + (n % (LONGEST - SHORTEST + 1));
+    const token = randomBytes(LONGEST).toString('base64url').slice(0, length);
+    const sealed = vault.seal(place, token, 1);
+    assert.ok(opens(place, sealed));
     for (const part of ['ciphertext', 'iv', 'tag'] as const) {
       const bytes = Buffer.from(sealed[part], 'base64');
       for (let bit = 0; bit < bytes.length * 8; bit++) {
         const flipped = Buffer.from(bytes);
         flipped.writeUInt8(flipped.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
-        assert.equal(opens(place, { ...sealed, [part]: flipped.toString('base64') }), false);
-        refused++;
+        if (opens(place, { ...sealed, [part]: flipped.toString('base64') })) accepted++;
+        else refused++;
       }
     }
+    if (n % 100 === 99) told(`${n + 1} secrets, ${refused} flips refused, ${accepted} accepted`);
   }
+  assert.equal(accepted, 0);
   told(`${CIPHERTEXTS} secrets, every bit of ciphertext, nonce and tag flipped: ${refused} of ${refused} refused`);
+  return { secrets: CIPHERTEXTS, shortest: SHORTEST, longest: LONGEST, flips: refused + accepted, refused, accepted };
 }
 
-function swaps(): void {
+function swaps(): Counted {
   const places = Array.from({ length: CIPHERTEXTS }, (_, n) => placeOf(n));
   const sealed = places.map((place) => vault.seal(place, 'secret', 1));
   for (const [n, place] of places.entries()) {
@@ -78,6 +102,7 @@ function swaps(): void {
     assert.ok(other !== undefined && opens(place, sealed[n] ?? other) && !opens(place, other));
   }
   told(`${CIPHERTEXTS} secrets swapped between rows, columns, tables and tenants: ${CIPHERTEXTS} refused`);
+  return { swaps: CIPHERTEXTS, refused: CIPHERTEXTS };
 }
 
 const script = fileURLToPath(new URL('./rotate-process.ts', import.meta.url));
@@ -101,7 +126,7 @@ function rotation(db: TestDatabase, at: number): Promise<{ signal: string | null
   });
 }
 
-async function killed(db: TestDatabase): Promise<void> {
+async function killed(db: TestDatabase): Promise<Counted> {
   const store = db.store('worker');
   const rows: SecretRowPlace[] = [];
   for (let n = 0; n < ROWS; n++)
@@ -148,13 +173,15 @@ async function killed(db: TestDatabase): Promise<void> {
   told(
     `beside them ${state.reads} reads and ${state.writes} writes: none failed, ${ROWS} of ${ROWS} rows hold what was written last`,
   );
+  const { reads, writes } = state;
+  return { rows: ROWS, kills: KILLS, leftAfterKills: left.at(-1) ?? 0, left: 0, reads, writes, failed: 0 };
 }
 
-async function rotations(): Promise<void> {
+async function rotations(): Promise<Counted> {
   await startTestServer();
   const db = await createTestDatabase();
   try {
-    await killed(db);
+    return await killed(db);
   } finally {
     await db.drop();
     await stopTestServer();
@@ -162,5 +189,18 @@ async function rotations(): Promise<void> {
 }
 
 const parts = { nonces, flips, swaps, rotations };
-const wanted = process.argv.slice(2);
-for (const [name, run] of Object.entries(parts)) if (wanted.length === 0 || wanted.includes(name)) await run();
+const counted: Record<string, Counted & { seconds: number }> = {};
+for (const [name, run] of Object.entries(parts)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  const startedAt = performance.now();
+  counted[name] = { ...(await run()), seconds: Math.round((performance.now() - startedAt) / 1_000) };
+}
+if (options.results !== undefined) {
+  const before = existsSync(options.results) ? JSON.parse(readFileSync(options.results, 'utf8')) : {};
+  const results = {
+    machine: { cpu: cpus()[0]?.model ?? '', cores: cpus().length, node: process.version },
+    command: 'npm run vault:counts -- --results bench/results/vault.json',
+    parts: { ...before.parts, ...counted },
+  };
+  writeFileSync(options.results, `${JSON.stringify(results, undefined, 2)}\n`);
+}
