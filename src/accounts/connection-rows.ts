@@ -48,6 +48,8 @@ export interface ConnectionSummary {
   repositories: number;
   expiresAt: Date | null;
   checkedAt: Date | null;
+  /** When its forge is asked again, for one that was never confirmed. */
+  nextTryAt: Date | null;
 }
 
 /**
@@ -160,6 +162,7 @@ export async function listConnections(store: Store, organizationId: string): Pro
       `SELECT c.id, c.name, c.forge, c.host, coalesce(c.account_login, '') AS account, c.status,
          c.status_reason AS "statusReason", c.status_since AS "statusSince", c.ca_certificate AS ca, c.proxy_url AS proxy, c.capabilities, c.warnings, c.server_version AS version, c.sync_mode AS mode,
          c.access_token_expires_at AS "expiresAt", c.checked_at AS "checkedAt",
+         (SELECT due_at FROM connection_confirmation n WHERE n.connection_id = c.id AND c.status = 'unreachable') AS "nextTryAt",
          (SELECT count(*) FROM hook h WHERE h.connection_id = c.id AND h.remote_hook_id IS NOT NULL) AS hooks,
          (SELECT count(*) FROM repository r JOIN installation i ON i.id = r.installation_id
           WHERE i.connection_id = c.id AND r.status = 'active') AS repositories

@@ -11,7 +11,7 @@ export const connectionStates = {
   insufficient_scope:
     'The token may not do all that was asked of it: make one with the scope that is named, and connect the same address again with it.',
   unreachable:
-    'The forge cannot be reached: what waits for it is not lost and is tried again by itself; a connection that was never confirmed is confirmed by testing it. If the forge should be up, check its address and the network in between.',
+    'The forge cannot be reached: what waits for it is not lost and is tried again by itself, as is a connection that was never confirmed. If the forge should be up, check its address and the network in between.',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type ConnectionState = keyof typeof connectionStates;

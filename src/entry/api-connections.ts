@@ -1,11 +1,19 @@
 /** What the API has done to connections: the same that `forgeway connections` does, as the role that may. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import type { ConfirmationOutcome, ConfirmationPorts, ConfirmationWish } from '../accounts/connecting/confirmations.js';
 import { connectForge } from '../accounts/connecting/connect.js';
-import { changeDeclared, declareConnection, keyTrouble, openDeclared } from '../accounts/connecting/declared.js';
+import {
+  changeDeclared,
+  declareConnection,
+  keepRequest,
+  keyTrouble,
+  openDeclared,
+} from '../accounts/connecting/declared.js';
 import { disconnectForge } from '../accounts/connecting/disconnect.js';
-import { isForgeFailure, type NativeOf, probeForge } from '../accounts/connecting/probe.js';
+import { isForgeFailure, isUnreachable, type NativeOf, type Probed, probeForge } from '../accounts/connecting/probe.js';
 import { testConnection } from '../accounts/connecting/test-connection.js';
+import { type RouteRow, routeOf } from '../accounts/connection-route.js';
 import { fixedToken, type OpenConnection } from '../accounts/connections.js';
 import { createVault } from '../accounts/vault.js';
 import type { AppKey, Asked, ConnectionWork, InstallationFacts } from '../api/procedures/services.js';
@@ -14,9 +22,9 @@ import type { ForgeDescriptor } from '../forges/forge.js';
 import { RouteFailure } from '../forges/kit/route.js';
 import { forges } from '../forges/registry.js';
 import { connectionNews } from '../inbox/tell-apps.js';
-import { messageOf } from '../lib/errors.js';
+import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
-import type { Outbound } from '../lib/outbound/outbound.js';
+import type { Outbound, OutboundRoute } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
 import { openAppAccess } from '../translate/app-access.js';
@@ -29,6 +37,7 @@ const PATIENCE_MS = 10_000;
 const TOLD_MS = 5_000;
 
 const BY_TEST = 'connection test';
+const BY_ITSELF = 'forgeway';
 
 const installationSchema = z.object({
   account: z.object({ id: z.number().int(), login: z.string(), type: z.string().default('Organization') }),
@@ -48,7 +57,7 @@ export interface ApiConnectionsOptions {
 const silent = (where: string) => ({
   ok: false as const,
   unreachable: true,
-  reason: `${where} has not answered in ${PATIENCE_MS / 1_000} s. It is asked again when the connection is tested or changed.`,
+  reason: `${where} has not answered in ${PATIENCE_MS / 1_000} s. It is asked again by itself.`,
 });
 
 async function patiently<T>(where: string, asking: Promise<Asked<T>>): Promise<Asked<T>> {
@@ -61,7 +70,7 @@ async function patiently<T>(where: string, asking: Promise<Asked<T>>): Promise<A
   }
 }
 
-function draftOf(forge: ForgeDescriptor, url: string, token: string): OpenConnection {
+function draftOf(forge: ForgeDescriptor, url: string, token: string, route?: OutboundRoute): OpenConnection {
   const { host } = forge.endpoint(url);
   return {
     id: 'new',
@@ -72,6 +81,7 @@ function draftOf(forge: ForgeDescriptor, url: string, token: string): OpenConnec
     account: { id: 0n, login: '' },
     ...fixedToken(token),
     virtualId: 0n,
+    ...(route && { route }),
   };
 }
 
@@ -83,15 +93,25 @@ function appReason(failure: RouteFailure, app: AppKey, where: string): string {
   return `${where} answered: ${failure.message}`;
 }
 
-export function createApiConnections({ store, keys, outbound, publicUrl, log }: ApiConnectionsOptions): ConnectionWork {
+export interface ApiConnections extends ConnectionWork {
+  /** One attempt for a connection that waits for its forge; see `ConfirmationPorts`. */
+  confirm: ConfirmationPorts['confirm'];
+}
+
+export function createApiConnections({ store, keys, outbound, publicUrl, log }: ApiConnectionsOptions): ApiConnections {
   const vault = createVault(keys.versions);
   const nativeOf: NativeOf = openNativeAccess({ log, fetch: outbound.fetch });
   const asApp = openAppAccess({ log, fetch: outbound.fetch });
   const news = connectionNews(store);
   const directory = openConnectionDirectory({ store, keys, outbound, log });
 
-  const probe = async (forge: ForgeDescriptor, url: string, token: string): Promise<Asked<TokenFacts>> =>
-    patiently(forge.endpoint(url).webUrl, probeForge(draftOf(forge, url, token), nativeOf));
+  const probe = async (
+    forge: ForgeDescriptor,
+    url: string,
+    token: string,
+    route?: OutboundRoute,
+  ): Promise<Asked<TokenFacts>> =>
+    patiently(forge.endpoint(url).webUrl, probeForge(draftOf(forge, url, token, route), nativeOf));
 
   const installation = async (app: AppKey): Promise<Asked<InstallationFacts>> => {
     const endpoint = app.forge.endpoint(app.url);
@@ -126,7 +146,7 @@ export function createApiConnections({ store, keys, outbound, publicUrl, log }: 
     if (virtualId !== undefined) await news.covered(await directory.openInAnyState(organizationId, connectionId), []);
   };
 
-  interface Stored {
+  interface Stored extends RouteRow {
     kind: string;
     forge: string;
     host: string;
@@ -140,15 +160,91 @@ export function createApiConnections({ store, keys, outbound, publicUrl, log }: 
   const stored = (organizationId: string, connectionId: string) =>
     store.tenant(organizationId, async (tx) => {
       const { rows } = await tx.query<Stored>(
-        `SELECT kind, forge, host, instance_url, app_id, installation_id, account_login, account_type,
-           EXISTS (SELECT FROM installation i WHERE i.connection_id = c.id) AS complete
+        `SELECT kind, forge, host, instance_url, app_id, installation_id, account_login, account_type, ca_certificate,
+           proxy_url, EXISTS (SELECT FROM installation i WHERE i.connection_id = c.id) AS complete
          FROM connection c WHERE c.id = $1`,
         [connectionId],
       );
       return rows[0];
     });
 
+  const test: ConnectionWork['test'] = async (organizationId, connectionId) => {
+    const row = await stored(organizationId, connectionId);
+    if (row?.kind === 'pat' && row.complete)
+      return testConnection({ store, directory, nativeOf }, organizationId, connectionId);
+    const forge = row && forges.get(row.forge);
+    const url = row?.instance_url ?? forge?.cloudUrl;
+    if (row === undefined || forge === undefined || url === undefined)
+      return { ok: false, expired: false, unreachable: false, reason: 'The forge of the connection is not known.' };
+    const secrets = await openDeclared(store, vault, organizationId, connectionId);
+    if (row.kind === 'pat') {
+      const asked = await probe(forge, url, secrets.access_token ?? '', routeOf(row, secrets.proxy_credentials));
+      if (!asked.ok) {
+        const status = asked.unreachable ? ('unreachable' as const) : ('expired' as const);
+        await change(organizationId, connectionId, { state: { status, reason: asked.reason } }, BY_TEST);
+        return { ok: false, expired: !asked.unreachable, unreachable: asked.unreachable, reason: asked.reason };
+      }
+      const { facts } = asked;
+      await change(organizationId, connectionId, { facts, state: { status: 'active', reason: null } }, BY_TEST);
+      return { ok: true, facts };
+    }
+    return testApp(organizationId, connectionId, row, forge, url, secrets.private_key ?? '');
+  };
+
+  /** What was wished, now that the forge has said whose token it is. */
+  async function makeWished(
+    organizationId: string,
+    connectionId: string,
+    wish: ConfirmationWish,
+  ): Promise<ConfirmationOutcome> {
+    const opened = await directory.openInAnyState(organizationId, connectionId);
+    // The attempt before may have ended after the row was written, and before apps were told.
+    await news.covered(opened, []);
+    if (Object.keys(wish).length === 0) return { kind: 'done', problems: [] };
+    const { access_token: token = '' } = await openDeclared(store, vault, organizationId, connectionId);
+    const { forge, baseUrl: url } = opened;
+    const { repositories = [], all = false, level = 'none', organization, confidential, mode } = wish;
+    const progress = (line: string) => log.debug({ connection: connectionId }, line);
+    const options = { store, vault, news, organizationId, publicUrl, nativeOf, progress, by: BY_ITSELF };
+    try {
+      const { problems } = await connectForge(
+        { ...options, toldWithinMs: TOLD_MS },
+        {
+          ...{ forge, url, token, name: undefined, repositories, all, level, organization, confidential },
+          ...(mode && { mode }),
+        },
+      );
+      return { kind: 'done', problems };
+    } catch (error) {
+      if (isUnreachable(error)) return { kind: 'unreachable' };
+      // The connection is there; what is wrong with the rest is for its owner.
+      if (error instanceof ForgewayError) return { kind: 'done', problems: [error.message] };
+      throw error;
+    }
+  }
+
   return {
+    test,
+    async confirm(organizationId, connectionId, wish) {
+      const row = await stored(organizationId, connectionId);
+      if (row === undefined) return { kind: 'done', problems: [] };
+      let tested: Probed;
+      try {
+        tested = await test(organizationId, connectionId);
+      } catch (error) {
+        const isTaken =
+          error instanceof ForgewayError &&
+          (error.code === 'FORGEWAY_CONFLICT' || error.code === 'FORGEWAY_CONNECTION_REFUSED');
+        if (!isTaken) throw error;
+        // Somebody connected the same account meanwhile.
+        const state = { status: 'revoked' as const, reason: error.message };
+        await change(organizationId, connectionId, { state }, BY_ITSELF);
+        return { kind: 'refused' };
+      }
+      if (!tested.ok) return { kind: tested.unreachable ? 'unreachable' : 'refused' };
+      return row.kind === 'pat' ? makeWished(organizationId, connectionId, wish) : { kind: 'done', problems: [] };
+    },
+
     async connect(organizationId, request, by) {
       const notes: string[] = [];
       const progress = (line: string) => void notes.push(line);
@@ -159,6 +255,8 @@ export function createApiConnections({ store, keys, outbound, publicUrl, log }: 
       return { id, notes, problems };
     },
 
+    keep: (organizationId, request, reason, by) => keepRequest({ store, vault, organizationId, by }, request, reason),
+
     async disconnect(organizationId, connectionId, { keepHooks, wait, by }) {
       const options = { store, news, organizationId, directory, nativeOf, progress: () => undefined, by };
       return disconnectForge(
@@ -167,28 +265,6 @@ export function createApiConnections({ store, keys, outbound, publicUrl, log }: 
       );
     },
 
-    async test(organizationId, connectionId) {
-      const row = await stored(organizationId, connectionId);
-      if (row?.kind === 'pat' && row.complete)
-        return testConnection({ store, directory, nativeOf }, organizationId, connectionId);
-      const forge = row && forges.get(row.forge);
-      const url = row?.instance_url ?? forge?.cloudUrl;
-      if (row === undefined || forge === undefined || url === undefined)
-        return { ok: false, expired: false, unreachable: false, reason: 'The forge of the connection is not known.' };
-      const secrets = await openDeclared(store, vault, organizationId, connectionId);
-      if (row.kind === 'pat') {
-        const asked = await probe(forge, url, secrets.access_token ?? '');
-        if (!asked.ok) {
-          const status = asked.unreachable ? ('unreachable' as const) : ('expired' as const);
-          await change(organizationId, connectionId, { state: { status, reason: asked.reason } }, BY_TEST);
-          return { ok: false, expired: !asked.unreachable, unreachable: asked.unreachable, reason: asked.reason };
-        }
-        const { facts } = asked;
-        await change(organizationId, connectionId, { facts, state: { status: 'active', reason: null } }, BY_TEST);
-        return { ok: true, facts };
-      }
-      return testApp(organizationId, connectionId, row, forge, url, secrets.private_key ?? '');
-    },
     probe,
     installation,
     declare: (place, o) => declareConnection(store, vault, place, o),

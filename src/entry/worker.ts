@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { createAccess } from '../accounts/access/access.js';
 import { keepTrailShort } from '../accounts/access/trail.js';
+import { startConfirmations } from '../accounts/connecting/confirmations.js';
 import { startMembershipMirror } from '../accounts/membership/mirror.js';
 import { createPermissions } from '../accounts/permissions.js';
 import type { Config } from '../config/config.js';
@@ -18,6 +19,7 @@ import { ensureDefaultOrganization } from '../store/organization.js';
 import { type App, type Bridge, createBridge } from '../translate/bridge.js';
 import { facadeApp } from '../translate/facade/webhooks.js';
 import { type AddedApps, importApps } from './added-apps.js';
+import { createApiConnections } from './api-connections.js';
 import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
 import { defaultAppCredentials } from './default-app.js';
 import { openFacade } from './facade-files.js';
@@ -134,6 +136,8 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     { store, access: bridge.askAs, recorder: MIRROR, log, metrics },
     { intervalMs: config.pollIntervalSeconds * 1_000 },
   );
+  const { confirm } = createApiConnections({ store, keys: opened.keys, outbound, publicUrl: config.publicUrl, log });
+  const confirmations = startConfirmations({ store, clock: systemClock, log, confirm });
   const members = startMembershipMirror(membershipPorts({ store, log, bridge: async () => bridge }));
   const stopReporting = reportTo(process, metrics, pages?.socket);
   log.info({ apps: apps.map((app) => app.name) }, 'worker is up');
@@ -144,7 +148,8 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     log.error('the worker could not stop in time; what it ran is run again elsewhere');
     process.exit(1);
   }, STOP_LIMIT_MS).unref();
-  await Promise.all([poller.stop(), members.stop(), recovery?.stop(), inbox.drain(DRAIN_MS), jobs.drain(DRAIN_MS)]);
+  const asking = [poller.stop(), members.stop(), confirmations.stop(), recovery?.stop()];
+  await Promise.all([...asking, inbox.drain(DRAIN_MS), jobs.drain(DRAIN_MS)]);
   await pages?.close();
   await jobs.close();
   trail.stop();

@@ -88,6 +88,9 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
         note('connect', organizationId);
         return { id: connectionOf(), notes: [], problems: [] };
       },
+      async keep(organizationId: string) {
+        throw new Error(`nothing is kept for ${organizationId} here`);
+      },
       async disconnect(organizationId) {
         note('disconnect', organizationId);
         return { problems: [] };

@@ -22,6 +22,7 @@ const workerReadsAll: Readonly<Record<string, string>> = {
   poll_report: 'webhooks are held against it in the batch that gives them their tenants',
   write_journal: 'a write is recorded in one statement, under the lease of its dispatch',
   run_hold: 'runs of every tenant are matched with it',
+  connection_confirmation: 'which connection is tried again is found across tenants',
   organization_source: 'which one is due, and whose organization it is, is found across tenants',
 };
 /** Of those, the ones it also writes without a tenant. */

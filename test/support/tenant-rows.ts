@@ -32,7 +32,15 @@ export async function populateTenant(
     await add('organization', { id: organizationId, slug: `tenant-${seed}`, name: `Tenant ${seed}` });
   const user_id = await add('user', { id: `user-${seed}`, name: 'Ada', email: `ada-${seed}@example.com` });
   await add('member', { ...tenant, user_id, role: 'owner' });
-  await add('connection', { ...tenant, ...place, user_id, name: 'c', kind: 'pat', provider_account_id: `${seed}` });
+  const connection_id = await add('connection', {
+    ...tenant,
+    ...place,
+    user_id,
+    name: 'c',
+    kind: 'pat',
+    provider_account_id: `${seed}`,
+  });
+  await add('connection_confirmation', { ...tenant, connection_id, wish: '{}', due_at: now });
   const installation_id = await add('installation', {
     ...tenant,
     ...place,

@@ -93,7 +93,11 @@ const TOLD_MS = 15_000;
 const DAY_MS = 86_400_000;
 const SOON_DAYS = 30;
 
-function endpointOf({ forge, url: given }: ConnectRequest): ForgeEndpoint & { url: string } {
+/** @throws ForgewayError FORGEWAY_CONNECTION_REFUSED when it is no address */
+export function endpointOf({
+  forge,
+  url: given,
+}: Pick<ConnectRequest, 'forge' | 'url'>): ForgeEndpoint & { url: string } {
   const url = given ?? forge.cloudUrl ?? '';
   if (!URL.canParse(url) || !/^https?:/i.test(url))
     throw refused(`"${url}" is no web address: write it whole, as in https://git.example.com.`);

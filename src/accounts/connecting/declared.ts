@@ -8,6 +8,7 @@ import type { TokenFacts } from '../../forges/administration.js';
 import type { ForgeEndpoint } from '../../forges/endpoint.js';
 import type { ForgeDescriptor } from '../../forges/forge.js';
 import { ForgewayError } from '../../lib/errors.js';
+import type { OutboundRoute } from '../../lib/outbound/outbound.js';
 import type { Store } from '../../store/database.js';
 import { audit } from '../audit.js';
 import { ensureAppInstallation } from '../connection-kinds.js';
@@ -22,6 +23,8 @@ import {
   sealedValues,
   sealSecrets,
 } from '../vault-columns.js';
+import { awaitConfirmation, type ConfirmationWish, confirmationAnswered } from './confirmations.js';
+import { type ConnectRequest, endpointOf } from './connect.js';
 
 /** What the last question to the forge, or a look at the key, found. */
 export interface DeclaredState {
@@ -96,7 +99,17 @@ export async function declareConnection(
   store: Store,
   vault: Vault,
   place: DeclaredPlace,
-  o: { name: string; app?: DeclaredApp; secrets: Secrets<'connection'>; state: DeclaredState; by: string },
+  o: {
+    name: string;
+    app?: DeclaredApp;
+    secrets: Secrets<'connection'>;
+    state: DeclaredState;
+    /** How its host is reached, where that is not as usual. */
+    route?: OutboundRoute;
+    /** What is done once the forge has answered. */
+    wish?: ConfirmationWish;
+    by: string;
+  },
 ): Promise<string> {
   const { organizationId, forge, endpoint } = place;
   const id = randomUUID();
@@ -111,17 +124,16 @@ export async function declareConnection(
     status: o.state.status,
     status_reason: o.state.reason,
     checked_at: new Date(),
+    ca_certificate: o.route?.ca ?? null,
+    proxy_url: o.route?.proxy?.url ?? null,
     ...columnsFor(o.app),
   };
   try {
     await store.tenant(organizationId, async (tx) => {
-      const columns = await sealSecrets(
-        tx,
-        vault,
-        { table: 'connection', organizationId, rowId: id },
-        undefined,
-        o.secrets,
-      );
+      const columns = await sealSecrets(tx, vault, { table: 'connection', organizationId, rowId: id }, undefined, {
+        ...o.secrets,
+        proxy_credentials: o.route?.proxy?.credentials ?? null,
+      });
       const sealed = sealedValues('connection', columns);
       const names = [...Object.keys(row), ...sealed.names];
       await tx.query(
@@ -130,6 +142,8 @@ export async function declareConnection(
       );
       if (o.app !== undefined)
         await showApp(tx, { organizationId, forge: forge.id, host: endpoint.host, connectionId: id }, o.app);
+      if (o.state.status === 'unreachable')
+        await awaitConfirmation(tx, { organizationId, connectionId: id }, { now: new Date(), wish: o.wish ?? {} });
       await audit(tx, organizationId, 'connection.declared', id, { forge: forge.id, host: endpoint.host }, o.by);
     });
   } catch (error) {
@@ -164,6 +178,19 @@ export async function openDeclared(
     if (row === undefined) throw new ForgewayError('FORGEWAY_NOT_FOUND', 'There is nothing here.');
     return openSecrets(vault, { table: 'connection', organizationId, rowId: id }, row);
   });
+}
+
+/** One that was never confirmed waits for its forge; whatever the forge says ends that. */
+async function noteAnswer(
+  tx: pg.PoolClient,
+  place: { organizationId: string; connectionId: string },
+  { secrets, facts, app }: DeclaredChange,
+  { status }: DeclaredState,
+): Promise<void> {
+  if (status !== 'unreachable')
+    return confirmationAnswered(tx, place.connectionId, facts !== undefined || app?.accountId !== undefined);
+  const confirmed = await tx.query('SELECT FROM installation WHERE connection_id = $1', [place.connectionId]);
+  if (confirmed.rowCount === 0) await awaitConfirmation(tx, place, { now: new Date(), anew: secrets !== undefined });
 }
 
 export interface DeclaredChange {
@@ -240,8 +267,9 @@ export async function changeDeclared(
         by,
       );
       const [place] = rows;
-      const { facts, app } = change;
+      const { facts, app, state } = change;
       if (place === undefined) return undefined;
+      if (state !== undefined) await noteAnswer(tx, { organizationId, connectionId: id }, change, state);
       if (app !== undefined) await showApp(tx, { ...place, organizationId, connectionId: id }, app);
       if (facts === undefined) return undefined;
       return ensureConnectionInstallation(tx, {
@@ -258,4 +286,29 @@ export async function changeDeclared(
       throw new ForgewayError('FORGEWAY_CONFLICT', 'The account is connected already.', { cause: error });
     throw error;
   }
+}
+
+/**
+ * Keeps what was asked of {@link connectForge} while the forge cannot be reached. Answers the id of the connection, which is
+ * confirmed, and gets its webhooks, by itself.
+ * @param reason that it cannot be reached, for its owner
+ * @throws ForgewayError FORGEWAY_CONNECTION_REFUSED where the address is none
+ */
+export async function keepRequest(
+  o: { store: Store; vault: Vault; organizationId: string; by: string },
+  request: ConnectRequest,
+  reason: string,
+): Promise<string> {
+  const { forge, token, repositories, all, level, organization, confidential, mode } = request;
+  const { url, ...endpoint } = endpointOf(request);
+  const place = { organizationId: o.organizationId, forge, endpoint };
+  const { ca, proxy } = request.route ?? {};
+  return declareConnection(o.store, o.vault, place, {
+    name: request.name ?? new URL(url).host,
+    secrets: { access_token: token },
+    state: { status: 'unreachable', reason },
+    wish: { repositories, all, level, organization, confidential, ...(mode && { mode }) },
+    ...((ca || proxy) && { route: { ...(ca && { ca }), ...(proxy && { proxy }) } }),
+    by: o.by,
+  });
 }

@@ -45,6 +45,6 @@ export async function discreetly<T>(
     if (!(error instanceof ForgewayError) || error.details[UNREACHABLE] !== true) throw error;
     told(error);
     await untilBand(began, bandMs);
-    throw new ForgewayError('FORGEWAY_CONNECTION_REFUSED', CANNOT_BE_REACHED);
+    throw new ForgewayError('FORGEWAY_CONNECTION_REFUSED', CANNOT_BE_REACHED, { details: { [UNREACHABLE]: true } });
   }
 }

@@ -47,6 +47,7 @@ interface HeldTable {
 export const heldTables: readonly HeldTable[] = [
   { table: 'connection', where: 'id = $1', order: 'id', without: sealedColumnsOf('connection'), goesAlong: true },
   { table: 'installation', where: 'connection_id = $1', order: 'id', goesAlong: true },
+  { table: 'connection_confirmation', where: 'connection_id = $1', order: 'connection_id', goesAlong: true },
   { table: 'hook', where: 'connection_id = $1', order: 'id', without: sealedColumnsOf('hook'), goesAlong: true },
   { table: 'hook_watch', where: `hook_id IN ${HOOKS}`, order: 'hook_id', goesAlong: true },
   { table: 'missed_delivery', where: `hook_id IN ${HOOKS}`, order: 'hook_id, delivery_key', goesAlong: true },

@@ -91,6 +91,10 @@ const NO_CONNECTION: ReadonlySet<string> = new Set([
   'FORGEWAY_FORGE_DOWN',
 ]);
 
+/** Whether a refusal says that the forge gave no answer at all. */
+export const isUnreachable = (error: unknown): boolean =>
+  error instanceof ForgewayError && error.details[UNREACHABLE] === true;
+
 export type Probed =
   | { ok: true; facts: TokenFacts }
   /** `expired` when the forge does not accept the token; `unreachable` when it gave no answer at all. */

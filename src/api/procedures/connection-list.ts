@@ -32,6 +32,8 @@ export interface ListedConnection {
   sealed: boolean;
   expiresAt: Date | null;
   checkedAt: Date | null;
+  /** When its forge is asked again, for one that was never confirmed. */
+  nextTryAt: Date | null;
   createdAt: Date;
   updatedAt: Date;
   /** First part of its place in lists. */
@@ -42,6 +44,7 @@ const SELECT = `SELECT c.id, c.name, c.kind, c.forge, c.host, c.instance_url AS 
     c.account_type AS "accountType", c.app_id AS "appId", c.installation_id AS "installationId", c.status,
     c.status_reason AS "statusReason", c.capabilities, c.warnings, c.server_version AS "serverVersion",
     c.sync_mode AS "syncMode", c.access_token_expires_at AS "expiresAt", c.checked_at AS "checkedAt",
+    (SELECT due_at FROM connection_confirmation n WHERE n.connection_id = c.id AND c.status = 'unreachable') AS "nextTryAt",
     c.created_at AS "createdAt", c.updated_at AS "updatedAt",
     (c.access_token_ciphertext IS NOT NULL OR c.private_key_ciphertext IS NOT NULL) AS sealed,
     (SELECT count(*)::int FROM hook h WHERE h.connection_id = c.id AND h.remote_hook_id IS NOT NULL) AS hooks,

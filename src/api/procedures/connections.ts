@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { audit } from '../../accounts/audit.js';
-import { refused } from '../../accounts/connecting/probe.js';
+import { isUnreachable, refused } from '../../accounts/connecting/probe.js';
 import { syncModes } from '../../accounts/connection-rows.js';
 import { capabilities } from '../../forges/administration.js';
-import { ForgewayError } from '../../lib/errors.js';
+import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { notFound } from '../authorize.js';
 import { connectionStatuses, getConnection, listConnections, shownTo } from './connection-list.js';
 import { workFor } from './discreet-work.js';
@@ -32,9 +32,17 @@ const connection = z.object({
   repositories: z.number(),
   expiresAt: instant.nullable(),
   checkedAt: instant.nullable(),
+  nextTryAt: instant
+    .nullable()
+    .describe(
+      'When its forge is asked again by itself, for one that was never confirmed since it could not be reached.',
+    ),
   createdAt: instant,
   updatedAt: instant,
 });
+
+const KEPT =
+  'The forge cannot be reached: the connection is kept and is made by itself once it answers. See nextTryAt.';
 
 const tested = z.object({
   ok: z.boolean(),
@@ -110,6 +118,10 @@ export const connections = router({
           forgeOrganization: text(300).optional().describe('With `hooks: organization`: which one of the forge.'),
           confidential: z.boolean().optional(),
           syncMode: z.enum(syncModes).optional(),
+          keep: z
+            .boolean()
+            .default(false)
+            .describe('Where the forge cannot be reached: keep all of this, and connect it by itself once it answers.'),
         })
         .refine((input) => input.hooks !== 'organization' || input.forgeOrganization !== undefined, {
           path: ['forgeOrganization'],
@@ -123,26 +135,18 @@ export const connections = router({
       const connections = workFor(actor, services);
       const forge = services.forges.get(input.forge);
       if (forge === undefined) throw refused(`There is no forge ${input.forge}.`);
+      const { repositories, all, confidential, syncMode: mode } = input;
+      const wish = { repositories, all, level: input.hooks, organization: input.forgeOrganization, confidential };
+      const request = { forge, url: input.url, token: input.token, name: input.name, ...wish, ...(mode && { mode }) };
       const {
         id: made,
         notes,
         problems,
-      } = await connections.connect(
-        organizationId,
-        {
-          forge,
-          url: input.url,
-          token: input.token,
-          name: input.name,
-          repositories: input.repositories,
-          all: input.all,
-          level: input.hooks,
-          organization: input.forgeOrganization,
-          confidential: input.confidential,
-          ...(input.syncMode && { mode: input.syncMode }),
-        },
-        ctx.by,
-      );
+      } = await connections.connect(organizationId, request, ctx.by).catch(async (error: unknown) => {
+        if (!input.keep || !isUnreachable(error)) throw error;
+        const kept = await connections.keep(organizationId, request, messageOf(error), ctx.by);
+        return { id: kept, notes: [KEPT], problems: [] };
+      });
       const found = await services.store.tenant(organizationId, (tx) => getConnection(tx, made));
       if (found === undefined) throw notFound();
       return { connection: shown(found), notes: [...notes], problems: [...problems] };

@@ -46,6 +46,8 @@ export interface ConnectionWork {
     request: ConnectRequest,
     by: string,
   ): Promise<{ id: string; notes: readonly string[]; problems: readonly string[] }>;
+  /** Keeps a request whose forge cannot be reached, and why; it is carried out by itself later. Answers the connection's id. */
+  keep(organizationId: string, request: ConnectRequest, reason: string, by: string): Promise<string>;
   /** See `disconnectForge`. */
   disconnect(
     organizationId: string,

@@ -64,6 +64,7 @@ export function resource(row: ListedConnection & { advice: string }, forges: Rea
       ...(row.kind !== 'github-app' && { 'account-login': row.account, capabilities: row.capabilities }),
       'expires-at': row.expiresAt?.toISOString() ?? null,
       'last-checked-at': row.checkedAt?.toISOString() ?? null,
+      'next-try-at': row.nextTryAt?.toISOString() ?? null,
       'created-at': row.createdAt.toISOString(),
       'updated-at': row.updatedAt.toISOString(),
     },

@@ -3,21 +3,25 @@ import { createWriteStream, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
-import { connectForge } from '../../accounts/connecting/connect.js';
+import { type Connected, type ConnectRequest, connectForge } from '../../accounts/connecting/connect.js';
+import { keepRequest } from '../../accounts/connecting/declared.js';
 import { disconnectForge } from '../../accounts/connecting/disconnect.js';
 import { exportConnection } from '../../accounts/connecting/held-data.js';
-import { testConnection } from '../../accounts/connecting/test-connection.js';
+import { isUnreachable } from '../../accounts/connecting/probe.js';
 import { type ConnectionRoute, readCertificates, readProxy } from '../../accounts/connection-route.js';
 import { listConnections, type SyncMode, setSyncMode, syncModes } from '../../accounts/connection-rows.js';
 import { createVault } from '../../accounts/vault.js';
 import { forges } from '../../forges/registry.js';
 import { connectionNews } from '../../inbox/tell-apps.js';
+import { messageOf } from '../../lib/errors.js';
 import type { MasterKeys } from '../../store/master-keys.js';
 import { openNativeAccess } from '../../translate/native-access.js';
+import { createApiConnections } from '../api-connections.js';
 import { openConnectionDirectory } from '../connection-directory.js';
 import { outboundOf } from '../outbound.js';
 import { type CommandSession, withDatabase } from '../session.js';
 import { formatJson, printRows } from '../table.js';
+import { actor } from './delivery-options.js';
 
 const byToken = [...forges.values()].filter((forge) => forge.administration !== undefined).map(({ id }) => id);
 
@@ -84,6 +88,7 @@ interface AddOptions extends RouteOptions {
   hooks: boolean;
   confidential?: boolean;
   mode?: SyncMode;
+  keep?: boolean;
   json?: boolean;
 }
 
@@ -121,28 +126,34 @@ async function add(options: AddOptions): Promise<void> {
   const token = await readToken(options);
   await withDatabase(async (session) => {
     const { store, organizationId, config } = session;
-    const connected = await connectForge(
-      {
-        store,
-        ...tools(session),
-        organizationId,
-        publicUrl: config.publicUrl,
-        progress: (line) => console.error(line),
-      },
-      {
-        forge,
-        url: options.url,
-        token,
-        name: options.name,
-        repositories: options.repo ?? [],
-        all: options.all ?? false,
-        level: levelOf(options),
-        organization: options.organization,
-        confidential: options.confidential,
-        mode: options.mode,
-        route: routeFrom(options),
-      },
-    );
+    const request: ConnectRequest = {
+      forge,
+      url: options.url,
+      token,
+      name: options.name,
+      repositories: options.repo ?? [],
+      all: options.all ?? false,
+      level: levelOf(options),
+      organization: options.organization,
+      confidential: options.confidential,
+      mode: options.mode,
+      route: routeFrom(options),
+    };
+    const own = { store, ...tools(session), organizationId };
+    const progress = (line: string) => console.error(line);
+    let connected: Connected;
+    try {
+      connected = await connectForge({ ...own, publicUrl: config.publicUrl, progress }, request);
+    } catch (error) {
+      if (!options.keep || !isUnreachable(error)) throw error;
+      const id = await keepRequest({ ...own, by: actor() }, request, messageOf(error));
+      if (options.json) console.log(formatJson({ id, kept: true, reason: messageOf(error) }));
+      else
+        console.log(
+          `${messageOf(error)}\nKept as connection ${id}: a worker connects it by itself once the forge answers.`,
+        );
+      return;
+    }
     const { facts, total, problems, renewed } = connected;
     if (options.json) console.log(formatJson(connected));
     else {
@@ -159,12 +170,14 @@ async function add(options: AddOptions): Promise<void> {
 
 async function test(id: string | undefined, json: boolean | undefined): Promise<void> {
   await withDatabase(async (session) => {
-    const { store, organizationId } = session;
+    const { store, organizationId, keys, log, config } = session;
+    const { publicUrl } = config;
+    const work = createApiConnections({ store, keys, outbound: outboundOf(config), publicUrl, log });
     const wanted = (await listConnections(store, organizationId)).filter((one) => id === undefined || one.id === id);
     if (id !== undefined && wanted.length === 0) throw unknownConnection(id);
     const findings = [];
     for (const one of wanted) {
-      const tested = await testConnection({ store, ...tools(session) }, organizationId, one.id);
+      const tested = await work.test(organizationId, one.id);
       const about = { id: one.id, name: one.name };
       if (tested.ok) {
         const { capabilities, warnings, expiresAt } = tested.facts;
@@ -295,6 +308,7 @@ export function addConnectionsCommand(program: Command): void {
         'how events come: by webhook, by asking the forge every minute (poll: makes no webhooks and needs no PUBLIC_URL), or both; default: both',
       ).choices(syncModes),
     )
+    .option('--keep', 'where the forge cannot be reached: keep all of this, and connect it by itself once it answers')
     .option('--confidential', 'also run apps on confidential issues and notes')
     .option('--json', 'as JSON')
     .addHelpText(
@@ -334,6 +348,7 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
           'repositories',
           'hooks',
           'expiresAt',
+          'nextTryAt',
           'statusReason',
           'advice',
         ],
