@@ -5,6 +5,7 @@ import type { TokenFacts } from '../forges/administration.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { OutboundRoute } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
+import { isUniqueViolation } from '../store/unique.js';
 import { audit } from './audit.js';
 import { type ConnectionRoute, describeCertificates, type RouteRow, routeOf } from './connection-route.js';
 import { adviceFor } from './connection-state.js';
@@ -55,17 +56,27 @@ export interface ConnectionSummary {
 /**
  * Stores a connection with its sealed token, or gives the one that is there a new token: the same account on the same
  * instance is the same connection. Answers the number under which handlers see it.
- * @throws ForgewayError FORGEWAY_CONFLICT when the account is connected by OAuth
+ * @throws ForgewayError FORGEWAY_CONFLICT when the account is connected by OAuth, or at this very moment, or was to be new
  */
 export async function saveConnection(
   store: Store,
   vault: Vault,
   place: ConnectionPlace,
-  o: { name: string | undefined; token: string; facts: TokenFacts; mode?: SyncMode; route?: ConnectionRoute },
+  o: {
+    name: string | undefined;
+    token: string;
+    facts: TokenFacts;
+    mode?: SyncMode;
+    route?: ConnectionRoute;
+    /** One that is there already is not renewed, but in the way. */
+    isNew?: boolean;
+  },
 ): Promise<{ id: string; virtualId: bigint; renewed: boolean }> {
   const { organizationId, forge, host, instanceUrl } = place;
   const { facts } = o;
-  return store.tenant(organizationId, async (tx) => {
+  const taken = (cause?: unknown) =>
+    new ForgewayError('FORGEWAY_CONFLICT', `${facts.account.login} on ${host} is connected already.`, { cause });
+  const saving = store.tenant(organizationId, async (tx) => {
     const found = await tx.query<SealedColumns<'connection'> & { id: string; name: string; kind: string }>(
       `SELECT id, name, kind, ${sealedColumnsOf('connection').join(', ')} FROM connection
        WHERE user_id IS NULL AND forge = $1 AND host = $2 AND app_id IS NULL AND provider_account_id = $3 FOR UPDATE`,
@@ -77,6 +88,7 @@ export async function saveConnection(
         'FORGEWAY_CONFLICT',
         `${facts.account.login} on ${host} is connected by signing in already, as ${existing.id}, and its tokens are renewed. Take that connection away first if it is to use this token.`,
       );
+    if (existing !== undefined && o.isNew) throw taken();
     const id = existing?.id ?? randomUUID();
     const columns = await sealSecrets(tx, vault, { table: 'connection', organizationId, rowId: id }, existing, {
       access_token: o.token,
@@ -133,6 +145,10 @@ export async function saveConnection(
       account: { ...facts.account, type: facts.isPerson ? 'User' : 'Bot' },
     });
     return { id, virtualId, renewed: existing !== undefined };
+  });
+  return saving.catch((error: unknown) => {
+    // Two at the same moment: the unique index lets one of them in.
+    throw isUniqueViolation(error) ? taken(error) : error;
   });
 }
 

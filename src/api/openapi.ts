@@ -22,6 +22,18 @@ const REFUSALS = {
   422: refusal('Fields are missing, unknown or wrong.'),
 };
 
+const IDEMPOTENCY_KEY: Json = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description:
+    'One word, made anew for each request. The same request with the same key is done once, and answered the same for a day.',
+  schema: { type: 'string', maxLength: 255 },
+};
+const REPEATED = {
+  409: refusal('The same request has not ended yet, see `Retry-After`, or it does not fit what is there now.'),
+};
+
 const ERROR: Json = {
   type: 'object',
   required: ['error'],
@@ -49,7 +61,7 @@ const ERROR: Json = {
 };
 
 /** Which fields are in the path, which in the query, and what is left for the body. */
-function placed(method: string, path: string, input: ObjectSchema): Json {
+function placed(method: string, path: string, input: ObjectSchema): { parameters: Json[]; requestBody?: Json } {
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? '');
   const hasBody = method !== 'GET' && method !== 'DELETE';
   const inQuery = (name: string) => !hasBody || name === 'organization';
@@ -85,16 +97,20 @@ export function openApiDocument(): Json {
   const paths: Record<string, Json> = {};
   for (const { name, meta, input, output } of listProcedures()) {
     const path = `${REST_PREFIX}${meta.path}`;
+    const { parameters, ...body } = placed(meta.method, meta.path, schemaOf(input, 'input'));
+    const takesKey = meta.method !== 'GET' && meta.action !== 'signed-in';
     paths[path] ??= {};
     paths[path][meta.method.toLowerCase()] = {
       operationId: name,
       tags: [name.split('.')[0]],
       summary: meta.summary,
       description: meta.action === 'signed-in' ? 'For whoever is known.' : `Takes the right \`${meta.action}\`.`,
-      ...placed(meta.method, meta.path, schemaOf(input, 'input')),
+      parameters: [...parameters, ...(takesKey ? [IDEMPOTENCY_KEY] : [])],
+      ...body,
       responses: {
         [meta.status ?? 200]: { description: 'Done.', ...json(schemaOf(output, 'output')) },
         ...REFUSALS,
+        ...(takesKey && REPEATED),
       },
     };
   }

@@ -17,6 +17,8 @@ export interface Problem {
   message: string;
   /** What is wrong with which field. */
   issues?: readonly Issue[];
+  /** When it may be tried again; told in a header. */
+  retryAfterSeconds?: number;
 }
 
 const INTERNAL: Problem = {
@@ -70,12 +72,14 @@ export function problemOf(error: unknown, log: Logger, requestId: string): Probl
     const { code, status } = error;
     // Outages of a forge are told; a fault of this server names things that only its operator should read.
     const told = status < 500 || status > 501;
+    const retryAfterSeconds = retryAfterOf(error);
     if (!told || status >= 500) log.warn({ requestId, code, err: messageOf(error) }, 'a request to the API failed');
     return {
       status,
       code,
       message: told ? redactText(error.message) : errorTable[code].meaning,
       ...(error instanceof InvalidRequest && { issues: error.issues }),
+      ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
     };
   }
   // What the HTTP library refuses before any of ours sees it: a body that is too large or no JSON.
@@ -84,3 +88,15 @@ export function problemOf(error: unknown, log: Logger, requestId: string): Probl
   log.error({ requestId, err: error }, 'a request to the API failed');
   return INTERNAL;
 }
+
+/** When it may be tried again, where the failure says so. */
+export function retryAfterOf(error: unknown): number | undefined {
+  const seconds = error instanceof ForgewayError ? error.details.retryAfterSeconds : undefined;
+  return typeof seconds === 'number' ? Math.ceil(seconds) : undefined;
+}
+
+/** Headers of an answer that tells a problem. */
+export const problemHeaders = ({
+  retryAfterSeconds: seconds,
+}: Pick<Problem, 'retryAfterSeconds'>): { 'retry-after'?: string } =>
+  seconds === undefined ? {} : { 'retry-after': String(seconds) };

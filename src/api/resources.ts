@@ -8,9 +8,10 @@ import type { Actor, Person } from '../accounts/access/actor.js';
 import { notFound } from './authorize.js';
 import { callerOf } from './caller.js';
 import { addEvents, type EventTiming } from './events.js';
+import { KEY_HEADER, readKey } from './idempotency/once.js';
 import { openApiDocument } from './openapi.js';
 import { sendPage } from './page.js';
-import { type Problem, problemOf, statusOf } from './problem.js';
+import { InvalidRequest, type Problem, problemHeaders, problemOf, retryAfterOf, statusOf } from './problem.js';
 import { causeOf, type ProcedureContext } from './procedures/procedure.js';
 import { apiRouter } from './procedures/router.js';
 import type { Services } from './procedures/services.js';
@@ -64,8 +65,13 @@ export async function createResources(o: ResourcesOptions): Promise<Resources> {
     callers.set(request, asked);
     return asked;
   };
-  const contextOf = (request: FastifyRequest): ProcedureContext => ({
+  const contextOf = (request: FastifyRequest, calls = 1): ProcedureContext => ({
     caller: () => caller(request),
+    idempotencyKey() {
+      const key = readKey(request.headers[KEY_HEADER]);
+      if (key === undefined || calls === 1) return key;
+      throw new InvalidRequest([{ path: ['Idempotency-Key'], message: 'is of one call: send each by itself' }]);
+    },
     requestId: request.id,
     services,
   });
@@ -76,7 +82,7 @@ export async function createResources(o: ResourcesOptions): Promise<Resources> {
   });
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error, log, request.id);
-    return reply.code(problem.status).send(errorBody(problem));
+    return reply.code(problem.status).headers(problemHeaders(problem)).send(errorBody(problem));
   });
   app.setNotFoundHandler((request, reply) => reply.code(404).send(errorBody(problemOf(notFound(), log, request.id))));
 
@@ -93,12 +99,16 @@ export async function createResources(o: ResourcesOptions): Promise<Resources> {
     prefix: '/api/trpc',
     trpcOptions: {
       router: apiRouter,
-      createContext: ({ req }: CreateFastifyContextOptions) => contextOf(req),
+      createContext: ({ req, info }: CreateFastifyContextOptions) => contextOf(req, info.calls.length),
       // The status of one call; of several, each tells its own.
       responseMeta: ({ errors, paths }: { errors: TRPCError[]; paths?: readonly string[] | undefined }) => {
         const [error] = errors;
         if (error === undefined || paths?.length !== 1) return {};
-        return { status: statusOf(causeOf(error)) };
+        const cause = causeOf(error);
+        return {
+          status: statusOf(cause),
+          headers: new Headers(problemHeaders({ retryAfterSeconds: retryAfterOf(cause) })),
+        };
       },
     },
   });

@@ -13,6 +13,8 @@ export const MIN_ROW_DAYS = 30;
 const REHEARSAL_DAYS = 1;
 /** Whoever listens to changes and was away for longer reads everything again. */
 const CHANGE_DAYS = 1;
+/** How long an Idempotency-Key is known. */
+const REQUEST_DAYS = 1;
 const BATCH = 500;
 const MOST_BATCHES = 100;
 
@@ -98,6 +100,14 @@ export async function prune(
     `DELETE FROM change_event WHERE ctid IN (
        SELECT ctid FROM change_event WHERE created_at < now() - $1 * interval '1 day' LIMIT $2)`,
     CHANGE_DAYS,
+    signal,
+  );
+  // With the journal of what they wrote.
+  await repeat(
+    client,
+    `DELETE FROM api_request WHERE id IN (
+       SELECT id FROM api_request WHERE created_at < now() - $1 * interval '1 day' LIMIT $2)`,
+    REQUEST_DAYS,
     signal,
   );
   return { emptied, deleted };

@@ -266,6 +266,18 @@ export const errorTable = {
     'The request does not fit what is there now.',
     'Read it again, and do what the message says.',
   ),
+  FORGEWAY_REQUEST_UNDER_WAY: describe(
+    409,
+    'backoff',
+    'The same request, by its Idempotency-Key, has not ended yet.',
+    'Send it again after the seconds of Retry-After: the answer is then the one that the first is given.',
+  ),
+  FORGEWAY_IDEMPOTENCY_KEY_REUSED: describe(
+    422,
+    'never',
+    'The Idempotency-Key was sent before, with another request.',
+    'Make a new key for each request, and use it again only to repeat the very same one.',
+  ),
   FORGEWAY_REQUEST_INVALID: describe(
     422,
     'never',

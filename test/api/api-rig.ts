@@ -58,7 +58,13 @@ export interface ApiRig extends Resources {
   /** What was asked of the forges and of other roles, in order. */
   asked: string[];
   headers(caller: Caller): Record<string, string>;
-  call(caller: Caller, method: string, url: string, body?: unknown): Promise<LightMyRequestResponse>;
+  call(
+    caller: Caller,
+    method: string,
+    url: string,
+    body?: unknown,
+    more?: Record<string, string>,
+  ): Promise<LightMyRequestResponse>;
   tokenOf(owner: TokenOwner, scopes?: readonly Scope[]): Promise<{ id: string; token: string }>;
   rows<T extends object>(statement: string, values?: unknown[]): Promise<T[]>;
   close(): Promise<void>;
@@ -135,9 +141,11 @@ export interface ApiRigOptions extends Omit<Partial<ResourcesOptions>, 'services
   /** In place of the stand-in. */
   connections?(db: TestDatabase): ConnectionWork;
   freshMemberships?(db: TestDatabase): Services['freshMemberships'];
+  requestsOf?(db: TestDatabase): Services['requestsOf'];
 }
 
-export async function startApiRig({ connections, freshMemberships, ...more }: ApiRigOptions = {}): Promise<ApiRig> {
+export async function startApiRig(o: ApiRigOptions = {}): Promise<ApiRig> {
+  const { connections, freshMemberships, requestsOf, ...more } = o;
   const db = await createTestDatabase();
   const organizations = { mine: randomUUID(), theirs: randomUUID() };
   const asked: string[] = [];
@@ -229,6 +237,7 @@ export async function startApiRig({ connections, freshMemberships, ...more }: Ap
     ...stub,
     ...(connections && { connections: connections(db) }),
     ...(freshMemberships && { freshMemberships: freshMemberships(db) }),
+    ...(requestsOf && { requestsOf: requestsOf(db) }),
   };
   const resources = await createResources({ services, publicOrigin: () => 'https://forgeway.example', ...more });
   const headers = (caller: Caller): Record<string, string> =>
@@ -243,12 +252,13 @@ export async function startApiRig({ connections, freshMemberships, ...more }: Ap
     headers,
     tokenOf,
     rows,
-    call: (caller, method, url, body) =>
+    call: (caller, method, url, body, added) =>
       resources.app.inject({
         method: method as 'GET',
         url,
         headers: {
           ...headers(caller),
+          ...added,
           ...(body !== undefined && {
             'content-type': url.startsWith('/api/v2') ? 'application/vnd.api+json' : 'application/json',
           }),

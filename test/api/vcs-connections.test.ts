@@ -73,6 +73,46 @@ async function refusals(attributes: Record<string, unknown>): Promise<[number, (
   return [answer.statusCode, answer.json<Errors>().errors.map(({ source }) => source?.pointer)];
 }
 
+describe('two at the same moment', () => {
+  const count = async (forge: string) =>
+    (await rig.rows(`SELECT id FROM connection WHERE forge = $1 AND name = 'race'`, [forge])).length;
+  const race = async (attributes: Record<string, unknown>) => {
+    const answers = await Promise.all([1, 2, 3].map(() => create({ name: 'race', ...attributes })));
+    return answers
+      .map((answer) => [answer.statusCode, answer.json<Partial<Errors>>().errors?.[0]?.source?.pointer])
+      .sort();
+  };
+
+  it('make one connection by a token', async () => {
+    const { url, token } = fakes.gitea;
+    const refusal = [422, '/data/attributes/token'];
+    expect(await race({ provider: 'gitea', 'server-url': url, token })).toEqual([[201, undefined], refusal, refusal]);
+    expect(await count('gitea')).toBe(1);
+    await rig.rows(`DELETE FROM connection WHERE name = 'race'`);
+    const connecting = [1, 2].map(() =>
+      rig.call('admin', 'POST', '/api/v1/connections', { forge: 'gitea', url, token, name: 'race', hooks: 'none' }),
+    );
+    const codes = (await Promise.all(connecting)).map(({ statusCode }) => statusCode).sort();
+    // Who comes after the first has stored it gives it the same token once more.
+    expect([[201, 201].join(), [201, 409].join()]).toContain(codes.join());
+    expect(await count('gitea')).toBe(1);
+    await rig.rows(`DELETE FROM connection WHERE name = 'race'`);
+  });
+
+  it('make one while the forge is silent, and while it is an App that nobody has confirmed', async () => {
+    const closed = { provider: 'gitlab', 'server-url': 'http://127.0.0.1:9', token: 'glpat-0123456789' };
+    const refusal = [422, '/data/attributes/token'];
+    expect(await race(closed)).toEqual([[201, undefined], refusal, refusal]);
+    expect(await count('gitlab')).toBe(1);
+    const dots = '-----BEGIN RSA PRIVATE KEY-----\n...\n-----END RSA PRIVATE KEY-----';
+    const { 'github-account-login': _, ...unconfirmed } = app({ 'github-installation-id': 7, 'private-key': dots });
+    const taken = [422, '/data/attributes/github-installation-id'];
+    expect(await race({ ...unconfirmed, name: 'race' })).toEqual([[201, undefined], taken, taken]);
+    expect(await count('github')).toBe(1);
+    await rig.rows(`DELETE FROM connection WHERE name = 'race'`);
+  });
+});
+
 describe('a connection by token', () => {
   it.each(['gitlab', 'gitea'] as const)(
     'to %s is made, shown, listed, changed and deleted, and its token never told',

@@ -138,6 +138,21 @@ export async function populateTenant(
     status: 'sent',
     sent_by: dispatch_id,
   });
+  const request = { caller: `user:${seed}`, request_hash: Buffer.from([seed]), answer: '{}' };
+  await add('api_request', { ...tenant, ...request });
+  const { rows: requests } = await client.query<{ id: bigint }>('SELECT max(id) AS id FROM api_request');
+  await add('api_write', {
+    ...tenant,
+    ...place,
+    request_id: requests[0]?.id,
+    request_hash: Buffer.from([seed]),
+    ordinal: number,
+    route: 'POST /repos/{owner}/{repo}/labels',
+    path: '/repos/acme/shop/labels',
+    safety: 'findable',
+    status: 'sent',
+    sent_by: requests[0]?.id,
+  });
   await add('own_write', { ...tenant, ...place, trace: 'comment:1', app: 'a', depth: 1 });
   await add('run_hold', { ...tenant, mode: 'pause', app: `app-${seed}`, placed_by: 'ada' });
   await add('sync_cursor', { ...tenant, repository_id });

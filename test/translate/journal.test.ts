@@ -356,7 +356,7 @@ describe('fencing', () => {
     const query = pool.query.bind(pool);
     jest.spyOn(pool, 'query').mockImplementation(async (...of: unknown[]) => {
       const answer = await query(...(of as Parameters<typeof query>));
-      if ((of[0] as { name?: string }).name !== 'journal_begin') return answer;
+      if ((of[0] as { name?: string }).name !== 'journal_begin_dispatch') return answer;
       await journal.takeOver();
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_100);
       return answer;

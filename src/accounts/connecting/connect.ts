@@ -56,6 +56,8 @@ export interface ConnectRequest {
   mode?: SyncMode;
   /** How the host is reached; what is undefined of it stays as it is. */
   route?: ConnectionRoute;
+  /** An account that is connected already is refused, and not given this token. */
+  isNew?: boolean;
 }
 
 export interface ConnectOptions {
@@ -143,7 +145,7 @@ async function routeFor(
   return { route: { ...(ca !== undefined && { ca }), ...(proxy && { proxy }) } };
 }
 
-/** @throws ForgewayError FORGEWAY_CONNECTION_REFUSED or FORGEWAY_REPOSITORY_CLAIMED, with nothing changed */
+/** @throws ForgewayError FORGEWAY_CONNECTION_REFUSED, FORGEWAY_REPOSITORY_CLAIMED or FORGEWAY_CONFLICT, with nothing changed */
 export async function connectForge(o: ConnectOptions, request: ConnectRequest): Promise<Connected> {
   const { store, vault, news, organizationId, progress } = o;
   const { forge, token } = request;
@@ -216,6 +218,7 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
     facts,
     mode: request.mode,
     route: { ca: route?.ca ?? null, proxy: route?.proxy ?? null },
+    ...(request.isNew && { isNew: true }),
   });
   progress(`${saved.renewed ? 'Renewed' : 'Stored'} as connection ${saved.id}; the token is sealed.`);
   const connection: OpenConnection = { ...draft, id: saved.id, account: facts.account, virtualId: saved.virtualId };

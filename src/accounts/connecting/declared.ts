@@ -2,7 +2,7 @@
  * Connections as somebody declared them, such as a Terraform provider: stored also while their forge cannot be asked, with a
  * state that says so, and completed when it answers. Every function runs as the connection's organization.
  */
-import { createPrivateKey, randomUUID } from 'node:crypto';
+import { createHash, createPrivateKey, randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { TokenFacts } from '../../forges/administration.js';
 import type { ForgeEndpoint } from '../../forges/endpoint.js';
@@ -10,6 +10,7 @@ import type { ForgeDescriptor } from '../../forges/forge.js';
 import { ForgewayError } from '../../lib/errors.js';
 import type { OutboundRoute } from '../../lib/outbound/outbound.js';
 import type { Store } from '../../store/database.js';
+import { isUniqueViolation } from '../../store/unique.js';
 import { audit } from '../audit.js';
 import { ensureAppInstallation } from '../connection-kinds.js';
 import type { ConnectionState } from '../connection-state.js';
@@ -47,10 +48,9 @@ export interface DeclaredApp {
   accountId?: bigint;
 }
 
-const UNIQUE_VIOLATION = '23505';
-
-/** In place of an account's id while no forge has named it: two declarations are never taken for one. */
-const unnamed = (id: string): string => `unverified:${id}`;
+/** In place of an account's id while no forge has named it: the same token is the same account, whoever that is. */
+const unnamed = (token: string): string =>
+  `unverified:${createHash('sha256').update(`forgeway/unverified/${token}`).digest('hex').slice(0, 32)}`;
 
 /** Until the forge has named the account. The same App at the same installation is the same connection. */
 const appIdentity = ({ accountId, appId, installationId }: DeclaredApp): string =>
@@ -92,7 +92,7 @@ async function showApp(
 }
 
 /**
- * @throws ForgewayError FORGEWAY_CONFLICT when the same App's installation is connected already,
+ * @throws ForgewayError FORGEWAY_CONFLICT when the same App's installation, or the same token, is connected already,
  * FORGEWAY_CONNECTION_REFUSED when another organization has it
  */
 export async function declareConnection(
@@ -119,7 +119,7 @@ export async function declareConnection(
     forge: forge.id,
     host: endpoint.host,
     instance_url: instanceOf(place),
-    provider_account_id: o.app === undefined ? unnamed(id) : appIdentity(o.app),
+    provider_account_id: o.app === undefined ? unnamed(o.secrets.access_token ?? id) : appIdentity(o.app),
     name: o.name,
     status: o.state.status,
     status_reason: o.state.reason,
@@ -147,10 +147,8 @@ export async function declareConnection(
       await audit(tx, organizationId, 'connection.declared', id, { forge: forge.id, host: endpoint.host }, o.by);
     });
   } catch (error) {
-    if (error instanceof Error && Reflect.get(error, 'code') === UNIQUE_VIOLATION)
-      throw new ForgewayError('FORGEWAY_CONFLICT', 'This installation of the App is connected already.', {
-        cause: error,
-      });
+    if (isUniqueViolation(error))
+      throw new ForgewayError('FORGEWAY_CONFLICT', 'It is connected already.', { cause: error });
     throw error;
   }
   return id;
@@ -258,6 +256,12 @@ export async function changeDeclared(
          WHERE c.id = $1 AND o.id = c.organization_id RETURNING c.forge, c.host, o.slug`,
         [id, ...Object.values(plain), ...sealed.values],
       );
+      const token = change.secrets?.access_token;
+      if (change.facts === undefined && token)
+        await tx.query(
+          `UPDATE connection SET provider_account_id = $2 WHERE id = $1 AND provider_account_id LIKE 'unverified:%'`,
+          [id, unnamed(token)],
+        );
       await audit(
         tx,
         organizationId,
@@ -282,7 +286,7 @@ export async function changeDeclared(
       });
     });
   } catch (error) {
-    if (error instanceof Error && Reflect.get(error, 'code') === UNIQUE_VIOLATION)
+    if (isUniqueViolation(error))
       throw new ForgewayError('FORGEWAY_CONFLICT', 'The account is connected already.', { cause: error });
     throw error;
   }

@@ -88,6 +88,7 @@ export const issues = router({
     method: 'POST',
     path: '/issues/{id}/comments',
     summary: 'Comments on it, on the forge.',
+    writesForge: true,
   })
     .input(one.extend({ body: z.string().trim().min(1).max(65_536) }))
     .output(changed)
@@ -108,6 +109,7 @@ export const issues = router({
     method: 'PATCH',
     path: '/issues/{id}',
     summary: 'Changes title or text, closes it or opens it again, on the forge.',
+    writesForge: true,
   })
     .input(
       one.extend({

@@ -9,12 +9,15 @@ import { type Actor, nameOfActor } from '../../accounts/access/actor.js';
 import { ForgewayError } from '../../lib/errors.js';
 import { authorizedOrganization, permit } from '../authorize.js';
 import { withFreshRole } from '../fresh-role.js';
+import { once } from '../idempotency/once.js';
 import { type Problem, problemOf } from '../problem.js';
 import type { Services } from './services.js';
 
 export interface ProcedureContext {
   /** Who asks. @throws ForgewayError FORGEWAY_UNAUTHENTICATED or FORGEWAY_FORBIDDEN, see `callerOf` */
   caller(): Promise<Actor>;
+  /** Of this one request. @throws InvalidRequest */
+  idempotencyKey(): string | undefined;
   requestId: string;
   services: Services;
 }
@@ -29,6 +32,10 @@ export interface ProcedureMeta {
   summary: string;
   /** Of REST's answer, where it is not 200. */
   status?: 201;
+  /** It writes on the forge: a repetition finds what was written, also without an Idempotency-Key. */
+  writesForge?: boolean;
+  /** Its answer holds a secret that is never stored: repeated with the same key, it is refused. */
+  toldOnce?: boolean;
 }
 
 /** tRPC has a fixed list of statuses; each of ours is written as the nearest, on every surface. */
@@ -117,9 +124,26 @@ const authorized = (action: Action) =>
     return next({ ctx: { ...ctx, actor, organizationId, by: nameOfActor(actor) } });
   });
 
+/** What changes something is done once; see `once`. */
+const repeatable = ({ method, writesForge = false, toldOnce = false }: ProcedureMeta) =>
+  t.middleware(async ({ ctx, path, getRawInput, next }) => {
+    if (method === 'GET') return next();
+    // Of the procedure's context: this middleware stands behind `authorized`.
+    const { actor, organizationId } = ctx as typeof ctx & { actor: Actor; organizationId: string };
+    const asked = { organizationId, actor, key: ctx.idempotencyKey(), writesForge, toldOnce };
+    let ran: Awaited<ReturnType<typeof next>> | undefined;
+    const data: unknown = await once(ctx.services, { ...asked, what: path, input: await getRawInput() }, async () => {
+      ran = await next();
+      if (!ran.ok) throw ran.error;
+      return ran.data;
+    });
+    // tRPC wants what `next` has answered; of what ran before, this is all that it reads.
+    return ran ?? ({ ok: true, data } as NonNullable<typeof ran>);
+  });
+
 /** A procedure about an organization: `ctx.organizationId` is one in which the caller may do this. */
 export const procedure = (meta: ProcedureMeta & { action: Action }) =>
-  t.procedure.meta(meta).use(translated).use(authorized(meta.action));
+  t.procedure.meta(meta).use(translated).use(authorized(meta.action)).use(repeatable(meta));
 
 /** One that needs nothing but to know who asks. */
 export const signedIn = (meta: Omit<ProcedureMeta, 'action'>) =>

@@ -56,8 +56,9 @@ const onForgeNow = z.object({ id, url: z.string().nullable() });
 
 const read = (path: string, summary: string) =>
   procedure({ action: 'pull-request.read', method: 'GET', path, summary });
-const write = (method: ProcedureMeta['method'], path: string, summary: string) =>
-  procedure({ action: 'pull-request.write', method, path: `/pull-requests/{id}${path}`, summary });
+const write = (method: ProcedureMeta['method'], path: string, summary: string, more: { writesForge?: true } = {}) =>
+  procedure({ action: 'pull-request.write', method, path: `/pull-requests/{id}${path}`, summary, ...more });
+const ON_FORGE = { writesForge: true } as const;
 
 async function repositoryExists(tx: Queryable, repositoryId: string): Promise<void> {
   const { rowCount } = await tx.query('SELECT FROM repository WHERE id = $1', [repositoryId]);
@@ -142,7 +143,7 @@ export const pullRequests = router({
       return { id: input.id, queued: true as const };
     }),
 
-  comment: write('POST', '/comments', 'Comments on it, on the forge.')
+  comment: write('POST', '/comments', 'Comments on it, on the forge.', ON_FORGE)
     .input(one.extend({ body: z.string().trim().min(1).max(65_536) }))
     .output(onForgeNow)
     .mutation(async ({ ctx, input }) => {
@@ -155,7 +156,12 @@ export const pullRequests = router({
       return { id: input.id, url: urlOf(data) };
     }),
 
-  update: write('PATCH', '', 'Changes title, text or target branch, closes it or opens it again, on the forge.')
+  update: write(
+    'PATCH',
+    '',
+    'Changes title, text or target branch, closes it or opens it again, on the forge.',
+    ON_FORGE,
+  )
     .input(
       one.extend({
         title: text(500).optional(),
@@ -177,7 +183,7 @@ export const pullRequests = router({
       return { id: input.id, url: urlOf(data) };
     }),
 
-  approve: write('POST', '/approvals', 'Approves the commit that is named, on the forge.')
+  approve: write('POST', '/approvals', 'Approves the commit that is named, on the forge.', ON_FORGE)
     .input(
       one.extend({ sha: z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/), body: z.string().max(65_536).optional() }),
     )
@@ -194,7 +200,7 @@ export const pullRequests = router({
       return { id: input.id, url: urlOf(data) };
     }),
 
-  merge: write('PUT', '/merge', 'Merges it, if its head is still the commit that is named, on the forge.')
+  merge: write('PUT', '/merge', 'Merges it, if its head is still the commit that is named, on the forge.', ON_FORGE)
     .input(
       one.extend({
         sha: z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/),

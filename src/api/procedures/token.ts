@@ -90,6 +90,7 @@ export const tokens = router({
     path: '/tokens',
     status: 201,
     summary: 'Makes a token of the organization, or of a machine. No more than the caller has.',
+    toldOnce: true,
   })
     .input(z.strictObject({ ...scope, kind: z.enum(['organization', 'machine']), role: z.enum(roles), ...wish }))
     .output(made)

@@ -68,6 +68,13 @@ async function alreadyConnected(
 const twice = (attribute: string, id: string) =>
   new InvalidRequest([wrong(attribute, `is connected already, as ${externalId(id)}`)]);
 
+/** Two at the same moment: the second learns it from the database, which has one row for both. */
+const taken = (attribute: string) => (error: unknown) => {
+  if (error instanceof ForgewayError && error.code === 'FORGEWAY_CONFLICT')
+    throw new InvalidRequest([wrong(attribute, 'is connected already')]);
+  throw error;
+};
+
 /** Answers the id of the new connection. @throws ForgewayError FORGEWAY_REQUEST_INVALID saying which attribute is wrong */
 export async function createConnection(
   services: Services,
@@ -82,16 +89,18 @@ export async function createConnection(
   const given = token ?? '';
   const asked = await connections.probe(forge, url, given);
   const state = stateOf(asked, 'token');
-  if (!asked.ok) return connections.declare(place, { name, secrets: { access_token: given }, state, by });
+  const refuse = taken('token');
+  if (!asked.ok) return connections.declare(place, { name, secrets: { access_token: given }, state, by }).catch(refuse);
   const known = await alreadyConnected(services, organizationId, { forge, url, facts: asked.facts });
   if (known !== undefined) throw twice('token', known);
-  const { id } = await connections.connect(
+  const connecting = connections.connect(
     organizationId,
     {
       forge,
       url,
       token: given,
       name,
+      isNew: true,
       repositories: [],
       all: false,
       level: 'none',
@@ -100,7 +109,7 @@ export async function createConnection(
     },
     by,
   );
-  return id;
+  return (await connecting.catch(refuse)).id;
 }
 
 async function createByApp(
@@ -129,14 +138,13 @@ async function createByApp(
   };
   const { app, state } = await askForApp(services, { forge, url, privateKey, declared });
   try {
-    return await services.connections.declare(
-      { organizationId, forge, endpoint },
-      { name: attributes.name, app, secrets: { private_key: privateKey }, state, by },
-    );
+    return await services.connections
+      .declare(
+        { organizationId, forge, endpoint },
+        { name: attributes.name, app, secrets: { private_key: privateKey }, state, by },
+      )
+      .catch(taken('github-installation-id'));
   } catch (error) {
-    // Two at once: the second learns it from the database.
-    if (error instanceof ForgewayError && error.code === 'FORGEWAY_CONFLICT')
-      throw new InvalidRequest([wrong('github-installation-id', 'is connected already')]);
     if (error instanceof ForgewayError && error.code === 'FORGEWAY_CONNECTION_REFUSED')
       throw new InvalidRequest([wrong('github-installation-id', error.message)]);
     throw error;

@@ -6,7 +6,8 @@ import { type Actor, nameOfActor } from '../../accounts/access/actor.js';
 import { decide } from '../../accounts/access/decide.js';
 import { authorizedOrganization, notFound, organizationsOf, permit } from '../authorize.js';
 import { withFreshRole } from '../fresh-role.js';
-import { parseInput, problemOf } from '../problem.js';
+import { KEY_HEADER, once, readKey } from '../idempotency/once.js';
+import { parseInput, problemHeaders, problemOf } from '../problem.js';
 import { getConnection, type ListedConnection, shownTo } from '../procedures/connection-list.js';
 import { workFor } from '../procedures/discreet-work.js';
 import type { Services } from '../procedures/services.js';
@@ -64,7 +65,7 @@ export function addVcsConnections(app: FastifyInstance, { services, callerOf }: 
   app.addContentTypeParser(MEDIA_TYPE, { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error, log, request.id);
-    return reply.code(problem.status).type(MEDIA_TYPE).send(errorDocument(problem));
+    return reply.code(problem.status).headers(problemHeaders(problem)).type(MEDIA_TYPE).send(errorDocument(problem));
   });
   app.setNotFoundHandler((request, reply) => {
     const problem = problemOf(notFound(), log, request.id);
@@ -75,6 +76,16 @@ export function addVcsConnections(app: FastifyInstance, { services, callerOf }: 
     const row = await store.tenant(organizationId, (tx) => getConnection(tx, id));
     if (row === undefined) throw notFound();
     return { data: resource(shownTo(actor)(row), forges) };
+  };
+
+  const changing = <T>(
+    request: FastifyRequest,
+    o: { organizationId: string; actor: Actor },
+    run: () => Promise<T>,
+  ): Promise<T> => {
+    const { method, url, body } = request;
+    const key = readKey(request.headers[KEY_HEADER]);
+    return once(services, { ...o, key, what: `${method} ${url}`, input: body }, run);
   };
 
   const all = `/organizations/:organization/${TYPE}`;
@@ -93,9 +104,11 @@ export function addVcsConnections(app: FastifyInstance, { services, callerOf }: 
     const actor = await callerOf(request);
     const organizationId = await authorizedOrganization(services, actor, 'connection.manage', organization);
     await withFreshRole(services, actor, 'connection.manage', organizationId);
-    const wanted = readCreate(request.body, forges);
-    const id = await createConnection(servicesFor(actor), organizationId, wanted, nameOfActor(actor));
-    const document = await shown(actor, organizationId, id);
+    const document = await changing(request, { organizationId, actor }, async () => {
+      const wanted = readCreate(request.body, forges);
+      const id = await createConnection(servicesFor(actor), organizationId, wanted, nameOfActor(actor));
+      return shown(actor, organizationId, id);
+    });
     return reply.code(201).type(MEDIA_TYPE).header('location', document.data.links.self).send(document);
   });
 
@@ -111,8 +124,11 @@ export function addVcsConnections(app: FastifyInstance, { services, callerOf }: 
     const { id } = parseInput(idParams, request.params);
     const actor = await callerOf(request);
     const { row, organizationId, by } = await find(services, actor, 'connection.manage', id);
-    await changeConnection(servicesFor(actor), organizationId, row, readUpdate(request.body, row.id), by);
-    return reply.type(MEDIA_TYPE).send(await shown(actor, organizationId, row.id));
+    const document = await changing(request, { organizationId, actor }, async () => {
+      await changeConnection(servicesFor(actor), organizationId, row, readUpdate(request.body, row.id), by);
+      return shown(actor, organizationId, row.id);
+    });
+    return reply.type(MEDIA_TYPE).send(document);
   });
 
   app.delete(one, async (request, reply) => {

@@ -2,6 +2,7 @@
 import type { PoolClient } from 'pg';
 import { z } from 'zod';
 import type { Store } from '../../store/database.js';
+import { isUniqueViolation } from '../../store/unique.js';
 import type { JobKey } from '../queue/queue.js';
 import type { Place } from './driver.js';
 import { nameCandidates } from './name.js';
@@ -166,10 +167,6 @@ export async function followForge(
       record.desiredVersion,
     ],
   );
-}
-
-function isUniqueViolation(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === '23505';
 }
 
 /** Gives the preview its name when it has none yet: the plain one unless somebody else, of any tenant, has it. */

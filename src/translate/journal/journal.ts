@@ -1,12 +1,13 @@
 /**
- * The write journal (decision 6): no write of an app is sent twice. Each is recorded before it is sent and after it was
- * answered. When the handler runs again, a write that was answered is answered from here; one whose answer is unknown is
- * looked for, sent again where that changes nothing, or given up as unknown.
+ * The write journal (decision 6): no write of an app, or of a caller of the API, is sent twice. Each is recorded before it is
+ * sent and after it was answered. When the handler runs again, or the caller repeats the request, a write that was answered
+ * is answered from here; one whose answer is unknown is looked for, sent again where that changes nothing, or given up.
  */
 import { pause } from '../../lib/clock.js';
-import { currentDelivery, type DeliveryScope, type DispatchAttempt, isHeldBack } from '../../lib/delivery-scope.js';
+import { currentDelivery, isHeldBack } from '../../lib/delivery-scope.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import type { Logger } from '../../lib/logger.js';
+import { currentRequest } from '../../lib/request-scope.js';
 import type { Store } from '../../store/database.js';
 import type { Credential } from '../credential.js';
 import type { Fetch } from '../forge-fetch.js';
@@ -17,12 +18,15 @@ import { CannotLook, createLook } from './look.js';
 import { madeUpAnswer } from './made-up.js';
 import { type AppRequest, createWriteReader, type Write } from './request.js';
 import {
+  type Attempt,
   beginWrite,
   claimedEffects,
   confirmSend,
   type KnownWrite,
+  ledgerOf,
   noteAnswered,
   noteFailed,
+  type Queryable,
   sendAgain,
   type WriteFacts,
   type WriteIdentity,
@@ -40,7 +44,7 @@ export interface JournalPorts {
 
 export interface WriteJournal {
   /**
-   * Carries out one request of an app. Reads, and whatever belongs to no run of the inbox, are sent as they are.
+   * Carries out one request of an app, or of a caller of the API. Reads, and whatever belongs to neither, are sent as they are.
    * @throws ForgewayError FORGEWAY_WRITE_OUTCOME_UNKNOWN, FORGEWAY_LEASE_LOST, FORGEWAY_DATABASE_UNAVAILABLE
    */
   carryOut(credential: Credential, request: AppRequest, ports: JournalPorts): Promise<Response>;
@@ -63,10 +67,18 @@ const DONE_ALREADY: ReadonlySet<number> = new Set([404, 405, 409, 410, 422]);
 
 const NOT_KEPT = 'what it was answered is not kept';
 
+/** The run or the request that writes. */
+interface Run {
+  organizationId: string;
+  signal: AbortSignal;
+  attempt: Attempt;
+  /** For the log. */
+  labels: Readonly<Record<string, unknown>>;
+}
+
 /** One write on its way through the journal. */
 interface Entry {
-  scope: DeliveryScope;
-  attempt: DispatchAttempt;
+  run: Run;
   credential: Credential;
   ports: JournalPorts;
   write: Write;
@@ -78,7 +90,9 @@ interface Entry {
 }
 
 export function createWriteJournal(o: JournalOptions): WriteJournal {
-  const { pool } = o.store;
+  /** A request of the API is seen in its tenant alone; the inbox writes for every tenant, in one statement. */
+  const as = <T>({ attempt, organizationId }: Run, work: (db: Queryable) => Promise<T>): Promise<T> =>
+    ledgerOf(attempt) === 'dispatch' ? work(o.store.pool) : o.store.tenant(organizationId, work);
   const settleMs = o.settleMs ?? SETTLE_MS;
   const read = createWriteReader();
   const turnsOf = createTurns();
@@ -87,35 +101,48 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
   const recorded = async (entry: Entry, note: Promise<void>): Promise<void> => {
     await note.catch((error: unknown) =>
       o.log.warn(
-        { delivery: entry.scope.deliveryKey, app: entry.scope.app, request: entry.write.route, err: messageOf(error) },
+        { ...entry.run.labels, request: entry.write.route, err: messageOf(error) },
         'the outcome of a write could not be recorded; it is looked for when it is asked for again',
       ),
     );
   };
 
+  const noteFailure = async (entry: Entry, status: 'refused' | 'unknown', sends: number): Promise<void> => {
+    const { run, journal, identity } = entry;
+    const noted = as(run, (db) => noteFailed(db, ledgerOf(run.attempt), journal, identity, status, sends));
+    await recorded(entry, noted);
+  };
+
   const failed = async (entry: Entry, inFlight: InFlight, sends: number): Promise<void> => {
     entry.turn.failed = true;
     const status = inFlight.done + inFlight.lost > 0 ? 'unknown' : 'refused';
-    await recorded(entry, noteFailed(pool, entry.journal, entry.identity, status, sends));
+    await noteFailure(entry, status, sends);
   };
 
   const answered = async (entry: Entry, response: Response, found = false): Promise<void> => {
     const answer = await storedAnswer(response);
     const effect = effectOf(entry, answer.body);
-    await recorded(entry, noteAnswered(pool, entry.journal, entry.identity, { ...answer, effect, found }));
+    const { run, journal, identity } = entry;
+    const noted = as(run, (db) =>
+      noteAnswered(db, ledgerOf(run.attempt), journal, identity, { ...answer, effect, found }),
+    );
+    await recorded(entry, noted);
   };
 
   /** The first thing that the write may have made and no other write did. */
   const find = async (entry: Entry, known: KnownWrite): Promise<Candidate | undefined> => {
     const finder = finders[entry.write.route];
     if (finder === undefined) throw new CannotLook('what it makes cannot be told from anything else');
-    const { credential, ports, write, scope } = entry;
+    const { credential, ports, write, run, journal } = entry;
     const inFlight = newInFlight();
     const look = createLook({ credential, ask: ports.ask, sentAt: known.createdAt, inFlight });
     const candidates = await watchRequests(inFlight, () => finder.find(write, look));
     const effects = candidates.map(({ data }) => placed(entry, finder.effect(data)));
     const named = effects.flatMap((effect) => effect ?? []);
-    const claimed = await ofDatabase(claimedEffects(pool, scope.organizationId, named, entry.journal, entry.identity));
+    const { organizationId, attempt } = run;
+    const facts = { organizationId, effects: named, ledger: ledgerOf(attempt), journal };
+    // Both journals are asked, and one of them is seen in its tenant alone.
+    const claimed = await ofDatabase(o.store.tenant(organizationId, (tx) => claimedEffects(tx, facts, entry.identity)));
     return candidates.find((_candidate, at) => !claimed.has(effects[at] ?? ''));
   };
 
@@ -135,7 +162,8 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
   const leaveOf = (entry: Entry, askedAt: number): Leave => ({
     askedAt,
     async confirm() {
-      if (!(await ofDatabase(confirmSend(pool, entry.attempt, entry.identity)))) throw leaseLost(entry.write);
+      const { run, identity, write } = entry;
+      if (!(await ofDatabase(as(run, (db) => confirmSend(db, run.attempt, identity))))) throw leaseLost(write);
     },
   });
 
@@ -162,14 +190,14 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
   /** `again`: the answer to the last time was lost. */
   const resend = async (entry: Entry, again?: KnownWrite): Promise<Response> => {
     const askedAt = performance.now();
-    const sends = await ofDatabase(sendAgain(pool, entry.attempt, entry.identity));
+    const sends = await ofDatabase(as(entry.run, (db) => sendAgain(db, entry.run.attempt, entry.identity)));
     if (sends === undefined) throw leaseLost(entry.write);
     return send(entry, sends, askedAt, again);
   };
 
   const giveUp = async (entry: Entry, known: KnownWrite, why: string): Promise<never> => {
     entry.turn.failed = true;
-    await recorded(entry, noteFailed(pool, entry.journal, entry.identity, 'unknown', known.sends));
+    await noteFailure(entry, 'unknown', known.sends);
     throw new ForgewayError(
       'FORGEWAY_WRITE_OUTCOME_UNKNOWN',
       `${entry.write.route} was sent at ${known.createdAt.toISOString()} and cannot be gone on with: ${why}.`,
@@ -182,13 +210,13 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
     try {
       candidate = await find(entry, known);
       if (candidate === undefined && known.ageMs < settleMs) {
-        await pause(settleMs - known.ageMs, entry.scope.signal);
+        await pause(settleMs - known.ageMs, entry.run.signal);
         candidate = await find(entry, known);
       }
     } catch (error) {
       entry.turn.failed = true;
       if (!(error instanceof CannotLook)) throw error;
-      if (known.sentBy === entry.attempt.dispatchId) return giveUp(entry, known, error.message);
+      if (known.sentBy === idOf(entry.run.attempt)) return giveUp(entry, known, error.message);
     }
     if (candidate === undefined && known.status === 'answered') return giveUp(entry, known, NOT_KEPT);
     if (candidate === undefined) return resend(entry, known);
@@ -207,7 +235,7 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
     if (entry.write.safety === 'idempotent') return resend(entry, found);
     if (entry.write.safety === 'findable') return lookThenSend(entry, found);
     // Whoever replays a delivery that was given up has looked.
-    if (found.status !== 'answered' && found.sentBy !== entry.attempt.dispatchId) return resend(entry, found);
+    if (found.status !== 'answered' && found.sentBy !== idOf(entry.run.attempt)) return resend(entry, found);
     return giveUp(entry, found, found.status === 'answered' ? NOT_KEPT : 'whether it arrived cannot be seen');
   };
 
@@ -215,17 +243,17 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
     async carryOut(credential, request, ports) {
       const scope = currentDelivery();
       const shadow = isHeldBack(scope);
-      if (scope === undefined || (scope.attempt === undefined && !shadow)) return ports.send();
+      const run = currentRun();
+      if (run === undefined && !shadow) return ports.send();
       const write = await read(credential, request);
       if (write === undefined) return ports.send();
-      const { attempt } = scope;
       const { method, body } = request;
       const url = request.url.href;
       const pretend = () => withUrl(madeUpAnswer(method, write.path, write.sent), url);
-      if (attempt === undefined) return pretend();
-      if (scope.signal.aborted) throw leaseLost(write);
+      if (run === undefined) return pretend();
+      if (run.signal.aborted) throw leaseLost(write);
 
-      const turn = turnsOf(attempt)(write.hash);
+      const turn = turnsOf(run.attempt)(write.hash);
       const identity: WriteIdentity = { hash: write.hash, ordinal: turn.ordinal };
       const facts: WriteFacts = {
         ...identity,
@@ -238,20 +266,9 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
         requestBody: shadow && typeof body === 'string' ? Buffer.from(body) : undefined,
       };
       const askedAt = performance.now();
-      const begun = await ofDatabase(beginWrite(pool, attempt, facts));
+      const begun = await ofDatabase(as(run, (db) => beginWrite(db, run.attempt, facts)));
       if (begun.kind === 'refused') throw leaseLost(write);
-      const entry: Entry = {
-        scope,
-        attempt,
-        credential,
-        ports,
-        write,
-        url,
-        method,
-        identity,
-        turn,
-        journal: begun.journal,
-      };
+      const entry: Entry = { run, credential, ports, write, url, method, identity, turn, journal: begun.journal };
       if (shadow) {
         const answer = begun.kind === 'known' ? begun.known.answer : undefined;
         return (answer && responseOf(answer, url)) ?? pretend();
@@ -261,8 +278,20 @@ export function createWriteJournal(o: JournalOptions): WriteJournal {
   };
 }
 
+const idOf = (attempt: Attempt): bigint => ('dispatchId' in attempt ? attempt.dispatchId : attempt.requestId);
+
+/** Of the inbox, or of the API; undefined where nobody would ask again, and nothing is journaled. */
+function currentRun(): Run | undefined {
+  const request = currentRequest();
+  if (request !== undefined) return { ...request, labels: { apiRequest: request.attempt.requestId.toString() } };
+  const delivery = currentDelivery();
+  if (delivery?.attempt === undefined) return undefined;
+  const { organizationId, signal, attempt, deliveryKey, app } = delivery;
+  return { organizationId, signal, attempt, labels: { delivery: deliveryKey, app } };
+}
+
 const leaseLost = ({ route }: Write): ForgewayError =>
-  new ForgewayError('FORGEWAY_LEASE_LOST', `${route} was not sent: this run of the handler is over.`);
+  new ForgewayError('FORGEWAY_LEASE_LOST', `${route} was not sent: what wanted to write is over, or was begun anew.`);
 
 /** Nothing is sent that could not be recorded. */
 async function ofDatabase<T>(asked: Promise<T>): Promise<T> {

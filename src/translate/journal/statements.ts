@@ -2,6 +2,14 @@
 import type pg from 'pg';
 import type { RetrySafety } from '../../forges/kit/route.js';
 import type { DispatchAttempt } from '../../lib/delivery-scope.js';
+import type { RequestAttempt } from '../../lib/request-scope.js';
+
+/** What a journal belongs to: a run of the inbox, or a request of a caller of the API. */
+export type Attempt = DispatchAttempt | RequestAttempt;
+export type Ledger = 'dispatch' | 'request';
+export const ledgerOf = (attempt: Attempt): Ledger => ('dispatchId' in attempt ? 'dispatch' : 'request');
+/** The worker's pool; for requests of the API a transaction that has named their tenant. */
+export type Queryable = Pick<pg.Pool | pg.PoolClient, 'query'>;
 
 export type WriteSafety = Exclude<RetrySafety, 'read'>;
 type WriteStatus = 'sent' | 'answered' | 'refused' | 'unknown' | 'shadow';
@@ -51,18 +59,48 @@ export type Begun =
   | { kind: 'new'; journal: bigint }
   | { kind: 'known'; journal: bigint; known: KnownWrite };
 
+interface LedgerTable {
+  table: string;
+  /** Column of what a row belongs to. */
+  owner: string;
+  /** `WITH` clause for $1 to $3 of {@link valuesOf}. */
+  held: string;
+}
+
 /**
  * The attempt, while it is still the one that runs. FOR SHARE makes a takeover wait for this statement, so that nothing of a
  * former owner is recorded after the new one has read.
  */
-const HELD = `held AS (
+const LEDGERS: Readonly<Record<Ledger, LedgerTable>> = {
+  dispatch: {
+    table: 'write_journal',
+    owner: 'dispatch_id',
+    held: `held AS (
   SELECT d.id, d.organization_id,
     CASE WHEN d.writes = 'rehearsal' THEN d.id ELSE coalesce(d.journal_of, d.id) END AS journal,
     CASE WHEN d.writes = 'rehearsal' THEN d.journal_of END AS rehearsed
   FROM dispatch d JOIN lane_lease l ON l.shard = d.shard AND l.epoch = $2
   WHERE d.id = $1 AND d.status = 'pending' AND d.started_epoch IN ($2, -$2::bigint) AND d.attempts = $3
   FOR SHARE OF l
-)`;
+)`,
+  },
+  request: {
+    table: 'api_write',
+    owner: 'request_id',
+    held: `held AS (
+  SELECT r.id, r.organization_id, r.id AS journal, NULL::bigint AS rehearsed
+  FROM api_request r
+  WHERE r.id = $1 AND $2::bigint = 0 AND r.attempts = $3 AND r.answered_at IS NULL
+    AND r.running_until > clock_timestamp()
+  FOR SHARE OF r
+)`,
+  },
+};
+
+const valuesOf = (attempt: Attempt): [bigint, bigint, number] =>
+  'dispatchId' in attempt
+    ? [attempt.dispatchId, attempt.epoch, attempt.number]
+    : [attempt.requestId, 0n, attempt.number];
 
 interface BegunRecord {
   journal: bigint;
@@ -80,25 +118,25 @@ interface BegunRecord {
  * A rehearsal has a journal of its own. What the run that it rehearses would be answered from the journal that it goes on
  * with, it is answered from there too, and does not record: it is not written again.
  */
-export async function beginWrite(pool: pg.Pool, attempt: DispatchAttempt, write: WriteFacts): Promise<Begun> {
-  const { rows } = await pool.query<BegunRecord>({
-    name: 'journal_begin',
-    text: `WITH ${HELD}, added AS (
-        INSERT INTO write_journal (dispatch_id, request_hash, ordinal, organization_id, forge, host, route, path, safety,
+export async function beginWrite(db: Queryable, attempt: Attempt, write: WriteFacts): Promise<Begun> {
+  const ledger = ledgerOf(attempt);
+  const { table, owner, held } = LEDGERS[ledger];
+  const { rows } = await db.query<BegunRecord>({
+    name: `journal_begin_${ledger}`,
+    text: `WITH ${held}, added AS (
+        INSERT INTO ${table} (${owner}, request_hash, ordinal, organization_id, forge, host, route, path, safety,
           status, sent_by, request_body)
         SELECT h.journal, $4::bytea, $5::int, h.organization_id, $6, $7, $8, $9, $10, $11, h.id, $12::bytea FROM held h
-        WHERE h.rehearsed IS NULL OR NOT EXISTS (SELECT FROM write_journal r WHERE r.dispatch_id = h.rehearsed
+        WHERE h.rehearsed IS NULL OR NOT EXISTS (SELECT FROM ${table} r WHERE r.${owner} = h.rehearsed
           AND r.request_hash = $4::bytea AND r.ordinal = $5::int AND r.status = 'answered')
         ON CONFLICT DO NOTHING
       )
       SELECT h.journal, j.status, j.sent_by, j.sends, j.created_at, j.answer_status, j.answer_headers, j.answer_body,
         (extract(epoch FROM clock_timestamp() - j.sent_at) * 1000)::float8 AS age_ms
-      FROM held h LEFT JOIN write_journal j
-        ON j.dispatch_id = coalesce(h.rehearsed, h.journal) AND j.request_hash = $4::bytea AND j.ordinal = $5::int`,
+      FROM held h LEFT JOIN ${table} j
+        ON j.${owner} = coalesce(h.rehearsed, h.journal) AND j.request_hash = $4::bytea AND j.ordinal = $5::int`,
     values: [
-      attempt.dispatchId,
-      attempt.epoch,
-      attempt.number,
+      ...valuesOf(attempt),
       write.hash,
       write.ordinal,
       write.forge,
@@ -124,37 +162,41 @@ export async function beginWrite(pool: pg.Pool, attempt: DispatchAttempt, write:
 
 /** Records that a known write is sent once more. Answers the how-manyth time it is, or undefined when it may not be sent. */
 export async function sendAgain(
-  pool: pg.Pool,
-  attempt: DispatchAttempt,
+  db: Queryable,
+  attempt: Attempt,
   { hash, ordinal }: WriteIdentity,
 ): Promise<number | undefined> {
-  const { rows } = await pool.query<{ sends: number }>({
-    name: 'journal_send_again',
-    text: `WITH ${HELD}
-      UPDATE write_journal j SET status = 'sent', sends = j.sends + 1, sent_by = h.id, sent_at = clock_timestamp(),
+  const ledger = ledgerOf(attempt);
+  const { table, owner, held } = LEDGERS[ledger];
+  const { rows } = await db.query<{ sends: number }>({
+    name: `journal_send_again_${ledger}`,
+    text: `WITH ${held}
+      UPDATE ${table} j SET status = 'sent', sends = j.sends + 1, sent_by = h.id, sent_at = clock_timestamp(),
         request_body = NULL
       FROM held h
-      WHERE j.dispatch_id = h.journal AND j.request_hash = $4::bytea AND j.ordinal = $5::int
+      WHERE j.${owner} = h.journal AND j.request_hash = $4::bytea AND j.ordinal = $5::int
         AND (j.status <> 'answered' OR j.safety = 'idempotent')
       RETURNING j.sends`,
-    values: [attempt.dispatchId, attempt.epoch, attempt.number, hash, ordinal],
+    values: [...valuesOf(attempt), hash, ordinal],
   });
   return rows[0]?.sends;
 }
 
 /** Records that a write leaves only now, a while after it was recorded. Answers false when its run is over. */
 export async function confirmSend(
-  pool: pg.Pool,
-  attempt: DispatchAttempt,
+  db: Queryable,
+  attempt: Attempt,
   { hash, ordinal }: WriteIdentity,
 ): Promise<boolean> {
-  const { rowCount } = await pool.query({
-    name: 'journal_confirm',
-    text: `WITH ${HELD}
-      UPDATE write_journal j SET sent_at = clock_timestamp() FROM held h
-      WHERE j.dispatch_id = h.journal AND j.request_hash = $4::bytea AND j.ordinal = $5::int AND j.sent_by = h.id
+  const ledger = ledgerOf(attempt);
+  const { table, owner, held } = LEDGERS[ledger];
+  const { rowCount } = await db.query({
+    name: `journal_confirm_${ledger}`,
+    text: `WITH ${held}
+      UPDATE ${table} j SET sent_at = clock_timestamp() FROM held h
+      WHERE j.${owner} = h.journal AND j.request_hash = $4::bytea AND j.ordinal = $5::int AND j.sent_by = h.id
         AND j.status = 'sent'`,
-    values: [attempt.dispatchId, attempt.epoch, attempt.number, hash, ordinal],
+    values: [...valuesOf(attempt), hash, ordinal],
   });
   return rowCount === 1;
 }
@@ -164,16 +206,18 @@ export async function confirmSend(
  * it. It never replaces another answer.
  */
 export async function noteAnswered(
-  pool: pg.Pool,
+  db: Queryable,
+  ledger: Ledger,
   journal: bigint,
   { hash, ordinal }: WriteIdentity,
   answer: StoredAnswer & { effect: string | undefined; found: boolean },
 ): Promise<void> {
-  await pool.query({
-    name: 'journal_answered',
-    text: `UPDATE write_journal SET status = 'answered', answered_at = clock_timestamp(), answer_status = $4,
+  const { table, owner } = LEDGERS[ledger];
+  await db.query({
+    name: `journal_answered_${ledger}`,
+    text: `UPDATE ${table} SET status = 'answered', answered_at = clock_timestamp(), answer_status = $4,
         answer_headers = $5, answer_body = $6, effect = $7, found = $8
-      WHERE dispatch_id = $1 AND request_hash = $2 AND ordinal = $3 AND (status <> 'answered' OR answer_body IS NULL)`,
+      WHERE ${owner} = $1 AND request_hash = $2 AND ordinal = $3 AND (status <> 'answered' OR answer_body IS NULL)`,
     values: [
       journal,
       hash,
@@ -189,34 +233,38 @@ export async function noteAnswered(
 
 /** Records how a write failed that was sent for the `sends`-th time; nothing when it was sent or answered since. */
 export async function noteFailed(
-  pool: pg.Pool,
+  db: Queryable,
+  ledger: Ledger,
   journal: bigint,
   { hash, ordinal }: WriteIdentity,
   status: 'refused' | 'unknown',
   sends: number,
 ): Promise<void> {
-  await pool.query({
-    name: 'journal_failed',
-    text: `UPDATE write_journal SET status = $4
-      WHERE dispatch_id = $1 AND request_hash = $2 AND ordinal = $3 AND status IN ('sent', 'unknown') AND sends = $5`,
+  const { table, owner } = LEDGERS[ledger];
+  await db.query({
+    name: `journal_failed_${ledger}`,
+    text: `UPDATE ${table} SET status = $4
+      WHERE ${owner} = $1 AND request_hash = $2 AND ordinal = $3 AND status IN ('sent', 'unknown') AND sends = $5`,
     values: [journal, hash, ordinal, status, sends],
   });
 }
 
-/** Of these effects, the ones that are known as those of another write. */
+/** Of these effects, the ones that are known as those of another write. In a transaction that has named the tenant. */
 export async function claimedEffects(
-  pool: pg.Pool,
-  organizationId: string,
-  effects: readonly string[],
-  journal: bigint,
+  db: Queryable,
+  o: { organizationId: string; effects: readonly string[]; ledger: Ledger; journal: bigint },
   { hash, ordinal }: WriteIdentity,
 ): Promise<ReadonlySet<string>> {
-  if (effects.length === 0) return new Set();
-  const { rows } = await pool.query<{ effect: string }>({
-    name: 'journal_claimed',
-    text: `SELECT effect FROM write_journal WHERE organization_id = $1 AND effect = ANY($2::text[])
-      AND NOT (dispatch_id = $3 AND request_hash = $4 AND ordinal = $5)`,
-    values: [organizationId, effects, journal, hash, ordinal],
+  if (o.effects.length === 0) return new Set();
+  const claimed = (ledger: Ledger) => {
+    const { table, owner } = LEDGERS[ledger];
+    const itself = ledger === o.ledger ? `AND NOT (${owner} = $3 AND request_hash = $4 AND ordinal = $5)` : '';
+    return `SELECT effect FROM ${table} WHERE organization_id = $1 AND effect = ANY($2::text[]) ${itself}`;
+  };
+  const { rows } = await db.query<{ effect: string }>({
+    name: `journal_claimed_${o.ledger}`,
+    text: `${claimed('dispatch')} UNION ${claimed('request')}`,
+    values: [o.organizationId, o.effects, o.journal, hash, ordinal],
   });
   return new Set(rows.map((row) => row.effect));
 }

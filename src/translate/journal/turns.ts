@@ -1,5 +1,5 @@
 /** Numbers the writes of one run of a handler that are the same, so that two on purpose are two and a repeat is one. */
-import type { DispatchAttempt } from '../../lib/delivery-scope.js';
+import type { Attempt } from './statements.js';
 
 export interface Turn {
   /** Counted from 1. */
@@ -12,8 +12,8 @@ export interface Turn {
  * Counts within one run, whichever Octokit of it asks. Only writes with the same hash are counted together, so writes that
  * run side by side may come in any order.
  */
-export function createTurns(): (run: DispatchAttempt) => (hash: Buffer) => Turn {
-  const runs = new WeakMap<DispatchAttempt, Map<string, Turn[]>>();
+export function createTurns(): (run: Attempt) => (hash: Buffer) => Turn {
+  const runs = new WeakMap<Attempt, Map<string, Turn[]>>();
   return (run) => {
     const counted = runs.get(run) ?? new Map<string, Turn[]>();
     runs.set(run, counted);
