@@ -15,11 +15,21 @@ const schemaOf = (schema: unknown, io: 'input' | 'output'): ObjectSchema => {
 
 const json = (schema: Json) => ({ content: { 'application/json': { schema } } });
 const refusal = (description: string) => ({ description, ...json({ $ref: '#/components/schemas/Error' }) });
+const LIMITED = {
+  ...refusal('Asked more often than the caller may.'),
+  headers: {
+    'Retry-After': { description: 'Seconds until the next is allowed.', schema: { type: 'integer' } },
+    'RateLimit-Limit': { description: 'Requests in a minute.', schema: { type: 'integer' } },
+    'RateLimit-Remaining': { description: 'Of them, those that are left now.', schema: { type: 'integer' } },
+    'RateLimit-Reset': { description: 'Seconds until all of them are.', schema: { type: 'integer' } },
+  },
+};
 const REFUSALS = {
   401: refusal('Nobody is known to ask: no token, or one that does not hold.'),
   403: refusal('They may not do this.'),
   404: refusal('There is nothing here for them.'),
   422: refusal('Fields are missing, unknown or wrong.'),
+  429: LIMITED,
 };
 
 const IDEMPOTENCY_KEY: Json = {

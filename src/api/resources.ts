@@ -15,6 +15,7 @@ import { InvalidRequest, type Problem, problemHeaders, problemOf, retryAfterOf, 
 import { causeOf, type ProcedureContext } from './procedures/procedure.js';
 import { apiRouter } from './procedures/router.js';
 import type { Services } from './procedures/services.js';
+import { createRateLimiter, type RateLimits } from './rate-limits.js';
 import { referencePage } from './reference-page.js';
 import { addRestRoutes } from './rest.js';
 import { API_PREFIX } from './vcs-connections/document.js';
@@ -27,6 +28,8 @@ export interface ResourcesOptions {
   /** Origin of our own pages. */
   publicOrigin(): string;
   eventTiming?: Partial<EventTiming>;
+  /** Absent: nobody is limited. */
+  limits?: RateLimits;
 }
 
 export interface Resources {
@@ -40,6 +43,10 @@ export interface Resources {
 const BODY_LIMIT = 1024 * 1024;
 /** A batch of tRPC names its procedures in the path. */
 const LONGEST_PATH = 2_000;
+
+const TRPC_PREFIX = '/api/trpc';
+/** A batch of tRPC has its procedures in the path, with commas between them. */
+const callsIn = (url: string): number => (url.split('?', 1)[0] ?? '').split(/,|%2c/i).length;
 
 const errorBody = ({ code, message, issues }: Problem) => ({ error: { code, message, ...(issues && { issues }) } });
 
@@ -80,6 +87,19 @@ export async function createResources(o: ResourcesOptions): Promise<Resources> {
     // In a header, so that two answers about what is not there are the same to the byte.
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
   });
+  if (o.limits !== undefined) {
+    const limiter = createRateLimiter(o.limits, caller);
+    app.addHook('onRequest', async (request, reply) => {
+      const ofTrpc = request.url.startsWith(`${TRPC_PREFIX}/`);
+      const refusal = await limiter.take(request, reply, ofTrpc ? callsIn(request.url) : 1);
+      if (refusal === undefined) return;
+      if (!ofTrpc) throw refusal;
+      // Each of its calls tells it in tRPC's own form.
+      const refused = Promise.reject(refusal);
+      refused.catch(() => undefined);
+      callers.set(request, refused);
+    });
+  }
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error, log, request.id);
     return reply.code(problem.status).headers(problemHeaders(problem)).send(errorBody(problem));
@@ -96,7 +116,7 @@ export async function createResources(o: ResourcesOptions): Promise<Resources> {
   app.get('/api/docs', async (_request, reply) => sendPage(reply, referencePage()));
   await app.register(async (scope) => addVcsConnections(scope, { services, callerOf: caller }), { prefix: API_PREFIX });
   await app.register(fastifyTRPCPlugin, {
-    prefix: '/api/trpc',
+    prefix: TRPC_PREFIX,
     trpcOptions: {
       router: apiRouter,
       createContext: ({ req, info }: CreateFastifyContextOptions) => contextOf(req, info.calls.length),

@@ -275,10 +275,26 @@ export const variables = {
     schema: limit,
     fix: 'Use a whole number, or 0 behind a proxy with a public address.',
   },
+  apiRequestsPerMinute: {
+    name: 'API_REQUESTS_PER_MINUTE',
+    meaning:
+      'Requests to the API that one token, or the sessions of one person, may send in a minute; as many may come at once. 0 for no limit.',
+    default: '1200',
+    schema: limit,
+    fix: 'Use a whole number, or 0.',
+  },
+  apiAnonymousRequestsPerMinute: {
+    name: 'API_ANONYMOUS_REQUESTS_PER_MINUTE',
+    meaning:
+      'The same for one address from which somebody asks without a token or a session, or with one that does not hold. 0 for no limit.',
+    default: '120',
+    schema: limit,
+    fix: 'Use a whole number, or 0; behind a proxy set TRUSTED_PROXIES.',
+  },
   trustedProxies: {
     name: 'TRUSTED_PROXIES',
     meaning:
-      'Addresses or ranges of proxies in front, with commas between, whose `X-Forwarded-For` is believed when sign-ins are counted. Without it everybody behind a proxy counts as one.',
+      'Addresses or ranges of proxies in front, with commas between, whose `X-Forwarded-For` is believed when sign-ins and requests to the API are counted. Without it everybody behind a proxy counts as one.',
     default: '',
     schema: addressRanges,
     fix: 'Write them as `10.0.0.0/8,192.0.2.7`.',

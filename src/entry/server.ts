@@ -1,9 +1,10 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { AggregatorRegistry } from 'prom-client';
 import { createAccess } from '../accounts/access/access.js';
 import { createCheckRunLinks } from '../accounts/check-run-links.js';
+import { clientAddress } from '../api/client-address.js';
 import type { Check } from '../api/health.js';
 import { createHttpApi } from '../api/http-api.js';
 import { type Config, githubOrigin } from '../config/config.js';
@@ -218,7 +219,12 @@ async function start(
       const { services, close } = createApiServices(parts);
       apiEnds.push(close);
       const { sessionActor } = signInRoutes;
-      return { services, sessionActor, publicOrigin: () => new URL(address.public).origin };
+      const limits = {
+        perCaller: config.apiRequestsPerMinute,
+        perAddress: config.apiAnonymousRequestsPerMinute,
+        addressOf: ({ raw }: { raw: IncomingMessage }) => clientAddress(raw, signInRoutes.trustedProxies),
+      };
+      return { services, sessionActor, limits, publicOrigin: () => new URL(address.public).origin };
     },
     cron: { secret: config.cronSecret, askForCycle: () => askForCycle(workerStore) },
     checkRuns: { store, links: createCheckRunLinks(keys.root) },

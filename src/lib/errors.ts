@@ -266,6 +266,12 @@ export const errorTable = {
     'The request does not fit what is there now.',
     'Read it again, and do what the message says.',
   ),
+  FORGEWAY_RATE_LIMITED: describe(
+    429,
+    'backoff',
+    'A caller of the API, or an address that says not who it is, has asked more often than it may.',
+    'Wait for the seconds of Retry-After; RateLimit-Remaining says beforehand how many are left. The limits are API_REQUESTS_PER_MINUTE and API_ANONYMOUS_REQUESTS_PER_MINUTE.',
+  ),
   FORGEWAY_REQUEST_UNDER_WAY: describe(
     409,
     'backoff',

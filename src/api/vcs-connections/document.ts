@@ -21,6 +21,7 @@ const title = (status: number): string =>
     409: 'Conflict',
     415: 'Unsupported media type',
     422: 'Invalid attribute',
+    429: 'Too many requests',
   })[status] ?? 'Failed';
 
 /** JSON Pointer (RFC 6901). */
