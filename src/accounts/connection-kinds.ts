@@ -1,9 +1,11 @@
 /** Stores connections of the kinds that a forge gives: by OAuth, and as an installation of a GitHub App with its own key. */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
+import type { TokenFacts } from '../forges/administration.js';
 import type { ForgeIdentity, GrantedTokens } from '../forges/oauth.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Store } from '../store/database.js';
+import { isUniqueViolation } from '../store/unique.js';
 import { audit } from './audit.js';
 import type { ConnectionPlace } from './connection-rows.js';
 import { ensureConnectionInstallation } from './connections.js';
@@ -18,16 +20,31 @@ async function write(
   tx: pg.PoolClient,
   vault: Vault,
   place: ConnectionPlace,
-  o: { userId: string | null; accountId: string; appId: string | null; secrets: Secrets<'connection'>; plain: Plain },
-): Promise<string> {
+  o: {
+    userId: string | null;
+    accountId: string;
+    appId: string | null;
+    secrets: Secrets<'connection'>;
+    plain: Plain;
+    /** Who asked for it; absent: whoever runs the machine. */
+    by?: string;
+    /** A row that is there and of another kind is in the way. */
+    keepsKind?: boolean;
+  },
+): Promise<{ id: string; renewed: boolean }> {
   const { organizationId, forge, host, instanceUrl } = place;
-  const found = await tx.query<SealedColumns<'connection'> & { id: string }>(
-    `SELECT id, ${sealedColumnsOf('connection').join(', ')} FROM connection
+  const found = await tx.query<SealedColumns<'connection'> & { id: string; kind: string }>(
+    `SELECT id, kind, ${sealedColumnsOf('connection').join(', ')} FROM connection
      WHERE forge = $1 AND host = $2 AND provider_account_id = $3 AND user_id IS NOT DISTINCT FROM $4
        AND app_id IS NOT DISTINCT FROM $5 FOR UPDATE`,
     [forge, host, o.accountId, o.userId, o.appId],
   );
   const existing = found.rows[0];
+  if (existing !== undefined && o.keepsKind && existing.kind !== o.plain.kind)
+    throw new ForgewayError(
+      'FORGEWAY_CONFLICT',
+      `The account is connected already, as ${existing.id} by ${existing.kind}. Take that connection away first.`,
+    );
   const id = existing?.id ?? randomUUID();
   const none = { access_token: null, refresh_token: null, private_key: null };
   const sealed = sealedValues(
@@ -64,12 +81,52 @@ async function write(
      ON CONFLICT (id) DO UPDATE SET updated_at = now(), ${change.map((name) => `${name} = excluded.${name}`).join(', ')}`,
     values,
   );
-  await audit(tx, organizationId, existing === undefined ? 'connection.added' : 'connection.renewed', id, {
-    forge,
-    host,
-    kind: o.plain.kind,
+  const facts = { forge, host, kind: o.plain.kind };
+  const did = existing === undefined ? 'connection.added' : 'connection.renewed';
+  await audit(tx, organizationId, did, id, facts, o.by);
+  return { id, renewed: existing !== undefined };
+}
+
+/**
+ * A person's own connection by a token, or a new token for the one that is there. Apps do not see it.
+ * @throws ForgewayError FORGEWAY_CONFLICT when the account is connected by signing in, or at this very moment
+ */
+export async function saveOwnToken(
+  store: Store,
+  vault: Vault,
+  place: ConnectionPlace,
+  o: { userId: string; name: string | undefined; token: string; facts: TokenFacts; by?: string },
+): Promise<{ id: string; renewed: boolean }> {
+  const { facts } = o;
+  const saving = store.tenant(place.organizationId, (tx) =>
+    write(tx, vault, place, {
+      userId: o.userId,
+      accountId: facts.account.id.toString(),
+      appId: null,
+      keepsKind: true,
+      secrets: { access_token: o.token },
+      ...(o.by !== undefined && { by: o.by }),
+      plain: {
+        kind: 'pat',
+        name: o.name ?? `${facts.account.login} on ${place.host}`,
+        account_login: facts.account.login,
+        account_type: facts.isPerson ? 'User' : 'Bot',
+        is_person: facts.isPerson,
+        scopes: facts.scopes.join(' '),
+        access_token_expires_at: facts.expiresAt,
+        capabilities: JSON.stringify(facts.capabilities),
+        warnings: JSON.stringify(facts.warnings),
+        server_version: facts.version,
+        server_edition: facts.edition,
+        checked_at: new Date(),
+      },
+    }),
+  );
+  return saving.catch((error: unknown) => {
+    if (!isUniqueViolation(error)) throw error;
+    const message = `${facts.account.login} on ${place.host} is connected already.`;
+    throw new ForgewayError('FORGEWAY_CONFLICT', message, { cause: error });
   });
-  return id;
 }
 
 /**
@@ -84,7 +141,7 @@ export async function saveOAuthConnection(
 ): Promise<{ id: string }> {
   const { identity, tokens } = o;
   return store.tenant(place.organizationId, async (tx) => {
-    const id = await write(tx, vault, place, {
+    const { id } = await write(tx, vault, place, {
       userId: o.userId ?? null,
       accountId: identity.id.toString(),
       appId: null,
@@ -177,7 +234,7 @@ export async function saveAppConnection(
 ): Promise<{ id: string; virtualId: bigint }> {
   const { organizationId, host } = place;
   return store.tenant(organizationId, async (tx) => {
-    const id = await write(tx, vault, place, {
+    const { id } = await write(tx, vault, place, {
       userId: null,
       accountId: o.account.id.toString(),
       appId: o.appId,

@@ -68,16 +68,25 @@ export function organizationsOf(actor: Actor): string[] {
 const ID = /^[\w-]{1,40}$/;
 const AN_ORGANIZATION = 'organization';
 
+/** Of what is not an organization's. A program owns nothing, and is no person. */
+const ownerOf = (actor: Actor): string => (actor.kind === 'user' ? actor.userId : '');
+
 /** What a request is about, as far as it can be told before its input is looked at; looking is not told apart by things. */
-function named(action: Action, organizationId: string, subjectId: unknown): NamedThing {
+function named(action: Action, organizationId: string, { subjectId }: Asked): NamedThing {
   const kind = action.slice(0, action.indexOf('.'));
   const isOne = actions[action].scope !== 'read' && typeof subjectId === 'string' && ID.test(subjectId);
   return { organizationId, name: isOne ? `${kind} ${subjectId}` : kind, refusedAs: kind };
 }
 
+export interface Asked {
+  /** What it is about, as the caller says. */
+  subjectId?: unknown;
+  /** It is about the caller's own things there, and not about the organization's. */
+  own?: boolean;
+}
+
 /**
  * The organization by slug or id; without a name the only one of the caller, else the default one.
- * @param subjectId what it is about, as the caller says
  * @throws ForgewayError as {@link permit}, also where there is no such organization
  */
 export async function authorizedOrganization(
@@ -85,7 +94,7 @@ export async function authorizedOrganization(
   actor: Actor,
   action: Action,
   name: string | undefined,
-  subjectId?: unknown,
+  asked: Asked = {},
 ): Promise<string> {
   // Nobody is told first which organizations there are.
   if (actor.kind === 'anonymous') await permit(authority, actor, action, { name: AN_ORGANIZATION });
@@ -95,6 +104,7 @@ export async function authorizedOrganization(
   const found = only ?? (UUID.test(slug) ? slug : await organizationBySlug(authority.store, slug));
   if (actor.kind === 'user' && actor.suspended) await permit(authority, actor, action, { name: AN_ORGANIZATION });
   if (found === undefined) throw notFound();
-  await permit(authority, actor, action, named(action, found, subjectId));
+  const thing = named(action, found, asked);
+  await permit(authority, actor, action, asked.own ? { ...thing, ownerUserId: ownerOf(actor) } : thing);
   return found;
 }

@@ -14,6 +14,7 @@ import { disconnectForge } from '../accounts/connecting/disconnect.js';
 import { isForgeFailure, isUnreachable, type NativeOf, type Probed, probeForge } from '../accounts/connecting/probe.js';
 import { testConnection } from '../accounts/connecting/test-connection.js';
 import { type RouteRow, routeOf } from '../accounts/connection-route.js';
+import { removeConnection } from '../accounts/connection-rows.js';
 import { fixedToken, type OpenConnection } from '../accounts/connections.js';
 import { createVault } from '../accounts/vault.js';
 import type { AppKey, Asked, ConnectionWork, InstallationFacts } from '../api/procedures/services.js';
@@ -161,7 +162,7 @@ export function createApiConnections({ store, keys, outbound, publicUrl, log }: 
     store.tenant(organizationId, async (tx) => {
       const { rows } = await tx.query<Stored>(
         `SELECT kind, forge, host, instance_url, app_id, installation_id, account_login, account_type, ca_certificate,
-           proxy_url, EXISTS (SELECT FROM installation i WHERE i.connection_id = c.id) AS complete
+           proxy_url, (c.user_id IS NOT NULL OR EXISTS (SELECT FROM installation i WHERE i.connection_id = c.id)) AS complete
          FROM connection c WHERE c.id = $1`,
         [connectionId],
       );
@@ -257,7 +258,12 @@ export function createApiConnections({ store, keys, outbound, publicUrl, log }: 
 
     keep: (organizationId, request, reason, by) => keepRequest({ store, vault, organizationId, by }, request, reason),
 
-    async disconnect(organizationId, connectionId, { keepHooks, wait, by }) {
+    async disconnect(organizationId, connectionId, { keepHooks, wait, by, own }) {
+      if (own) {
+        await removeConnection(store, organizationId, connectionId, { by });
+        directory.forget(connectionId);
+        return { problems: [] };
+      }
       const options = { store, news, organizationId, directory, nativeOf, progress: () => undefined, by };
       return disconnectForge(
         { ...options, ...(!wait && { toldWithinMs: 0 }) },

@@ -93,6 +93,10 @@ describe('decide', () => {
     for (const action of ofOrganization) {
       expect(decide(person(undefined), action, { ownerUserId: 'u1' }).allowed).toBe('own' in actions[action]);
       expect(decide(person('owner'), action, { ownerUserId: 'u2' })).toMatchObject({ because: 'absent' });
+      const inMine = { organizationId: MINE, ownerUserId: 'u1' };
+      expect(decide(person('viewer'), action, inMine).allowed).toBe('own' in actions[action]);
+      expect(decide(person(undefined), action, inMine)).toMatchObject({ because: 'absent' });
+      expect(decide(machine('owner'), action, inMine)).toMatchObject({ because: 'absent' });
     }
   });
 

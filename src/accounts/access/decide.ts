@@ -8,7 +8,7 @@ import { atLeast, type Role } from './roles.js';
 export interface Thing {
   /** Whose it is; absent for what belongs to the installation of Forgeway, or to a person alone. */
   organizationId?: string;
-  /** The person whose own it is, such as a connection that they made for themselves. */
+  /** The person whose own it is, such as a connection that they made for themselves; in the organization, where one is named. */
   ownerUserId?: string;
 }
 
@@ -63,6 +63,7 @@ function byRole(role: Role, rule: ActionRule, action: Action): Decision {
 function ofMachine(actor: Machine, rule: ActionRule, action: Action, thing: Thing): Decision {
   if (rule.platform) return no('role', `${action} is for administrators of this installation.`);
   if (thing.organizationId !== actor.organizationId) return no('absent', 'The token belongs to another organization.');
+  if (thing.ownerUserId !== undefined) return no('absent', 'It belongs to a person, and a program is none.');
   if (!actor.scopes.includes(rule.scope)) return no('scope', `The token lacks the scope ${rule.scope}.`);
   return byRole(actor.role, rule, action);
 }
@@ -84,6 +85,8 @@ function ofPerson(actor: Person, rule: ActionRule, action: Action, thing: Thing)
     );
   if (thing.ownerUserId !== undefined) {
     if (thing.ownerUserId !== actor.userId) return no('absent', 'It belongs to another person.');
+    if (thing.organizationId !== undefined && !actor.memberships.has(thing.organizationId))
+      return no('absent', 'They do not belong to the organization.');
     return within(rule.own ? yes('It is their own.') : no('role', `${action} is not about a person's own things.`));
   }
   const role = thing.organizationId === undefined ? undefined : actor.memberships.get(thing.organizationId);

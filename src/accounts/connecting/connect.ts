@@ -12,6 +12,7 @@ import type { OutboundRoute } from '../../lib/outbound/outbound.js';
 import type { Store } from '../../store/database.js';
 import { audit } from '../audit.js';
 import { type HookOfConnection, listHooks } from '../connection-hooks.js';
+import { saveOwnToken } from '../connection-kinds.js';
 import type { ConnectionRoute } from '../connection-route.js';
 import {
   type ConnectionPlace,
@@ -56,6 +57,8 @@ export interface ConnectRequest {
   mode?: SyncMode;
   /** How the host is reached; what is undefined of it stays as it is. */
   route?: ConnectionRoute;
+  /** Of this person alone: no app sees it, it serves no repository and has no webhook. */
+  userId?: string;
   /** An account that is connected already is refused, and not given this token. */
   isNew?: boolean;
 }
@@ -191,6 +194,12 @@ export async function connectForge(o: ConnectOptions, request: ConnectRequest): 
     progress(
       `! The token expires on ${facts.expiresAt.toISOString().slice(0, 10)}: run this again with a new one before.`,
     );
+
+  if (request.userId !== undefined) {
+    const own = { ...request, userId: request.userId, facts, ...(o.by !== undefined && { by: o.by }) };
+    const { id, renewed } = await saveOwnToken(store, vault, place, own);
+    return { id, renewed, facts, repositories: [], hooks: [], total: { repositories: 0, hooks: 0 }, problems: [] };
+  }
 
   const problems: string[] = [];
   const problem = (text: string) => {

@@ -51,7 +51,7 @@ const SELECT = `SELECT c.id, c.name, c.kind, c.forge, c.host, c.instance_url AS 
     (SELECT count(*)::int FROM repository r JOIN installation i ON i.id = r.installation_id
      WHERE i.connection_id = c.id AND r.status = 'active') AS repositories,
     ${microsecondsOf('c.created_at')} AS place
-  FROM connection c WHERE c.user_id IS NULL`;
+  FROM connection c`;
 
 /** Who runs this server may know what its network is like. */
 export const isAdministrator = (actor: Actor): boolean => actor.kind === 'user' && actor.platformAdmin;
@@ -69,26 +69,36 @@ export interface ConnectionFilter {
   forge?: string | undefined;
   status?: string | undefined;
   kind?: string | undefined;
+  /** The person whose own they are; null: the organization's. */
+  ownerId: string | null;
   limit: number;
 }
 
 /** Newest first, and one more than the limit. */
 export async function listConnections(
   tx: Queryable,
-  { forge, status, kind, limit }: ConnectionFilter,
+  { forge, status, kind, ownerId, limit }: ConnectionFilter,
   place: Place | [null, null],
 ): Promise<ListedConnection[]> {
   const { rows } = await tx.query<ListedConnection>(
-    `${SELECT} AND ($1::text IS NULL OR c.forge = $1) AND ($2::text IS NULL OR c.status = $2)
+    `${SELECT} WHERE c.user_id IS NOT DISTINCT FROM $7 AND ($1::text IS NULL OR c.forge = $1) AND ($2::text IS NULL OR c.status = $2)
        AND ($3::text IS NULL OR c.kind = $3) AND ${afterPlace('c.created_at', 'c.id', 4)}
      ORDER BY c.created_at DESC, c.id DESC LIMIT $6`,
-    [forge ?? null, status ?? null, kind ?? null, ...place, limit + 1],
+    [forge ?? null, status ?? null, kind ?? null, ...place, limit + 1, ownerId],
   );
   return rows;
 }
 
-export async function getConnection(tx: Queryable, id: string): Promise<ListedConnection | undefined> {
-  const { rows } = await tx.query<ListedConnection>(`${SELECT} AND c.id = $1`, [id]);
+/** @param ownerId the person whose own it is; null: the organization's */
+export async function getConnection(
+  tx: Queryable,
+  id: string,
+  ownerId: string | null = null,
+): Promise<ListedConnection | undefined> {
+  const { rows } = await tx.query<ListedConnection>(`${SELECT} WHERE c.id = $1 AND c.user_id IS NOT DISTINCT FROM $2`, [
+    id,
+    ownerId,
+  ]);
   return rows[0];
 }
 
@@ -106,7 +116,7 @@ export async function numberedConnections(
     wanted,
   );
   const { rows } = await tx.query<ListedConnection>(
-    `${SELECT} AND ${matches} ORDER BY c.created_at, c.id OFFSET $4 LIMIT $5`,
+    `${SELECT} WHERE c.user_id IS NULL AND ${matches} ORDER BY c.created_at, c.id OFFSET $4 LIMIT $5`,
     [...wanted, offset, limit],
   );
   return { rows, total: counted.rows[0]?.total ?? 0 };

@@ -44,6 +44,13 @@ const connection = z.object({
 const KEPT =
   'The forge cannot be reached: the connection is kept and is made by itself once it answers. See nextTryAt.';
 
+const owner = z
+  .enum(['organization', 'me'])
+  .default('organization')
+  .describe('`me`: the caller’s own, which nobody else sees and no app uses.');
+/** What takes `owner`. */
+const OWNABLE = { ownable: true } as const;
+
 const tested = z.object({
   ok: z.boolean(),
   reason: z.string().nullable(),
@@ -59,11 +66,13 @@ export const connections = router({
     method: 'GET',
     path: '/connections',
     summary: 'Connections to forges, newest first.',
+    ...OWNABLE,
   })
     .input(
       z
         .strictObject({
           ...scope,
+          owner,
           forge: forgeId.optional(),
           status: z.enum(connectionStatuses).optional(),
           kind: connection.shape.kind.optional(),
@@ -74,7 +83,9 @@ export const connections = router({
     .output(listOf(connection))
     .query(async ({ ctx, input }) => {
       const place = placeOf(input.cursor);
-      const rows = await ctx.services.store.tenant(ctx.organizationId, (tx) => listConnections(tx, input, place));
+      const rows = await ctx.services.store.tenant(ctx.organizationId, (tx) =>
+        listConnections(tx, { ...input, ownerId: ctx.ownerId }, place),
+      );
       const { items, nextCursor } = pageOf(rows, input.limit, ({ place: at, id: rowId }) => [at, rowId]);
       return { items: items.map(shownTo(ctx.actor)), nextCursor };
     }),
@@ -84,11 +95,14 @@ export const connections = router({
     method: 'GET',
     path: '/connections/{id}',
     summary: 'One connection.',
+    ...OWNABLE,
   })
-    .input(z.strictObject({ ...scope, id }))
+    .input(z.strictObject({ ...scope, owner, id }))
     .output(connection)
     .query(async ({ ctx, input }) => {
-      const found = await ctx.services.store.tenant(ctx.organizationId, (tx) => getConnection(tx, input.id));
+      const found = await ctx.services.store.tenant(ctx.organizationId, (tx) =>
+        getConnection(tx, input.id, ctx.ownerId),
+      );
       if (found === undefined) throw notFound();
       return shownTo(ctx.actor)(found);
     }),
@@ -99,11 +113,13 @@ export const connections = router({
     path: '/connections',
     status: 201,
     summary: 'Connects a forge by a token: measures what it may do, stores it sealed, and makes webhooks.',
+    ...OWNABLE,
   })
     .input(
       z
         .strictObject({
           ...scope,
+          owner,
           forge: forgeId,
           url: z
             .url({ protocol: /^https?$/ })
@@ -126,18 +142,34 @@ export const connections = router({
         .refine((input) => input.hooks !== 'organization' || input.forgeOrganization !== undefined, {
           path: ['forgeOrganization'],
           message: 'is needed with hooks at an organization',
+        })
+        .refine(
+          ({ owner: whose, repositories, all }) => whose === 'organization' || (repositories.length === 0 && !all),
+          {
+            path: ['repositories'],
+            message: 'are served by connections of the organization alone',
+          },
+        )
+        .refine(({ owner: whose, keep }) => whose === 'organization' || !keep, {
+          path: ['keep'],
+          message: 'is for connections of the organization: one’s own is made at once or not at all',
         }),
     )
     .output(z.object({ connection, notes: z.array(z.string()), problems: z.array(z.string()) }))
     .mutation(async ({ ctx, input }) => {
-      const { services, organizationId, actor } = ctx;
+      const { services, organizationId, actor, ownerId } = ctx;
       const shown = shownTo(actor);
       const connections = workFor(actor, services);
       const forge = services.forges.get(input.forge);
       if (forge === undefined) throw refused(`There is no forge ${input.forge}.`);
       const { repositories, all, confidential, syncMode: mode } = input;
-      const wish = { repositories, all, level: input.hooks, organization: input.forgeOrganization, confidential };
-      const request = { forge, url: input.url, token: input.token, name: input.name, ...wish, ...(mode && { mode }) };
+      const level = ownerId === null ? input.hooks : 'none';
+      const wish = { repositories, all, level, organization: input.forgeOrganization, confidential };
+      const request = {
+        ...{ forge, url: input.url, token: input.token, name: input.name, ...wish },
+        ...(mode && { mode }),
+        ...(ownerId !== null && { userId: ownerId }),
+      };
       const {
         id: made,
         notes,
@@ -147,7 +179,7 @@ export const connections = router({
         const kept = await connections.keep(organizationId, request, messageOf(error), ctx.by);
         return { id: kept, notes: [KEPT], problems: [] };
       });
-      const found = await services.store.tenant(organizationId, (tx) => getConnection(tx, made));
+      const found = await services.store.tenant(organizationId, (tx) => getConnection(tx, made, ownerId));
       if (found === undefined) throw notFound();
       return { connection: shown(found), notes: [...notes], problems: [...problems] };
     }),
@@ -157,10 +189,12 @@ export const connections = router({
     method: 'DELETE',
     path: '/connections/{id}',
     summary: 'Removes a connection with its token and webhooks; the apps hear of it first.',
+    ...OWNABLE,
   })
     .input(
       z.strictObject({
         ...scope,
+        owner,
         id,
         keepHooks: z.enum(['true', 'false']).default('false').describe('Leave the webhooks at the forge.'),
         wait: z.enum(['true', 'false']).default('true').describe('Until the apps have heard of it.'),
@@ -169,11 +203,12 @@ export const connections = router({
     .output(z.object({ id, problems: z.array(z.string()) }))
     .mutation(async ({ ctx, input }) => {
       const { services, organizationId } = ctx;
-      const found = await services.store.tenant(organizationId, (tx) => getConnection(tx, input.id));
+      const found = await services.store.tenant(organizationId, (tx) => getConnection(tx, input.id, ctx.ownerId));
       if (found === undefined) throw notFound();
       const { problems } = await services.connections.disconnect(organizationId, input.id, {
         keepHooks: input.keepHooks === 'true',
         wait: input.wait === 'true',
+        own: ctx.ownerId !== null,
         by: ctx.by,
       });
       return { id: input.id, problems: [...problems] };
@@ -184,12 +219,13 @@ export const connections = router({
     method: 'POST',
     path: '/connections/{id}/test',
     summary: 'Asks the forge again what the token may do, and keeps the answer.',
+    ...OWNABLE,
   })
-    .input(z.strictObject({ ...scope, id }))
+    .input(z.strictObject({ ...scope, owner, id }))
     .output(tested)
     .mutation(async ({ ctx, input }) => {
       const { services, organizationId } = ctx;
-      const found = await services.store.tenant(organizationId, (tx) => getConnection(tx, input.id));
+      const found = await services.store.tenant(organizationId, (tx) => getConnection(tx, input.id, ctx.ownerId));
       if (found === undefined) throw notFound();
       const result = await workFor(ctx.actor, services).test(organizationId, input.id);
       if (!result.ok)

@@ -32,6 +32,8 @@ export interface ProcedureMeta {
   summary: string;
   /** Of REST's answer, where it is not 200. */
   status?: 201;
+  /** With `owner: me` it is about the caller's own things. */
+  ownable?: boolean;
   /** It writes on the forge: a repetition finds what was written, also without an Idempotency-Key. */
   writesForge?: boolean;
   /** Its answer holds a secret that is never stored: repeated with the same key, it is refused. */
@@ -109,20 +111,25 @@ const translated = t.middleware(async ({ next }) => {
   throw new TRPCError({ code: trpcCodeOf(cause), message: 'failed', cause });
 });
 
-const organizationNamed = z.looseObject({ organization: z.string().max(100).optional() }).catch({});
+const organizationNamed = z
+  .looseObject({ organization: z.string().max(100).optional(), owner: z.unknown().optional() })
+  .catch({});
 /** Where an input says what it is about; the rest of it is not looked at before it was decided. */
 const subjectOf = (input: Record<string, unknown>): unknown => input.id ?? input.repositoryId;
 
 /** Decides before the input is looked at, so that a stranger learns nothing of what it should be. */
-const authorized = (action: Action) =>
+const authorized = ({ action, ownable = false }: ProcedureMeta & { action: Action }) =>
   t.middleware(async ({ ctx, getRawInput, next }) => {
     const { services } = ctx;
     const known = await ctx.caller();
     const input = organizationNamed.parse(await getRawInput());
-    const { organization } = input;
-    const organizationId = await authorizedOrganization(services, known, action, organization, subjectOf(input));
-    const actor = await withFreshRole(services, known, action, organizationId);
-    return next({ ctx: { ...ctx, actor, organizationId, by: nameOfActor(actor) } });
+    const own = ownable && input.owner === 'me';
+    const asked = { subjectId: subjectOf(input), own };
+    const organizationId = await authorizedOrganization(services, known, action, input.organization, asked);
+    // What is their own takes no role, so none is asked for.
+    const actor = own ? known : await withFreshRole(services, known, action, organizationId);
+    const ownerId = own && actor.kind === 'user' ? actor.userId : null;
+    return next({ ctx: { ...ctx, actor, organizationId, ownerId, by: nameOfActor(actor) } });
   });
 
 /** What changes something is done once; see `once`. */
@@ -144,7 +151,7 @@ const repeatable = ({ method, writesForge = false, toldOnce = false }: Procedure
 
 /** A procedure about an organization: `ctx.organizationId` is one in which the caller may do this. */
 export const procedure = (meta: ProcedureMeta & { action: Action }) =>
-  t.procedure.meta(meta).use(translated).use(authorized(meta.action)).use(repeatable(meta));
+  t.procedure.meta(meta).use(translated).use(authorized(meta)).use(repeatable(meta));
 
 /** One that needs nothing but to know who asks. */
 export const signedIn = (meta: Omit<ProcedureMeta, 'action'>) =>

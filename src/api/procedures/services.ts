@@ -52,7 +52,7 @@ export interface ConnectionWork {
   disconnect(
     organizationId: string,
     connectionId: string,
-    o: { keepHooks: boolean; wait: boolean; by: string },
+    o: { keepHooks: boolean; wait: boolean; by: string /** A person's, which no app knows of. */; own?: boolean },
   ): Promise<{ problems: readonly string[] }>;
   /** See `testConnection`. */
   test(organizationId: string, connectionId: string): Promise<Probed>;
