@@ -49,6 +49,7 @@ export const procedures: Readonly<Record<string, Expectation>> = {
   'pullRequest.get': on(read, ({ pullRequest: id }) => ({ id })),
   'pullRequest.listCommits': on(read, ({ pullRequest: id }) => ({ id })),
   'pullRequest.syncCommits': on(runAsMember, ({ pullRequest: id }) => ({ id })),
+  'pullRequest.linkToKanbangerTask': on(runAsMember, ({ pullRequest: id }) => ({ id, kanbangerTaskId: 'KAN-1' })),
   'pullRequest.comment': on(runAsMember, ({ pullRequest: id }) => ({ id, body: 'hello' })),
   'pullRequest.update': on(runAsMember, ({ pullRequest: id }) => ({ id, state: 'closed' })),
   'pullRequest.approve': on(runAsMember, ({ pullRequest: id }) => ({ id, sha })),

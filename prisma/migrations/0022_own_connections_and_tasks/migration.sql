@@ -1,3 +1,7 @@
+-- Pull requests are looked for by the task of the external board that they are linked to.
+CREATE INDEX "pull_request_task" ON "pull_request" ("organization_id", "kanbanger_task_id")
+  WHERE "kanbanger_task_id" IS NOT NULL;
+
 -- A person's own connections are nobody else's news: events go to a whole organization.
 DROP TRIGGER "connection_made" ON "connection";
 DROP TRIGGER "connection_changed" ON "connection";

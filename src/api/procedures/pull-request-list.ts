@@ -31,7 +31,7 @@ export interface ListedPullRequest {
   changedFiles: number | null;
   url: string;
   sessionId: string | null;
-  taskId: string | null;
+  kanbangerTaskId: string | null;
   createdAt: Date | null;
   updatedAt: Date;
   closedAt: Date | null;
@@ -45,7 +45,7 @@ const SELECT = `SELECT p.id, p.repository_id AS "repositoryId", p.forge, p.host,
     p.base_branch AS "baseBranch", p.head_sha AS "headSha", p.base_sha AS "baseSha",
     p.head_repository_id AS "headRepositoryId", p.merge_commit_sha AS "mergeCommitSha", p.labels, p.assignees, p.reviewers,
     p.additions, p.deletions, p.changed_files AS "changedFiles", p.url, p.session_id AS "sessionId",
-    p.kanbanger_task_id AS "taskId", p.remote_created_at AS "createdAt", p.updated_at AS "updatedAt",
+    p.kanbanger_task_id AS "kanbangerTaskId", p.remote_created_at AS "createdAt", p.updated_at AS "updatedAt",
     p.closed_at AS "closedAt", p.merged_at AS "mergedAt", ${microsecondsOf('p.updated_at')} AS place
   FROM pull_request p`;
 
@@ -55,21 +55,26 @@ export interface PullRequestFilter {
   state?: string | undefined;
   draft?: 'true' | 'false' | undefined;
   author?: string | undefined;
+  kanbangerTaskId?: string | undefined;
   limit: number;
 }
 
 /** Last changed first, and one more than the limit. */
 export async function listPullRequests(
   tx: Queryable,
-  { repositoryId, sessionId, state, draft, author, limit }: PullRequestFilter,
+  { repositoryId, sessionId, state, draft, author, kanbangerTaskId, limit }: PullRequestFilter,
   place: Place | [null, null],
 ): Promise<ListedPullRequest[]> {
   const { rows } = await tx.query<ListedPullRequest>(
     `${SELECT} WHERE ($1::uuid IS NULL OR p.repository_id = $1) AND ($2::uuid IS NULL OR p.session_id = $2)
        AND ($3::text IS NULL OR p.state = $3) AND ($4::boolean IS NULL OR p.draft = $4)
-       AND ($5::text IS NULL OR lower(p.author_login) = lower($5)) AND ${afterPlace('p.updated_at', 'p.id', 6)}
+       AND ($5::text IS NULL OR lower(p.author_login) = lower($5)) AND ($9::text IS NULL OR p.kanbanger_task_id = $9)
+       AND ${afterPlace('p.updated_at', 'p.id', 6)}
      ORDER BY p.updated_at DESC, p.id DESC LIMIT $8`,
-    [repositoryId ?? null, sessionId ?? null, state ?? null, draft ?? null, author ?? null, ...place, limit + 1],
+    [
+      ...[repositoryId ?? null, sessionId ?? null, state ?? null, draft ?? null, author ?? null, ...place],
+      ...[limit + 1, kanbangerTaskId ?? null],
+    ],
   );
   return rows;
 }

@@ -38,7 +38,7 @@ const pullRequest = z.object({
   changedFiles: z.number().nullable(),
   url: z.string(),
   sessionId: id.nullable(),
-  taskId: z.string().nullable(),
+  kanbangerTaskId: z.string().nullable().describe('Task of the external board that it is linked to.'),
   createdAt: instant.nullable(),
   updatedAt: instant,
   closedAt: instant.nullable(),
@@ -49,6 +49,7 @@ const filters = {
   state: pullRequest.shape.state.optional(),
   draft: z.enum(['true', 'false']).optional(),
   author: text(300).optional().describe('Login of who opened it.'),
+  kanbangerTaskId: text(200).optional().describe('Task of the external board.'),
   ...page,
 };
 const one = z.strictObject({ ...scope, id });
@@ -141,6 +142,33 @@ export const pullRequests = router({
       });
       await services.syncSoon(key);
       return { id: input.id, queued: true as const };
+    }),
+
+  linkToKanbangerTask: write('PUT', '/task', 'Links it to a task of the external board, or with null to none.')
+    .input(one.extend({ kanbangerTaskId: text(200).nullable() }))
+    .output(pullRequest)
+    .mutation(async ({ ctx, input }) => {
+      const { services, organizationId, by } = ctx;
+      const { id: pullRequestId, kanbangerTaskId } = input;
+      return services.store.tenant(organizationId, async (tx) => {
+        const linked = await tx.query(
+          `UPDATE pull_request SET kanbanger_task_id = $2 WHERE id = $1 AND kanbanger_task_id IS DISTINCT FROM $2`,
+          [pullRequestId, kanbangerTaskId],
+        );
+        const found = await pullRequestById(tx, pullRequestId);
+        if (found === undefined) throw notFound();
+        const action = kanbangerTaskId === null ? 'pull-request.unlinked' : 'pull-request.linked';
+        if (linked.rowCount === 1)
+          await audit(
+            tx,
+            organizationId,
+            action,
+            pullRequestId,
+            kanbangerTaskId === null ? {} : { kanbangerTaskId },
+            by,
+          );
+        return found;
+      });
     }),
 
   comment: write('POST', '/comments', 'Comments on it, on the forge.', ON_FORGE)
