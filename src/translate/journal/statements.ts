@@ -183,11 +183,7 @@ export async function sendAgain(
 }
 
 /** Records that a write leaves only now, a while after it was recorded. Answers false when its run is over. */
-export async function confirmSend(
-  db: Queryable,
-  attempt: Attempt,
-  { hash, ordinal }: WriteIdentity,
-): Promise<boolean> {
+export async function confirmSend(db: Queryable, attempt: Attempt, { hash, ordinal }: WriteIdentity): Promise<boolean> {
   const ledger = ledgerOf(attempt);
   const { table, owner, held } = LEDGERS[ledger];
   const { rowCount } = await db.query({
