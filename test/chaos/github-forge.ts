@@ -28,12 +28,14 @@ export interface GitHubForgeOptions {
   owner: string;
   repository: string;
   logins: readonly string[];
+  /** Of the App's webhook; default: a random one. */
+  webhookSecret?: string;
 }
 
 export async function startGitHubForge(options: GitHubForgeOptions): Promise<GitHubForge> {
   const { folder, publicUrl, webhookUrl, owner, repository, logins } = options;
   const tokens = Object.fromEntries(logins.map((login) => [login, randomBytes(20).toString('hex')]));
-  const webhookSecret = randomBytes(32).toString('hex');
+  const { webhookSecret = randomBytes(32).toString('hex') } = options;
   const problems: string[] = [];
   const manifest = await readAppManifest(process.cwd());
   // As whoever adds apps to theirs: `dco-check` writes checks, which Forgeway's own App may only read.

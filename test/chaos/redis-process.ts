@@ -13,12 +13,19 @@ export interface RedisProcess {
 
 const START_MS = 10_000;
 
-/** @throws Error when there is no redis-server on this machine */
-export async function startRedisProcess(port: number, directory: string): Promise<RedisProcess> {
+/**
+ * @param more further settings, such as a password
+ * @throws Error when there is no redis-server on this machine
+ */
+export async function startRedisProcess(
+  port: number,
+  directory: string,
+  more: readonly string[] = [],
+): Promise<RedisProcess> {
   const state: { child?: ChildProcess } = {};
 
   async function start(): Promise<void> {
-    const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', ''];
+    const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', ...more];
     const child = spawn('redis-server', place, { stdio: 'ignore' });
     state.child = child;
     await once(child, 'spawn');

@@ -56,7 +56,7 @@ export async function startFake(flavour: World['flavour'], options: ForgeFakeOpt
   const email = (login: string) => `${login}@example.com`;
   const join = (login: string, admin = false) => Object.assign(fake.addUser(login, { admin }), { email: email(login) });
   const bot = join(BOT, true);
-  const token = fake.addToken(BOT);
+  const token = fake.addToken(BOT, options.token);
 
   /** Whoever git authenticated last, by repository: pushes to one repository wait for each other. */
   const pushers = new Map<string, string>();

@@ -30,8 +30,6 @@ const EVENTS = [
   'emoji_events',
 ];
 
-const tokenOf = (login: string): string => `glpat-${login}`;
-
 export async function startFake(options: ForgeFakeOptions): Promise<ForgeFake> {
   const fake = await createGitLabFake({
     folder: options.folder,
@@ -39,6 +37,8 @@ export async function startFake(options: ForgeFakeOptions): Promise<ForgeFake> {
     ...(options.sendWebhook && { fetch: webhookFetch(options.sendWebhook) }),
   });
   const { state } = fake;
+  const tokenOf = (login: string): string =>
+    login === BOT && options.token !== undefined ? options.token : `glpat-${login}`;
   const join = (username: string, bot = false) => fake.addUser({ username, bot, token: tokenOf(username) });
   const bot = join(BOT, true);
 

@@ -16,6 +16,8 @@ export interface ForgeFakeOptions {
   port?: number;
   /** Where others reach it, when something stands in front: without a slash at the end. Default: where it listens. */
   publicUrl?: string;
+  /** Of the bot; default: one that the double makes up. */
+  token?: string;
 }
 
 export interface FakePlace {

@@ -1,0 +1,65 @@
+/** Compares what is to be found nowhere with everything that there is. */
+import type { Canary } from './forms.js';
+import { createSearch } from './search.js';
+import { databaseRows, files, type Piece } from './sinks.js';
+import type { World } from './world.js';
+
+export interface Hit {
+  canary: Canary;
+  sink: string;
+  what: string;
+  around: string;
+}
+
+export interface Report {
+  planted: number;
+  /** Bytes searched, by sink. */
+  searched: Record<string, number>;
+  hits: Hit[];
+  /** Where a secret lawfully is, by sink and channel; reasons in {@link EXCEPTIONS}. */
+  lawful: Record<string, number>;
+}
+
+export interface Exception {
+  sink: string;
+  channel: RegExp;
+  why: string;
+}
+
+/** The one list of what may be somewhere. */
+export const EXCEPTIONS: readonly Exception[] = [
+  {
+    sink: 'inbox bodies',
+    channel: /^(?:payload|written on .*)$/,
+    why: 'what a forge has sent is kept as it came for RETENTION_DAYS: apps get it again when a handler is run again (decision 16 of the design)',
+  },
+];
+
+const allowed = (sink: string, { channel }: Canary): boolean =>
+  EXCEPTIONS.some((one) => one.sink === sink && one.channel.test(channel));
+
+async function* everything(world: World, stop: () => Promise<void>): AsyncGenerator<Piece> {
+  for (const { sink, what, bytes, lawful } of world.heard) yield { sink, what, bytes, ...(lawful && { lawful: [lawful] }) };
+  for (const { front, id } of world.connected) yield { sink: 'sent to forges', what: id, bytes: front.sent() };
+  if (world.github) yield { sink: 'sent to forges', what: 'github', bytes: world.github.front.sent() };
+  yield { sink: 'process arguments', what: `${world.arguments.count()} command lines`, bytes: world.arguments.seen() };
+  yield* databaseRows(world);
+  await stop();
+  yield* files(world);
+}
+
+/** @param stop ends Forgeway and its database, so that files are whole */
+export async function inspect(world: World, stop: () => Promise<void>): Promise<Report> {
+  const search = createSearch(world.planted);
+  const report: Report = { planted: world.planted.length, searched: {}, hits: [], lawful: {} };
+  for await (const { sink, what, bytes, lawful } of everything(world, stop)) {
+    report.searched[sink] = (report.searched[sink] ?? 0) + bytes.length;
+    for (const { canary, around } of search.in(bytes)) {
+      if (allowed(sink, canary) || lawful?.includes(canary.channel)) {
+        const key = `${sink}: ${canary.channel}`;
+        report.lawful[key] = (report.lawful[key] ?? 0) + 1;
+      } else report.hits.push({ canary, sink, what, around });
+    }
+  }
+  return report;
+}
