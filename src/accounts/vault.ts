@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { ForgewayError } from '../lib/errors.js';
+import { keepSecret } from '../lib/known-secrets.js';
 import { decryptBytes, encryptBytes, NONCE_BYTES } from '../store/cipher.js';
 import { deriveKey } from '../store/derive-key.js';
 
@@ -70,6 +71,7 @@ export function createVault(masterKeys: ReadonlyMap<number, Buffer>): Vault {
 
   return {
     seal(place, plaintext, keyVersion) {
+      keepSecret(plaintext);
       if (!isVersion(place.version)) throw new RangeError('a sealed secret needs a version from 1');
       const key = rowKey(place, keyVersion);
       const iv = randomBytes(NONCE_BYTES);
@@ -90,7 +92,9 @@ export function createVault(masterKeys: ReadonlyMap<number, Buffer>): Vault {
           tag: bytesOf(sealed.tag),
         });
         key.fill(0);
-        return plaintext.toString('utf8');
+        const secret = plaintext.toString('utf8');
+        keepSecret(secret);
+        return secret;
       } catch (cause) {
         if (cause instanceof ForgewayError) throw cause;
         throw new ForgewayError(

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Person } from '../accounts/access/actor.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
@@ -51,9 +51,20 @@ function addErrorAnswers(app: FastifyInstance, log: Logger): void {
   });
 }
 
+const unreadable = (requestId: string) => ({
+  error: { code: 'BAD_REQUEST', message: 'The address cannot be read.', requestId },
+});
+
 /** The API behind an existing node:http server, which keeps webhooks to itself. */
 export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
-  const app = fastify({ logger: false, genReqId: () => randomUUID(), bodyLimit: 1024 * 1024 });
+  const app = fastify({
+    logger: false,
+    genReqId: () => randomUUID(),
+    bodyLimit: 1024 * 1024,
+    // An address that cannot be routed would be repeated in the answer.
+    frameworkErrors: (error, request, reply) =>
+      void (reply as FastifyReply).code(error.statusCode ?? 400).send(unreadable(request.id)),
+  });
   if (options.appPages !== undefined) addAppPages(app, { ...options.appPages, log: options.log });
   addOriginCheck(app, options.auth.publicUrl);
   addForms(app);

@@ -27,6 +27,9 @@ const INTERNAL: Problem = {
   message: 'The request failed. The log of the server says why.',
 };
 
+/** A name that could be one. What else stands in its place may be a secret that slipped, and is not said again. */
+const shownName = (key: string): string => (/^[A-Za-z][A-Za-z0-9_-]{0,29}$/.test(key) ? key : 'unknown');
+
 /** The first of each field; a form of several kinds finds each of them missing. */
 export function issuesOf(error: z.ZodError): Issue[] {
   const all = error.issues.flatMap((issue): Issue[] => {
@@ -34,7 +37,7 @@ export function issuesOf(error: z.ZodError): Issue[] {
     if (issue.code === 'invalid_type' && / received undefined$/.test(issue.message))
       return [{ path, message: 'is needed' }];
     if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
-    return issue.keys.map((key) => ({ path: [...path, key], message: 'There is no such field.' }));
+    return issue.keys.map((key) => ({ path: [...path, shownName(key)], message: 'There is no such field.' }));
   });
   const first = new Map(all.toReversed().map((issue) => [JSON.stringify(issue.path), issue]));
   return all.filter((issue) => first.get(JSON.stringify(issue.path)) === issue);

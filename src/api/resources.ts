@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { TRPCError } from '@trpc/server';
 import { type CreateFastifyContextOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify';
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Actor, Person } from '../accounts/access/actor.js';
 import { notFound } from './authorize.js';
 import { callerOf } from './caller.js';
@@ -58,6 +58,11 @@ export async function createResources(o: ResourcesOptions): Promise<Resources> {
     genReqId: () => randomUUID(),
     bodyLimit: BODY_LIMIT,
     routerOptions: { maxParamLength: LONGEST_PATH },
+    // An address that cannot be routed would be repeated in the answer.
+    frameworkErrors: (error, request, reply) => {
+      const problem = problemOf(error, log, request.id);
+      void (reply as FastifyReply).code(problem.status).send(errorBody(problem));
+    },
   });
 
   // A page of another site may send text without asking first; nothing here takes it.

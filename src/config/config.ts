@@ -3,7 +3,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { ForgewayError, messageOf } from '../lib/errors.js';
+import { keepSecret } from '../lib/known-secrets.js';
 import { redactText } from '../lib/redact.js';
+import { keepSecretsOf } from './keep-secrets.js';
 import { refusal } from './refusals.js';
 import { type UnknownName, unknownNames } from './unknown-names.js';
 import { type Variable, type VariableKey, variables } from './variables.js';
@@ -92,6 +94,7 @@ function crossChecks(values: Record<string, unknown>): ConfigProblem[] {
  * @throws ConfigError with every problem at once, each with what to do.
  */
 export function loadConfig(environment: Environment = process.env): Config {
+  keepSecretsOf(environment);
   const values = machineDefaults();
   const problems: ConfigProblem[] = [];
   for (const [key, variable] of Object.entries(variables) as [VariableKey, Variable][]) {
@@ -108,7 +111,9 @@ export function loadConfig(environment: Environment = process.env): Config {
   }
   if (values.privateKeyPath !== undefined && values.privateKey === undefined) {
     try {
-      const parsed = variables.privateKey.schema.safeParse(readFileSync(String(values.privateKeyPath), 'utf8'));
+      const text = readFileSync(String(values.privateKeyPath), 'utf8');
+      keepSecret(text);
+      const parsed = variables.privateKey.schema.safeParse(text);
       if (parsed.success) values.privateKey = parsed.data;
       else
         problems.push({

@@ -36,9 +36,9 @@ const NOT_A_KEY = 'must be 32 bytes in base64 or hex';
 /** Networks, addresses and host names, with commas or spaces between them. */
 const places = z.string().transform((value, context): readonly string[] => {
   const entries = value.split(/[\s,]+/).filter((entry) => entry !== '');
-  for (const entry of entries)
+  for (const [index, entry] of entries.entries())
     if (!isPlace(entry))
-      context.addIssue({ code: 'custom', message: `has an entry that is none: ${entry.slice(0, 60)}` });
+      context.addIssue({ code: 'custom', message: `has an entry that is none as number ${index + 1}` });
   return entries;
 });
 

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError, formatProblems } from '../config/config.js';
 import { errorTable, ForgewayError, messageOf } from '../lib/errors.js';
+import { hideLastWords } from '../lib/guarded-output.js';
 import { redactText } from '../lib/redact.js';
 import { addAccessCommand } from './commands/access.js';
 import { addAdminCommand } from './commands/admin.js';
@@ -26,6 +27,7 @@ import { addVaultCommand } from './commands/vault.js';
 import { addWorkCommand } from './commands/work.js';
 import { version } from './version.js';
 
+hideLastWords();
 const program = new Command('forgeway')
   .description('One GitHub App bot for GitHub, GitLab and Gitea/Forgejo.')
   .version(version())

@@ -3,6 +3,7 @@ import type { ApplicationFunction } from 'probot';
 import { type Environment, loadConfig } from '../config/config.js';
 import { ownAppNames } from '../handlers/apps.js';
 import { ForgewayError } from '../lib/errors.js';
+import { hideLastWords } from '../lib/guarded-output.js';
 import { createLogger, type Logger } from '../lib/logger.js';
 import type { App } from '../translate/bridge.js';
 import { asLegacyApp } from '../translate/legacy/legacy-app.js';
@@ -73,6 +74,7 @@ export async function serve(apps: ServedApps, options: ServeOptions = {}): Promi
   if (process.argv[2] === AS_WORKER) {
     const at = process.argv.indexOf(PREVIEW_PORT);
     const previewPort = at === -1 ? undefined : Number(process.argv[at + 1]);
+    hideLastWords();
     return runWorker(config, log.child({ process: 'worker' }), { previewPort, apps: served });
   }
   return runServer(config, log.child({ process: 'server' }), { worker: { script, args: [AS_WORKER] } });

@@ -11,6 +11,7 @@ import { createApps, MIRROR } from '../handlers/apps.js';
 import { startPoller } from '../inbox/poll/poller.js';
 import { startInbox } from '../inbox/start-inbox.js';
 import { systemClock } from '../lib/clock.js';
+import { guardOutput } from '../lib/guarded-output.js';
 import type { Logger } from '../lib/logger.js';
 import { createMetrics } from '../lib/metrics.js';
 import { openStore } from '../store/database.js';
@@ -67,6 +68,7 @@ async function openPages(pages: Bridge['pages'], log: Logger): Promise<WorkerPag
 
 /** One worker: assigner, lanes, handlers and reconcilers. Resolves after a signal, when what ran has been finished. */
 export async function runWorker(config: Config, log: Logger, options: WorkerOptions = {}): Promise<void> {
+  guardOutput();
   const stopAsked = shutdownRequested(log);
   // Before anything is opened: an app that does not load ends the worker, with nothing to let go of.
   const added = options.added === undefined ? [] : await importApps(options.added);

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { ForgeEvent, JsonObject } from '../forges/forge.js';
 import type { Metrics } from '../lib/metrics.js';
+import { tokensHidden } from '../lib/redact.js';
 import type { Dispatcher } from './dispatch.js';
 import { laneOf, shardOf } from './lane.js';
 import { findOwners, type Owner, type Subject } from './ownership.js';
@@ -118,7 +119,7 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
       wanted.map((w) => w.organizationId),
       wanted.map((w) => w.lane),
       wanted.map((w) => shardOf(w.lane)),
-      wanted.map((w) => (w.change === null ? null : JSON.stringify(w.change))),
+      wanted.map((w) => (w.change === null ? null : JSON.stringify(w.change, tokensHidden))),
     ],
   });
   const identity = (delivery: bigint | string, index: number, app: string) => `${delivery}\n${index}\n${app}`;

@@ -5,6 +5,7 @@
 import type pg from 'pg';
 import { z } from 'zod';
 import type { Classification, JsonObject, Snapshot } from '../forges/forge.js';
+import { tokensHidden } from '../lib/redact.js';
 import type { Received } from './received.js';
 
 interface Kept {
@@ -110,8 +111,8 @@ export async function keepSnapshots(client: pg.PoolClient, deliveries: readonly 
     values: [
       fresh.map(({ id }) => id),
       fresh.map(({ classification }) =>
-        JSON.stringify(classification, (_key, value: unknown) =>
-          typeof value === 'bigint' ? value.toString() : value,
+        JSON.stringify(classification, (key, value: unknown) =>
+          typeof value === 'bigint' ? value.toString() : tokensHidden(key, value),
         ),
       ),
     ],

@@ -1,12 +1,13 @@
-/** Secrets are recognised by shape, wherever in a text they stand. */
+/** Secrets are recognised by value where this process knows them, and by shape, wherever in a text they stand. */
+import { hideKnownSecrets } from './known-secrets.js';
 
 const SHAPES: readonly RegExp[] = [
   /\b(?:gh[pousr]_[A-Za-z0-9]{16,255}|github_pat_[A-Za-z0-9_]{20,255}|glpat-[A-Za-z0-9_-]{16,64}|fgw_[A-Za-z0-9]{40,64})/g,
   /\bAKIA[0-9A-Z]{16}\b/g,
-  /\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}/g,
+  /\beyJ[A-Za-z0-9_-]{8,2048}\.[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{8,}/g,
   /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----|[\s\S]*$)/g,
 ];
-const URL_CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/)[^/\s:@"'\\]*:[^/\s@"'\\]+@/gi;
+const URL_CREDENTIALS = /([a-z][a-z0-9+.-]{0,30}:\/\/)[^/\s:@"'\\]*:[^/\s@"'\\]+@/gi;
 const HEADER =
   /((?:authorization|private-token|x-gitlab-token|cookie|set-cookie)["']?\s*[:=]\s*["']?)(?:(?:bearer|token|basic)\s+)?[^"'\s,;}]+/gi;
 const FIELD =
@@ -14,13 +15,53 @@ const FIELD =
 const QUERY = /([?&](?:access_token|token|secret|private_token|code|signature|password)=)[^&\s"'\\]+/gi;
 
 const MASK = '[redacted]';
+/** Nothing of {@link SHAPES} or an address with a password is without all of these. */
+const MAYBE_TOKEN = /gh[pousr]_|github_pat_|glpat-|fgw_|AKIA|eyJ|-----BEGIN|:\/\//;
+
+/**
+ * What somebody wrote on a forge, without the tokens and keys that they left in it by mistake: their forge shows them, our
+ * copies need not. Words such as `password: x` stay, which people write about.
+ */
+export function hideTokens(text: string): string {
+  if (!MAYBE_TOKEN.test(text)) return text;
+  let result = text;
+  for (const shape of SHAPES) result = result.replace(shape, MASK);
+  return result.replace(URL_CREDENTIALS, `$1${MASK}@`);
+}
+
+/** For `JSON.stringify`: the same of every text in a value. */
+export const tokensHidden = (_key: string, value: unknown): unknown =>
+  typeof value === 'string' ? hideTokens(value) : value;
 
 /** Longest text that is searched; a longer one is cut, since redaction must not become a way to stop the process. */
-const LIMIT = 64 * 1024;
+export const LONGEST_REDACTED = 64 * 1024;
 
-/** `text` with everything that looks like a credential replaced. Linear in its length; never throws. */
+/**
+ * `text` with everything replaced that is a secret of ours or looks like a credential, and cut where it is long. Linear in
+ * its length; never throws.
+ */
 export function redactText(text: string): string {
-  let result = text.length > LIMIT ? `${text.slice(0, LIMIT)}… [cut]"}\n` : text;
+  return text.length > LONGEST_REDACTED ? `${redactAll(text.slice(0, LONGEST_REDACTED))}… [cut]` : redactAll(text);
+}
+
+/** The same of the whole text, for whoever has limited it. */
+export function redactAll(text: string): string {
+  const known = hideKnownSecrets(text);
+  if (known.length <= LONGEST_REDACTED) return hideShapes(known);
+  // In parts, since no pattern may be given more than it can search in a moment.
+  let result = '';
+  for (let at = 0; at < known.length; ) {
+    const end = at + LONGEST_REDACTED;
+    const line = end < known.length ? known.lastIndexOf('\n', end) + 1 : known.length;
+    const next = line > at ? line : end;
+    result += hideShapes(known.slice(at, next));
+    at = next;
+  }
+  return result;
+}
+
+function hideShapes(text: string): string {
+  let result = text;
   for (const shape of SHAPES) result = result.replace(shape, MASK);
   return result
     .replace(URL_CREDENTIALS, `$1${MASK}@`)

@@ -19,6 +19,7 @@ import type { Paces } from './paces.js';
 import { readLimited } from './read-limited.js';
 import { isRateLimit, type RequestLimits } from './request-limits.js';
 import { routeShape } from './route-shape.js';
+import { keepCredential, withoutOurSecrets } from './without-secrets.js';
 
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 
@@ -161,6 +162,7 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
     const headers = new Headers(exchange.init.headers);
     if (authorization !== undefined) headers.set('authorization', authorization);
     await mayStillLeave(method, apiPath(credential, url));
+    keepCredential(headers);
     const passage = enter(exchange, url);
     const timeout = AbortSignal.timeout(timeoutMs);
     // A signal made of one is dear.
@@ -183,7 +185,7 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
     try {
       const init = { ...exchange.init, method, headers, redirect: 'manual', signal } as const;
       const response = await o.send(url.href, init, credential.connection?.route);
-      const whole = await readLimited(response, url, o.maxBytes ?? MAX_BYTES);
+      const whole = await withoutOurSecrets(await readLimited(response, url, o.maxBytes ?? MAX_BYTES));
       if (isPage(headers, apiPath(credential, url), whole))
         throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', `${url.host} answered ${method} with a web page.`);
       noteAnswer(method, apiPath(credential, url), whole, o.clock.now());

@@ -7,23 +7,31 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect, type Report } from './check.js';
-import { working } from './forms.js';
-import { tell } from './story.js';
+import { ALL_OF_IT, tell } from './story.js';
 import { startWorld } from './world.js';
 
 const args = process.argv.slice(2);
-const seed = args[args.indexOf('--seed') + 1] && args.includes('--seed') ? String(args[args.indexOf('--seed') + 1]) : randomBytes(4).toString('hex');
+const seed =
+  args[args.indexOf('--seed') + 1] && args.includes('--seed')
+    ? String(args[args.indexOf('--seed') + 1])
+    : randomBytes(4).toString('hex');
 const began = Date.now();
 const say = (line: string) => console.log(`${((Date.now() - began) / 1_000).toFixed(1).padStart(7)} s  ${line}`);
 
 async function runOnce(external: boolean): Promise<Report> {
   const folder = await mkdtemp(join(tmpdir(), 'forgeway-canaries-'));
   const keep = args.includes('--keep');
-  const world = await startWorld({ seed, folder, external, connected: ['gitlab', 'gitea'], github: true, previews: true, say });
+  const world = await startWorld({
+    seed,
+    folder,
+    external,
+    connected: ['gitlab', 'gitea'],
+    github: true,
+    previews: true,
+    say,
+  });
   try {
-    await tell(world, { seed, slow: 4, previews: true, say });
-    for (const [name, front] of [...world.connected.map(({ id, front }) => [id, front] as const), ...(world.github ? [['github', world.github.front] as const] : [])])
-      for (const credential of front.credentials()) world.planted.push(working(`credential for ${name}`, credential));
+    await tell(world, { ...ALL_OF_IT, seed, say });
     say(`${world.planted.length} secrets are looked for`);
     const report = await inspect(world, () => world.program.stop());
     if (keep) say(`kept: ${folder}`);

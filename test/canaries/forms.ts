@@ -35,9 +35,12 @@ const HEX = 40;
 
 /** 40 hex digits that nothing else has. */
 const coreOf = (seed: string, ...place: readonly string[]): string =>
-  createHash('sha256').update([seed, ...place].join('\0')).digest('hex').slice(0, HEX);
+  createHash('sha256')
+    .update([seed, ...place].join('\0'))
+    .digest('hex')
+    .slice(0, HEX);
 
-function valueOf(shape: Shape, core: string): { value: string; cores: string[] } {
+function makeSecret(shape: Shape, core: string): { value: string; cores: string[] } {
   const only = (value: string) => ({ value, cores: [core] });
   switch (shape) {
     case 'ghp':
@@ -86,7 +89,7 @@ function encode(value: string, encoding: Encoding): string {
 }
 
 export function canary(seed: string, channel: string, shape: Shape, encoding: Encoding = 'raw'): Canary {
-  const { value, cores } = valueOf(shape, coreOf(seed, channel, shape, encoding));
+  const { value, cores } = makeSecret(shape, coreOf(seed, channel, shape, encoding));
   return { channel, shape, encoding, text: encode(value, encoding), cores };
 }
 
@@ -100,13 +103,17 @@ export const working = (channel: string, value: string): Canary => ({
   shape: 'working',
   encoding: 'raw',
   text: value,
-  cores: value.includes('\n') ? value.split('\n').filter((line) => line.length >= 40 && !line.startsWith('-')) : [value],
+  cores: value.includes('\n')
+    ? value.split('\n').filter((line) => line.length >= 40 && !line.startsWith('-'))
+    : [value],
 });
 
 /** The middle of base64 that is there whatever stood before the secret: for each of the three places it may begin at. */
 function base64Middles(bytes: Buffer): string[] {
   return [0, 1, 2].map((shift) => {
-    const whole = Buffer.concat([Buffer.alloc(shift), bytes]).toString('base64').replace(/=+$/, '');
+    const whole = Buffer.concat([Buffer.alloc(shift), bytes])
+      .toString('base64')
+      .replace(/=+$/, '');
     const tail = (shift + bytes.length) % 3;
     return whole.slice(shift === 0 ? 0 : shift + 1, tail === 0 ? undefined : -1);
   });

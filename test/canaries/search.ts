@@ -48,7 +48,10 @@ export function createSearch(canaries: readonly Canary[]): Search {
           if (found.has(canary) || !bytes.subarray(start, start + needle.length).equals(needle)) continue;
           const before = bytes.toString('latin1', Math.max(0, start - AROUND), start);
           const after = bytes.toString('latin1', start + needle.length, start + needle.length + AROUND);
-          found.set(canary, `${before}<<${canary.channel}/${canary.shape}/${canary.encoding}>>${after}`.replace(/[^\x20-\x7e]+/g, '.'));
+          found.set(
+            canary,
+            `${before}<<${canary.channel}/${canary.shape}/${canary.encoding}>>${after}`.replace(/[^\x20-\x7e]+/g, '.'),
+          );
         }
       }
       return [...found].map(([canary, around]) => ({ canary, around }));

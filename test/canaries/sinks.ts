@@ -35,8 +35,11 @@ export const sinkNames = [
   'other files',
 ] as const;
 
-async function withOwner<T>(databaseDir: string, run: (client: pg.Client) => Promise<T>): Promise<T> {
-  const { host, port, database, user, password } = await attachEmbeddedPostgres({ dataDir: databaseDir, waitMs: 30_000 });
+export async function asOwner<T>(databaseDir: string, run: (client: pg.Client) => Promise<T>): Promise<T> {
+  const { host, port, database, user, password } = await attachEmbeddedPostgres({
+    dataDir: databaseDir,
+    waitMs: 30_000,
+  });
   const client = new pg.Client({ host, port, database, user, password });
   client.on('error', () => undefined);
   await client.connect();
@@ -59,7 +62,7 @@ const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
  * From now on PostgreSQL stores values as they are: compressed ones would hide what is in its files from who searches them.
  */
 export async function storeUncompressed({ databaseDir }: World): Promise<void> {
-  await withOwner(databaseDir, async (client) => {
+  await asOwner(databaseDir, async (client) => {
     const { rows } = await client.query<Column>(
       `SELECT n.nspname AS schema, c.relname AS "table", a.attname AS "column"
        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -75,7 +78,7 @@ export async function storeUncompressed({ databaseDir }: World): Promise<void> {
 
 /** Every row of every table, as text; the bodies of the inbox apart, and unpacked. */
 export async function* databaseRows({ databaseDir }: Pick<World, 'databaseDir'>): AsyncGenerator<Piece> {
-  const pieces = await withOwner(databaseDir, async (client) => {
+  const pieces = await asOwner(databaseDir, async (client) => {
     await client.query('CHECKPOINT');
     const found: Piece[] = [];
     const { rows: tables } = await client.query<{ schema: string; table: string }>(
@@ -88,9 +91,17 @@ export async function* databaseRows({ databaseDir }: Pick<World, 'databaseDir'>)
         `SELECT to_jsonb(t) ${isInbox ? "- 'body'" : ''} AS row FROM ${quoted(schema)}.${quoted(table)} t`,
       );
       for (const { row } of rows) {
-        const bytes = Buffer.from(Object.values(row).map((value) => (typeof value === 'string' ? value : JSON.stringify(value))).join('\n'));
+        const bytes = Buffer.from(
+          Object.values(row)
+            .map((value) => (typeof value === 'string' ? value : JSON.stringify(value)))
+            .join('\n'),
+        );
         const sink = schema === 'public' ? 'database rows' : 'job data';
-        found.push({ sink, what: `${schema}.${table} ${columnsWith(row)}`, bytes: Buffer.concat([bytes, byteaOf(row)]) });
+        found.push({
+          sink,
+          what: `${schema}.${table} ${columnsWith(row)}`,
+          bytes: Buffer.concat([bytes, byteaOf(row)]),
+        });
       }
     }
     const { rows: bodies } = await client.query<{ id: string; body: Buffer | null; coding: 'identity' | 'br' }>(
@@ -98,7 +109,11 @@ export async function* databaseRows({ databaseDir }: Pick<World, 'databaseDir'>)
     );
     for (const { id, body, coding } of bodies) {
       if (body === null) continue;
-      found.push({ sink: 'inbox bodies', what: `delivery ${id} (${coding})`, bytes: unpackBody({ coding, bytes: body }) });
+      found.push({
+        sink: 'inbox bodies',
+        what: `delivery ${id} (${coding})`,
+        bytes: unpackBody({ coding, bytes: body }),
+      });
     }
     return found;
   });
@@ -110,7 +125,9 @@ const columnsWith = (row: Record<string, unknown>): string => String(row.id ?? r
 /** What is stored as bytes is text in hex here, and searched as what it is as well. */
 function byteaOf(row: Record<string, unknown>): Buffer {
   const parts = Object.values(row).flatMap((value) =>
-    typeof value === 'string' && /^\\x(?:[0-9a-f]{2})+$/.test(value) ? [Buffer.from(value.slice(2), 'hex'), Buffer.from('\n')] : [],
+    typeof value === 'string' && /^\\x(?:[0-9a-f]{2})+$/.test(value)
+      ? [Buffer.from(value.slice(2), 'hex'), Buffer.from('\n')]
+      : [],
   );
   return Buffer.concat(parts);
 }
@@ -123,13 +140,25 @@ async function* filesBelow(folder: string): AsyncGenerator<string> {
   }
 }
 
+/** Of the copies of repositories, while there are any: those of a connection go with it. */
+export async function* gitConfigurations({ dataDir }: Pick<World, 'dataDir'>): AsyncGenerator<Omit<Piece, 'lawful'>> {
+  for await (const path of filesBelow(join(dataDir, 'git')))
+    if (/(?:^|\/)(?:config|FETCH_HEAD|packed-refs|description)$/.test(path))
+      yield { sink: 'git configuration', what: relative(dataDir, path), bytes: await readFile(path) };
+}
+
 const PART = 64 * 1024 * 1024;
 
 /** All files of the run but those of the forges' doubles and those with which secrets were handed in. */
-export async function* files(world: Pick<World, 'folder' | 'databaseDir' | 'logFile' | 'redisDir'>): AsyncGenerator<Piece> {
+export async function* files(
+  world: Pick<World, 'folder' | 'databaseDir' | 'logFile' | 'redisDir'>,
+): AsyncGenerator<Piece> {
   const layout = await readLayout(world.databaseDir);
   const cluster = layout === null ? undefined : clusterDirOf(layout.home);
-  const roots = [world.folder, ...(layout && relative(world.folder, layout.home).startsWith('..') ? [layout.home] : [])];
+  const roots = [
+    world.folder,
+    ...(layout && relative(world.folder, layout.home).startsWith('..') ? [layout.home] : []),
+  ];
   for (const root of roots)
     for await (const path of filesBelow(root)) {
       const name = relative(world.folder, path);

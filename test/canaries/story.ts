@@ -2,27 +2,39 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openApiDocument } from '../../src/api/openapi.js';
 import { openInboxView } from '../chaos/inbox-view.js';
-import { canary, type Canary, shapes, working } from './forms.js';
+import { type Canary, canary, shapes, working } from './forms.js';
 import type { Misbehaviour } from './front.js';
 import { bearer, deliver, knowToken, sendInAddresses, sendInHeaders, sendRefused, startBadly } from './knocking.js';
-import { databaseRows, storeUncompressed } from './sinks.js';
+import { databaseRows, gitConfigurations, storeUncompressed } from './sinks.js';
 import { type ConnectedForge, PERSON, PLACE, type World } from './world.js';
 
-const MISBEHAVIOURS: readonly Misbehaviour[] = ['body', 'redirect', 'refusal', 'unavailable'];
-const QUIET_MS = 90_000;
+const QUIET_MS = 45_000;
+/** After what a forge refuses there is not much to wait for: it is not asked again for a while. */
+const MOOD_MS = 6_000;
 
 export interface StoryOptions {
   seed: string;
-  /** Of every sixty, how many are used in what starts a process each. */
-  slow: number;
-  previews: boolean;
+  /** Every how many-th of sixty is sent; and of those that a process is started for. */
+  every: number;
+  everyStart: number;
+  /** How forges misbehave while they are connected, and afterwards. */
+  moods: readonly Misbehaviour[];
+  /** What the app does with its secrets; see `app/index.js`. */
+  acts: readonly string[];
   say(line: string): void;
 }
 
+export const ALL_OF_IT: Omit<StoryOptions, 'seed' | 'say'> = {
+  every: 1,
+  everyStart: 2,
+  moods: ['body', 'redirect', 'refusal', 'unavailable'],
+  acts: ['log', 'throw', 'permanent', 'aggregate', 'text', 'warn', 'crash', 'reject'],
+};
+
 /** Waits until everything is worked off, or nothing changes any more. */
-export async function quiet(world: World): Promise<void> {
+export async function quiet(world: World, mostMs = QUIET_MS): Promise<void> {
   const inbox = openInboxView(world.databaseDir);
-  for (const end = Date.now() + QUIET_MS; Date.now() < end; ) {
+  for (const end = Date.now() + mostMs; Date.now() < end; ) {
     await world.github?.forge.settled();
     for (const { fake } of world.connected) await fake.settled();
     if ((await inbox.unfinished()) === 0) return;
@@ -46,7 +58,7 @@ async function openStream(world: World): Promise<() => void> {
 }
 
 /** What a person writes, with secrets of the kinds that can be told by their looks. */
-async function write(world: World, { fake, id }: Pick<ConnectedForge, 'fake' | 'id'>, text: (what: string) => string): Promise<void> {
+async function write({ fake, id }: Pick<ConnectedForge, 'fake' | 'id'>, text: (what: string) => string): Promise<void> {
   const person = fake.as(PERSON, PLACE);
   const branch = `change-${id}`;
   await person.push({ branch, files: { 'a.txt': `${Date.now()}\n` }, message: `Change\n\n${text('commit message')}` });
@@ -57,25 +69,44 @@ async function write(world: World, { fake, id }: Pick<ConnectedForge, 'fake' | '
   await person.push({ branch, files: { 'b.txt': 'b\n' }, message: text('commit message') });
 }
 
-async function act(world: World, forge: ConnectedForge, what: string): Promise<void> {
+async function act(forge: ConnectedForge, what: string): Promise<void> {
   await forge.fake.as(PERSON, PLACE).openIssue({ title: `Do ${what}`, body: `canary:${what}` });
-  void world;
 }
 
-const idIn = (text: string): string => (/"id":\s*"([^"]+)"/.exec(text)?.[1] ?? '');
+const idIn = (text: string): string => /"id":\s*"([^"]+)"/.exec(text)?.[1] ?? '';
 
-async function connect(world: World, forge: ConnectedForge, slow: number): Promise<string> {
+async function connect(world: World, forge: ConnectedForge, moods: readonly Misbehaviour[]): Promise<string> {
   const file = await world.secretFile(`${forge.token}\n`);
-  const add = ['connections', 'add', '--forge', forge.id, '--url', forge.url, '--token-file', file, '--repo', `${PLACE.owner}/${PLACE.name}`, '--json'];
-  for (const how of MISBEHAVIOURS.slice(0, slow)) {
+  const add = [
+    'connections',
+    'add',
+    '--forge',
+    forge.id,
+    '--url',
+    forge.url,
+    '--token-file',
+    file,
+    '--repo',
+    `${PLACE.owner}/${PLACE.name}`,
+    '--json',
+  ];
+  for (const how of moods) {
     forge.front.misbehave(how, 3, /./);
     await world.run(add);
     forge.front.misbehave(how, 3, /./);
-    await world.ask('POST', '/api/v1/connections', { headers: bearer(world), body: { forge: forge.id, url: forge.url, token: forge.token, hooks: 'none' } });
+    await world.ask('POST', '/api/v1/connections', {
+      headers: bearer(world),
+      body: { forge: forge.id, url: forge.url, token: forge.token, hooks: 'none' },
+    });
     forge.front.misbehave(how, 3, /./);
     await world.ask('POST', '/api/v2/organizations/default/vcs-connections', {
       headers: bearer(world),
-      body: { data: { type: 'vcs-connections', attributes: { name: `v ${how}`, provider: forge.id, 'server-url': forge.url, token: forge.token } } },
+      body: {
+        data: {
+          type: 'vcs-connections',
+          attributes: { name: `v ${how}`, provider: forge.id, 'server-url': forge.url, token: forge.token },
+        },
+      },
     });
     forge.front.misbehave(how, 0, /./);
   }
@@ -98,11 +129,24 @@ async function deliverLoaded(world: World, planted: readonly Canary[]): Promise<
     const body = structuredClone(bodies[at % bodies.length] ?? { zen: 'nothing', installation: { id: 1 } });
     const repository = body.repository as Record<string, unknown> | undefined;
     const address = `https://x-access-token:${encodeURIComponent(text)}@git.example.com/acme/alpha.git`;
-    Object.assign(body, { unknown: text, deep: { [text]: [text] }, padding: 'a webhook is larger than this '.repeat(80) });
+    Object.assign(body, {
+      unknown: text,
+      deep: { [text]: [text] },
+      padding: 'a webhook is larger than this '.repeat(80),
+    });
     if (repository !== undefined)
-      Object.assign(repository, { clone_url: address, git_url: address, hooks_url: address, custom: text, description: text });
+      Object.assign(repository, {
+        clone_url: address,
+        git_url: address,
+        hooks_url: address,
+        custom: text,
+        description: text,
+      });
     if (typeof body.sender === 'object' && body.sender !== null) Object.assign(body.sender, { token: text });
-    const status = await deliver(world, eventOf(body), body, { authorization: `Bearer ${text.replaceAll('\n', ' ')}`, 'x-unknown': text.replaceAll('\n', ' ') });
+    const status = await deliver(world, eventOf(body), body, {
+      authorization: `Bearer ${text.replaceAll('\n', ' ')}`,
+      'x-unknown': text.replaceAll('\n', ' '),
+    });
     if (status === 202) accepted += 1;
   }
   return accepted;
@@ -117,117 +161,161 @@ async function crawl(world: World): Promise<void> {
   const all = gets.map((path) => (path.startsWith('/api') ? path : `/api/v1${path}`));
   for (const path of all.filter((one) => !one.includes('{'))) {
     const { text } = await world.ask('GET', `${path}?limit=100`, { headers });
-    ids.set(path, [...text.matchAll(/"id":\s*"?([\w-]+)/g)].map(([, id = '']) => id));
+    ids.set(
+      path,
+      [...text.matchAll(/"id":\s*"?([\w-]+)/g)].map(([, id = '']) => id),
+    );
   }
   const repositories = ids.get('/api/v1/repositories') ?? [];
-  const pulls = (await Promise.all(repositories.slice(0, 6).map((id) => world.ask('GET', `/api/v1/repositories/${id}/pull-requests`, { headers })))).flatMap(({ text }) => [...text.matchAll(/"id":\s*"([\w-]+)"/g)].map(([, id = '']) => id));
+  const pulls = (
+    await Promise.all(
+      repositories.slice(0, 6).map((id) => world.ask('GET', `/api/v1/repositories/${id}/pull-requests`, { headers })),
+    )
+  ).flatMap(({ text }) => [...text.matchAll(/"id":\s*"([\w-]+)"/g)].map(([, id = '']) => id));
   for (const path of all.filter((one) => one.includes('{'))) {
     const list = path.slice(0, path.indexOf('/{'));
     const known = list.endsWith('pull-requests') ? pulls : (ids.get(list) ?? []);
     for (const id of known.slice(0, 60)) await world.ask('GET', path.replace(/\{\w+\}/, id), { headers });
   }
   const listed = await world.ask('GET', '/api/v2/organizations/default/vcs-connections', { headers });
-  for (const [, id] of listed.text.matchAll(/"id":"(vcs-[\w-]+)"/g)) await world.ask('GET', `/api/v2/vcs-connections/${id}`, { headers });
-  for (const path of ['/', '/setup', '/sign-in', '/openapi.json', '/api/docs', '/healthz', '/readyz']) await world.ask('GET', path);
+  for (const [, id] of listed.text.matchAll(/"id":"(vcs-[\w-]+)"/g))
+    await world.ask('GET', `/api/v2/vcs-connections/${id}`, { headers });
+  for (const path of ['/', '/setup', '/sign-in', '/openapi.json', '/api/docs', '/healthz', '/readyz'])
+    await world.ask('GET', path);
   const metrics = await world.ask('GET', '/metrics');
   world.heard.push({ sink: 'metrics', what: '/metrics', bytes: Buffer.from(metrics.text) });
 }
 
-const ACTS = ['log', 'throw', 'permanent', 'aggregate', 'text', 'warn', 'crash', 'reject'];
+/** With what the commands of ours show, and everything that the API does. */
+async function readEverything(world: World, connection: string): Promise<void> {
+  for (const args of [
+    ['deliveries', 'list', '--json'],
+    ['deliveries', 'dead', '--json'],
+    ['connections', 'list'],
+    ['doctor'],
+    ['previews', 'list', '--json'],
+    ['access', 'list', '--json'],
+    ['vault', 'status'],
+    ['hooks', 'doctor'],
+    ['poll', '--json'],
+    ['sign-in', 'clients', 'list'],
+    ['admin', 'list'],
+    ['connections', 'show', connection],
+    ['connections', 'export', connection],
+  ])
+    await world.run(args);
+  await crawl(world);
+  for await (const piece of gitConfigurations(world)) world.heard.push(piece);
+}
 
-export async function tell(world: World, o: StoryOptions): Promise<void> {
-  const { seed, say } = o;
+/** A forge that repeats the token, met by everything that asks it. */
+async function meetMoods(world: World, forge: ConnectedForge, moods: readonly Misbehaviour[]): Promise<void> {
+  for (const how of moods) {
+    forge.front.misbehave(how, 2, /^POST .*(?:comments|notes|discussions)/);
+    await act(forge, 'comment');
+    await quiet(world, MOOD_MS);
+    forge.front.misbehave(how, 2, /^GET .*\/(?:repos|projects)\//);
+    await act(forge, 'ask');
+    await quiet(world, MOOD_MS);
+    forge.front.misbehave(how, 6, /git-upload-pack|info\/refs/);
+    const push = { branch: `change-${forge.id}`, files: { [`${how}.txt`]: 'x' }, message: how };
+    await forge.fake.as(PERSON, PLACE).push(push);
+    await quiet(world, MOOD_MS);
+    for (const args of [
+      ['connections', 'test'],
+      ['poll', '--json'],
+      ['hooks', 'doctor'],
+    ]) {
+      forge.front.misbehave(how, 4, /./);
+      await world.run(args);
+    }
+    forge.front.misbehave(how, 0, /./);
+  }
+}
+
+/** Text with every kind of secret in it that can be told by its looks, for people to write. */
+function slips(world: World, seed: string, forge: string): (what: string) => string {
+  const planted = new Set<string>();
+  return (what) => {
+    const channel = `written on ${forge}: ${what}`;
+    // Titles are short.
+    const fits = shapes.filter((shape) =>
+      what === 'title' ? shape === 'ghp' : !['gitea', 'cookie', 'hook-secret'].includes(shape),
+    );
+    const all = fits.map((shape) => canary(seed, channel, shape));
+    if (!planted.has(channel)) for (const one of all) world.plant(one);
+    planted.add(channel);
+    return all.map(({ text }) => text).join('\n');
+  };
+}
+
+async function begin(world: World, { say }: StoryOptions): Promise<() => void> {
   await storeUncompressed(world);
   const made = await world.run(['tokens', 'create', '--name', 'canary', '--json'], { lawful: 'API token' });
   const token = /"token":\s*"([^"]+)"/.exec(made.stdout)?.[1] ?? '';
   if (token === '') throw new Error(`No token was made: ${made.stderr}`);
   world.plant(working('API token', token));
   knowToken(world, token);
-  const endStream = await openStream(world);
-
-  const written = new Map<string, Canary>();
-  const textOf = (forge: string) => (what: string) => {
-    const channel = `written on ${forge}: ${what}`;
-    const short = what === 'title';
-    const fits = shapes.filter((shape) => (short ? shape === 'ghp' : !['gitea', 'cookie', 'hook-secret'].includes(shape)));
-    const all = fits.map((shape) => {
-      const one = canary(seed, channel, shape);
-      if (!written.has(one.cores[0] ?? '')) {
-        written.set(one.cores[0] ?? '', one);
-        world.plant(one);
-      }
-      return one.text;
-    });
-    return all.join('\n');
-  };
-
   if (world.github !== undefined) {
     await world.github.forge.begin();
-    const { people } = world.github.forge;
-    await people.openIssue(PERSON, 'issue-1');
-    await people.openPullRequest(PERSON, 'pull-1');
+    await world.github.forge.people.openIssue(PERSON, 'issue-1');
+    await world.github.forge.people.openPullRequest(PERSON, 'pull-1');
     await quiet(world);
     say('GitHub is installed');
   }
+  return openStream(world);
+}
+
+async function addClient(world: World, { id, url }: ConnectedForge, seed: string): Promise<void> {
+  const secret = await world.secretFile(world.plant(canary(seed, `OAuth client of ${id}`, 'gho')));
+  const add = ['sign-in', 'clients', 'add', '--forge', id, '--url', url, '--client-id', 'client'];
+  await world.run([...add, '--secret-file', secret]);
+}
+
+/** Plays all of it. What was heard is in the world afterwards, and what was planted. */
+export async function tell(world: World, o: StoryOptions): Promise<void> {
+  const { seed, say, every, everyStart, moods, acts } = o;
+  const some = (channel: string, nth = every) => world.plantSixty(channel).filter((_, at) => at % nth === 0);
+  const endStream = await begin(world, o);
   const ids: string[] = [];
   for (const forge of world.connected) {
-    ids.push(await connect(world, forge, o.slow));
-    const secret = await world.secretFile(world.plant(canary(seed, `OAuth client of ${forge.id}`, 'gho')));
-    await world.run(['sign-in', 'clients', 'add', '--forge', forge.id, '--url', forge.url, '--client-id', 'client', '--secret-file', secret]);
-    await write(world, forge, textOf(forge.id));
+    ids.push(await connect(world, forge, moods));
+    await addClient(world, forge, seed);
+    await write(forge, slips(world, seed, forge.id));
     say(`${forge.id} is connected`);
   }
   await quiet(world);
-  const accepted = await deliverLoaded(world, world.plantSixty('payload'));
-  say(`${accepted} loaded deliveries accepted`);
-  await sendInHeaders(world, world.plantSixty('request header'));
-  await sendInAddresses(world, world.plantSixty('query string'));
-  await sendRefused(world, world.plantSixty('refused input'));
-  say('knocked');
+  const accepted = await deliverLoaded(world, some('payload'));
+  if (accepted === 0) throw new Error('No loaded delivery was accepted.');
+  await sendInHeaders(world, some('request header'));
+  await sendInAddresses(world, some('query string'));
+  await sendRefused(world, some('refused input'));
+  say(`${accepted} loaded deliveries accepted; knocked`);
 
   for (const forge of world.connected) {
-    for (const how of MISBEHAVIOURS) {
-      forge.front.misbehave(how, 2, /^POST .*(?:comments|notes|discussions)/);
-      await act(world, forge, 'comment');
-      await quiet(world);
-      forge.front.misbehave(how, 2, /^GET .*\/(?:repos|projects)\//);
-      await act(world, forge, 'ask');
-      await quiet(world);
-      forge.front.misbehave(how, 6, /git-upload-pack|info\/refs/);
-      await forge.fake.as(PERSON, PLACE).push({ branch: `change-${forge.id}`, files: { [`${how}.txt`]: 'x' }, message: how });
-      await quiet(world);
-      forge.front.misbehave(how, 0, /./);
-    }
-    say(`${forge.id} has misbehaved ${forge.front.misbehaved()} times`);
+    await meetMoods(world, forge, moods);
+    say(`${forge.id} has repeated what it was told ${forge.front.misbehaved()} times`);
   }
-  for (const what of ACTS) {
-    const forge = world.connected[0];
-    if (forge !== undefined) await act(world, forge, what);
+  for (const what of acts) {
+    const [forge] = world.connected;
+    if (forge !== undefined) await act(forge, what);
     if (what === 'warn') {
       await sleep(500);
       world.program.kill(world.program.workers());
     }
     await quiet(world);
   }
-  say('the app has misbehaved');
   await world.program.ready();
-  const slow = <T,>(all: readonly T[]): readonly T[] => all.filter((_, at) => at % Math.ceil(60 / (o.slow * 15)) === 0);
-  await startBadly(world, slow(world.plantSixty('refused setting')));
-
-  const [first] = world.connected;
-  for (const args of [['deliveries', 'list', '--json'], ['deliveries', 'dead', '--json'], ['connections', 'list'], ['doctor'], ['previews', 'list', '--json'], ['access', 'list', '--json'], ['vault', 'status'], ['hooks', 'doctor'], ['poll', '--json'], ['sign-in', 'clients', 'list'], ['admin', 'list'], ['connections', 'show', ids[0] ?? ''], ['connections', 'export', ids[0] ?? '']])
-    await world.run(args);
-  first?.front.misbehave('body', 5, /./);
-  await world.run(['connections', 'test']);
-  first?.front.misbehave('redirect', 5, /./);
-  await world.run(['poll', '--json']);
-  first?.front.misbehave('refusal', 5, /./);
-  await world.run(['hooks', 'doctor']);
-  first?.front.misbehave('body', 0, /./);
-  await crawl(world);
+  say('the app has misbehaved');
+  await startBadly(world, some('refused setting', everyStart));
+  await readEverything(world, ids[0] ?? '');
   endStream();
   say('everything was read');
   if (ids[0] !== undefined) await world.run(['connections', 'remove', ids[0], '--json']);
   if (ids[1] !== undefined) await world.ask('DELETE', `/api/v1/connections/${ids[1]}`, { headers: bearer(world) });
   await quiet(world);
+  const fronts = world.connected.map(({ id, front }) => [id, front] as const);
+  if (world.github !== undefined) fronts.push(['github', world.github.front]);
+  for (const [id, front] of fronts)
+    for (const credential of front.credentials()) world.plant(working(`credential for ${id}`, credential));
 }

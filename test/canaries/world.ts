@@ -69,7 +69,10 @@ export interface World {
   plant(one: Canary): string;
   plantSixty(channel: string): readonly Canary[];
   /** Runs `forgeway` to its end, whatever that is. */
-  run(args: readonly string[], o?: { lawful?: string; settings?: Record<string, string> }): Promise<{ code: number | null; stdout: string; stderr: string }>;
+  run(
+    args: readonly string[],
+    o?: { lawful?: string; settings?: Record<string, string> },
+  ): Promise<{ code: number | null; stdout: string; stderr: string }>;
   /** Writes a secret into a file of its own. */
   secretFile(text: string): Promise<string>;
   /** Asks Forgeway. Answers the text. */
@@ -200,7 +203,10 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       return all;
     };
     const carried = Object.fromEntries(
-      plantSixty('environment').map(({ shape, encoding, text }) => [`CARRIER_${shape}_${encoding}_TOKEN`.replaceAll('-', '_').toUpperCase(), text]),
+      plantSixty('environment').map(({ shape, encoding, text }) => [
+        `CARRIER_${shape}_${encoding}_TOKEN`.replaceAll('-', '_').toUpperCase(),
+        text,
+      ]),
     );
     const environment: Record<string, string> = {
       PATH: process.env.PATH ?? '',
@@ -255,7 +261,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       plant,
       plantSixty,
       async run(args, { lawful, settings: extra } = {}) {
-        const child = spawn(process.execPath, [cli, ...args], { env: { ...environment, ...extra }, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+        const child = spawn(process.execPath, [cli, ...args], {
+          env: { ...environment, ...extra },
+          cwd: folder,
+          stdio: ['ignore', 'pipe', 'pipe'],
+        });
         watch.alsoBelow(child.pid ?? 0);
         const out = { stdout: '', stderr: '' };
         for (const name of ['stdout', 'stderr'] as const)
@@ -267,7 +277,12 @@ export async function startWorld(options: WorldOptions): Promise<World> {
           child.once('close', resolve);
         });
         const what = `forgeway ${args.join(' ')}`;
-        heard.push({ sink: 'command line', what, bytes: Buffer.from(`${out.stdout}\n${out.stderr}`), ...(lawful && { lawful }) });
+        heard.push({
+          sink: 'command line',
+          what,
+          bytes: Buffer.from(`${out.stdout}\n${out.stderr}`),
+          ...(lawful && { lawful }),
+        });
         return { code, ...out };
       },
       async secretFile(text) {
@@ -287,7 +302,12 @@ export async function startWorld(options: WorldOptions): Promise<World> {
         });
         const said = await answer.text();
         const all = `${answer.status} ${JSON.stringify([...answer.headers])}\n${said}`;
-        heard.push({ sink: 'answers of the API', what: `${method} ${path.split('?')[0]}`, bytes: Buffer.from(all), ...(lawful && { lawful }) });
+        heard.push({
+          sink: 'answers of the API',
+          what: `${method} ${path.split('?')[0]}`,
+          bytes: Buffer.from(all),
+          ...(lawful && { lawful }),
+        });
         return { status: answer.status, text: said, headers: answer.headers };
       },
       close,

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
+import { keepSecretsOf } from '../../config/keep-secrets.js';
 import type { ForgeDescriptor } from '../../forges/forge.js';
 import { forges } from '../../forges/registry.js';
+import { guardOutput } from '../../lib/guarded-output.js';
 import { createLogger } from '../../lib/logger.js';
 import { loadApp } from '../../translate/loaded-app.js';
 import { type AddedApps, importApps, legacyOption, onlyOption } from '../added-apps.js';
@@ -72,6 +74,8 @@ Examples:
   $ forgeway app inspect ./app.js --scan`,
     )
     .action(async (apps: string[], options: InspectOptions) => {
+      keepSecretsOf();
+      guardOutput();
       const only = new Set(options.only);
       const shown = [...forges.values()].filter(({ id }) => only.size === 0 || only.has(id));
       const inspected = await inspect({ ...options, apps }, shown);

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { ForgewayError } from '../../lib/errors.js';
 import { parseId } from '../../lib/ids.js';
+import { hideTokens } from '../../lib/redact.js';
 import type { CommentData } from './comment.js';
 import type { CommitData } from './commit.js';
 import type { IssueData } from './issue.js';
@@ -16,6 +17,9 @@ import type { ReviewData } from './review.js';
 export const storable = (value: string) => value.replaceAll('\0', '\uFFFD').replace(/\p{Surrogate}/gu, '\uFFFD');
 const text = z.string().transform(storable);
 const optionalText = text.nullish().transform((value) => value ?? null);
+/** What people write: a token that slipped into it stays with the forge. */
+const written = text.transform(hideTokens);
+const optionalWritten = written.nullish().transform((value) => value ?? null);
 /** A path of a forge's own making: letters that would have to be replaced make it another path. */
 const exactText = z
   .string()
@@ -95,8 +99,8 @@ export const pullRequest = z
   .object({
     id,
     number: whole,
-    title: text,
-    body: optionalText,
+    title: written,
+    body: optionalWritten,
     state: z.string(),
     draft: z.boolean().nullish(),
     merged: z.boolean().nullish(),
@@ -159,7 +163,7 @@ const commitTime = (value: unknown) =>
 
 /** A commit in a push event. */
 export const pushedCommit = z
-  .object({ id: sha, message: text, timestamp: z.unknown().optional(), author: signature })
+  .object({ id: sha, message: written, timestamp: z.unknown().optional(), author: signature })
   .transform(
     (value): CommitData => ({
       sha: value.id.toLowerCase(),
@@ -172,7 +176,7 @@ export const pushedCommit = z
 
 /** A commit in an answer of the commit routes, such as "list commits on a pull request". */
 export const listedCommit = z
-  .object({ sha, commit: z.object({ message: text, author: signature, committer: signature }) })
+  .object({ sha, commit: z.object({ message: written, author: signature, committer: signature }) })
   .transform(
     (value): CommitData => ({
       sha: value.sha.toLowerCase(),
@@ -187,14 +191,14 @@ export const issue = z
   .object({
     id,
     number: whole,
-    title: text,
-    body: optionalText,
+    title: written,
+    body: optionalWritten,
     state: z.string().nullish(),
     state_reason: optionalText,
     user: author,
     labels,
     assignees: people,
-    milestone: z.object({ title: text }).nullish(),
+    milestone: z.object({ title: written }).nullish(),
     html_url: exactText,
     created_at: optionalTime,
     updated_at: time,
@@ -225,7 +229,7 @@ export const comment = z
   .object({
     id,
     user: author,
-    body: text.nullish(),
+    body: written.nullish(),
     path: optionalText,
     line: optionalWhole,
     original_line: optionalWhole,
@@ -256,7 +260,7 @@ export const review = z
     id,
     user: author,
     state: z.string(),
-    body: optionalText,
+    body: optionalWritten,
     commit_id: z.string().nullish(),
     html_url: exactText,
     submitted_at: optionalTime,

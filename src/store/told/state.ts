@@ -2,6 +2,7 @@
  * What apps have been told of a pull request or an issue, piece by piece. Each event tells of one piece, though its payload
  * shows the whole object: where the webhook of a closing was lost, a later `labeled` must not pass for it.
  */
+import { hideTokens } from '../../lib/redact.js';
 import { storable } from '../mirror/shape.js';
 
 export type Json = Readonly<Record<string, unknown>>;
@@ -83,8 +84,8 @@ export function stateOf(object: Json): ToldState {
   const base = objectIn(object.base);
   const isPull = typeof head.sha === 'string';
   return {
-    title: textOf(object.title),
-    body: typeof object.body === 'string' ? storable(object.body) : null,
+    title: hideTokens(textOf(object.title)),
+    body: typeof object.body === 'string' ? hideTokens(storable(object.body)) : null,
     state: object.state === 'closed' ? 'closed' : 'open',
     merged: object.merged === true || typeof object.merged_at === 'string',
     draft: object.draft === true,

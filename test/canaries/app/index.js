@@ -5,14 +5,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const secrets = () => Object.entries(process.env).filter(([name]) => name.startsWith('CARRIER_'));
-const all = () => secrets().map(([, value]) => value).join(' | ');
+const all = () =>
+  secrets()
+    .map(([, value]) => value)
+    .join(' | ');
 
 function badError(name) {
   const cause = new Error(`caused by ${all()}`);
   const error = new Error(`${name} with ${all()}`, { cause });
   error.status = name === 'permanent' ? 422 : undefined;
   error.secrets = Object.fromEntries(secrets());
-  error.request = { headers: { authorization: `token ${secrets()[0]?.[1]}`, cookie: all() }, url: `http://x/?token=${all()}` };
+  error.request = {
+    headers: { authorization: `token ${secrets()[0]?.[1]}`, cookie: all() },
+    url: `http://x/?token=${all()}`,
+  };
   error.response = { data: { message: all() }, headers: { 'set-cookie': all() } };
   return error;
 }
