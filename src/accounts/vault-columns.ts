@@ -10,10 +10,11 @@ export const sealedTables = {
   connection: ['access_token', 'refresh_token', 'private_key', 'proxy_credentials'],
   hook: ['secret', 'previous_secret'],
   oauth_client: ['client_secret', 'proxy_credentials'],
+  forge_app: ['private_key', 'client_secret'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** Those that belong to the installation and to no organization; their seals name {@link PLATFORM} in its place. */
-export const platformTables: ReadonlySet<SealedTable> = new Set<SealedTable>(['oauth_client']);
+export const platformTables: ReadonlySet<SealedTable> = new Set<SealedTable>(['oauth_client', 'forge_app']);
 export const PLATFORM = 'platform';
 
 export type SealedTable = keyof typeof sealedTables;

@@ -81,8 +81,9 @@ export function homePage(state: HomeState, account: string): string {
   const body =
     state.missing.length > 0
       ? `<p class="state" role="status">Setup mode: no webhook of GitHub is accepted yet.</p>
-         <p>Create a GitHub App with the permissions and events that <code>app.yml</code> lists and the webhook address below,
-         set these variables, and start Forgeway again. <code>forgeway doctor</code> checks them.
+         <p><a href="/setup/apps">Register a GitHub App</a>: an administrator does it in a minute, and nothing is started again. Or
+         create one by hand, with the permissions and events that <code>app.yml</code> lists and the webhook address below, set these
+         variables, and start Forgeway again; <code>forgeway doctor</code> checks them.
          Other forges need no App: see <code>forgeway connections add --help</code>.</p><dl>${steps}</dl>`
       : `<p class="state" role="status">Running. Webhooks are accepted, previews are ${state.previews ? 'on' : 'off'}.</p>`;
   return page(

@@ -9,6 +9,7 @@ import { addAuthRoutes, addForms, addOriginCheck } from './auth.js';
 import { addCheckRunPage } from './check-run-page.js';
 import { addCronRoutes, type CronOptions } from './cron.js';
 import { addDeviceRoutes } from './device-routes.js';
+import { addForgeAppRoutes, type ForgeAppRoutesOptions } from './forge-app-routes.js';
 import { addHealthRoutes, type HealthOptions } from './health.js';
 import { type HomeState, homePage } from './home-page.js';
 import { sendPage } from './page.js';
@@ -25,6 +26,8 @@ export interface HttpApiOptions {
   appPages?: Omit<AppPagesOptions, 'log'>;
   cron: CronOptions;
   auth: SetupRoutesOptions;
+  /** Registering Apps on forges; absent where that cannot be done. */
+  forgeApps?: ForgeAppRoutesOptions;
   /** What is behind a token or a session; asked for once, at the first request to it. Absent: there is none. */
   resources?(): Promise<ResourcesOptions>;
   log: Logger;
@@ -78,6 +81,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   });
   addAuthRoutes(app, options.auth);
   addSetupRoutes(app, options.auth);
+  if (options.forgeApps !== undefined) addForgeAppRoutes(app, options.auth, options.forgeApps);
   addDeviceRoutes(app, options.auth);
   addCheckRunPage(app, options.checkRuns);
   addCronRoutes(app, options.cron);

@@ -21,8 +21,8 @@ const style = `
   a { color: LinkText; }
   label { display: block; font-weight: 600; }
   input, select, textarea, button { font: inherit; padding: .4rem .75rem; box-sizing: border-box; max-width: 100%; }
-  input:not([type=radio]), select, textarea { width: 100%; }
-  input:not([type=radio]), select, textarea, button { border: 1px solid color-mix(in srgb, currentColor 45%, transparent); border-radius: 4px; background: Field; color: FieldText; }
+  input:not([type=radio], [type=checkbox]), select, textarea { width: 100%; }
+  input:not([type=radio], [type=checkbox]), select, textarea, button { border: 1px solid color-mix(in srgb, currentColor 45%, transparent); border-radius: 4px; background: Field; color: FieldText; }
   textarea { font: .85em/1.4 ui-monospace, monospace; }
   button { cursor: pointer; background: ButtonFace; color: ButtonText; }
   :focus-visible { outline: 3px solid Highlight; outline-offset: 2px; }

@@ -90,11 +90,12 @@ export function setupPage(state: SetupPageState): string {
     `<h1>${state.first ? 'Set up Forgeway' : 'Who may sign in'}</h1>
 ${problem}${errorLine(state.error)}
 ${state.first ? become : ''}
+${state.first && state.clients.length === 0 ? '<p>For GitHub the shortest way is to <a href="/setup/apps">register an App</a>: people sign in with it too.</p>' : ''}
 <h2>Forges to sign in with</h2>
 ${clientList(state)}
 <h2>Add a forge</h2>
 ${clientForm(state)}
 ${state.first ? '' : `<h2>Sign-up</h2>${policyForm(state)}`}
-<p><a href="/">Back to the start page</a></p>`,
+<p><a href="/setup/apps">Apps</a> · <a href="/">Start page</a></p>`,
   );
 }

@@ -4,7 +4,6 @@ import type pg from 'pg';
 import { z } from 'zod';
 import type { Access } from '../accounts/access/access.js';
 import { type ConnectionRoute, readCertificates, readProxy } from '../accounts/connection-route.js';
-import { isSetupCode } from '../accounts/sign-in/codes.js';
 import {
   forgesWithSignIn,
   listOAuthClients,
@@ -16,10 +15,10 @@ import type { Vault } from '../accounts/vault.js';
 import { forgeById } from '../forges/registry.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Outbound } from '../lib/outbound/outbound.js';
-import { type AuthRoutesOptions, cookieOf, SETUP_COOKIE } from './auth.js';
+import { type AuthRoutesOptions, SETUP_COOKIE } from './auth.js';
 import { sendPage } from './page.js';
+import { type SetupCaller, setupCaller } from './setup-caller.js';
 import { setupPage } from './setup-page.js';
-import { messagePage } from './sign-in-page.js';
 
 export interface SetupRoutesOptions extends AuthRoutesOptions {
   pool: pg.Pool;
@@ -47,32 +46,17 @@ const clientForm = z.object({
 const removeForm = z.object({ provider: z.string().max(300) });
 const policyForm = z.object({ policy: z.enum(signUpPolicies) });
 
-/** Who may see and change what, and under which name that is written down. */
-type Caller = { first: boolean; actor: string };
-
 export function addSetupRoutes(app: FastifyInstance, o: SetupRoutesOptions): void {
   const { pool, signIn } = o;
 
-  /** Undefined after it has answered. */
-  async function callerOf(request: FastifyRequest, reply: FastifyReply): Promise<Caller | undefined> {
-    const code = cookieOf(request, SETUP_COOKIE);
-    const person = await o.sessionActor(request.headers);
-    const decision = person && (await o.access.check(person, 'platform.manage', { name: 'set-up' }));
-    if (person !== undefined && decision?.allowed) return { first: false, actor: `user:${person.userId}` };
-    if (code !== undefined && (await isSetupCode(pool, code))) return { first: true, actor: 'setup link' };
-    if (person === undefined && code === undefined) {
-      await reply.redirect('/sign-in?return_to=/setup', 303);
-      return undefined;
-    }
-    const text =
-      person === undefined
-        ? 'The setup link was used or has expired. `forgeway admin link` makes another.'
-        : 'This page is for administrators of this Forgeway.';
-    await sendPage(reply.code(403), messagePage('Not for you', text));
-    return undefined;
-  }
+  const callerOf = (request: FastifyRequest, reply: FastifyReply) => setupCaller(o, request, reply, '/setup');
 
-  async function show(reply: FastifyReply, caller: Caller, problem?: string, error?: string): Promise<FastifyReply> {
+  async function show(
+    reply: FastifyReply,
+    caller: SetupCaller,
+    problem?: string,
+    error?: string,
+  ): Promise<FastifyReply> {
     const forges = forgesWithSignIn().flatMap((id) => forgeById(id) ?? []);
     return sendPage(
       reply.header('cache-control', 'no-store'),

@@ -1,7 +1,8 @@
-/** The page of the App of the environment, which only the forge knows: where people install it. */
+/** The pages of Apps, where people install them: of the App of the environment only the forge knows it. */
 import { z } from 'zod';
 import type { Person } from '../accounts/access/actor.js';
 import { decide } from '../accounts/access/decide.js';
+import { listForgeApps } from '../accounts/forge-apps/rows.js';
 import { type AppPage, type Lacking, lackingIn } from '../accounts/install-state.js';
 import { type Config, githubOrigin } from '../config/config.js';
 import { forges } from '../forges/registry.js';
@@ -21,12 +22,18 @@ const AGAIN_MS = 60_000;
 
 const appSchema = z.object({ html_url: z.url({ protocol: /^https?$/ }) });
 
-export function openAppPage(o: { config: Config; bridge: LazyBridge; log: Logger }): () => Promise<AppPage> {
+export function openAppPage(o: {
+  config: Config;
+  /** As the role of the API. */
+  store: Store;
+  bridge: LazyBridge;
+  log: Logger;
+}): () => Promise<AppPage> {
   const { web, host } = githubOrigin(o.config);
   let known: { page: string | undefined; until: number } | undefined;
 
   const ask = async (): Promise<string | undefined> => {
-    const native = (await o.bridge()).nativeOfApp();
+    const native = await (await o.bridge()).nativeOfApp();
     if (native === undefined) return undefined;
     const { html_url: page } = appSchema.parse(await native.get('/app'));
     // Shown as a link: nowhere else than where the App is.
@@ -50,7 +57,10 @@ export function openAppPage(o: { config: Config; bridge: LazyBridge; log: Logger
       known = { page, until: Date.now() + (page === undefined ? AGAIN_MS : KEPT_MS) };
     }
     const { page } = known;
-    return (forge, at) => (forge === defaultForge.id && at === host ? page : undefined);
+    const registered = await listForgeApps(o.store.pool);
+    return (forge, at) =>
+      (forge === defaultForge.id && at === host ? page : undefined) ??
+      registered.find((app) => app.forge === forge && app.host === at)?.pageUrl;
   };
 }
 

@@ -16,7 +16,7 @@ import { systemClock } from '../lib/clock.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import { createLogger } from '../lib/logger.js';
 import { redactText } from '../lib/redact.js';
-import { openStore } from '../store/database.js';
+import { openStore, type Store } from '../store/database.js';
 import { pendingMigrations } from '../store/migrate.js';
 import { type OpenedDatabase, openDatabase } from '../store/open-database.js';
 import { ensureDefaultOrganization } from '../store/organization.js';
@@ -90,6 +90,15 @@ async function secrets(opened: OpenedDatabase): Promise<Finding> {
   return warning('vault', `sealed with key ${sealing}; ${toRotate} rows are to be sealed with a newer one`, next);
 }
 
+const REGISTERED = 'registered Apps';
+
+async function registeredApps(store: Store): Promise<string[]> {
+  const { rows } = await store.pool.query<{ slug: string; host: string }>(
+    'SELECT slug, host FROM forge_app ORDER BY created_at, id',
+  );
+  return rows.map(({ slug, host }) => `${slug} on ${host}`);
+}
+
 async function database(config: Config): Promise<Finding[]> {
   const log = createLogger({ level: 'silent', format: 'json' });
   try {
@@ -102,6 +111,7 @@ async function database(config: Config): Promise<Finding[]> {
       const dead = await store.pool.query<{ count: bigint }>(
         `SELECT count(*) FROM dispatch WHERE status = 'dead' AND writes <> 'rehearsal'`,
       );
+      const registered = pending.length === 0 ? await registeredApps(store) : [];
       const deadCount = Number(dead.rows[0]?.count ?? 0);
       return [
         await workers(store),
@@ -109,7 +119,7 @@ async function database(config: Config): Promise<Finding[]> {
           ? ok('database', `${config.databaseUrl === undefined ? 'embedded' : 'external'}, up to date`)
           : warning('database', `${pending.length} migration(s) pending`, 'forgeway migrate'),
         // A connection that was removed shows the banner too; without an App there is none to install.
-        !banner.shown || defaultAppCredentials(config) === undefined
+        !banner.shown || (defaultAppCredentials(config) === undefined && registered.length === 0)
           ? undefined
           : warning(
               'installation',
@@ -119,6 +129,7 @@ async function database(config: Config): Promise<Finding[]> {
         deadCount === 0
           ? ok('dead letters', 'none')
           : warning('dead letters', `${deadCount} handler run(s) were given up`, 'forgeway deliveries dead'),
+        registered.length === 0 ? undefined : ok(REGISTERED, registered.join(', ')),
         held(await listHolds(store, organizationId)),
         connected(await listConnections(store, organizationId)),
         // A schema that is behind has no such tables yet, and is told of above.
@@ -157,7 +168,7 @@ async function app(config: Config): Promise<Finding> {
     return warning(
       'App',
       `setup mode: ${names.join(', ')} not set`,
-      'For GitHub, create the App from app.yml and set them; other forges need none.',
+      'For GitHub, register an App at PUBLIC_URL/setup/apps, or create it from app.yml and set them; other forges need none.',
     );
   }
   const { appId, privateKey, apiUrl } = credentials;
@@ -266,5 +277,14 @@ export async function examine(environment?: Environment): Promise<Finding[]> {
     config.publicUrl === undefined
       ? warning('PUBLIC_URL', 'is not set: forges reach this server only on this machine', variables.publicUrl.fix)
       : ok('PUBLIC_URL', config.publicUrl);
-  return [ok('configuration', 'no mistakes'), ok('node', process.versions.node), address, ...oddNames, ...parts.flat()];
+  const findings = parts.flat();
+  // None in the environment is nothing to be warned of where one was registered.
+  const hasApp = findings.some(({ about }) => about === REGISTERED);
+  return [
+    ok('configuration', 'no mistakes'),
+    ok('node', process.versions.node),
+    address,
+    ...oddNames,
+    ...findings.filter(({ about, state }) => !(hasApp && about === 'App' && state === 'warning')),
+  ];
 }

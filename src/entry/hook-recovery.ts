@@ -5,13 +5,13 @@ import { hookUrl, remoteHook, writeHook } from '../accounts/connecting/write-hoo
 import { type HookOfConnection, targetOf } from '../accounts/connection-hooks.js';
 import { createVault, type Vault } from '../accounts/vault.js';
 import type { Config } from '../config/config.js';
+import { forgeById } from '../forges/registry.js';
 import type { HookAccess, OpenHook } from '../inbox/recovery/access.js';
 import { createRecovery, type Recovery, type RecoveryOptions } from '../inbox/recovery/recovery.js';
 import type { WatchedHook } from '../inbox/recovery/watched-hooks.js';
 import type { Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
 import type { Bridge } from '../translate/bridge.js';
-import { defaultForge } from './default-app.js';
 
 export interface HookRecoveryOptions extends Pick<RecoveryOptions, 'store' | 'metrics' | 'log' | 'timing'> {
   config: Pick<Config, 'hookWatchSeconds' | 'publicUrl'>;
@@ -33,10 +33,11 @@ export function createHookRecovery(o: HookRecoveryOptions): Recovery | undefined
   return createRecovery({ store, metrics, log, timing, open, intervalSeconds });
 }
 
-/** GitHub switches an App's hook off for nobody; without an App there is none to ask about. */
-function appAccess(bridge: Pick<Bridge, 'nativeOfApp'>, hook: WatchedHook): HookAccess | undefined {
-  const native = hook.forge === defaultForge.id ? bridge.nativeOfApp() : undefined;
-  return native && { log: defaultForge.appDeliveries?.(native), tending: undefined };
+/** An App's hook is switched off for nobody; one whose key is not here cannot be asked about. */
+async function appAccess(bridge: Pick<Bridge, 'nativeOfApp'>, hook: WatchedHook): Promise<HookAccess | undefined> {
+  const { forge, host, appId } = hook;
+  const native = appId === null ? undefined : await bridge.nativeOfApp({ forge, host, appId });
+  return native && { log: forgeById(forge)?.appDeliveries?.(native), tending: undefined };
 }
 
 async function connectionAccess(

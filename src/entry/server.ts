@@ -8,7 +8,6 @@ import { clientAddress } from '../api/client-address.js';
 import type { Check } from '../api/health.js';
 import { createHttpApi } from '../api/http-api.js';
 import { type Config, githubOrigin } from '../config/config.js';
-import { variables } from '../config/variables.js';
 import { forges } from '../forges/registry.js';
 import { askForCycle } from '../inbox/poll/cursor.js';
 import { type RedisWatch, watchRedis } from '../jobs/queue/redis-watch.js';
@@ -24,7 +23,8 @@ import { limitConnections } from '../webhook/connections.js';
 import { createIngress, ingressServerOptions } from '../webhook/ingress.js';
 import { askLoad, type LoadWatch, watchLoad } from '../webhook/load.js';
 import { lackingOf, openAppPage } from './app-page.js';
-import { defaultForge, ensureDefaultHook, missingForSetup, secretsOf } from './default-app.js';
+import { ensureDefaultHook, secretsOf } from './default-app.js';
+import { forgeAppSettings, setupState } from './forge-apps.js';
 import { lazyBridge } from './lazy-bridge.js';
 import { membershipPorts } from './membership-ports.js';
 import { outboundOf } from './outbound.js';
@@ -185,8 +185,9 @@ async function start(
 
   const address = { public: config.publicUrl ?? '' };
   const bridge = lazyBridge({ config, store: workerStore, keys, log, metrics });
-  const appPage = openAppPage({ config, bridge, log });
+  const appPage = openAppPage({ config, store, bridge, log });
   const members = membershipPorts({ store: workerStore, log, bridge });
+  const outbound = outboundOf(config);
   const signInRoutes = openSignIn({
     config,
     store,
@@ -194,7 +195,7 @@ async function start(
     access,
     organizationId,
     publicUrl: () => address.public,
-    outbound: outboundOf(config),
+    outbound,
     members,
     log,
   });
@@ -213,6 +214,7 @@ async function start(
       },
     },
     auth: signInRoutes,
+    forgeApps: { ...forgeAppSettings(config), log, store, vault: signInRoutes.vault, outbound, organizationId },
     async resources() {
       const { createApiServices } = await import('./api-services.js');
       const parts = { config, database, keys, store, workerStore, access, bridge, members, appPage, log, metrics };
@@ -231,12 +233,7 @@ async function start(
     appPages: { socket: () => workers.pages(), notTaken: NOT_TAKEN },
     home: async (person) => ({
       version: version(),
-      missing: missingForSetup(config).map((key) => ({
-        variable: variables[key].name,
-        meaning: variables[key].meaning,
-        fix: variables[key].fix,
-      })),
-      webhookUrl: `${address.public}/api/webhooks/${defaultForge.id}`,
+      ...(await setupState(config, store, address.public)),
       previews: config.previewDriver !== 'off',
       lacking: person && (await lackingOf(person, { store, appPage, log })),
       holds: await countHolds(store, organizationId).catch((error: unknown) => {
@@ -274,11 +271,11 @@ async function start(
   }
   ends.splice(-1, 0, () => api.close());
   address.public ||= `http://${config.host}:${server.port}`;
-  const missing = missingForSetup(config).map((key) => variables[key].name);
+  const { missing } = await setupState(config, store, address.public);
   if (missing.length > 0)
     log.warn(
-      { missing, page: address.public },
-      'setup mode: no webhook of GitHub is accepted yet; other forges need no App, see `forgeway connections add --help`',
+      { missing: missing.map(({ variable }) => variable), page: address.public },
+      'setup mode: no webhook of GitHub is accepted yet; register an App at /setup/apps; other forges need no App, see `forgeway connections add --help`',
     );
   await announceSetup(store, address.public, log);
   log.info({ url: address.public, forgeHost: githubOrigin(config).host, previews: gateway?.url }, 'forgeway is up');

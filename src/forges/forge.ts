@@ -3,6 +3,7 @@
  * everything another folder could want to ask "which forge is this?" for is a field here.
  */
 import type { ForgeAdministration } from './administration.js';
+import type { ForgeAppManifest } from './app-manifest.js';
 import type { DeliveryLog } from './delivery-log.js';
 import type { ForgeEndpoint } from './endpoint.js';
 import type { ForgeFake, ForgeFakeOptions } from './kit/fake/forge-fake.js';
@@ -195,6 +196,8 @@ export interface ForgeDescriptor {
   roles?: ForgeRoles;
   /** Where a person installs an App, or lets it reach further repositories; absent where there are none. Pure. */
   appPages?: AppPages;
+  /** Registering an App from a manifest; absent where there are none. Pure. */
+  appManifest?: ForgeAppManifest;
   /** What the forge remembers of the deliveries of an App's hook, where it has Apps. `native` speaks as the App itself. */
   appDeliveries?(native: NativeClient): DeliveryLog;
   /** `username` of git over HTTPS when the password is a token. */

@@ -5,6 +5,7 @@ import {
   type OpenConnection,
   type RenewToken,
 } from '../accounts/connections.js';
+import { createForgeAppDirectory, type ForgeAppDirectory } from '../accounts/forge-apps/directory.js';
 import { createVault } from '../accounts/vault.js';
 import type { ForgeDescriptor } from '../forges/forge.js';
 import type { Records } from '../forges/kit/records.js';
@@ -25,6 +26,8 @@ export interface BridgeState {
   journal?: WriteJournal;
   /** Connections; undefined where the key that opens them is not given. */
   directory: ConnectionDirectory | undefined;
+  /** Apps that administrators registered; undefined where the key that opens them is not given. */
+  forgeApps?: ForgeAppDirectory;
   repositories: ConnectionRepositories;
   recordsOf(connection: OpenConnection): Records;
 }
@@ -48,6 +51,7 @@ export function databaseState(o: {
     loops: createLoopTraces(store),
     journal: createWriteJournal({ store, log, settleMs }),
     directory: vault && createConnectionDirectory({ store, vault, forges, clock, log, renew }),
+    ...(vault && { forgeApps: createForgeAppDirectory({ pool: store.pool, vault, forges, clock }) }),
     repositories: repositoriesOf(store),
     recordsOf: ({ organizationId, forge, host }) => createRecords(store, { organizationId, forge: forge.id, host }),
   };

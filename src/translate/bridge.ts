@@ -4,6 +4,7 @@
  * touches no other.
  */
 import { type ConnectionDirectory, isRemoved, type OpenConnection } from '../accounts/connections.js';
+import type { AppPlace } from '../accounts/forge-apps/directory.js';
 import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import type { GitObjects } from '../forges/kit/git-objects.js';
 import type { NativeClient } from '../forges/kit/native-client.js';
@@ -94,8 +95,11 @@ export interface Bridge {
   nativeOf(organizationId: string, connectionId: string): Promise<{ native: NativeClient; connection: OpenConnection }>;
   /** HTTP routes of the apps; undefined when they have none. */
   readonly pages: AppPages | undefined;
-  /** How the default App's own requests are sent, such as the one for its webhook's deliveries; undefined in setup mode. */
-  nativeOfApp(): NativeClient | undefined;
+  /**
+   * How an App's own requests are sent, such as the one for its webhook's deliveries. Without a place the default App's;
+   * undefined when there is none, or its key is not stored here.
+   */
+  nativeOfApp(place?: AppPlace): Promise<NativeClient | undefined>;
   /** Names of the apps that listen to this event. */
   subscribers(eventName: string, action: string | undefined): readonly string[];
   /** Runs one app on one event. Rejects with what the app threw. */
@@ -132,7 +136,7 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
   const clientOf = o.oauthClientOf ?? registered;
   const renew = clientOf && createTokenRenewal({ send, clock, clientOf });
   const state = 'state' in o ? o.state : databaseState({ ...o, forges, clock, renew });
-  const { directory, lookup, loops } = state;
+  const { directory, lookup, loops, forgeApps } = state;
   const isRefused = createRefusalCheck({ log, clock, fetch: send });
   const outFor = createForgeFetch({
     send,
@@ -158,7 +162,7 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
     checkRunUrl: o.checkRunUrl,
   });
   const { fetchFor } = virtual;
-  const connections = createConnections({ github: o.github, lookup, directory, clock, fetchFor });
+  const connections = createConnections({ github: o.github, lookup, directory, forgeApps, clock, fetchFor });
   const asApp = createAppInstallations({ ...connections, hasApp: o.github !== undefined, lookup, fetchFor, log });
   const appsFetch = (credential: Credential): Fetch => {
     const send = credential === connections.app ? asApp : fetchFor(credential);
@@ -251,8 +255,11 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
       };
     },
 
-    nativeOfApp: () =>
-      o.github === undefined ? undefined : createNativeClient(outFor(connections.app), connections.app.endpoint.apiUrl),
+    async nativeOfApp(place) {
+      const own = o.github && connections.app;
+      const credential = place === undefined ? own : await connections.ofApp(place);
+      return credential && createNativeClient(outFor(credential), credential.endpoint.apiUrl);
+    },
 
     async requestsOf(installationId) {
       const credential =

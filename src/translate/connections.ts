@@ -1,5 +1,6 @@
 /** Turns a delivery, an installation or a repository into the credential that may act for it. */
-import type { ConnectionDirectory, OpenApp } from '../accounts/connections.js';
+import type { ConnectionDirectory } from '../accounts/connections.js';
+import type { AppPlace, ForgeAppDirectory, OpenForgeApp } from '../accounts/forge-apps/directory.js';
 import { type InstallationKey, virtualInstallationId } from '../accounts/virtual-installation.js';
 import type { ForgeEndpoint } from '../forges/endpoint.js';
 import type { JsonObject } from '../forges/forge.js';
@@ -28,6 +29,8 @@ export interface DefaultApp {
 export interface Connections {
   /** Speaks as the App itself, or for nobody while none is set up. */
   readonly app: Credential;
+  /** Speaks as the App of that number; undefined when its key is neither in the environment nor registered here. */
+  ofApp(place: AppPlace): Promise<Credential | undefined>;
   /** For the delivery that runs now, with its payload as the handler sees it. */
   ofDelivery(payload: JsonObject): Promise<Credential>;
   /** By our id of it, of whichever kind. */
@@ -55,7 +58,7 @@ const NOWHERE = {
   apiUrl: 'https://forge.invalid',
   webUrl: 'https://forge.invalid',
 };
-const SETUP = 'No App is set up yet: set APP_ID, PRIVATE_KEY and WEBHOOK_SECRET, and start again.';
+const SETUP = 'No App is set up yet: register one at /setup/apps, or set APP_ID, PRIVATE_KEY and WEBHOOK_SECRET.';
 /** After these the App has no access to the account any more. */
 const REVOKED: ReadonlySet<unknown> = new Set(['deleted', 'suspend']);
 
@@ -80,6 +83,8 @@ export function createConnections(o: {
   lookup: InstallationLookup;
   /** Connections; absent where the key that opens them is not given. */
   directory: ConnectionDirectory | undefined;
+  /** Apps that administrators registered. */
+  forgeApps?: ForgeAppDirectory;
   clock: Clock;
   fetchFor(credential: Credential): Fetch;
 }): Connections {
@@ -92,7 +97,9 @@ export function createConnections(o: {
   const isDefault = (known: Omit<InstallationKey, 'installationId'>) =>
     known.forge === endpoint.forge && known.host === endpoint.host && known.appId === signedIn?.auth.appId;
 
-  const ofApp = ({ forge, baseUrl, app }: OpenApp, installationId: bigint, narrowed: Narrowed): Credential => {
+  const signerOf = ({ forge, baseUrl, app }: OpenForgeApp) =>
+    signers.of(forge.endpoint(baseUrl), app.id, app.privateKey);
+  const ofApp = ({ forge, baseUrl, app }: OpenForgeApp, installationId: bigint, narrowed: Narrowed): Credential => {
     const own = forge.endpoint(baseUrl);
     return installationCredential(own, signers.of(own, app.id, app.privateKey).auth, { installationId, ...narrowed });
   };
@@ -102,11 +109,10 @@ export function createConnections(o: {
     const { installationId } = known;
     if (signedIn !== undefined && isDefault(known))
       return installationCredential(endpoint, signedIn.auth, { installationId, ...narrowed });
-    const holder = await o.directory?.app(known.organizationId, known);
+    const holder = (await o.directory?.app(known.organizationId, known)) ?? (await o.forgeApps?.open(known));
     return holder && ofApp(holder, installationId, narrowed);
   };
-  const notHeld = ({ appId, host }: InstallationKey) =>
-    signedIn === undefined ? SETUP : `The key of App ${appId} on ${host} is not stored here.`;
+  const notHeld = ({ appId, host }: InstallationKey) => `The key of App ${appId} on ${host} is not stored here.`;
 
   const ofConnection = async (
     organizationId: string,
@@ -131,6 +137,11 @@ export function createConnections(o: {
 
   return {
     app: signedIn?.credential ?? nobody(SETUP),
+    async ofApp(place) {
+      if (signedIn !== undefined && isDefault(place)) return signedIn.credential;
+      const registered = await o.forgeApps?.open(place);
+      return registered && signerOf(registered).credential;
+    },
     ofInstallation,
     ofConnection: (organizationId, connectionId) => ofConnection(organizationId, connectionId),
 
@@ -150,7 +161,7 @@ export function createConnections(o: {
         return { repository, credential: await ofConnection(organizationId, repository.connectionId, { narrowed }) };
       const credential = await held(repository, narrowed);
       if (credential === undefined && signedIn === undefined)
-        throw new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', SETUP);
+        throw new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', notHeld(repository));
       return { repository, credential: credential ?? nobody(notHeld(repository)) };
     },
 

@@ -396,7 +396,7 @@ describe('who may come in, and who somebody is', () => {
         expect(
           (await browser.post(`${rig.url}/setup/${path}`, { policy: 'closed', provider: ids.github })).status,
         ).toBe(403);
-      expect((await new Browser().get(`${rig.url}/setup`)).headers.get('location')).toBe('/sign-in?return_to=/setup');
+      expect((await new Browser().get(`${rig.url}/setup`)).headers.get('location')).toBe('/sign-in?return_to=%2Fsetup');
       expect(await rig.rows('SELECT FROM oauth_client WHERE provider_id = $1', [ids.github])).toHaveLength(1);
     });
   });

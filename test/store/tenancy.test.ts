@@ -249,6 +249,8 @@ describe('the ingress role', () => {
     'select * from session',
     'select * from verification',
     'select * from oauth_client',
+    'select * from forge_app',
+    'select * from forge_app_registration',
     'select * from sign_in_code',
     'select * from platform_setting',
     'select * from platform_audit_entry',
@@ -282,6 +284,8 @@ describe('people and how they sign in', () => {
     await ask('select key, value from platform_setting');
     // What renewing a token takes.
     await ask('select forge, host, base_url, client_id, client_secret_ciphertext from oauth_client where enabled');
+    // What speaking as an App takes.
+    await ask('select forge, host, app_id, base_url, private_key_ciphertext from forge_app');
     for (const statement of [
       'select * from identity',
       'select email from "user"',
@@ -294,6 +298,10 @@ describe('people and how they sign in', () => {
       'select label from oauth_client',
       'update oauth_client set enabled = false',
       'delete from oauth_client',
+      'select client_id from forge_app',
+      'update forge_app set app_id = $$1$$',
+      'delete from forge_app',
+      'select * from forge_app_registration',
       'select * from sign_in_code',
       'select * from platform_audit_entry',
       `update platform_setting set value = '{}'`,

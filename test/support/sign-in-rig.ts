@@ -22,6 +22,8 @@ export type SignInRig = Awaited<ReturnType<typeof startSignInRig>>;
 
 export interface SignInRigOptions {
   trusted?: readonly string[];
+  /** What the guard says to addresses that somebody typed. */
+  check?(url: string): void;
   /** Instead of the stand-in: as the program wires it. */
   open?(o: { db: TestDatabase; publicUrl(): string; clock: Clock; log: Logger }): SetupRoutesOptions;
 }
@@ -69,6 +71,11 @@ export async function startSignInRig(o: SignInRigOptions = {}) {
   }
   const api = await createHttpApi({
     log,
+    forgeApps: {
+      asks: () => ({ permissions: { contents: 'read', pull_requests: 'write' }, events: ['push', 'pull_request'] }),
+      ...{ store, vault, organizationId: db.organizationId, log },
+      outbound: { fetch: (url, init) => fetch(url, init), check: o.check ?? (() => undefined) },
+    },
     health: { checks: async () => [], metrics: async () => ({ contentType: 'text/plain', text: '' }) },
     home: async () => ({ version: '1', missing: [], webhookUrl: '', previews: false, holds: undefined }),
     checkRuns: { store, links: createCheckRunLinks(TEST_MASTER_KEY) },

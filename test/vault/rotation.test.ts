@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
+import { createForgeAppDirectory } from '../../src/accounts/forge-apps/directory.js';
+import { saveForgeApp } from '../../src/accounts/forge-apps/rows.js';
 import { accessOfClient, putOAuthClient } from '../../src/accounts/sign-in/oauth-clients.js';
 import { sealedTables } from '../../src/accounts/vault-columns.js';
 import { rotateSecrets } from '../../src/accounts/vault-rotation.js';
 import { vaultStatus } from '../../src/entry/vault-status.js';
+import { forges } from '../../src/forges/registry.js';
+import { systemClock } from '../../src/lib/clock.js';
 import { withConnection } from '../../src/store/connection.js';
 import { openStore } from '../../src/store/database.js';
 import { countSealedRows } from '../../src/store/master-key-record.js';
@@ -118,10 +122,23 @@ describe('rotateSecrets', () => {
       { pool, vault: vaultOf(version.newest), outbound: { check: () => undefined } },
       client,
     );
+    const app = {
+      ...{ id: '5', slug: 's', name: 'n', pageUrl: 'https://git.example/apps/s', owner: { id: 1n, login: 'o' } },
+      ...{ clientId: 'c', clientSecret: 'of the client', webhookSecret: 'of the hook', privateKey: 'a key' },
+    };
+    const place = { forge: 'gitea', host: 'git.example', baseUrl: 'https://git.example', hookId: 'h', by: 'test' };
+    const { organizationId } = db;
+    await saveForgeApp({ store: db.store('api'), vault: vaultOf(version.newest), organizationId }, { ...place, app });
     const target = await nextVersion();
-    expect(await rotateSecrets(optionsOf(db, target))).toMatchObject({ rotated: rows.length + 1, failed: [], left: 0 });
+    // The App, and the hook that its webhooks come through.
+    expect(await rotateSecrets(optionsOf(db, target))).toMatchObject({ rotated: rows.length + 3, failed: [], left: 0 });
     expect(await accessOfClient(pool, vaultOf(target), providerId)).toEqual({ secret: 'a-client-secret' });
+    const apps = createForgeAppDirectory({
+      ...{ pool: db.store('worker').pool, vault: vaultOf(target), forges, clock: systemClock },
+    });
+    expect((await apps.open({ ...place, appId: '5' }))?.app).toEqual({ id: '5', privateKey: 'a key' });
     await pool.query('DELETE FROM oauth_client');
+    await db.store('api').tenant(organizationId, (tx) => tx.query(`DELETE FROM hook WHERE id = 'h'`));
   });
 
   it('may end after any statement and is taken up again', async () => {

@@ -18,7 +18,7 @@ import type { Store } from '../../src/store/database.js';
 import { masterKeyCheck } from '../../src/store/derive-key.js';
 import { TEST_MASTER_KEY, type TestDatabase } from '../support/database.js';
 
-type TenantTable = Exclude<SealedTable, 'oauth_client'>;
+type TenantTable = Exclude<SealedTable, 'oauth_client' | 'forge_app'>;
 
 /** Those that belong to organizations. */
 export const TABLES = (Object.keys(sealedTables) as SealedTable[]).filter(

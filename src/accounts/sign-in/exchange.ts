@@ -2,14 +2,12 @@
 import { parseJson } from '../../forges/kit/json-body.js';
 import { RouteFailure } from '../../forges/kit/route.js';
 import { type ForgeIdentity, readTokenAnswer, tokenRequest } from '../../forges/oauth.js';
-import { ForgewayError } from '../../lib/errors.js';
+import { ForgewayError, messageOf } from '../../lib/errors.js';
+import { askOnce, type Fetch } from '../../lib/outbound/ask-once.js';
 import type { OutboundRoute } from '../../lib/outbound/outbound.js';
 import type { OAuthClientAccess, SignInClient } from './oauth-clients.js';
 
-const TIMEOUT_MS = 10_000;
-const MAX_BYTES = 1024 * 1024;
-
-export type Fetch = (url: string, init: RequestInit, route?: OutboundRoute) => Promise<Response>;
+export type { Fetch } from '../../lib/outbound/ask-once.js';
 
 const failed = (message: string, cause?: unknown) => new ForgewayError('FORGEWAY_SIGN_IN_FAILED', message, { cause });
 
@@ -25,31 +23,20 @@ export function whyNotAsked(host: string, error: unknown): string {
       return `The certificate of ${host} is not trusted here (${message}). An administrator gives the one of its authority at /setup or with \`forgeway sign-in clients add --ca-file\`.`;
     current = 'cause' in current ? current.cause : undefined;
   }
-  return `${host} could not be asked.`;
+  return `${host} could not be asked: ${messageOf(error)}.`;
 }
 
-/** Text of the answer, within the limit; a redirect is never followed, since it would take the credential along. */
 async function ask(
   fetch: Fetch,
   url: string,
   init: RequestInit,
   route: OutboundRoute | undefined,
 ): Promise<{ status: number; text: string }> {
-  const { host } = new URL(url);
   try {
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const response = await fetch(url, { ...init, redirect: 'manual', signal }, route);
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of response.body ?? []) {
-      size += chunk.byteLength;
-      if (size > MAX_BYTES) throw failed(`${host} answered with more than ${MAX_BYTES} bytes.`);
-      chunks.push(chunk);
-    }
-    return { status: response.status, text: Buffer.concat(chunks).toString('utf8') };
+    return await askOnce(fetch, url, init, route);
   } catch (error) {
     if (error instanceof ForgewayError) throw error;
-    throw failed(whyNotAsked(host, error), error);
+    throw failed(whyNotAsked(new URL(url).host, error), error);
   }
 }
 

@@ -1,5 +1,6 @@
 import { defineForge, type WebhookHeaders } from '../forge.js';
 import { readJsonObject } from '../kit/json-body.js';
+import { appManifest } from './app-manifest.js';
 import { appDeliveries } from './deliveries.js';
 import { githubInstance } from './endpoint.js';
 import { classify } from './events.js';
@@ -56,6 +57,7 @@ export const github = defineForge({
     return payload;
   },
   appDeliveries,
+  appManifest,
   oauth,
   roles,
   appPages: {

@@ -7,8 +7,10 @@ export interface WatchedHook {
   organizationId: string;
   forge: string;
   host: string;
-  /** Null for the hook of the App that is set up through the environment. */
+  /** Null for the hook of an App that no connection has. */
   connectionId: string | null;
+  /** Of an App's hook. */
+  appId: string | null;
   scope: 'app' | 'repository' | 'organization' | 'system';
   /** `owner/name`, an owner, or '' for the whole server; null for an App's. */
   target: string | null;
@@ -38,7 +40,7 @@ const MOST_PER_CONNECTION = 50;
 export async function dueHooks(store: Store): Promise<WatchedHook[]> {
   const { rows } = await store.pool.query<WatchedHook>(
     `SELECT * FROM (
-       SELECT h.id, h.organization_id AS "organizationId", h.forge, h.host, h.connection_id AS "connectionId", h.scope,
+       SELECT h.id, h.organization_id AS "organizationId", h.forge, h.host, h.connection_id AS "connectionId", h.app_id AS "appId", h.scope,
          h.target, h.remote_hook_id AS "remoteHookId", h.confidential, h.created_at AS "createdAt",
          w.seen, w.page, w.page_top AS "pageTop", w.trouble,
          coalesce(w.unlisted_until > now(), false) AS unlisted,
