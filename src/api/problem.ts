@@ -28,7 +28,7 @@ const INTERNAL: Problem = {
 };
 
 /** A name that could be one. What else stands in its place may be a secret that slipped, and is not said again. */
-const shownName = (key: string): string => (/^[A-Za-z][A-Za-z0-9_-]{0,29}$/.test(key) ? key : 'unknown');
+const shownName = (key: string): string => (/^[A-Za-z_][A-Za-z0-9_-]{0,29}$/.test(key) ? key : 'unknown');
 
 /** The first of each field; a form of several kinds finds each of them missing. */
 export function issuesOf(error: z.ZodError): Issue[] {
