@@ -7,6 +7,7 @@ import type { Config } from '../config/config.js';
 import { forges } from '../forges/registry.js';
 import { replayDelivery } from '../inbox/replay.js';
 import { createPokes } from '../jobs/poke.js';
+import { createPreviewLogs } from '../jobs/preview/logs.js';
 import { createQueueBackend } from '../jobs/queue/create-queue-backend.js';
 import { messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
@@ -49,6 +50,7 @@ export function createApiServices(o: ApiServicesOptions): { services: Services; 
       forges,
       log,
       appPage,
+      previewLog: createPreviewLogs({ dataDir: config.dataDir }),
       freshMemberships: (asked) => freshMemberships(members, asked),
       connections: createApiConnections({ store: workerStore, keys, outbound, publicUrl: config.publicUrl, log }),
       replay: (deliveryId, options) => replayDelivery(workerStore, deliveryId, options),

@@ -12,6 +12,7 @@ import type { ConnectionWork, Services } from '../../src/api/procedures/services
 import { createResources, type Resources, type ResourcesOptions } from '../../src/api/resources.js';
 import type { TokenFacts } from '../../src/forges/administration.js';
 import { forges } from '../../src/forges/registry.js';
+import { createPreviewLogs } from '../../src/jobs/preview/logs.js';
 import { withConnection } from '../../src/store/connection.js';
 import { createTestDatabase, TEST_KEYS, type TestDatabase } from '../support/database.js';
 import { populateTenant } from '../support/tenant-rows.js';
@@ -117,6 +118,7 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
       change: async (organizationId) => note('change', organizationId),
       secretsOf: async () => ({}),
     },
+    previewLog: createPreviewLogs({ dataDir: '/nowhere' }),
     appPage: async () => () => 'https://forge.example/apps/forgeway',
     async freshMemberships() {
       throw new Error('a token is not asked for');
@@ -141,11 +143,12 @@ export interface ApiRigOptions extends Omit<Partial<ResourcesOptions>, 'services
   /** In place of the stand-in. */
   connections?(db: TestDatabase): ConnectionWork;
   freshMemberships?(db: TestDatabase): Services['freshMemberships'];
+  previewLog?: Services['previewLog'];
   requestsOf?(db: TestDatabase): Services['requestsOf'];
 }
 
 export async function startApiRig(o: ApiRigOptions = {}): Promise<ApiRig> {
-  const { connections, freshMemberships, requestsOf, ...more } = o;
+  const { connections, freshMemberships, previewLog, requestsOf, ...more } = o;
   const db = await createTestDatabase();
   const organizations = { mine: randomUUID(), theirs: randomUUID() };
   const asked: string[] = [];
@@ -237,6 +240,7 @@ export async function startApiRig(o: ApiRigOptions = {}): Promise<ApiRig> {
     ...stub,
     ...(connections && { connections: connections(db) }),
     ...(freshMemberships && { freshMemberships: freshMemberships(db) }),
+    ...(previewLog && { previewLog }),
     ...(requestsOf && { requestsOf: requestsOf(db) }),
   };
   const resources = await createResources({ services, publicOrigin: () => 'https://forgeway.example', ...more });

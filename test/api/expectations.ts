@@ -66,6 +66,7 @@ export const procedures: Readonly<Record<string, Expectation>> = {
     pullRequestId,
   })),
   'preview.get': on(read, ({ preview: id }) => ({ id })),
+  'preview.logs': on(read, ({ preview: id }) => ({ id })),
   'token.list': on(manageAsAdmin),
   'token.create': on(manageAsAdmin, () => ({ kind: 'machine', role: 'viewer', name: 'ci', scopes: ['read'] })),
   'token.revoke': on(manageAsAdmin, ({ token: id }) => ({ id })),

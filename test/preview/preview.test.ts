@@ -6,9 +6,10 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { approveCommit, isApproved } from '../../src/accounts/access/trusted-commits.js';
 import { upstreamOf } from '../../src/effects/gateway/upstream.js';
 import { listProcesses } from '../../src/effects/process/process-table.js';
+import { createPreviewLogs } from '../../src/jobs/preview/logs.js';
 import { git } from '../support/git-repository.js';
 import { findSandboxProbe } from '../support/sandboxes.js';
-import { CONFIG, createHarness, eventually, type Harness, open } from './harness.js';
+import { CONFIG, createHarness, eventually, type Harness, open, type PreviewRow } from './harness.js';
 
 const probe = await findSandboxProbe();
 if (probe === undefined)
@@ -45,6 +46,11 @@ whenPossible('previews', () => {
     return { id, sha, row: await h.settled(id, 'ready') };
   }
 
+  const printed = (row: PreviewRow, stage: 'build' | 'run') =>
+    createPreviewLogs({ dataDir: h.directory, workspacesDir: join(h.directory, 'work') })({
+      ...{ driverState: row.driver_state, stage, lines: 200, after: undefined },
+    });
+
   async function expectNothing(): Promise<void> {
     expect(await h.sandboxes.list()).toEqual([]);
     expect(await readdir(join(h.directory, 'work/users'))).toEqual([]);
@@ -71,7 +77,7 @@ whenPossible('previews', () => {
     expect(h.reported.length).toBeGreaterThan(0);
 
     const next = await h.commit('refs/heads/branch-12', { 'extra.txt': 'x' });
-    h.forge.config = 'preview:\n  build: sleep 1\n  start: exec node server.mjs\n';
+    h.forge.config = 'preview:\n  build: "sleep 1; echo made it"\n  start: "echo starting; exec node server.mjs"\n';
     h.forge.pullRequests.set(12, { state: 'open', sha: next, headRepositoryId: 7 });
     await h.want(id, next);
     await eventually(async () => (await h.row(id)).phase === 'building');
@@ -80,6 +86,8 @@ whenPossible('previews', () => {
     expect(await open(replaced.driver_state.serving)).toEqual({ status: 200, body: `commit ${next}` });
     expect(await open(serving)).toBeUndefined();
     expect(await h.sandboxes.list()).toHaveLength(1);
+    expect(await printed(replaced, 'build')).toMatchObject({ sha: next, lines: ['made it'], ended: true });
+    expect(await printed(replaced, 'run')).toMatchObject({ sha: next, lines: ['starting'], ended: false });
 
     h.forge.pullRequests.set(12, { state: 'closed', sha: next, headRepositoryId: 7 });
     await h.wantNone(id);
@@ -504,7 +512,8 @@ whenPossible('previews', () => {
       await h.want(id, sha);
       const row = await h.settled(id, 'ready');
       expect(row.name).toBe(`acme-web-fx-pr-${number}`);
-      const log = await h.sandboxes.logTail(row.driver_state.serving?.id ?? '', 100);
+      const log = (await printed(row, 'build')).lines.join('\n');
+      expect(log).toContain(`PORT=`);
       expect(log).not.toContain(name);
       await h.wantNone(id);
       await h.settled(id, 'gone');

@@ -8,6 +8,7 @@ import type { Secrets } from '../../accounts/vault-columns.js';
 import type { TokenFacts } from '../../forges/administration.js';
 import type { ForgeDescriptor } from '../../forges/forge.js';
 import type { Replay, ReplayOptions } from '../../inbox/replay.js';
+import type { ReadPreviewLog } from '../../jobs/preview/logs.js';
 import type { JobKey } from '../../jobs/queue/queue.js';
 import type { Logger } from '../../lib/logger.js';
 import type { Store } from '../../store/database.js';
@@ -83,6 +84,8 @@ export interface Services {
   requestsOf(organizationId: string, repositoryId: string): Promise<RepositoryRequests>;
   /** Page of the App that serves a host, as far as it is known now. */
   appPage(): Promise<AppPage>;
+  /** What a preview printed, as far as this machine keeps it. */
+  previewLog: ReadPreviewLog;
   freshMemberships: AskFreshRoles;
   log: Logger;
 }

@@ -8,7 +8,7 @@ import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
-import { readLogTail } from './captured-log.js';
+import { BUILD_LOG, LOG, readLogTail } from './captured-log.js';
 import { openDoor } from './door.js';
 import { findMemoryGroups, type MemoryGroups } from './memory-group.js';
 import { hasEnvironment, listProcesses, type ProcessRecord, readProcess, withDescendants } from './process-table.js';
@@ -74,6 +74,8 @@ export interface Sandboxes {
   start(sandbox: Sandbox, command: SandboxCommand): Promise<Sandbox>;
   /** Undefined while the command runs. */
   exitOf(sandbox: Sandbox): Promise<SandboxExit | undefined>;
+  /** Keeps what the last command printed as what the build did, while others run; the command must be over. */
+  keepBuildLog(id: string): Promise<void>;
   /** The last lines of what the command printed, redacted. */
   logTail(id: string, lines: number): Promise<string>;
   /** Kills everything that runs in it; resolves when nothing is left. The workspace stays. */
@@ -99,6 +101,14 @@ export interface SandboxesOptions {
 const USERS_IN_USE = '/var/lib/forgeway/users';
 const STOP_ROUNDS = 600;
 const EXIT_REASONS = ['exit', 'time', 'disk', 'files', 'memory'] as const;
+
+const SANDBOX_ID = /^[a-z0-9][a-z0-9-]{0,99}$/;
+
+/** Where the logs of a sandbox are, below the directory that {@link openSandboxes} was given. */
+export function runDirectoryOf(directory: string, id: string): string {
+  if (!SANDBOX_ID.test(id)) throw failure('A sandbox has an invalid id.');
+  return join(directory, 'sandboxes', id, 'run');
+}
 
 function failure(message: string, cause?: unknown): ForgewayError {
   return new ForgewayError('FORGEWAY_SANDBOX_UNAVAILABLE', message, { cause });
@@ -130,7 +140,7 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
   const programs = await findPrograms();
 
   const placeOf = (id: string): string => {
-    if (!/^[a-z0-9][a-z0-9-]{0,99}$/.test(id)) throw failure('A sandbox has an invalid id.');
+    if (!SANDBOX_ID.test(id)) throw failure('A sandbox has an invalid id.');
     return join(places, id);
   };
   const pathsOf = (id: string): SandboxPaths => ({
@@ -285,6 +295,17 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
       if (now?.started === sandbox.process.started) return undefined;
       // It may have written its record between the two looks.
       return (await read()) ?? { code: null, reason: (await memory?.wasFull(sandbox.id)) ? 'memory' : 'killed' };
+    },
+
+    async keepBuildLog(id) {
+      const { run } = pathsOf(id);
+      for (const end of ['.1', '']) {
+        await rm(join(run, BUILD_LOG + end), { force: true });
+        await rename(join(run, LOG + end), join(run, BUILD_LOG + end)).catch((error: NodeJS.ErrnoException) => {
+          // A command that printed little has filled no second file, one that printed nothing may have none.
+          if (error.code !== 'ENOENT') throw error;
+        });
+      }
     },
 
     logTail: (id, lines) => readLogTail(pathsOf(id).run, lines),

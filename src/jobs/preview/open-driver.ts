@@ -28,6 +28,12 @@ export interface OpenDriverOptions {
 /** Used as root when the data directory lies in a private one and this machine has no mount namespaces to hide that. */
 const SYSTEM_WORKSPACES = '/var/lib/forgeway/workspaces';
 
+/** Every directory in which previews of this machine may be, in the order in which they are tried. */
+export const workspaceDirectories = ({ dataDir, workspacesDir }: { dataDir: string; workspacesDir?: string }) => [
+  workspacesDir ?? join(dataDir, 'previews'),
+  SYSTEM_WORKSPACES,
+];
+
 /** Any user of the range answers for all: none of them has rights that others do not have. */
 async function strangersCanEnter(directory: string): Promise<boolean> {
   const stranger = ['--reuid', '50001', '--regid', '50001', '--clear-groups', '--'];
@@ -48,9 +54,9 @@ export async function openProcessDriver(options: OpenDriverOptions): Promise<Pre
   } else if (!probe.network) {
     log.warn('this machine gives previews no network of their own: they can reach whatever listens on it');
   }
-  const wanted = options.workspacesDir ?? join(dataDir, 'previews');
-  const candidates = probe.mode === 'uid' && !probe.namespaces ? [wanted, SYSTEM_WORKSPACES] : [];
-  let directory = wanted;
+  const every = workspaceDirectories(options);
+  const candidates = probe.mode === 'uid' && !probe.namespaces ? every : [];
+  let directory = every[0] ?? '';
   if (candidates.length > 0) {
     const reachable = await Promise.all(candidates.map(strangersCanEnter));
     const first = candidates[reachable.indexOf(true)];

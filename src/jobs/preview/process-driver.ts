@@ -143,7 +143,10 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
         const now = { ...place, handle: running };
         if (exit.reason === 'killed')
           throw new ForgewayError('FORGEWAY_WORKER_DIED', 'The build was stopped from outside.');
-        if (exit.code === 0 && exit.reason === 'exit') return { ...now, built: true };
+        if (exit.code === 0 && exit.reason === 'exit') {
+          await sandboxes.keepBuildLog(place.id);
+          return { ...now, built: true };
+        }
         return failed(now, causeOf('The build', exit, seconds));
       }
       if (signal.aborted) {
