@@ -25,6 +25,8 @@ describe('an address of a repository', () => {
     ['gitlab', 'https://x.example/gitlab/a/b', 'https://x.example/gitlab/', 'x.example/gitlab a b'],
     // Over SSH there is no sub-path.
     ['gitlab', 'git@x.example:a/b.git', 'https://x.example/gitlab', 'x.example/gitlab a b'],
+    ['gitea', 'https://x.example/git/acme/web.git', 'https://x.example/git', 'x.example/git acme web'],
+    ['forgejo', 'ssh://git@x.example:2222/acme/web.git', 'https://x.example/git', 'x.example/git acme web'],
     ['gitea', 'https://code.example.com/acme/web.git', 'https://code.example.com', 'code.example.com acme web'],
     ['forgejo', 'git@codeberg.org:acme/web', undefined, 'codeberg.org acme web'],
   ])('%s: %s', (id, text, base, expected) => {

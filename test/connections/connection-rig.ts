@@ -67,8 +67,11 @@ export interface ConnectionRig {
   rows<T extends object>(statement: string, values?: unknown[]): Promise<T[]>;
   /** Resolves when every delivery has been dealt with. */
   quiet(): Promise<void>;
-  startGitLab(options?: Partial<GitLabFakeOptions>): Promise<{ fake: GitLabFake; url: string }>;
-  startGitea(): Promise<{ fake: GiteaFake; url: string }>;
+  startGitLab(
+    options?: Partial<GitLabFakeOptions>,
+    below?: string,
+  ): Promise<{ fake: GitLabFake; url: string; strays: readonly string[] }>;
+  startGitea(below?: string): Promise<{ fake: GiteaFake; url: string; strays: readonly string[] }>;
   close(): Promise<void>;
 }
 
@@ -178,10 +181,10 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
   const rows: ConnectionRig['rows'] = async (statement, values = []) =>
     withConnection(test.superuser, async (client) => (await client.query(statement, values)).rows);
   const served = async (options: Parameters<typeof serveFake>[0], moveTo: (url: string) => void) => {
-    const { url, close } = await serveFake(options);
+    const { url, strays, close } = await serveFake(options);
     closing.push(close);
     moveTo(url);
-    return url;
+    return { url, strays };
   };
 
   return {
@@ -233,23 +236,23 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
         await sleep(20);
       }
     },
-    async startGitLab(options = {}) {
+    async startGitLab(options = {}, below) {
       const fake = await createGitLabFake({ folder: join(folder, `gitlab-${closing.length}`), ...options });
       fake.addUser({ username: 'group_1_bot_x', bot: true, token: 'glpat-first-token' });
-      const url = await served({ api: fake.api, gitPath: fake.gitPath }, (at) => fake.moveTo(at));
+      const place = await served({ api: fake.api, gitPath: fake.gitPath, below }, (at) => fake.moveTo(at));
       for (const path of ['acme/web', 'acme/sub/deep', 'acme/api'])
         await fake.addProject({ path, members: { group_1_bot_x: 40 }, files: { 'README.md': '# x\n' } });
       await fake.addProject({ path: 'other/lib', members: { group_1_bot_x: 20 }, files: { 'README.md': '# x\n' } });
-      return { fake, url };
+      return { fake, ...place };
     },
-    async startGitea() {
+    async startGitea(below) {
       const fake = await createGiteaFake({ folder: join(folder, `gitea-${closing.length}`) });
       fake.addUser('forgeway-bot');
       fake.addToken('forgeway-bot', 'gitea-token');
       fake.addOrganization('acme', { owners: ['forgeway-bot'] });
       for (const name of ['web', 'api']) await fake.addRepository('acme', name);
-      const url = await served({ api: fake.api, gitPath: fake.gitPath }, (at) => fake.moveTo(at));
-      return { fake, url };
+      const place = await served({ api: fake.api, gitPath: fake.gitPath, below }, (at) => fake.moveTo(at));
+      return { fake, ...place };
     },
     async close() {
       await inbox.drain(5_000);
@@ -275,11 +278,15 @@ export interface DoubleForge {
   /** The token does not work any more. */
   revoke(): void;
   violations(): readonly string[];
+  /** What was asked for outside of the path below which it is. */
+  strays: readonly string[];
 }
 
-export const doubles: Readonly<Record<'GitLab' | 'Gitea', (rig: ConnectionRig) => Promise<DoubleForge>>> = {
-  async GitLab(rig) {
-    const { fake, url } = await rig.startGitLab();
+export const doubles: Readonly<
+  Record<'GitLab' | 'Gitea', (rig: ConnectionRig, below?: string) => Promise<DoubleForge>>
+> = {
+  async GitLab(rig, below) {
+    const { fake, url, strays } = await rig.startGitLab({}, below);
     const projectOf = (name: string) => {
       const found = fake.state.projects.find(({ fullPath }) => fullPath === name);
       if (found === undefined) throw new Error(`no project ${name}`);
@@ -303,10 +310,11 @@ export const doubles: Readonly<Record<'GitLab' | 'Gitea', (rig: ConnectionRig) =
       },
       revoke: () => fake.state.tokens.clear(),
       violations: () => fake.api.violations,
+      strays,
     };
   },
-  async Gitea(rig) {
-    const { fake, url } = await rig.startGitea();
+  async Gitea(rig, below) {
+    const { fake, url, strays } = await rig.startGitea(below);
     const repositoryOf = (name: string) => {
       const found = fake.state.repositories.find((one) => `${one.owner}/${one.name}` === name);
       if (found === undefined) throw new Error(`no repository ${name}`);
@@ -327,6 +335,7 @@ export const doubles: Readonly<Record<'GitLab' | 'Gitea', (rig: ConnectionRig) =
       },
       revoke: () => fake.state.tokens.clear(),
       violations: () => fake.api.violations,
+      strays,
     };
   },
 };

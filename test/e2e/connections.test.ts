@@ -18,13 +18,17 @@ afterEach(async () => {
 });
 
 describe('forgeway connections', () => {
-  it.each(fakedForges.slice(0, 1).map((forge) => [forge.label, forge] as const))(
-    'connects a %s: its webhooks arrive and are handled, and its token is nowhere to be seen',
-    async (_label, forge) => {
+  it.each([
+    [fakedForges[0]?.label, '', fakedForges[0]],
+    [fakedForges[1]?.label, '/tools/git', fakedForges[1]],
+  ] as const)(
+    'connects a %s%s: its webhooks arrive and are handled, and its token is nowhere to be seen',
+    async (_label, below, forge) => {
       const folder = await mkdtemp(join(tmpdir(), 'forgeway-e2e-connections-'));
       closing.push(() => rm(folder, { recursive: true, force: true }));
-      const fake = await forge.startFake?.({ folder: join(folder, 'forge') });
-      if (fake === undefined) throw new Error(`${forge.label} has no double`);
+      const fake = await forge?.startFake?.({ folder: join(folder, 'forge'), below });
+      if (forge === undefined || fake === undefined) throw new Error('there is no such double');
+      expect(fake.url.endsWith(below)).toBe(true);
       closing.push(() => fake.close());
       const place = { owner: 'acme', name: 'web' };
       await fake.addPerson('alice');

@@ -57,8 +57,8 @@ afterAll(async () => {
   await outbound.close();
 });
 
-async function startForge(forgeId: string): Promise<OAuthForge> {
-  const forge = await startOAuthForge(forgeId, { id: 7, login: 'ann' }, { tls });
+async function startForge(forgeId: string, below?: string): Promise<OAuthForge> {
+  const forge = await startOAuthForge(forgeId, { id: 7, login: 'ann' }, { tls, ...(below && { below }) });
   closing.push(() => forge.close());
   return forge;
 }
@@ -88,7 +88,8 @@ async function startProxy() {
 const renewed = async (forgeId: string, forge: OAuthForge, refreshToken: string): Promise<string> => {
   const store = rig.db.store('worker');
   const { organizationId } = rig.db;
-  const place = { organizationId, forge: forgeId, host: new URL(forge.url).host, instanceUrl: forge.url };
+  const host = forges.get(forgeId)?.endpoint(forge.url).host ?? '';
+  const place = { organizationId, forge: forgeId, host, instanceUrl: forge.url };
   const { id } = await saveOAuthConnection(store, rig.vault, place, {
     identity: { id: 70n, login: 'bot', name: null, email: null, emailVerified: false, avatarUrl: null },
     tokens: { accessToken: 'old', refreshToken, expiresAt: new Date(Date.now() - 1_000) },
@@ -104,15 +105,22 @@ const renewed = async (forgeId: string, forge: OAuthForge, refreshToken: string)
   return (await directory.open(organizationId, id)).token();
 };
 
-describe.each(['github', 'gitlab', 'gitea'])('%s with a certificate of its own authority', (forgeId) => {
+describe.each([
+  ['github', undefined],
+  ['gitlab', undefined],
+  ['gitea', undefined],
+  // The same below a path, where nothing else is.
+  ['gitlab', '/gitlab'],
+  ['gitea', '/git/here'],
+])('%s with a certificate of its own authority, below %s', (forgeId, below) => {
   it('is signed in with, and its tokens are renewed, once its client says which certificate is trusted', async () => {
-    const forge = await startForge(forgeId);
+    const forge = await startForge(forgeId, below);
     const provider = await rig.register(forgeId, forge);
     expect((await rig.go(provider, browser())).error).not.toBeNull();
     forge.refreshTokens.add('refresh-a');
     // What the tenant trusts is not what the client's secret is sent to.
     await expect(renewed(forgeId, forge, 'refresh-a')).rejects.toThrow(
-      /certificate of 127\.0\.0\.1:\d+ is not trusted.*--ca-file/,
+      /certificate of 127\.0\.0\.1:\d+\S* is not trusted.*--ca-file/,
     );
     expect(forge.tokenRequests).toHaveLength(0);
 

@@ -64,12 +64,14 @@ function userJson(forge: string, { id, login, name, email, emailVerified }: OAut
 export interface OAuthForgeOptions {
   /** PEM; without it the forge speaks no TLS. */
   tls?: { key: string; certificate: string };
+  /** A path such as `/gitlab`, below which everything is; nothing is elsewhere. */
+  below?: string;
 }
 
 export async function startOAuthForge(
   forgeId: string,
   person: OAuthPerson,
-  { tls }: OAuthForgeOptions = {},
+  { tls, below = '' }: OAuthForgeOptions = {},
 ): Promise<OAuthForge> {
   const descriptor = forgeById(forgeId);
   if (descriptor?.oauth === undefined) throw new Error(`${forgeId} has no OAuth`);
@@ -81,7 +83,7 @@ export async function startOAuthForge(
   const server =
     tls === undefined ? createServer(serve) : createTlsServer({ key: tls.key, cert: tls.certificate }, serve);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}${below}`;
   const endpoint = descriptor.endpoint(url);
   const forge: OAuthForge = {
     url,
@@ -104,7 +106,7 @@ export async function startOAuthForge(
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
     const asked = new URL(request.url ?? '/', url);
-    const address = `${url}${asked.pathname}`;
+    const address = `${asked.origin}${asked.pathname}`;
     if (address === oauth.authorizeUrl(endpoint)) return authorize(asked.searchParams, response);
     if (address === oauth.tokenUrl(endpoint)) return token(await formOf(request), response);
     const bearer = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';

@@ -79,6 +79,7 @@ export async function startFake(flavour: World['flavour'], options: ForgeFakeOpt
     },
     afterPush: (directory, changes) => fake.pushed(directory, changes, pushers.get(directory)),
     port: options.port,
+    below: options.below,
   });
   const url = options.publicUrl ?? served.url;
   fake.moveTo(url);

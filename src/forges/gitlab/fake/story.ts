@@ -63,6 +63,7 @@ export async function startFake(options: ForgeFakeOptions): Promise<ForgeFake> {
     },
     afterPush: (directory, changes) => fake.pushed(directory, changes, pushers.get(directory) ?? bot),
     port: options.port,
+    below: options.below,
   });
   const url = options.publicUrl ?? served.url;
   fake.moveTo(url);

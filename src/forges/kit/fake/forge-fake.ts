@@ -14,6 +14,8 @@ export interface ForgeFakeOptions {
   sendWebhook?: (url: string, init: RequestInit) => Promise<Response>;
   /** Port on 127.0.0.1; default 0, a free one. */
   port?: number;
+  /** A path such as `/gitlab`, below which everything is. */
+  below?: string;
   /** Where others reach it, when something stands in front: without a slash at the end. Default: where it listens. */
   publicUrl?: string;
   /** Of the bot; default: one that the double makes up. */

@@ -27,11 +27,15 @@ export interface ServeOptions {
   afterPush?(directory: string, changes: readonly FakeRefChange[]): Promise<void>;
   /** Default 0: a free one. */
   port?: number;
+  /** A path such as `/gitlab`, below which everything is; what is asked for elsewhere is not there, and noted. */
+  below?: string;
 }
 
 export interface ServedFake {
-  /** Without a slash at the end. */
+  /** Without a slash at the end; with the path below which it is. */
   url: string;
+  /** What was asked for outside of that path, as `GET /path`. */
+  strays: readonly string[];
   close(): Promise<void>;
 }
 
@@ -41,7 +45,16 @@ const GIT_REQUEST = /^(\/.+?)(\/info\/refs|\/git-upload-pack|\/git-receive-pack)
 /** Listens when the promise resolves. */
 export async function serveFake(options: ServeOptions): Promise<ServedFake> {
   const pushes = new Map<string, Promise<void>>();
+  const strays: string[] = [];
+  const { below = '' } = options;
   const server = createServer((request, response) => {
+    const asked = request.url ?? '/';
+    if (!asked.startsWith(`${below}/`)) {
+      strays.push(`${request.method} ${asked}`);
+      response.writeHead(404, { 'content-type': 'text/html' }).end('<h1>Another site</h1>');
+      return;
+    }
+    request.url = asked.slice(below.length);
     respond(options, pushes, request, response).catch((error: unknown) => {
       // As on a real connection that breaks, whatever had been sent; an error of the fake is told to its client.
       if (error instanceof AnswerLost || response.headersSent) response.destroy();
@@ -53,7 +66,8 @@ export async function serveFake(options: ServeOptions): Promise<ServedFake> {
     server.listen(options.port ?? 0, '127.0.0.1', resolve);
   });
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${below}`,
+    strays,
     close: async () => {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));

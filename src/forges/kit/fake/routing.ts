@@ -59,6 +59,8 @@ export interface FakeApiOptions {
 }
 
 export interface FakeApi {
+  /** Path below which its routes are, such as `/api/v4`. */
+  readonly prefix: string;
   /** Rejects as `fetch` does, with {@link AnswerLost}, after `failNext(…, 'lost')`. */
   handle(request: Request): Promise<Response>;
   /** What no real forge would have been asked, and what broke in the fake. */
@@ -161,6 +163,7 @@ export function createFakeApi(options: FakeApiOptions): FakeApi {
   }
 
   return {
+    prefix,
     violations,
     log,
     used,

@@ -9,11 +9,13 @@ export type AskFake = (method: string, path: string, json?: unknown) => Promise<
  * The function rejects with Error naming request, status and answer when the forge refuses.
  */
 export function askFake(api: FakeApi, apiUrl: string, headers: Readonly<Record<string, string>>): AskFake {
+  // A fake that is served below a path is asked in-process without it.
+  const base = `${new URL(apiUrl).origin}${api.prefix}`;
   return async (method, path, json) => {
     const body = json === undefined ? undefined : JSON.stringify(json);
     const sent = new Headers(headers);
     if (body !== undefined) sent.set('content-type', 'application/json');
-    const answer = await api.handle(new Request(`${apiUrl}${path}`, { method, headers: sent, body }));
+    const answer = await api.handle(new Request(`${base}${path}`, { method, headers: sent, body }));
     const text = await answer.text();
     if (!answer.ok) throw new Error(`${method} ${path} was refused with ${answer.status}: ${text}`);
     return text === '' ? undefined : JSON.parse(text);
