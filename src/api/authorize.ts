@@ -23,6 +23,8 @@ function refusal(decision: Decision & { allowed: false }, action: Action): Forge
       return notFound();
     case 'suspended':
       return forbidden('The account is suspended.');
+    case 'unconfirmed':
+      return forbidden(decision.why);
     case 'scope':
       return forbidden(`The token lacks the scope ${actions[action].scope}.`);
     default:

@@ -100,7 +100,7 @@ export function createNativeClient(fetch: Fetch, apiUrl: string, failureMessage?
       try {
         return await get(path, query);
       } catch (error) {
-        if (error instanceof RouteFailure && error.status === 404) return undefined;
+        if (error instanceof RouteFailure && (error.status === 404 || error.status === 410)) return undefined;
         throw error;
       }
     },

@@ -258,7 +258,10 @@ describe.each(makers)('%s', (_name, make) => {
     world.drop();
     await rig.webhook();
     await rig.read();
-    expect(await rig.source()).toMatchObject({ state: 'gone', reason: expect.stringContaining('Nothing was changed') });
+    expect(await rig.source()).toMatchObject({
+      state: 'gone',
+      reason: expect.stringContaining('Nothing was changed yet'),
+    });
     expect([await rig.roleOf('fred'), (await fresh(rig, 'fred')).role]).toEqual(['member', undefined]);
     await rig.webhook(true);
     rig.pass(REFRESH_MS);

@@ -28,3 +28,9 @@ INSERT INTO "connection_confirmation" ("connection_id", "organization_id", "wish
 SELECT c."id", c."organization_id", '{}', now() FROM "connection" c
 WHERE c."status" = 'unreachable' AND c."user_id" IS NULL AND c."kind" IN ('pat', 'github-app')
   AND NOT EXISTS (SELECT FROM "installation" i WHERE i."connection_id" = c."id");
+
+-- When a forge said last that a mirrored role is so; of a role that was given here it means nothing. A role that was not confirmed
+-- for a while is worth less: see accounts/access/confirmed.ts.
+ALTER TABLE "member" ADD COLUMN "confirmed_at" timestamptz NOT NULL DEFAULT now();
+-- Since when every answer was that the organization is not there; another answer, or none, begins anew.
+ALTER TABLE "organization_source" ADD COLUMN "missing_since" timestamptz;

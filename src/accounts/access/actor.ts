@@ -1,5 +1,6 @@
 /** Who asks: the one description of a caller that every endpoint, command and page hands to {@link decide}. */
 import type { PermissionLevel } from '../permissions.js';
+import type { Unconfirmed } from './confirmed.js';
 import type { Role } from './roles.js';
 
 /** What a token was made for. A token never allows more than the person or organization behind it. */
@@ -22,6 +23,8 @@ export interface Person {
   suspended: boolean;
   /** Role by organization id; none: not a member. */
   memberships: ReadonlyMap<string, Role>;
+  /** Of those whose role a forge has not confirmed lately, which counts for less in `memberships`, or is not there at all. */
+  unconfirmed?: ReadonlyMap<string, Unconfirmed>;
   /** Absent: a session in a browser, which may do all that the person may. */
   token?: { id: string; scopes: readonly Scope[] /** Of one organization only. */; organizationId?: string };
 }

@@ -4,13 +4,14 @@ import { seenAs } from '../../store/seen-as.js';
 import { findToken } from '../api-tokens/rows.js';
 import { hasTokenForm } from '../api-tokens/secret.js';
 import type { Machine, Person } from './actor.js';
+import { type Unconfirmed, worthOf } from './confirmed.js';
 import { isRole, type Role } from './roles.js';
 
 /** Everything known of a person by their id, or undefined when there is none. */
 export type PersonOf = (userId: string) => Promise<Person | undefined>;
 
-/** A person with their memberships. @param store opened as the api role */
-export async function loadPerson(store: Store, userId: string): Promise<Person | undefined> {
+/** A person with their memberships, as far as forges have confirmed them lately. @param store opened as the api role */
+export async function loadPerson(store: Store, userId: string, now = new Date()): Promise<Person | undefined> {
   return seenAs(store, { userId }, async (tx) => {
     const people = await tx.query<{ name: string; platform_admin: boolean; suspended: boolean }>(
       'SELECT name, platform_admin, suspended_at IS NOT NULL AS suspended FROM "user" WHERE id = $1',
@@ -18,19 +19,27 @@ export async function loadPerson(store: Store, userId: string): Promise<Person |
     );
     const [found] = people.rows;
     if (found === undefined) return undefined;
-    const { rows } = await tx.query<{ organization_id: string; role: string }>(
-      'SELECT organization_id, role FROM member WHERE user_id = $1',
+    const { rows } = await tx.query<{ id: string; role: string; origin: string; confirmedAt: Date }>(
+      'SELECT organization_id AS id, role, origin, confirmed_at AS "confirmedAt" FROM member WHERE user_id = $1',
       [userId],
     );
-    // A role that we do not know gives nothing.
-    const known = rows.flatMap(({ organization_id: id, role }) => (isRole(role) ? [[id, role] as const] : []));
+    const memberships = new Map<string, Role>();
+    const unconfirmed = new Map<string, Unconfirmed>();
+    for (const { id, role, origin, confirmedAt } of rows) {
+      // A role that we do not know gives nothing.
+      if (!isRole(role)) continue;
+      const worth = origin === 'forge' ? worthOf(role, confirmedAt, now) : { role };
+      if (worth.role !== undefined) memberships.set(id, worth.role);
+      if (worth.unconfirmed !== undefined) unconfirmed.set(id, worth.unconfirmed);
+    }
     return {
       kind: 'user',
       userId,
       name: found.name,
       platformAdmin: found.platform_admin,
       suspended: found.suspended,
-      memberships: new Map<string, Role>(known),
+      memberships,
+      ...(unconfirmed.size > 0 && { unconfirmed }),
     };
   });
 }

@@ -2,6 +2,7 @@
 import { type PermissionLevel, permissionAtLeast } from '../permissions.js';
 import { type Action, type ActionRule, actions } from './actions.js';
 import type { Actor, Machine, Person } from './actor.js';
+import { unconfirmedBecause } from './confirmed.js';
 import { atLeast, type Role } from './roles.js';
 
 /** What it would be done to. */
@@ -18,6 +19,7 @@ export type Because =
   | 'suspended'
   | 'absent'
   | 'role'
+  | 'unconfirmed'
   | 'scope'
   | 'level'
   | 'unknown-level'
@@ -90,6 +92,13 @@ function ofPerson(actor: Person, rule: ActionRule, action: Action, thing: Thing)
     return within(rule.own ? yes('It is their own.') : no('role', `${action} is not about a person's own things.`));
   }
   const role = thing.organizationId === undefined ? undefined : actor.memberships.get(thing.organizationId);
-  if (role === undefined) return no('absent', 'They do not belong to the organization.');
-  return within(byRole(role, rule, action));
+  const unconfirmed = thing.organizationId === undefined ? undefined : actor.unconfirmed?.get(thing.organizationId);
+  if (role === undefined)
+    return unconfirmed === undefined
+      ? no('absent', 'They do not belong to the organization.')
+      : no('unconfirmed', unconfirmedBecause(unconfirmed, false));
+  const decision = within(byRole(role, rule, action));
+  const wouldDo =
+    !decision.allowed && decision.because === 'role' && unconfirmed && atLeast(unconfirmed.role, rule.role);
+  return wouldDo ? no('unconfirmed', unconfirmedBecause(unconfirmed, true)) : decision;
 }

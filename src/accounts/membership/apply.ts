@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import type { ForgeRole } from '../../forges/roles.js';
 import type { Role } from '../access/roles.js';
-import { type MappedRole, type MappingRow, roleFrom, type Stand } from './mapping.js';
+import { givenFrom, type MappedRole, type MappingRow, roleFrom, type Stand } from './mapping.js';
 
 export interface MemberChange {
   kind: 'added' | 'changed' | 'removed';
@@ -29,7 +29,7 @@ export async function readMapping(tx: pg.PoolClient): Promise<MappingRow[]> {
 async function standsByUser(tx: pg.PoolClient): Promise<Map<string, Stand[]>> {
   const { rows } = await tx.query<Stand & { userId: string }>(
     `SELECT i.user_id AS "userId", m.source_id AS "sourceId", m.vcs_team_id AS team,
-       m.of_organization AS "ofOrganization", m.role
+       m.of_organization AS "ofOrganization", m.role, m.seen_at AS "seenAt"
      FROM forge_membership m JOIN organization_source s ON s.id = m.source_id
        JOIN identity i ON i.forge = s.forge AND i.host = s.host AND i.remote_id = m.remote_user_id
      WHERE m.organization_id = current_organization()`,
@@ -61,11 +61,15 @@ export async function applyMirror(tx: pg.PoolClient, organizationId: string, act
   );
   const members = new Map(known.rows.map((row) => [row.userId, row]));
   const changes: MemberChange[] = [];
+  const confirmed: [string, Date][] = [];
 
   for (const [userId, its] of stands) {
-    const role = roleFrom(its, mapping);
+    const given = givenFrom(its, mapping);
     const member = members.get(userId);
-    if (role === undefined || member?.origin === 'manual' || member?.role === role) continue;
+    if (given === undefined) continue;
+    const { role } = given;
+    confirmed.push([userId, given.confirmedAt]);
+    if (member?.origin === 'manual' || member?.role === role) continue;
     await tx.query(
       `INSERT INTO member (organization_id, user_id, role, origin) VALUES ($1, $2, $3, 'forge')
        ON CONFLICT (organization_id, user_id) DO UPDATE SET role = excluded.role, updated_at = now()
@@ -76,6 +80,11 @@ export async function applyMirror(tx: pg.PoolClient, organizationId: string, act
       member === undefined ? { kind: 'added', userId, role } : { kind: 'changed', userId, role, from: member.role },
     );
   }
+  await tx.query(
+    `UPDATE member m SET confirmed_at = c.at FROM unnest($2::text[], $3::timestamptz[]) AS c (user_id, at)
+     WHERE m.organization_id = $1 AND m.user_id = c.user_id AND m.origin = 'forge' AND m.confirmed_at <> c.at`,
+    [organizationId, confirmed.map(([userId]) => userId), confirmed.map(([, at]) => at)],
+  );
   for (const { userId, role, origin } of known.rows) {
     if (origin === 'manual' || roleFrom(stands.get(userId) ?? [], mapping) !== undefined) continue;
     await tx.query(`DELETE FROM member WHERE organization_id = $1 AND user_id = $2 AND origin = 'forge'`, [

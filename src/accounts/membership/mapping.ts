@@ -28,6 +28,8 @@ export interface Stand {
   team: bigint | null;
   ofOrganization: boolean;
   role: ForgeRole;
+  /** When the forge said so last. */
+  seenAt: Date;
 }
 
 /** The nearest row counts: of the source before of all, of the one role before of any. */
@@ -45,15 +47,31 @@ function mapped(rows: readonly MappingRow[], stand: Stand, team: bigint | null):
 }
 
 /** The most that any of the lists gives; undefined: no role. */
-export function roleFrom(stands: readonly Stand[], rows: readonly MappingRow[]): Exclude<Role, 'owner'> | undefined {
-  let most: Exclude<Role, 'owner'> | undefined;
+export function roleFrom(stands: readonly Stand[], rows: readonly MappingRow[]): GivenRole['role'] | undefined {
+  return givenFrom(stands, rows)?.role;
+}
+
+export interface GivenRole {
+  role: Exclude<Role, 'owner'>;
+  /** When a list that gives this role was seen last: an older one beside it takes nothing away. */
+  confirmedAt: Date;
+}
+
+/** The same, and how old that is. */
+export function givenFrom(stands: readonly Stand[], rows: readonly MappingRow[]): GivenRole | undefined {
+  let most: GivenRole | undefined;
   for (const stand of stands) {
     const given = [
       stand.ofOrganization ? (mapped(rows, stand, null) ?? defaultMapping[stand.role]) : 'none',
       stand.team === null ? undefined : mapped(rows, stand, stand.team),
     ];
     for (const role of given)
-      if (role !== undefined && role !== 'none' && (most === undefined || atLeast(role, most))) most = role;
+      if (role !== undefined && role !== 'none' && isMore({ role, confirmedAt: stand.seenAt }, most))
+        most = { role, confirmedAt: stand.seenAt };
   }
   return most;
 }
+
+const isMore = (one: GivenRole, most: GivenRole | undefined): boolean =>
+  most === undefined ||
+  (atLeast(one.role, most.role) && (one.role !== most.role || one.confirmedAt > most.confirmedAt));

@@ -107,6 +107,12 @@ export async function refreshPerson(
     await tx.query('SELECT FROM organization_source WHERE id = $1 FOR UPDATE', [source.id]);
     const stored = await storedStands(tx, source, person);
     if (!isSame(stored, standing, teams)) await writeStanding(tx, source, person, standing, teams, clock.now());
+    else
+      await tx.query('UPDATE forge_membership SET seen_at = $3 WHERE source_id = $1 AND remote_user_id = $2', [
+        source.id,
+        person.id,
+        clock.now(),
+      ]);
     return applyMirror(tx, source.organizationId, actorOf(source));
   });
 }

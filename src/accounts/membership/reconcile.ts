@@ -7,6 +7,7 @@ import type { ForgeMember, ForgeOrganization, MemberList, Roster } from '../../f
 import { retryAfter, retryDelay } from '../../lib/backoff.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { redactText } from '../../lib/redact.js';
+import { audit } from '../audit.js';
 import { applyMirror, type MemberChange } from './apply.js';
 import { actorOf, type MembershipPorts, openSource } from './ports.js';
 import { beginReading, type Source } from './sources.js';
@@ -37,8 +38,13 @@ export async function reconcileMembership(ports: MembershipPorts, source: Source
   if (begun === undefined) return { kind: 'busy' };
   const beat = setInterval(() => void keepReading(ports, source, begun), LEASE_MS / 3).unref();
   try {
-    const { organization, roster } = await read(ports, source, begun);
-    const result = await write(ports, source, begun, organization, roster);
+    const { organization, roster, ended } = await read(ports, source, begun);
+    const result = await write(ports, source, begun, { organization, roster, ended });
+    if (ended !== undefined && source.reason !== ENDED[ended])
+      log.warn(
+        { source: source.login, host: source.host, reason: ENDED[ended] },
+        'an organization gives no roles any more',
+      );
     if (result.kind === 'applied' && result.changes.length > 0)
       log.info({ source: source.login, host: source.host, changes: result.changes.length }, 'members changed');
     return result;
@@ -70,20 +76,35 @@ async function keepReading(ports: MembershipPorts, source: Source, begun: Begun)
 
 class Gone extends Error {}
 
+/**
+ * One answer that it is not there may be a mishap of the forge, or of what stands before it; a second one this much later is
+ * believed. Together with REFRESH_MS it is less than five minutes.
+ */
+const CONFIRM_MS = 30_000;
+
+/** Why nobody has a role through it any more. */
+const ENDED = {
+  told: 'It was deleted on the forge; nobody has a role through it any more.',
+  missing:
+    'It is not there any more, or the account or App that asks may not see it any more, as two answers said: nobody has a role through it. Roles come back when it can be read again; `forgeway organizations unlink` ends it.',
+} as const;
+
 async function read(
   ports: MembershipPorts,
   source: Source,
   begun: Begun,
-): Promise<{ organization: ForgeOrganization; roster: Roster }> {
+): Promise<{ organization: ForgeOrganization; roster: Roster; ended?: keyof typeof ENDED }> {
   const { roles, native } = await openSource(ports, source);
   const known = { id: source.remoteId, login: source.login };
   const organization = await roles.organization(native, known);
   if (organization === undefined) {
-    // Only with a word of the forge's own does it mean that there is nobody left.
-    if (source.toldDeleted)
-      return { organization: { ...source, id: source.remoteId }, roster: { teams: [], lists: [] } };
+    const left = { organization: { ...source, id: source.remoteId }, roster: { teams: [], lists: [] } };
+    if (source.toldDeleted) return { ...left, ended: 'told' };
+    const { missingSince } = source;
+    if (missingSince !== null && ports.clock.now().getTime() - missingSince.getTime() >= CONFIRM_MS)
+      return { ...left, ended: 'missing' };
     throw new Gone(
-      `${source.login} is not there any more, or cannot be seen any more with this installation or token. Nothing was changed; \`forgeway organizations unlink\` ends it.`,
+      `${source.login} is not there any more, or cannot be seen any more with this installation or token. Nothing was changed yet: it is asked once more.`,
     );
   }
   const place = { id: organization.id, login: organization.login };
@@ -124,26 +145,26 @@ async function write(
   { store, clock }: MembershipPorts,
   source: Source,
   begun: Begun,
-  organization: ForgeOrganization,
-  roster: Roster,
+  { organization, roster, ended }: Awaited<ReturnType<typeof read>>,
 ): Promise<Reconciled> {
   return store.tenant(source.organizationId, async (tx): Promise<Reconciled> => {
     const now = clock.now();
-    const { rows } = await tx.query<{ reading: bigint; asked: bigint; etags: Readonly<Record<string, string>> }>(
-      'SELECT reading, asked_version AS asked, etags FROM organization_source WHERE id = $1 FOR UPDATE',
+    const { rows } = await tx.query<{ reading: bigint; asked: bigint; reason: string | null }>(
+      'SELECT reading, asked_version AS asked, reason FROM organization_source WHERE id = $1 FOR UPDATE',
       [source.id],
     );
     const stored = rows[0];
     // Unlinked meanwhile, or read by somebody who began later.
     if (stored === undefined || stored.reading !== begun.reading) return { kind: 'overtaken' };
-    await writeRoster(tx, source, roster, now);
+    // Its teams and what is mapped from them stay where nobody told of its end: it may be seen again.
+    if (ended === 'missing') await tx.query('DELETE FROM forge_membership WHERE source_id = $1', [source.id]);
+    else await writeRoster(tx, source, roster, now);
     const etags = Object.fromEntries(roster.lists.flatMap(({ key, etag }) => (etag === null ? [] : [[key, etag]])));
-    const deleted = roster.lists.length === 0;
     await tx.query(
       `UPDATE organization_source SET login = $2, name = $3, url = CASE WHEN $4 = '' THEN url ELSE $4 END,
-         state = CASE WHEN $9::boolean THEN 'gone' ELSE 'ok' END,
-         reason = CASE WHEN $9::boolean THEN 'It was deleted on the forge; nobody has a role through it any more.' END,
-         etags = $5::jsonb, failures = 0, read_at = $6::timestamptz, told_deleted = told_deleted AND $9::boolean, reading_until = NULL,
+         state = CASE WHEN $9::text IS NULL THEN 'ok' ELSE 'gone' END,
+         reason = $9::text, missing_since = CASE WHEN $9::text IS NULL THEN NULL ELSE coalesce(missing_since, $6::timestamptz) END,
+         etags = $5::jsonb, failures = 0, read_at = $6::timestamptz, told_deleted = told_deleted AND $9::text IS NOT NULL, reading_until = NULL,
          due_at = CASE WHEN asked_version = $7::bigint THEN $8::timestamptz
            ELSE $6::timestamptz + interval '5 seconds' END, updated_at = now()
        WHERE id = $1`,
@@ -156,9 +177,19 @@ async function write(
         now,
         begun.askedVersion,
         new Date(now.getTime() + REFRESH_MS),
-        deleted,
+        ended === undefined ? null : ENDED[ended],
       ],
     );
+    // Once, where administrators look.
+    if (ended !== undefined && stored.reason !== ENDED[ended])
+      await audit(
+        tx,
+        source.organizationId,
+        'source.ended',
+        `${source.forge}:${source.host}:${source.remoteId}`,
+        { because: ended },
+        actorOf(source),
+      );
     const changes = await applyMirror(tx, source.organizationId, actorOf(source));
     const counted = await tx.query<{ people: number }>(
       'SELECT count(DISTINCT remote_user_id)::int AS people FROM forge_membership WHERE source_id = $1',
@@ -178,16 +209,16 @@ async function noteFailure(
   const now = clock.now();
   const asked = error instanceof RouteFailure ? retryAfter(error.headers['retry-after'], now) : undefined;
   const backoff = { baseMs: 15_000, capMs: REFRESH_MS, attempts: Number.POSITIVE_INFINITY };
-  const waitMs = Math.min(
-    LONGEST_RETRY_MS,
-    Math.max(SHORTEST_RETRY_MS, asked ?? 0, retryDelay(backoff, source.failures + 1)),
-  );
   const gone = error instanceof Gone;
+  const waitMs = gone
+    ? CONFIRM_MS
+    : Math.min(LONGEST_RETRY_MS, Math.max(SHORTEST_RETRY_MS, asked ?? 0, retryDelay(backoff, source.failures + 1)));
   // A fault of ours is not the forge's, and is not told as such.
   const known = gone || error instanceof RouteFailure || error instanceof ForgewayError;
   await store.tenant(source.organizationId, (tx) =>
     tx.query(
       `UPDATE organization_source SET state = $3, reason = $4, failures = failures + 1, reading_until = NULL, due_at = $5,
+         missing_since = CASE WHEN $3 = 'gone' THEN coalesce(missing_since, $6) END,
          updated_at = now()
        WHERE id = $1 AND reading = $2`,
       [
@@ -196,6 +227,7 @@ async function noteFailure(
         gone ? 'gone' : 'failing',
         known ? reason : `Something failed here while it was read: ${reason}`,
         new Date(now.getTime() + waitMs),
+        now,
       ],
     ),
   );

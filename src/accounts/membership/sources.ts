@@ -23,12 +23,14 @@ export interface Source {
   toldDeleted: boolean;
   dueAt: Date;
   readAt: Date | null;
+  /** Since when every answer was that it is not there. */
+  missingSince: Date | null;
 }
 
 /** Installations are a routing table: the worker reads them without a tenant, and so does whoever asks for one here. */
 const COLUMNS = `s.id, s.organization_id AS "organizationId", s.forge, s.host, s.remote_id AS "remoteId", s.login, s.name,
   s.url, s.state, s.reason, s.etags, s.asked_version AS "askedVersion", s.failures, s.told_deleted AS "toldDeleted",
-  s.due_at AS "dueAt", s.read_at AS "readAt",
+  s.due_at AS "dueAt", s.read_at AS "readAt", s.missing_since AS "missingSince",
   (SELECT i.virtual_id FROM installation i WHERE i.id = s.installation_id AND i.status <> 'deleted') AS "virtualId"`;
 
 /** @param store as the worker role */

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { worthOf } from '../../accounts/access/confirmed.js';
 import { linkOrganization, unlinkOrganization } from '../../accounts/membership/link.js';
 import { reconcileMembership } from '../../accounts/membership/reconcile.js';
 import { listSources, type Source } from '../../accounts/membership/sources.js';
@@ -26,6 +27,14 @@ export async function sourceNamed({ store, organizationId }: CommandSession, nam
   );
 }
 
+/** What roles through it are worth, unless people's own sign-ins confirmed them since. */
+function worthNow({ readAt, state }: Source): string {
+  if (readAt === null || state === 'new') return '';
+  const { role, unconfirmed } = worthOf('member', readAt, new Date());
+  if (unconfirmed === undefined) return 'full';
+  return role === undefined ? 'none: too old' : 'reading only';
+}
+
 export const sourceRow = (source: Source) => ({
   id: source.id,
   organization: shownLogin(source),
@@ -33,10 +42,11 @@ export const sourceRow = (source: Source) => ({
   forge: source.forge,
   state: source.state,
   read: source.readAt,
+  roles: worthNow(source),
   reason: source.reason ?? '',
 });
 
-const COLUMNS = ['id', 'organization', 'host', 'state', 'read', 'reason'] as const;
+const COLUMNS = ['id', 'organization', 'host', 'state', 'read', 'roles', 'reason'] as const;
 const NONE = 'No organization is linked. `forgeway organizations link --help` shows how.';
 
 async function link(login: string, options: { forge?: string; host?: string; json?: boolean }): Promise<void> {

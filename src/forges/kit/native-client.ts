@@ -30,7 +30,7 @@ export interface NativeClient {
   ): Promise<NativeAnswer>;
   /** `send('GET')`, its data only. */
   get(path: string, query?: NativeRequest['query']): Promise<unknown>;
-  /** The same, or undefined when the forge answers 404. */
+  /** The same, or undefined when the forge answers 404 or 410. */
   find(path: string, query?: NativeRequest['query']): Promise<unknown>;
 }
 
