@@ -313,6 +313,14 @@ export const variables = {
     schema: positive,
     fix: 'Use a whole number of milliseconds.',
   },
+  archiveMaxMb: {
+    name: 'ARCHIVE_MAX_MB',
+    meaning:
+      'Largest archive of a repository (tarball, zipball) that an app or the facade gets, in MB. It is held in memory while it is read, two at a time in each process.',
+    default: '256',
+    schema: z.coerce.number().int().min(1).max(2_000),
+    fix: 'Use a whole number of megabytes from 1 to 2000.',
+  },
   hookWatchSeconds: {
     name: 'HOOK_WATCH_SECONDS',
     meaning:

@@ -119,6 +119,7 @@ export async function runFacadeListener(config: Config, log: Logger, name: strin
     apps: [],
     store,
     keys: opened.keys,
+    archiveBytes: config.archiveMaxMb * 1024 * 1024,
     fetch: outbound.fetch,
     gitFor: gitObjectsFor(config, outbound),
     checkRunUrl: checkRunUrls(config, opened.keys.root),

@@ -31,6 +31,7 @@ export function lazyBridge(o: LazyBridgeOptions): LazyBridge {
     const outbound = outboundOf(config);
     return createBridge({
       ...{ github: defaultAppCredentials(config), apps: [], store, keys, log, metrics },
+      archiveBytes: config.archiveMaxMb * 1024 * 1024,
       fetch: outbound.fetch,
       gitFor: gitObjectsFor(config, outbound),
       checkRunUrl: checkRunUrls(config, keys.root),

@@ -92,6 +92,7 @@ export async function createVcs(options: VcsOptions = {}): Promise<Vcs> {
     apps: [],
     store,
     keys: opened.keys,
+    archiveBytes: config.archiveMaxMb * 1024 * 1024,
     fetch: outbound.fetch,
     oauthClientOf: options.oauthClientOf,
     gitFor: gitObjectsFor(config, outbound),

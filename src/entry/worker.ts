@@ -111,6 +111,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     apps,
     store,
     keys: opened.keys,
+    archiveBytes: config.archiveMaxMb * 1024 * 1024,
     fetch: outbound.fetch,
     gitFor: gitObjectsFor(config, outbound),
     checkRunUrl: checkRunUrls(config, opened.keys.root),

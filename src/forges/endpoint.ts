@@ -11,6 +11,8 @@ export interface ForgeEndpoint {
   apiOrigins: ReadonlySet<string>;
   /** Origins that may be read from, without any credential: what the API redirects downloads to. */
   openOrigins: ReadonlySet<string>;
+  /** Paths of the API that answer with the files of a repository in one, which may be large. */
+  archives?: RegExp;
   /** What it allows one installation, where that is published; a server of one's own has limits of its own. */
   pace?: Pace;
 }

@@ -68,6 +68,8 @@ interface BridgeParts {
   circuits?: Circuits;
   /** Keeps to what a forge allows beforehand, see paces.ts. Off unless somebody says so: tests wait for nobody. */
   paced?: boolean;
+  /** Largest archive of a repository that is read. */
+  archiveBytes?: number;
   /** Longest time one request to a forge may take. */
   requestTimeoutMs?: number;
 }
@@ -151,6 +153,7 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
     circuits: o.circuits,
     ...(o.paced && { paces: createPaces({ now: () => performance.now(), sleep: pause }) }),
     timeoutMs: o.requestTimeoutMs,
+    archiveBytes: o.archiveBytes,
   });
   const virtual = createVirtualForges({
     state,

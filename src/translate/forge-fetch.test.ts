@@ -347,3 +347,56 @@ it('logs and counts a request by its shape, without names, query or token', asyn
     'forgeway_forge_requests_total{forge="github",status="4xx"} 1',
   );
 });
+
+describe('an archive of a repository', () => {
+  const MB = 1024 * 1024;
+  const megabytes = (count: number) => {
+    let left = count;
+    return new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (left === 0) return controller.close();
+        left -= 1;
+        controller.enqueue(new Uint8Array(MB));
+      },
+    });
+  };
+  const large = (count: number) => () => new Response(megabytes(count));
+
+  it('may be larger than other answers, wherever it is redirected to', async () => {
+    const { fetch } = rig([redirect(302, 'https://codeload.github.com/x'), large(30)]);
+    expect((await (await fetch(`${API}/tarball/main`)).arrayBuffer()).byteLength).toBe(30 * MB);
+    await expect(rig([large(30)]).fetch(`${API}/contents/x`)).rejects.toMatchObject({
+      code: 'FORGEWAY_ANSWER_TOO_LARGE',
+    });
+  });
+
+  it('is read up to its own limit, and what to do then is said', async () => {
+    const { fetch, sent } = rig([large(12)], { archiveBytes: 11 * MB });
+    await expect(fetch(`${API}/zipball`)).rejects.toThrow(/more than 11534336 bytes\. Clone .* ARCHIVE_MAX_MB/);
+    expect(sent).toHaveLength(1);
+  });
+
+  it('waits while two others are read, and may be given up meanwhile', async () => {
+    const gates: (() => void)[] = [];
+    const held = () => new Promise<Response>((resolve) => gates.push(() => resolve(new Response('x'))));
+    const { fetch, sent } = rig([held]);
+    const get = (signal?: AbortSignal) => fetch(`${API}/tarball/main`, { signal: signal ?? null });
+    const running = [get(), get(), get()];
+    const tired = new AbortController();
+    const given = get(tired.signal);
+    const settle = () => new Promise((resolve) => setTimeout(resolve, 5));
+    await settle();
+    expect(sent).toHaveLength(2);
+    tired.abort(new Error('enough'));
+    await expect(given).rejects.toThrow('enough');
+    // Other requests do not wait.
+    void fetch(API);
+    await settle();
+    expect(sent).toHaveLength(3);
+    gates[0]?.();
+    await settle();
+    expect(sent).toHaveLength(4);
+    for (const open of gates) open();
+    expect((await Promise.all(running)).map(({ status }) => status)).toEqual([200, 200, 200]);
+  });
+});

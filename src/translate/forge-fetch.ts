@@ -49,10 +49,17 @@ export interface ForgeFetchOptions {
   timeoutMs?: number;
   /** Largest body that is read, after decompression. */
   maxBytes?: number;
+  /** The same for the archive of a repository. */
+  archiveBytes?: number | undefined;
 }
 
 const TIMEOUT_MS = 30_000;
 const MAX_BYTES = 10 * 1024 * 1024;
+/** Of an archive; what is read of them at one time in a process is at most {@link ARCHIVES_AT_ONCE} times as much. */
+const ARCHIVE_BYTES = 256 * 1024 * 1024;
+const ARCHIVE_TIMEOUT_MS = 10 * 60_000;
+const ARCHIVES_AT_ONCE = 2;
+const ARCHIVE_ADVICE = ' Clone the repository with git, or have the administrator raise ARCHIVE_MAX_MB.';
 const MAX_REDIRECTS = 5;
 const RETRIES = { baseMs: 200, capMs: 5_000, attempts: 3 };
 /** A wait that is longer than this is not spent inside a handler. */
@@ -70,6 +77,8 @@ interface Exchange {
   init: RequestInit;
   signal: AbortSignal | undefined;
   scope: DeliveryScope | undefined;
+  /** Asks for the files of a repository in one, wherever it is redirected to. */
+  isArchive: boolean;
 }
 
 /** A query of GraphQL is sent like a write, and is none. */
@@ -82,6 +91,45 @@ const isRead = (method: string) => method === 'GET' || method === 'HEAD';
 function apiPath(credential: Credential, url: URL): string {
   const base = new URL(credential.endpoint.apiUrl).pathname.replace(/\/$/, '');
   return url.pathname.startsWith(`${base}/`) ? url.pathname.slice(base.length) : url.pathname;
+}
+
+const isArchiveOf = (credential: Credential, url: URL): boolean =>
+  credential.endpoint.archives?.test(apiPath(credential, url)) === true &&
+  credential.endpoint.apiOrigins.has(url.origin);
+
+/** Work that takes memory, a few at a time; the others wait in their order until `signal` gives them up. */
+function createTurns(most: number) {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  /** Hands its turn on, so that nobody comes in between. */
+  const next = () => {
+    const first = waiting.shift();
+    if (first === undefined) running -= 1;
+    else first();
+  };
+  return {
+    async run<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+      if (running < most) running += 1;
+      else
+        await new Promise<void>((resolve, reject) => {
+          const go = () => {
+            signal?.removeEventListener('abort', stop);
+            resolve();
+          };
+          const stop = () => {
+            waiting.splice(waiting.indexOf(go), 1);
+            reject(signal?.reason);
+          };
+          signal?.addEventListener('abort', stop, { once: true });
+          waiting.push(go);
+        });
+      try {
+        return await work();
+      } finally {
+        next();
+      }
+    },
+  };
 }
 
 /** How a URL may be asked for: with the credential, without any, or not at all. */
@@ -113,6 +161,7 @@ function isPage(asked: Headers, path: string, { ok, headers }: Response): boolea
 }
 
 export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential) => Fetch {
+  const archives = createTurns(ARCHIVES_AT_ONCE);
   const timeoutMs = o.timeoutMs ?? TIMEOUT_MS;
   const circuits = o.circuits ?? createCircuits(o);
 
@@ -164,7 +213,9 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
     await mayStillLeave(method, apiPath(credential, url));
     keepCredential(headers);
     const passage = enter(exchange, url);
-    const timeout = AbortSignal.timeout(timeoutMs);
+    const { isArchive } = exchange;
+    const patience = isArchive ? Math.max(timeoutMs, ARCHIVE_TIMEOUT_MS) : timeoutMs;
+    const timeout = AbortSignal.timeout(patience);
     // A signal made of one is dear.
     const signal = exchange.signal === undefined ? timeout : AbortSignal.any([timeout, exchange.signal]);
     const began = performance.now();
@@ -185,7 +236,9 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
     try {
       const init = { ...exchange.init, method, headers, redirect: 'manual', signal } as const;
       const response = await o.send(url.href, init, credential.connection?.route);
-      const whole = await withoutOurSecrets(await readLimited(response, url, o.maxBytes ?? MAX_BYTES));
+      const whole = isArchive
+        ? await readLimited(response, url, o.archiveBytes ?? ARCHIVE_BYTES, ARCHIVE_ADVICE)
+        : await withoutOurSecrets(await readLimited(response, url, o.maxBytes ?? MAX_BYTES));
       if (isPage(headers, apiPath(credential, url), whole))
         throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', `${url.host} answered ${method} with a web page.`);
       noteAnswer(method, apiPath(credential, url), whole, o.clock.now());
@@ -215,7 +268,7 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
           cause: error,
         });
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-      const why = timeout.aborted ? `no answer in ${timeoutMs / 1_000} s` : messageOf(cause);
+      const why = timeout.aborted ? `no answer in ${patience / 1_000} s` : messageOf(cause);
       throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', `${method} to ${url.host} failed: ${why}`, {
         cause: error,
       });
@@ -290,6 +343,7 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
       init: init ?? {},
       signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
       scope,
+      isArchive: isRead(init?.method?.toUpperCase() ?? 'GET') && isArchiveOf(credential, url),
     };
     const path = apiPath(credential, url);
     const run = async () => {
@@ -297,6 +351,7 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
         return tooManyRequests(o.limits.blockedFor(credential.name, path));
       return isRead(exchange.method) ? repeated(exchange, url) : followed(exchange, url);
     };
+    if (exchange.isArchive) return archives.run(run, exchange.signal);
     const speaksForSomebody = credential.installation !== undefined || credential.connection !== undefined;
     if (isRead(exchange.method) || !speaksForSomebody) return run();
     return o.limits.inOrder(credential.name, run);

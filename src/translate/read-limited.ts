@@ -5,14 +5,17 @@ import { ForgewayError } from '../lib/errors.js';
  * counts bytes after decompression, which is where a small hostile answer becomes a large one.
  * @throws ForgewayError FORGEWAY_ANSWER_TOO_LARGE
  */
-export async function readLimited(response: Response, url: URL, maxBytes: number): Promise<Response> {
+export async function readLimited(response: Response, url: URL, maxBytes: number, advice = ''): Promise<Response> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   // Leaving the loop by an exception cancels the stream, and with it the connection.
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength;
     if (size > maxBytes)
-      throw new ForgewayError('FORGEWAY_ANSWER_TOO_LARGE', `${url.host} answered with more than ${maxBytes} bytes.`);
+      throw new ForgewayError(
+        'FORGEWAY_ANSWER_TOO_LARGE',
+        `${url.host} answered with more than ${maxBytes} bytes.${advice}`,
+      );
     chunks.push(chunk);
   }
   const headers = new Headers(response.headers);
@@ -20,7 +23,8 @@ export async function readLimited(response: Response, url: URL, maxBytes: number
   headers.delete('content-encoding');
   headers.delete('content-length');
   const { status, statusText } = response;
-  const body = response.body === null ? null : new Uint8Array(Buffer.concat(chunks));
+  // No copy of a copy: an archive may be large.
+  const body = response.body === null ? null : (Buffer.concat(chunks) as Uint8Array<ArrayBuffer>);
   const whole = new Response(body, { status, statusText, headers });
   // Octokit's pagination reads it, and a Response that was made by hand has none.
   Object.defineProperty(whole, 'url', { value: url.href });

@@ -43,7 +43,10 @@ const descriptorOf = ({ id, label, tag, cloudUrl, events, configFolders }: Flavo
   administration,
   oauth,
   roles,
-  endpoint: (baseUrl) => endpointBelow(id, baseUrl, '/api/v1'),
+  endpoint: (baseUrl) => ({
+    ...endpointBelow(id, baseUrl, '/api/v1'),
+    archives: /^\/repos\/[^/]+\/[^/]+\/archive\/.+\.(?:tar\.gz|zip)$/,
+  }),
   cloudUrl,
   configFolders,
   // Any name will do: the server looks at the token in the password only.

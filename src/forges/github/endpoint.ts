@@ -24,6 +24,7 @@ export function githubEndpoint(o: { forge: string; host: string; apiUrl: string;
     webUrl: o.webUrl.replace(/\/+$/, ''),
     apiOrigins: new Set([api.origin, ...(isDotcom ? ['https://uploads.github.com'] : [])]),
     openOrigins: new Set([web.origin, ...downloads]),
+    archives: /^\/repos\/[^/]+\/[^/]+\/(?:tarball|zipball)(?:\/|$)/,
     ...(isDotcom && { pace: DOTCOM_PACE }),
   };
 }

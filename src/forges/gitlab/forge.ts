@@ -31,7 +31,10 @@ export const gitlab = defineForge({
   administration,
   oauth,
   roles,
-  endpoint: (baseUrl) => endpointBelow(ID, baseUrl, '/api/v4'),
+  endpoint: (baseUrl) => ({
+    ...endpointBelow(ID, baseUrl, '/api/v4'),
+    archives: /^\/projects\/[^/]+\/repository\/archive\.(?:tar\.gz|zip)$/,
+  }),
   cloudUrl: 'https://gitlab.com',
   nestedOwners: true,
   cloudByDefault: true,

@@ -34,7 +34,7 @@ export interface RepositoryOperations {
   getDefaultBranch(at: RepositoryName): Promise<string>;
   /** SHA of the commit that a branch points at. */
   getBranchSha(at: RepositoryName & { branch: string }): Promise<string>;
-  /** A tar.gz of the files at a commit, branch or tag; at most 10 MB, use git for more. */
+  /** A tar.gz of the files at a commit, branch or tag; at most ARCHIVE_MAX_MB, use git for more. */
   downloadArchive(at: RepositoryName & { ref: string }): Promise<Buffer>;
 }
 
