@@ -15,6 +15,7 @@ import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import type { Outbound } from '../lib/outbound/outbound.js';
 import type { Database, Store } from '../store/database.js';
+import type { MasterKeys } from '../store/master-keys.js';
 import type { Bridge } from '../translate/bridge.js';
 import { startPreviewJobs } from './preview-jobs.js';
 
@@ -22,7 +23,7 @@ export interface FeatureJobsOptions {
   config: Config;
   outbound: Outbound;
   database: Database;
-  rootKey: Buffer;
+  keys: MasterKeys;
   store: Store;
   access: Access;
   metrics: Metrics;
@@ -44,7 +45,7 @@ export interface FeatureJobs {
 
 /** Everything behind the job queue: the backend, the reconcilers, and the sweeper that makes the queue only a hint. */
 export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
-  const { config, database, rootKey, store, metrics, log } = options;
+  const { config, database, keys, store, metrics, log } = options;
   const backend = createQueueBackend({ database, redisUrl: config.redisUrl, log, metrics });
   const pokes = createPokes(backend);
   const locks = createKeyLocks({ store, log });
@@ -72,7 +73,7 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
         onState: previewFollowsForge({ pokes, previews: config.previewDriver !== 'off' }),
       });
       const report = { ...common, queue: pokes.report, octokitFor };
-      const comment = createCommentReconciler({ ...report, markerKey: markerKey(rootKey) });
+      const comment = createCommentReconciler({ ...report, markerKey: markerKey(keys.root) });
       const status = createStatusReconciler(report);
 
       const workers = [

@@ -7,6 +7,7 @@ import { createQueueBackend } from '../jobs/queue/create-queue-backend.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import { type Database, openStore } from '../store/database.js';
+import type { MasterKeys } from '../store/master-keys.js';
 import { visitorLinks } from './preview-jobs.js';
 
 export interface PreviewGateway {
@@ -20,7 +21,7 @@ export interface PreviewGateway {
 export async function startPreviewGateway(o: {
   config: Config;
   database: Database;
-  rootKey: Buffer;
+  keys: MasterKeys;
   log: Logger;
   metrics: Metrics;
 }): Promise<PreviewGateway | undefined> {
@@ -36,7 +37,7 @@ export async function startPreviewGateway(o: {
     find: routes.find,
     opened: routes.opened,
     wake: routes.wake,
-    links: visitorLinks(o.rootKey),
+    links: visitorLinks(o.keys),
     secure: config.previewPublicUrl?.startsWith('https:') ?? false,
     log,
   });

@@ -17,11 +17,14 @@ import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import type { Outbound } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
+import { type MasterKeys, passingKeys } from '../store/master-keys.js';
 import type { Bridge } from '../translate/bridge.js';
 
-/** The same key in server and workers, so that a link made by one opens at the other. */
-export function visitorLinks(rootKey: Buffer): VisitorLinks {
-  return createVisitorLinks(Buffer.from(hkdfSync('sha256', rootKey, '', 'forgeway/v1/preview-link', 32)));
+/** The same keys in server and workers, so that a link made by one opens at the other, also in the midst of a rotation. */
+export function visitorLinks(keys: Pick<MasterKeys, 'versions' | 'active'>): VisitorLinks {
+  const derived = (key: Buffer) => Buffer.from(hkdfSync('sha256', key, '', 'forgeway/v1/preview-link', 32));
+  const [newest, ...others] = passingKeys(keys);
+  return createVisitorLinks(derived(newest), ...others.map(derived));
 }
 
 /** What runs previews here. @throws ForgewayError FORGEWAY_SANDBOX_UNAVAILABLE */
@@ -41,7 +44,7 @@ export function openPreviewDriver(config: Config, outbound: Outbound, log: Logge
 export interface PreviewJobsOptions {
   config: Config;
   outbound: Outbound;
-  rootKey: Buffer;
+  keys: MasterKeys;
   store: Store;
   locks: KeyLocks;
   metrics: Metrics;
@@ -62,7 +65,7 @@ export interface PreviewJobs {
 /** The preview feature of a worker that runs on the server's machine. */
 export async function startPreviewJobs(options: PreviewJobsOptions): Promise<PreviewJobs> {
   const { config, store, locks, metrics, log, bridge, pokes, previewPort, access } = options;
-  const links = visitorLinks(options.rootKey);
+  const links = visitorLinks(options.keys);
   const driver = await openPreviewDriver(config, options.outbound, log);
   const reconciler = createPreviewReconciler({
     store,

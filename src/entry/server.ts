@@ -166,7 +166,7 @@ async function start(
   // What people and forges reach is closed together, and before everything that it needs.
   const front: (() => Promise<unknown> | undefined)[] = [];
   ends.push(() => Promise.all(front.map((close) => close())));
-  const gateway = await startPreviewGateway({ config, database, rootKey: keys.root, log, metrics });
+  const gateway = await startPreviewGateway({ config, database, keys, log, metrics });
   front.push(() => gateway?.close());
   const script = fileURLToPath(new URL('./cli.js', import.meta.url));
   const workers = startWorkerProcesses({

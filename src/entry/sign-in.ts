@@ -20,7 +20,7 @@ import type { Logger } from '../lib/logger.js';
 import type { Outbound } from '../lib/outbound/outbound.js';
 import { redactText } from '../lib/redact.js';
 import type { Store } from '../store/database.js';
-import type { MasterKeys } from '../store/master-keys.js';
+import { type MasterKeys, passingKeys } from '../store/master-keys.js';
 
 /** Nobody waits longer to be told whether they may come in. */
 const PATIENCE_MS = 10_000;
@@ -79,7 +79,7 @@ export function openSignIn(o: OpenSignInOptions): SetupRoutesOptions {
   const signIn = createSignIn({
     store,
     vault,
-    rootKey: keys.root,
+    masterKey: passingKeys(keys)[0],
     publicUrl,
     organizationId,
     fetch: outbound.fetch,

@@ -91,7 +91,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     config,
     outbound,
     database: opened.database,
-    rootKey: opened.keys.root,
+    keys: opened.keys,
     store,
     access,
     metrics,

@@ -41,6 +41,7 @@ describe('resolveMasterKeys', () => {
         [1, first],
         [2, second],
       ]),
+      active: 1,
     });
     // What is announced is what the next start reads.
     const next = resolve([...one, found.announced as KeyRecord], second, first);

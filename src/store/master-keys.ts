@@ -6,16 +6,32 @@ import { deriveKey, masterKeyCheck } from './derive-key.js';
 
 export interface MasterKeys {
   /**
-   * 32 bytes from which everything is derived that is not stored: passwords of database roles, signatures of links,
-   * markers. It stays the same when master keys are rotated. It is the first master key, until it is renewed.
+   * 32 bytes from which is derived what must stay when master keys are rotated: passwords of database roles, links that
+   * stand on forges for good, markers. It is the first master key.
    */
   readonly root: Buffer;
   /** Keys that open secrets, by version. Which of them seals is in the database: see `sealSecrets`. */
   readonly versions: ReadonlyMap<number, Buffer>;
+  /** The version that was sealed with when this process started: what it signs for a while comes from it, see {@link passingKeys}. */
+  readonly active: number;
+}
+
+/** Keys of what is signed for a while: the first signs, all are accepted, so that what was signed before a rotation goes on. */
+export function passingKeys({
+  versions,
+  active,
+}: Pick<MasterKeys, 'versions' | 'active'>): readonly [Buffer, ...Buffer[]] {
+  const newest = versions.get(active);
+  if (newest === undefined) throw new RangeError(`the encryption key of version ${active} is missing`);
+  return [newest, ...[...versions].filter(([version]) => version !== active).map(([, key]) => key)];
 }
 
 /** Those of a new database. */
-export const firstKeys = (key: Buffer): MasterKeys => ({ root: key, versions: new Map([[FIRST_VERSION, key]]) });
+export const firstKeys = (key: Buffer): MasterKeys => ({
+  root: key,
+  versions: new Map([[FIRST_VERSION, key]]),
+  active: FIRST_VERSION,
+});
 
 /** A row of `master_key`. */
 export interface KeyRecord {
@@ -86,11 +102,18 @@ export function resolveMasterKeys(records: readonly KeyRecord[], { current, prev
   const missing = records.map(({ version }) => version).filter((version) => !versions.has(version));
   const strangers = given.slice(1).filter(({ version }) => version === undefined).length;
   if (wanted !== undefined)
-    return { keys: { root, versions }, active, announced: undefined, wanted, missing, strangers };
+    return {
+      keys: { root, versions, active: active.version },
+      active,
+      announced: undefined,
+      wanted,
+      missing,
+      strangers,
+    };
   const version = Math.max(...records.map((record) => record.version)) + 1;
   versions.set(version, current);
   const announced = { version, check, sealedRoot: sealRoot(current, version, root), activated: false };
-  return { keys: { root, versions }, active, announced, wanted: version, missing, strangers };
+  return { keys: { root, versions, active: active.version }, active, announced, wanted: version, missing, strangers };
 }
 
 function newestActive(records: readonly KeyRecord[]): KeyRecord {

@@ -48,7 +48,7 @@ export async function startSignInRig(o: SignInRigOptions = {}) {
     const made = createSignIn({
       store,
       vault,
-      rootKey: TEST_MASTER_KEY,
+      masterKey: TEST_MASTER_KEY,
       publicUrl,
       organizationId: db.organizationId,
       isServed: (vouched) => ports.isServed(vouched),

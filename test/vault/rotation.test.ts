@@ -306,7 +306,7 @@ describe('a database whose key is changed', () => {
     await rotateSecrets(optionsOf(db, 2, { store }));
     await store.close();
     const last = await open(2);
-    expect(last.keys).toEqual({ root: keyOfVersion(1), versions: new Map([[2, keyOfVersion(2)]]) });
+    expect(last.keys).toEqual({ root: keyOfVersion(1), versions: new Map([[2, keyOfVersion(2)]]), active: 2 });
     expect(await migrate(last.database, log)).toEqual({ applied: [] });
     expect(await vaultStatus(last)).toMatchObject({ toRotate: 0, next: 'Nothing to do.' });
     expect((await vaultStatus(await open(2, 1))).next).toContain('keep it with the backups');

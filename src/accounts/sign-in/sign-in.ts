@@ -27,7 +27,8 @@ export interface SignInOptions {
   /** Of the role of the API. */
   store: Store;
   vault: Vault;
-  rootKey: Buffer;
+  /** The master key in use: with another one everybody signs in again. */
+  masterKey: Buffer;
   /** Where browsers reach us; asked when it is first needed. */
   publicUrl(): string;
   /** The organization that the first administrator owns. */
@@ -107,7 +108,7 @@ export function createSignIn(o: SignInOptions): SignIn {
   const { pool } = store;
   const addresses = createLimit(PER_ADDRESS, clock);
   const identities = createLimit(PER_IDENTITY, clock);
-  const secret = deriveKey(o.rootKey, Buffer.alloc(0), 'forgeway/v1/sign-in').toString('base64url');
+  const secret = deriveKey(o.masterKey, Buffer.alloc(0), 'forgeway/v1/sign-in').toString('base64url');
   const lazy: { version?: string; auth?: Promise<SignInAuth> } = {};
 
   const base = () => {

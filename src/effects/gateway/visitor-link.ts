@@ -17,9 +17,10 @@ export interface VisitorLinks {
   isValid(token: string, previewId: string, now: Date): boolean;
 }
 
-/** @param key derived from the master key for this purpose alone */
-export function createVisitorLinks(key: Buffer): VisitorLinks {
-  const sign = (previewId: string, day: number) => hmacHex(key, JSON.stringify(['preview-link', previewId, day]));
+/** @param keys derived for this purpose alone: the first signs, those of earlier master keys are accepted too */
+export function createVisitorLinks(...keys: readonly [Buffer, ...Buffer[]]): VisitorLinks {
+  const sign = (previewId: string, day: number, key: Buffer = keys[0]) =>
+    hmacHex(key, JSON.stringify(['preview-link', previewId, day]));
   return {
     tokenFor(previewId, now) {
       const day = Math.floor(now.getTime() / DAY_MS) + VALID_DAYS;
@@ -28,7 +29,7 @@ export function createVisitorLinks(key: Buffer): VisitorLinks {
     isValid(token, previewId, now) {
       const [, digits = '', signature = ''] = /^(\d{1,7})\.([0-9a-f]{64})$/.exec(token) ?? [];
       const day = Number(digits);
-      if (!constantTimeEqual(signature, sign(previewId, day))) return false;
+      if (!keys.some((key) => constantTimeEqual(signature, sign(previewId, day, key)))) return false;
       return now.getTime() < (day + 1) * DAY_MS;
     },
   };
