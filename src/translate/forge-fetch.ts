@@ -236,9 +236,11 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
     try {
       const init = { ...exchange.init, method, headers, redirect: 'manual', signal } as const;
       const response = await o.send(url.href, init, credential.connection?.route);
-      const whole = isArchive
-        ? await readLimited(response, url, o.archiveBytes ?? ARCHIVE_BYTES, ARCHIVE_ADVICE)
-        : await withoutOurSecrets(await readLimited(response, url, o.maxBytes ?? MAX_BYTES));
+      const whole = await withoutOurSecrets(
+        isArchive
+          ? await readLimited(response, url, o.archiveBytes ?? ARCHIVE_BYTES, ARCHIVE_ADVICE)
+          : await readLimited(response, url, o.maxBytes ?? MAX_BYTES),
+      );
       if (isPage(headers, apiPath(credential, url), whole))
         throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', `${url.host} answered ${method} with a web page.`);
       noteAnswer(method, apiPath(credential, url), whole, o.clock.now());
