@@ -7,6 +7,7 @@ import { ForgewayError } from '../lib/errors.js';
 import type { Store } from '../store/database.js';
 import { isUniqueViolation } from '../store/unique.js';
 import { audit } from './audit.js';
+import { ensureOwnHook } from './connection-hooks.js';
 import type { ConnectionPlace } from './connection-rows.js';
 import { ensureConnectionInstallation } from './connections.js';
 import type { Vault } from './vault.js';
@@ -188,6 +189,13 @@ export async function ensureAppInstallation(
   { appId, installationId, account }: InstalledApp,
 ): Promise<bigint> {
   const key = { forge: place.forge, host: place.host, appId, installationId };
+  // The forge has told of it, by the webhook of its App: then its own hook stands for that news.
+  const known = await tx.query(
+    `SELECT FROM installation WHERE forge = $1 AND host = $2 AND app_id = $3 AND installation_id = $4
+       AND organization_id = $5 AND status <> 'deleted' AND connection_id IS NULL FOR UPDATE`,
+    [...Object.values(key), place.organizationId],
+  );
+  if (known.rowCount === 1) await ensureOwnHook(tx, { ...place, id: place.connectionId });
   const { rows } = await tx.query<{ virtual_id: bigint }>(
     `INSERT INTO installation (forge, host, app_id, installation_id, organization_id, virtual_id, connection_id,
        account_id, account_login, account_type)

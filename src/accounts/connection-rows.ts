@@ -292,6 +292,14 @@ export interface CoveredRepository {
 }
 
 /** Repositories that are served through the connection, as the mirror knows them. */
+/** Whether it has an installation, under which apps see it. */
+export async function isSeenByApps(store: Store, organizationId: string, connectionId: string): Promise<boolean> {
+  return store.tenant(organizationId, async (tx) => {
+    const { rowCount } = await tx.query('SELECT FROM installation WHERE connection_id = $1', [connectionId]);
+    return (rowCount ?? 0) > 0;
+  });
+}
+
 export async function coveredRepositories(
   store: Store,
   organizationId: string,

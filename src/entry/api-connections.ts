@@ -30,12 +30,15 @@ import type { Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
 import { openAppAccess } from '../translate/app-access.js';
 import { openNativeAccess } from '../translate/native-access.js';
+import { tellOfApp } from './app-connection-news.js';
 import { openConnectionDirectory } from './connection-directory.js';
 
 /** A caller waits for the answer: a forge that is silent for so long counts as unreachable. */
 const PATIENCE_MS = 10_000;
 /** Before webhooks are made; see connectForge. */
 const TOLD_MS = 5_000;
+
+const BRIEFLY_MS = 2_000;
 
 const BY_TEST = 'connection test';
 const BY_ITSELF = 'forgeway';
@@ -53,6 +56,8 @@ export interface ApiConnectionsOptions {
   outbound: Pick<Outbound, 'fetch'>;
   publicUrl: string | undefined;
   log: Logger;
+  /** How long the apps may take to hear of an end that nobody waits for; default 2 s. */
+  brieflyMs?: number;
 }
 
 const silent = (where: string) => ({
@@ -99,12 +104,14 @@ export interface ApiConnections extends ConnectionWork {
   confirm: ConfirmationPorts['confirm'];
 }
 
-export function createApiConnections({ store, keys, outbound, publicUrl, log }: ApiConnectionsOptions): ApiConnections {
+export function createApiConnections(o: ApiConnectionsOptions): ApiConnections {
+  const { store, keys, outbound, publicUrl, log, brieflyMs = BRIEFLY_MS } = o;
   const vault = createVault(keys.versions);
   const nativeOf: NativeOf = openNativeAccess({ log, fetch: outbound.fetch });
   const asApp = openAppAccess({ log, fetch: outbound.fetch });
   const news = connectionNews(store);
   const directory = openConnectionDirectory({ store, keys, outbound, log });
+  const appNews = { store, directory, news, nativeOf, asApp, log };
 
   const probe = async (
     forge: ForgeDescriptor,
@@ -145,6 +152,7 @@ export function createApiConnections({ store, keys, outbound, publicUrl, log }: 
     const virtualId = await changeDeclared(store, vault, organizationId, connectionId, wanted, by);
     directory.forget(connectionId);
     if (virtualId !== undefined) await news.covered(await directory.openInAnyState(organizationId, connectionId), []);
+    if (wanted.app?.accountId !== undefined) await tellOfApp(appNews, organizationId, connectionId);
   };
 
   interface Stored extends RouteRow {
@@ -265,15 +273,21 @@ export function createApiConnections({ store, keys, outbound, publicUrl, log }: 
         return { problems: [] };
       }
       const options = { store, news, organizationId, directory, nativeOf, progress: () => undefined, by };
-      return disconnectForge(
-        { ...options, ...(!wait && { toldWithinMs: 0 }) },
+      const done = await disconnectForge(
+        { ...options, ...(!wait && { toldWithinMs: brieflyMs, removesAnyway: true }) },
         { connectionId, repositories: [], keepHooks },
       );
+      directory.forget(connectionId);
+      return done;
     },
 
     probe,
     installation,
-    declare: (place, o) => declareConnection(store, vault, place, o),
+    async declare(place, o) {
+      const id = await declareConnection(store, vault, place, o);
+      if (o.app?.accountId !== undefined) await tellOfApp(appNews, place.organizationId, id);
+      return id;
+    },
     change,
     secretsOf: (organizationId, connectionId) => openDeclared(store, vault, organizationId, connectionId),
   };

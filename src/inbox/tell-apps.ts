@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionNews, Told, ToldOutcome } from '../accounts/connecting/connection-news.js';
 import { ensureOwnHook, type HookOfConnection } from '../accounts/connection-hooks.js';
 import { type CoveredRepository, coveredRepositories } from '../accounts/connection-rows.js';
-import type { OpenConnection } from '../accounts/connections.js';
+import type { OpenApp, OpenConnection } from '../accounts/connections.js';
 import { VIRTUAL_API_PATH } from '../forges/endpoint.js';
 import type { JsonObject } from '../forges/forge.js';
 import { user } from '../forges/kit/shapes/account.js';
@@ -18,17 +18,23 @@ import { insertSynthesised, synthesisedOutcome, synthesisedUnfinished } from './
 
 const POLL_MS = 100;
 
-function speaker(connection: OpenConnection) {
-  const { webUrl } = connection.forge.endpoint(connection.baseUrl);
-  const base: ShapeBase = { api: `${webUrl}${VIRTUAL_API_PATH}`, web: webUrl };
+type Speaker = OpenConnection | OpenApp;
+
+function speaker(connection: Speaker) {
+  const { webUrl, apiUrl } = connection.forge.endpoint(connection.baseUrl);
+  const api = connection.forge.routes === undefined ? apiUrl : `${webUrl}${VIRTUAL_API_PATH}`;
+  const base: ShapeBase = { api, web: webUrl };
   const account = { id: connection.account.id.toString(), login: connection.account.login };
   return { base, account, sender: user(base, account) };
 }
 
-function about(connection: OpenConnection, now: string): { installation: JsonObject; sender: JsonObject } {
+function about(connection: Speaker, now: string): { installation: JsonObject; sender: JsonObject } {
   const { base, account, sender } = speaker(connection);
   const id = connection.virtualId.toString();
-  return { installation: installation(base, { id, account, createdAt: now, updatedAt: now }), sender };
+  const shown = installation(base, { id, account, createdAt: now, updatedAt: now });
+  // Apps compare it with their own number.
+  const app = 'app' in connection && { app_id: Number(connection.app.id) };
+  return { installation: { ...shown, ...app }, sender };
 }
 
 const listed = (repositories: readonly CoveredRepository[]) =>
@@ -43,7 +49,7 @@ const listsOf = (action: 'added' | 'removed', repositories: readonly CoveredRepo
   requester: null,
 });
 
-const ownHook = ({ id, forge, host }: OpenConnection) => ({ id, forge: forge.id, host });
+const ownHook = ({ id, forge, host }: Speaker) => ({ id, forge: forge.id, host });
 
 /** Ids in events of the connection that no worker has dealt with yet: such repositories were told of already. */
 async function underWay(store: Store, connectionId: string): Promise<Set<string>> {
@@ -61,7 +67,7 @@ async function underWay(store: Store, connectionId: string): Promise<Set<string>
  */
 async function tellCovered(
   store: Store,
-  connection: OpenConnection,
+  connection: Speaker,
   repositories: readonly CoveredRepository[],
   confidential?: boolean,
 ): Promise<Told | undefined> {
@@ -91,7 +97,7 @@ async function tellCovered(
 /** `installation_repositories.removed`, or `installation.deleted` when none are named. */
 async function tellRemoved(
   store: Store,
-  connection: OpenConnection,
+  connection: Speaker,
   repositories: readonly CoveredRepository[] | 'all',
 ): Promise<Told> {
   const now = new Date().toISOString();

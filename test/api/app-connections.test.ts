@@ -1,10 +1,13 @@
 /** Connections by a GitHub App that are made through the API, from the first request to a comment in the App's name. */
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { jwtVerify } from 'jose';
 import { pino } from 'pino';
 import type { Probot } from 'probot';
 import { createApiConnections } from '../../src/entry/api-connections.js';
+import { forges } from '../../src/forges/registry.js';
+import { startInbox } from '../../src/inbox/start-inbox.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { type Bridge, createBridge } from '../../src/translate/bridge.js';
 import { TEST_KEYS } from '../support/database.js';
@@ -29,6 +32,9 @@ const document = (attributes: Record<string, unknown>) => ({ data: { type: 'vcs-
 const github = {
   installations: new Map<number, object>(),
   isUp: true,
+  /** Whether it says what an installation covers. */
+  lists: true,
+  repositories: [] as object[],
   sent: [] as { url: string; authorization: string }[],
 };
 async function answer(href: string, init?: RequestInit): Promise<Response> {
@@ -36,6 +42,10 @@ async function answer(href: string, init?: RequestInit): Promise<Response> {
   const { host, pathname } = new URL(href);
   const authorization = new Headers(init?.headers).get('authorization') ?? '';
   github.sent.push({ url: `${host}${pathname}`, authorization });
+  if (pathname.endsWith('/installation/repositories'))
+    return github.lists
+      ? Response.json({ total_count: github.repositories.length, repositories: github.repositories })
+      : Response.json({ message: 'Oops' }, { status: 500 });
   const [, number, tokens] = /\/app\/installations\/(\d+)(\/access_tokens)?$/.exec(pathname) ?? [];
   if (number === undefined) return Response.json({ id: 1 }, { status: 201 });
   const isSigned = await jwtVerify(authorization.slice('Bearer '.length), createPublicKey(pem)).then(
@@ -50,15 +60,23 @@ async function answer(href: string, init?: RequestInit): Promise<Response> {
   return Response.json({ token: `token of ${number}`, expires_at }, { status: 201 });
 }
 
+interface Heard {
+  action: string;
+  installation: { id: number; app_id: number; account: { login: string } };
+  repositories: { full_name: string }[];
+}
+/** What apps were told of installations. */
+const heard: Heard[] = [];
 let rig: ApiRig;
 let bridge: Bridge;
 let probot: Probot;
+let inbox: ReturnType<typeof startInbox>;
 beforeAll(async () => {
   rig = await startApiRig({
     connections: (db) =>
       createApiConnections({
         ...{ store: db.store('worker'), keys: TEST_KEYS, log },
-        ...{ outbound: { fetch: answer }, publicUrl: 'https://forgeway.example' },
+        ...{ outbound: { fetch: answer }, publicUrl: 'https://forgeway.example', brieflyMs: 10_000 },
       }),
   });
   bridge = await createBridge({
@@ -67,13 +85,23 @@ beforeAll(async () => {
         name: 'app',
         load(loaded) {
           probot = loaded;
+          loaded.on('installation', ({ payload }) => void heard.push(payload as never));
         },
       },
     ],
     ...{ store: rig.db.store('worker'), keys: TEST_KEYS, log, metrics: createMetrics(), fetch: answer },
   });
+  const timing = { pollMs: 50, leaseMs: 5_000, tickMs: 100, inPlaceMs: 10 };
+  inbox = startInbox({
+    ...{ store: rig.db.store('worker'), dispatcher: bridge, forges, log, metrics: createMetrics() },
+    ...{ ownerId: 'test', concurrency: 2, handlerTimeoutMs: 10_000 },
+    timing: { ...timing, backoff: { baseMs: 10, capMs: 50, attempts: 3 } },
+  });
 });
-afterAll(() => rig.close());
+afterAll(async () => {
+  await inbox.drain(5_000);
+  await rig.close();
+});
 beforeEach(() => {
   github.isUp = true;
   github.sent.length = 0;
@@ -220,5 +248,71 @@ describe('a connection by an App', () => {
       expect((await rig.call('admin', 'DELETE', self(id))).statusCode).toBe(204);
       expect((await rig.call('admin', 'GET', self(id))).statusCode).toBe(404);
     }
+  });
+});
+
+describe('apps', () => {
+  const shown = async (external: string) =>
+    rig.rows<{ virtual_id: string }>('SELECT virtual_id::text FROM installation WHERE connection_id = $1', [
+      external.slice(4),
+    ]);
+  const told = async (id: number, action: string): Promise<Heard> => {
+    for (let round = 0; round < 200; round += 1) {
+      const found = heard.find((one) => one.action === action && one.installation.id === id);
+      if (found !== undefined) return found;
+      await sleep(50);
+    }
+    throw new Error(`nobody was told ${action}: ${JSON.stringify(heard)}`);
+  };
+  const repository = {
+    ...{ id: 501, name: 'web', owner: { login: 'my-org' }, private: false, default_branch: 'main' },
+    html_url: 'https://github.com/my-org/web',
+  };
+
+  it('hear of an installation that is connected, with what it covers, and of its end', async () => {
+    install(21);
+    github.repositories = [repository];
+    const { id } = (await create(app(21))).json<Document>().data;
+    const [row] = await shown(id);
+    const number = Number(row?.virtual_id);
+    expect(await told(number, 'created')).toMatchObject({
+      installation: { id: number, app_id: 12345, account: { login: 'my-org' } },
+      repositories: [{ full_name: 'my-org/web' }],
+    });
+    expect((await rig.call('admin', 'POST', `/api/v1/connections/${id.slice(4)}/test`)).statusCode).toBe(200);
+    expect((await rig.call('admin', 'DELETE', self(id))).statusCode).toBe(204);
+    expect(await told(number, 'deleted')).toMatchObject({ installation: { app_id: 12345 } });
+    const actions = () => heard.flatMap(({ action, installation }) => (installation.id === number ? [action] : []));
+    expect(actions()).toEqual(['created', 'deleted']);
+    const again = (await create(app(21))).json<Document>().data;
+    const numberAgain = Number((await shown(again.id))[0]?.virtual_id);
+    for (let round = 0; round < 200 && actions().length < 3; round += 1) await sleep(50);
+    expect(actions()).toEqual(['created', 'deleted', 'created']);
+    expect(numberAgain).toBe(number);
+  });
+
+  it('hear of it once its forge says what it covers', async () => {
+    install(22);
+    github.lists = false;
+    const { id } = (await create(app(22))).json<Document>().data;
+    const number = Number((await shown(id))[0]?.virtual_id);
+    github.lists = true;
+    expect((await rig.call('admin', 'POST', `/api/v1/connections/${id.slice(4)}/test`)).statusCode).toBe(200);
+    expect(await told(number, 'created')).toBeDefined();
+    expect(heard.filter(({ installation }) => installation.id === number)).toHaveLength(1);
+  });
+
+  it('do not hear twice of what the webhook of the App has told already', async () => {
+    install(23);
+    await rig.rows(
+      `INSERT INTO installation (organization_id, forge, host, app_id, installation_id, virtual_id)
+       VALUES ($1, 'github', 'github.com', '12345', 23, 4503599627371023)`,
+      [rig.mine.organization],
+    );
+    const { id } = (await create(app(23))).json<Document>().data;
+    expect(await shown(id)).toHaveLength(1);
+    expect(await rig.rows('SELECT id FROM webhook_delivery WHERE hook_id = $1', [id.slice(4)])).toEqual([]);
+    expect((await rig.call('admin', 'DELETE', self(id))).statusCode).toBe(204);
+    expect(await told(4_503_599_627_371_023, 'deleted')).toBeDefined();
   });
 });

@@ -1,7 +1,7 @@
 /** How apps hear of a connection. The inbox carries the news, and is handed in: this folder does not know it. */
 import type { HookOfConnection } from '../connection-hooks.js';
 import type { CoveredRepository } from '../connection-rows.js';
-import type { OpenConnection } from '../connections.js';
+import type { OpenApp, OpenConnection } from '../connections.js';
 
 /** One event that was stored, to be waited for. */
 export interface Told {
@@ -21,12 +21,12 @@ export interface ConnectionNews {
    * undefined when there is nothing to tell. `confidential` is what the poller goes by.
    */
   covered(
-    connection: OpenConnection,
+    connection: OpenConnection | OpenApp,
     repositories: readonly CoveredRepository[],
     confidential?: boolean,
   ): Promise<Told | undefined>;
   /** That repositories went, or the whole connection. */
-  removed(connection: OpenConnection, repositories: readonly CoveredRepository[] | 'all'): Promise<Told>;
+  removed(connection: OpenConnection | OpenApp, repositories: readonly CoveredRepository[] | 'all'): Promise<Told>;
   /** That a hook was made, with the address that GitHub's API has for it. */
   ping(connection: OpenConnection, hook: HookOfConnection, url: string): Promise<void>;
   /** What became of an event; undefined when no worker has finished with it in `ms`. */

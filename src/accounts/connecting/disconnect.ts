@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Store } from '../../store/database.js';
 import { audit } from '../audit.js';
 import { listHooks, removeHook, targetName, targetOf } from '../connection-hooks.js';
-import { type CoveredRepository, coveredRepositories, removeConnection } from '../connection-rows.js';
-import type { ConnectionDirectory, OpenConnection } from '../connections.js';
+import { type CoveredRepository, coveredRepositories, isSeenByApps, removeConnection } from '../connection-rows.js';
+import type { ConnectionDirectory, OpenApp, OpenConnection } from '../connections.js';
 import type { ConnectionNews } from './connection-news.js';
 import { deleteHeldData, runningPreviews } from './held-data.js';
 import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, refused } from './probe.js';
@@ -23,6 +23,8 @@ export interface DisconnectOptions {
   by?: string;
   /** How long the apps may take to hear of it before nothing is removed; default 30 s. 0: they are not waited for. */
   toldWithinMs?: number;
+  /** It is removed all the same when they have not heard of it by then. */
+  removesAnyway?: boolean;
 }
 
 export interface DisconnectRequest {
@@ -63,7 +65,7 @@ function chosen(covered: readonly CoveredRepository[], names: readonly string[])
 
 async function tell(
   o: DisconnectOptions,
-  connection: OpenConnection,
+  connection: OpenConnection | OpenApp,
   repositories: readonly CoveredRepository[] | 'all',
   problem: (text: string) => void,
 ): Promise<void> {
@@ -72,7 +74,7 @@ async function tell(
   const outcome = await o.news.outcome(told, ms);
   if (outcome?.status === 'dead') problem(`An app failed when it was told: ${outcome.reason ?? 'it gave no reason'}.`);
   if (outcome !== undefined) return;
-  if (ms > 0)
+  if (ms > 0 && !o.removesAnyway)
     throw refused(
       `The apps have not dealt with it in ${ms / 1_000} s, so nothing was removed. Is a worker running (\`forgeway up\`), and is nothing paused (\`forgeway holds\`)? Run this again, or add --now to remove it all the same.`,
     );
@@ -109,14 +111,17 @@ export async function disconnectForge(o: DisconnectOptions, request: DisconnectR
   const leaving = whole ? covered : chosen(covered, request.repositories);
   const names = leaving.map(({ owner, name }) => `${owner}/${name}`);
 
-  let connection: OpenConnection | undefined;
+  let opened: OpenConnection | OpenApp | undefined;
   try {
-    connection = await o.directory.openInAnyState(organizationId, connectionId);
+    // No app knows of one that no forge has confirmed.
+    if (await isSeenByApps(store, organizationId, connectionId))
+      opened = await o.directory.speaker(organizationId, connectionId, { inAnyState: true });
   } catch (error) {
     if (!isForgeFailure(error)) throw error;
     problem(`The connection cannot be opened, so neither apps nor forge are told: ${error.message}`);
   }
-  if (connection !== undefined) await tell(o, connection, whole ? 'all' : leaving, problem);
+  if (opened !== undefined) await tell(o, opened, whole ? 'all' : leaving, problem);
+  const connection = opened !== undefined && !('app' in opened) ? opened : undefined;
 
   if (request.withData) await previewsGone(o, connectionId);
 
