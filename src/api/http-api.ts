@@ -14,6 +14,7 @@ import { addHealthRoutes, type HealthOptions } from './health.js';
 import { type HomeState, homePage } from './home-page.js';
 import { sendPage } from './page.js';
 import type { Resources, ResourcesOptions } from './resources.js';
+import { routesOf } from './routes-of.js';
 import { addSetupRoutes, type SetupRoutesOptions } from './setup-routes.js';
 import { accountLine } from './sign-in-page.js';
 
@@ -35,6 +36,8 @@ export interface HttpApiOptions {
 
 /** What answers everything that is not a webhook. */
 export interface HttpApi {
+  /** Every route there is but those behind a token or a session, `GET /healthz`, in the order in which they were added. */
+  routes: readonly string[];
   handle(request: IncomingMessage, response: ServerResponse): void;
   /** Ends streams of events, so that the server can end. */
   endStreams(): void;
@@ -68,6 +71,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
     frameworkErrors: (error, request, reply) =>
       void (reply as FastifyReply).code(error.statusCode ?? 400).send(unreadable(request.id)),
   });
+  const routes = routesOf(app);
   if (options.appPages !== undefined) addAppPages(app, { ...options.appPages, log: options.log });
   addOriginCheck(app, options.auth.publicUrl);
   addForms(app);
@@ -88,6 +92,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   await app.ready();
   const resources = lazyResources(options);
   return {
+    routes,
     handle(request, response) {
       if (resources.serves(request.url ?? '')) resources.handle(request, response);
       else app.routing(request, response);

@@ -18,6 +18,7 @@ import type { Services } from './procedures/services.js';
 import { createRateLimiter, type RateLimits } from './rate-limits.js';
 import { referencePage } from './reference-page.js';
 import { addRestRoutes } from './rest.js';
+import { routesOf } from './routes-of.js';
 import { API_PREFIX } from './vcs-connections/document.js';
 import { addVcsConnections } from './vcs-connections/routes.js';
 
@@ -111,10 +112,7 @@ export async function createResources(o: ResourcesOptions): Promise<Resources> {
   });
   app.setNotFoundHandler((request, reply) => reply.code(404).send(errorBody(problemOf(notFound(), log, request.id))));
 
-  const routes: string[] = [];
-  app.addHook('onRoute', ({ method, url }) => {
-    for (const one of [method].flat()) if (one !== 'HEAD') routes.push(`${one} ${url}`);
-  });
+  const routes = routesOf(app);
   addRestRoutes(app, contextOf);
   const document = openApiDocument();
   app.get('/openapi.json', async () => document);

@@ -12,13 +12,8 @@ const PREFIX = '/api/webhooks/';
 const HOOK_ID = /^[A-Za-z0-9_-]{1,128}$/;
 const NO_SUCH_HOOK = '';
 
-/**
- * Finds forge and hook by path alone, never by a header. Answers undefined for a path that is not one of ours:
- * `/api/webhooks/{forge}`, `/api/webhooks/{forge}/{hook}`, `/api/v2/vcs-events/{forge}` and the forge's own aliases.
- */
-export function createPathMatcher(
-  forges: ReadonlyMap<string, ForgeDescriptor>,
-): (url: string) => WebhookPath | undefined {
+/** Paths of the hooks that are configured through the environment; those of rows are below `/api/webhooks/{forge}/`. */
+export function exactPaths(forges: ReadonlyMap<string, ForgeDescriptor>): ReadonlyMap<string, WebhookPath> {
   const exact = new Map<string, WebhookPath>();
   for (const descriptor of forges.values()) {
     const found = { descriptor, hookId: descriptor.id };
@@ -26,6 +21,17 @@ export function createPathMatcher(
     exact.set(`/api/v2/vcs-events/${descriptor.id}`, found);
     for (const alias of descriptor.webhookAliases ?? []) exact.set(alias, found);
   }
+  return exact;
+}
+
+/**
+ * Finds forge and hook by path alone, never by a header. Answers undefined for a path that is not one of ours:
+ * `/api/webhooks/{forge}`, `/api/webhooks/{forge}/{hook}`, `/api/v2/vcs-events/{forge}` and the forge's own aliases.
+ */
+export function createPathMatcher(
+  forges: ReadonlyMap<string, ForgeDescriptor>,
+): (url: string) => WebhookPath | undefined {
+  const exact = exactPaths(forges);
   return (url) => {
     const query = url.indexOf('?');
     const path = query === -1 ? url : url.slice(0, query);

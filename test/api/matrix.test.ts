@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { LightMyRequestResponse } from 'fastify';
 import { openApiDocument } from '../../src/api/openapi.js';
 import { listProcedures, REST_PREFIX } from '../../src/api/rest.js';
+import { statementsOf } from '../support/statements.js';
 import { type ApiRig, CANARY, type Caller, callers, startApiRig, type TenantIds } from './api-rig.js';
 import { procedures, routes } from './expectations.js';
 
@@ -193,6 +194,59 @@ describe('tenants', () => {
     expect(differing).toEqual([]);
     expect(rig.asked.filter((line) => line.includes(rig.theirs.organization))).toEqual([]);
     expect(await dump()).toEqual(before);
+  });
+
+  /** What there is to be told of an answer, and of what was done for it. The trail is written now and then, for many. */
+  const traced = async (ask: () => Promise<LightMyRequestResponse>) => {
+    const { result, statements } = await statementsOf(ask, 'access_decision');
+    const { 'x-request-id': _, date: __, ...headers } = result.headers;
+    return { status: result.statusCode, headers, body: result.body, asked: statements };
+  };
+  const json = (url: string, method: string) => () =>
+    rig.call(
+      'owner',
+      method,
+      url,
+      method === 'PATCH' ? { data: { type: 'vcs-connections', attributes: {} } } : undefined,
+    );
+
+  const missing = (): never => {
+    throw new Error('there are two');
+  };
+  const both = (urls: string[], method: string) => [json(urls[0] ?? '', method), json(urls[1] ?? '', method)] as const;
+
+  it('are told the same of each other’s things as of none, headers too, by the same statements', async () => {
+    const pairs: [string, () => Promise<LightMyRequestResponse>, () => Promise<LightMyRequestResponse>][] = [];
+    const never = random();
+    for (const name of Object.keys(procedures))
+      for (const [surface, via] of Object.entries({ rest: viaRest, trpc: viaTrpc })) {
+        const ids = (of: TenantIds, organization: string) => () => via('owner', name, inputFor(name, of, organization));
+        if (JSON.stringify(procedures[name]?.input(rig.theirs)) !== JSON.stringify(procedures[name]?.input(never)))
+          pairs.push([`${surface} ${name} by id`, ids(rig.theirs, 'mine'), ids(never, 'mine')]);
+        if (!takesOrganization(name)) continue;
+        pairs.push([`${surface} ${name} by name`, ids(rig.theirs, 'theirs'), ids(rig.theirs, 'nobodys')]);
+        const byId = [rig.theirs.organization, never.organization].map((id) => ids(rig.theirs, id));
+        pairs.push([`${surface} ${name} by number`, byId[0] ?? missing, byId[1] ?? missing]);
+      }
+    for (const method of ['GET', 'PATCH', 'DELETE']) {
+      const [foreign = '', none = ''] = [rig.theirs, never].map((of) => `/api/v2/vcs-connections/vcs-${of.connection}`);
+      pairs.push([`JSON:API ${method}`, json(foreign, method), json(none, method)]);
+    }
+    const lists = ['theirs', 'nobodys'].map((name) => `/api/v2/organizations/${name}/vcs-connections`);
+    for (const method of ['GET', 'POST']) pairs.push([`JSON:API list ${method}`, ...both(lists, method)]);
+    pairs.push([
+      'events',
+      ...both(
+        ['theirs', 'nobodys'].map((name) => `/api/events?organization=${name}`),
+        'GET',
+      ),
+    ]);
+    for (const [what, foreign, none] of pairs) {
+      const [theirs, nobodys] = [await traced(foreign), await traced(none)];
+      expect([what, theirs]).toEqual([what, nobodys]);
+      expect([what, theirs.asked.length > 0]).toEqual([what, true]);
+    }
+    expect(pairs.length).toBeGreaterThan(Object.keys(procedures).length * 3);
   });
 
   it('count only their own in every list', async () => {
