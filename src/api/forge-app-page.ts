@@ -1,9 +1,14 @@
 /** The pages on which an administrator registers an App on a forge, and sees those that are. Forms alone, without script. */
 import type { ForgeApp } from '../accounts/forge-apps/rows.js';
+import type { WaitingInstallation } from '../accounts/newcomers.js';
 import { escapeHtml, page } from './page.js';
 
 export interface ForgeAppPageState {
   apps: readonly (ForgeApp & { installUrl: string | undefined })[];
+  /** Accounts that have installed an App and are not served. */
+  waiting: readonly WaitingInstallation[];
+  /** What was just done. */
+  done?: string;
   /** The App of the environment. */
   environment?: { host: string; appId: string };
   /** Forges with Apps. */
@@ -55,6 +60,18 @@ function appList({ apps, environment }: ForgeAppPageState): string {
   );
 }
 
+function waitingList({ waiting }: ForgeAppPageState): string {
+  if (waiting.length === 0) return '<p>Nobody: whoever has installed an App is served.</p>';
+  const rows = waiting.map(({ id, accountLogin, host, installationId, deliveries, firstSeenAt }) => {
+    const name = accountLogin ?? `installation ${installationId}`;
+    return `<tr><td>${escapeHtml(name)}</td><td>${escapeHtml(host)}</td><td>${firstSeenAt.toISOString().slice(0, 10)}</td><td>${deliveries}</td>
+<td><form method="post" action="/setup/apps/admit"><input type="hidden" name="id" value="${escapeHtml(id)}"><button aria-label="Admit ${escapeHtml(name)}">Admit</button></form></td></tr>`;
+  });
+  return `<p>They have installed an App and are not admitted: nothing of theirs runs. Admitted, they are served with what their installation reaches.</p>
+<table><thead><tr><th scope="col">Account</th><th scope="col">Host</th><th scope="col">Since</th><th scope="col">Ignored</th><th scope="col"></th></tr></thead>
+<tbody>${rows.join('\n')}</tbody></table>`;
+}
+
 const line = (role: 'alert' | 'status', text: string | undefined) =>
   text === undefined ? '' : `<p class="state" role="${role}">${escapeHtml(text)}</p>`;
 
@@ -90,9 +107,11 @@ export function forgeAppPage(state: ForgeAppPageState): string {
   return page(
     'Apps · Forgeway',
     `<h1>Apps</h1>
-${line('alert', state.problem)}${line('status', state.warning)}
+${line('alert', state.problem)}${line('status', state.done)}${line('status', state.warning)}
 <h2>Registered</h2>
 ${appList(state)}
+<h2>Waiting</h2>
+${waitingList(state)}
 <h2>Register one</h2>
 <p>The forge asks you to confirm, then Forgeway keeps the App’s key and secrets sealed and uses them at once: nothing is to be copied, and
 nothing to be started again.</p>

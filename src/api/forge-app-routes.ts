@@ -1,9 +1,11 @@
 /** `/setup/apps`: registering an App on a forge from a manifest, without a restart. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { type Admitted, describeAdmitted } from '../accounts/admit-installation.js';
 import { type Completed, type CompletionPorts, completeRegistration } from '../accounts/forge-apps/complete.js';
 import { beginRegistration, REGISTRATION_MINUTES } from '../accounts/forge-apps/registrations.js';
 import { listForgeApps, removeForgeApp } from '../accounts/forge-apps/rows.js';
+import { listWaiting, type WaitingInstallation } from '../accounts/newcomers.js';
 import { newCode } from '../accounts/sign-in/codes.js';
 import { providerIdOf } from '../accounts/sign-in/oauth-clients.js';
 import type { ForgeAppManifest } from '../forges/app-manifest.js';
@@ -21,6 +23,8 @@ import { messagePage } from './sign-in-page.js';
 export interface ForgeAppRoutesOptions extends CompletionPorts {
   /** What the App asks for, and is told of. */
   asks(): { permissions: Readonly<Record<string, string>>; events: readonly string[] };
+  /** Admits a waiting installation. */
+  admit(waiting: WaitingInstallation, by: string): Promise<Admitted>;
   /** The App of the environment, which is beside those that are registered. */
   environment?: { forge: string; host: string; appId: string };
 }
@@ -42,7 +46,7 @@ const appForm = z.object({
   public: z.literal('yes').optional(),
   another: z.literal('yes').optional(),
 });
-const removeForm = z.object({ id: z.uuid() });
+const idForm = z.object({ id: z.uuid() });
 const back = z.object({ state: z.string().max(200), code: z.string().regex(/^[\w-]{1,200}$/) });
 
 interface Wished {
@@ -107,14 +111,17 @@ const isLocal = (url: string) => /^(?:localhost|127\.|\[::1\]|.*\.localhost$)/.t
 export function addForgeAppRoutes(
   app: FastifyInstance,
   auth: SetupRoutesOptions,
-  { environment, asks, ...ports }: ForgeAppRoutesOptions,
+  { environment, asks, admit, ...ports }: ForgeAppRoutesOptions,
 ): void {
   const { pool } = ports.store;
   const withApps = () => [...forges.values()].filter((forge) => forge.appManifest !== undefined);
   const callerOf = (request: FastifyRequest, reply: FastifyReply, returnTo = PATH) =>
     setupCaller(auth, request, reply, returnTo);
 
-  async function show(reply: FastifyReply, more: { problem?: string; form?: AppForm } = {}): Promise<FastifyReply> {
+  async function show(
+    reply: FastifyReply,
+    more: { problem?: string; done?: string; form?: AppForm } = {},
+  ): Promise<FastifyReply> {
     const registered = await listForgeApps(pool);
     const [first] = withApps();
     const publicUrl = auth.publicUrl();
@@ -122,10 +129,12 @@ export function addForgeAppRoutes(
       reply.header('cache-control', 'no-store'),
       forgeAppPage({
         apps: registered.map((one) => ({ ...one, installUrl: forgeById(one.forge)?.appPages?.install(one.pageUrl) })),
+        waiting: await listWaiting(pool),
         forges: withApps(),
         form: more.form ?? { forge: first?.id ?? '', name: NAME },
         ...(environment && { environment }),
         ...(more.problem !== undefined && { problem: more.problem }),
+        ...(more.done !== undefined && { done: more.done }),
         ...(isLocal(publicUrl) && {
           warning: `Forges will send webhooks to ${publicUrl}, which only this machine reaches, and a cloud refuses such an address. Set PUBLIC_URL first.`,
         }),
@@ -257,10 +266,22 @@ export function addForgeAppRoutes(
     return sendPage(reply.code(status), messagePage(title, text));
   });
 
+  app.post(`${PATH}/admit`, async (request, reply) => {
+    const caller = await callerOf(request, reply);
+    if (caller === undefined) return reply;
+    const form = idForm.safeParse(request.body);
+    const waiting = (await listWaiting(pool)).find(({ id }) => form.success && id === form.data.id);
+    // The link makes an administrator; whom to serve is for one to say.
+    if (waiting === undefined || caller.first) return reply.redirect(PATH, 303);
+    const outcome = await admit(waiting, caller.actor);
+    const text = describeAdmitted(outcome);
+    return outcome.kind === 'not-asked' ? show(reply.code(502), { problem: text }) : show(reply, { done: text });
+  });
+
   app.post(`${PATH}/remove`, async (request, reply) => {
     const caller = await callerOf(request, reply);
     if (caller === undefined) return reply;
-    const form = removeForm.safeParse(request.body);
+    const form = idForm.safeParse(request.body);
     if (form.success) await removeForgeApp(ports, form.data.id, caller.actor);
     return reply.redirect(PATH, 303);
   });

@@ -75,6 +75,7 @@ function policyForm({ policy }: SetupPageState): string {
 <label for="policy-${value}">${escapeHtml(meaning)}</label></p>`,
   ).join('');
   return `<form method="post" action="/setup/policy"><fieldset><legend>Who may come in that is not known yet</legend>${choices}</fieldset>
+<p>The same holds for accounts that install an App: who waits is shown at <a href="/setup/apps">Apps</a>.</p>
 <button>Save</button></form>`;
 }
 

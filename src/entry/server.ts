@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { AggregatorRegistry } from 'prom-client';
 import { createAccess } from '../accounts/access/access.js';
+import { admitInstallation } from '../accounts/admit-installation.js';
 import { createCheckRunLinks } from '../accounts/check-run-links.js';
 import { clientAddress } from '../api/client-address.js';
 import type { Check } from '../api/health.js';
@@ -22,6 +23,7 @@ import { countHolds } from '../store/run-holds.js';
 import { limitConnections } from '../webhook/connections.js';
 import { createIngress, ingressServerOptions } from '../webhook/ingress.js';
 import { askLoad, type LoadWatch, watchLoad } from '../webhook/load.js';
+import { admitPorts } from './admit-installations.js';
 import { lackingOf, openAppPage } from './app-page.js';
 import { ensureDefaultHook, secretsOf } from './default-app.js';
 import { forgeAppSettings, setupState } from './forge-apps.js';
@@ -214,7 +216,11 @@ async function start(
       },
     },
     auth: signInRoutes,
-    forgeApps: { ...forgeAppSettings(config), log, store, vault: signInRoutes.vault, outbound, organizationId },
+    forgeApps: {
+      ...forgeAppSettings(config),
+      ...{ log, store, vault: signInRoutes.vault, outbound, organizationId },
+      admit: (waiting, by) => admitInstallation(admitPorts({ store: workerStore, bridge }), waiting, by),
+    },
     async resources() {
       const { createApiServices } = await import('./api-services.js');
       const parts = { config, database, keys, store, workerStore, access, bridge, members, appPage, log, metrics };

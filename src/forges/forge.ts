@@ -3,6 +3,7 @@
  * everything another folder could want to ask "which forge is this?" for is a field here.
  */
 import type { ForgeAdministration } from './administration.js';
+import type { AppInstallations } from './app-installation.js';
 import type { ForgeAppManifest } from './app-manifest.js';
 import type { DeliveryLog } from './delivery-log.js';
 import type { ForgeEndpoint } from './endpoint.js';
@@ -53,6 +54,8 @@ export type Classification =
       number?: number;
       /** The forge's installation number, where the forge has Apps. */
       installationId?: bigint;
+      /** Whose installation it is, where the delivery says so. */
+      account?: { id: bigint; login: string };
       /**
        * Same for the same happening whoever reports it: object, digest of what changed, head SHA.
        * Absent when the event cannot be told apart from its repetition; such an event is never dropped. Does not hold
@@ -196,6 +199,8 @@ export interface ForgeDescriptor {
   roles?: ForgeRoles;
   /** Where a person installs an App, or lets it reach further repositories; absent where there are none. Pure. */
   appPages?: AppPages;
+  /** Asking about installations of an App; absent where there are none. */
+  appInstallations?: AppInstallations;
   /** Registering an App from a manifest; absent where there are none. Pure. */
   appManifest?: ForgeAppManifest;
   /** What the forge remembers of the deliveries of an App's hook, where it has Apps. `native` speaks as the App itself. */

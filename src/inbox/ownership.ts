@@ -1,6 +1,8 @@
 /** Whose a delivery is, and whether it may run at all: hook, installation, repository and claim. */
 import type pg from 'pg';
+import { type Newcomer, whyNotServed } from '../accounts/newcomers.js';
 import type { Classification } from '../forges/forge.js';
+import { isOwn } from '../lib/delivery-source.js';
 import { laneOf, shardOf } from './lane.js';
 import type { Received } from './received.js';
 
@@ -160,6 +162,52 @@ async function changesSoon(client: pg.PoolClient, { delivery, events }: Subject)
   return rowCount === 1;
 }
 
+interface Source {
+  subject: Subject;
+  installation: Installation | undefined;
+  through: Omit<Owner, 'organizationId'>;
+}
+
+const uninstalls = ({ events }: Events): boolean =>
+  events.some(({ name, action }) => name === 'installation' && action === 'deleted');
+
+/**
+ * Why installations that are not known here are not served, by their key; absent: they are. What we made ourselves is about
+ * what is known.
+ */
+async function refusedNewcomers(client: pg.PoolClient, sources: readonly Source[]): Promise<Map<string, string>> {
+  const newcomers = new Map<string, Newcomer>();
+  for (const source of sources) {
+    const key = newcomerKey(source);
+    if (key === undefined) continue;
+    const { delivery, events } = source.subject;
+    const before = newcomers.get(key);
+    newcomers.set(key, {
+      forge: delivery.forge,
+      host: delivery.host,
+      appId: source.through.hookAppId ?? '',
+      hookId: delivery.hookId,
+      installationId: events.installationId ?? 0n,
+      account: events.account ?? before?.account,
+      deliveries: (before?.deliveries ?? 0) + 1,
+      leaves: uninstalls(events),
+    });
+  }
+  const refused = new Map<string, string>();
+  for (const [key, newcomer] of newcomers) {
+    const reason = await whyNotServed(client, newcomer);
+    if (reason !== undefined) refused.set(key, reason);
+  }
+  return refused;
+}
+
+/** Of a delivery of an App's hook about an installation that is not known; else undefined. */
+function newcomerKey({ subject: { delivery, events }, installation, through }: Source): string | undefined {
+  if (installation !== undefined || through.hookAppId === null || events.installationId === undefined) return undefined;
+  if (isOwn(delivery.source)) return undefined;
+  return installationKey(delivery.forge, delivery.host, through.hookAppId, events.installationId);
+}
+
 /**
  * Answers for each subject, in order, whose it is or why it is ignored, and claims repositories that nobody owns yet.
  * Runs in the assigner's transaction, where it sets the organization as it goes.
@@ -169,7 +217,7 @@ export async function findOwners(client: pg.PoolClient, subjects: readonly Subje
   const installations = await installationsOf(client, subjects);
   let claims = await claimsOf(client, subjects);
 
-  const sources = subjects.map((subject) => {
+  const found = subjects.map((subject) => {
     const { delivery, events } = subject;
     const hook = hooks.get(delivery.hookId);
     const installation =
@@ -180,6 +228,12 @@ export async function findOwners(client: pg.PoolClient, subjects: readonly Subje
       events.repositoryId === undefined ? undefined : repositoryKey(delivery.forge, delivery.host, events.repositoryId);
     const through = { connectionId: hook?.connectionId ?? null, hookAppId: hook?.hookAppId ?? null };
     return { subject, installation, repository, through, organizationId: (installation ?? hook)?.organizationId };
+  });
+  const refused = await refusedNewcomers(client, found);
+  // Nobody owns what is refused, so that nothing of it is claimed either.
+  const sources = found.map((source) => {
+    const refusal = refused.get(newcomerKey(source) ?? '');
+    return refusal === undefined ? { ...source, refusal } : { ...source, refusal, organizationId: undefined };
   });
 
   const wanted = new Map<string, { subject: Subject; organizationId: string }>();
@@ -206,8 +260,9 @@ export async function findOwners(client: pg.PoolClient, subjects: readonly Subje
   }
 
   const answers: Ownership[] = [];
-  for (const { subject, installation, repository, through, organizationId } of sources) {
-    if (organizationId === undefined) answers.push({ reason: 'its hook no longer exists' });
+  for (const { subject, installation, repository, through, organizationId, refusal } of sources) {
+    if (refusal !== undefined) answers.push({ reason: refusal });
+    else if (organizationId === undefined) answers.push({ reason: 'its hook no longer exists' });
     else if (repository !== undefined && claims.get(repository) !== organizationId) {
       answers.push({ reason: 'repository belongs to another organization' });
     } else {

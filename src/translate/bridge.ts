@@ -99,9 +99,9 @@ export interface Bridge {
   readonly pages: AppPages | undefined;
   /**
    * How an App's own requests are sent, such as the one for its webhook's deliveries. Without a place the default App's;
-   * undefined when there is none, or its key is not stored here.
+   * undefined when there is none, or its key is not stored here. With a number, those of its installation, known or not.
    */
-  nativeOfApp(place?: AppPlace): Promise<NativeClient | undefined>;
+  nativeOfApp(place?: AppPlace, installationId?: bigint): Promise<NativeClient | undefined>;
   /** Names of the apps that listen to this event. */
   subscribers(eventName: string, action: string | undefined): readonly string[];
   /** Runs one app on one event. Rejects with what the app threw. */
@@ -258,9 +258,9 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
       };
     },
 
-    async nativeOfApp(place) {
+    async nativeOfApp(place, installationId) {
       const own = o.github && connections.app;
-      const credential = place === undefined ? own : await connections.ofApp(place);
+      const credential = place === undefined ? own : await connections.ofApp(place, installationId);
       return credential && createNativeClient(outFor(credential), credential.endpoint.apiUrl);
     },
 

@@ -29,8 +29,11 @@ export interface DefaultApp {
 export interface Connections {
   /** Speaks as the App itself, or for nobody while none is set up. */
   readonly app: Credential;
-  /** Speaks as the App of that number; undefined when its key is neither in the environment nor registered here. */
-  ofApp(place: AppPlace): Promise<Credential | undefined>;
+  /**
+   * Speaks as the App of that number, or as one of its installations by the forge's own number, known here or not; undefined
+   * when its key is neither in the environment nor registered here.
+   */
+  ofApp(place: AppPlace, installationId?: bigint): Promise<Credential | undefined>;
   /** For the delivery that runs now, with its payload as the handler sees it. */
   ofDelivery(payload: JsonObject): Promise<Credential>;
   /** By our id of it, of whichever kind. */
@@ -137,10 +140,12 @@ export function createConnections(o: {
 
   return {
     app: signedIn?.credential ?? nobody(SETUP),
-    async ofApp(place) {
-      if (signedIn !== undefined && isDefault(place)) return signedIn.credential;
-      const registered = await o.forgeApps?.open(place);
-      return registered && signerOf(registered).credential;
+    async ofApp(place, installationId) {
+      const registered = isDefault(place) ? undefined : await o.forgeApps?.open(place);
+      const own = registered === undefined ? endpoint : registered.forge.endpoint(registered.baseUrl);
+      const signer = isDefault(place) ? signedIn : registered && signerOf(registered);
+      if (signer === undefined || installationId === undefined) return signer?.credential;
+      return installationCredential(own, signer.auth, { installationId });
     },
     ofInstallation,
     ofConnection: (organizationId, connectionId) => ofConnection(organizationId, connectionId),

@@ -92,9 +92,9 @@ it('registers an App, hears it at once, signs with its key, and lets people in w
   });
   const first = await deliver('installation', { ...created, installation: { ...created.installation, account } });
   const pull = fixture('pull_request.opened');
-  const second = await deliver('pull_request', { ...pull, installation: { ...pull.installation, id } });
+  const ours = { ...(pull.repository as object), owner: app?.owner };
+  const second = await deliver('pull_request', { ...pull, repository: ours, installation: { id } });
   expect([first.status, second.status]).toEqual([202, 202]);
-  expect(await outcome(first.key)).toMatchObject({ status: 'done' });
   expect(await outcome(second.key)).toMatchObject({ status: 'done' });
   // What reads it again asks with a token of this installation, signed for with the key that nobody typed in.
   await eventually('a token of the App', async () =>
@@ -107,6 +107,25 @@ it('registers an App, hears it at once, signs with its key, and lets people in w
   const doctor = await installation.run(['doctor', '--json']);
   expect(doctor.stdout).toContain('our-bot on 127.0.0.1');
   expect(doctor.stdout).not.toContain('setup mode');
+
+  // A stranger waits until somebody says so, and then needs to do nothing.
+  const stranger = { id: 501, login: 'stranger', type: 'Organization' };
+  const theirs = { ...created.installation, id: 77, account: stranger };
+  const waits = await deliver('installation', { ...created, installation: theirs });
+  expect(await outcome(waits.key)).toMatchObject({
+    status: 'ignored',
+    reason: expect.stringContaining('admit stranger'),
+  });
+  forge.installations.set(77, { id: 77, account: stranger, repositories: [] });
+  const waiting = await installation.run(['installations', 'list', '--json']);
+  expect(JSON.parse(waiting.stdout)).toMatchObject([{ account: 'stranger', installation: '77' }]);
+  expect(await installation.run(['installations', 'admit', 'stranger'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('stranger on 127.0.0.1'),
+  });
+  const repository = { ...(pull.repository as object), id: 9_000, owner: stranger };
+  const heard = await deliver('pull_request', { ...pull, repository, installation: { id: 77 } });
+  expect(await outcome(heard.key)).toMatchObject({ status: 'done' });
 
   const address = `${server.url}/sign-in`;
   const provider = fieldOf(await (await browser.get(address)).text(), 'provider');

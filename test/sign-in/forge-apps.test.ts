@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import type { Probot } from 'probot';
+import type { Admitted } from '../../src/accounts/admit-installation.js';
 import { appAsks } from '../../src/entry/app-manifest.js';
 import { secretsOf } from '../../src/entry/default-app.js';
 import { createHookRecovery } from '../../src/entry/hook-recovery.js';
@@ -24,6 +25,8 @@ let forge: AppForge;
 let people: OAuthForge;
 let provider: string;
 let admin: Browser;
+const admitted: [installation: string, by: string][] = [];
+let outcome: Admitted = { kind: 'admitted', login: 'stranger', host: 'h', repositories: 3 };
 
 /** Signs somebody in; `grant` makes them an administrator. */
 async function person(id: number, grant: boolean): Promise<Browser> {
@@ -73,6 +76,10 @@ const stored = () =>
 
 beforeAll(async () => {
   rig = await startSignInRig({
+    async admit({ installationId }, by) {
+      admitted.push([installationId.toString(), by]);
+      return outcome;
+    },
     check(url) {
       if (url.startsWith(refused)) throw new ForgewayError('FORGEWAY_ADDRESS_REFUSED', `${url} may not be asked.`);
     },
@@ -337,6 +344,40 @@ describe('what does not work', () => {
     forge.convertNext.push('no answer', { status: 502, body: {} });
     for (const _ of [1, 2]) expect(await pageOf(await admin.get(back))).toEqual([502, 'Not reached']);
     expect((await admin.get(back)).status).toBe(303);
+  });
+});
+
+describe('who waits', () => {
+  const wait = async () => {
+    await rig.db.store('worker').pool.query(
+      `INSERT INTO waiting_installation (forge, host, app_id, installation_id, hook_id, account_id, account_login)
+       VALUES ('github', 'h', '1', 9, 'x', 5, '<b>stranger')`,
+    );
+    const [row] = await rig.rows<{ id: string }>('SELECT id FROM waiting_installation');
+    return row?.id ?? '';
+  };
+
+  it('is listed, and admitted by an administrator, who reads what became of it', async () => {
+    const id = await wait();
+    const page = await (await admin.get(`${rig.url}/setup/apps`)).text();
+    expect(page).toContain('&#60;b&#62;stranger');
+    expect(page).not.toContain('<b>stranger');
+    const answer = await admin.post(`${rig.url}/setup/apps/admit`, { id });
+    expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('with 3 repositories')]);
+    outcome = { kind: 'not-asked', host: 'h', reason: 'It is away.' };
+    const failed = await admin.post(`${rig.url}/setup/apps/admit`, { id });
+    expect([failed.status, await failed.text()]).toEqual([502, expect.stringContaining('It is away.')]);
+    const [person] = await rig.rows<{ user_id: string }>(`SELECT user_id FROM identity WHERE remote_id = 1`);
+    expect(admitted).toEqual(Array(2).fill(['9', `user:${person?.user_id}`]));
+  });
+
+  it('is admitted neither by others nor with the setup link', async () => {
+    const [{ id } = { id: '' }] = await rig.rows<{ id: string }>('SELECT id FROM waiting_installation');
+    const first = new Browser();
+    await first.get(`${rig.url}/setup?code=${await rig.setupCode()}`);
+    expect((await first.post(`${rig.url}/setup/apps/admit`, { id })).status).toBe(303);
+    expect((await (await person(4, false)).post(`${rig.url}/setup/apps/admit`, { id })).status).toBe(403);
+    expect(admitted).toHaveLength(2);
   });
 });
 

@@ -251,6 +251,8 @@ describe('the ingress role', () => {
     'select * from oauth_client',
     'select * from forge_app',
     'select * from forge_app_registration',
+    'select * from waiting_installation',
+    'select * from admitted_account',
     'select * from sign_in_code',
     'select * from platform_setting',
     'select * from platform_audit_entry',

@@ -35,6 +35,10 @@ export interface AppForge {
   asked: string[];
   /** Answers the next conversions, one each, instead of doing what they ask. */
   convertNext: ({ status: number; body: unknown } | 'no answer')[];
+  /** Its API answers nothing but 503. */
+  failing: boolean;
+  /** An App that was there before. */
+  addApp(app: Pick<DoubleApp, 'id' | 'owner'>): DoubleApp;
   /** Who sits before the browser and signs in. */
   person: { id: number; login: string };
   close(): Promise<void>;
@@ -83,6 +87,13 @@ export async function startAppForge(): Promise<AppForge> {
     installations: new Map(),
     asked: [],
     convertNext: [],
+    failing: false,
+    addApp({ id, owner }) {
+      const manifest = { hook_attributes: { url: '' }, redirect_url: '' };
+      const app = { ...newApp(`app-${id}`, owner, manifest), id };
+      forge.apps.push(app);
+      return app;
+    },
     person: PERSON,
     async close() {
       server.closeAllConnections();
@@ -122,21 +133,23 @@ export async function startAppForge(): Promise<AppForge> {
     );
   }
 
+  const newApp = (name: string, owner: DoubleApp['owner'], manifest: DoubleApp['manifest']): DoubleApp => ({
+    id: 4_000 + forge.apps.length,
+    slug: name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-'),
+    name,
+    pem: keys[forge.apps.length % keys.length] ?? '',
+    webhookSecret: randomBytes(20).toString('hex'),
+    clientId: `Iv1.${randomBytes(8).toString('hex')}`,
+    clientSecret: randomBytes(20).toString('hex'),
+    owner,
+    manifest,
+  });
+
   function create(form: URLSearchParams, response: ServerResponse) {
     const found = drafts.get(form.get('draft') ?? '');
     if (found === undefined) return html(response, 404, '<h1>404</h1>');
-    const name = String(found.manifest.name);
-    const app: DoubleApp = {
-      id: 4_000 + forge.apps.length,
-      slug: name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-'),
-      name,
-      pem: keys[forge.apps.length % keys.length] ?? '',
-      webhookSecret: randomBytes(20).toString('hex'),
-      clientId: `Iv1.${randomBytes(8).toString('hex')}`,
-      clientSecret: randomBytes(20).toString('hex'),
-      owner: found.organization === undefined ? OWNER : { id: 901, login: found.organization },
-      manifest: found.manifest,
-    };
+    const owner = found.organization === undefined ? OWNER : { id: 901, login: found.organization };
+    const app = newApp(String(found.manifest.name), owner, found.manifest);
     forge.apps.push(app);
     const code = randomBytes(20).toString('hex');
     codes.set(code, app);
@@ -157,6 +170,7 @@ export async function startAppForge(): Promise<AppForge> {
   }
 
   async function api(request: IncomingMessage, response: ServerResponse, path: string): Promise<unknown> {
+    if (forge.failing) return json(response, 503, { message: 'Unavailable' });
     const [, code] = /^\/app-manifests\/([^/]+)\/conversions$/.exec(path) ?? [];
     if (code !== undefined) return convert(code, response);
     const bearer = (request.headers.authorization ?? '').replace(/^(?:Bearer|token) /, '');

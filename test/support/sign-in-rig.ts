@@ -10,6 +10,7 @@ import { createSessionActor } from '../../src/accounts/sign-in/session-actor.js'
 import { createSignIn, type SignInOptions } from '../../src/accounts/sign-in/sign-in.js';
 import { createVault } from '../../src/accounts/vault.js';
 import { trustedProxies } from '../../src/api/client-address.js';
+import type { ForgeAppRoutesOptions } from '../../src/api/forge-app-routes.js';
 import { createHttpApi } from '../../src/api/http-api.js';
 import type { SetupRoutesOptions } from '../../src/api/setup-routes.js';
 import type { Clock } from '../../src/lib/clock.js';
@@ -22,11 +23,14 @@ export type SignInRig = Awaited<ReturnType<typeof startSignInRig>>;
 
 export interface SignInRigOptions {
   trusted?: readonly string[];
+  admit?: ForgeAppRoutesOptions['admit'];
   /** What the guard says to addresses that somebody typed. */
   check?(url: string): void;
   /** Instead of the stand-in: as the program wires it. */
   open?(o: { db: TestDatabase; publicUrl(): string; clock: Clock; log: Logger }): SetupRoutesOptions;
 }
+
+const notAdmitted: ForgeAppRoutesOptions['admit'] = async ({ host }) => ({ kind: 'gone', host });
 
 export async function startSignInRig(o: SignInRigOptions = {}) {
   const db = await createTestDatabase();
@@ -72,6 +76,7 @@ export async function startSignInRig(o: SignInRigOptions = {}) {
   const api = await createHttpApi({
     log,
     forgeApps: {
+      admit: async (waiting, by) => (o.admit ?? notAdmitted)(waiting, by),
       asks: () => ({ permissions: { contents: 'read', pull_requests: 'write' }, events: ['push', 'pull_request'] }),
       ...{ store, vault, organizationId: db.organizationId, log },
       outbound: { fetch: (url, init) => fetch(url, init), check: o.check ?? (() => undefined) },

@@ -56,3 +56,36 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON "forge_app", "forge_app_registration" TO
 GRANT SELECT ("id", "forge", "host", "base_url", "app_id", "slug", "page_url", "owner_id", "hook_id", "created_at",
   "private_key_ciphertext", "private_key_iv", "private_key_tag", "client_secret_ciphertext", "client_secret_iv",
   "client_secret_tag", "secret_salt", "secret_key_version", "secret_version") ON "forge_app" TO forgeway_worker;
+
+-- Who may install an App here. Accounts by the forge's number; whoever else has installed one waits and is served nothing.
+CREATE TABLE "admitted_account" (
+  "forge" text NOT NULL,
+  "host" text NOT NULL,
+  "account_id" bigint NOT NULL,
+  -- As it was called then; for showing.
+  "login" text NOT NULL,
+  "admitted_by" text NOT NULL,
+  "created_at" timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY ("forge", "host", "account_id")
+);
+
+CREATE TABLE "waiting_installation" (
+  "id" uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  "forge" text NOT NULL,
+  "host" text NOT NULL,
+  "app_id" text NOT NULL,
+  "installation_id" bigint NOT NULL,
+  "hook_id" text NOT NULL,
+  -- Null while no delivery has named it.
+  "account_id" bigint,
+  "account_login" text,
+  "deliveries" integer NOT NULL DEFAULT 1,
+  "first_seen_at" timestamptz NOT NULL DEFAULT now(),
+  "last_seen_at" timestamptz NOT NULL DEFAULT now(),
+  UNIQUE ("forge", "host", "app_id", "installation_id")
+);
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON "waiting_installation", "admitted_account" TO forgeway_worker;
+GRANT SELECT ON "waiting_installation", "admitted_account" TO forgeway_api;
+-- Admitting asks the forge, which is the worker's; it is written down with who did it.
+GRANT INSERT ON "platform_audit_entry" TO forgeway_worker;

@@ -12,11 +12,15 @@ export type SignUpPolicy = (typeof signUpPolicies)[number];
 const KEY = 'sign_up';
 const stored = z.object({ policy: z.enum(signUpPolicies) });
 
-/** `closed` until somebody has said otherwise. @param pool of the role of the API or the worker */
-export async function readSignUpPolicy(pool: Pick<pg.Pool, 'query'>): Promise<SignUpPolicy> {
+/** What somebody has said; undefined: nobody has. @param pool of the role of the API or the worker */
+export async function statedSignUpPolicy(pool: Pick<pg.Pool, 'query'>): Promise<SignUpPolicy | undefined> {
   const { rows } = await pool.query<{ value: unknown }>('SELECT value FROM platform_setting WHERE key = $1', [KEY]);
-  return rows[0] === undefined ? 'closed' : stored.parse(rows[0].value).policy;
+  return rows[0] && stored.parse(rows[0].value).policy;
 }
+
+/** `closed` until somebody has said otherwise. @param pool of the role of the API or the worker */
+export const readSignUpPolicy = async (pool: Pick<pg.Pool, 'query'>): Promise<SignUpPolicy> =>
+  (await statedSignUpPolicy(pool)) ?? 'closed';
 
 export async function writeSignUpPolicy(pool: pg.Pool, policy: SignUpPolicy, actor: string): Promise<void> {
   await pool.query(

@@ -142,6 +142,8 @@ closed        nobody; \`forgeway admin link\` lets one administrator in
 organization  who belongs, on their forge, to an account or organization that is served here
 open          everybody with an account on one of the forges
 
+It also decides about accounts that install an App here: \`forgeway installations --help\`.
+
 Examples:
   $ forgeway sign-in policy
   $ forgeway sign-in policy organization`,

@@ -88,6 +88,20 @@ function idAt(payload: JsonObject, object: string): bigint | undefined | null {
   }
 }
 
+const LOGIN = /^[\x21-\x7e]{1,100}$/;
+
+/** Whose installation it is: an App sees repositories of the account it is installed on, and of no other. */
+function accountOf(payload: JsonObject): { id: bigint; login: string } | undefined {
+  for (const path of ['installation.account', 'repository.owner', 'organization']) {
+    const account = field(payload, path);
+    const id = typeof account === 'object' && account !== null ? idAt({ account }, 'account') : undefined;
+    // An enterprise has a slug in the place of a login.
+    const login = field(account, 'login') ?? field(account, 'slug');
+    if (typeof id === 'bigint' && typeof login === 'string' && LOGIN.test(login)) return { id, login };
+  }
+  return undefined;
+}
+
 function numberOf(payload: JsonObject): number | undefined {
   const value =
     field(payload, 'pull_request.number') ?? field(payload, 'issue.number') ?? field(payload, 'discussion.number');
@@ -135,6 +149,7 @@ export function classify(eventType: string, payload: JsonObject): Classification
   const missing = needs.find((need) => present[need] === undefined);
   if (missing !== undefined) return ignored(`${eventType}: the payload has no ${missing}.`);
 
+  const account = installationId === undefined ? undefined : accountOf(payload);
   const subject = needs.includes('installation') ? `installation ${installationId}` : (repositoryId ?? 'account');
   return {
     kind: 'events',
@@ -142,6 +157,7 @@ export function classify(eventType: string, payload: JsonObject): Classification
     ...(repositoryId !== undefined && { repositoryId }),
     ...(repositoryId !== undefined && number !== undefined && { number }),
     ...(installationId !== undefined && { installationId }),
+    ...(account !== undefined && { account }),
     ...(!NEVER_SHARED.has(eventType) && { semanticKey: semanticKey(eventType, action, payload, String(subject)) }),
   };
 }

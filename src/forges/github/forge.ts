@@ -1,5 +1,6 @@
 import { defineForge, type WebhookHeaders } from '../forge.js';
 import { readJsonObject } from '../kit/json-body.js';
+import { appInstallations } from './app-installations.js';
 import { appManifest } from './app-manifest.js';
 import { appDeliveries } from './deliveries.js';
 import { githubInstance } from './endpoint.js';
@@ -57,6 +58,7 @@ export const github = defineForge({
     return payload;
   },
   appDeliveries,
+  appInstallations,
   appManifest,
   oauth,
   roles,
