@@ -187,27 +187,6 @@ function fixOf(
   return page === undefined ? undefined : { link: pages.install(page) };
 }
 
-/** Repositories of all organizations of one person of which nothing is heard. */
-export interface Lacking {
-  number: number;
-  /** The first of them. */
-  repositories: readonly RepositoryState[];
-}
-
-const NOT_HEARD: ReadonlySet<Coverage> = new Set(['lacks-app', 'lacks-hook', 'suspended']);
-
-/** @param o.organizationIds those in which the person may see repositories */
-export async function lackingIn(
-  o: Omit<InstallStateOptions, 'organizationId' | 'visible'> & { organizationIds: readonly string[]; most: number },
-): Promise<Lacking> {
-  const { organizationIds, most, ...rest } = o;
-  const lacking: RepositoryState[] = [];
-  for (const organizationId of organizationIds)
-    for (const one of (await installState({ ...rest, organizationId })).repositories)
-      if (NOT_HEARD.has(one.state)) lacking.push(one);
-  return { number: lacking.length, repositories: lacking.slice(0, most) };
-}
-
 /** What a person may see on an instance, by their own token. @throws RouteFailure */
 export async function visibleRepositories(
   descriptor: ForgeDescriptor,

@@ -1,4 +1,5 @@
-import type { Coverage, Lacking, RepositoryState } from '../accounts/install-state.js';
+import type { Coverage, RepositoryState } from '../accounts/install-state.js';
+import type { Lacking } from '../accounts/personal-install-state.js';
 import { escapeHtml, page } from './page.js';
 
 /** The page at `/`: says whether Forgeway runs, and in setup mode what to do next. */
@@ -58,13 +59,20 @@ function lackingLine({ owner, name, host, state, fix }: RepositoryState): string
 }
 
 function lackingBanner(lacking: Lacking | undefined): string {
-  if (lacking === undefined || lacking.number === 0) return '';
-  const { number, repositories } = lacking;
+  if (lacking === undefined || (lacking.number === 0 && lacking.notAsked.length === 0)) return '';
+  const { number, repositories, notAsked } = lacking;
+  const unasked = notAsked
+    .map(
+      ({ login, host, reason }) =>
+        `<p><small>${escapeHtml(`${login} on ${host} was not asked: ${reason}`)}</small></p>`,
+    )
+    .join('');
+  if (number === 0) return unasked;
   const what = number === 1 ? 'One repository lacks' : `${number} repositories lack`;
   const rest = number - repositories.length;
   const more = rest === 0 ? '' : `<li>and ${rest} more: see <a href="/api/v1/install-state">the whole list</a></li>`;
   return `<div role="status"><p>${what} the App or a webhook, so that nothing is heard of ${number === 1 ? 'it' : 'them'}.</p>
-<ul>${repositories.map(lackingLine).join('')}${more}</ul></div>`;
+<ul>${repositories.map(lackingLine).join('')}${more}</ul>${unasked}</div>`;
 }
 
 /** `code` in the texts about variables is shown as such. */

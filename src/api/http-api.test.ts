@@ -119,6 +119,7 @@ describe('the HTTP API', () => {
       await fetch(
         await start([], {
           lacking: {
+            notAsked: [],
             number: 12,
             repositories: [
               { ...place, name: 'web', state: 'lacks-app', fix: { link: 'https://git.example/apps/x?a=1&b="' } },

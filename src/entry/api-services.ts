@@ -15,6 +15,7 @@ import type { Metrics } from '../lib/metrics.js';
 import type { Database, Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
 import { createApiConnections } from './api-connections.js';
+import { visibleWith } from './app-page.js';
 import type { LazyBridge } from './lazy-bridge.js';
 import { outboundOf } from './outbound.js';
 
@@ -51,6 +52,7 @@ export function createApiServices(o: ApiServicesOptions): { services: Services; 
       log,
       appPage,
       previewLog: createPreviewLogs({ dataDir: config.dataDir }),
+      visibleWith: visibleWith(bridge),
       freshMemberships: (asked) => freshMemberships(members, asked),
       connections: createApiConnections({ store: workerStore, keys, outbound, publicUrl: config.publicUrl, log }),
       replay: (deliveryId, options) => replayDelivery(workerStore, deliveryId, options),

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { Person } from '../accounts/access/actor.js';
 import { decide } from '../accounts/access/decide.js';
 import { listForgeApps } from '../accounts/forge-apps/rows.js';
-import { type AppPage, type Lacking, lackingIn } from '../accounts/install-state.js';
+import { type AppPage, visibleRepositories } from '../accounts/install-state.js';
+import { type Lacking, lackingIn, type PersonalInstallStateOptions } from '../accounts/personal-install-state.js';
 import { type Config, githubOrigin } from '../config/config.js';
 import { forges } from '../forges/registry.js';
 import { pause } from '../lib/clock.js';
@@ -66,20 +67,35 @@ export function openAppPage(o: {
 
 /** A page has room for so many; the API lists the rest. */
 const SHOWN = 10;
+/** Whoever opens a page waits no longer than this for forges to say what they may push to. */
+const PAGE_PATIENCE_MS = 2_000;
 /** More organizations than anybody looks at on a start page. */
 const MOST_ORGANIZATIONS = 20;
+
+export type VisibleWith = PersonalInstallStateOptions['visibleWith'];
+
+/** What a person may see on a forge, asked with a connection of theirs. */
+export function visibleWith(bridge: LazyBridge): VisibleWith {
+  return async (organizationId, connectionId) => {
+    const { native, connection } = await (await bridge()).nativeOf(organizationId, connectionId);
+    const { forge, host, baseUrl } = connection;
+    return { forge: forge.id, host, baseUrl, repositories: await visibleRepositories(forge, native) };
+  };
+}
 
 /** What the start page says to a person of their repositories; undefined when it could not be read. */
 export async function lackingOf(
   person: Person,
-  o: { store: Store; appPage(): Promise<AppPage>; log: Logger },
+  o: { store: Store; appPage(): Promise<AppPage>; visibleWith: VisibleWith; log: Logger },
 ): Promise<Lacking | undefined> {
   const may = (organizationId: string) => decide(person, 'repository.read', { organizationId }).allowed;
   const organizationIds = [...person.memberships.keys()].filter(may).slice(0, MOST_ORGANIZATIONS);
   if (organizationIds.length === 0) return undefined;
   try {
     const appPage = await o.appPage();
-    return await lackingIn({ store: o.store, forges, organizationIds, appPage, most: SHOWN });
+    const { store, visibleWith } = o;
+    const shown = { organizationIds, most: SHOWN, withinMs: PAGE_PATIENCE_MS };
+    return await lackingIn({ store, forges, appPage, userId: person.userId, visibleWith, ...shown });
   } catch (error) {
     o.log.warn({ err: messageOf(error) }, 'the page cannot say which repositories lack the App or a webhook');
     return undefined;

@@ -24,7 +24,7 @@ import { limitConnections } from '../webhook/connections.js';
 import { createIngress, ingressServerOptions } from '../webhook/ingress.js';
 import { askLoad, type LoadWatch, watchLoad } from '../webhook/load.js';
 import { admitPorts } from './admit-installations.js';
-import { lackingOf, openAppPage } from './app-page.js';
+import { lackingOf, openAppPage, visibleWith } from './app-page.js';
 import { ensureDefaultHook, secretsOf } from './default-app.js';
 import { forgeAppSettings, setupState } from './forge-apps.js';
 import { lazyBridge } from './lazy-bridge.js';
@@ -241,7 +241,7 @@ async function start(
       version: version(),
       ...(await setupState(config, store, address.public)),
       previews: config.previewDriver !== 'off',
-      lacking: person && (await lackingOf(person, { store, appPage, log })),
+      lacking: person && (await lackingOf(person, { store, appPage, visibleWith: visibleWith(bridge), log })),
       holds: await countHolds(store, organizationId).catch((error: unknown) => {
         log.warn({ err: messageOf(error) }, 'the page cannot say whether something is paused');
         return undefined;

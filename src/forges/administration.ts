@@ -33,6 +33,8 @@ export interface ForgeRepository {
   defaultBranch: string | null;
   /** Whether the token may create webhooks here; undefined when only trying tells. */
   mayHook: boolean | undefined;
+  /** Whether whoever the token speaks for may push here; undefined when the forge does not say. */
+  mayPush?: boolean | undefined;
 }
 
 /** Where a webhook is created: nearest first. */

@@ -120,6 +120,9 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
     },
     previewLog: createPreviewLogs({ dataDir: '/nowhere' }),
     appPage: async () => () => 'https://forge.example/apps/forgeway',
+    async visibleWith() {
+      throw new Error('nobody is asked');
+    },
     async freshMemberships() {
       throw new Error('a token is not asked for');
     },

@@ -159,9 +159,10 @@ describe('what lacks the App or a webhook', () => {
       state: 'lacks-app',
       fix: { link: 'https://github.com/settings/installations/7001' },
     });
+    const neverAsked = () => Promise.reject(new Error('nobody is asked'));
     const person = await loadPerson(rig.db.store('api'), 'ann');
     if (person === undefined) throw new Error('nobody');
-    const o = { store: rig.db.store('api'), appPage: async () => () => undefined, log };
+    const o = { store: rig.db.store('api'), appPage: async () => () => undefined, visibleWith: neverAsked, log };
     const lacking = await lackingOf(person, o);
     expect(lacking?.number).toBe(answer.counts['lacks-hook'] + answer.counts['lacks-app'] + answer.counts.suspended);
     expect(await lackingOf({ ...person, suspended: true }, o)).toBeUndefined();

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { coverages, installState } from '../../accounts/install-state.js';
+import { personalInstallState } from '../../accounts/personal-install-state.js';
 import { bigNumber, instant, scope } from './fields.js';
 import { procedure } from './procedure.js';
 
@@ -17,12 +18,25 @@ const repository = z.object({
     .describe('A page for a person, or a command on the machine; null: nothing to do, or nobody could say how.'),
 });
 
+const account = z.object({ forge: z.string(), host: z.string(), login: z.string() });
+
+/** A program waits longer than somebody before a page. */
+const WITHIN_MS = 10_000;
+
 const output = z.object({
   banner: z
     .object({ since: instant })
     .nullable()
     .describe('Since when the App is not installed; null: it is, or was never.'),
   counts: z.record(z.enum(coverages), z.number().int()).describe('How many repositories are in each state.'),
+  asked: z
+    .array(account)
+    .describe(
+      'Accounts of yours with which the forge was asked: of these hosts you see the repositories that you may push to.',
+    ),
+  notAsked: z
+    .array(account.extend({ reason: z.string() }))
+    .describe('Accounts of yours that could not be asked with: of these hosts you see what the organization knows.'),
   repositories: z.array(repository).describe('Those that lack something first, at most `limit`.'),
 });
 
@@ -31,7 +45,8 @@ export const readInstallState = procedure({
   action: 'repository.read',
   method: 'GET',
   path: '/install-state',
-  summary: 'Which repositories lack the App or a webhook, and what mends it.',
+  summary:
+    'Which of your repositories lack the App or a webhook, and what mends it; for a program, those of the organization.',
 })
   .input(
     z
@@ -43,16 +58,21 @@ export const readInstallState = procedure({
   )
   .output(output)
   .query(async ({ ctx, input }) => {
-    const { store, forges, appPage } = ctx.services;
+    const { store, forges, appPage, visibleWith } = ctx.services;
     const { organizationId } = ctx;
-    const found = await installState({ store, forges, organizationId, appPage: await appPage() });
-    const { banner, repositories } = found;
+    const about = { store, forges, organizationId, appPage: await appPage() };
+    const { banner, repositories, asked, notAsked } =
+      ctx.actor.kind === 'user'
+        ? await personalInstallState({ ...about, userId: ctx.actor.userId, visibleWith, withinMs: WITHIN_MS })
+        : { ...(await installState(about)), asked: [], notAsked: [] };
     const counts = Object.fromEntries(
       coverages.map((state) => [state, repositories.filter((one) => one.state === state).length]),
     ) as Record<(typeof coverages)[number], number>;
     return {
       banner: banner.shown ? { since: banner.since } : null,
       counts,
+      asked: [...asked],
+      notAsked: [...notAsked],
       repositories: repositories.slice(0, input.limit).map((one) => ({ ...one, fix: one.fix ?? null })),
     };
   });

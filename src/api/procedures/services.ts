@@ -4,6 +4,7 @@ import type { ConnectRequest } from '../../accounts/connecting/connect.js';
 import type { DeclaredChange, DeclaredPlace, declareConnection } from '../../accounts/connecting/declared.js';
 import type { Probed } from '../../accounts/connecting/probe.js';
 import type { AppPage } from '../../accounts/install-state.js';
+import type { PersonalInstallStateOptions } from '../../accounts/personal-install-state.js';
 import type { Secrets } from '../../accounts/vault-columns.js';
 import type { TokenFacts } from '../../forges/administration.js';
 import type { ForgeDescriptor } from '../../forges/forge.js';
@@ -86,6 +87,8 @@ export interface Services {
   appPage(): Promise<AppPage>;
   /** What a preview printed, as far as this machine keeps it. */
   previewLog: ReadPreviewLog;
+  /** What a person may see on a forge, asked with a connection of theirs. */
+  visibleWith: PersonalInstallStateOptions['visibleWith'];
   freshMemberships: AskFreshRoles;
   log: Logger;
 }

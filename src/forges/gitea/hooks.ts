@@ -127,6 +127,7 @@ async function* repositories(native: NativeClient): AsyncIterable<ForgeRepositor
         private: one.private ?? true,
         defaultBranch: one.default_branch ?? null,
         mayHook: one.permissions?.admin ?? undefined,
+        mayPush: one.permissions?.push ?? undefined,
       };
     if (list.length === 0) return;
   }

@@ -33,7 +33,7 @@ const repositoryShape = z.looseObject({
   html_url: z.string(),
   private: z.boolean().nullish(),
   default_branch: z.string().nullish(),
-  permissions: z.looseObject({ admin: z.boolean().nullish() }).nullish(),
+  permissions: z.looseObject({ admin: z.boolean().nullish(), push: z.boolean().nullish() }).nullish(),
 });
 
 /** A word that is not known gives nothing: `billing_manager` sees invoices, and no code. */
@@ -92,6 +92,7 @@ export const roles: ForgeRoles = {
           private: one.private ?? true,
           defaultBranch: one.default_branch ?? null,
           mayHook: one.permissions?.admin ?? undefined,
+          mayPush: one.permissions?.push ?? undefined,
         };
       if (answer.headers.get('link')?.includes('rel="next"') !== true) return;
     }

@@ -38,6 +38,7 @@ const hook = z.looseObject({
   signing_token_present: z.boolean().nullish(),
 });
 
+const DEVELOPER = 30;
 const MAINTAINER = 40;
 /** Accounts of project and group access tokens, on versions that do not say `bot`. */
 const TOKEN_ACCOUNT = /^(?:project|group)_\d+_bot/;
@@ -174,6 +175,7 @@ async function* repositories(native: NativeClient): AsyncIterable<ForgeRepositor
         private: one.visibility !== 'public',
         defaultBranch: one.default_branch ?? null,
         mayHook: one.permissions ? level >= MAINTAINER : undefined,
+        mayPush: one.permissions ? level >= DEVELOPER : undefined,
       };
     }
     page = answer.headers.get('x-next-page') ?? '';
