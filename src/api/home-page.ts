@@ -64,7 +64,7 @@ function lackingBanner(lacking: Lacking | undefined): string {
   const unasked = notAsked
     .map(
       ({ login, host, reason }) =>
-        `<p><small>${escapeHtml(`${login} on ${host} was not asked: ${reason}`)}</small></p>`,
+        `<p><small>${escapeHtml(`${host} was not asked which repositories ${login} may push to. ${reason}`)}</small></p>`,
     )
     .join('');
   if (number === 0) return unasked;

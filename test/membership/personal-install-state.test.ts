@@ -208,7 +208,7 @@ describe('the start page', () => {
     expect(notAsked).toHaveLength(1);
     const home = { version: '1', missing: [], webhookUrl: '', previews: false, holds: undefined };
     const html = homePage({ ...home, lacking: { number: 0, repositories: [], notAsked } }, '');
-    expect(html).toContain('ann on github.com was not asked: You have no connection');
+    expect(html).toContain('github.com was not asked which repositories ann may push to. You have no connection');
   });
 });
 
