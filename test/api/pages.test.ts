@@ -112,7 +112,7 @@ beforeAll(async () => {
   for (const name of ['person', 'suspended', 'administrator'])
     await db.store('migrate').pool.query('INSERT INTO "user" (id, name) VALUES ($1, $1)', [name]);
   const signIn = createSignIn({
-    ...{ ...place, vault, rootKey: TEST_MASTER_KEY, publicUrl },
+    ...{ ...place, vault, masterKey: TEST_MASTER_KEY, publicUrl },
     isServed: async () => false,
     needsMembership: async () => false,
     clock: { now: () => new Date(time.ms) },
