@@ -9,6 +9,8 @@ const SECRET_NAME =
   /(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|COOKIE|PRIVATE|API_?KEY|ACCESS_?KEY|_KEY)(?:_|S?$|\d)/i;
 /** Where one is, or what it is called. */
 const ABOUT_SECRET = /(?:_FILE|_PATH|_DIR|_ID|_NAME|_URL|_URI|_HOST|_TTL|_SECONDS)$/i;
+/** Of which the value is several. */
+const LIST = variables.encryptionKeysPrevious.name;
 /** `true`, a number of days and a name of a mode are no secrets. */
 const SHORTEST_UNKNOWN = 12;
 
@@ -31,7 +33,7 @@ export function keepSecretsOf(environment: Environment = process.env): void {
       if (text === undefined) continue;
       // An address without a password, such as `redis://localhost`, is none.
       if (URL.canParse(text) && text.includes('://')) keepPassword(text);
-      else for (const one of [text, ...text.split(/[\s,]+/)]) keepSecret(one.trim());
+      else for (const one of name === LIST ? text.split(/[\s,]+/) : [text]) keepSecret(one.trim());
     }
   for (const [name, value = ''] of Object.entries(environment)) {
     if (value.includes('://')) keepPassword(value);

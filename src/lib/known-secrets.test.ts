@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { encodings, sixty } from '../../test/canaries/forms.js';
 import { createSearch } from '../../test/canaries/search.js';
@@ -28,6 +29,10 @@ describe('secrets that are known', () => {
     ['JSON within JSON', (text: string) => JSON.stringify(JSON.stringify({ deep: [text] }))],
     ['folded lines', (text: string) => `${text.slice(0, text.length / 2)}\r\n    ${text.slice(text.length / 2)}`],
     ['a fold that JSON has escaped', (text: string) => JSON.stringify(`${text.slice(0, 12)}\n${text.slice(12)}`)],
+    [
+      'lines as Node prints them',
+      (text: string) => inspect({ text: `${text.slice(0, 14)}\n${text.slice(14)} ${'x'.repeat(80)}` }),
+    ],
     ['a text that ends in the middle', (text: string) => text.slice(0, text.length - 3)],
   ])('are hidden in %s', (_what, write) => {
     for (const { text } of planted) expect(found(hideKnownSecrets(`"a": "${write(text)}`))).toEqual([]);
@@ -56,6 +61,8 @@ describe('secrets that are known', () => {
 
   it('passes over words that are too short to be looked for', () => {
     keepSecret('secret');
+    keepSecret('half a pair: \ud83d, and not more');
+    expect(hideKnownSecrets('x half a pair: \ud83d, and not more y')).toBe('x [redacted] y');
     expect(hideKnownSecrets('a secret')).toBe('a secret');
   });
 

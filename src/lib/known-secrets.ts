@@ -38,14 +38,17 @@ function base64Of(value: string): string[] {
   });
 }
 
+/** Half a surrogate pair has no form in an address. */
+const inAddress = (text: string): string => encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\uFFFD'));
+
 /** Each as it is written; the space in it is taken out for comparing alone. */
 function formsOf(value: string): string[] {
   const base64 = base64Of(value);
   const all = [
     value,
-    encodeURIComponent(value),
+    inAddress(value),
     ...base64,
-    ...base64.flatMap((text) => [encodeURIComponent(text), text.replaceAll('+', '-').replaceAll('/', '_')]),
+    ...base64.flatMap((text) => [inAddress(text), text.replaceAll('+', '-').replaceAll('/', '_')]),
   ];
   return [...new Set(all)];
 }
@@ -87,6 +90,9 @@ export function keepSecret(value: string | undefined): void {
 const isSpace = (code: number): boolean => code <= 0x20 || code === 0xa0;
 const BACKSLASH = 0x5c;
 const WRITTEN_SPACE = new Set(['n', 'r', 't']);
+const QUOTES = new Set(["'", '"', '`']);
+/** How Node prints a text of several lines. */
+const JOINED = /(['"`])\s*\+\s*\1/y;
 
 /** Where `form` ends that begins at `at`, whatever space and escapes are in it; half of it is enough where the text was cut. */
 function endOf(text: string, at: number, form: string): number {
@@ -101,7 +107,11 @@ function endOf(text: string, at: number, form: string): number {
       done += 1;
       matched = from;
     } else if (done > 0 && isSpace(code)) from += 1;
-    else if (done > 0 && code === BACKSLASH) {
+    else if (done > 0 && QUOTES.has(text[from] ?? '')) {
+      JOINED.lastIndex = from;
+      if (!JOINED.test(text)) return -1;
+      from = JOINED.lastIndex;
+    } else if (done > 0 && code === BACKSLASH) {
       while (text.charCodeAt(from) === BACKSLASH) from += 1;
       const next = text[from] ?? '';
       if (WRITTEN_SPACE.has(next) && text[from] !== form[done]) from += 1;

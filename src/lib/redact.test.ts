@@ -8,6 +8,7 @@ describe('redactText', () => {
     ['a GitHub token', `token ghs_${canary} refused`],
     ['a fine-grained token', `github_pat_${canary}`],
     ['a GitLab token', `glpat-${canary}`],
+    ['a secret key of AWS', `aws_secret_access_key = ${canary}`],
     ['a JWT', `Bearer eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiI3In0${canary}.${canary}`],
     ['credentials in a URL', `fatal: unable to access 'http://x-access-token:${canary}@127.0.0.1/a.git'`],
     ['an authorization header', `{"authorization":"token ${canary}"}`],

@@ -4,6 +4,7 @@ import { hideKnownSecrets } from './known-secrets.js';
 const SHAPES: readonly RegExp[] = [
   /\b(?:gh[pousr]_[A-Za-z0-9]{16,255}|github_pat_[A-Za-z0-9_]{20,255}|glpat-[A-Za-z0-9_-]{16,64}|fgw_[A-Za-z0-9]{40,64})/g,
   /\bAKIA[0-9A-Z]{16}\b/g,
+  /(?<=aws_secret_access_key["'\s]{0,3}[=:]["'\s]{0,3})[A-Za-z0-9/+]{40}/gi,
   /\beyJ[A-Za-z0-9_-]{8,2048}\.[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{8,}/g,
   /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----|[\s\S]*$)/g,
 ];
@@ -16,7 +17,7 @@ const QUERY = /([?&](?:access_token|token|secret|private_token|code|signature|pa
 
 const MASK = '[redacted]';
 /** Nothing of {@link SHAPES} or an address with a password is without all of these. */
-const MAYBE_TOKEN = /gh[pousr]_|github_pat_|glpat-|fgw_|AKIA|eyJ|-----BEGIN|:\/\//;
+const MAYBE_TOKEN = /gh[pousr]_|github_pat_|glpat-|fgw_|AKIA|aws_secret|eyJ|-----BEGIN|:\/\//;
 
 /**
  * What somebody wrote on a forge, without the tokens and keys that they left in it by mistake: their forge shows them, our
