@@ -16,18 +16,17 @@ const FIELD =
 const QUERY = /([?&](?:access_token|token|secret|private_token|code|signature|password)=)[^&\s"'\\]+/gi;
 
 const MASK = '[redacted]';
-/** Nothing of {@link SHAPES} or an address with a password is without all of these. */
-const MAYBE_TOKEN = /gh[pousr]_|github_pat_|glpat-|fgw_|AKIA|aws_secret|eyJ|-----BEGIN|:\/\//;
+/** Nothing of {@link SHAPES} is without one of these; most texts are, and are passed over by one look. */
+const MAYBE_TOKEN = /gh[pousr]_|github_pat_|glpat-|fgw_|AKIA|aws_secret|AWS_SECRET|eyJ|-----BEGIN/;
 
 /**
  * What somebody wrote on a forge, without the tokens and keys that they left in it by mistake: their forge shows them, our
  * copies need not. Words such as `password: x` stay, which people write about.
  */
 export function hideTokens(text: string): string {
-  if (!MAYBE_TOKEN.test(text)) return text;
   let result = text;
-  for (const shape of SHAPES) result = result.replace(shape, MASK);
-  return result.replace(URL_CREDENTIALS, `$1${MASK}@`);
+  if (MAYBE_TOKEN.test(text)) for (const shape of SHAPES) result = result.replace(shape, MASK);
+  return result.includes('://') ? result.replace(URL_CREDENTIALS, `$1${MASK}@`) : result;
 }
 
 /** For `JSON.stringify`: the same of every text in a value. */
@@ -62,11 +61,6 @@ export function redactAll(text: string): string {
 }
 
 function hideShapes(text: string): string {
-  let result = text;
-  for (const shape of SHAPES) result = result.replace(shape, MASK);
-  return result
-    .replace(URL_CREDENTIALS, `$1${MASK}@`)
-    .replace(HEADER, `$1${MASK}`)
-    .replace(FIELD, `$1${MASK}`)
-    .replace(QUERY, `$1${MASK}`);
+  const result = hideTokens(text).replace(HEADER, `$1${MASK}`).replace(FIELD, `$1${MASK}`);
+  return result.includes('=') ? result.replace(QUERY, `$1${MASK}`) : result;
 }
