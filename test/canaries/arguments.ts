@@ -1,6 +1,5 @@
 /** Arguments of every process below Forgeway, as anybody on the machine can read them with `ps`. Needs Linux's /proc. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { parentOf } from '../../bench/support/processes.js';
 
 export interface ArgumentWatch {
   /** Processes below this one count too. */
@@ -15,13 +14,19 @@ const LOOK_MS = 20;
 /** A process becomes another program once or twice after it was started: git is started through two others. */
 const LOOKS = 8;
 
-function commandLine(pid: number): string | undefined {
+/** Of a process that may end at any moment. */
+function read(path: string): string | undefined {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
+    return readFileSync(path, 'latin1');
   } catch (error) {
     if (['ENOENT', 'ESRCH', 'EACCES'].includes(String((error as NodeJS.ErrnoException).code))) return undefined;
     throw error;
   }
+}
+
+function parentOf(pid: number): number {
+  const stat = read(`/proc/${pid}/stat`) ?? '';
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] ?? 0);
 }
 
 export function watchArguments(root: () => number): ArgumentWatch {
@@ -49,7 +54,7 @@ export function watchArguments(root: () => number): ArgumentWatch {
       const before = looks.get(pid) ?? 0;
       if (before >= LOOKS || !isOurs(pid)) continue;
       looks.set(pid, before + 1);
-      const line = commandLine(pid);
+      const line = read(`/proc/${pid}/cmdline`)?.replaceAll('\0', ' ');
       if (line) lines.add(line);
     }
     // Numbers are given again.

@@ -11,6 +11,8 @@ import { startWorld, type World } from './world.js';
 
 const SEED = 'the short form';
 const LEAKS = 'leaked on purpose';
+const began = Date.now();
+const say = (line: string) => process.stderr.write(`${(Date.now() - began) / 1000} ${line}\n`);
 const state: { folder?: string; world?: World; report?: Report } = {};
 
 const leak = (world: World, what: string) => world.plant(canary(SEED, `${LEAKS}: ${what}`, 'gitea'));
@@ -40,16 +42,18 @@ beforeAll(async () => {
     connected: ['gitea'],
     github: false,
     previews: false,
-    say: () => undefined,
+    say,
   });
   state.world = world;
   await tell(world, {
     seed: SEED,
     every: 5,
-    everyStart: 15,
+    everyStart: 25,
     moods: ['body'],
     acts: ['log', 'permanent', 'crash'],
-    say: () => undefined,
+    patienceMs: 5_000,
+    commands: [['deliveries', 'list', '--json']],
+    say,
   });
   await leakOnPurpose(world);
   state.report = await inspect(world, () => world.program.stop());

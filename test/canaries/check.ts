@@ -1,7 +1,7 @@
 /** Compares what is to be found nowhere with everything that there is. */
 import type { Canary } from './forms.js';
 import { createSearch } from './search.js';
-import { databaseRows, files, type Piece } from './sinks.js';
+import { databaseRows, files, type Piece, redisKeys } from './sinks.js';
 import type { World } from './world.js';
 
 export interface Hit {
@@ -12,7 +12,8 @@ export interface Hit {
 }
 
 export interface Report {
-  planted: number;
+  /** How many, by the place where they were planted. */
+  planted: Record<string, number>;
   /** Bytes searched, by sink. */
   searched: Record<string, number>;
   hits: Hit[];
@@ -58,6 +59,7 @@ async function* everything(world: World, stop: () => Promise<void>): AsyncGenera
   for (const { front, id } of world.connected) yield { sink: 'sent to forges', what: id, bytes: front.sent() };
   if (world.github) yield { sink: 'sent to forges', what: 'github', bytes: world.github.front.sent() };
   yield { sink: 'process arguments', what: `${world.arguments.count()} command lines`, bytes: world.arguments.seen() };
+  if (world.redisUrl !== undefined) yield* redisKeys(world.redisUrl);
   yield* databaseRows(world);
   await stop();
   yield* files(world);
@@ -66,7 +68,11 @@ async function* everything(world: World, stop: () => Promise<void>): AsyncGenera
 /** @param stop ends Forgeway and its database, so that files are whole */
 export async function inspect(world: World, stop: () => Promise<void>): Promise<Report> {
   const search = createSearch(world.planted);
-  const report: Report = { planted: world.planted.length, searched: {}, hits: [], lawful: {} };
+  const report: Report = { planted: {}, searched: {}, hits: [], lawful: {} };
+  for (const { channel } of world.planted) {
+    const place = channel.replace(/:.*/, '');
+    report.planted[place] = (report.planted[place] ?? 0) + 1;
+  }
   for await (const { sink, what, bytes, lawful } of everything(world, stop)) {
     report.searched[sink] = (report.searched[sink] ?? 0) + bytes.length;
     for (const { canary, around } of search.in(bytes)) {

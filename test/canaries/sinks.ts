@@ -1,6 +1,8 @@
 /** Every place where a secret could have come to lie. */
+import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { Redis } from 'ioredis';
 import pg from 'pg';
 import { unpackBody } from '../../src/inbox/packed-body.js';
 import { attachEmbeddedPostgres } from '../../src/store/embedded/embedded-postgres.js';
@@ -142,9 +144,37 @@ async function* filesBelow(folder: string): AsyncGenerator<string> {
 
 /** Of the copies of repositories, while there are any: those of a connection go with it. */
 export async function* gitConfigurations({ dataDir }: Pick<World, 'dataDir'>): AsyncGenerator<Omit<Piece, 'lawful'>> {
-  for await (const path of filesBelow(join(dataDir, 'git')))
+  const copies = join(dataDir, 'git');
+  if (!existsSync(copies)) return;
+  for await (const path of filesBelow(copies))
     if (/(?:^|\/)(?:config|FETCH_HEAD|packed-refs|description)$/.test(path))
       yield { sink: 'git configuration', what: relative(dataDir, path), bytes: await readFile(path) };
+}
+
+/** What Redis has in memory: names, fields and values of every key. */
+export async function* redisKeys(url: string): AsyncGenerator<Piece> {
+  const client = new Redis(url);
+  try {
+    for (const key of await client.keys('*')) {
+      const type = await client.type(key);
+      const value =
+        type === 'hash'
+          ? await client.hgetall(key)
+          : type === 'list'
+            ? await client.lrange(key, 0, -1)
+            : type === 'set'
+              ? await client.smembers(key)
+              : type === 'zset'
+                ? await client.zrange(key, '0', '-1')
+                : type === 'stream'
+                  ? await client.xrange(key, '-', '+')
+                  : await client.get(key);
+      yield { sink: 'Redis keys', what: key, bytes: Buffer.from(`${key}\n${JSON.stringify(value)}`) };
+    }
+    await client.save();
+  } finally {
+    client.disconnect();
+  }
 }
 
 const PART = 64 * 1024 * 1024;

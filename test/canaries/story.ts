@@ -21,14 +21,30 @@ export interface StoryOptions {
   moods: readonly Misbehaviour[];
   /** What the app does with its secrets; see `app/index.js`. */
   acts: readonly string[];
+  /** Longest wait for what the app has been asked to do; it is tried eight times. */
+  patienceMs: number;
+  /** Commands whose output is read. */
+  commands: readonly (readonly string[])[];
   say(line: string): void;
 }
 
 export const ALL_OF_IT: Omit<StoryOptions, 'seed' | 'say'> = {
   every: 1,
-  everyStart: 2,
+  everyStart: 5,
   moods: ['body', 'redirect', 'refusal', 'unavailable'],
   acts: ['log', 'throw', 'permanent', 'aggregate', 'text', 'warn', 'crash', 'reject'],
+  patienceMs: 30_000,
+  commands: [
+    ['deliveries', 'list', '--json'],
+    ['deliveries', 'dead', '--json'],
+    ['connections', 'list'],
+    ['doctor'],
+    ['previews', 'list', '--json'],
+    ['access', 'list', '--json'],
+    ['vault', 'status'],
+    ['sign-in', 'clients', 'list'],
+    ['admin', 'list'],
+  ],
 };
 
 /** Waits until everything is worked off, or nothing changes any more. */
@@ -187,23 +203,9 @@ async function crawl(world: World): Promise<void> {
 }
 
 /** With what the commands of ours show, and everything that the API does. */
-async function readEverything(world: World, connection: string): Promise<void> {
-  for (const args of [
-    ['deliveries', 'list', '--json'],
-    ['deliveries', 'dead', '--json'],
-    ['connections', 'list'],
-    ['doctor'],
-    ['previews', 'list', '--json'],
-    ['access', 'list', '--json'],
-    ['vault', 'status'],
-    ['hooks', 'doctor'],
-    ['poll', '--json'],
-    ['sign-in', 'clients', 'list'],
-    ['admin', 'list'],
-    ['connections', 'show', connection],
-    ['connections', 'export', connection],
-  ])
-    await world.run(args);
+async function readEverything(world: World, connection: string, commands: StoryOptions['commands']): Promise<void> {
+  for (const args of commands) await world.run(args);
+  for (const what of ['show', 'export']) await world.run(['connections', what, connection]);
   await crawl(world);
   for await (const piece of gitConfigurations(world)) world.heard.push(piece);
 }
@@ -303,12 +305,12 @@ export async function tell(world: World, o: StoryOptions): Promise<void> {
       await sleep(500);
       world.program.kill(world.program.workers());
     }
-    await quiet(world);
+    await quiet(world, o.patienceMs);
   }
   await world.program.ready();
   say('the app has misbehaved');
   await startBadly(world, some('refused setting', everyStart));
-  await readEverything(world, ids[0] ?? '');
+  await readEverything(world, ids[0] ?? '', o.commands);
   endStream();
   say('everything was read');
   if (ids[0] !== undefined) await world.run(['connections', 'remove', ids[0], '--json']);

@@ -9,7 +9,7 @@ import { forges } from '../../src/forges/registry.js';
 import { externalDatabase, ownDatabase } from '../chaos/database-place.js';
 import { type GitHubForge, startGitHubForge } from '../chaos/github-forge.js';
 import { createProgram, type Program } from '../chaos/program.js';
-import { type RedisProcess, startRedisProcess } from '../chaos/redis-process.js';
+import { startRedisProcess } from '../chaos/redis-process.js';
 import { ALLOW_LOOPBACK } from '../support/loopback.js';
 import { type ArgumentWatch, watchArguments } from './arguments.js';
 import { type Canary, canary, sixty, working } from './forms.js';
@@ -57,7 +57,7 @@ export interface World {
   program: Program;
   github: { forge: GitHubForge; front: Front } | undefined;
   connected: readonly ConnectedForge[];
-  redis: RedisProcess | undefined;
+  redisUrl: string | undefined;
   redisDir: string;
   /** Everything to look for; grows with what is made during the run. */
   planted: Canary[];
@@ -145,13 +145,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     if (settings.DATABASE_URL !== undefined)
       planted.push(working('DATABASE_URL', decodeURIComponent(new URL(settings.DATABASE_URL).password)));
 
-    let redis: RedisProcess | undefined;
     if (options.external) {
       const password = plant(working('REDIS_URL', `redis-${randomBytes(16).toString('hex')}`));
       const kept = ['--appendonly', 'yes', '--save', '5 1', '--maxmemory-policy', 'noeviction'];
-      redis = await startRedisProcess(redisPort, redisDir, ['--requirepass', password, ...kept]);
-      const running = redis;
-      ends.push(() => running.stop());
+      const redis = await startRedisProcess(redisPort, redisDir, ['--requirepass', password, ...kept]);
+      ends.push(() => redis.stop());
       settings.REDIS_URL = `redis://:${password}@127.0.0.1:${redisPort}`;
     }
 
@@ -252,7 +250,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       program,
       github,
       connected,
-      redis,
+      redisUrl: settings.REDIS_URL,
       redisDir,
       planted,
       webhookSecret,
