@@ -11,8 +11,6 @@ import { startWorld, type World } from './world.js';
 
 const SEED = 'the short form';
 const LEAKS = 'leaked on purpose';
-const began = Date.now();
-const say = (line: string) => process.stderr.write(`${(Date.now() - began) / 1000} ${line}\n`);
 const state: { folder?: string; world?: World; report?: Report } = {};
 
 const leak = (world: World, what: string) => world.plant(canary(SEED, `${LEAKS}: ${what}`, 'gitea'));
@@ -42,7 +40,7 @@ beforeAll(async () => {
     connected: ['gitea'],
     github: false,
     previews: false,
-    say,
+    say: () => undefined,
   });
   state.world = world;
   await tell(world, {
@@ -53,7 +51,7 @@ beforeAll(async () => {
     acts: ['log', 'permanent', 'crash'],
     patienceMs: 5_000,
     commands: [['deliveries', 'list', '--json']],
-    say,
+    say: () => undefined,
   });
   await leakOnPurpose(world);
   state.report = await inspect(world, () => world.program.stop());

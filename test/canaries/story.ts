@@ -313,9 +313,9 @@ export async function tell(world: World, o: StoryOptions): Promise<void> {
   await readEverything(world, ids[0] ?? '', o.commands);
   endStream();
   say('everything was read');
-  if (ids[0] !== undefined) await world.run(['connections', 'remove', ids[0], '--json']);
+  if (ids[0] !== undefined) await world.run(['connections', 'remove', ids[0], '--now', '--json']);
   if (ids[1] !== undefined) await world.ask('DELETE', `/api/v1/connections/${ids[1]}`, { headers: bearer(world) });
-  await quiet(world);
+  await quiet(world, o.patienceMs);
   const fronts = world.connected.map(({ id, front }) => [id, front] as const);
   if (world.github !== undefined) fronts.push(['github', world.github.front]);
   for (const [id, front] of fronts)

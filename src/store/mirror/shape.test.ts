@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { stateOf } from '../told/state.js';
 import { comment, issue, listedCommit, pullRequest, pushedCommit, readShape, repository, review } from './shape.js';
 
 const time = '2026-01-01T00:00:00Z';
@@ -34,6 +35,22 @@ describe('shapes', () => {
     expect(codeOf(() => readShape(pullRequest, rounded, 'pull_request'))).toBe(
       'FORGEWAY_PAYLOAD_INVALID pull_request: id: is not an id',
     );
+  });
+
+  it('leave tokens that people wrote with their forge, and nothing else', () => {
+    const token = `glpat-${'x'.repeat(20)}`;
+    const raw = {
+      ...rawPullRequest,
+      title: `use ${token}`,
+      body: `git clone https://me:${token}@h/a.git, password: x`,
+    };
+    expect(readShape(pullRequest, raw, 'pull_request')).toMatchObject({
+      title: 'use [redacted]',
+      body: 'git clone https://[redacted]@h/a.git, password: x',
+    });
+    // What the poller compares is made the same way, so that such a text is not told as changed each time.
+    expect(stateOf(raw)).toMatchObject({ title: 'use [redacted]' });
+    expect(stateOf(raw)).toEqual(stateOf({ ...raw }));
   });
 
   it('derive merged from either field, and show a merge commit only then', () => {
