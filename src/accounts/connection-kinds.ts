@@ -138,7 +138,16 @@ export async function saveOAuthConnection(
   store: Store,
   vault: Vault,
   place: ConnectionPlace,
-  o: { userId?: string; name?: string; identity: ForgeIdentity; tokens: GrantedTokens },
+  o: {
+    userId?: string;
+    name?: string;
+    identity: ForgeIdentity;
+    tokens: GrantedTokens;
+    /** Who asked for it; absent: whoever runs the machine. */
+    by?: string;
+    /** How its client reaches the instance. */
+    reached?: { certificates: readonly string[]; proxy: string | null };
+  },
 ): Promise<{ id: string }> {
   const { identity, tokens } = o;
   return store.tenant(place.organizationId, async (tx) => {
@@ -147,6 +156,7 @@ export async function saveOAuthConnection(
       accountId: identity.id.toString(),
       appId: null,
       secrets: { access_token: tokens.accessToken, refresh_token: tokens.refreshToken },
+      ...(o.by !== undefined && { by: o.by }),
       plain: {
         kind: 'oauth',
         name: o.name ?? `${identity.login} on ${place.host}`,
@@ -156,6 +166,10 @@ export async function saveOAuthConnection(
         scopes: tokens.scopes?.join(' ') ?? null,
         access_token_expires_at: tokens.expiresAt ?? null,
         refresh_token_expires_at: tokens.refreshTokenExpiresAt ?? null,
+        ...(o.reached && {
+          ca_certificate: o.reached.certificates.length === 0 ? null : o.reached.certificates.join('\n'),
+          proxy_url: o.reached.proxy,
+        }),
       },
     });
     if (o.userId === undefined) {

@@ -43,7 +43,8 @@ interface OwnConnection extends Account {
   reason: string | null;
 }
 
-const NO_CONNECTION = 'You have no connection of your own there, so this is what the organization knows.';
+const NO_CONNECTION =
+  'You have no connection of your own there, so this is what the organization knows. You make one at /account.';
 
 const hostKey = ({ forge, host }: { forge: string; host: string }) => `${forge}\n${host}`;
 

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { returnPath } from '../accounts/sign-in/return-path.js';
 import type { SessionActor } from '../accounts/sign-in/session-actor.js';
 import { AUTH_PATH, forHeaders, type SignIn } from '../accounts/sign-in/sign-in.js';
+import { finishLink, type LinkAnswer } from './account-routes.js';
 import { clientAddress } from './client-address.js';
 import { comesFromUs, isOurPage } from './origin-check.js';
 import { sendPage } from './page.js';
@@ -137,16 +138,26 @@ export function addAuthRoutes(app: FastifyInstance, o: AuthRoutesOptions): void 
     return reply.header('cache-control', 'no-store').send({ url: answer.headers.get('location') });
   });
 
-  app.get(`${AUTH_PATH}/callback/:provider`, async (request, reply) => {
-    const answer = await signIn.callback({ path: request.url, headers: forHeaders(request.headers), ip: ip(request) });
-    if (answer === 'too-many') return tooMany(reply);
-    // What the library does not understand at all it answers as to a program.
-    if (answer.status >= 400) return reply.redirect('/sign-in?error=invalid_callback_request', 303);
-    // Used or not, the link has done its part.
-    if (answer.headers.getSetCookie().some((cookie) => cookie.includes('session_token=')))
-      reply.header('set-cookie', `${SETUP_COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0`);
-    return pass(reply, answer);
-  });
+  app.get<{ Params: { provider: string }; Querystring: LinkAnswer }>(
+    `${AUTH_PATH}/callback/:provider`,
+    async (request, reply) => {
+      const { state, code, error } = request.query;
+      if (signIn.links.isOurs(state))
+        return finishLink(o, request, reply, { providerId: request.params.provider, state, code, error });
+      const answer = await signIn.callback({
+        path: request.url,
+        headers: forHeaders(request.headers),
+        ip: ip(request),
+      });
+      if (answer === 'too-many') return tooMany(reply);
+      // What the library does not understand at all it answers as to a program.
+      if (answer.status >= 400) return reply.redirect('/sign-in?error=invalid_callback_request', 303);
+      // Used or not, the link has done its part.
+      if (answer.headers.getSetCookie().some((cookie) => cookie.includes('session_token=')))
+        reply.header('set-cookie', `${SETUP_COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0`);
+      return pass(reply, answer);
+    },
+  );
 
   app.get(`${AUTH_PATH}/session`, async (request, reply) => {
     const person = await o.sessionActor(request.headers);

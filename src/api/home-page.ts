@@ -10,9 +10,9 @@ export interface HomeState {
   missing: readonly { variable: string; meaning: string; fix: string }[];
   webhookUrl: string;
   previews: boolean;
-  /** Pauses and shadows in force, without what they cover, since anybody may see the page; undefined when it is not known. */
   /** Of whoever is signed in; undefined when nobody is, or when it is not known. */
   lacking?: Lacking | undefined;
+  /** Pauses and shadows in force, without what they cover, since anybody may see the page; undefined when it is not known. */
   holds: { pauses: number; shadows: number } | undefined;
 }
 

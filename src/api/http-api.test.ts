@@ -58,6 +58,7 @@ async function start(checks: Check[], home?: Partial<HomeState>, failing = false
       sessionActor: async () => undefined,
       publicUrl: () => 'http://127.0.0.1',
       trustedProxies: trustedProxies([]),
+      store: nobody as never,
       pool: nobody as never,
       vault: nobody as never,
       access: nobody as never,

@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Person } from '../accounts/access/actor.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
+import { addAccountRoutes } from './account-routes.js';
 import { type AppPagesOptions, addAppPages } from './app-pages.js';
 import { addAuthRoutes, addForms, addOriginCheck } from './auth.js';
 import { addCheckRunPage } from './check-run-page.js';
@@ -84,6 +85,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
     return sendPage(reply.header('cache-control', 'no-store'), page);
   });
   addAuthRoutes(app, options.auth);
+  addAccountRoutes(app, options.auth);
   addSetupRoutes(app, options.auth);
   if (options.forgeApps !== undefined) addForgeAppRoutes(app, options.auth, options.forgeApps);
   addDeviceRoutes(app, options.auth);

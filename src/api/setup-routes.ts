@@ -15,12 +15,15 @@ import type { Vault } from '../accounts/vault.js';
 import { forgeById } from '../forges/registry.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Outbound } from '../lib/outbound/outbound.js';
+import type { Store } from '../store/database.js';
 import { type AuthRoutesOptions, SETUP_COOKIE } from './auth.js';
 import { sendPage } from './page.js';
 import { type SetupCaller, setupCaller } from './setup-caller.js';
 import { setupPage } from './setup-page.js';
 
 export interface SetupRoutesOptions extends AuthRoutesOptions {
+  /** Of the role of the API. */
+  store: Store;
   pool: pg.Pool;
   vault: Vault;
   /** Decides, and writes down what it decided. */

@@ -79,7 +79,7 @@ export function accountLine(person: SignedIn | undefined): string {
   if (person === undefined) return '<p><a href="/sign-in">Sign in</a></p>';
   const { name, platformAdmin } = person;
   return `<section aria-label="Your account">
-<p>Signed in as <strong>${escapeHtml(name)}</strong>${platformAdmin ? ', administrator. <a href="/setup">Who may sign in</a> · <a href="/setup/apps">Apps</a>' : ''}</p>
+<p>Signed in as <strong>${escapeHtml(name)}</strong>${platformAdmin ? ', administrator. <a href="/setup">Who may sign in</a> · <a href="/setup/apps">Apps</a> ·' : '.'} <a href="/account">Your accounts</a></p>
 <div class="row"><form method="post" action="/sign-out"><button>Sign out</button></form>
 <form method="post" action="/sign-out-everywhere"><button>Sign out everywhere</button></form></div></section>`;
 }

@@ -110,6 +110,7 @@ export function openSignIn(o: OpenSignInOptions): SetupRoutesOptions {
     sessionActor: createSessionActor(signIn, store),
     publicUrl,
     trustedProxies: trustedProxies(o.config.trustedProxies),
+    store,
     pool: store.pool,
     vault,
     access: o.access,

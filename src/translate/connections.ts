@@ -115,7 +115,8 @@ export function createConnections(o: {
     const holder = (await o.directory?.app(known.organizationId, known)) ?? (await o.forgeApps?.open(known));
     return holder && ofApp(holder, installationId, narrowed);
   };
-  const notHeld = ({ appId, host }: InstallationKey) => `The key of App ${appId} on ${host} is not stored here.`;
+  const notHeld = ({ appId, host }: InstallationKey) =>
+    `The key of App ${appId} on ${host} is not stored here: set APP_ID and PRIVATE_KEY, or register an App at /setup/apps.`;
 
   const ofConnection = async (
     organizationId: string,

@@ -48,6 +48,7 @@ const page = (expected: string[], more: Omit<Page, 'expected'> = {}): Page => ({
 const challenge = 'c'.repeat(43);
 const app = { challenge, state: 's'.repeat(22) };
 const appQuery = `?challenge=${challenge}&state=${app.state}`;
+const MISSING = '00000000-0000-4000-8000-000000000000';
 const CRON = 'cron-secret-of-the-pages-test';
 
 const pages: Readonly<Record<string, Page>> = {
@@ -69,6 +70,17 @@ const pages: Readonly<Record<string, Page>> = {
   'POST /setup/clients': page(form(`${SIGN_IN} 403 403 422`), { body: { forge: 'none' } }),
   'POST /setup/clients/remove': page(form(`${SIGN_IN} 403 403 >/setup`), { body: { provider: 'none' } }),
   'POST /setup/policy': page(form(`${SIGN_IN} 403 403 >/setup`), { body: { policy: 'closed' } }),
+  'GET /setup/apps': page(row(`${SIGN_IN} 403 403 200 200`)),
+  'POST /setup/apps': page(form(`${SIGN_IN} 403 403 422`), { body: { forge: 'none', name: 'x' } }),
+  'GET /setup/apps/callback': page(row(`${SIGN_IN} 403 403 400 400`)),
+  'POST /setup/apps/admit': page(form(`${SIGN_IN} 403 403 >/setup/apps`), { body: { id: MISSING } }),
+  'POST /setup/apps/remove': page(form(`${SIGN_IN} 403 403 >/setup/apps`), { body: { id: MISSING } }),
+  'GET /account': page(row(`${SIGN_IN} 200 ${SIGN_IN} 200 200`)),
+  // Neither belongs to that organization: it is not even said that there is one.
+  'POST /account/connect': page(form(`${SIGN_IN} 404 ${SIGN_IN} 404`), {
+    body: { provider: 'none', organization: MISSING },
+  }),
+  'POST /account/remove': page(form(`${SIGN_IN} 404 ${SIGN_IN} 404`), { body: { id: MISSING, organization: MISSING } }),
   'POST /api/auth/device/code': page(form('200 200 200 200'), { body: { client_name: 'x' }, json: true }),
   'POST /api/auth/device/token': page(form('400 400 400 400'), {
     body: { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: 'x'.repeat(43) },
@@ -124,8 +136,23 @@ beforeAll(async () => {
     home: async () => ({ version: '1', missing: [], webhookUrl: '', previews: false, holds: undefined }),
     checkRuns: { store, links },
     cron: { secret: CRON, askForCycle: async () => 3 },
+    forgeApps: {
+      ...{ ...place, vault },
+      admit: async ({ host }) => ({ kind: 'gone', host }),
+      asks: () => ({ permissions: {}, events: [] }),
+      outbound: { ...outbound, fetch: async () => new Response(null, { status: 500 }) },
+    },
     auth: {
-      ...{ signIn, publicUrl, trustedProxies: trustedProxies([]), pool: store.pool, vault, outbound, access: decides },
+      ...{
+        signIn,
+        publicUrl,
+        trustedProxies: trustedProxies([]),
+        store,
+        pool: store.pool,
+        vault,
+        outbound,
+        access: decides,
+      },
       async sessionActor({ cookie }) {
         const who = /who=(\w+)/.exec(cookie ?? '')?.[1];
         return who === undefined ? undefined : person(who);

@@ -373,7 +373,11 @@ describe('discretion', () => {
       }),
     );
     for (const answer of answers)
-      expect(answer).toEqual({ text: `ForgewayError: ${CANNOT_BE_REACHED}`, late: true, details: {} });
+      expect(answer).toEqual({
+        text: `ForgewayError: ${CANNOT_BE_REACHED}`,
+        late: true,
+        details: { unreachable: true },
+      });
     expect(new Set(reasons).size).toBe(cases.length);
     expect(listener.came).toEqual([]);
   });

@@ -67,6 +67,7 @@ export async function startSignInRig(o: SignInRigOptions = {}) {
       sessionActor: createSessionActor(made, store),
       publicUrl,
       trustedProxies: trustedProxies(o.trusted ?? []),
+      store,
       pool: store.pool,
       vault,
       access: createAccess({ store, log, organizationId: db.organizationId }),

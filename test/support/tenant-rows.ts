@@ -138,6 +138,10 @@ export async function populateTenant(
     status: 'sent',
     sent_by: dispatch_id,
   });
+  const session_id = `session-${seed}`;
+  await add('session', { id: session_id, user_id, token: session_id, expires_at: now });
+  const link = { state_hash: `link-${seed}`, provider_id: 'github-github-com', expires_at: now };
+  await add('account_link', { ...tenant, ...link, user_id, session_id });
   const request = { caller: `user:${seed}`, request_hash: Buffer.from([seed]), answer: '{}' };
   await add('api_request', { ...tenant, ...request });
   const { rows: requests } = await client.query<{ id: bigint }>('SELECT max(id) AS id FROM api_request');

@@ -105,7 +105,8 @@ export function createSignInAuth(o: SignInAuthOptions): SignInAuth {
       if (codeVerifier === undefined) throw new Error('the state has no verifier');
       const access = await o.accessOf(client.providerId);
       const grant = { code, verifier: codeVerifier, redirectUri: redirectURI };
-      return { accessToken: await exchangeCode(o.fetch, client, access, grant) };
+      const { accessToken } = await exchangeCode(o.fetch, client, access, grant);
+      return { accessToken };
     },
     async getUserInfo({ accessToken = '' }) {
       const { route } = await o.accessOf(client.providerId);

@@ -1,7 +1,7 @@
 /** The two requests of a sign-in that leave this machine: the code for a token, and the token for who it speaks for. */
 import { parseJson } from '../../forges/kit/json-body.js';
 import { RouteFailure } from '../../forges/kit/route.js';
-import { type ForgeIdentity, readTokenAnswer, tokenRequest } from '../../forges/oauth.js';
+import { type ForgeIdentity, type GrantedTokens, readTokenAnswer, tokenRequest } from '../../forges/oauth.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { askOnce, type Fetch } from '../../lib/outbound/ask-once.js';
 import type { OutboundRoute } from '../../lib/outbound/outbound.js';
@@ -49,14 +49,14 @@ export async function exchangeCode(
   client: SignInClient,
   { secret, route }: OAuthClientAccess,
   grant: { code: string; verifier: string; redirectUri: string },
-): Promise<string> {
+): Promise<GrantedTokens> {
   const { oauth, endpoint, clientId } = client;
   const sentAt = new Date();
   const oauthClient = { id: clientId, ...(secret !== undefined && { secret }) };
   const { url, init } = tokenRequest(oauth, endpoint, oauthClient, { type: 'code', ...grant });
   const { status, text } = await ask(fetch, url, init, route);
   const answer = readTokenAnswer(status, text, sentAt);
-  if (answer.kind === 'granted') return answer.tokens.accessToken;
+  if (answer.kind === 'granted') return answer.tokens;
   throw failed(
     answer.kind === 'refused'
       ? `${endpoint.host} refused the code: ${answer.error}.`

@@ -10,6 +10,7 @@ import type { Logger } from '../../lib/logger.js';
 import type { Store } from '../../store/database.js';
 import { deriveKey } from '../../store/derive-key.js';
 import type { Vault } from '../vault.js';
+import { type AccountLinks, createAccountLinks } from './account-links.js';
 import { endSessions, makeFirstAdministrator } from './administrators.js';
 import type { AdmissionPorts, Vouched } from './admission.js';
 import type { SignInAuth, SignInFlow } from './better-auth.js';
@@ -82,6 +83,8 @@ export interface SignIn {
   signOutEverywhere(userId: string): Promise<number>;
   /** Where clients must be registered to send people back to. */
   callbackUrl(providerId: string): string;
+  /** Connecting accounts of one's own, by the same clients. */
+  readonly links: AccountLinks;
 }
 
 export const AUTH_PATH = '/api/auth';
@@ -111,6 +114,7 @@ export function createSignIn(o: SignInOptions): SignIn {
   const secret = deriveKey(o.masterKey, Buffer.alloc(0), 'forgeway/v1/sign-in').toString('base64url');
   const lazy: { version?: string; auth?: Promise<SignInAuth> } = {};
 
+  const callbackUrl = (providerId: string) => `${o.publicUrl()}${AUTH_PATH}/callback/${providerId}`;
   const base = () => {
     const url = new URL(o.publicUrl());
     return { origin: url.origin, path: url.pathname.replace(/\/+$/, '') };
@@ -222,6 +226,7 @@ export function createSignIn(o: SignInOptions): SignIn {
     },
     signOut: async (headers) => (await any()).signOut(headers),
     signOutEverywhere: (userId) => endSessions(pool, userId),
-    callbackUrl: (providerId) => `${o.publicUrl()}${AUTH_PATH}/callback/${providerId}`,
+    callbackUrl,
+    links: createAccountLinks({ store, vault, masterKey: o.masterKey, fetch: o.fetch, clock, callbackUrl }),
   };
 }
