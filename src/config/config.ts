@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { ForgewayError, messageOf } from '../lib/errors.js';
-import { keepSecret } from '../lib/known-secrets.js';
+import { pinSecret } from '../lib/known-secrets.js';
 import { redactText } from '../lib/redact.js';
 import { keepSecretsOf } from './keep-secrets.js';
 import { refusal } from './refusals.js';
@@ -112,7 +112,7 @@ export function loadConfig(environment: Environment = process.env): Config {
   if (values.privateKeyPath !== undefined && values.privateKey === undefined) {
     try {
       const text = readFileSync(String(values.privateKeyPath), 'utf8');
-      keepSecret(text);
+      pinSecret(text);
       const parsed = variables.privateKey.schema.safeParse(text);
       if (parsed.success) values.privateKey = parsed.data;
       else

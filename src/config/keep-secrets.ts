@@ -1,5 +1,5 @@
 /** Tells what hides secrets (`lib/known-secrets.ts`) those that came with the environment: ours, and those of apps. */
-import { keepSecret } from '../lib/known-secrets.js';
+import { pinSecret } from '../lib/known-secrets.js';
 import { type Variable, variables } from './variables.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -18,9 +18,9 @@ const SHORTEST_UNKNOWN = 12;
 function keepPassword(address: string): void {
   if (!URL.canParse(address)) return;
   const { password } = new URL(address);
-  keepSecret(password);
+  pinSecret(password);
   try {
-    keepSecret(decodeURIComponent(password));
+    pinSecret(decodeURIComponent(password));
   } catch {
     // A percent sign that stands for itself: then it was kept as it is.
   }
@@ -33,7 +33,7 @@ export function keepSecretsOf(environment: Environment = process.env): void {
       if (text === undefined) continue;
       // An address without a password, such as `redis://localhost`, is none.
       if (URL.canParse(text) && text.includes('://')) keepPassword(text);
-      else for (const one of name === LIST ? text.split(/[\s,]+/) : [text]) keepSecret(one.trim());
+      else for (const one of name === LIST ? text.split(/[\s,]+/) : [text]) pinSecret(one.trim());
     }
   for (const [name, value = ''] of Object.entries(environment)) {
     if (value.includes('://')) keepPassword(value);
@@ -43,6 +43,6 @@ export function keepSecretsOf(environment: Environment = process.env): void {
       value.length >= SHORTEST_UNKNOWN &&
       !value.startsWith('/')
     )
-      keepSecret(value);
+      pinSecret(value);
   }
 }

@@ -211,7 +211,7 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
     const headers = new Headers(exchange.init.headers);
     if (authorization !== undefined) headers.set('authorization', authorization);
     await mayStillLeave(method, apiPath(credential, url));
-    keepCredential(headers);
+    const spokenWith = keepCredential(headers);
     const passage = enter(exchange, url);
     const { isArchive } = exchange;
     const patience = isArchive ? Math.max(timeoutMs, ARCHIVE_TIMEOUT_MS) : timeoutMs;
@@ -240,6 +240,7 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
         isArchive
           ? await readLimited(response, url, o.archiveBytes ?? ARCHIVE_BYTES, ARCHIVE_ADVICE)
           : await readLimited(response, url, o.maxBytes ?? MAX_BYTES),
+        spokenWith,
       );
       if (isPage(headers, apiPath(credential, url), whole))
         throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', `${url.host} answered ${method} with a web page.`);
