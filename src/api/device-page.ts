@@ -23,11 +23,11 @@ export function devicePage({ userCode, device, person }: DevicePageState): strin
             : '<p class="state" role="alert">No device waits under that code. It may have been used, or be older than 10 minutes.</p>',
         )
       : `<p>A device that calls itself <strong>${escapeHtml(device.name)}</strong> asked at
-<time>${escapeHtml(device.since.toISOString())}</time> from the address <code>${escapeHtml(device.ip)}</code> to be signed in as
+<time datetime="${device.since.toISOString()}">${device.since.toISOString().slice(0, 16).replace('T', ' ')} UTC</time> from the address <code>${escapeHtml(device.ip)}</code> to be signed in as
 <strong>${escapeHtml(person)}</strong>. It could then do all that you may, until you sign out everywhere.</p>
 <p class="state">Its code is <code>${escapeHtml(userCode)}</code>. Go on only if you began this yourself, just now, and your device shows the same code.</p>
 <form method="post" action="/device" class="row"><input type="hidden" name="user_code" value="${escapeHtml(userCode)}">
-<button name="answer" value="allow">Sign it in</button> <button name="answer" value="deny">Refuse</button></form>`;
+<button name="answer" value="allow">Allow it</button> <button name="answer" value="deny">Refuse</button></form>`;
   return page('A device · Forgeway', `<h1>Sign a device in</h1>${body}<p><a href="/">Start page</a></p>`);
 }
 

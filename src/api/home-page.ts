@@ -67,7 +67,7 @@ function lackingBanner(lacking: Lacking | undefined): string {
         `<p><small>${escapeHtml(`${host} was not asked which repositories ${login} may push to. ${reason}`)}</small></p>`,
     )
     .join('');
-  if (number === 0) return unasked;
+  if (number === 0) return `<p>Every repository that is known here has the App or a webhook.</p>${unasked}`;
   const what = number === 1 ? 'One repository lacks' : `${number} repositories lack`;
   const rest = number - repositories.length;
   const more = rest === 0 ? '' : `<li>and ${rest} more: see <a href="/api/v1/install-state">the whole list</a></li>`;
@@ -100,6 +100,6 @@ export function homePage(state: HomeState, account: string): string {
 ${account}
 ${body}${heldLine(state.holds)}${lackingBanner(state.lacking)}
 <p>Webhook address: <code>${escapeHtml(state.webhookUrl)}</code></p>
-<p><a href="/healthz">/healthz</a> · <a href="/readyz">/readyz</a> · <a href="/metrics">/metrics</a></p>`,
+<p><a href="/healthz">/healthz</a> · <a href="/readyz">/readyz</a> · <a href="/metrics">/metrics</a> · <a href="/api/docs">API</a></p>`,
   );
 }

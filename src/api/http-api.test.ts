@@ -162,4 +162,12 @@ describe('the HTTP API', () => {
     const changed = [good.replace('.12.', '.13.'), `${good}0`, '/checks/12', other, links.pathOf(organizationId, 13)];
     for (const path of changed) expect((await fetch(url + path)).status).toBe(404);
   });
+
+  it('says to a person that a page is not there as a page, and to a program as JSON', async () => {
+    const url = await start([]);
+    const shown = await fetch(`${url}/nowhere`, { headers: { accept: 'text/html,application/xhtml+xml' } });
+    expect([shown.status, shown.headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8']);
+    expect(await shown.text()).toContain('There is no such page.');
+    expect(await (await fetch(`${url}/nowhere`)).json()).toMatchObject({ error: { code: 'NOT_FOUND' } });
+  });
 });

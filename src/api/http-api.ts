@@ -17,7 +17,7 @@ import { sendPage } from './page.js';
 import type { Resources, ResourcesOptions } from './resources.js';
 import { routesOf } from './routes-of.js';
 import { addSetupRoutes, type SetupRoutesOptions } from './setup-routes.js';
-import { accountLine } from './sign-in-page.js';
+import { accountLine, messagePage } from './sign-in-page.js';
 
 export interface HttpApiOptions {
   health: HealthOptions;
@@ -46,9 +46,14 @@ export interface HttpApi {
 }
 
 function addErrorAnswers(app: FastifyInstance, log: Logger): void {
-  app.setNotFoundHandler((request, reply) =>
-    reply.code(404).send({ error: { code: 'NOT_FOUND', message: 'There is nothing here.', requestId: request.id } }),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    // A browser that somebody sits at.
+    if (/^text\/html/.test(request.headers.accept ?? ''))
+      return sendPage(reply.code(404), messagePage('Nothing here', 'There is no such page.'));
+    return reply
+      .code(404)
+      .send({ error: { code: 'NOT_FOUND', message: 'There is nothing here.', requestId: request.id } });
+  });
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const status = error instanceof ForgewayError ? error.status : (error.statusCode ?? 500);
     log.error({ requestId: request.id, err: error }, 'request failed');

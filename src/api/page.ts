@@ -17,7 +17,7 @@ const style = `
   th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); overflow-wrap: anywhere; }
   dt { margin-top: 1rem; font-weight: 600; }
   dd { margin: 0; }
-  .state { padding: .75rem 1rem; border-left: 4px solid; border-radius: 4px; background: color-mix(in srgb, currentColor 6%, transparent); }
+  .state { padding: .75rem 1rem; border-left: 4px solid; border-radius: 4px; background: color-mix(in srgb, currentColor 6%, transparent); overflow-wrap: anywhere; }
   a { color: LinkText; }
   label { display: block; font-weight: 600; }
   input, select, textarea, button { font: inherit; padding: .4rem .75rem; box-sizing: border-box; max-width: 100%; }
@@ -32,6 +32,7 @@ const style = `
   .choice { display: flex; gap: .5rem; align-items: baseline; margin: .25rem 0; }
   .choice label { font-weight: 400; }
   summary { cursor: pointer; }
+  @media (max-width: 40rem) { table.stacked :is(tbody, tr, td) { display: block; } table.stacked tr { padding: .5rem 0; } table.stacked td { border: 0; padding: 0; } }
   .row { display: flex; gap: .5rem; flex-wrap: wrap; }
 `;
 

@@ -21,6 +21,6 @@ export function referencePage(): string {
     'API of Forgeway',
     `<h1>API</h1><p>Send <code>Authorization: Bearer</code> with a token of <code>forgeway tokens create</code>.
 <a href="/openapi.json">openapi.json</a> describes every field. The second name of each is its procedure at <code>/api/trpc</code>.</p>
-<table><tbody>${rows.join('\n')}</tbody></table>`,
+<table class="stacked"><tbody>${rows.join('\n')}</tbody></table>`,
   );
 }

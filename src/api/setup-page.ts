@@ -2,7 +2,7 @@
 import type { SignInClient } from '../accounts/sign-in/oauth-clients.js';
 import type { SignUpPolicy } from '../accounts/sign-in/policy.js';
 import { escapeHtml, page } from './page.js';
-import { errorLine, signInButtons } from './sign-in-page.js';
+import { errorLine, signInButtons, withCode } from './sign-in-page.js';
 
 export interface SetupPageState {
   /** Has a setup link and is nobody yet. */
@@ -14,8 +14,18 @@ export interface SetupPageState {
   /** With `FORGE-HOST` where the instance stands. */
   callbackPattern: string;
   policy: SignUpPolicy;
+  /** What was filled in, as it was sent and refused; nothing secret. */
+  form?: ClientForm;
   problem?: string;
   error?: string;
+}
+
+export interface ClientForm {
+  forge: string;
+  base_url?: string;
+  client_id: string;
+  ca_certificate?: string;
+  proxy?: string;
 }
 
 const POLICIES: readonly [SignUpPolicy, string][] = [
@@ -43,23 +53,28 @@ Callback address: <code>${escapeHtml(callbackOf(providerId))}</code>${reachedBy(
     .join('\n');
 }
 
-function clientForm({ forges, callbackPattern }: SetupPageState): string {
+function clientForm({ forges, callbackPattern, form }: SetupPageState): string {
+  const value = (text: string | undefined) => (text === undefined ? '' : ` value="${escapeHtml(text)}"`);
+  const isOpen = (form?.ca_certificate ?? '') !== '' || (form?.proxy ?? '') !== '';
   const options = forges
-    .map(({ id, label }) => `<option value="${escapeHtml(id)}">${escapeHtml(label)}</option>`)
+    .map(
+      ({ id, label }) =>
+        `<option value="${escapeHtml(id)}"${id === form?.forge ? ' selected' : ''}>${escapeHtml(label)}</option>`,
+    )
     .join('');
   return `<form method="post" action="/setup/clients">
 <p><label for="forge">Forge</label><select id="forge" name="forge">${options}</select></p>
 <p><label for="base_url">Address of its start page</label>
-<input id="base_url" name="base_url" type="url" placeholder="https://git.example.com" aria-describedby="base_url_hint">
+<input id="base_url" name="base_url" type="url" placeholder="https://git.example.com" aria-describedby="base_url_hint"${value(form?.base_url)}>
 <small id="base_url_hint">Leave it empty for the forge’s own cloud.</small></p>
-<p><label for="client_id">Client id</label><input id="client_id" name="client_id" required autocomplete="off"></p>
+<p><label for="client_id">Client id</label><input id="client_id" name="client_id" required autocomplete="off"${value(form?.client_id)}></p>
 <p><label for="client_secret">Client secret</label><input id="client_secret" name="client_secret" type="password" autocomplete="off"></p>
-<details><summary>Private certificate authority or proxy</summary>
+<details${isOpen ? ' open' : ''}><summary>Private certificate authority or proxy</summary>
 <p><label for="ca_certificate">Certificates that alone are trusted for this server</label>
-<textarea id="ca_certificate" name="ca_certificate" rows="5" spellcheck="false" placeholder="-----BEGIN CERTIFICATE-----" aria-describedby="ca_hint"></textarea>
+<textarea id="ca_certificate" name="ca_certificate" rows="5" spellcheck="false" placeholder="-----BEGIN CERTIFICATE-----" aria-describedby="ca_hint">${escapeHtml(form?.ca_certificate ?? '')}</textarea>
 <small id="ca_hint">PEM, without any key. Empty: as it is; <code>none</code>: those of this machine.</small></p>
 <p><label for="proxy">HTTP proxy to this server</label>
-<input id="proxy" name="proxy" autocomplete="off" placeholder="http://proxy.example.com:3128" aria-describedby="proxy_hint">
+<input id="proxy" name="proxy" autocomplete="off" placeholder="http://proxy.example.com:3128" aria-describedby="proxy_hint"${value(form?.proxy)}>
 <small id="proxy_hint">User name and password before the host where it wants them. Empty: as it is; <code>none</code>: without one.</small></p></details>
 <p>Register an OAuth application on the forge first. Its callback address is <code>${escapeHtml(callbackPattern)}</code>, with the kind
 of forge and its host at the end; the exact one is shown above once it is added.</p>
@@ -80,12 +95,12 @@ function policyForm({ policy }: SetupPageState): string {
 }
 
 export function setupPage(state: SetupPageState): string {
-  const problem = state.problem === undefined ? '' : `<p class="state" role="alert">${escapeHtml(state.problem)}</p>`;
+  const problem = state.problem === undefined ? '' : `<p class="state" role="alert">${withCode(state.problem)}</p>`;
   const become =
     state.clients.length === 0
       ? ''
       : `<h2>Become the administrator</h2>
-<p>Sign in now: this browser has the setup link, which works once.</p>${signInButtons({ clients: state.clients, returnTo: '/' })}`;
+<p>Sign in now: this browser has the setup link, which works once.</p>${signInButtons({ clients: state.clients, returnTo: '/', calm: state.problem !== undefined || state.error !== undefined })}`;
   return page(
     'Set up sign-in · Forgeway',
     `<h1>${state.first ? 'Set up Forgeway' : 'Who may sign in'}</h1>

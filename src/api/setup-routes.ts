@@ -19,7 +19,7 @@ import type { Store } from '../store/database.js';
 import { type AuthRoutesOptions, SETUP_COOKIE } from './auth.js';
 import { sendPage } from './page.js';
 import { type SetupCaller, setupCaller } from './setup-caller.js';
-import { setupPage } from './setup-page.js';
+import { type ClientForm, setupPage } from './setup-page.js';
 
 export interface SetupRoutesOptions extends AuthRoutesOptions {
   /** Of the role of the API. */
@@ -58,7 +58,7 @@ export function addSetupRoutes(app: FastifyInstance, o: SetupRoutesOptions): voi
     reply: FastifyReply,
     caller: SetupCaller,
     problem?: string,
-    error?: string,
+    more: { error?: string; form?: ClientForm } = {},
   ): Promise<FastifyReply> {
     const forges = forgesWithSignIn().flatMap((id) => forgeById(id) ?? []);
     return sendPage(
@@ -71,7 +71,7 @@ export function addSetupRoutes(app: FastifyInstance, o: SetupRoutesOptions): voi
         callbackPattern: signIn.callbackUrl('FORGE-HOST'),
         policy: await readSignUpPolicy(pool),
         ...(problem !== undefined && { problem }),
-        ...(error !== undefined && { error }),
+        ...more,
       }),
     );
   }
@@ -86,7 +86,8 @@ export function addSetupRoutes(app: FastifyInstance, o: SetupRoutesOptions): voi
       return reply.header('set-cookie', cookie).header('referrer-policy', 'no-referrer').redirect('/setup', 303);
     }
     const caller = await callerOf(request, reply);
-    return caller === undefined ? reply : show(reply, caller, undefined, typeof error === 'string' ? error : undefined);
+    if (caller === undefined) return reply;
+    return show(reply, caller, undefined, typeof error === 'string' ? { error } : {});
   });
 
   app.post('/setup/clients', async (request, reply) => {
@@ -110,7 +111,11 @@ export function addSetupRoutes(app: FastifyInstance, o: SetupRoutesOptions): voi
       await auditPlatform(pool, { actor: caller.actor, action: 'oauth-client.put', subject: client.providerId });
     } catch (error) {
       if (!(error instanceof ForgewayError)) throw error;
-      return show(reply.code(422), caller, error.message);
+      // The client's secret has to be typed again, and so has a proxy with a password.
+      const { client_secret: _, proxy: given = '', ...rest } = form.data;
+      return show(reply.code(422), caller, error.message, {
+        form: { ...rest, ...(!given.includes('@') && { proxy: given }) },
+      });
     }
     return reply.redirect('/setup', 303);
   });

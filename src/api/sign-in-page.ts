@@ -28,9 +28,11 @@ export interface SignInPageState {
   clients: readonly Pick<SignInClient, 'providerId' | 'label'>[];
   returnTo: string;
   error?: string;
+  /** Whether something else on the page is to be read first. */
+  calm?: boolean;
 }
 
-const withCode = (text: string) => escapeHtml(text).replace(/`([^`]+)`/g, '<code>$1</code>');
+export const withCode = (text: string) => escapeHtml(text).replace(/`([^`]+)`/g, '<code>$1</code>');
 
 export function errorLine(error: string | undefined): string {
   if (error === undefined) return '';
@@ -39,19 +41,19 @@ export function errorLine(error: string | undefined): string {
 }
 
 /** One button for each instance; the first has the focus when the page opens. */
-export function signInButtons({ clients, returnTo }: SignInPageState): string {
+export function signInButtons({ clients, returnTo, error, calm = error !== undefined }: SignInPageState): string {
   return clients
     .map(
       ({ providerId, label }, at) => `<form method="post" action="/sign-in">
 <input type="hidden" name="provider" value="${escapeHtml(providerId)}"><input type="hidden" name="return_to" value="${escapeHtml(returnTo)}">
-<button class="wide"${at === 0 ? ' autofocus' : ''}>Sign in with ${escapeHtml(label)}</button></form>`,
+<button class="wide"${at === 0 && !calm ? ' autofocus' : ''}>Sign in with ${escapeHtml(label)}</button></form>`,
     )
     .join('\n');
 }
 
 export function signInPage(state: SignInPageState): string {
-  const none = `<p>No forge is set up for signing in yet. An administrator does it with
-<code>forgeway admin link</code>, which answers the address of a page, or with <code>forgeway sign-in clients add</code>.</p>`;
+  const none = `<p>No forge is set up for signing in yet. Open the setup link that Forgeway printed when it was started;
+<code>forgeway admin link</code> makes another. Or add a forge with <code>forgeway sign-in clients add</code>.</p>`;
   return page(
     'Sign in · Forgeway',
     `<h1>Sign in to Forgeway</h1>

@@ -381,6 +381,11 @@ describe('who may come in, and who somebody is', () => {
       expect(await rig.rows('SELECT value FROM platform_setting')).toEqual([{ value: { policy: 'closed' } }]);
       const bad = await browser.post(`${rig.url}/setup/clients`, { ...form, base_url: 'javascript:alert(1)' });
       expect(bad.status).toBe(422);
+      // What was filled in is still there, but for what is secret; and the sentence about it is what is read first.
+      const again = await bad.text();
+      for (const kept of ['value="gitlab" selected', 'value="javascript:alert(1)"', 'value="abc"'])
+        expect(again).toContain(kept);
+      expect(again).not.toMatch(/hidden-secret-1| autofocus/);
       const row = await rig.rows<{ text: string }>(
         `SELECT oauth_client::text AS text FROM oauth_client WHERE forge = 'gitlab'`,
       );
