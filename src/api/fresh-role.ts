@@ -10,7 +10,7 @@ import { type Authority, permit } from './authorize.js';
 export type AskFreshRoles = (o: { userId: string; organizationIds: readonly string[] }) => Promise<FreshMemberships>;
 
 /**
- * The actor with the role that they have now; for a session, since a token says by its scopes what was entrusted to it. To be
+ * The actor with the role that they have now, with a token of theirs as with a session: what it makes outlives the role. To be
  * called after the action was permitted by the role that is known, so that nobody has a forge asked by being refused.
  * @throws ForgewayError FORGEWAY_FORBIDDEN with the reason when the forge does not say; else as `permit`
  */
@@ -21,7 +21,7 @@ export async function withFreshRole(
   organizationId: string,
 ): Promise<Actor> {
   const rule: ActionRule = actions[action];
-  if (actor.kind !== 'user' || actor.token !== undefined || rule.platform || !atLeast(rule.role, 'admin')) return actor;
+  if (actor.kind !== 'user' || rule.platform || !atLeast(rule.role, 'admin')) return actor;
   const { roles, unknown } = await services.freshMemberships({
     userId: actor.userId,
     organizationIds: [organizationId],

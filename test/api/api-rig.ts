@@ -6,6 +6,8 @@ import { type Access, createAccess } from '../../src/accounts/access/access.js';
 import type { Scope } from '../../src/accounts/access/actor.js';
 import { type Role, roles } from '../../src/accounts/access/roles.js';
 import { createToken, type TokenOwner } from '../../src/accounts/api-tokens/rows.js';
+import { freshMemberships } from '../../src/accounts/membership/fresh.js';
+import type { MembershipPorts } from '../../src/accounts/membership/ports.js';
 import { createVault } from '../../src/accounts/vault.js';
 import { sealedValues, sealSecrets } from '../../src/accounts/vault-columns.js';
 import type { ConnectionWork, Services } from '../../src/api/procedures/services.js';
@@ -13,6 +15,7 @@ import { createResources, type Resources, type ResourcesOptions } from '../../sr
 import type { TokenFacts } from '../../src/forges/administration.js';
 import { forges } from '../../src/forges/registry.js';
 import { createPreviewLogs } from '../../src/jobs/preview/logs.js';
+import { systemClock } from '../../src/lib/clock.js';
 import { withConnection } from '../../src/store/connection.js';
 import { createTestDatabase, TEST_KEYS, type TestDatabase } from '../support/database.js';
 import { populateTenant } from '../support/tenant-rows.js';
@@ -82,6 +85,17 @@ const facts: TokenFacts = {
   expiresAt: null,
 };
 
+/** Roles here are given by hand: no forge has to confirm them. */
+const noForge = (db: TestDatabase): MembershipPorts => ({
+  store: db.store('worker'),
+  forges,
+  clock: systemClock,
+  log: pino({ level: 'silent' }),
+  async access() {
+    throw new Error('no forge is asked here');
+  },
+});
+
 /** Stands in for what would ask a forge; notes that it was asked, and for which organization. */
 function stubServices(db: TestDatabase, access: Access, asked: string[], connectionOf: () => string): Services {
   const note = (what: string, organizationId: string) => void asked.push(`${what} ${organizationId}`);
@@ -123,9 +137,7 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
     async visibleWith() {
       throw new Error('nobody is asked');
     },
-    async freshMemberships() {
-      throw new Error('a token is not asked for');
-    },
+    freshMemberships: (o) => freshMemberships(noForge(db), o),
     async replay(deliveryId) {
       asked.push(`replay ${deliveryId}`);
       return { kind: 'queued', dispatches: [1n] };
@@ -151,7 +163,7 @@ export interface ApiRigOptions extends Omit<Partial<ResourcesOptions>, 'services
 }
 
 export async function startApiRig(o: ApiRigOptions = {}): Promise<ApiRig> {
-  const { connections, freshMemberships, previewLog, requestsOf, ...more } = o;
+  const { connections, freshMemberships: fresh, previewLog, requestsOf, ...more } = o;
   const db = await createTestDatabase();
   const organizations = { mine: randomUUID(), theirs: randomUUID() };
   const asked: string[] = [];
@@ -242,7 +254,7 @@ export async function startApiRig(o: ApiRigOptions = {}): Promise<ApiRig> {
   const services = {
     ...stub,
     ...(connections && { connections: connections(db) }),
-    ...(freshMemberships && { freshMemberships: freshMemberships(db) }),
+    ...(fresh && { freshMemberships: fresh(db) }),
     ...(previewLog && { previewLog }),
     ...(requestsOf && { requestsOf: requestsOf(db) }),
   };

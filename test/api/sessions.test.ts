@@ -124,6 +124,21 @@ describe('an action for administrators', () => {
     expect(rig.asked.filter((one) => one.startsWith('disconnect'))).toEqual([]);
   });
 
+  it('by a token of theirs is refused too, and nothing of it stays, when the forge does not say the role again', async () => {
+    await rig.rows(`UPDATE member SET confirmed_at = now() - interval '3 minutes' WHERE user_id = 'ann'`);
+    const authorization = `Bearer ${(await rig.tokenOf({ kind: 'user', userId: 'ann' })).token}`;
+    const lasting = { ...token, kind: 'organization', role: 'admin', scopes: ['read', 'run', 'manage'] };
+    const mint = () =>
+      rig.call('anonymous', 'POST', '/api/v1/tokens', { ...lasting, expiresInDays: null }, { authorization });
+    const before = await rig.rows('SELECT FROM api_token');
+    state = 'fails';
+    expect((await mint()).statusCode).toBe(403);
+    [isAdmin, state] = [false, 'works'];
+    expect((await mint()).statusCode).toBe(404);
+    expect(await rig.rows('SELECT FROM api_token')).toHaveLength(before.length);
+    expect(asked).toBe(2);
+  });
+
   it('asks nobody about a role that was given here, and nobody for whom it is not', async () => {
     state = 'fails';
     expect((await makeToken('owner')).statusCode).toBe(201);

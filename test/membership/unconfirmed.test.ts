@@ -54,16 +54,16 @@ describe.each([
   ['GitLab', gitlabWorld],
   ['Gitea', giteaWorld],
 ])('while %s cannot be asked', (_name, make) => {
-  it('a role counts for ten minutes, then for reading, after a day for nothing; and at once again when it answers', async () => {
+  it('a role counts for five minutes, then for reading, after a day for nothing; and at once again when it answers', async () => {
     const { rig, ...rest } = await begin(make());
     const all = { rig, ...rest };
     const away = () => Promise.reject(new Error('the forge is away'));
     rig.answerWith(away);
-    rig.pass(9 * MINUTE);
+    rig.pass(5 * MINUTE);
     await rig.read();
     expect((await standing(all, 'ann')).role).toBe('member');
     expect((await standing(all, 'ann')).may('preview.write')).toMatchObject({ allowed: true });
-    rig.pass(2 * MINUTE);
+    rig.pass(1);
     await rig.read();
     const reading = await standing(all, 'ann');
     expect(reading.role).toBe('viewer');

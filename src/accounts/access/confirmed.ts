@@ -1,11 +1,11 @@
 /**
  * What a role from a forge is worth while that forge does not confirm it. An outage takes nobody's reading away for a day; what
- * changes something waits for the forge after two readings were missed; and nobody keeps a role for ever because nobody can be asked.
+ * changes something waits for the forge once a reading was missed; and nobody keeps a role for ever because nobody can be asked.
  */
 import type { Role } from './roles.js';
 
-/** Longer than two readings, see REFRESH_MS. */
-export const FULL_MS = 10 * 60_000;
+/** A removal counts within five minutes, also while nobody can be asked. Longer than it is to the next reading, see REFRESH_MS. */
+export const FULL_MS = 5 * 60_000;
 export const READING_MS = 24 * 60 * 60_000;
 
 /** Absent while it is confirmed. */
