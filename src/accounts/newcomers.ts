@@ -5,6 +5,8 @@
  *
  * Until somebody has said what the policy is, a registered App serves its owner and who was admitted. That of the environment
  * serves whoever can install it: who owns it is not known here, and a private App can be installed by nobody else.
+ *
+ * Through an App that was removed here nobody new comes in, whatever the policy: what it sent before may still be queued.
  */
 import type pg from 'pg';
 import { statedSignUpPolicy } from './sign-in/policy.js';
@@ -31,21 +33,31 @@ interface Standing {
   owns: boolean;
   listed: boolean;
   registered: boolean;
+  /** Its hook takes deliveries with the secret of the environment. */
+  environment: boolean;
+  enabled: boolean;
 }
 
 const STANDING = `SELECT
   EXISTS (SELECT FROM admitted_account a WHERE a.forge = $1 AND a.host = $2 AND a.account_id = $4) AS admitted,
   EXISTS (SELECT FROM forge_app f WHERE f.forge = $1 AND f.host = $2 AND f.app_id = $3 AND f.owner_id = $4) AS owns,
   EXISTS (SELECT FROM forge_app f WHERE f.forge = $1 AND f.host = $2 AND f.app_id = $3) AS registered,
+  EXISTS (SELECT FROM hook h WHERE h.id = $5 AND h.enabled) AS enabled,
+  EXISTS (SELECT FROM hook h WHERE h.id = $5 AND h.secret_source = 'environment') AS environment,
   EXISTS (SELECT FROM organization_source s WHERE s.forge = $1 AND s.host = $2 AND s.remote_id = $4)
     OR EXISTS (SELECT FROM installation i WHERE i.forge = $1 AND i.host = $2 AND i.account_id = $4 AND i.status = 'active'
       AND i.connection_id IS NULL) AS listed`;
 
-async function isAdmitted(tx: Queryable, { forge, host, appId, account }: Newcomer): Promise<boolean> {
-  const { rows } = await tx.query<Standing>(STANDING, [forge, host, appId, account?.id ?? null]);
-  const { admitted, owns, listed, registered } = rows[0] ?? {};
+async function judge(
+  tx: Queryable,
+  { forge, host, appId, hookId, account }: Newcomer,
+): Promise<'served' | 'waits' | 'no App'> {
+  const { rows } = await tx.query<Standing>(STANDING, [forge, host, appId, account?.id ?? null, hookId]);
+  const { admitted, owns, listed, registered, environment, enabled } = rows[0] ?? {};
+  if (!enabled || !(registered || environment)) return 'no App';
   const policy = (await statedSignUpPolicy(tx)) ?? (registered ? 'closed' : 'open');
-  return policy === 'open' || Boolean(admitted || owns) || (policy === 'organization' && Boolean(listed));
+  const served = policy === 'open' || admitted || owns || (policy === 'organization' && listed);
+  return served ? 'served' : 'waits';
 }
 
 const WAIT = `INSERT INTO waiting_installation AS w (forge, host, app_id, installation_id, hook_id, account_id, account_login,
@@ -59,9 +71,12 @@ const WAIT = `INSERT INTO waiting_installation AS w (forge, host, app_id, instal
  * that an administrator sees them, until they uninstall the App. @param tx as the worker
  */
 export async function whyNotServed(tx: Queryable, newcomer: Newcomer): Promise<string | undefined> {
-  if (await isAdmitted(tx, newcomer)) return undefined;
+  const judged = await judge(tx, newcomer);
+  if (judged === 'served') return undefined;
   const { forge, host, appId, installationId, hookId, account, deliveries, leaves } = newcomer;
-  if (leaves)
+  const isGone = judged === 'no App';
+  // Nobody can admit whoever waits for an App whose key is not here.
+  if (leaves || isGone)
     await tx.query(
       'DELETE FROM waiting_installation WHERE forge = $1 AND host = $2 AND app_id = $3 AND installation_id = $4',
       [forge, host, appId, installationId],
@@ -70,6 +85,8 @@ export async function whyNotServed(tx: Queryable, newcomer: Newcomer): Promise<s
     const { id = null, login = null } = account ?? {};
     await tx.query(WAIT, [forge, host, appId, installationId, hookId, id, login, deliveries]);
   }
+  if (isGone)
+    return `App ${appId} was removed here, so nobody new is served through it: register it again at /setup/apps`;
   const who = account?.login ?? `installation ${installationId}`;
   return `${who} installed the App and is not admitted here: an administrator admits it at /setup/apps or with \`forgeway installations admit ${account?.login ?? installationId}\``;
 }

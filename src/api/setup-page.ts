@@ -13,7 +13,8 @@ export interface SetupPageState {
   callbackOf(providerId: string): string;
   /** With `FORGE-HOST` where the instance stands. */
   callbackPattern: string;
-  policy: SignUpPolicy;
+  /** Undefined: nobody has said. */
+  policy: SignUpPolicy | undefined;
   /** What was filled in, as it was sent and refused; nothing secret. */
   form?: ClientForm;
   problem?: string;
@@ -86,11 +87,17 @@ function policyForm({ policy }: SetupPageState): string {
     ([
       value,
       meaning,
-    ]) => `<p class="choice"><input type="radio" id="policy-${value}" name="policy" value="${value}"${value === policy ? ' checked' : ''}>
+    ]) => `<p class="choice"><input type="radio" id="policy-${value}" name="policy" value="${value}" required${value === policy ? ' checked' : ''}>
 <label for="policy-${value}">${escapeHtml(meaning)}</label></p>`,
   ).join('');
-  return `<form method="post" action="/setup/policy"><fieldset><legend>Who may come in that is not known yet</legend>${choices}</fieldset>
-<p>The same holds for accounts that install an App: who waits is shown at <a href="/setup/apps">Apps</a>.</p>
+  // What is not said is different for people and for Apps, so that none of the choices would be true.
+  const unsaid =
+    policy === undefined
+      ? `<p class="state">Not stated yet: nobody new signs in, an App that was registered here serves its owner and who was admitted,
+and the App of the environment serves whoever can install it. Choose one to settle it for all of them.</p>`
+      : '';
+  return `${unsaid}<form method="post" action="/setup/policy"><fieldset><legend>Who may come in that is not known yet</legend>${choices}</fieldset>
+<p>What you choose holds for accounts that install an App as well: who waits is shown at <a href="/setup/apps">Apps</a>.</p>
 <button>Save</button></form>`;
 }
 

@@ -10,7 +10,7 @@ import {
   putOAuthClient,
   removeOAuthClient,
 } from '../accounts/sign-in/oauth-clients.js';
-import { auditPlatform, readSignUpPolicy, signUpPolicies, writeSignUpPolicy } from '../accounts/sign-in/policy.js';
+import { auditPlatform, signUpPolicies, statedSignUpPolicy, writeSignUpPolicy } from '../accounts/sign-in/policy.js';
 import type { Vault } from '../accounts/vault.js';
 import { forgeById } from '../forges/registry.js';
 import { ForgewayError } from '../lib/errors.js';
@@ -69,7 +69,7 @@ export function addSetupRoutes(app: FastifyInstance, o: SetupRoutesOptions): voi
         forges: forges.map(({ id, label }) => ({ id, label })),
         callbackOf: (providerId) => signIn.callbackUrl(providerId),
         callbackPattern: signIn.callbackUrl('FORGE-HOST'),
-        policy: await readSignUpPolicy(pool),
+        policy: await statedSignUpPolicy(pool),
         ...(problem !== undefined && { problem }),
         ...more,
       }),

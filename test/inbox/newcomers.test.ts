@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { admitInstallation, waitingNamed } from '../../src/accounts/admit-installation.js';
-import { saveForgeApp } from '../../src/accounts/forge-apps/rows.js';
+import { listForgeApps, removeForgeApp, saveForgeApp } from '../../src/accounts/forge-apps/rows.js';
 import { insertSource } from '../../src/accounts/membership/sources.js';
 import { listWaiting } from '../../src/accounts/newcomers.js';
 import { type SignUpPolicy, writeSignUpPolicy } from '../../src/accounts/sign-in/policy.js';
@@ -159,6 +159,34 @@ describe('a stranger who installs a registered App', () => {
     await installation(STRANGER, 75);
     expect(await installation(STRANGER, 75, 'deleted')).toMatchObject({ status: 'ignored' });
     expect(await listWaiting(inbox.pool)).toEqual([]);
+  });
+});
+
+describe('an App that is not known here any more', () => {
+  const remove = async () => {
+    const store = inbox.test.store('api');
+    const [app] = await listForgeApps(store.pool);
+    await removeForgeApp({ store, organizationId: inbox.test.organizationId }, app?.id ?? '', 'test');
+  };
+  const GONE = { status: 'ignored', reason: expect.stringMatching(/^App \d+ was removed here/) };
+
+  it.each(['open', undefined] as const)(
+    'brings nobody new by what was queued when it was removed, while the policy is %s; who was served stays so',
+    async (value) => {
+      if (value !== undefined) await policy(value);
+      await installation(OWNER, 76);
+      await remove();
+      expect(await installation(STRANGER, 77)).toMatchObject(GONE);
+      expect(await pull(STRANGER, 78)).toMatchObject(GONE);
+      expect(await listWaiting(inbox.pool)).toEqual([]);
+      expect(await pull(OWNER, 76)).toMatchObject({ status: 'done' });
+    },
+  );
+
+  it('nor one of the environment whose hook is disabled', async () => {
+    const store = inbox.test.store('worker');
+    await store.tenant(inbox.test.organizationId, (tx) => tx.query('UPDATE hook SET enabled = false'));
+    expect(await installation(STRANGER, 79, 'created', ENVIRONMENT)).toMatchObject(GONE);
   });
 });
 

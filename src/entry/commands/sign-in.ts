@@ -8,9 +8,9 @@ import {
 } from '../../accounts/sign-in/oauth-clients.js';
 import {
   auditPlatform,
-  readSignUpPolicy,
   type SignUpPolicy,
   signUpPolicies,
+  statedSignUpPolicy,
   writeSignUpPolicy,
 } from '../../accounts/sign-in/policy.js';
 import { AUTH_PATH } from '../../accounts/sign-in/sign-in.js';
@@ -93,8 +93,10 @@ async function remove(provider: string): Promise<void> {
 async function policy(to: SignUpPolicy | undefined, options: { json?: boolean }): Promise<void> {
   await withApiDatabase(async ({ pool }) => {
     if (to !== undefined) await writeSignUpPolicy(pool, to, actor());
-    const now = await readSignUpPolicy(pool);
-    console.log(options.json ? formatJson({ policy: now }) : now);
+    const stated = await statedSignUpPolicy(pool);
+    const now = stated ?? 'closed';
+    if (options.json) console.log(formatJson({ policy: now, stated: stated !== undefined }));
+    else console.log(stated ?? `${now} (not stated yet: the App of the environment serves whoever can install it)`);
   });
 }
 
