@@ -108,6 +108,39 @@ describe('migrate', () => {
     expect(await migrate(db.database, log)).toEqual({ applied: [] });
   });
 
+  it('has the forges asked again of every tenant’s connections that were never confirmed, on an upgrade from 0019', async () => {
+    for (const name of shipped) if (name > '0020') await rm(join(folder, name), { recursive: true });
+    await migrate(db.database, log, { folder });
+    await ask(`insert into organization (slug, name) values ('one', 'One'), ('two', 'Two')`);
+    await ask(
+      `insert into connection (organization_id, name, kind, forge, host, provider_account_id, status)
+       select id, slug || s, 'pat', 'gitea', 'git.example', s, s from organization, unnest(array['unreachable', 'active']) s`,
+    );
+    // One that was confirmed once and is away now.
+    await ask(
+      `insert into connection (id, organization_id, name, kind, forge, host, provider_account_id, status)
+       select '00000000-0000-4000-8000-000000000001', id, 'served', 'pat', 'gitea', 'git.example', '5', 'unreachable'
+       from organization where slug = 'one'`,
+    );
+    await ask(
+      `insert into installation (organization_id, forge, host, app_id, installation_id, virtual_id, connection_id)
+       select organization_id, forge, host, '', 1, 1, id from connection where name = 'served'`,
+    );
+    await migrate(db.database, log);
+    expect(
+      await ask(
+        `select c.name, n.organization_id = c.organization_id as own, n.wish, n.due_at <= now() as due
+         from connection_confirmation n join connection c on c.id = n.connection_id order by c.name`,
+      ),
+    ).toEqual(['oneunreachable', 'twounreachable'].map((name) => ({ name, own: true, wish: {}, due: true })));
+    expect(
+      await ask(
+        `select relname from pg_class where relname in ('connection', 'installation', 'connection_confirmation')
+         and relrowsecurity and relforcerowsecurity`,
+      ),
+    ).toHaveLength(3);
+  });
+
   it('refuses a migration that was changed after it had been applied', async () => {
     await migrate(db.database, log, { folder });
     const path = join(folder, '0001_init/migration.sql');

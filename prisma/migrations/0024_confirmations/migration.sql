@@ -23,11 +23,17 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON "connection_confirmation" TO forgeway_wo
 -- Shows when the next try is.
 GRANT SELECT ON "connection_confirmation" TO forgeway_api;
 
--- Those that waited for somebody to test them by hand.
+-- Those that waited for somebody to test them by hand. The owner, too, would see no row.
+ALTER TABLE "connection" NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE "installation" NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE "connection_confirmation" NO FORCE ROW LEVEL SECURITY;
 INSERT INTO "connection_confirmation" ("connection_id", "organization_id", "wish", "due_at")
 SELECT c."id", c."organization_id", '{}', now() FROM "connection" c
 WHERE c."status" = 'unreachable' AND c."user_id" IS NULL AND c."kind" IN ('pat', 'github-app')
   AND NOT EXISTS (SELECT FROM "installation" i WHERE i."connection_id" = c."id");
+ALTER TABLE "connection_confirmation" FORCE ROW LEVEL SECURITY;
+ALTER TABLE "installation" FORCE ROW LEVEL SECURITY;
+ALTER TABLE "connection" FORCE ROW LEVEL SECURITY;
 
 -- When a forge said last that a mirrored role is so; of a role that was given here it means nothing. A role that was not confirmed
 -- for a while is worth less: see accounts/access/confirmed.ts.
