@@ -9,14 +9,14 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Access } from '../accounts/access/access.js';
 import type { Action } from '../accounts/access/actions.js';
-import type { Actor } from '../accounts/access/actor.js';
-import { nameOfActor } from '../accounts/access/actor.js';
+import { type Actor, payerOf } from '../accounts/access/actor.js';
 import { decide } from '../accounts/access/decide.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Store } from '../store/database.js';
 import { authorizedOrganization } from './authorize.js';
 import { InvalidRequest, parseInput } from './problem.js';
+import { createStreamSlots } from './stream-slots.js';
 
 /** What is told of, and what it takes to be told. */
 const KINDS = {
@@ -50,8 +50,7 @@ export interface EventTiming {
 
 const TIMING: EventTiming = { pollMs: 1_000, heartbeatMs: 15_000, recheckMs: 30_000, stuckMs: 30_000 };
 const PAGE = 200;
-const MOST_STREAMS = 500;
-const MOST_PER_CALLER = 10;
+const MOST_STREAMS = { all: 500, perOrganization: 200, perCaller: 10 };
 /** Rows are kept for a day; whoever was away for nearly as long may have missed some. */
 const REMEMBERED_MS = 23 * 3_600_000;
 
@@ -130,7 +129,7 @@ export function addEvents(app: FastifyInstance, o: EventsOptions): () => void {
   const { store, log } = o;
   const timing = { ...TIMING, ...o.timing };
   const running = new Set<AbortController>();
-  const streams = new Map<string, number>();
+  const takeSlot = createStreamSlots(MOST_STREAMS);
   let stopped = false;
 
   /** @throws ForgewayError when they may not, or not any more */
@@ -160,20 +159,16 @@ export function addEvents(app: FastifyInstance, o: EventsOptions): () => void {
     const first = await allowed(request, query.organization, query.kinds ?? kinds);
     const given = request.headers['last-event-id'] ?? query.lastEventId;
     const resumed = typeof given === 'string' && given !== '' ? cursorOf(given) : undefined;
-    const who = nameOfActor(first.actor);
-    const own = streams.get(who) ?? 0;
-    if (stopped || running.size >= MOST_STREAMS || own >= MOST_PER_CALLER)
-      throw new ForgewayError('FORGEWAY_STREAMS_EXHAUSTED', 'There are too many streams of events open.');
     // Taken before anything is waited for, so that those who come at once are counted.
+    const freeSlot = stopped ? undefined : takeSlot(first.organizationId, payerOf(first.actor));
+    if (freeSlot === undefined)
+      throw new ForgewayError('FORGEWAY_STREAMS_EXHAUSTED', 'There are too many streams of events open.');
     const ending = new AbortController();
     const { signal } = ending;
     running.add(ending);
-    streams.set(who, own + 1);
     const leave = () => {
       running.delete(ending);
-      const left = (streams.get(who) ?? 1) - 1;
-      if (left === 0) streams.delete(who);
-      else streams.set(who, left);
+      freeSlot();
     };
     const missed = resumed !== undefined && Date.now() - resumed.at > REMEMBERED_MS;
     let cursor: Cursor;

@@ -3,7 +3,7 @@
  * and a restart forgives.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Actor, nameOfActor } from '../accounts/access/actor.js';
+import { type Actor, payerOf } from '../accounts/access/actor.js';
 import { addressKey } from '../accounts/sign-in/limits.js';
 import { ForgewayError } from '../lib/errors.js';
 
@@ -12,7 +12,7 @@ const WINDOW_SECONDS = 60;
 const MOST_KEYS = 50_000;
 
 export interface RateLimits {
-  /** Requests in a minute of one token, or of one person's sessions. 0: as many as they like. */
+  /** Requests in a minute of one person, with all their tokens, or of one token of an organization. 0: as many as they like. */
   perCaller: number;
   /** Of one address, for those who do not say who they are, or say it wrongly. 0: as many as they like. */
   perAddress: number;
@@ -29,7 +29,7 @@ export interface Taken {
   remaining: number;
   /** Until all of them are. */
   resetSeconds: number;
-  /** Until this one would be allowed; 0 when it was. */
+  /** Until this one would be allowed; 0 when it was. Of what is more than a bucket holds, which never is: until it is full. */
   retryAfterSeconds: number;
 }
 
@@ -37,9 +37,7 @@ export interface Taken {
 export function createBuckets(limit: number, now: () => number): (key: string, cost: number) => Taken {
   const perMs = limit / (WINDOW_SECONDS * 1_000);
   const buckets = new Map<string, { left: number; at: number }>();
-  return (key, wanted) => {
-    // What is more than a bucket holds would never be allowed.
-    const cost = Math.min(wanted, limit);
+  return (key, cost) => {
     const at = now();
     const known = buckets.get(key) ?? { left: limit, at };
     const full = Math.min(limit, known.left + (at - known.at) * perMs);
@@ -55,7 +53,7 @@ export function createBuckets(limit: number, now: () => number): (key: string, c
       limit,
       remaining: Math.floor(left),
       resetSeconds: seconds(limit - left),
-      retryAfterSeconds: allowed ? 0 : Math.max(1, seconds(cost - left)),
+      retryAfterSeconds: allowed ? 0 : Math.max(1, seconds(Math.min(cost, limit) - left)),
     };
   };
 }
@@ -75,7 +73,7 @@ export function createRateLimiter(
   const known = async (request: FastifyRequest): Promise<string | undefined> => {
     try {
       const actor = await caller(request);
-      return actor.kind === 'anonymous' ? undefined : nameOfActor(actor);
+      return actor.kind === 'anonymous' ? undefined : payerOf(actor);
     } catch {
       // Told by what they have asked for, which waits for the same answer: not known, or not to be found out now.
       return undefined;
@@ -96,6 +94,12 @@ export function createRateLimiter(
       if (taken.allowed) return undefined;
       const { retryAfterSeconds } = taken;
       reply.header('retry-after', String(retryAfterSeconds));
+      if (cost > limit)
+        return new ForgewayError(
+          'FORGEWAY_RATE_LIMITED',
+          `A batch of ${cost} calls is more than the ${limit} requests of a minute. Send smaller ones.`,
+          { details: { retryAfterSeconds } },
+        );
       return new ForgewayError(
         'FORGEWAY_RATE_LIMITED',
         `There were more than ${limit} requests in a minute. Wait ${retryAfterSeconds} s.`,

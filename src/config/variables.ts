@@ -278,7 +278,7 @@ export const variables = {
   apiRequestsPerMinute: {
     name: 'API_REQUESTS_PER_MINUTE',
     meaning:
-      'Requests to the API that one token, or the sessions of one person, may send in a minute; as many may come at once. 0 for no limit.',
+      'Requests to the API that one person, with all their tokens and sessions, or one token of an organization may send in a minute; as many may come at once. 0 for no limit.',
     default: '1200',
     schema: limit,
     fix: 'Use a whole number, or 0.',

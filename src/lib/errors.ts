@@ -293,7 +293,7 @@ export const errorTable = {
   FORGEWAY_STREAMS_EXHAUSTED: describe(
     429,
     'backoff',
-    'There are as many streams of events open as this server, or one caller, may have.',
+    'There are as many streams of events open as this server, one organization or one caller may have.',
     'Close some, and come back with the last id that was seen: nothing is lost.',
   ),
   FORGEWAY_QUEUE_UNAVAILABLE: describe(

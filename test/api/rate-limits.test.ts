@@ -34,7 +34,8 @@ describe('a bucket', () => {
     now.ms += 10_000;
     expect(take('a', 11)).toMatchObject({ allowed: false, remaining: 10, retryAfterSeconds: 1 });
     now.ms += 3_600_000;
-    expect(take('a', 1_000)).toMatchObject({ allowed: true, remaining: 0, resetSeconds: 60 });
+    expect(take('a', 61)).toMatchObject({ allowed: false, remaining: 60 });
+    expect(take('a', 60)).toMatchObject({ allowed: true, remaining: 0, resetSeconds: 60 });
   });
 });
 
@@ -85,6 +86,32 @@ describe('one too many', () => {
     expect((await batch()).headers['ratelimit-remaining']).toBe('2');
     expect((await batch()).json<object[]>()[0]).toMatchObject({ error: { data: { httpStatus: 429 } } });
     await spend('member', 2);
+  });
+
+  it('is a batch of more calls than the limit, and none whose commas are hidden is answered', async () => {
+    const path = (separator: string, calls: number) =>
+      `${Array(calls).fill('organization.list').join(separator)}?batch=1`;
+    const batch = await get('member', `/api/trpc/${path(',', 7)}`);
+    expect(batch.json<object[]>()).toMatchObject(
+      Array(7).fill({ error: { data: { httpStatus: 429 }, message: expect.stringContaining('Send smaller ones') } }),
+    );
+    expect((await get('member', `/api/%74rpc/${path('%2C', 4)}`)).headers['ratelimit-remaining']).toBe('2');
+    for (const hidden of ['%252C', '%25252C', '%25%32%43'])
+      expect((await get('viewer', `/api/trpc/${path(hidden, 6)}`)).json()).toMatchObject({
+        error: { code: 'FORGEWAY_NOT_FOUND' },
+      });
+  });
+
+  it('is counted for a person, and not for each of their tokens; tokens of an organization by themselves', async () => {
+    const { organization } = rig.mine;
+    const by = async (owner: Parameters<ApiRig['tokenOf']>[0]) => {
+      const headers = { authorization: `Bearer ${(await rig.tokenOf(owner)).token}` };
+      return (await rig.app.inject({ url: '/api/v1/repositories?organization=mine', headers })).statusCode;
+    };
+    await spend('maintainer', 6);
+    expect(await by({ kind: 'user', userId: 'maintainer' })).toBe(429);
+    await spend('machine', 6);
+    expect(await by({ kind: 'machine', organizationId: organization, role: 'viewer' })).toBe(200);
   });
 
   it('is counted by address for those who are not known, of IPv6 by network', async () => {

@@ -52,6 +52,9 @@ export interface ForgeActor {
 
 export type Actor = Anonymous | Person | Machine | ForgeActor;
 
+/** Whose limits it counts for: a person's, however many tokens they have. */
+export const payerOf = (actor: Actor): string => (actor.kind === 'user' ? `user:${actor.userId}` : nameOfActor(actor));
+
 /** For logs and the audit trail. */
 export function nameOfActor(actor: Actor): string {
   switch (actor.kind) {
