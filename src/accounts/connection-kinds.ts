@@ -34,6 +34,18 @@ async function write(
   },
 ): Promise<{ id: string; renewed: boolean }> {
   const { organizationId, forge, host, instanceUrl } = place;
+  if (o.userId !== null) {
+    // Held until it is written, so that whoever is removed meanwhile leaves nothing behind.
+    const member = await tx.query('SELECT FROM member WHERE organization_id = $1 AND user_id = $2 FOR KEY SHARE', [
+      organizationId,
+      o.userId,
+    ]);
+    if (member.rowCount === 0)
+      throw new ForgewayError(
+        'FORGEWAY_FORBIDDEN',
+        'Only those who belong to the organization connect accounts in it.',
+      );
+  }
   const found = await tx.query<SealedColumns<'connection'> & { id: string; kind: string }>(
     `SELECT id, kind, ${sealedColumnsOf('connection').join(', ')} FROM connection
      WHERE forge = $1 AND host = $2 AND provider_account_id = $3 AND user_id IS NOT DISTINCT FROM $4

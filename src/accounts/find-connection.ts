@@ -4,7 +4,7 @@ import type { Store } from '../store/database.js';
 
 export interface ConnectionWish {
   organizationId: string;
-  /** Only a connection of this person's own; undefined: only those of the organization. */
+  /** Only a connection of this person's own, while they belong to the organization and are not suspended; undefined: only those of the organization. */
   userId?: string;
   forge: string;
   host: string;
@@ -24,9 +24,11 @@ export async function findConnection(store: Store, wish: ConnectionWish): Promis
     const found = await tx.query<FoundConnection & { status: string; reason: string | null; account: string }>(
       `SELECT id, kind, status, status_reason AS reason, coalesce(account_login, '') AS account FROM connection
        WHERE forge = $1 AND host = $2 AND user_id IS NOT DISTINCT FROM $3
+         AND ($3::text IS NULL OR EXISTS (SELECT FROM member m JOIN "user" u ON u.id = m.user_id
+           WHERE m.organization_id = $5 AND m.user_id = $3 AND u.suspended_at IS NULL))
          AND ($4::text IS NULL OR lower(account_login) = lower($4))
        ORDER BY status <> 'active', array_position(ARRAY['github-app', 'oauth', 'pat'], kind), created_at`,
-      [forge, host, userId ?? null, account ?? null],
+      [forge, host, userId ?? null, account ?? null, organizationId],
     );
     return found.rows;
   });

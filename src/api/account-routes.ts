@@ -35,11 +35,12 @@ const text = (value: unknown): string | undefined =>
 async function accountsOf(store: Store, person: Person): Promise<Pick<AccountPageState, 'accounts' | 'organizations'>> {
   const accounts: OwnAccount[] = [];
   const organizations: { id: string; name: string }[] = [];
-  for (const organizationId of person.memberships.keys())
+  // What is theirs they may take away also where no forge confirms their role.
+  for (const organizationId of new Set([...person.memberships.keys(), ...(person.unconfirmed?.keys() ?? [])]))
     await store.tenant(organizationId, async (tx) => {
       const named = await tx.query<{ name: string }>('SELECT name FROM organization WHERE id = $1', [organizationId]);
       const organization = named.rows[0]?.name ?? organizationId;
-      organizations.push({ id: organizationId, name: organization });
+      if (person.memberships.has(organizationId)) organizations.push({ id: organizationId, name: organization });
       const { rows } = await tx.query<Omit<OwnAccount, 'organization' | 'organizationId'>>(
         `SELECT id, kind, coalesce(account_login, '') AS login, host, status, status_reason AS reason FROM connection
          WHERE user_id = $1 ORDER BY created_at, id`,
@@ -131,7 +132,8 @@ export function addAccountRoutes(app: FastifyInstance, o: AccountRoutesOptions):
     );
     if (account === undefined)
       return show(o, reply.code(404), person, { problem: 'There is no such account of yours.' });
-    const decision = await o.access.check(person, 'connection.manage', own(person, account.organizationId));
+    const thing = { ...own(person, account.organizationId), removal: true };
+    const decision = await o.access.check(person, 'connection.manage', thing);
     if (!decision.allowed) return show(o, reply.code(403), person, { problem: decision.why });
     await removeConnection(o.store, account.organizationId, account.id, { by: `user:${person.userId}` });
     return show(o, reply, person, { done: `${account.login} on ${account.host} was taken away.` });

@@ -85,6 +85,8 @@ export interface Asked {
   subjectId?: unknown;
   /** It is about the caller's own things there, and not about the organization's. */
   own?: boolean;
+  /** It is taken away. */
+  removal?: boolean;
 }
 
 /**
@@ -107,6 +109,11 @@ export async function authorizedOrganization(
   if (actor.kind === 'user' && actor.suspended) await permit(authority, actor, action, { name: AN_ORGANIZATION });
   if (found === undefined) throw notFound();
   const thing = named(action, found, asked);
-  await permit(authority, actor, action, asked.own ? { ...thing, ownerUserId: ownerOf(actor) } : thing);
+  await permit(
+    authority,
+    actor,
+    action,
+    asked.own ? { ...thing, ownerUserId: ownerOf(actor), removal: asked.removal === true } : thing,
+  );
   return found;
 }

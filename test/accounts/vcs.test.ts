@@ -29,6 +29,13 @@ let vcs: Pick<Vcs, 'getScoped'>;
 beforeAll(async () => {
   test = await createTestDatabase();
   await test.addUser('ann');
+  await test
+    .store('worker')
+    .tenant(test.organizationId, (tx) =>
+      tx.query(`INSERT INTO member (organization_id, user_id, role) VALUES ($1, 'ann', 'member')`, [
+        test.organizationId,
+      ]),
+    );
   folder = await mkdtemp(join(tmpdir(), 'forgeway-vcs-'));
   const store = test.store('worker');
   const bridge = await createBridge({

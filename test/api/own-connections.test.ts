@@ -4,6 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
+import { saveOAuthConnection } from '../../src/accounts/connection-kinds.js';
+import { applyMirror } from '../../src/accounts/membership/apply.js';
+import { giveRole } from '../../src/accounts/membership/members.js';
+import { createVault } from '../../src/accounts/vault.js';
 import { createApiConnections } from '../../src/entry/api-connections.js';
 import { vcsOn } from '../../src/entry/vcs.js';
 import { gitea } from '../../src/forges/gitea/forge.js';
@@ -129,5 +133,68 @@ describe('an own connection', () => {
     expect((await rig.call('viewer', 'DELETE', one())).json()).toEqual({ id, problems: [] });
     expect(await listed('viewer', 'owner=me')).toEqual([]);
     expect(await listed('member', 'owner=me')).toHaveLength(1);
+  });
+
+  it('can be taken away by whose it is while no forge confirms their role, and nothing else then', async () => {
+    id = (await connect('maintainer')).json<{ connection: { id: string } }>().connection.id;
+    await rig.rows(
+      `UPDATE member SET origin = 'forge', confirmed_at = now() - interval '25 hours' WHERE user_id = 'maintainer'`,
+    );
+    expect((await connect('maintainer')).statusCode).toBe(404);
+    expect((await rig.call('maintainer', 'GET', one())).statusCode).toBe(404);
+    expect((await rig.call('owner', 'DELETE', one())).statusCode).toBe(404);
+    expect((await rig.call('maintainer', 'DELETE', one())).json()).toEqual({ id, problems: [] });
+    expect(await rig.rows('SELECT FROM connection WHERE id = $1', [id])).toEqual([]);
+  });
+
+  it('speaks for nobody who is suspended, and goes with its token when its owner leaves, however that comes', async () => {
+    const store = rig.db.store('worker');
+    const { organization } = rig.mine;
+    const bridge = { octokitOf: async () => ({}) as never };
+    const { host } = gitea.endpoint(fake.url);
+    const speaks = () =>
+      vcsOn({ store, bridge, organizationId: organization })
+        .getScoped({ user: 'admin', forge: 'gitea', host })
+        .then(() => true);
+    id = (await connect('admin')).json<{ connection: { id: string } }>().connection.id;
+    expect(await speaks()).toBe(true);
+    await rig.rows(`UPDATE "user" SET suspended_at = now() WHERE id = 'admin'`);
+    await expect(speaks()).rejects.toThrow('has no connection');
+    await rig.rows(`UPDATE "user" SET suspended_at = NULL WHERE id = 'admin'`);
+    const left = () => rig.rows('SELECT FROM connection WHERE id = $1', [id]);
+    const mirrored = `UPDATE member SET origin = 'forge' WHERE user_id = 'admin'`;
+
+    // Handed back to a mirror that has them, they never left.
+    const as = (role: 'mirror') => (tx: Parameters<typeof giveRole>[0]) =>
+      giveRole(tx, organization, { userId: 'admin', role, by: 'test' });
+    await store.tenant(organization, async (tx) => {
+      await as('mirror')(tx);
+      await tx.query(`INSERT INTO member (organization_id, user_id, role) VALUES ($1, 'admin', 'admin')`, [
+        organization,
+      ]);
+    });
+    expect(await left()).toHaveLength(1);
+    await store.tenant(organization, as('mirror'));
+    expect(await left()).toHaveLength(0);
+    expect(
+      await rig.rows(`SELECT actor FROM audit_entry WHERE subject = $1 AND action = 'connection.removed'`, [id]),
+    ).toEqual([{ actor: 'forgeway' }]);
+
+    // By a forge that does not list them any more, while others keep theirs.
+    await rig.rows(`INSERT INTO member (organization_id, user_id, role) VALUES ($1, 'admin', 'admin')`, [organization]);
+    id = (await connect('admin')).json<{ connection: { id: string } }>().connection.id;
+    await rig.rows(mirrored);
+    await store.tenant(organization, (tx) => applyMirror(tx, organization, 'test'));
+    expect(await left()).toHaveLength(0);
+    await expect(speaks()).rejects.toThrow('has no connection');
+    expect(await listed('member', 'owner=me')).toHaveLength(1);
+
+    // Who was removed while the forge was asked leaves none behind either.
+    const place = { organizationId: organization, forge: 'gitea', host, instanceUrl: fake.url };
+    const identity = { id: 9n, login: 'a', name: null, email: null, emailVerified: false, avatarUrl: null };
+    const saved = { userId: 'admin', identity, tokens: { accessToken: 'a-token' } };
+    await expect(saveOAuthConnection(store, createVault(TEST_KEYS.versions), place, saved)).rejects.toMatchObject({
+      code: 'FORGEWAY_FORBIDDEN',
+    });
   });
 });

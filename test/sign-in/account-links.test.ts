@@ -177,6 +177,23 @@ describe('what comes back', () => {
   });
 });
 
+it('can be taken away, and no other be connected, while no forge confirms that its person belongs there', async () => {
+  const { browser, userId } = await member();
+  await connect(browser, 'gitlab');
+  const [row] = await connections();
+  await rig.db
+    .store('migrate')
+    .tenant(rig.db.organizationId, (tx) =>
+      tx.query(`UPDATE member SET origin = 'forge', confirmed_at = now() - interval '25 hours' WHERE user_id = $1`, [
+        userId,
+      ]),
+    );
+  expect(await begin(browser, 'gitea')).toMatch(/^404 /);
+  expect(await (await browser.get(`${rig.url}/account`)).text()).toContain(row.id);
+  await browser.post(`${rig.url}/account/remove`, { id: row.id, organization: rig.db.organizationId });
+  expect(await connections()).toEqual([]);
+});
+
 it('takes membership, whichever organization is named', async () => {
   const { browser } = await member();
   await noMembers();

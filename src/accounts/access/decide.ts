@@ -11,6 +11,8 @@ export interface Thing {
   organizationId?: string;
   /** The person whose own it is, such as a connection that they made for themselves; in the organization, where one is named. */
   ownerUserId?: string;
+  /** It is taken away. What is their own a person may take away also while no forge confirms that they belong to its organization. */
+  removal?: boolean;
 }
 
 /** Why not. `absent` is answered to the caller as if the thing did not exist. */
@@ -87,7 +89,9 @@ function ofPerson(actor: Person, rule: ActionRule, action: Action, thing: Thing)
     );
   if (thing.ownerUserId !== undefined) {
     if (thing.ownerUserId !== actor.userId) return no('absent', 'It belongs to another person.');
-    if (thing.organizationId !== undefined && !actor.memberships.has(thing.organizationId))
+    const { organizationId } = thing;
+    const mayTakeAway = organizationId !== undefined && thing.removal && actor.unconfirmed?.has(organizationId);
+    if (organizationId !== undefined && !actor.memberships.has(organizationId) && !mayTakeAway)
       return no('absent', 'They do not belong to the organization.');
     return within(rule.own ? yes('It is their own.') : no('role', `${action} is not about a person's own things.`));
   }

@@ -145,6 +145,9 @@ export function createAccountLinks(o: AccountLinksOptions): AccountLinks {
           return { kind: 'failed', message: failure.message };
         if (failure instanceof ForgewayError && failure.code === 'FORGEWAY_ADDRESS_REFUSED')
           return { kind: 'failed', message: failure.message };
+        // They were removed while they were away.
+        if (failure instanceof ForgewayError && failure.code === 'FORGEWAY_FORBIDDEN')
+          return { kind: 'failed', message: failure.message };
         if (failure instanceof RouteFailure)
           return { kind: 'failed', message: `${host} did not say whose token it gave: ${failure.message}` };
         throw failure;

@@ -118,13 +118,13 @@ const organizationNamed = z
 const subjectOf = (input: Record<string, unknown>): unknown => input.id ?? input.repositoryId;
 
 /** Decides before the input is looked at, so that a stranger learns nothing of what it should be. */
-const authorized = ({ action, ownable = false }: ProcedureMeta & { action: Action }) =>
+const authorized = ({ action, method, ownable = false }: ProcedureMeta & { action: Action }) =>
   t.middleware(async ({ ctx, getRawInput, next }) => {
     const { services } = ctx;
     const known = await ctx.caller();
     const input = organizationNamed.parse(await getRawInput());
     const own = ownable && input.owner === 'me';
-    const asked = { subjectId: subjectOf(input), own };
+    const asked = { subjectId: subjectOf(input), own, removal: method === 'DELETE' };
     const organizationId = await authorizedOrganization(services, known, action, input.organization, asked);
     // What is their own takes no role, so none is asked for.
     const actor = own ? known : await withFreshRole(services, known, action, organizationId);
