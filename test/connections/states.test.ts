@@ -164,7 +164,25 @@ describe('the end of a connection', () => {
     await expect(
       rig.disconnect({ connectionId: id, repositories: ['acme/api'], withData: true }),
     ).rejects.toMatchObject({ code: 'FORGEWAY_CONNECTION_REFUSED' });
+    // Somebody's own account on that host keeps nothing of it; one that was away when its apps heard of its end lost its row.
+    await rig.rows(`INSERT INTO "user" (id, name) VALUES ('ann', 'Ann')`);
+    await rig.rows(
+      `INSERT INTO connection (organization_id, user_id, name, kind, forge, host, provider_account_id)
+       SELECT organization_id, 'ann', 'own', 'pat', forge, host, '5' FROM connection WHERE id = $1`,
+      [id],
+    );
+    await rig.rows(
+      `INSERT INTO repository (organization_id, forge, host, remote_id, remote_owner, remote_name, remote_url, default_branch, status)
+       SELECT organization_id, forge, host, 777, 'acme', 'left', '', 'main', 'removed' FROM connection WHERE id = $1`,
+      [id],
+    );
+    await rig.rows(
+      `INSERT INTO forge_record (organization_id, forge, host, kind, key, data)
+       SELECT organization_id, forge, host, 'x', 'x', '{}' FROM connection WHERE id = $1`,
+      [id],
+    );
     await rig.disconnect({ connectionId: id, withData: true });
+    expect(await rig.rows(`DELETE FROM connection WHERE user_id = 'ann' RETURNING name`)).toEqual([{ name: 'own' }]);
     for (const table of [
       'connection',
       'hook',
@@ -182,7 +200,7 @@ describe('the end of a connection', () => {
     expect(log.map(({ action }) => action)).toEqual(
       expect.arrayContaining(['connection.exported', 'connection.removed']),
     );
-    expect(log.at(-1)?.detail).toMatchObject({ deleted: { repository: 2 } });
+    expect(log.at(-1)?.detail).toMatchObject({ deleted: { repository: 3 } });
     // Those of others are still there.
     expect((await listConnections(store(), rig.test.organizationId)).length).toBeGreaterThan(0);
   });
@@ -197,6 +215,8 @@ describe('the end of a connection', () => {
     const others = new Set([
       ...['member', 'team', 'team_member', 'forge_membership', 'organization_source', 'role_mapping', 'api_token'],
       ...['audit_entry', 'access_decision', 'change_event'],
+      // Of a person on their way to a forge, for minutes.
+      'account_link',
       // Requests of callers, which go by themselves after a day.
       ...['api_request', 'api_write'],
     ]);

@@ -11,10 +11,10 @@ const DELIVERIES = `(SELECT id FROM webhook_delivery WHERE hook_id IN ${HOOKS})`
 const byRepository = `repository_id IN ${REPOSITORIES}`;
 const REMOTE = 'SELECT r.forge, r.host, r.remote_id FROM repository r WHERE r.id = ANY($2::uuid[])';
 const byRemote = `(forge, host, remote_repository_id) IN (${REMOTE})`;
-/** What is kept for a whole host goes with the organization's last connection to it. */
+/** What is kept for a whole host goes with the organization's last connection to it: those of people hold nothing. */
 const byHost = `EXISTS (SELECT FROM connection c WHERE c.id = $1 AND c.forge = t.forge AND c.host = t.host)
   AND NOT EXISTS (SELECT FROM connection c, connection o WHERE c.id = $1 AND o.id <> c.id AND o.forge = c.forge
-    AND o.host = c.host)`;
+    AND o.host = c.host AND o.user_id IS NULL)`;
 
 /**
  * Repositories that are served through the connection, and those that were and that nobody serves now: when apps have heard
@@ -25,7 +25,7 @@ async function repositoriesOf(tx: pg.PoolClient, connectionId: string): Promise<
     `SELECT r.id FROM connection c JOIN repository r ON r.forge = c.forge AND r.host = c.host
      LEFT JOIN installation i ON i.id = r.installation_id
      WHERE c.id = $1 AND (i.connection_id = c.id OR (r.installation_id IS NULL AND r.status = 'removed' AND (
-       NOT EXISTS (SELECT FROM connection o WHERE o.id <> c.id AND o.forge = c.forge AND o.host = c.host)
+       NOT EXISTS (SELECT FROM connection o WHERE o.id <> c.id AND o.forge = c.forge AND o.host = c.host AND o.user_id IS NULL)
        OR EXISTS (SELECT FROM webhook_delivery w WHERE w.hook_id IN ${HOOKS} AND w.remote_repository_id = r.remote_id))))`,
     [connectionId],
   );
