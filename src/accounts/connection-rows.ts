@@ -172,6 +172,7 @@ export async function routeOfHost(
   });
 }
 
+/** Those of the organization: what people connected for themselves is nobody else's. */
 export async function listConnections(store: Store, organizationId: string): Promise<ConnectionSummary[]> {
   return store.tenant(organizationId, async (tx) => {
     const { rows } = await tx.query<ConnectionSummary & { hooks: bigint; repositories: bigint; ca: string | null }>(
@@ -182,7 +183,7 @@ export async function listConnections(store: Store, organizationId: string): Pro
          (SELECT count(*) FROM hook h WHERE h.connection_id = c.id AND h.remote_hook_id IS NOT NULL) AS hooks,
          (SELECT count(*) FROM repository r JOIN installation i ON i.id = r.installation_id
           WHERE i.connection_id = c.id AND r.status = 'active') AS repositories
-       FROM connection c WHERE c.kind = 'pat' ORDER BY c.created_at`,
+       FROM connection c WHERE c.kind = 'pat' AND c.user_id IS NULL ORDER BY c.created_at`,
     );
     return rows.map(({ ca, ...row }) => ({
       ...row,
@@ -194,7 +195,7 @@ export async function listConnections(store: Store, organizationId: string): Pro
   });
 }
 
-/** False when there is no such connection. */
+/** False when there is no such connection of the organization. */
 export async function setSyncMode(
   store: Store,
   organizationId: string,
@@ -203,7 +204,7 @@ export async function setSyncMode(
 ): Promise<boolean> {
   return store.tenant(organizationId, async (tx) => {
     const { rowCount } = await tx.query(
-      `UPDATE connection SET sync_mode = $2, updated_at = now() WHERE id::text = $1 AND kind = 'pat'`,
+      `UPDATE connection SET sync_mode = $2, updated_at = now() WHERE id::text = $1 AND kind = 'pat' AND user_id IS NULL`,
       [connectionId, mode],
     );
     if (rowCount === 1) await audit(tx, organizationId, 'connection.mode', connectionId, { mode });

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { exportConnection, heldTables } from '../../src/accounts/connecting/held-data.js';
 import { testConnection } from '../../src/accounts/connecting/test-connection.js';
-import { listConnections } from '../../src/accounts/connection-rows.js';
+import { listConnections, setSyncMode } from '../../src/accounts/connection-rows.js';
 import { connectionStates, noteState } from '../../src/accounts/connection-state.js';
 import { createConnectionDirectory } from '../../src/accounts/connections.js';
 import { createVault } from '../../src/accounts/vault.js';
@@ -203,6 +203,23 @@ describe('the end of a connection', () => {
     expect(log.at(-1)?.detail).toMatchObject({ deleted: { repository: 3 } });
     // Those of others are still there.
     expect((await listConnections(store(), rig.test.organizationId)).length).toBeGreaterThan(0);
+  });
+
+  it('is not for whoever runs the server to see, change or copy, where a person connected it for themselves', async () => {
+    const { organizationId } = rig.test;
+    await rig.test.addUser('bob');
+    const [own] = await rig.rows<{ id: string }>(
+      `INSERT INTO connection (organization_id, user_id, name, kind, forge, host, provider_account_id)
+       VALUES ($1, 'bob', 'bob’s', 'pat', 'gitea', 'bobs.example', '6') RETURNING id`,
+      [organizationId],
+    );
+    const id = own?.id ?? '';
+    const told: string[] = [];
+    expect((await listConnections(store(), organizationId)).map((found) => found.id)).not.toContain(id);
+    expect(await setSyncMode(store(), organizationId, id, 'poll')).toBe(false);
+    expect(await exportConnection(store(), organizationId, id, async (line) => void told.push(line))).toBeUndefined();
+    expect([told, await audited(id)]).toEqual([[], []]);
+    expect(await rig.rows(`SELECT sync_mode FROM connection WHERE id = $1 AND sync_mode = 'poll'`, [id])).toEqual([]);
   });
 
   it('knows every table that holds something of a tenant', async () => {

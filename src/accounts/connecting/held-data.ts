@@ -127,7 +127,7 @@ async function* rowsOf(
 
 /**
  * Writes everything that is held of a connection, one JSON object a line with its `table` and its `row`, as of one moment and
- * without secrets. `write` may take its time. Answers the number of lines; undefined when there is no such connection.
+ * without secrets. `write` may take its time. Answers the number of lines; undefined when the organization has no such connection.
  */
 export async function exportConnection(
   store: Store,
@@ -138,7 +138,7 @@ export async function exportConnection(
 ): Promise<number | undefined> {
   return store.tenant(organizationId, async (tx) => {
     await tx.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
-    const known = await tx.query('SELECT FROM connection WHERE id::text = $1', [connectionId]);
+    const known = await tx.query('SELECT FROM connection WHERE id::text = $1 AND user_id IS NULL', [connectionId]);
     if (known.rowCount !== 1) return undefined;
     const repositories = await repositoriesOf(tx, connectionId);
     let lines = 0;
