@@ -191,6 +191,21 @@ describe('with an Idempotency-Key', () => {
     expect(await rig.rows(`SELECT answer FROM api_request WHERE idempotency_key = 'k-6'`)).toEqual([{ answer: null }]);
   });
 
+  it('is refused where it could not be kept to, and nothing is done', async () => {
+    const tokens = () => rig.rows(`SELECT FROM api_token WHERE user_id = 'member'`);
+    const before = (await tokens()).length;
+    const wish = { name: 'x', scopes: ['read'] };
+    const answer = await rig.call('member', 'POST', '/api/v1/user/tokens', wish, { 'idempotency-key': 'own-1' });
+    expect([answer.statusCode, answer.json()]).toMatchObject([
+      422,
+      { error: { issues: [{ path: ['Idempotency-Key'], message: expect.stringContaining('is not taken here') }] } },
+    ]);
+    expect(await tokens()).toHaveLength(before);
+    const read = await rig.call('member', 'GET', '/api/v1/user/tokens', undefined, { 'idempotency-key': 'own-1' });
+    expect(read.statusCode).toBe(200);
+    expect((await rig.call('member', 'POST', '/api/v1/user/tokens', wish)).statusCode).toBe(201);
+  });
+
   it('is known for a day', async () => {
     await comment('yesterday', 'k-7');
     await rig.rows(`UPDATE api_request SET created_at = now() - interval '25 hours' WHERE idempotency_key = 'k-7'`);

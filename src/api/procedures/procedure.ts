@@ -10,7 +10,7 @@ import { ForgewayError } from '../../lib/errors.js';
 import { authorizedOrganization, permit } from '../authorize.js';
 import { withFreshRole } from '../fresh-role.js';
 import { once } from '../idempotency/once.js';
-import { type Problem, problemOf } from '../problem.js';
+import { InvalidRequest, type Problem, problemOf } from '../problem.js';
 import type { Services } from './services.js';
 
 export interface ProcedureContext {
@@ -153,7 +153,7 @@ const repeatable = ({ method, writesForge = false, toldOnce = false }: Procedure
 export const procedure = (meta: ProcedureMeta & { action: Action }) =>
   t.procedure.meta(meta).use(translated).use(authorized(meta)).use(repeatable(meta));
 
-/** One that needs nothing but to know who asks. */
+/** One that needs nothing but to know who asks. It is of no organization, in which its requests would be kept: sent twice, it is done twice. */
 export const signedIn = (meta: Omit<ProcedureMeta, 'action'>) =>
   t.procedure
     .meta({ ...meta, action: 'signed-in' })
@@ -162,6 +162,11 @@ export const signedIn = (meta: Omit<ProcedureMeta, 'action'>) =>
       const actor = await ctx.caller();
       if (actor.kind === 'anonymous' || (actor.kind === 'user' && actor.suspended))
         await permit(ctx.services, actor, 'organization.read', { name: 'own things' });
+      // Whoever sends one relies on it.
+      if (meta.method !== 'GET' && ctx.idempotencyKey() !== undefined)
+        throw new InvalidRequest([
+          { path: ['Idempotency-Key'], message: 'is not taken here: look at what was made before you ask again' },
+        ]);
       return next({ ctx: { ...ctx, actor, by: nameOfActor(actor) } });
     });
 
