@@ -108,7 +108,7 @@ describe('migrate', () => {
     expect(await migrate(db.database, log)).toEqual({ applied: [] });
   });
 
-  it('has the forges asked again of every tenant’s connections that were never confirmed, on an upgrade from 0019', async () => {
+  it('on an upgrade from 0019 has the forges asked again of every tenant’s connections that were never confirmed', async () => {
     for (const name of shipped) if (name > '0020') await rm(join(folder, name), { recursive: true });
     await migrate(db.database, log, { folder });
     await ask(`insert into organization (slug, name) values ('one', 'One'), ('two', 'Two')`);
@@ -126,7 +126,17 @@ describe('migrate', () => {
       `insert into installation (organization_id, forge, host, app_id, installation_id, virtual_id, connection_id)
        select organization_id, forge, host, '', 1, 1, id from connection where name = 'served'`,
     );
+    // Of people: one who belongs to the organization, and one who left it.
+    await ask(`insert into "user" (id, name) values ('stays', 'S'), ('left', 'L')`);
+    await ask(
+      `insert into member (organization_id, user_id, role) select id, 'stays', 'viewer' from organization where slug = 'one'`,
+    );
+    await ask(
+      `insert into connection (organization_id, user_id, name, kind, forge, host, provider_account_id, status)
+       select o.id, u.id, u.id, 'pat', 'gitea', 'git.example', u.id, 'unreachable' from "user" u, organization o where o.slug = 'one'`,
+    );
     await migrate(db.database, log);
+    expect(await ask('select name from connection where user_id is not null')).toEqual([{ name: 'stays' }]);
     expect(
       await ask(
         `select c.name, n.organization_id = c.organization_id as own, n.wish, n.due_at <= now() as due
@@ -135,10 +145,10 @@ describe('migrate', () => {
     ).toEqual(['oneunreachable', 'twounreachable'].map((name) => ({ name, own: true, wish: {}, due: true })));
     expect(
       await ask(
-        `select relname from pg_class where relname in ('connection', 'installation', 'connection_confirmation')
+        `select relname from pg_class where relname in ('connection', 'installation', 'connection_confirmation', 'member')
          and relrowsecurity and relforcerowsecurity`,
       ),
-    ).toHaveLength(3);
+    ).toHaveLength(4);
   });
 
   it('refuses a migration that was changed after it had been applied', async () => {
