@@ -56,7 +56,10 @@ const BATCH = 100;
 const PATIENCE_MS = 120_000;
 const LOOK_AGAIN_MS = 100;
 
-/** @throws ForgewayError FORGEWAY_KEY_MISSING when no server was started with the key, FORGEWAY_DATABASE_UNAVAILABLE */
+/**
+ * @throws ForgewayError FORGEWAY_KEY_NOT_RECORDED when no server was started with the key, FORGEWAY_KEY_MISSING when a newer
+ *   one is in use, FORGEWAY_DATABASE_UNAVAILABLE
+ */
 export async function rotateSecrets(o: RotationOptions): Promise<RotationSummary> {
   const before = await withConnection(o.database.poolConfig('migrate'), async (owner) => {
     await activate(owner, o);
@@ -89,7 +92,7 @@ async function activate(owner: pg.Client, o: RotationOptions): Promise<void> {
     );
     const found = rows.find(({ version }) => version === o.target);
     if (found === undefined)
-      throw new ForgewayError('FORGEWAY_KEY_MISSING', 'No server was started with the new encryption key yet.');
+      throw new ForgewayError('FORGEWAY_KEY_NOT_RECORDED', 'No server was started with the new encryption key yet.');
     if (rows.length > 1)
       throw new ForgewayError('FORGEWAY_KEY_MISSING', 'A newer encryption key is in use already: give that one.');
     if (found.activated) return;

@@ -62,6 +62,12 @@ export const errorTable = {
     'An encryption key for stored secrets is missing, or it is not the one they were sealed with.',
     'Set FORGEWAY_ENCRYPTION_KEY to the key of this database (32 bytes, base64 or hex); `forgeway vault` and docs/guides/rotating-keys.md change it.',
   ),
+  FORGEWAY_KEY_NOT_RECORDED: describe(
+    500,
+    'never',
+    'No server was started with the new encryption key yet, so nothing may be sealed with it.',
+    'Restart every Forgeway process, which makes the new key known, then run `forgeway vault rotate`; nothing was changed.',
+  ),
   FORGEWAY_SECRET_UNREADABLE: describe(
     500,
     'never',

@@ -31,10 +31,7 @@ async function rotate({ json }: JsonOption): Promise<void> {
   const summary = await withDatabase(async ({ database, store, keys, facts, organizationId }) => {
     // A server that runs with the old key alone could read nothing any more.
     if (facts.announced !== undefined)
-      throw new ForgewayError(
-        'FORGEWAY_KEY_MISSING',
-        'No server has the new encryption key yet: restart every Forgeway process with it first, then run this again.',
-      );
+      throw new ForgewayError('FORGEWAY_KEY_NOT_RECORDED', 'No server has the new encryption key yet.');
     const bar: { line?: ReturnType<typeof startProgress>; total: number } = { total: -1 };
     const result = await rotateSecrets({
       database,
