@@ -7,4 +7,8 @@ describe('formatTable', () => {
     const [heading] = formatTable(rows, ['id', 'receivedAt', 'statusReason']).split('\n');
     expect(heading?.split(/ {2,}/)).toEqual(['ID', 'RECEIVED AT', 'STATUS REASON']);
   });
+
+  it('leaves a name in one piece', () => {
+    expect(formatTable([{ event: 'push', GitHub: 'yes' }], ['event', 'GitHub'])).toMatch(/^EVENT {2}GITHUB$/m);
+  });
 });

@@ -11,8 +11,9 @@ const cell = (value: unknown): string => {
 /** Longest text in one column; the whole of it is in the JSON. */
 const WIDTH_LIMIT = 60;
 
-/** `receivedAt` reads RECEIVED AT. */
-const heading = (column: string): string => column.replaceAll(/(?<=[a-z0-9])(?=[A-Z])/g, ' ').toUpperCase();
+/** `receivedAt` reads RECEIVED AT; what begins with a capital is a name, such as GitHub, and stays one word. */
+const heading = (column: string): string =>
+  (/^[a-z]/.test(column) ? column.replaceAll(/(?<=[a-z0-9])(?=[A-Z])/g, ' ') : column).toUpperCase();
 
 /** Columns in `whole` are never shortened: sentences that say what to do. */
 export function formatTable(rows: readonly Row[], columns: readonly string[], whole: readonly string[] = []): string {
