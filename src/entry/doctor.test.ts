@@ -47,6 +47,17 @@ describe('doctor', () => {
     expect((await findings()).App).toMatchObject({ state, finding: expect.stringContaining(finding) });
   });
 
+  it.each([
+    ['http://localhost:3000', 'warning', 'forges on other machines cannot reach it'],
+    ['http://127.0.0.1:3000', 'warning', 'forges on other machines cannot reach it'],
+    ['https://forgeway.example.com', 'ok', 'https://forgeway.example.com'],
+  ])('says of the address %s whether forges reach it', async (url, state, finding) => {
+    expect((await findings({ PUBLIC_URL: url })).PUBLIC_URL).toMatchObject({
+      state,
+      finding: expect.stringContaining(finding),
+    });
+  });
+
   it('does not blame the key when the forge is not reached', async () => {
     const closed = createServer();
     await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));

@@ -251,6 +251,20 @@ async function previews(config: Config): Promise<Finding> {
   }
 }
 
+const LOOPBACK = /^(?:(?:.+\.)?localhost|127\.[\d.]+|\[::1\])$/;
+
+function publicAddress({ publicUrl }: Config): Finding {
+  if (publicUrl === undefined)
+    return warning('PUBLIC_URL', 'is not set: forges reach this server only on this machine', variables.publicUrl.fix);
+  if (LOOPBACK.test(new URL(publicUrl).hostname))
+    return warning(
+      'PUBLIC_URL',
+      `${publicUrl} is this machine’s own: forges on other machines cannot reach it`,
+      'Nothing to do where forges run on this machine, or are polled; else set the address that they reach it at.',
+    );
+  return ok('PUBLIC_URL', publicUrl);
+}
+
 /** Checks the settings and everything Forgeway needs. Never throws: what is wrong is a finding. */
 export async function examine(environment?: Environment): Promise<Finding[]> {
   const oddNames = unknownNames(environment).map((odd) => warning(odd.variable, odd.problem, odd.fix));
@@ -273,17 +287,13 @@ export async function examine(environment?: Environment): Promise<Finding[]> {
     queue(config),
     previews(config),
   ]);
-  const address =
-    config.publicUrl === undefined
-      ? warning('PUBLIC_URL', 'is not set: forges reach this server only on this machine', variables.publicUrl.fix)
-      : ok('PUBLIC_URL', config.publicUrl);
   const findings = parts.flat();
   // None in the environment is nothing to be warned of where one was registered.
   const hasApp = findings.some(({ about }) => about === REGISTERED);
   return [
     ok('configuration', 'no mistakes'),
     ok('node', process.versions.node),
-    address,
+    publicAddress(config),
     ...oddNames,
     ...findings.filter(({ about, state }) => !(hasApp && about === 'App' && state === 'warning')),
   ];
