@@ -20,6 +20,8 @@ export interface TokenFacts {
   capabilities: readonly Capability[];
   /** One sentence each for what is missing and what to do. */
   warnings: readonly string[];
+  /** One sentence each for what is good to know and lacks nothing. */
+  notes?: readonly string[];
   expiresAt: Date | null;
 }
 

@@ -179,6 +179,9 @@ describe('a Gitea’s token', () => {
     expect(await giteaAdministration.probe(may.native)).toMatchObject({
       edition: 'forgejo',
       capabilities: ['read', 'comment', 'status', 'hooks'],
+      // That comments have a name is no fault of the token.
+      warnings: [],
+      notes: [expect.stringContaining('under the name of bot')],
     });
     const mayNot = clientOf({
       ...answers,

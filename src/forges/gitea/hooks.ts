@@ -147,9 +147,7 @@ async function probe(native: NativeClient): Promise<TokenFacts> {
   const server = read(version, await native.get('/version'), 'version');
   const first = await firstWritable(native);
   const capabilities = await measure(native, account.is_admin ?? false, first);
-  const warnings = [
-    `Comments will stand under the name of ${account.login}: use an account of its own for Forgeway, not a person's.`,
-  ];
+  const warnings: string[] = [];
   if (first === undefined)
     warnings.push('The token reaches no repository yet, so what it may do could not be measured.');
   else {
@@ -169,6 +167,8 @@ async function probe(native: NativeClient): Promise<TokenFacts> {
     scopes: [],
     capabilities,
     warnings,
+    // Whether it is one for Forgeway alone cannot be seen.
+    notes: [`Comments stand under the name of ${account.login}: best is an account that Forgeway has for itself.`],
     expiresAt: null,
   };
 }
