@@ -3,9 +3,16 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freshMemberships } from '../../src/accounts/membership/fresh.js';
 import { linkOrganization, unlinkOrganization } from '../../src/accounts/membership/link.js';
 import { setMapping } from '../../src/accounts/membership/mapping-rows.js';
-import { claimOwnership, giveRole, listMembers, listStrangers } from '../../src/accounts/membership/members.js';
+import {
+  claimOwnership,
+  giveRole,
+  listMembers,
+  listStrangers,
+  personNamed,
+} from '../../src/accounts/membership/members.js';
 import { REFRESH_MS, reconcileMembership } from '../../src/accounts/membership/reconcile.js';
 import type { NativeClient } from '../../src/forges/kit/native-client.js';
+import { withConnection } from '../../src/store/connection.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { createRig, type Rig } from './rig.js';
 import { giteaWorld, githubWorld, gitlabWorld, type World } from './worlds.js';
@@ -166,6 +173,31 @@ describe.each(makers)('%s', (_name, make) => {
       giveRole(tx, rig.organizationId, { userId: 'nobody', role: 'owner', by: 'user:root' }),
     );
     await expect(nobody).rejects.toMatchObject({ code: 'FORGEWAY_MEMBER_REFUSED' });
+  });
+
+  it('finds a person by id, by login, and by login and host where others are called so', async () => {
+    const find = (named: string) => asTenant(rig, (tx) => personNamed(tx, named));
+    const call = (userId: string, login: string) =>
+      withConnection(db.superuser, (client) =>
+        client.query('UPDATE identity SET login = $2 WHERE user_id = $1', [userId, login]),
+      );
+    const dora = { userId: rig.userOf('dora'), logins: [`dora@${world.host}`] };
+    expect(await find(dora.userId)).toMatchObject(dora);
+    expect(await find(`Dora@${world.host}`)).toMatchObject(dora);
+    await expect(find('nobody')).rejects.toMatchObject({ code: 'FORGEWAY_PERSON_UNKNOWN' });
+    await expect(find('')).rejects.toMatchObject({ code: 'FORGEWAY_PERSON_UNKNOWN' });
+    const unique = `only-on-${world.host}`;
+    await call(dora.userId, unique);
+    expect(await find(unique)).toMatchObject({ userId: dora.userId });
+    // Somebody else's login that reads like an id is no way to be taken for its owner.
+    await call(rig.userOf('carol'), dora.userId);
+    expect(await find(dora.userId)).toMatchObject({ userId: dora.userId });
+    await call(rig.userOf('carol'), unique);
+    await expect(find(unique)).rejects.toMatchObject({
+      code: 'FORGEWAY_PERSON_UNKNOWN',
+      message: expect.stringContaining(dora.userId),
+    });
+    for (const login of ['dora', 'carol']) await call(rig.userOf(login), login);
   });
 
   it('maps teams and roles as it is told, and forgets a team with its mapping', async () => {

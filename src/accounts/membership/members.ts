@@ -43,6 +43,32 @@ export async function listStrangers(
   return rows;
 }
 
+/**
+ * Who is meant by an id, a login on a forge, or `login@host`, of all who have signed in here.
+ * @throws ForgewayError FORGEWAY_PERSON_UNKNOWN when nobody is, or several are
+ */
+export async function personNamed(
+  tx: pg.PoolClient,
+  named: string,
+): Promise<{ userId: string; name: string; logins: readonly string[] }> {
+  const { rows } = await tx.query<{ userId: string; name: string; logins: string[] }>(
+    `SELECT u.id AS "userId", u.name,
+       ARRAY(SELECT i.login || '@' || i.host FROM identity i WHERE i.user_id = u.id ORDER BY 1) AS logins
+     FROM "user" u WHERE u.id::text = $1 OR EXISTS (
+       SELECT FROM identity i WHERE i.user_id = u.id AND lower($1) IN (lower(i.login), lower(i.login || '@' || i.host)))`,
+    [named],
+  );
+  // Nobody can take an id for a login to stand in its owner's way.
+  const found = rows.find(({ userId }) => userId === named) ?? rows[0];
+  if (found !== undefined && (rows.length === 1 || found.userId === named)) return found;
+  throw new ForgewayError(
+    'FORGEWAY_PERSON_UNKNOWN',
+    found === undefined
+      ? `Nobody who signed in is ${named}.`
+      : `Several people are called ${named}: ${rows.map(({ userId, logins }) => `${logins.join(' ')} (${userId})`).join(', ')}.`,
+  );
+}
+
 async function keepAnOwner(tx: pg.PoolClient, organizationId: string, userId: string): Promise<void> {
   await tx.query('SELECT FROM organization WHERE id = $1 FOR NO KEY UPDATE', [organizationId]);
   const { rows } = await tx.query<{ last: boolean }>(

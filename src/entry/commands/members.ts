@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
 import { roles } from '../../accounts/access/roles.js';
-import { giveRole, listMembers, listStrangers } from '../../accounts/membership/members.js';
+import { giveRole, listMembers, listStrangers, personNamed } from '../../accounts/membership/members.js';
 import { reconcileMembership } from '../../accounts/membership/reconcile.js';
 import { listSources } from '../../accounts/membership/sources.js';
 import { commandMembershipPorts } from '../membership-ports.js';
@@ -56,15 +56,17 @@ async function sync(name: string | undefined, options: { json?: boolean }): Prom
   });
 }
 
-async function set(
-  userId: string,
-  role: (typeof roles)[number] | 'mirror',
-  options: { json?: boolean },
-): Promise<void> {
+async function set(named: string, role: (typeof roles)[number] | 'mirror', options: { json?: boolean }): Promise<void> {
   await withDatabase(async ({ store, organizationId }) => {
-    await store.tenant(organizationId, (tx) => giveRole(tx, organizationId, { userId, role, by: OPERATOR }));
-    if (options.json) console.log(formatJson({ userId, role }));
-    else console.log(role === 'mirror' ? `${userId} has the role that the forge gives.` : `${userId} is ${role} now.`);
+    const { userId, name, logins } = await store.tenant(organizationId, async (tx) => {
+      const person = await personNamed(tx, named);
+      await giveRole(tx, organizationId, { userId: person.userId, role, by: OPERATOR });
+      return person;
+    });
+    if (options.json) return console.log(formatJson({ userId, role }));
+    // A login may be another person's on another forge: say who it was.
+    const who = `${name} (${logins.join(', ') || userId})`;
+    console.log(role === 'mirror' ? `${who} has the role that the forge gives.` : `${who} is ${role} now.`);
   });
 }
 
@@ -84,7 +86,7 @@ export function addMembersCommand(program: Command): void {
     .action(sync);
   members
     .command('set')
-    .argument('<user>', 'id, see `members list`')
+    .argument('<user>', 'login on a forge, login@host, or id; see `members list`')
     .addArgument(new Argument('<role>', 'given by hand, or mirror: what the forge says').choices([...roles, 'mirror']))
     .description('give a role by hand, which no forge changes; the only way to make an owner')
     .option('--json', 'as JSON')
