@@ -136,6 +136,7 @@ async function main(): Promise<number> {
     return 130;
   } finally {
     await folder.release();
+    progress.line(`The files of this run stay in ${folder.path}; to remove them: rm -rf '${folder.path}'`);
   }
 }
 

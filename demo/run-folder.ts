@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { identifyProcess, isStillRunning, type ProcessIdentity } from '../src/store/embedded/process-identity.js';
 
 export interface RunFolder {
+  /** All of it, which stays when the demo ends. */
+  path: string;
   /** The checkout this program was built from. */
   checkout: string;
   /** Forgeway's own data. */
@@ -91,6 +93,7 @@ export async function openRunFolder(options: { keepData: boolean; folder?: strin
     await rm(path, { recursive: true, force: true });
   for (const path of [data, github, forges, home]) await mkdir(path, { recursive: true, mode: 0o755 });
   return {
+    path: folder,
     checkout,
     data,
     github,

@@ -100,6 +100,7 @@ describe('the demo', () => {
       run.child.kill('SIGINT');
       const { code, output } = await run.ended;
       expect(output).toContain('stopped:');
+      expect(output.trimEnd().split('\n').at(-1)).toContain(`rm -rf '${folder}'`);
       expect(code).toBe(130);
       expect(await processesOf(folder)).toEqual([]);
       expect(await readFile(join(folder, 'forgeway.log'), 'utf8')).toContain('"msg":"stopped"');
