@@ -188,6 +188,28 @@ describe('the command line', () => {
       expect(help.stdout).toContain(name);
     expect((await installation.run(['nonsense'])).code).toBe(2);
     expect((await installation.run(['deliveries', 'list', '--status', 'x'])).code).toBe(2);
+    const byToken = await installation.run(['connections', 'add', '--forge', 'github']);
+    expect(byToken).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('register one at PUBLIC_URL/setup/apps'),
+    });
+  });
+
+  it('says where a forge is to send people back to, before there is a client', async () => {
+    const installation = await install({ PUBLIC_URL: 'https://forgeway.example.com' });
+    const ask = ['sign-in', 'clients', 'callback', '--forge', 'gitea', '--url', 'https://git.example.com'];
+    expect(await installation.run(ask)).toMatchObject({
+      code: 0,
+      stdout: 'https://forgeway.example.com/api/auth/callback/gitea-git.example.com\n',
+    });
+    expect(await installation.run([...ask, '--url', 'nonsense'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('nonsense is not the address of a server'),
+    });
+    expect(await installation.run(ask, { PUBLIC_URL: '' })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('PUBLIC_URL is not set'),
+    });
   });
 
   it('lists every problem of the configuration at once, with what to do', async () => {

@@ -87,6 +87,11 @@ export function providerIdOf(forge: string, host: string): string {
   return `${readable.toLowerCase().replaceAll(/[^a-z0-9.-]+/g, '-')}-${hash}`;
 }
 
+/** @throws ForgewayError FORGEWAY_SIGN_IN_CLIENT_REFUSED when there is no such forge, or that is no address of one */
+export function providerIdAt(forge: string, baseUrl: string | undefined): string {
+  return providerIdOf(forge, endpointOf(forgeOf(forge), baseUrl?.trim() || undefined).endpoint.host);
+}
+
 /** Ids of forges that people can sign in with. */
 export const forgesWithSignIn = (): string[] =>
   [...forges.values()].filter(({ oauth }) => oauth !== undefined).map(({ id }) => id);

@@ -2,7 +2,7 @@ import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
 import {
   forgesWithSignIn,
   listOAuthClients,
-  providerIdOf,
+  providerIdAt,
   putOAuthClient,
   removeOAuthClient,
 } from '../../accounts/sign-in/oauth-clients.js';
@@ -14,6 +14,9 @@ import {
   writeSignUpPolicy,
 } from '../../accounts/sign-in/policy.js';
 import { AUTH_PATH } from '../../accounts/sign-in/sign-in.js';
+import { loadConfig } from '../../config/config.js';
+import { variables } from '../../config/variables.js';
+import { ForgewayError } from '../../lib/errors.js';
 import { outboundOf } from '../outbound.js';
 import { formatJson, printRows } from '../table.js';
 import { withApiDatabase } from './api-database.js';
@@ -31,7 +34,8 @@ interface AddOptions extends RouteOptions {
   json?: boolean;
 }
 
-const base = (publicUrl: string | undefined) => publicUrl ?? 'http://YOUR-FORGEWAY (set PUBLIC_URL)';
+const callbackOf = (publicUrl: string | undefined, providerId: string) =>
+  `${publicUrl ?? 'http://YOUR-FORGEWAY (set PUBLIC_URL)'}${AUTH_PATH}/callback/${providerId}`;
 
 async function add(options: AddOptions): Promise<void> {
   const { forge, url, clientId, label, secretFile, secretStdin } = options;
@@ -51,12 +55,26 @@ async function add(options: AddOptions): Promise<void> {
       },
     );
     await auditPlatform(pool, { actor: actor(), action: 'oauth-client.put', subject: client.providerId });
-    const callback = `${base(config.publicUrl)}${AUTH_PATH}/callback/${client.providerId}`;
-    if (options.json) return console.log(formatJson({ provider: client.providerId, label: client.label, callback }));
+    const address = callbackOf(config.publicUrl, client.providerId);
+    if (options.json)
+      return console.log(formatJson({ provider: client.providerId, label: client.label, callback: address }));
     console.log(
-      `People can sign in with ${client.label} now. Its callback address on the forge must be:\n  ${callback}`,
+      `People can sign in with ${client.label} now. Its callback address on the forge must be:\n  ${address}`,
     );
   });
+}
+
+/** Asks neither the database nor the forge: which address it will be is known before there is a client. */
+function callback({ forge, url, json }: { forge: string; url?: string; json?: boolean }): void {
+  const { publicUrl } = loadConfig();
+  if (publicUrl === undefined)
+    throw new ForgewayError(
+      'FORGEWAY_CONFIG_INVALID',
+      `${variables.publicUrl.name} is not set, and forges send people back there. ${variables.publicUrl.fix}`,
+    );
+  const provider = providerIdAt(forge, url);
+  const address = callbackOf(publicUrl, provider);
+  console.log(json ? formatJson({ provider, callback: address }) : address);
 }
 
 async function list(options: { json?: boolean }): Promise<void> {
@@ -68,7 +86,7 @@ async function list(options: { json?: boolean }): Promise<void> {
       clientId,
       proxy: reached.proxy ?? '',
       certificates: reached.certificates,
-      callback: `${base(config.publicUrl)}${AUTH_PATH}/callback/${providerId}`,
+      callback: callbackOf(config.publicUrl, providerId),
     }));
     const empty = 'There are none: see `forgeway sign-in clients add --help`.';
     printRows(rows, ['provider', 'label', 'url', 'clientId', 'callback'], {
@@ -117,15 +135,26 @@ export function addSignInCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-First register an OAuth application on the forge. Its callback address is
-  PUBLIC_URL${AUTH_PATH}/callback/PROVIDER
-where PROVIDER is the forge and the host, such as ${providerIdOf(first, 'git.example.com')}; this command prints it.
+First register an OAuth application on the forge, with the callback address that \`forgeway sign-in clients callback\` prints.
 
 Examples:
   $ forgeway sign-in clients add --forge ${first} --client-id Iv1.abc --secret-file secret.txt
   $ pass show oauth | forgeway sign-in clients add --forge ${forgesWithSignIn().at(-1)} --url https://git.example.com --client-id abc --secret-stdin`,
     )
     .action(add);
+  clients
+    .command('callback')
+    .description('the callback address that the OAuth application of a forge must have; register it there first')
+    .addOption(new Option('--forge <forge>', 'which kind of forge').choices(forgesWithSignIn()).makeOptionMandatory())
+    .option('--url <url>', 'address of its start page; default: the forge’s own cloud')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ forgeway sign-in clients callback --forge ${forgesWithSignIn().at(-1)} --url https://git.example.com`,
+    )
+    .action(callback);
   clients
     .command('list')
     .description('which there are, and their callback addresses')
