@@ -63,6 +63,11 @@ describe('forgeway connections', () => {
         { forge: forge.id, account: fake.bot.login, status: 'active', repositories: 1, hooks: 1 },
       ]);
       const { id } = JSON.parse(added.stdout) as { id: string };
+      const [{ name }] = JSON.parse(listed.stdout) as [{ name: string }];
+      const shown = await installation.run(['connections', 'show', name, '--json']);
+      expect(JSON.parse(shown.stdout)).toMatchObject({ id, name });
+      const exported = await installation.run(['connections', 'export', name]);
+      expect(exported).toMatchObject({ code: 0, stderr: expect.stringContaining('without secrets') });
       const set = await installation.run(['connections', 'set-mode', id, 'poll']);
       expect(set).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining(`${id}: poll.`) });
       const polled = await installation.run(['connections', 'list', '--json']);
@@ -82,6 +87,9 @@ describe('forgeway connections', () => {
       expect(refused).toMatchObject({ code: 1, stdout: '' });
       expect(refused.stderr).toMatch(/does not accept the token/);
       expect((await installation.run(['connections', 'add'])).code).toBe(2);
+      // --user is enough to say that it is a person's.
+      const token = await installation.run(['tokens', 'create', '--user', 'nobody', '--name', 'mine']);
+      expect(token).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no person nobody') });
     },
     120_000,
   );

@@ -9,7 +9,13 @@ import { disconnectForge } from '../../accounts/connecting/disconnect.js';
 import { exportConnection } from '../../accounts/connecting/held-data.js';
 import { isUnreachable } from '../../accounts/connecting/probe.js';
 import { type ConnectionRoute, readCertificates, readProxy } from '../../accounts/connection-route.js';
-import { listConnections, type SyncMode, setSyncMode, syncModes } from '../../accounts/connection-rows.js';
+import {
+  type ConnectionSummary,
+  listConnections,
+  type SyncMode,
+  setSyncMode,
+  syncModes,
+} from '../../accounts/connection-rows.js';
 import { createVault } from '../../accounts/vault.js';
 import { forges } from '../../forges/registry.js';
 import { connectionNews } from '../../inbox/tell-apps.js';
@@ -55,6 +61,33 @@ function askHidden(question: string): Promise<string> {
       resolve(line);
     });
   });
+}
+
+/** Which kind of forge; of those that are served by an App, says how. */
+function forgeByToken(id: string): string {
+  if (byToken.includes(id)) return id;
+  const forge = forges.get(id);
+  throw new InvalidArgumentError(
+    forge === undefined
+      ? `Allowed choices are ${byToken.join(', ')}.`
+      : `${forge.label} is connected by an App, not by a token: register one at PUBLIC_URL/setup/apps, or install the one ` +
+          `that there is on the account. By a token: ${byToken.join(', ')}.`,
+  );
+}
+
+/** The connection that a person names: by its id, or by its name where that is one alone. */
+async function connectionNamed({ store, organizationId }: CommandSession, named: string): Promise<ConnectionSummary> {
+  const all = await listConnections(store, organizationId);
+  const byId = all.find(({ id }) => id === named);
+  const byName = all.filter(({ name }) => name === named);
+  const found = byId ?? byName[0];
+  if (found === undefined)
+    throw new InvalidArgumentError(`There is no connection ${named}. \`forgeway connections list\` shows all.`);
+  if (byId === undefined && byName.length > 1)
+    throw new InvalidArgumentError(
+      `Several connections are named ${named}: use the id of one, ${byName.map(({ id }) => id).join(' or ')}.`,
+    );
+  return found;
 }
 
 const vaultOf = (keys: MasterKeys) => createVault(keys.versions);
@@ -160,6 +193,7 @@ async function add(options: AddOptions): Promise<void> {
       const done = renewed ? 'Renewed' : 'Connected';
       const counted = `${total.repositories} ${total.repositories === 1 ? 'repository' : 'repositories'}, ${total.hooks} ${total.hooks === 1 ? 'webhook' : 'webhooks'}`;
       console.log(`${done} ${facts.account.login} on ${forge.label}: ${counted}.`);
+      for (const note of facts.notes ?? []) console.log(note);
       if (total.repositories === 0 && total.hooks === 0)
         console.log('No repository is served yet: name them with --repo owner/name, or take all with --all.');
       if (problems.length > 0) console.log(`${problems.length} of the things asked for did not happen, see above.`);
@@ -168,13 +202,13 @@ async function add(options: AddOptions): Promise<void> {
   });
 }
 
-async function test(id: string | undefined, json: boolean | undefined): Promise<void> {
+async function test(named: string | undefined, json: boolean | undefined): Promise<void> {
   await withDatabase(async (session) => {
     const { store, organizationId, keys, log, config } = session;
     const { publicUrl } = config;
     const work = createApiConnections({ store, keys, outbound: outboundOf(config), publicUrl, log });
-    const wanted = (await listConnections(store, organizationId)).filter((one) => id === undefined || one.id === id);
-    if (id !== undefined && wanted.length === 0) throw unknownConnection(id);
+    const wanted =
+      named === undefined ? await listConnections(store, organizationId) : [await connectionNamed(session, named)];
     const findings = [];
     for (const one of wanted) {
       const tested = await work.test(organizationId, one.id);
@@ -197,16 +231,15 @@ const MODE_MEANS: Readonly<Record<SyncMode, string>> = {
   both: 'Webhooks that are missing are made by `forgeway connections add`.',
 };
 
-const unknownConnection = (id: string) =>
-  new InvalidArgumentError(`There is no connection ${id}. \`forgeway connections list\` shows all.`);
-
 interface ExportOptions {
   out?: string;
 }
 
 /** Lines go out as fast as whoever reads them takes them. */
-async function exportAll(id: string, { out }: ExportOptions): Promise<void> {
-  await withDatabase(async ({ store, organizationId }) => {
+async function exportAll(named: string, { out }: ExportOptions): Promise<void> {
+  await withDatabase(async (session) => {
+    const { store, organizationId } = session;
+    const { id } = await connectionNamed(session, named);
     const target = out === undefined ? process.stdout : createWriteStream(out, { flags: 'wx', mode: 0o600 });
     if (out !== undefined) await once(target, 'open');
     const lines = await exportConnection(store, organizationId, id, async (line) => {
@@ -216,7 +249,7 @@ async function exportAll(id: string, { out }: ExportOptions): Promise<void> {
       target.end();
       await once(target, 'close');
     }
-    if (lines === undefined) throw unknownConnection(id);
+    if (lines === undefined) throw new InvalidArgumentError(`The connection ${named} was removed just now.`);
     console.error(`${lines} lines, without secrets.`);
   });
 }
@@ -229,11 +262,10 @@ interface RemoveOptions {
   json?: boolean;
 }
 
-async function remove(id: string, options: RemoveOptions): Promise<void> {
+async function remove(named: string, options: RemoveOptions): Promise<void> {
   await withDatabase(async (session) => {
     const { store, organizationId } = session;
-    if (!(await listConnections(store, organizationId)).some((connection) => connection.id === id))
-      throw unknownConnection(id);
+    const { id } = await connectionNamed(session, named);
     const gone = await disconnectForge(
       {
         store,
@@ -288,12 +320,17 @@ export function addConnectionsCommand(program: Command): void {
 
   addRouteOptions(connections.command('add'))
     .description('connect a forge: measure the token, store it sealed, create webhooks, and test them')
-    .addOption(new Option('--forge <forge>', 'which kind of forge').choices(byToken).makeOptionMandatory())
+    .addOption(
+      new Option('--forge <forge>', 'which kind of forge')
+        .choices(byToken)
+        .argParser(forgeByToken)
+        .makeOptionMandatory(),
+    )
     .option('--url <url>', 'address of the instance, with its path when it has one; default: the forge’s own cloud')
     .option('--name <name>', 'name for people')
     .option('--token-file <file>', 'a file that holds the token')
     .addOption(new Option('--token-stdin', 'read the token from standard input').conflicts('tokenFile'))
-    .option('--repo <owner/name...>', 'repositories to serve, each with a webhook')
+    .option('--repository, --repo <owner/name...>', 'repositories to serve, each with a webhook')
     .addOption(new Option('--all', 'every repository that the token administers').conflicts('organization'))
     .addOption(
       new Option('--organization <name>', 'one webhook at this organization or group, and all of its repositories')
@@ -363,15 +400,15 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
   connections
     .command('set-mode')
     .description('how events of a connection come: webhook, poll or both')
-    .argument('<id>', 'a connection, as `connections list` shows it')
+    .argument('<connection>', 'its id or name, as `connections list` shows them')
     .addArgument(new Argument('<mode>', 'webhook, poll or both').choices(syncModes))
-    .action(async (id: string, mode: SyncMode) => {
-      const changed = await withDatabase(async ({ store, organizationId }) => {
-        const known = await setSyncMode(store, organizationId, id, mode);
-        return known ? (await listConnections(store, organizationId)).find((one) => one.id === id) : undefined;
+    .action(async (named: string, mode: SyncMode) => {
+      const changed = await withDatabase(async (session) => {
+        const { id } = await connectionNamed(session, named);
+        await setSyncMode(session.store, session.organizationId, id, mode);
+        return connectionNamed(session, id);
       });
-      if (changed === undefined) throw unknownConnection(id);
-      console.log(`Connection ${id}: ${mode}. ${MODE_MEANS[mode]}`);
+      console.log(`Connection ${changed.id}: ${mode}. ${MODE_MEANS[mode]}`);
       if (mode !== 'poll' && changed.hooks === 0)
         console.error(
           '! It has no webhook: `forgeway connections add` with the same address and token makes one, where PUBLIC_URL is set.',
@@ -380,20 +417,18 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
 
   connections
     .command('test')
-    .description('ask the forge again what a token may do; all of them without an id')
-    .argument('[id]', 'a connection, as `connections list` shows it')
+    .description('ask the forge again what a token may do; all of them when none is named')
+    .argument('[connection]', 'its id or name, as `connections list` shows them')
     .option('--json', 'as JSON')
-    .action((id: string | undefined, options: { json?: boolean }) => test(id, options.json));
+    .action((named: string | undefined, options: { json?: boolean }) => test(named, options.json));
 
   connections
     .command('show')
     .description('all that is known of one connection; its secrets are shown by nothing')
-    .argument('<id>', 'a connection, as `connections list` shows it')
+    .argument('<connection>', 'its id or name, as `connections list` shows them')
     .option('--json', 'as JSON')
-    .action(async (id: string, options: { json?: boolean }) => {
-      const all = await withDatabase(({ store, organizationId }) => listConnections(store, organizationId));
-      const one = all.find((connection) => connection.id === id);
-      if (one === undefined) throw unknownConnection(id);
+    .action(async (named: string, options: { json?: boolean }) => {
+      const one = await withDatabase((session) => connectionNamed(session, named));
       if (options.json) console.log(formatJson(one));
       else for (const [name, value] of Object.entries(one)) console.log(`${name.padEnd(14)}${shown(value)}`);
     });
@@ -401,7 +436,7 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
   connections
     .command('export')
     .description('write what is held of a connection as JSON lines, without secrets')
-    .argument('<id>', 'a connection, as `connections list` shows it')
+    .argument('<connection>', 'its id or name, as `connections list` shows them')
     .option('--out <file>', 'a file that does not exist yet; default: standard output')
     .action(exportAll);
 
@@ -410,8 +445,8 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
     .description(
       'remove a connection with its token and webhooks, or some of its repositories; the apps hear of it first',
     )
-    .argument('<id>', 'a connection, as `connections list` shows it')
-    .option('--repo <owner/name...>', 'only these repositories')
+    .argument('<connection>', 'its id or name, as `connections list` shows them')
+    .option('--repository, --repo <owner/name...>', 'only these repositories')
     .option('--keep-hooks', 'leave the webhooks at the forge')
     .option(
       '--with-data',

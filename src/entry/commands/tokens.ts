@@ -33,7 +33,7 @@ async function organizationNamed(store: Store, slug: string): Promise<string> {
 }
 
 interface CreateOptions {
-  kind: TokenKind;
+  kind?: TokenKind;
   name: string;
   scope: Scope[];
   role?: Role;
@@ -45,16 +45,17 @@ interface CreateOptions {
 
 async function ownerFrom(store: Store, o: CreateOptions): Promise<TokenOwner> {
   const named = o.organization === undefined ? undefined : await organizationNamed(store, o.organization);
-  if (o.kind === 'user') {
+  const kind = o.kind ?? (o.user === undefined ? 'organization' : 'user');
+  if (kind === 'user') {
     if (o.role !== undefined) throw new InvalidArgumentError('A person’s token has their own role; leave --role out.');
     if (o.user === undefined) throw new InvalidArgumentError('Name the person with --user.');
     return { kind: 'user', userId: o.user, ...(named !== undefined && { organizationId: named }) };
   }
-  if (o.user !== undefined) throw new InvalidArgumentError(`A token of kind ${o.kind} belongs to no person.`);
-  const most = mostOf[o.kind];
-  const role = o.role ?? (o.kind === 'machine' ? 'member' : most);
-  if (!atLeast(most, role)) throw new InvalidArgumentError(`A token of kind ${o.kind} is at most ${most}.`);
-  return { kind: o.kind, role, organizationId: named ?? (await organizationNamed(store, 'default')) };
+  if (o.user !== undefined) throw new InvalidArgumentError(`A token of kind ${kind} belongs to no person.`);
+  const most = mostOf[kind];
+  const role = o.role ?? (kind === 'machine' ? 'member' : most);
+  if (!atLeast(most, role)) throw new InvalidArgumentError(`A token of kind ${kind} is at most ${most}.`);
+  return { kind, role, organizationId: named ?? (await organizationNamed(store, 'default')) };
 }
 
 async function create(options: CreateOptions): Promise<void> {
@@ -102,7 +103,9 @@ export function addTokensCommand(program: Command): void {
       .option('--organization <slug>', 'of this organization; default: default');
 
   forWhom(tokens.command('create').description('make a token; it is printed once and never again'))
-    .addOption(new Option('--kind <kind>', 'whose it is').choices(tokenKinds).default('organization'))
+    .addOption(
+      new Option('--kind <kind>', 'whose it is; default: organization, with --user a person’s').choices(tokenKinds),
+    )
     .requiredOption('--name <name>', 'what it is for')
     .addOption(new Option('--scope <scope...>', 'what it may be used for').choices(scopes).default([...scopes]))
     .addOption(
