@@ -44,7 +44,7 @@ export function addAppRepositoryCommands(app: Command): void {
       .command(verb)
       .description(`switch an app ${enabled ? 'on again' : 'off'} for one repository; apps are on unless switched off`)
       .argument('<app>', 'its name, see `forgeway app list`')
-      .requiredOption('--repo <owner/name>', 'the repository')
+      .requiredOption('--repository, --repo <owner/name>', 'the repository')
       .addOption(
         new Option('--forge <forge>', 'where several forges have one of that name').choices([...forges.keys()]),
       )

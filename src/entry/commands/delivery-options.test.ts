@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { deliveryName, numberFrom, readRepositoryName, timeFrom } from './delivery-options.js';
+import { Command } from 'commander';
+import { addFilterOptions, deliveryName, numberFrom, readRepositoryName, timeFrom } from './delivery-options.js';
 
 describe('options of deliveries', () => {
   it('read a time, or how long ago', () => {
@@ -19,5 +20,12 @@ describe('options of deliveries', () => {
       expect(() => readRepositoryName(wrong)).toThrow('owner/name');
     expect(deliveryName('72d3162e-cc78')).toBe('72d3162e-cc78');
     expect(() => deliveryName('a b')).toThrow('deliveries list');
+  });
+
+  it('take a repository by either name of the option', () => {
+    for (const name of ['--repo', '--repository']) {
+      const command = addFilterOptions(new Command(), false).parse([name, 'acme/web'], { from: 'user' });
+      expect(command.opts()).toEqual({ repository: 'acme/web' });
+    }
   });
 });

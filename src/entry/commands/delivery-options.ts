@@ -69,7 +69,7 @@ export function addFilterOptions(command: Command, withStatus: boolean): Command
     .option('--host <host>', 'with --repository, where several servers have one of that name')
     .option('--event <name>', 'only this event, such as issues or issues.opened')
     .option('--app <name>', 'only those that this app ran on, or is to')
-    .option('--repository <owner/name>', 'only those about this repository')
+    .option('--repo, --repository <owner/name>', 'only those about this repository')
     .option('--since <time>', 'received at this time or later: 2026-11-24T08:00Z, or 90m, 12h, 7d ago', timeFrom)
     .option('--until <time>', 'received before this time', timeFrom);
 }

@@ -144,7 +144,7 @@ async function resume(id: string | undefined, options: ScopeOptions): Promise<vo
 function addScopeOptions(command: Command): Command {
   return command
     .option('--app <name>', 'this app, see `forgeway app list`')
-    .option('--repository <owner/name>', 'this repository')
+    .option('--repo, --repository <owner/name>', 'this repository')
     .option(
       '--connection <id>',
       'all that came through this connection (its id or name), or where an App is installed: the account',
