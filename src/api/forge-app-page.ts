@@ -54,7 +54,8 @@ function appList({ apps, environment }: ForgeAppPageState): string {
             : ` · <a href="${escapeHtml(installUrl)}" rel="noreferrer">install it on an account</a>`
         }</p>
 <form method="post" action="/setup/apps/remove">${button('Forget it', { id })}
-<small>Its key is deleted here and its webhooks are refused. On the forge it stays until somebody deletes it there.</small></form></section>`,
+<small>Its key is deleted here and its webhooks are refused. People go on signing in with it until its client is removed at
+<a href="/setup">/setup</a>. On the forge it stays until somebody deletes it there.</small></form></section>`,
       )
       .join('\n')
   );

@@ -106,7 +106,7 @@ function explain(completed: Exclude<Completed, { kind: 'registered' }>): [status
 }
 
 /** Where a forge in the internet cannot send webhooks to. */
-const isLocal = (url: string) => /^(?:localhost|127\.|\[::1\]|.*\.localhost$)/.test(new URL(url).hostname);
+const isLocal = (url: string) => /^(?:(?:.*\.)?localhost|127(?:\.\d+){3}|\[::1\])$/.test(new URL(url).hostname);
 
 export function addForgeAppRoutes(
   app: FastifyInstance,
@@ -136,7 +136,7 @@ export function addForgeAppRoutes(
         ...(more.problem !== undefined && { problem: more.problem }),
         ...(more.done !== undefined && { done: more.done }),
         ...(isLocal(publicUrl) && {
-          warning: `Forges will send webhooks to ${publicUrl}, which only this machine reaches, and a cloud refuses such an address. Set PUBLIC_URL first.`,
+          warning: `Forges will send webhooks to ${publicUrl}, which only this machine reaches, and a cloud refuses such an address. Set PUBLIC_URL to an address that the forge reaches first.`,
         }),
       }),
     );
