@@ -35,6 +35,8 @@ export async function withFreshRole(
     throw new ForgewayError('FORGEWAY_FORBIDDEN', problem);
   }
   const role = roles.get(organizationId);
+  // Decided and written down with that very role already.
+  if (role !== undefined && role === actor.memberships.get(organizationId)) return actor;
   const memberships = new Map(Object.entries({ ...others, ...(role && { [organizationId]: role }) }));
   const now = { ...actor, memberships };
   await permit(services, now, action, thing);
