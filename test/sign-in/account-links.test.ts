@@ -169,6 +169,15 @@ describe('what comes back', () => {
     expect(await connections()).toEqual([]);
   });
 
+  it('makes nothing for somebody whose membership ended on the way', async () => {
+    const { browser } = await member();
+    const back = (await browser.get(await begin(browser, 'gitlab'))).headers.get('location') ?? '';
+    await noMembers();
+    const answer = await browser.get(back);
+    expect([answer.status, await connections()]).toEqual([400, []]);
+    expect(await answer.text()).toContain('Only those who belong to the organization');
+  });
+
   it('is the same connection when the same account is connected again', async () => {
     const { browser } = await member();
     await connect(browser, 'gitlab');

@@ -56,6 +56,13 @@ const MINUTES = 10;
 /** Prefix, tenant, code. The tenant is told by it since no row is seen without one; a made-up one has no such row. */
 const STATE = /^fwl\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([\w-]{43})$/;
 
+/** Failures whose sentence is for the person. */
+const TELLING: ReadonlySet<string> = new Set([
+  'FORGEWAY_SIGN_IN_FAILED',
+  'FORGEWAY_ADDRESS_REFUSED',
+  // Their membership ended on the way.
+  'FORGEWAY_FORBIDDEN',
+]);
 const STALE =
   'This was begun in another browser or before you signed in again, was completed already, or took more than 10 minutes. Begin again.';
 
@@ -141,12 +148,7 @@ export function createAccountLinks(o: AccountLinksOptions): AccountLinks {
         return { kind: 'connected', connectionId: id, login: identity.login, host };
       } catch (failure) {
         // Of the forge and of its answer; anything else is a mistake of ours, which the log has to have.
-        if (failure instanceof ForgewayError && failure.code === 'FORGEWAY_SIGN_IN_FAILED')
-          return { kind: 'failed', message: failure.message };
-        if (failure instanceof ForgewayError && failure.code === 'FORGEWAY_ADDRESS_REFUSED')
-          return { kind: 'failed', message: failure.message };
-        // They were removed while they were away.
-        if (failure instanceof ForgewayError && failure.code === 'FORGEWAY_FORBIDDEN')
+        if (failure instanceof ForgewayError && TELLING.has(failure.code))
           return { kind: 'failed', message: failure.message };
         if (failure instanceof RouteFailure)
           return { kind: 'failed', message: `${host} did not say whose token it gave: ${failure.message}` };
