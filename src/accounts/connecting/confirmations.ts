@@ -2,9 +2,11 @@
  * Connections that no forge has confirmed, since theirs could not be reached, are tried again until it answers. When, and what
  * is to be done then, is written in a row of each, so that any number of processes may do this and one that dies loses nothing.
  */
+
 import type pg from 'pg';
+import { type BackgroundLoop, startBackgroundLoop } from '../../lib/background-loop.js';
 import { type Backoff, retryDelay } from '../../lib/backoff.js';
-import { type Clock, pause } from '../../lib/clock.js';
+import type { Clock } from '../../lib/clock.js';
 import { messageOf } from '../../lib/errors.js';
 import type { Logger } from '../../lib/logger.js';
 import type { Store } from '../../store/database.js';
@@ -159,27 +161,11 @@ export async function tryConfirmations(ports: ConfirmationPorts, signal?: AbortS
   return tried;
 }
 
-export function startConfirmations(ports: ConfirmationPorts, o: { tickMs?: number } = {}): { stop(): Promise<void> } {
-  const stopping = new AbortController();
-  const { signal } = stopping;
-  const givenUp = new Promise<void>((resolve) => {
-    signal.addEventListener('abort', () => setTimeout(resolve, GRACE_MS).unref(), { once: true });
+export function startConfirmations(ports: ConfirmationPorts, o: { tickMs?: number } = {}): BackgroundLoop {
+  return startBackgroundLoop({
+    tickMs: o.tickMs ?? TICK_MS,
+    graceMs: GRACE_MS,
+    round: async (signal, givenUp) => void (await Promise.race([tryConfirmations(ports, signal), givenUp])),
+    failed: (error) => ports.log.warn({ err: messageOf(error) }, 'waiting connections were not looked at; tried again'),
   });
-  const forever = async () => {
-    while (!signal.aborted) {
-      try {
-        await Promise.race([tryConfirmations(ports, signal), givenUp]);
-      } catch (error) {
-        ports.log.warn({ err: messageOf(error) }, 'waiting connections were not looked at; tried again');
-      }
-      await pause(o.tickMs ?? TICK_MS, signal);
-    }
-  };
-  const loop = forever();
-  return {
-    async stop() {
-      stopping.abort();
-      await loop;
-    },
-  };
 }

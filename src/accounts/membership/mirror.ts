@@ -1,5 +1,5 @@
 /** Reads sources again and again, as they are due; when is written in them, so that any number of processes may do this. */
-import { pause } from '../../lib/clock.js';
+import { type BackgroundLoop, startBackgroundLoop } from '../../lib/background-loop.js';
 import { messageOf } from '../../lib/errors.js';
 import type { MembershipPorts } from './ports.js';
 import { type Reconciled, reconcileMembership } from './reconcile.js';
@@ -29,31 +29,13 @@ export async function readDueSources(
   return done;
 }
 
-export interface MembershipMirror {
-  stop(): Promise<void>;
-}
+export type MembershipMirror = BackgroundLoop;
 
 export function startMembershipMirror(ports: MembershipPorts, o: { tickMs?: number } = {}): MembershipMirror {
-  const stopping = new AbortController();
-  const { signal } = stopping;
-  const givenUp = new Promise<void>((resolve) => {
-    signal.addEventListener('abort', () => setTimeout(resolve, GRACE_MS).unref(), { once: true });
+  return startBackgroundLoop({
+    tickMs: o.tickMs ?? TICK_MS,
+    graceMs: GRACE_MS,
+    round: async (signal, givenUp) => void (await Promise.race([readDueSources(ports, signal), givenUp])),
+    failed: (error) => ports.log.warn({ err: messageOf(error) }, 'members were not read; tried again'),
   });
-  const forever = async () => {
-    while (!signal.aborted) {
-      try {
-        await Promise.race([readDueSources(ports, signal), givenUp]);
-      } catch (error) {
-        ports.log.warn({ err: messageOf(error) }, 'members were not read; tried again');
-      }
-      await pause(o.tickMs ?? TICK_MS, signal);
-    }
-  };
-  const loop = forever();
-  return {
-    async stop() {
-      stopping.abort();
-      await loop;
-    },
-  };
 }

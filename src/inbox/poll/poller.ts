@@ -1,5 +1,7 @@
 /** Polls again and again, in one process of many. */
+
 import type pg from 'pg';
+import { startBackgroundLoop } from '../../lib/background-loop.js';
 import { pause } from '../../lib/clock.js';
 import { messageOf } from '../../lib/errors.js';
 import { ADVISORY_LOCKS } from '../advisory-locks.js';
@@ -58,31 +60,15 @@ export async function pollNow(ports: PollPorts, o: CycleOptions): Promise<CycleS
 
 /** Looks every few seconds what is due; when is written in the cursors, so that any number of processes may do this. */
 export function startPoller(ports: PollPorts, o: CycleOptions & { tickMs?: number; graceMs?: number }): Poller {
-  const stopping = new AbortController();
-  const { signal } = stopping;
-  const givenUp = new Promise<undefined>((resolve) => {
-    const wait = () => setTimeout(resolve, o.graceMs ?? GRACE_MS, undefined).unref();
-    signal.addEventListener('abort', wait, { once: true });
-  });
-  const forever = async () => {
-    while (!signal.aborted) {
-      try {
-        const summary = await holding(ports, tryTake, () => Promise.race([runCycle(ports, { ...o, signal }), givenUp]));
-        if (summary !== undefined && (summary.events.length > 0 || summary.imported > 0)) {
-          const { events, ...counts } = summary;
-          ports.log.info({ ...counts, events: events.length }, 'polled');
-        }
-      } catch (error) {
-        ports.log.warn({ err: messageOf(error) }, 'polling failed; tried again');
-      }
-      await pause(o.tickMs ?? TICK_MS, signal);
-    }
-  };
-  const loop = forever();
-  return {
-    async stop() {
-      stopping.abort();
-      await loop;
+  return startBackgroundLoop({
+    tickMs: o.tickMs ?? TICK_MS,
+    graceMs: o.graceMs ?? GRACE_MS,
+    async round(signal, givenUp) {
+      const summary = await holding(ports, tryTake, () => Promise.race([runCycle(ports, { ...o, signal }), givenUp]));
+      if (summary === undefined || (summary.events.length === 0 && summary.imported === 0)) return;
+      const { events, ...counts } = summary;
+      ports.log.info({ ...counts, events: events.length }, 'polled');
     },
-  };
+    failed: (error) => ports.log.warn({ err: messageOf(error) }, 'polling failed; tried again'),
+  });
 }
