@@ -1,6 +1,6 @@
 /** What the reconciler asks of whatever really runs previews: processes on this machine now, a cluster later. */
 
-import type { PreviewConfig } from './repository-config.js';
+import type { PreviewConfig } from './preview-config.js';
 import type { Condition } from './state.js';
 
 /** One commit in one place, as it is kept in the preview's row. The driver alone reads `handle`. */

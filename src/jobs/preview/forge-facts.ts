@@ -5,8 +5,9 @@ import type { Permissions } from '../../accounts/permissions.js';
 import { parseId, shortSha } from '../../lib/ids.js';
 import { refusalOf } from '../sync/denied.js';
 import type { ForgeOctokit } from '../sync/octokit.js';
+import type { PreviewConfig } from './preview-config.js';
 import type { PreviewRecord } from './preview-record.js';
-import { CONFIG_PATH, type PreviewConfig, parsePreviewConfig } from './repository-config.js';
+import { CONFIG_PATH, parsePreviewConfig } from './repository-config.js';
 
 const id = z.union([z.number(), z.string(), z.bigint()]).transform(parseId);
 

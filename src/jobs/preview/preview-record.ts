@@ -6,6 +6,7 @@ import { isUniqueViolation } from '../../store/unique.js';
 import type { JobKey } from '../queue/queue.js';
 import type { Place } from './driver.js';
 import { nameCandidates } from './name.js';
+import { storedPreviewConfig } from './preview-config.js';
 import type { Phase } from './state.js';
 
 export interface Places {
@@ -44,13 +45,7 @@ const placeSchema = z.looseObject({
   id: z.string(),
   sha: z.string(),
   version: z.string(),
-  config: z.object({
-    build: z.array(z.string()),
-    start: z.string(),
-    health: z.string(),
-    workingDirectory: z.string(),
-    env: z.record(z.string(), z.string()),
-  }),
+  config: storedPreviewConfig,
   built: z.boolean(),
   answered: z.boolean(),
   restarts: z.number(),

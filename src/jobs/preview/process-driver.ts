@@ -12,6 +12,7 @@ import { pause } from '../../lib/clock.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { shortSha } from '../../lib/ids.js';
 import type { BuildFacts, Place, PreviewDriver } from './driver.js';
+import type { CommandsSource, PreviewConfig, ServiceConfig } from './preview-config.js';
 
 /** What a build may reach: public addresses through our proxy, everything that this machine can, or nothing. */
 export type BuildNetwork = 'public' | 'shared' | 'none';
@@ -44,6 +45,23 @@ function causeOf(what: string, exit: SandboxExit, seconds: number): string {
     killed: `${what} was stopped from outside`,
   };
   return causes[exit.reason];
+}
+
+/** What this driver runs: one service that is built and started by commands. Or why it cannot, for a person. */
+function commandsOf(config: PreviewConfig): { service: ServiceConfig; source: CommandsSource } | { cannot: string } {
+  const [service, ...others] = config.services;
+  if (service?.source.kind !== 'commands')
+    return { cannot: 'Previews run as processes here, which needs `start:` in .forgeway.yml; images need Kubernetes' };
+  if (others.length > 0 || config.database !== undefined)
+    return { cannot: 'Previews run as processes here: several services or a database need Kubernetes' };
+  return { service, source: service.source };
+}
+
+/** Of a place that was built, and so could be. */
+function commandsOfBuilt(place: Place): { service: ServiceConfig; source: CommandsSource } {
+  const found = commandsOf(place.config);
+  if ('cannot' in found) throw new ForgewayError('FORGEWAY_PREVIEW_FAILED', found.cannot);
+  return found;
 }
 
 /** Only its own socket counts: where the network is shared, another process may have taken the port in the meantime. */
@@ -100,11 +118,11 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
       port,
       sha: place.sha,
       pullRequest: facts.number,
-      extra: place.config.env,
+      extra: commandsOfBuilt(place).service.env,
     });
   }
 
-  const cwdOf = (place: Place) => join('source', place.config.workingDirectory);
+  const cwdOf = (place: Place) => join('source', commandsOfBuilt(place).source.workingDirectory);
 
   async function failed(place: Place, cause: string): Promise<Place> {
     const log = await sandboxes.logTail(place.id, LOG_LINES);
@@ -113,7 +131,7 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
   }
 
   async function runBuild(place: Place, facts: BuildFacts, created: Sandbox, signal: AbortSignal): Promise<Place> {
-    if (place.config.build.length === 0) return { ...place, built: true, handle: created };
+    if (commandsOfBuilt(place).source.build.length === 0) return { ...place, built: true, handle: created };
     const egressPath = buildNetwork === 'public' ? sandboxes.egressOf(place.id) : null;
     if (egressPath === null)
       return watchBuild(place, facts, created, signal, buildNetwork === 'none' ? 'none' : 'shared');
@@ -130,7 +148,7 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
   ): Promise<Place> {
     const seconds = Math.ceil(buildTimeoutMs / 1_000);
     const running = await sandboxes.start(created, {
-      argv: ['/bin/sh', '-e', '-c', place.config.build.join('\n')],
+      argv: ['/bin/sh', '-e', '-c', commandsOfBuilt(place).source.build.join('\n')],
       env: { ...environment(place, facts, 0), ...(network === 'egress' ? EGRESS_ENVIRONMENT : {}) },
       cwd: cwdOf(place),
       seconds,
@@ -172,6 +190,8 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
     },
 
     async build(place, facts, signal) {
+      const commands = commandsOf(place.config);
+      if ('cannot' in commands) return { ...place, failure: { cause: commands.cannot, log: '' } };
       const leftover = await sandboxOf(place);
       if (leftover !== undefined) await sandboxes.destroy(leftover);
       const sandbox = await sandboxes.create(place.id);
@@ -197,7 +217,7 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
       await sandboxes.stop(sandbox);
       const port = await freePort();
       const handle = await sandboxes.start(sandbox, {
-        argv: ['/bin/sh', '-c', place.config.start],
+        argv: ['/bin/sh', '-c', commandsOfBuilt(place).source.start],
         env: environment(place, facts, port),
         cwd: cwdOf(place),
         seconds: 0,
@@ -215,19 +235,20 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
         return failed(place, 'The preview is no longer there');
       const until = performance.now() + readyTimeoutMs;
       const seconds = Math.ceil(readyTimeoutMs / 1_000);
+      const { health } = commandsOfBuilt(place).service;
       const state = { status: undefined as number | undefined, open: false };
       while (performance.now() < until) {
         const exit = await sandboxes.exitOf(sandbox);
         if (exit !== undefined) return failed(place, causeOf('The start command', exit, seconds));
         state.open = await isListening(place, sandbox, port);
-        if (state.open) state.status = await statusOf(upstream, place.config.health, signal);
+        if (state.open) state.status = await statusOf(upstream, health, signal);
         if (state.status !== undefined && state.status < 500) return { ...place, answered: true };
         signal.throwIfAborted();
         await pause(POLL_MS, signal);
       }
       await sandboxes.stop(sandbox);
       const saw = state.open
-        ? `${place.config.health} answered ${state.status === undefined ? 'nothing' : `with ${state.status}`}`
+        ? `${health} answered ${state.status === undefined ? 'nothing' : `with ${state.status}`}`
         : 'nothing listened on $PORT';
       return failed(place, `Not ready after ${seconds} s, ${saw}`);
     },

@@ -18,6 +18,7 @@ import { type Announcement, announce, failureMessage } from './announce.js';
 import { type Capacity, createCapacity } from './capacity.js';
 import type { BuildFacts, Place, PreviewDriver } from './driver.js';
 import { type Judges, judge, readPullRequest, readRepositoryConfig, type Verdict } from './forge-facts.js';
+import type { PreviewConfig } from './preview-config.js';
 import {
   allocateName,
   followForge,
@@ -27,7 +28,6 @@ import {
   writePlaces,
 } from './preview-record.js';
 import { newPlace } from './process-driver.js';
-import type { PreviewConfig } from './repository-config.js';
 import { nextStep, type Phase, type PlaceView, type Step } from './state.js';
 
 export interface PreviewReconcilerOptions

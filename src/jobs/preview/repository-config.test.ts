@@ -19,20 +19,21 @@ describe('.forgeway.yml', () => {
     const text =
       'preview:\n  build: [npm ci, npm run build]\n  start: npm start\n  health: /up\n  working-directory: app\n  env: { LEVEL: 3, ON: true }\n';
     expect(parsePreviewConfig(text)).toEqual({
-      build: ['npm ci', 'npm run build'],
-      start: 'npm start',
-      health: '/up',
-      workingDirectory: 'app',
-      env: { LEVEL: '3', ON: 'true' },
+      services: [
+        {
+          ...{ name: 'web', port: 8080, public: true, size: 'small', secrets: [], health: '/up' },
+          source: { kind: 'commands', build: ['npm ci', 'npm run build'], start: 'npm start', workingDirectory: 'app' },
+          env: { LEVEL: '3', ON: 'true' },
+        },
+      ],
+      ...{ labels: [], paths: [], branches: [] },
     });
   });
 
   it('asks for little', () => {
-    expect(parsePreviewConfig('preview:\n  start: ./run\n')).toMatchObject({
-      build: [],
-      health: '/',
-      workingDirectory: '.',
-    });
+    const source = { kind: 'commands', build: [], start: './run', workingDirectory: '.' };
+    expect(parsePreviewConfig('preview:\n  start: ./run\n')?.services).toMatchObject([{ source, health: '/' }]);
+    expect(parsePreviewConfig('preview: {}\n')?.services).toMatchObject([{ source: { kind: 'detect' } }]);
     expect(parsePreviewConfig('')).toBeUndefined();
     expect(parsePreviewConfig('{}')).toBeUndefined();
   });
@@ -49,6 +50,16 @@ describe('.forgeway.yml', () => {
 
   it.each([
     ['a missing start', 'preview:\n  build: x\n', /^line 1: preview\.start/],
+    ['an image beside a build', 'preview:\n  build: x\n  start: y\n  image: a/b\n', /^line 4: preview\.image/m],
+    ['an image that is an option', 'preview:\n  image: --privileged\n', /^line 2: preview\.image/],
+    ['root', 'preview:\n  image: a/b\n  user: 0\n', /^line 3: preview\.user/],
+    ['no public service', 'preview:\n  services:\n    a: { image: a/b, public: false }\n', /^line 2: .*public/],
+    [
+      'a seed in no service',
+      'preview:\n  services: { a: { image: b } }\n  database:\n    engine: redis\n    seed:\n      service: z\n      command: x\n',
+      /^line 6: /,
+    ],
+    ['a source outside its service', 'preview:\n  image: a\n  services: { a: { image: b } }\n', /^line 2: .*belongs/],
     ['an unknown section', 'preview:\n  start: x\nservices: {}\n', /^line 3: services is not known/],
     ['a list', '- a\n', /the file/],
     ['broken YAML', 'preview:\n  start: "x\n', /^line \d+: /],

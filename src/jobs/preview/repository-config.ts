@@ -1,56 +1,14 @@
 /** `.forgeway.yml`: what a repository says about its preview. Read from the default branch only. */
 import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { isAllowedVariable } from '../../effects/process/clean-environment.js';
 import { ForgewayError } from '../../lib/errors.js';
+import { previewConfigOf, previewSection } from './config-schema.js';
+import type { PreviewConfig } from './preview-config.js';
 
 export const CONFIG_PATH = '.forgeway.yml';
 const SIZE_LIMIT = 64 * 1024;
 
-const command = z
-  .string()
-  .trim()
-  .min(1, 'must not be empty')
-  .max(8_192)
-  .refine((text) => !text.includes('\0'), 'contains a NUL');
-/** Below the checkout, whatever it says: no absolute path, no way up. */
-const directory = z
-  .string()
-  .max(1_024)
-  .refine((text) => !text.startsWith('/') && !text.split('/').includes('..') && !text.includes('\0'), {
-    message: 'must be a path inside the repository',
-  });
-
-const previewSchema = z.strictObject({
-  build: z.union([command, z.array(command).max(50)]).optional(),
-  start: command,
-  health: z
-    .string()
-    .max(1_024)
-    .regex(/^\/[\x21-\x7e]*$/, 'must be a path that begins with /')
-    .default('/'),
-  'working-directory': directory.default('.'),
-  env: z
-    .record(z.string(), z.union([z.string().max(32_768), z.number(), z.boolean()]).transform(String))
-    .default({})
-    .superRefine((env, context) => {
-      for (const name of Object.keys(env)) {
-        if (!isAllowedVariable(name))
-          context.addIssue({ code: 'custom', path: [name], message: 'may not be set here' });
-      }
-    }),
-});
-
-const schema = z.strictObject({ preview: previewSchema.optional() });
-
-export interface PreviewConfig {
-  build: readonly string[];
-  start: string;
-  /** Path that must answer before the preview counts as ready. */
-  health: string;
-  workingDirectory: string;
-  env: Readonly<Record<string, string>>;
-}
+const schema = z.strictObject({ preview: previewSection.optional() });
 
 function invalid(problems: readonly string[]): never {
   throw new ForgewayError('FORGEWAY_REPOSITORY_CONFIG_INVALID', `${CONFIG_PATH}: ${problems.join('; ')}`, {
@@ -101,12 +59,5 @@ export function parsePreviewConfig(text: string): PreviewConfig | undefined {
   }
   const { preview } = parsed.data;
   if (preview === undefined) return undefined;
-  const build = preview.build ?? [];
-  return {
-    build: typeof build === 'string' ? [build] : build,
-    start: preview.start,
-    health: preview.health,
-    workingDirectory: preview['working-directory'],
-    env: preview.env,
-  };
+  return previewConfigOf(preview);
 }
