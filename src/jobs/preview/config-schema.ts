@@ -68,23 +68,16 @@ const env = z
     }
   })
   .meta({ description: 'Environment variables; not for secrets, everybody who reads the repository reads them.' });
-const secrets = z
-  .array(variable)
-  .max(100)
-  .meta({
-    description: 'Names of preview secrets, each given as the variable of that name. Untrusted pull requests get none.',
-  });
+const secrets = z.array(variable).max(100).meta({
+  description: 'Names of preview secrets, each given as the variable of that name. Untrusted pull requests get none.',
+});
 
 /** `registry/path:tag`, `…@sha256:…`: what an image may be called, and nothing that reads as an option. */
 const IMAGE =
   /^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?\/)?[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
-const image = z
-  .string()
-  .max(512)
-  .regex(IMAGE, 'must be the name of an image, as in ghcr.io/acme/web:1.2')
-  .meta({
-    description: 'An image that was built elsewhere. `{sha}` and `{number}` stand for the commit and the pull request.',
-  });
+const image = z.string().max(512).regex(IMAGE, 'must be the name of an image, as in ghcr.io/acme/web:1.2').meta({
+  description: 'An image that was built elsewhere. `{sha}` and `{number}` stand for the commit and the pull request.',
+});
 const imageTemplate = z.string().superRefine((text, context) => {
   const filled = text.replaceAll('{sha}', '0'.repeat(40)).replaceAll('{number}', '1');
   const parsed = image.safeParse(filled);
@@ -202,12 +195,9 @@ export const previewSection = z
       .optional()
       .meta({ description: 'Several services; the first public one has the preview’s own address.' }),
     database: database.optional(),
-    ttl: duration
-      .optional()
-      .meta({
-        description:
-          'Removed when nobody opened it for this long, as in 2d. It can only shorten what the operator says.',
-      }),
+    ttl: duration.optional().meta({
+      description: 'Removed when nobody opened it for this long, as in 2d. It can only shorten what the operator says.',
+    }),
     sleep: duration
       .optional()
       .meta({ description: 'Goes to sleep when nobody opened it for this long, as in 30m. It can only shorten.' }),

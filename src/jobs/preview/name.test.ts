@@ -1,18 +1,27 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { hashedName, isPreviewName, nameCandidates, type PreviewIdentity, plainName } from './name.js';
+import {
+  hashedName,
+  isPreviewName,
+  nameCandidates,
+  type PreviewIdentity,
+  type PreviewSubject,
+  plainName,
+} from './name.js';
 
 const identity = (changes: Partial<PreviewIdentity> = {}): PreviewIdentity => ({
   organizationId: '11111111-1111-4111-8111-111111111111',
   forge: 'one',
   host: 'one.example',
   repositoryRemoteId: 7n,
-  number: 12,
+  subject: { kind: 'pull-request', number: 12 },
   owner: 'acme',
   repository: 'web',
   tag: 'gh',
   ...changes,
 });
+
+const pr = (number: number): PreviewSubject => ({ kind: 'pull-request', number });
 
 const OWNERS = [
   ...['acme', 'Acme', 'a', 'a-b', 'a.b', 'a_b', '0day', 'kube-system', 'trailing-', '-leading', '漢字', 'g~s~p'],
@@ -53,7 +62,7 @@ describe('names of previews', () => {
     const all = OWNERS.flatMap((owner, i) =>
       REPOSITORIES.flatMap((repository, j) =>
         [1, 12, 2_000_000].map((number) =>
-          identity({ owner, repository, number, repositoryRemoteId: BigInt(i * 100 + j) }),
+          identity({ owner, repository, subject: pr(number), repositoryRemoteId: BigInt(i * 100 + j) }),
         ),
       ),
     );

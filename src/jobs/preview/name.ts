@@ -1,13 +1,16 @@
 /** Names of previews: the first label of their host name, and later of their namespace (decision 19). */
 import { createHash } from 'node:crypto';
 
+/** What it is a preview of. */
+export type PreviewSubject = { kind: 'pull-request'; number: number } | { kind: 'branch'; branch: string };
+
 export interface PreviewIdentity {
   organizationId: string;
   forge: string;
   host: string;
   /** The forge's numeric id: stays when a repository is renamed, differs when it is made again. */
   repositoryRemoteId: bigint;
-  number: number;
+  subject: PreviewSubject;
   /** For the readable part only. */
   owner: string;
   repository: string;
@@ -24,19 +27,29 @@ export function isPreviewName(text: string): boolean {
   return LABEL.test(text);
 }
 
-/** `acme-web-gh-pr-12`, or undefined when that is no valid label. Two identities can share it. */
-export function plainName(identity: PreviewIdentity): string | undefined {
-  const { owner, repository, tag, number } = identity;
-  const name = `${owner}-${repository}-${tag}-pr-${number}`;
-  return name.length <= LIMIT && LABEL.test(name) ? name : undefined;
+const subjectText = (subject: PreviewSubject) =>
+  subject.kind === 'branch' ? `branch-${subject.branch}` : `pr-${subject.number}`;
+
+/** The one text that says whose it is, whatever it is called now. */
+export function identityKey({ organizationId, forge, host, repositoryRemoteId, subject }: PreviewIdentity): string {
+  const what = subject.kind === 'branch' ? ['branch', subject.branch] : [subject.number];
+  return JSON.stringify([organizationId, forge, host, repositoryRemoteId.toString(), ...what]);
+}
+
+/**
+ * `acme-web-gh-pr-12`, or undefined when that is no valid label. Two identities can share it. Two dashes in a row stand
+ * between a service and its preview in the name of a host, so nothing else may have them.
+ */
+export function plainName({ owner, repository, tag, subject }: PreviewIdentity): string | undefined {
+  const name = `${owner}-${repository}-${tag}-${subjectText(subject)}`;
+  return name.length <= LIMIT && LABEL.test(name) && !name.includes('--') ? name : undefined;
 }
 
 /** A readable beginning and a hash of the identity: valid and different for every identity. */
 export function hashedName(identity: PreviewIdentity): string {
-  const { organizationId, forge, host, repositoryRemoteId, number, owner, repository } = identity;
-  const key = JSON.stringify([organizationId, forge, host, repositoryRemoteId.toString(), number]);
-  const hash = createHash('sha256').update(key).digest('hex').slice(0, HASH_LENGTH);
-  const readable = `${owner}-${repository}-pr-${number}`
+  const { owner, repository, subject } = identity;
+  const hash = createHash('sha256').update(identityKey(identity)).digest('hex').slice(0, HASH_LENGTH);
+  const readable = `${owner}-${repository}-${subjectText(subject)}`
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^[^a-z]+/, '')

@@ -168,7 +168,8 @@ export async function followForge(
 export async function allocateName(store: Store, record: PreviewRecord, tag: string): Promise<string> {
   if (!record.name.startsWith('unnamed-')) return record.name;
   const { forge, host, remoteId, owner, name } = record.repository;
-  const identity = { forge, host, tag, owner, number: record.number };
+  const subject = { kind: 'pull-request', number: record.number } as const;
+  const identity = { forge, host, tag, owner, subject };
   const names = nameCandidates({
     ...identity,
     organizationId: record.organizationId,
