@@ -4,6 +4,7 @@ import type {
   V1Ingress,
   V1Job,
   V1LimitRange,
+  V1LimitRangeItem,
   V1Namespace,
   V1NetworkPolicy,
   V1NetworkPolicyPeer,
@@ -25,14 +26,16 @@ type Complete<T, Kind extends string, Version extends string> = Omit<T, 'apiVers
   metadata: Named;
 };
 
-/** The client calls `from` by another name than the wire does. */
+/** The client calls `from` and `default` by other names than the wire does. */
 type WirePolicySpec = Omit<V1NetworkPolicySpec, 'ingress'> & {
   ingress?: { from?: V1NetworkPolicyPeer[]; ports?: V1NetworkPolicyPort[] }[];
 };
 
 export type NamespaceManifest = Complete<V1Namespace, 'Namespace', 'v1'>;
 export type QuotaManifest = Complete<V1ResourceQuota, 'ResourceQuota', 'v1'>;
-export type LimitRangeManifest = Complete<V1LimitRange, 'LimitRange', 'v1'>;
+export type LimitRangeManifest = Omit<Complete<V1LimitRange, 'LimitRange', 'v1'>, 'spec'> & {
+  spec: { limits: (Omit<V1LimitRangeItem, '_default'> & { default?: Record<string, string> })[] };
+};
 export type NetworkPolicyManifest = Omit<Complete<V1NetworkPolicy, 'NetworkPolicy', 'networking.k8s.io/v1'>, 'spec'> & {
   spec: WirePolicySpec;
 };

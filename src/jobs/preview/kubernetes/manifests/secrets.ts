@@ -1,0 +1,97 @@
+/** The Secrets of a preview, each as small and as short-lived as what it is for. */
+import { metadata } from './foundation.js';
+import type { BuildInput, PlaceInput, RegistryCredentials } from './input.js';
+import type { SecretManifest } from './manifest.js';
+import { ANNOTATION, LABEL, type Part, placeKey } from './marks.js';
+import { PULL_SECRET } from './pod.js';
+
+const encoded = (data: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(data).map(([name, value]) => [name, Buffer.from(value).toString('base64')]));
+
+/** On everything that belongs to one commit's place. */
+export const placeMarks = (input: Pick<PlaceInput, 'placeId' | 'sha'>) => ({
+  labels: { [LABEL.place]: placeKey(input.placeId) },
+  annotations: { [ANNOTATION.placeId]: input.placeId, [ANNOTATION.sha]: input.sha },
+});
+
+function secret(
+  input: PlaceInput,
+  name: string,
+  data: Record<string, string>,
+  o: { part?: Part; type?: string; ofPlace: boolean },
+): SecretManifest {
+  const marks = o.ofPlace ? placeMarks(input) : {};
+  return {
+    ...{ apiVersion: 'v1', kind: 'Secret', type: o.type ?? 'Opaque', immutable: false },
+    metadata: metadata(input.frame, name, { ...marks, ...(o.part === undefined ? {} : { part: o.part }) }),
+    data: encoded(data),
+  };
+}
+
+export const dockerConfig = (credentials: RegistryCredentials): string =>
+  JSON.stringify({
+    auths: Object.fromEntries(
+      Object.entries(credentials).map(([host, { username, password }]) => [
+        // Docker's own hub goes by this address in such files.
+        host === 'docker.io' ? 'https://index.docker.io/v1/' : host,
+        { auth: Buffer.from(`${username}:${password}`).toString('base64') },
+      ]),
+    ),
+  });
+
+/** Always there, also without a credential in it, so that pods can name it. */
+export const pullSecret = (input: PlaceInput): SecretManifest =>
+  secret(
+    input,
+    PULL_SECRET,
+    { '.dockerconfigjson': dockerConfig(input.pull) },
+    { type: 'kubernetes.io/dockerconfigjson', ofPlace: false },
+  );
+
+export const environmentName = (input: PlaceInput, service: string) => `env-${service}-${placeKey(input.placeId)}`;
+
+/** The values of the names that a service asks for; undefined when it gets none. */
+export function environmentSecret(
+  input: PlaceInput,
+  service: string,
+  names: readonly string[],
+): SecretManifest | undefined {
+  if (!input.frame.trusted) return undefined;
+  const known = names.filter((name) => input.secrets[name] !== undefined);
+  if (known.length === 0) return undefined;
+  const data = Object.fromEntries(known.map((name) => [name, input.secrets[name] ?? '']));
+  return secret(input, environmentName(input, service), data, { part: 'service', ofPlace: true });
+}
+
+export const DATABASE_SECRET = 'database';
+
+export const databaseSecret = (input: PlaceInput, data: Record<string, string>): SecretManifest =>
+  secret(input, DATABASE_SECRET, data, { part: 'database', ofPlace: false });
+
+export const gitSecretName = (input: PlaceInput) => `build-git-${placeKey(input.placeId)}`;
+export const buildSecretName = (input: PlaceInput) => `build-${placeKey(input.placeId)}`;
+
+/**
+ * Two secrets for a build, to be deleted when it has ended: the forge's credential, which only the container that fetches
+ * can read, and what the image is pushed with.
+ */
+export function buildSecrets(input: BuildInput): SecretManifest[] {
+  const { source, push, buildkitTls } = input;
+  const credential = source.credential;
+  const address = new URL(source.url);
+  if (credential !== undefined) {
+    address.username = encodeURIComponent(credential.username);
+    address.password = encodeURIComponent(credential.password);
+  }
+  const line =
+    credential === undefined ? '' : `${address.protocol}//${address.username}:${address.password}@${address.host}\n`;
+  const tls: Record<string, string> =
+    buildkitTls === undefined
+      ? {}
+      : { 'ca.pem': buildkitTls.ca, 'cert.pem': buildkitTls.certificate, 'key.pem': buildkitTls.key };
+  const o = { part: 'build', ofPlace: true } as const;
+  return [
+    secret(input, gitSecretName(input), { credentials: line }, o),
+    secret(input, buildSecretName(input), { 'config.json': dockerConfig(push), ...tls }, o),
+  ];
+}
