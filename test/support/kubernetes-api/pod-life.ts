@@ -1,0 +1,103 @@
+/** What a kubelet and a scheduler would say of a pod, for each way in which it can fare. */
+import type { V1Pod } from '@kubernetes/client-node';
+import type { Fields } from './objects.js';
+
+/** How a pod fares. */
+export type Fate =
+  | 'runs'
+  | 'succeeds'
+  | 'fails'
+  | 'out-of-memory'
+  | 'no-image'
+  | 'never-ready'
+  | 'crashes'
+  | 'no-node'
+  | 'volume-pending'
+  | 'stays-pending';
+
+export interface PodOrder {
+  pod: V1Pod;
+  /** Of the job or the deployment that it belongs to. */
+  owner: { kind: 'Job' | 'Deployment'; name: string; namespace: string };
+  image: string;
+}
+
+export interface PodLife {
+  status: Fields;
+  prints: boolean;
+  /** A warning that is told about it. */
+  event?: { reason: string; message: string };
+}
+
+const ended = (reason: string, exitCode: number, now: string) => ({
+  terminated: { reason, exitCode, startedAt: now, finishedAt: now },
+});
+
+export function lifeOf(order: PodOrder, fate: Fate, now: string): PodLife {
+  const containers = order.pod.spec?.containers ?? [];
+  const state = (state: Fields, more: Fields = {}) =>
+    containers.map(({ name, image }) => ({ name, image, restartCount: 0, ready: false, state, ...more }));
+  const life = (status: Fields, prints: boolean, event?: PodLife['event']): PodLife => ({
+    ...{ status: { startTime: now, ...status }, prints },
+    ...(event !== undefined && { event }),
+  });
+  const running = { running: { startedAt: now } };
+  const backOff = { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 10s restarting failed container' } };
+  const restarted = { reason: 'BackOff', message: 'Back-off restarting failed container' };
+  const unscheduled = (message: string) =>
+    life(
+      { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }] },
+      false,
+      { reason: 'FailedScheduling', message },
+    );
+  const looping = (reason: string, code: number) =>
+    life(
+      {
+        phase: 'Running',
+        containerStatuses: state(backOff, { restartCount: 3, lastState: ended(reason, code, now) }),
+      },
+      true,
+      restarted,
+    );
+  const failed = (reason: string, code: number) =>
+    life({ phase: 'Failed', containerStatuses: state(ended(reason, code, now)) }, true);
+  switch (fate) {
+    case 'runs':
+      return life(
+        {
+          ...{ phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+          containerStatuses: state(running, { ready: true, started: true }),
+        },
+        true,
+      );
+    case 'succeeds':
+      return life({ phase: 'Succeeded', containerStatuses: state(ended('Completed', 0, now)) }, true);
+    case 'fails':
+      return failed('Error', 1);
+    case 'out-of-memory':
+      return order.owner.kind === 'Job' ? failed('OOMKilled', 137) : looping('OOMKilled', 137);
+    case 'crashes':
+      return looping('Error', 2);
+    case 'no-image': {
+      const waiting = { reason: 'ImagePullBackOff', message: `Back-off pulling image "${order.image}"` };
+      return life({ phase: 'Pending', containerStatuses: state({ waiting }) }, false, {
+        ...{ reason: 'Failed', message: `Failed to pull image "${order.image}": not found` },
+      });
+    }
+    case 'never-ready':
+      return life(
+        {
+          ...{ phase: 'Running', conditions: [{ type: 'Ready', status: 'False' }] },
+          containerStatuses: state(running, { started: true }),
+        },
+        true,
+        { reason: 'Unhealthy', message: 'Readiness probe failed: HTTP probe failed with statuscode: 500' },
+      );
+    case 'no-node':
+      return unscheduled('0/1 nodes are available: 1 Insufficient memory. preemption: 0/1 nodes are available.');
+    case 'volume-pending':
+      return unscheduled('0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.');
+    case 'stays-pending':
+      return life({ phase: 'Pending' }, false);
+  }
+}

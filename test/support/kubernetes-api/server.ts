@@ -1,0 +1,358 @@
+/**
+ * A Kubernetes API server in memory, over real HTTP, for tests: what our port asks of it, as the published API says it. What
+ * was compared with a real client and what with a real server stands in README.md.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Controllers } from './controllers.js';
+import { discovery } from './discovery.js';
+import { type Asked, type Failure, Faults, type Verb } from './faults.js';
+import { mergePatched, updated } from './fields.js';
+import { type ApiObject, type Fields, groupVersionOf, notFound, type Resource, StatusError } from './objects.js';
+import type { Fate, PodOrder } from './pod-life.js';
+import { fieldMatcher, labelMatcher } from './selectors.js';
+import { ClusterStore } from './store.js';
+import { serveWatch } from './watching.js';
+
+export interface KubernetesApiOptions {
+  /** Before every answer. */
+  latencyMs?: number;
+  /** Only this bearer token is let in. */
+  token?: string;
+  /** Default: jobs succeed, everything else runs. */
+  fate?: (order: PodOrder) => Fate;
+  log?: (order: PodOrder) => string;
+  port?: number;
+}
+
+export interface KubernetesApi {
+  url: string;
+  store: ClusterStore;
+  controllers: Controllers;
+  faults: Faults;
+  asked: Asked[];
+  /** How pods fare from now on. */
+  setFate(fate: (order: PodOrder) => Fate): void;
+  /** What answers behind the service proxy, by `namespace/service:port`. */
+  backends: Map<string, (request: IncomingMessage, response: ServerResponse) => void>;
+  /** While true no connection is answered. */
+  down: boolean;
+  latencyMs: number;
+  kubeconfig: string;
+  /** Ends the watches that are open, as a server does that restarts. */
+  endWatches(): void;
+  close(): Promise<void>;
+}
+
+interface Address {
+  resource: Resource;
+  namespace: string | undefined;
+  name: string | undefined;
+  sub: string | undefined;
+  rest: string;
+}
+
+const PATH =
+  /^\/(?:api\/(v1)|apis\/([^/]+)\/([^/]+))\/(?:namespaces\/([^/]+)\/)?([a-z]+)(?:\/([^/]+))?(?:\/([a-z]+)(\/.*)?)?$/;
+
+export async function startKubernetesApi(options: KubernetesApiOptions = {}): Promise<KubernetesApi> {
+  const store = new ClusterStore();
+  const given = {
+    fate: options.fate ?? (({ owner }: PodOrder): Fate => (owner.kind === 'Job' ? 'succeeds' : 'runs')),
+    log: options.log ?? (({ owner }: PodOrder) => `hello from ${owner.name}\n`),
+  };
+  const controllers = new Controllers(store, { fate: (order) => given.fate(order), log: (order) => given.log(order) });
+  const faults = new Faults();
+  const watches = new Set<ServerResponse>();
+
+  function addressOf(path: string): Address | undefined {
+    const match = PATH.exec(path);
+    if (match === null) return undefined;
+    const [, core, group = '', version = core ?? '', namespace, plural = '', name, sub, rest = ''] = match;
+    // `/api/v1/namespaces/x` names a namespace, and not a kind within it.
+    const own = namespace === undefined ? undefined : decodeURIComponent(namespace);
+    const resource = store.resource(core === undefined ? group : '', version, plural);
+    if (resource === undefined) return undefined;
+    return { resource, namespace: own, name: name && decodeURIComponent(name), sub, rest };
+  }
+
+  const send = (response: ServerResponse, status: number, body: object) => {
+    const seconds = (body as { details?: { retryAfterSeconds?: number } }).details?.retryAfterSeconds;
+    response.writeHead(status, {
+      'content-type': 'application/json',
+      ...(seconds !== undefined && { 'retry-after': String(seconds) }),
+    });
+    response.end(JSON.stringify(body));
+  };
+
+  function verbOf(method: string, address: Address, query: URLSearchParams, contentType: string): Verb {
+    if (address.sub === 'log') return 'log';
+    if (method === 'GET')
+      return query.get('watch') === 'true' || query.get('watch') === '1'
+        ? 'watch'
+        : address.name === undefined
+          ? 'list'
+          : 'get';
+    if (method === 'PATCH') return contentType.includes('apply-patch') ? 'apply' : 'patch';
+    return ({ POST: 'create', PUT: 'update', DELETE: 'delete' } as const)[method as 'POST'] ?? 'get';
+  }
+
+  function list({ resource, namespace }: Address, query: URLSearchParams): object {
+    const labels = labelMatcher(query.get('labelSelector'));
+    const fields = fieldMatcher(query.get('fieldSelector'));
+    const all = store.list(resource.kind, namespace).filter((object) => labels(object) && fields(object));
+    const limit = Number(query.get('limit') ?? 0);
+    const token = query.get('continue');
+    const from =
+      token === null || token === ''
+        ? { version: store.version, at: 0 }
+        : (JSON.parse(Buffer.from(token, 'base64url').toString()) as { version: number; at: number });
+    if (from.version < store.compacted)
+      throw new StatusError(
+        410,
+        'Expired',
+        'The provided continue parameter is too old to display a consistent list result.',
+      );
+    const page = limit > 0 ? all.slice(from.at, from.at + limit) : all;
+    const at = from.at + page.length;
+    const left = all.length - at;
+    return {
+      ...{ kind: `${resource.kind}List`, apiVersion: groupVersionOf(resource) },
+      metadata: {
+        resourceVersion: String(from.version),
+        ...(left > 0 && {
+          continue: Buffer.from(JSON.stringify({ version: from.version, at })).toString('base64url'),
+          remainingItemCount: left,
+        }),
+      },
+      items: page,
+    };
+  }
+
+  async function readLog(
+    { namespace = '', name = '' }: Address,
+    query: URLSearchParams,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ) {
+    const pod = store.get('Pod', namespace, name);
+    if (pod === undefined) throw notFound(store.resource('', 'v1', 'pods') as Resource, name);
+    const key = `${namespace}/${name}`;
+    const spec = pod.spec as { containers?: { name: string }[] };
+    if (!controllers.logs.has(key))
+      throw new StatusError(
+        400,
+        'BadRequest',
+        `container "${query.get('container') ?? spec.containers?.[0]?.name}" in pod "${name}" is waiting to start: trying and failing to pull image`,
+      );
+    const tail = query.get('tailLines');
+    const whole = controllers.logs.get(key) ?? '';
+    const lines = whole.replace(/\n$/, '').split('\n');
+    const shown = (tail === null ? lines : lines.slice(-Number(tail))).map((line) =>
+      query.get('timestamps') === 'true' ? `${new Date().toISOString()} ${line}` : line,
+    );
+    response.writeHead(200, { 'content-type': 'text/plain' });
+    const most = Number(query.get('limitBytes') ?? Number.POSITIVE_INFINITY);
+    response.write(`${shown.join('\n')}\n`.slice(0, most));
+    if (query.get('follow') !== 'true') return void response.end();
+    let told = whole.length;
+    while (!request.destroyed && !response.destroyed) {
+      const now = controllers.logs.get(key) ?? '';
+      if (now.length > told) response.write(now.slice(told));
+      told = now.length;
+      const phase = store.get('Pod', namespace, name)?.status?.phase;
+      if (phase === undefined || phase === 'Succeeded' || phase === 'Failed') break;
+      await sleep(20);
+    }
+    response.end();
+  }
+
+  function write(
+    verb: Verb,
+    address: Address,
+    query: URLSearchParams,
+    body: ApiObject | undefined,
+    agent: string,
+  ): { status: number; body: object } {
+    const { resource, namespace, name } = address;
+    const manager = query.get('fieldManager') ?? agent;
+    if (verb === 'create' && body !== undefined)
+      return { status: 201, body: store.create(resource, namespace, body, manager) };
+    if (name === undefined)
+      throw new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource');
+    if (verb === 'apply' && body !== undefined) {
+      if (query.get('fieldManager') === null)
+        throw new StatusError(
+          400,
+          'BadRequest',
+          'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
+        );
+      const { object, created } = store.apply(resource, namespace, name, body, {
+        manager,
+        force: query.get('force') === 'true',
+      });
+      return { status: created ? 201 : 200, body: object };
+    }
+    const live = store.get(resource.kind, namespace, name);
+    if (verb === 'delete') {
+      const o = (body ?? {}) as {
+        preconditions?: { uid?: string; resourceVersion?: string };
+        propagationPolicy?: string;
+      };
+      const gone = store.delete(resource, namespace, name, {
+        ...o.preconditions,
+        propagation: o.propagationPolicy ?? query.get('propagationPolicy') ?? undefined,
+      });
+      return { status: 200, body: gone };
+    }
+    if (live === undefined || body === undefined) throw notFound(resource, name);
+    const object = verb === 'patch' ? (mergePatched(live, body) as ApiObject) : structuredClone(body);
+    if (
+      verb === 'update' &&
+      body.metadata.resourceVersion !== undefined &&
+      body.metadata.resourceVersion !== live.metadata.resourceVersion
+    )
+      throw new StatusError(
+        409,
+        'Conflict',
+        'the object has been modified; please apply your changes to the latest version and try again',
+      );
+    object.metadata = { ...object.metadata, uid: live.metadata.uid, managedFields: live.metadata.managedFields };
+    updated(live, object, { manager, now: new Date().toISOString().replace(/\.\d+Z$/, 'Z') });
+    return { status: 200, body: store.replace(object) };
+  }
+
+  function proxy(
+    { namespace = '', name = '', rest }: Address,
+    request: IncomingMessage,
+    response: ServerResponse,
+    search: string,
+  ) {
+    const backend = api.backends.get(`${namespace}/${name.replace(/^https?:/, '')}`);
+    if (backend === undefined)
+      throw new StatusError(503, 'ServiceUnavailable', `no endpoints available for service "${name}"`);
+    request.url = `${rest === '' ? '/' : rest}${search}`;
+    backend(request, response);
+  }
+
+  async function bodyOf(request: IncomingMessage): Promise<ApiObject | undefined> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const text = Buffer.concat(chunks).toString();
+    if (text === '') return undefined;
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new StatusError(400, 'BadRequest', 'the object provided is unrecognized: this server reads JSON');
+    }
+  }
+
+  /** True: there is nothing more to do. */
+  async function failed(failure: Failure, response: ServerResponse): Promise<boolean> {
+    if (failure instanceof StatusError) {
+      send(response, failure.code, failure.toStatus());
+      return true;
+    }
+    if (failure === 'reset' || failure === 'refused') response.socket?.resetAndDestroy();
+    if (failure === 'html')
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>a proxy says hello</html>');
+    if (failure === 'truncated') {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' }).write('{"kind":');
+      response.socket?.destroySoon();
+    }
+    return failure !== 'lost';
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (api.down) return void request.socket.resetAndDestroy();
+    if (api.latencyMs > 0) await sleep(api.latencyMs);
+    const { pathname, searchParams: query, search } = new URL(request.url ?? '/', 'http://api.invalid');
+    const bearer = request.headers.authorization ?? '';
+    if (options.token !== undefined && bearer !== `Bearer ${options.token}`)
+      throw new StatusError(401, 'Unauthorized', 'Unauthorized');
+    const known = discovery(pathname);
+    if (known !== undefined) return send(response, 200, known);
+    const address = addressOf(pathname);
+    if (address === undefined)
+      throw new StatusError(404, 'NotFound', 'the server could not find the requested resource');
+    if (address.sub !== undefined && address.sub !== 'proxy' && address.sub !== 'log')
+      throw new StatusError(404, 'NotFound', 'the server could not find the requested resource');
+    if (address.sub === 'proxy') return proxy(address, request, response, search);
+    const contentType = request.headers['content-type'] ?? '';
+    const verb = verbOf(request.method ?? 'GET', address, query, contentType);
+    const body = request.method === 'GET' ? undefined : await bodyOf(request);
+    const manager = query.get('fieldManager') ?? undefined;
+    const asked: Asked = {
+      verb,
+      kind: address.resource.kind,
+      namespace: address.namespace,
+      name: address.name,
+      manager,
+    };
+    api.asked.push(asked);
+    const failure = faults.next(asked);
+    if (failure !== undefined && (await failed(failure, response))) return;
+    const agent = (request.headers['user-agent'] ?? 'unknown').split('/')[0] ?? 'unknown';
+    const answer = () => {
+      if (verb === 'list') return { status: 200, body: list(address, query) };
+      if (verb !== 'get') return write(verb, address, query, body, agent);
+      const found = store.get(address.resource.kind, address.namespace, address.name ?? '');
+      if (found === undefined) throw notFound(address.resource, address.name ?? '');
+      return { status: 200, body: found };
+    };
+    if (verb === 'log') return readLog(address, query, request, response);
+    if (verb === 'watch') {
+      watches.add(response);
+      response.once('close', () => watches.delete(response));
+      return serveWatch(store, { ...address, query, request, response });
+    }
+    const { status, body: said } = answer();
+    if (failure === 'lost') return void response.socket?.resetAndDestroy();
+    send(response, status, said);
+  }
+
+  const server = createServer((request, response) => {
+    handle(request, response).catch((error: unknown) => {
+      if (error instanceof StatusError) return send(response, error.code, error.toStatus());
+      return send(
+        response,
+        500,
+        new StatusError(500, 'InternalError', `this server has a mistake: ${(error as Error).stack}`).toStatus(),
+      );
+    });
+  });
+  server.keepAliveTimeout = 30_000;
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const name of ['default', 'kube-system'])
+    store.create(
+      store.resource('', 'v1', 'namespaces') as Resource,
+      undefined,
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name } } as ApiObject,
+      'kube-apiserver',
+    );
+
+  const api: KubernetesApi = {
+    ...{ url, store, controllers, faults, asked: [], backends: new Map(), down: false },
+    latencyMs: options.latencyMs ?? 0,
+    setFate: (fate) => {
+      given.fate = fate;
+    },
+    kubeconfig: JSON.stringify({
+      ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'test' },
+      clusters: [{ name: 'test', cluster: { server: url } }],
+      users: [{ name: 'test', user: { token: options.token ?? 'any-token' } }],
+      contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
+    } satisfies Fields),
+    endWatches: () => {
+      for (const response of watches) response.end();
+    },
+    async close() {
+      controllers.stop();
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+  return api;
+}

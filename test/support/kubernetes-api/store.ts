@@ -1,0 +1,339 @@
+/** The objects of a pretended cluster: versions, changes that can be watched, removal with finalizers, admission. */
+import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { applied, spokenPath, updated } from './fields.js';
+import {
+  type ApiObject,
+  conflict,
+  type Fields,
+  groupVersionOf,
+  notFound,
+  qualified,
+  type Resource,
+  resourceOf,
+  resources,
+  StatusError,
+} from './objects.js';
+
+export interface Change {
+  version: number;
+  type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  object: ApiObject;
+}
+
+/** Refuses an object by throwing a StatusError. */
+export type Admission = (verb: 'create' | 'update' | 'delete', object: ApiObject, store: ClusterStore) => void;
+
+const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+export class ClusterStore {
+  /** By kind, then namespace, then name. */
+  #objects = new Map<string, Map<string, Map<string, ApiObject>>>();
+  #version = 1000;
+  #changes: Change[] = [];
+  /** Changes up to this version cannot be watched any more. */
+  #compacted = 1000;
+  #listeners = new Set<() => void>();
+  readonly admissions: Admission[] = [];
+  /** Called after every change. */
+  onChange: (object: ApiObject) => void = () => undefined;
+
+  get version(): number {
+    return this.#version;
+  }
+  get compacted(): number {
+    return this.#compacted;
+  }
+
+  /** As etcd forgets: watches and pages that go on from before are told that they expired. */
+  compact(): void {
+    this.#compacted = this.#version;
+    this.#changes = [];
+    for (const listener of this.#listeners) listener();
+  }
+
+  changesAfter(version: number): readonly Change[] {
+    return this.#changes.filter((change) => change.version > version);
+  }
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  get(kind: string, namespace: string | undefined, name: string): ApiObject | undefined {
+    return this.#objects
+      .get(kind)
+      ?.get(namespace ?? '')
+      ?.get(name);
+  }
+  /** By namespace and name. */
+  list(kind: string, namespace?: string): ApiObject[] {
+    const all = this.#objects.get(kind);
+    const places = namespace === undefined ? [...(all?.keys() ?? [])].sort() : [namespace];
+    return places.flatMap((place) =>
+      [...(all?.get(place)?.entries() ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object),
+    );
+  }
+  /** Every object of a namespace. */
+  inNamespace(namespace: string): ApiObject[] {
+    return [...this.#objects.values()].flatMap((all) => [...(all.get(namespace)?.values() ?? [])]);
+  }
+
+  #record(type: Change['type'], object: ApiObject): ApiObject {
+    this.#version += 1;
+    object.metadata.resourceVersion = String(this.#version);
+    const { kind, metadata } = object;
+    const ofKind = this.#objects.get(kind) ?? new Map<string, Map<string, ApiObject>>();
+    const place = kind === 'Namespace' ? '' : (metadata.namespace ?? '');
+    const ofNamespace = ofKind.get(place) ?? new Map<string, ApiObject>();
+    this.#objects.set(kind, ofKind.set(place, ofNamespace));
+    if (type === 'DELETED') ofNamespace.delete(metadata.name);
+    else ofNamespace.set(metadata.name, object);
+    this.#changes.push({ version: this.#version, type, object });
+    if (this.#changes.length > 20_000) {
+      const dropped = this.#changes.splice(0, 10_000);
+      this.#compacted = dropped.at(-1)?.version ?? this.#compacted;
+    }
+    for (const listener of this.#listeners) listener();
+    this.onChange(object);
+    return object;
+  }
+
+  #admit(verb: 'create' | 'update' | 'delete', object: ApiObject): void {
+    for (const admission of this.admissions) admission(verb, object, this);
+  }
+
+  #born(object: ApiObject): ApiObject {
+    const resource = resourceOf(object.kind);
+    const { namespace, name } = object.metadata;
+    const pattern = object.kind === 'Namespace' ? NAMESPACE : NAME;
+    if (!pattern.test(name ?? ''))
+      throw new StatusError(422, 'Invalid', `${object.kind} "${name}" is invalid: metadata.name: Invalid value`, {});
+    if (resource.namespaced) {
+      const holder = this.get('Namespace', undefined, namespace ?? '');
+      if (holder === undefined) throw notFound(resourceOf('Namespace'), namespace ?? '');
+      if (holder.metadata.deletionTimestamp !== undefined)
+        throw new StatusError(
+          403,
+          'Forbidden',
+          `${qualified(resource)} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
+          {
+            causes: [
+              {
+                reason: 'NamespaceTerminating',
+                message: `namespace ${namespace} is being terminated`,
+                field: 'metadata.namespace',
+              },
+            ],
+          },
+        );
+    }
+    this.#admit('create', object);
+    object.metadata.uid = randomUUID();
+    object.metadata.creationTimestamp = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+    if (resource.generations) object.metadata.generation = 1;
+    if (object.kind === 'Job')
+      (object.spec as Fields).selector ??= {
+        matchLabels: { 'batch.kubernetes.io/controller-uid': object.metadata.uid },
+      };
+    defaulted(object);
+    return this.#record('ADDED', object);
+  }
+
+  /** @param body as it was sent */
+  create(resource: Resource, namespace: string | undefined, body: ApiObject, manager: string): ApiObject {
+    const object = structuredClone(body);
+    object.metadata = { ...object.metadata, ...(resource.namespaced ? { namespace: namespace ?? 'default' } : {}) };
+    if (object.metadata.name === undefined && typeof object.metadata.generateName === 'string')
+      object.metadata.name = `${object.metadata.generateName}${randomUUID().slice(0, 5)}`;
+    const { name } = object.metadata;
+    if (this.get(resource.kind, object.metadata.namespace, name) !== undefined)
+      throw new StatusError(409, 'AlreadyExists', `${qualified(resource)} "${name}" already exists`, {
+        ...{ name, group: resource.group, kind: resource.plural },
+      });
+    updated(undefined, object, { manager, now: now() });
+    return this.#born(object);
+  }
+
+  /** Server-side apply. */
+  apply(
+    resource: Resource,
+    namespace: string | undefined,
+    name: string,
+    body: ApiObject,
+    o: { manager: string; force: boolean },
+  ): { object: ApiObject; created: boolean } {
+    if (body.kind !== resource.kind || body.apiVersion !== groupVersionOf(resource))
+      throw new StatusError(400, 'BadRequest', 'the object and its address are of two kinds');
+    if (body.metadata.managedFields !== undefined)
+      throw new StatusError(400, 'BadRequest', 'metadata.managedFields must be nil');
+    const live = this.get(resource.kind, namespace, name);
+    const { uid, resourceVersion } = body.metadata as Partial<ApiObject['metadata']>;
+    if (uid !== undefined && uid !== live?.metadata.uid)
+      throw conflict(
+        resource,
+        name,
+        `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live?.metadata.uid ?? ''}`,
+      );
+    if (resourceVersion !== undefined && live !== undefined && resourceVersion !== live.metadata.resourceVersion)
+      throw conflict(
+        resource,
+        name,
+        'the object has been modified; please apply your changes to the latest version and try again',
+      );
+    const wanted = structuredClone(body);
+    wanted.metadata = { ...wanted.metadata, name, ...(resource.namespaced ? { namespace } : {}) };
+    const result = applied(live, wanted, { ...o, now: now() });
+    if ('conflicts' in result) {
+      const { conflicts } = result;
+      const causes = conflicts.map(({ manager, path }) => ({
+        reason: 'FieldManagerConflict',
+        message: `conflict with "${manager}"`,
+        field: spokenPath(path),
+      }));
+      const said = conflicts.map(({ manager, path }) => `conflict with "${manager}": ${spokenPath(path)}`).join(', ');
+      throw new StatusError(
+        409,
+        'Conflict',
+        `Apply failed with ${conflicts.length} conflict${conflicts.length > 1 ? 's' : ''}: ${said}`,
+        { causes },
+      );
+    }
+    if (live === undefined) return { object: this.#born(result.object), created: true };
+    return { object: this.replace(result.object), created: false };
+  }
+
+  /** Writes an object that was there, unless nothing of it is new. */
+  replace(object: ApiObject, admit = true): ApiObject {
+    const { kind, metadata } = object;
+    const live = this.get(kind, metadata.namespace, metadata.name);
+    if (live === undefined) throw notFound(resourceOf(kind), metadata.name);
+    defaulted(object);
+    if (isDeepStrictEqual(live, object)) return live;
+    if (kind === 'Job' && !isDeepStrictEqual(live.spec?.template, object.spec?.template))
+      throw new StatusError(
+        422,
+        'Invalid',
+        `Job.batch "${metadata.name}" is invalid: spec.template: Invalid value: field is immutable`,
+        {},
+      );
+    if (kind === 'Deployment' && !isDeepStrictEqual(live.spec?.selector, object.spec?.selector))
+      throw new StatusError(
+        422,
+        'Invalid',
+        `Deployment.apps "${metadata.name}" is invalid: spec.selector: Invalid value: field is immutable`,
+        {},
+      );
+    if (admit) this.#admit('update', object);
+    if (resourceOf(kind).generations && !isDeepStrictEqual(live.spec, object.spec))
+      metadata.generation = (live.metadata.generation ?? 0) + 1;
+    if (metadata.deletionTimestamp !== undefined && (metadata.finalizers ?? []).length === 0 && kind !== 'Namespace')
+      return this.#record('DELETED', object);
+    return this.#record('MODIFIED', object);
+  }
+
+  /** Changes an object in place, as its controllers do. */
+  change(kind: string, namespace: string | undefined, name: string, change: (object: ApiObject) => void): void {
+    const live = this.get(kind, namespace, name);
+    if (live === undefined) return;
+    const object = structuredClone(live);
+    change(object);
+    this.replace(object, false);
+  }
+
+  /** As somebody who changes an object by hand. */
+  edit(
+    kind: string,
+    namespace: string | undefined,
+    name: string,
+    manager: string,
+    change: (object: ApiObject) => void,
+  ): void {
+    const live = this.get(kind, namespace, name);
+    if (live === undefined) throw notFound(resourceOf(kind), name);
+    const object = structuredClone(live);
+    change(object);
+    updated(live, object, { manager, now: now() });
+    this.replace(object);
+  }
+
+  delete(
+    resource: Resource,
+    namespace: string | undefined,
+    name: string,
+    options: { uid?: string; resourceVersion?: string; propagation?: string } = {},
+  ): ApiObject {
+    const live = this.get(resource.kind, namespace, name);
+    if (live === undefined) throw notFound(resource, name);
+    const { uid, resourceVersion } = options;
+    if (uid !== undefined && uid !== live.metadata.uid)
+      throw conflict(
+        resource,
+        name,
+        `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`,
+      );
+    if (resourceVersion !== undefined && resourceVersion !== live.metadata.resourceVersion)
+      throw conflict(resource, name, 'Precondition failed: resourceVersion');
+    if (live.metadata.deletionTimestamp !== undefined) {
+      if (resource.kind === 'Namespace')
+        throw conflict(
+          resource,
+          name,
+          'The system is ensuring all content is removed from this namespace.  Upon completion, this namespace will automatically be purged by the system.',
+        );
+      return live;
+    }
+    this.#admit('delete', live);
+    const object = structuredClone(live);
+    if (options.propagation === 'Foreground')
+      object.metadata.finalizers = [...new Set([...(object.metadata.finalizers ?? []), 'foregroundDeletion'])];
+    if (resource.kind !== 'Namespace' && (object.metadata.finalizers ?? []).length === 0)
+      return this.#record('DELETED', object);
+    object.metadata.deletionTimestamp = now();
+    if (resource.kind === 'Namespace') object.status = { ...object.status, phase: 'Terminating' };
+    return this.#record('MODIFIED', object);
+  }
+
+  /** Takes a namespace away once nothing is in it; what the namespace controller does last. */
+  purge(name: string): void {
+    const live = this.get('Namespace', undefined, name);
+    if (live !== undefined) this.#record('DELETED', structuredClone(live));
+  }
+
+  resource(group: string, version: string, plural: string): Resource | undefined {
+    return resources.find((one) => one.group === group && one.version === version && one.plural === plural);
+  }
+}
+
+const now = () => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+
+/** A few of the defaults that a real API server fills in, those that make a difference to an apply. */
+function defaulted(object: ApiObject): void {
+  const spec = (object.spec ?? {}) as {
+    replicas?: number;
+    ports?: Fields[];
+    template?: { spec?: { containers?: Fields[] } };
+    type?: string;
+    finalizers?: string[];
+  };
+  if (object.kind === 'Namespace') {
+    object.spec = { ...object.spec, finalizers: ['kubernetes'] };
+    object.status ??= { phase: 'Active' };
+  }
+  if (object.kind === 'Deployment') spec.replicas ??= 1;
+  if (object.kind === 'Service') {
+    spec.type ??= 'ClusterIP';
+    for (const port of spec.ports ?? []) port.protocol ??= 'TCP';
+  }
+  for (const container of spec.template?.spec?.containers ?? []) {
+    container.imagePullPolicy ??= 'IfNotPresent';
+    for (const port of (container.ports ?? []) as Fields[]) port.protocol ??= 'TCP';
+  }
+  const text = object as { stringData?: Record<string, string>; data?: Record<string, string> };
+  if (object.kind === 'Secret' && text.stringData !== undefined) {
+    const encoded = Object.entries(text.stringData).map(([key, value]) => [key, Buffer.from(value).toString('base64')]);
+    text.data = { ...text.data, ...Object.fromEntries(encoded) };
+    delete text.stringData;
+  }
+}
