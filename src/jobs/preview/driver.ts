@@ -1,5 +1,6 @@
-/** What the reconciler asks of whatever really runs previews: processes on this machine now, a cluster later. */
+/** What the reconciler asks of whatever really runs previews: processes on this machine, or a Kubernetes cluster. */
 
+import type { PreviewIdentity } from './name.js';
 import type { PreviewConfig } from './preview-config.js';
 import type { Condition } from './state.js';
 
@@ -17,11 +18,20 @@ export interface Place {
   /** Times it was started again after it ended by itself. */
   restarts: number;
   failure: PlaceFailure | null;
-  /** Where it listens, while it runs: a port of this machine's loopback, or of its own when it has a door. */
+  /** Where it listens, while it runs: a port of this machine's loopback, or of its own when it has a door or a cluster. */
   port: number | null;
   /** Path of the socket that leads to that port, when it has a network of its own. */
   door: string | null;
+  /** Where it is reached in a cluster. */
+  service: PlaceService | null;
   handle: unknown;
+}
+
+export interface PlaceService {
+  cluster: string;
+  namespace: string;
+  /** Name of the Service. */
+  name: string;
 }
 
 export interface PlaceFailure {
@@ -31,10 +41,20 @@ export interface PlaceFailure {
   log: string;
 }
 
-/** What a build needs to know. */
-export interface BuildFacts {
+/** What a driver needs to know of a preview, whatever commit it shows. */
+export interface PreviewFacts {
+  organizationId: string;
   repositoryId: string;
   number: number;
+  /** Allocated; `unnamed-…` while nothing was ever made of it. */
+  name: string;
+  identity: PreviewIdentity;
+  /** False: code of somebody who may not write to the repository, which somebody approved. */
+  trusted: boolean;
+  /** Only certain people may see it. */
+  private: boolean;
+  /** Where it lives: see {@link PreviewDriver.home}. */
+  cluster: string | null;
   /** From where the commit is fetched; asked for only when it is needed. */
   source(): Promise<{
     url: string;
@@ -44,29 +64,45 @@ export interface BuildFacts {
     /** Full ref under which the forge offers the head of a pull request, also one from a fork. */
     pullRequestRef(number: number): string;
   }>;
+  /** The values that were stored for its repository under these names. */
+  secrets(names: readonly string[]): Promise<Readonly<Record<string, string>>>;
 }
+
+export type DriverName = 'process' | 'kubernetes';
 
 /** Every method may be called again after it was interrupted anywhere. */
 export interface PreviewDriver {
-  observe(place: Place): Promise<Condition>;
-  /** Checks the commit out and runs its build commands. Answers the place with `built` or `failure` set. */
-  build(place: Place, facts: BuildFacts, signal: AbortSignal): Promise<Place>;
-  /** Starts it on a free port. Answers the place with `port` and `handle` set. */
-  start(place: Place, facts: BuildFacts): Promise<Place>;
+  readonly name: DriverName;
+  /** Previews run on when this worker ends. */
+  readonly outlivesUs: boolean;
+  /** In which cluster previews of an organization are made now; null where there is only this machine. */
+  home(organizationId: string): Promise<string | null>;
+  /** How it stands now. What has failed and has mended itself since is not `failed` any more. */
+  observe(place: Place, facts: PreviewFacts): Promise<Condition>;
+  /** The same from what is known already: cheap, and perhaps a moment old. */
+  glance(place: Place): Promise<Condition>;
+  /** Makes what the commit needs in order to run. Answers the place with `built` or `failure` set. */
+  build(place: Place, facts: PreviewFacts, signal: AbortSignal): Promise<Place>;
+  /** Starts it. Answers the place with `port` and `handle` set. */
+  start(place: Place, facts: PreviewFacts, signal: AbortSignal): Promise<Place>;
   /** Waits until it answers. Answers the place with `answered` or `failure` set. */
-  awaitReady(place: Place, signal: AbortSignal): Promise<Place>;
+  awaitReady(place: Place, facts: PreviewFacts, signal: AbortSignal): Promise<Place>;
   /** For a place that ended by itself too often: answers it with `failure` set. */
   giveUp(place: Place): Promise<Place>;
-  /** Ends its processes and keeps what was built. */
-  stop(place: Place): Promise<Place>;
+  /** Ends what runs of it and keeps what was built. */
+  stop(place: Place, facts: PreviewFacts): Promise<Place>;
+  /** Lets visitors in to what they see now, null: to nothing. */
+  publish(serving: Place | null, facts: PreviewFacts): Promise<void>;
+  /** Leaves nothing of a place: what runs, files, logs. */
+  remove(place: Place, facts: PreviewFacts): Promise<void>;
+  /** Leaves nothing of the preview at all, after its places were removed. */
+  removeAll(facts: PreviewFacts): Promise<void>;
   /**
-   * Ends the processes of everything that exists here, known to a row or not, and keeps what was built. One that cannot be
+   * Ends everything that would end with this worker, known to a row or not, and keeps what was built. One that cannot be
    * stopped does not keep the others running; it rejects once all have been tried.
    */
   stopAll(): Promise<void>;
-  /** Leaves nothing of it: processes, files, user, log. */
-  remove(place: Place, repositoryId: string): Promise<void>;
-  /** Ids of everything that exists here, known to a row or not. */
+  /** Ids of everything that exists on this machine, known to a row or not. */
   list(): Promise<string[]>;
   /** Removes what no row knows. */
   removeUnknown(id: string): Promise<void>;

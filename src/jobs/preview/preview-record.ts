@@ -55,6 +55,10 @@ const placeSchema = z.looseObject({
     .string()
     .nullish()
     .transform((door) => door ?? null),
+  service: z
+    .object({ cluster: z.string(), namespace: z.string(), name: z.string() })
+    .nullish()
+    .transform((service) => service ?? null),
   handle: z.unknown(),
 });
 

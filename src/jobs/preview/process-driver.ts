@@ -11,8 +11,9 @@ import type { Sandbox, SandboxExit, Sandboxes } from '../../effects/process/sand
 import { pause } from '../../lib/clock.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { shortSha } from '../../lib/ids.js';
-import type { BuildFacts, Place, PreviewDriver } from './driver.js';
+import type { Place, PreviewDriver, PreviewFacts } from './driver.js';
 import type { CommandsSource, PreviewConfig, ServiceConfig } from './preview-config.js';
+import type { Condition } from './state.js';
 
 /** What a build may reach: public addresses through our proxy, everything that this machine can, or nothing. */
 export type BuildNetwork = 'public' | 'shared' | 'none';
@@ -109,7 +110,7 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
     );
   }
 
-  function environment(place: Place, facts: BuildFacts, port: number): Record<string, string> {
+  function environment(place: Place, facts: PreviewFacts, port: number): Record<string, string> {
     const workspace = sandboxes.workspaceInside(place.id);
     return cleanEnvironment({
       home: join(workspace, 'home'),
@@ -130,7 +131,7 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
     return { ...place, failure: { cause: last === '' ? cause : `${cause}: ${last.slice(0, 200)}`, log } };
   }
 
-  async function runBuild(place: Place, facts: BuildFacts, created: Sandbox, signal: AbortSignal): Promise<Place> {
+  async function runBuild(place: Place, facts: PreviewFacts, created: Sandbox, signal: AbortSignal): Promise<Place> {
     if (commandsOfBuilt(place).source.build.length === 0) return { ...place, built: true, handle: created };
     const egressPath = buildNetwork === 'public' ? sandboxes.egressOf(place.id) : null;
     if (egressPath === null)
@@ -141,7 +142,7 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
 
   async function watchBuild(
     place: Place,
-    facts: BuildFacts,
+    facts: PreviewFacts,
     created: Sandbox,
     signal: AbortSignal,
     network: 'none' | 'shared' | 'egress',
@@ -175,19 +176,28 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
     }
   }
 
+  async function observe(place: Place): Promise<Condition> {
+    if (place.failure !== null) return 'failed';
+    if (!place.built) return 'unfinished';
+    const sandbox = await sandboxOf(place);
+    // Somebody removed it behind our back.
+    if (sandbox === undefined) return 'unfinished';
+    if (place.port === null || sandbox.process === null) return 'built';
+    const exit = await sandboxes.exitOf(sandbox);
+    if (exit === undefined) return place.answered ? 'ready' : 'started';
+    if (exit.reason === 'killed') return 'built';
+    return place.restarts >= RESTARTS ? 'failed' : 'crashed';
+  }
+
   return {
-    async observe(place) {
-      if (place.failure !== null) return 'failed';
-      if (!place.built) return 'unfinished';
-      const sandbox = await sandboxOf(place);
-      // Somebody removed it behind our back.
-      if (sandbox === undefined) return 'unfinished';
-      if (place.port === null || sandbox.process === null) return 'built';
-      const exit = await sandboxes.exitOf(sandbox);
-      if (exit === undefined) return place.answered ? 'ready' : 'started';
-      if (exit.reason === 'killed') return 'built';
-      return place.restarts >= RESTARTS ? 'failed' : 'crashed';
-    },
+    name: 'process',
+    outlivesUs: false,
+    home: async () => null,
+    observe,
+    glance: observe,
+    // Its door opens by itself.
+    publish: async () => undefined,
+    removeAll: async () => undefined,
 
     async build(place, facts, signal) {
       const commands = commandsOf(place.config);
@@ -227,7 +237,7 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
       return { ...place, port, door, handle, answered: false, restarts: place.restarts + (crashed ? 1 : 0) };
     },
 
-    async awaitReady(place, signal) {
+    async awaitReady(place, _facts, signal) {
       const sandbox = await sandboxOf(place);
       const { port } = place;
       const upstream = upstreamOf(place);
@@ -274,7 +284,7 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
       }
     },
 
-    async remove(place, repositoryId) {
+    async remove(place, { repositoryId }) {
       const sandbox = await sandboxOf(place);
       if (sandbox !== undefined) await sandboxes.destroy(sandbox);
       await mirrors.prune(repositoryId);
@@ -304,6 +314,7 @@ export function newPlace(o: { previewId: string; sha: string; version: bigint; c
     failure: null,
     port: null,
     door: null,
+    service: null,
     handle: null,
   };
 }

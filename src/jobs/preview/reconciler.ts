@@ -16,7 +16,7 @@ import {
 import type { OctokitFor } from '../sync/octokit.js';
 import { type Announcement, announce, failureMessage } from './announce.js';
 import { type Capacity, createCapacity } from './capacity.js';
-import type { BuildFacts, Place, PreviewDriver } from './driver.js';
+import type { Place, PreviewDriver, PreviewFacts } from './driver.js';
 import { type Judges, judge, readPullRequest, readRepositoryConfig, type Verdict } from './forge-facts.js';
 import type { PreviewConfig } from './preview-config.js';
 import {
@@ -35,7 +35,7 @@ export interface PreviewReconcilerOptions
   pokes: Pokes;
   driver: PreviewDriver;
   octokitFor: OctokitFor;
-  gitAccess: (organizationId: string, repositoryId: string) => ReturnType<BuildFacts['source']>;
+  gitAccess: (organizationId: string, repositoryId: string) => ReturnType<PreviewFacts['source']>;
   permissions: Permissions;
   access: Access;
   /** Two letters for a forge, from its descriptor. */
@@ -97,7 +97,7 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     return changed;
   }
 
-  const factsOf = (record: PreviewRecord): BuildFacts => ({
+  const factsOf = (record: PreviewRecord): PreviewFacts => ({
     repositoryId: record.repositoryId,
     number: record.number,
     source: () => options.gitAccess(record.organizationId, record.repositoryId),
