@@ -75,6 +75,53 @@ describe('names of previews', () => {
     }
   });
 
+  it('keeps apart what reads alike', () => {
+    const of = (owner: string, repository: string, remoteId: number, more: Partial<PreviewIdentity> = {}) =>
+      identity({ owner, repository, repositoryRemoteId: BigInt(remoteId), ...more });
+    const branch = (name: string): PreviewSubject => ({ kind: 'branch', branch: name });
+    const all = [
+      ...[of('a', 'b-c', 1), of('a-b', 'c', 2), of('A', 'c', 3), of('a', 'c', 4)],
+      ...[
+        of('x', 'a.b', 5),
+        of('x', 'a_b', 6),
+        of('x', 'a-b', 7),
+        of('x', 'a-', 8),
+        of('x', '-a', 9),
+        of('x', 'a--b', 10),
+      ],
+      ...[of('g~s', 'p', 11), of('g-s', 'p', 12), of('g', 's-p', 13), of('g~s~p', 'q', 14)],
+      ...[of('o'.repeat(39), 'r'.repeat(100), 15), of('o'.repeat(39), `${'r'.repeat(99)}s`, 16)],
+      ...[
+        of('漢字', '漢字', 17),
+        of('漢字', '漢', 18),
+        of('0', '0', 19),
+        of('kube', 'system', 20),
+        of('kube-system', '', 21),
+      ],
+      ...[of('x', 'gh-pr-1', 22), of('x-gh-pr-1', '', 23)],
+      // The same path on two hosts, of two tenants, and a repository that was deleted and made again.
+      ...[
+        of('acme', 'web', 24),
+        of('acme', 'web', 24, { host: 'two.example' }),
+        of('acme', 'web', 24, { forge: 'two' }),
+      ],
+      ...[of('acme', 'web', 24, { organizationId: 'other' }), of('acme', 'web', 25)],
+      // A branch is no pull request, whatever it is called.
+      ...[of('acme', 'web', 24, { subject: branch('main') }), of('acme', 'web', 24, { subject: branch('Main') })],
+      ...[of('acme', 'web', 24, { subject: branch('pr-12') }), of('acme', 'web', 24, { subject: branch('gh-pr-12') })],
+      of('acme', 'web', 24, { subject: branch('feature/a b') }),
+    ];
+    const names = allocate(all);
+    expect(new Set(names).size).toBe(all.length);
+    expect(new Set(all.map(hashedName)).size).toBe(all.length);
+    for (const name of [...names, ...all.map(hashedName)]) {
+      expect(name).toMatch(/^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$/);
+      // Two dashes in a row are what stands between a service and its preview in the name of a host.
+      expect(name).not.toContain('--');
+      expect(['kube-system', 'kube-public', 'kube-node-lease', 'default']).not.toContain(name);
+    }
+  });
+
   it('is valid for any text, and different for different repositories', () => {
     fc.assert(
       fc.property(
