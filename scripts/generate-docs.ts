@@ -1,7 +1,10 @@
 /** Writes the documents that are made from code; `--check` only compares and fails when one is out of date. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { openApiDocument } from '../src/api/openapi.js';
 import { type Variable, variables } from '../src/config/variables.js';
+import { administratorFiles } from '../src/jobs/preview/kubernetes/manifests/administrator.js';
+import { repositorySchema } from '../src/jobs/preview/repository-config.js';
 import { errorTable } from '../src/lib/errors.js';
 import { supportMatrix } from './support-matrix.js';
 
@@ -48,12 +51,17 @@ const documents: Record<string, string> = {
   'docs/configuration.md': configuration(),
   'docs/errors.md': errors(),
   'docs/support-matrix.md': supportMatrix(),
+  'docs/forgeway.schema.json': `${JSON.stringify(repositorySchema(), null, 2)}\n`,
+  ...administratorFiles(),
   'docs/openapi.json': `${JSON.stringify(openApiDocument(), null, 1)}\n`,
 };
 const check = process.argv.includes('--check');
 const stale = Object.entries(documents).filter(([path, text]) => {
-  if (!check) writeFileSync(path, text);
-  return check && readFileSync(path, 'utf8') !== text;
+  if (!check) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  }
+  return check && (!existsSync(path) || readFileSync(path, 'utf8') !== text);
 });
 for (const [path] of stale) console.error(`${path} is out of date: npm run generate:docs`);
 process.exitCode = stale.length > 0 ? 1 : 0;

@@ -10,6 +10,12 @@ const SIZE_LIMIT = 64 * 1024;
 
 const schema = z.strictObject({ preview: previewSection.optional() });
 
+/** For editors: what may be written, as JSON Schema. What depends on more than one key is only checked when it is read. */
+export const repositorySchema = (): object => ({
+  title: CONFIG_PATH,
+  ...z.toJSONSchema(schema, { io: 'input', target: 'draft-7', unrepresentable: 'any' }),
+});
+
 function invalid(problems: readonly string[]): never {
   throw new ForgewayError('FORGEWAY_REPOSITORY_CONFIG_INVALID', `${CONFIG_PATH}: ${problems.join('; ')}`, {
     details: { problems },

@@ -13,7 +13,7 @@ export { foundation } from './foundation.js';
 export { hostOf, previewOfHost, serviceOfHost } from './hosts.js';
 export { builtDigest } from './image.js';
 export { routes } from './route.js';
-export { pullSecret } from './secrets.js';
+export { DATABASE_SECRET, placeSecretNames, pullSecret } from './secrets.js';
 export { whyNot } from './why-not.js';
 export { workloadName } from './workload.js';
 

@@ -65,11 +65,21 @@ export function environmentSecret(
 
 export const DATABASE_SECRET = 'database';
 
+/**
+ * To be created and never applied: whoever finds one leaves it, with the password that the database was made with. Nobody
+ * needs to read it, since pods are given its values by reference.
+ */
 export const databaseSecret = (input: PlaceInput, data: Record<string, string>): SecretManifest =>
   secret(input, DATABASE_SECRET, data, { part: 'database', ofPlace: false });
 
 export const gitSecretName = (input: PlaceInput) => `build-git-${placeKey(input.placeId)}`;
 export const buildSecretName = (input: PlaceInput) => `build-${placeKey(input.placeId)}`;
+
+/** What a place has of them. They are deleted by these names, since nobody of ours may list secrets (see access.ts). */
+export const placeSecretNames = (input: PlaceInput): string[] => [
+  ...[gitSecretName(input), buildSecretName(input)],
+  ...input.frame.config.services.map(({ name }) => environmentName(input, name)),
+];
 
 /**
  * Two secrets for a build, to be deleted when it has ended: the forge's credential, which only the container that fetches

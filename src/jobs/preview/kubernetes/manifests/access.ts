@@ -1,0 +1,126 @@
+/**
+ * What Forgeway may do on a cluster, to be applied by its administrator (`deploy/kubernetes/`, made by `generate:docs`).
+ *
+ * A ClusterRole cannot say “in namespaces of its own”, so two things do: it holds no verb that reads a Secret, and an
+ * admission policy refuses every write outside of namespaces that carry our label. Kubernetes 1.30 and later enforce the
+ * policy; before that the role alone stands, which docs/guides/previews.md says.
+ */
+import type {
+  V1ClusterRole,
+  V1ClusterRoleBinding,
+  V1PolicyRule,
+  V1ServiceAccount,
+  V1ValidatingAdmissionPolicy,
+  V1ValidatingAdmissionPolicyBinding,
+} from '@kubernetes/client-node';
+import { LABEL, MANAGER } from './marks.js';
+
+export interface Account {
+  namespace: string;
+  name: string;
+}
+
+const NAME = 'forgeway-previews';
+
+const rule = (group: string, resources: string[], verbs: string[]): V1PolicyRule => ({
+  apiGroups: [group],
+  resources,
+  verbs,
+});
+const LOOK = ['get', 'list', 'watch'];
+/** Server-side apply is `patch`, and `create` where there is nothing yet. */
+const KEEP = [...LOOK, 'create', 'patch', 'delete'];
+
+const rules: V1PolicyRule[] = [
+  rule('', ['namespaces'], KEEP),
+  rule('', ['resourcequotas', 'limitranges', 'serviceaccounts', 'services'], KEEP),
+  rule('', ['persistentvolumeclaims', 'pods', 'events'], LOOK),
+  rule('', ['pods/log'], ['get']),
+  // Written and taken away by their names, and never read: what is in them is in Forgeway's vault, or nobody's business.
+  rule('', ['secrets'], ['create', 'patch', 'delete']),
+  rule('apps', ['deployments', 'statefulsets'], KEEP),
+  rule('apps', ['replicasets'], LOOK),
+  rule('batch', ['jobs'], KEEP),
+  rule('networking.k8s.io', ['networkpolicies', 'ingresses'], KEEP),
+  rule('gateway.networking.k8s.io', ['httproutes'], KEEP),
+];
+
+const labelled = { [LABEL.managedBy]: MANAGER };
+
+export const clusterRole = (): V1ClusterRole => ({
+  ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole' },
+  metadata: { name: NAME, labels: labelled },
+  rules,
+});
+
+export const clusterRoleBinding = ({ namespace, name }: Account): V1ClusterRoleBinding => ({
+  ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding' },
+  metadata: { name: NAME, labels: labelled },
+  roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: NAME },
+  subjects: [{ kind: 'ServiceAccount', namespace, name }],
+});
+
+export const account = ({ namespace, name }: Account): V1ServiceAccount => ({
+  ...{ apiVersion: 'v1', kind: 'ServiceAccount' },
+  metadata: { name, namespace, labels: labelled },
+});
+
+const ours = (object: string) => `${object}.metadata.?labels[?'${LABEL.managedBy}'].orValue('') == '${MANAGER}'`;
+
+/** Refuses what Forgeway would write outside of its own namespaces, also where its role would allow it. */
+export const admissionPolicy = ({ namespace, name }: Account): V1ValidatingAdmissionPolicy => ({
+  ...{ apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicy' },
+  metadata: { name: NAME, labels: labelled },
+  spec: {
+    failurePolicy: 'Fail',
+    matchConstraints: {
+      resourceRules: [
+        {
+          apiGroups: ['*'],
+          apiVersions: ['*'],
+          operations: ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'],
+          resources: ['*', '*/*'],
+          scope: '*',
+        },
+      ],
+      // Questions about what may be done are `create` too, and change nothing.
+      excludeResourceRules: [
+        {
+          apiGroups: ['authorization.k8s.io', 'authentication.k8s.io'],
+          apiVersions: ['*'],
+          operations: ['CREATE'],
+          resources: ['*'],
+          scope: '*',
+        },
+      ],
+    },
+    matchConditions: [
+      { name: 'forgeway', expression: `request.userInfo.username == 'system:serviceaccount:${namespace}:${name}'` },
+    ],
+    validations: [
+      {
+        // A namespace that is made or changed must be ours; one that is changed or deleted must have been.
+        expression:
+          `request.kind.kind == 'Namespace' ? ((object == null || ${ours('object')}) && ` +
+          `(oldObject == null || ${ours('oldObject')})) : (namespaceObject != null && ${ours('namespaceObject')})`,
+        message: 'Forgeway writes in namespaces that it made itself, and nowhere else.',
+        reason: 'Forbidden',
+      },
+    ],
+  },
+});
+
+export const admissionPolicyBinding = (): V1ValidatingAdmissionPolicyBinding => ({
+  ...{ apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicyBinding' },
+  metadata: { name: NAME, labels: labelled },
+  spec: { policyName: NAME, validationActions: ['Deny'] },
+});
+
+/** All of it, in the order in which it is applied. */
+export const accessManifests = (who: Account) => [
+  admissionPolicy(who),
+  admissionPolicyBinding(),
+  account(who),
+  clusterRole(),
+  clusterRoleBinding(who),
+];
