@@ -449,7 +449,7 @@ whenPossible('previews', () => {
     await start();
     const { id, row } = await ready();
     const other = h.driverOf(await h.openOnce());
-    expect(await other.observe(row.driver_state.serving as never)).toBe('ready');
+    expect(await other.glance(row.driver_state.serving as never)).toBe('ready');
     const orphan = await h.sandboxes.create('00000000-orphan');
     await h.sandboxes.start(orphan, {
       argv: ['sleep', '1000'],

@@ -12,6 +12,8 @@ export interface Place {
   /** The wish that it was made for. */
   version: string;
   config: PreviewConfig;
+  /** False: code of somebody who may not write to the repository, which somebody approved. */
+  trusted: boolean;
   built: boolean;
   /** It answered once; from then on an end of its process is a crash and not a failed start. */
   answered: boolean;
@@ -49,8 +51,6 @@ export interface PreviewFacts {
   /** Allocated; `unnamed-…` while nothing was ever made of it. */
   name: string;
   identity: PreviewIdentity;
-  /** False: code of somebody who may not write to the repository, which somebody approved. */
-  trusted: boolean;
   /** Only certain people may see it. */
   private: boolean;
   /** Where it lives: see {@link PreviewDriver.home}. */
@@ -64,6 +64,8 @@ export interface PreviewFacts {
     /** Full ref under which the forge offers the head of a pull request, also one from a fork. */
     pullRequestRef(number: number): string;
   }>;
+  /** Whether a commit has a file of this name. */
+  hasFile(path: string, sha: string): Promise<boolean>;
   /** The values that were stored for its repository under these names. */
   secrets(names: readonly string[]): Promise<Readonly<Record<string, string>>>;
 }
@@ -73,8 +75,6 @@ export type DriverName = 'process' | 'kubernetes';
 /** Every method may be called again after it was interrupted anywhere. */
 export interface PreviewDriver {
   readonly name: DriverName;
-  /** Previews run on when this worker ends. */
-  readonly outlivesUs: boolean;
   /** In which cluster previews of an organization are made now; null where there is only this machine. */
   home(organizationId: string): Promise<string | null>;
   /** How it stands now. What has failed and has mended itself since is not `failed` any more. */
@@ -91,6 +91,8 @@ export interface PreviewDriver {
   giveUp(place: Place): Promise<Place>;
   /** Ends what runs of it and keeps what was built. */
   stop(place: Place, facts: PreviewFacts): Promise<Place>;
+  /** The same for a worker that ends, of what cannot run on without it; the place as it is where it can. */
+  halt(place: Place): Promise<Place>;
   /** Lets visitors in to what they see now, null: to nothing. */
   publish(serving: Place | null, facts: PreviewFacts): Promise<void>;
   /** Leaves nothing of a place: what runs, files, logs. */

@@ -82,7 +82,27 @@ export async function readRepositoryConfig(
   }
 }
 
-export type Verdict = { permitted: true } | { permitted: false; message: string };
+/** Whether a commit has a file; false where the forge does not know the commit. */
+export async function hasFile(
+  octokit: ForgeOctokit,
+  { owner, name }: { owner: string; name: string },
+  file: { path: string; sha: string },
+): Promise<boolean> {
+  try {
+    await octokit.request('GET /repos/{owner}/{repo}/contents/{path}', {
+      ...{ owner, repo: name, path: file.path, ref: file.sha },
+    });
+    return true;
+  } catch (error) {
+    if (refusalOf(error)?.status === 404) return false;
+    throw error;
+  }
+}
+
+/** `trusted` is false for code of somebody who may not write, that somebody who may has approved. */
+export type Verdict = { permitted: true; trusted: boolean } | { permitted: false; message: string };
+
+const permitted = (trusted: boolean): Verdict => ({ permitted: true, trusted });
 
 const refused = (message: string): Verdict => ({ permitted: false, message });
 
@@ -109,15 +129,17 @@ export async function judge(
   }
   const { desiredSha: sha, actor } = record;
   const commit = shortSha(sha);
-  if (await judges.isApproved(record, sha)) return { permitted: true };
+  const isApproved = await judges.isApproved(record, sha);
   const untrusted = (why: string) =>
-    refused(
-      `${why} Someone who may decide that here looks at ${commit} and comments \`/ok-to-test ${commit}\`; ` +
-        'that holds for this commit alone.',
-    );
+    isApproved
+      ? permitted(false)
+      : refused(
+          `${why} Someone who may decide that here looks at ${commit} and comments \`/ok-to-test ${commit}\`; ` +
+            'that holds for this commit alone.',
+        );
   if (facts.headRepositoryId !== facts.baseRepositoryId) return untrusted('This pull request comes from a fork.');
   if (actor === null) {
-    if (record.trustedSha === sha) return { permitted: true };
+    if (record.trustedSha === sha && !isApproved) return permitted(true);
     return untrusted(`The forge did not say who pushed ${commit}.`);
   }
   const { forge, host, remoteId, owner, name } = record.repository;
@@ -128,6 +150,6 @@ export async function judge(
     organizationId: record.organizationId,
     name: `${owner}/${name}#${record.number} at ${commit}`,
   });
-  if (decision.allowed) return { permitted: true };
+  if (decision.allowed) return permitted(true);
   return untrusted(`${actor.login} pushed ${commit} and may not write to this repository.`);
 }

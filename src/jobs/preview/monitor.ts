@@ -66,10 +66,15 @@ export function startPreviewMonitor(options: PreviewMonitorOptions): PreviewMoni
   }
 
   async function lookAt(organizationId: string, row: Row): Promise<void> {
-    const { serving } = placesOf(row.driver_state);
+    const { serving, candidate } = placesOf(row.driver_state);
     if (!row.settled || !['ready', 'failed', 'waiting'].includes(row.phase)) return;
+    for (const place of [serving, candidate]) {
+      if (!place?.failure || !place.built) continue;
+      // Where the cluster goes on trying, what has failed may run by now.
+      if ((await driver.glance(place)) !== 'failed') return ask(organizationId, row.id, 'look-again');
+    }
     if (serving === null || serving.failure !== null) return;
-    const condition = await driver.observe(serving);
+    const condition = await driver.glance(serving);
     if (condition !== 'ready') {
       log.warn({ preview: row.id, condition }, 'a preview no longer runs; it is looked at again');
       await ask(organizationId, row.id, 'look-again');
@@ -117,7 +122,7 @@ export function startPreviewMonitor(options: PreviewMonitorOptions): PreviewMoni
       for (const organizationId of await organizationIds(store)) {
         for (const row of await rowsOf(organizationId)) {
           const { serving, candidate, retired } = placesOf(row.driver_state);
-          const halt = (place: Place | null) => (place === null ? null : driver.stop(place));
+          const halt = (place: Place | null) => (place === null ? null : driver.halt(place));
           const halted = { serving: await halt(serving), candidate: await halt(candidate), retired };
           // Its port is free for others now, so nobody may be sent there.
           await store.tenant(organizationId, (tx) => writePlaces(tx, row.id, halted));

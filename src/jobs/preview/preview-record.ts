@@ -4,8 +4,8 @@ import { z } from 'zod';
 import type { Store } from '../../store/database.js';
 import { isUniqueViolation } from '../../store/unique.js';
 import type { JobKey } from '../queue/queue.js';
-import type { Place } from './driver.js';
-import { nameCandidates } from './name.js';
+import type { DriverName, Place } from './driver.js';
+import { nameCandidates, type PreviewIdentity } from './name.js';
 import { storedPreviewConfig } from './preview-config.js';
 import type { Phase } from './state.js';
 
@@ -26,6 +26,9 @@ export interface PreviewRecord extends Places {
   desiredVersion: bigint;
   actor: { id: bigint; login: string } | null;
   trustedSha: string | null;
+  /** What its places are run by, and where; of none yet: what was chosen when it was asked for. */
+  driver: DriverName;
+  cluster: string | null;
   phase: Phase | 'pending';
   /** Who pushed which commit, as the forge said. */
   pushers: Readonly<Record<string, { id: bigint; login: string }>>;
@@ -46,6 +49,7 @@ const placeSchema = z.looseObject({
   sha: z.string(),
   version: z.string(),
   config: storedPreviewConfig,
+  trusted: z.boolean().default(true),
   built: z.boolean(),
   answered: z.boolean(),
   restarts: z.number(),
@@ -79,6 +83,8 @@ interface Row {
   actor_id: bigint | string | null;
   actor_login: string | null;
   trusted_sha: string | null;
+  driver: DriverName;
+  cluster: string | null;
   phase: PreviewRecord['phase'];
   driver_state: unknown;
   number: number;
@@ -101,7 +107,7 @@ export async function readPreview(store: Store, key: JobKey): Promise<PreviewRec
   const { rows } = await store.tenant(key.organizationId, (tx) =>
     tx.query<Row>(
       `SELECT p.repository_id, p.pull_request_id, p.name, p.desired_state, p.desired_sha, p.desired_version, p.actor_id,
-         p.actor_login, p.trusted_sha, p.phase, p.driver_state, q.number, r.forge, r.host, r.remote_id, r.remote_owner,
+         p.actor_login, p.trusted_sha, p.driver, p.cluster, p.phase, p.driver_state, q.number, r.forge, r.host, r.remote_id, r.remote_owner,
          r.remote_name, r.private, r.status
        FROM preview p JOIN pull_request q ON q.id = p.pull_request_id JOIN repository r ON r.id = p.repository_id
        WHERE p.id = $1`,
@@ -122,6 +128,8 @@ export async function readPreview(store: Store, key: JobKey): Promise<PreviewRec
     actor:
       row.actor_id === null || row.actor_login === null ? null : { id: BigInt(row.actor_id), login: row.actor_login },
     trustedSha: row.trusted_sha,
+    driver: row.driver,
+    cluster: row.cluster,
     phase: row.phase,
     ...stateSchema.parse(row.driver_state),
     number: row.number,
@@ -168,18 +176,38 @@ export async function followForge(
   );
 }
 
+/** Nothing of it is where it was; from now on it is made here. */
+export async function moveHome(
+  store: Store,
+  record: PreviewRecord,
+  home: { driver: DriverName; cluster: string | null },
+): Promise<PreviewRecord> {
+  const places: Places = { serving: null, candidate: null, retired: [] };
+  await store.tenant(record.organizationId, async (tx) => {
+    await tx.query('UPDATE preview SET driver = $2, cluster = $3 WHERE id = $1', [
+      record.id,
+      home.driver,
+      home.cluster,
+    ]);
+    await writePlaces(tx, record.id, places);
+  });
+  return { ...record, ...home, ...places };
+}
+
+/** Whose it is, whatever it is called. `tag`: two letters for the forge. */
+export function identityOf(record: PreviewRecord, tag: string): PreviewIdentity {
+  const { forge, host, remoteId, owner, name } = record.repository;
+  return {
+    ...{ organizationId: record.organizationId, forge, host, repositoryRemoteId: remoteId },
+    subject: { kind: 'pull-request', number: record.number },
+    ...{ owner, repository: name, tag },
+  };
+}
+
 /** Gives the preview its name when it has none yet: the plain one unless somebody else, of any tenant, has it. */
 export async function allocateName(store: Store, record: PreviewRecord, tag: string): Promise<string> {
   if (!record.name.startsWith('unnamed-')) return record.name;
-  const { forge, host, remoteId, owner, name } = record.repository;
-  const subject = { kind: 'pull-request', number: record.number } as const;
-  const identity = { forge, host, tag, owner, subject };
-  const names = nameCandidates({
-    ...identity,
-    organizationId: record.organizationId,
-    repositoryRemoteId: remoteId,
-    repository: name,
-  });
+  const names = nameCandidates(identityOf(record, tag));
   for (const candidate of names) {
     try {
       await store.tenant(record.organizationId, (tx) =>

@@ -189,9 +189,14 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
     return place.restarts >= RESTARTS ? 'failed' : 'crashed';
   }
 
+  async function stop(place: Place): Promise<Place> {
+    const sandbox = await sandboxOf(place);
+    if (sandbox !== undefined) await sandboxes.stop(sandbox);
+    return { ...place, port: null, door: null, answered: false };
+  }
+
   return {
     name: 'process',
-    outlivesUs: false,
     home: async () => null,
     observe,
     glance: observe,
@@ -269,11 +274,8 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
       return failed(place, exit === undefined ? 'The preview ended by itself' : causeOf('The preview', exit, 0));
     },
 
-    async stop(place) {
-      const sandbox = await sandboxOf(place);
-      if (sandbox !== undefined) await sandboxes.stop(sandbox);
-      return { ...place, port: null, door: null, answered: false };
-    },
+    stop,
+    halt: stop,
 
     async stopAll() {
       const results = await Promise.allSettled((await sandboxes.list()).map((sandbox) => sandboxes.stop(sandbox)));
@@ -302,12 +304,19 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
 }
 
 /** A new place for a commit, not yet built. */
-export function newPlace(o: { previewId: string; sha: string; version: bigint; config: Place['config'] }): Place {
+export function newPlace(o: {
+  previewId: string;
+  sha: string;
+  version: bigint;
+  config: Place['config'];
+  trusted: boolean;
+}): Place {
   return {
     id: `${o.previewId}-${shortSha(o.sha)}-${o.version}-${Date.now().toString(36)}`,
     sha: o.sha,
     version: o.version.toString(),
     config: o.config,
+    trusted: o.trusted,
     built: false,
     answered: false,
     restarts: 0,

@@ -16,12 +16,14 @@ import {
 import type { OctokitFor } from '../sync/octokit.js';
 import { type Announcement, announce, failureMessage } from './announce.js';
 import { type Capacity, createCapacity } from './capacity.js';
-import type { Place, PreviewDriver, PreviewFacts } from './driver.js';
-import { type Judges, judge, readPullRequest, readRepositoryConfig, type Verdict } from './forge-facts.js';
+import type { DriverName, Place, PreviewDriver, PreviewFacts } from './driver.js';
+import { hasFile, type Judges, judge, readPullRequest, readRepositoryConfig, type Verdict } from './forge-facts.js';
 import type { PreviewConfig } from './preview-config.js';
 import {
   allocateName,
   followForge,
+  identityOf,
+  moveHome,
   type Places,
   type PreviewRecord,
   readPreview,
@@ -33,7 +35,12 @@ import { nextStep, type Phase, type PlaceView, type Step } from './state.js';
 export interface PreviewReconcilerOptions
   extends Pick<ReconcilerOptions, 'store' | 'locks' | 'log' | 'metrics' | 'clock' | 'backoff' | 'supersededPollMs'> {
   pokes: Pokes;
+  /** What previews are made with now. */
   driver: PreviewDriver;
+  /** What earlier ones were made with, so that nothing of them is left behind. */
+  formerDriver?: (name: DriverName) => Promise<PreviewDriver>;
+  /** The values of a repository's preview secrets; default none. */
+  secretsOf?: (record: PreviewRecord, names: readonly string[]) => Promise<Readonly<Record<string, string>>>;
   octokitFor: OctokitFor;
   gitAccess: (organizationId: string, repositoryId: string) => ReturnType<PreviewFacts['source']>;
   permissions: Permissions;
@@ -50,6 +57,13 @@ const ROOM_RETRY_MS = 500;
 const BACKOFF = { baseMs: 1_000, capMs: 60_000 };
 const SUPERSEDED_POLL_MS = 1_000;
 
+/** What only somebody who acts can change. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  'FORGEWAY_CLUSTER_QUOTA',
+  'FORGEWAY_CLUSTER_ADMISSION',
+  'FORGEWAY_CLUSTER_FORBIDDEN',
+]);
+
 /** What one call of settle has found out from the forge. */
 interface Wish {
   desired: PreviewRecord['desiredState'];
@@ -62,7 +76,7 @@ const ABSENT: Wish = { desired: 'absent', verdict: { permitted: false, message: 
 
 /** The reconciler of the table `preview`. */
 export function createPreviewReconciler(options: PreviewReconcilerOptions): Reconciler {
-  const { store, driver, pokes, octokitFor, permissions, access, log, clock = systemClock } = options;
+  const { store, pokes, octokitFor, permissions, access, log, clock = systemClock } = options;
   const judges: Judges = {
     permissions,
     access,
@@ -98,15 +112,50 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
   }
 
   const factsOf = (record: PreviewRecord): PreviewFacts => ({
+    organizationId: record.organizationId,
     repositoryId: record.repositoryId,
     number: record.number,
+    name: record.name,
+    identity: identityOf(record, options.tagOf(record.repository.forge)),
+    private: record.repository.private,
+    cluster: record.cluster,
     source: () => options.gitAccess(record.organizationId, record.repositoryId),
+    hasFile: async (path, sha) =>
+      hasFile(await octokitFor(record.organizationId, record.repositoryId), record.repository, { path, sha }),
+    secrets: async (names) => (await options.secretsOf?.(record, names)) ?? {},
   });
 
-  async function view(place: Place | null, record: PreviewRecord): Promise<PlaceView | null> {
-    if (place === null) return null;
-    const condition = await driver.observe(place);
-    return { sha: place.sha, condition, current: place.version === record.desiredVersion.toString() };
+  async function driverOf({ driver: name }: PreviewRecord): Promise<PreviewDriver> {
+    if (name === options.driver.name) return options.driver;
+    if (options.formerDriver !== undefined) return options.formerDriver(name);
+    throw new ForgewayError(
+      'FORGEWAY_SANDBOX_UNAVAILABLE',
+      `This preview was made by the driver ${name}, which is not here.`,
+    );
+  }
+
+  /** Where previews are made has changed: what was made elsewhere is removed there first. */
+  async function broughtHome(record: PreviewRecord): Promise<PreviewRecord> {
+    const home = { driver: options.driver.name, cluster: await options.driver.home(record.organizationId) };
+    if (record.driver === home.driver && record.cluster === home.cluster) return record;
+    const places = [record.serving, record.candidate, ...record.retired].filter((place) => place !== null);
+    if (places.length > 0) {
+      const former = await driverOf(record);
+      for (const place of places) await former.remove(place, factsOf(record));
+      await former.removeAll(factsOf(record));
+    }
+    return moveHome(store, record, home);
+  }
+
+  /** What has mended itself carries its failure no longer. */
+  async function seen(record: PreviewRecord, which: 'serving' | 'candidate', driver: PreviewDriver) {
+    const place = record[which];
+    if (place === null) return { record, view: null };
+    const condition = await driver.observe(place, factsOf(record));
+    const current = place.version === record.desiredVersion.toString();
+    const view: PlaceView = { sha: place.sha, condition, current };
+    if (place.failure === null || condition === 'failed') return { record, view };
+    return { record: await keep(record, { [which]: { ...place, failure: null } }), view };
   }
 
   /** What the forge says now; `moved` when the row had to be changed for it and is to be read again. */
@@ -124,34 +173,39 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     return { desired: record.desiredState, verdict: await judge(record, facts, octokit, judges), config };
   }
 
-  async function remove(record: PreviewRecord, place: Place | null): Promise<void> {
-    if (place !== null) await driver.remove(place, record.repositoryId);
-  }
-
-  async function perform(step: Step, record: PreviewRecord, config: PreviewConfig | undefined, signal: AbortSignal) {
+  async function perform(
+    step: Step,
+    record: PreviewRecord,
+    wish: Wish,
+    driver: PreviewDriver,
+    signal: AbortSignal,
+  ): Promise<PreviewRecord> {
     const { serving, candidate } = record;
+    const facts = factsOf(record);
+    const remove = (place: Place | null) => (place === null ? undefined : driver.remove(place, facts));
     switch (step.kind) {
       case 'retire':
-        for (const place of record.retired) await remove(record, place);
+        for (const place of record.retired) await remove(place);
         return keep(record, { retired: [] });
       case 'discard-candidate':
-        await remove(record, candidate);
+        await remove(candidate);
         return keep(record, { candidate: null });
       case 'remove-serving':
-        await remove(record, serving);
+        await remove(serving);
         return keep(record, { serving: null });
       case 'switch': {
         const retired = serving === null ? [] : [serving];
         return keep(record, { serving: candidate, candidate: null, retired: [...record.retired, ...retired] });
       }
       case 'build': {
-        if (config === undefined) throw new Error('a build without a configuration');
+        const { config, verdict } = wish;
+        if (config === undefined || !verdict.permitted) throw new Error('a build that nobody may ask for');
         const told = await tell(record, 'building');
         const { id: previewId, desiredSha: sha, desiredVersion: version } = record;
-        const place = newPlace({ previewId, sha, version, config });
+        const place = newPlace({ previewId, sha, version, config, trusted: verdict.trusted });
         // Written before anything is created: whoever comes after us knows what to remove.
         const begun = await keep(told, { candidate: place });
-        return keep(begun, { candidate: await driver.build(place, factsOf(record), signal) });
+        return keep(begun, { candidate: await driver.build(place, facts, signal) });
       }
       case 'start':
       case 'await':
@@ -160,9 +214,9 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
         if (place === null) throw new Error(`nothing to ${step.kind}`);
         const told = step.kind === 'start' ? await tell(record, 'building') : record;
         const changed = await {
-          start: () => driver.start(place, factsOf(record)),
-          await: () => driver.awaitReady(place, signal),
-          stop: () => driver.stop(place),
+          start: () => driver.start(place, facts, signal),
+          await: () => driver.awaitReady(place, facts, signal),
+          stop: () => driver.stop(place, facts),
         }[step.kind]();
         // What fails from here on has failed for the wish that stands, and is not built again for it.
         return keep(told, { [step.place]: { ...changed, version: record.desiredVersion.toString() } });
@@ -172,7 +226,9 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     }
   }
 
-  async function finish(record: PreviewRecord, phase: Phase, wish: Wish): Promise<Settlement> {
+  async function finish(record: PreviewRecord, phase: Phase, wish: Wish, driver: PreviewDriver): Promise<Settlement> {
+    if (phase === 'gone') await driver.removeAll(factsOf(record));
+    else await driver.publish(phase === 'sleeping' ? null : record.serving, factsOf(record));
     if (phase === 'failed') {
       const log = record.candidate?.failure?.log ?? record.serving?.failure?.log ?? null;
       await tell(record, 'failed', { message: failureMessage(record), log });
@@ -184,11 +240,19 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     return 'settled';
   }
 
-  async function converge(start: PreviewRecord, wish: Wish, signal: AbortSignal): Promise<Settlement> {
+  async function converge(
+    start: PreviewRecord,
+    wish: Wish,
+    driver: PreviewDriver,
+    signal: AbortSignal,
+  ): Promise<Settlement> {
     let record = start;
     for (;;) {
       signal.throwIfAborted();
-      let serving = await view(record.serving, record);
+      const one = await seen(record, 'serving', driver);
+      const other = await seen(one.record, 'candidate', driver);
+      record = other.record;
+      let serving = one.view;
       if (serving?.condition === 'failed' && record.serving?.failure === null) {
         // It only came to be seen as failed; from now on it carries why, and for the wish that stands: a look at what
         // ended is a new version too, and would have it built again without end.
@@ -201,15 +265,15 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
         sha: record.desiredSha,
         permitted: wish.verdict.permitted,
         serving,
-        candidate: await view(record.candidate, record),
+        candidate: other.view,
         retired: record.retired.length,
       });
-      if (step.kind === 'settled') return finish(record, step.phase, wish);
+      if (step.kind === 'settled') return finish(record, step.phase, wish, driver);
       if (step.kind === 'start' && !(await capacity.hasRoom(record.id))) {
         await tell(record, 'building', { message: 'Waits until another preview has gone to sleep' });
         return { retryInMs: ROOM_RETRY_MS };
       }
-      record = await perform(step, record, wish.config, signal);
+      record = await perform(step, record, wish, driver, signal);
     }
   }
 
@@ -219,10 +283,11 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     try {
       const wish = await askForge(found, signal);
       if (wish === 'moved') return 'again';
-      if (wish.desired === 'absent') return await converge(found, wish, signal);
-      const name = await allocateName(store, found, options.tagOf(found.repository.forge));
-      const trustedSha = wish.verdict.permitted ? found.desiredSha : found.trustedSha;
-      return await converge({ ...found, name, trustedSha }, wish, signal);
+      if (wish.desired === 'absent') return await converge(found, wish, await driverOf(found), signal);
+      const here = await broughtHome(found);
+      const name = await allocateName(store, here, options.tagOf(here.repository.forge));
+      const trustedSha = wish.verdict.permitted ? here.desiredSha : here.trustedSha;
+      return await converge({ ...here, name, trustedSha }, wish, options.driver, signal);
     } catch (error) {
       if (signal.aborted || !(error instanceof ForgewayError)) throw error;
       const now = (await readPreview(store, row)) ?? found;
@@ -230,7 +295,12 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
         await tell(now, 'failed', { message: error.message });
         return 'settled';
       }
-      if (now.phase === 'building') await tell(now, 'building', { message: `Tried again soon: ${messageOf(error)}` });
+      // The cluster will say the same until somebody acts, so people are told; it goes on being tried.
+      if (REFUSALS.has(error.code)) await tell(now, 'failed', { message: error.message });
+      else if (now.phase === 'building' || error.code === 'FORGEWAY_NAMESPACE_TERMINATING') {
+        const phase = now.phase === 'pending' ? 'building' : now.phase;
+        await tell(now, phase, { message: `Tried again soon: ${messageOf(error)}` });
+      }
       throw error;
     }
   }

@@ -1,0 +1,47 @@
+/** Builds the images of a place: a Job for each service that is built, watched to its end. */
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { Cluster } from '../../../effects/kubernetes/cluster.js';
+import { refOf } from '../../../effects/kubernetes/kinds.js';
+import { pause } from '../../../lib/clock.js';
+import type { PlaceFailure } from '../driver.js';
+import { jobResult } from './diagnosis.js';
+import type { JobManifest } from './manifests/manifest.js';
+import { tellFailure } from './tell-failure.js';
+
+export interface JobWait {
+  cluster: Cluster;
+  /** How it is called where it failed: `The build of web`. */
+  what: string;
+  pollMs: number;
+  signal: AbortSignal;
+}
+
+/** What the job's last container said at its end, or why it failed. */
+export async function runJob(
+  manifest: JobManifest,
+  o: JobWait,
+): Promise<{ message: string } | { failure: PlaceFailure }> {
+  const { cluster, what, pollMs, signal } = o;
+  const ref = refOf(manifest);
+  const namespace = ref.namespace ?? '';
+  await cluster.apply(manifest, { signal });
+  for (;;) {
+    const job = await cluster.get<V1Job>(ref, signal);
+    // Somebody deleted it: it is begun again, as a new one.
+    if (job === undefined) await cluster.apply(manifest, { signal });
+    else {
+      const pods = await cluster.list<V1Pod>('Pod', {
+        ...{ namespace, signal },
+        labels: `batch.kubernetes.io/job-name=${ref.name}`,
+      });
+      const stuck = pods.items.length === 0 || pods.items.some(({ status }) => status?.phase === 'Pending');
+      const ended = (job.status?.conditions ?? []).length > 0;
+      const events = stuck || ended ? await cluster.events(namespace, signal) : [];
+      const result = jobResult({ what, job, pods: pods.items, events });
+      if (result?.done) return { message: result.message };
+      if (result !== undefined) return { failure: await tellFailure(cluster, namespace, result) };
+    }
+    await pause(pollMs, signal);
+    signal.throwIfAborted();
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * What a cluster has of ours, kept up to date by watches, so that looking at a thousand previews asks nothing of its API. A
+ * list is read at the start and when a watch cannot go on, at most once a minute for each kind.
+ */
+import { createHash } from 'node:crypto';
+import type { KubernetesObject, V1Deployment } from '@kubernetes/client-node';
+import type { Cluster, Stored } from '../../../effects/kubernetes/cluster.js';
+import { isExpired } from '../../../effects/kubernetes/failures.js';
+import type { KindName } from '../../../effects/kubernetes/kinds.js';
+import { pause } from '../../../lib/clock.js';
+import { messageOf } from '../../../lib/errors.js';
+import type { Logger } from '../../../lib/logger.js';
+import { LABEL, MANAGER } from './manifests/marks.js';
+
+/** What is watched: what a preview cannot be without, and what somebody may change by hand. */
+export const WATCHED = [
+  'Namespace',
+  'Deployment',
+  'Service',
+  'NetworkPolicy',
+  'ResourceQuota',
+] as const satisfies readonly KindName[];
+export const OURS = `${LABEL.managedBy}=${MANAGER}`;
+
+export interface Inventory {
+  /** False until everything was listed once. */
+  isComplete(): boolean;
+  get(kind: KindName, namespace: string | undefined, name: string): Stored | undefined;
+  all(kind: KindName): Stored[];
+  /** Resolves once everything was listed. */
+  ready(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Of labels and annotations, those that we write; controllers of a cluster write others. */
+const MARKS = ['forgeway.dev/', 'app.kubernetes.io/', 'pod-security.kubernetes.io/'];
+
+type Object = KubernetesObject & { spec?: Record<string, unknown>; data?: unknown };
+
+/** Of what was written of an object, as the server keeps it: another one means that somebody changed it since. */
+export function fingerprint(object: KubernetesObject): string {
+  const { kind, metadata, spec, data } = object as Object;
+  const ours = (marks: Record<string, string> | undefined) =>
+    Object.entries(marks ?? {})
+      .filter(([key]) => MARKS.some((prefix) => key.startsWith(prefix)))
+      .sort();
+  // Sleep and wake change it, and so do those who scale; what serves is told by its status.
+  const { replicas: _, ...rest } = spec ?? {};
+  const said = [
+    kind,
+    metadata?.uid,
+    ours(metadata?.labels),
+    ours(metadata?.annotations),
+    kind === 'Namespace' ? null : rest,
+    data,
+  ];
+  return createHash('sha256').update(stable(said)).digest('base64url').slice(0, 16);
+}
+
+function stable(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}
+
+export const isAvailable = ({ metadata, spec, status }: V1Deployment): boolean =>
+  (spec?.replicas ?? 1) > 0 &&
+  (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0) &&
+  (status?.availableReplicas ?? 0) >= (spec?.replicas ?? 1);
+
+const LIST_EVERY_MS = 60_000;
+const AGAIN_MS = 1_000;
+const keyOf = (namespace: string | undefined, name: string) => `${namespace ?? ''}/${name}`;
+
+export function startInventory(o: { cluster: Cluster; log: Logger; listEveryMs?: number }): Inventory {
+  const { cluster, log, listEveryMs = LIST_EVERY_MS } = o;
+  const stopped = new AbortController();
+  const { signal } = stopped;
+  const kept = new Map<KindName, Map<string, Stored>>(WATCHED.map((kind) => [kind, new Map()]));
+  const listed = new Set<KindName>();
+  const waiting: (() => void)[] = [];
+  const isComplete = () => listed.size === WATCHED.length;
+
+  async function relist(kind: KindName): Promise<string> {
+    const { items, resourceVersion } = await cluster.list(kind, { labels: OURS, signal });
+    kept.set(kind, new Map(items.map((item) => [keyOf(item.metadata.namespace, item.metadata.name), item])));
+    listed.add(kind);
+    if (isComplete()) for (const done of waiting.splice(0)) done();
+    return resourceVersion;
+  }
+
+  /** Until what is kept is too old to go on from. */
+  async function follow(kind: KindName, from: string): Promise<void> {
+    let resourceVersion = from;
+    while (!signal.aborted) {
+      try {
+        for await (const { type, object } of cluster.watch(kind, { labels: OURS, resourceVersion, signal })) {
+          resourceVersion = object.metadata.resourceVersion;
+          const key = keyOf(object.metadata.namespace, object.metadata.name);
+          if (type === 'DELETED') kept.get(kind)?.delete(key);
+          else if (type !== 'BOOKMARK') kept.get(kind)?.set(key, { ...object, kind });
+        }
+      } catch (error) {
+        if (signal.aborted || isExpired(error)) throw error;
+        log.debug({ cluster: cluster.name, kind, error: messageOf(error) }, 'a watch broke off; it goes on');
+      }
+      await pause(AGAIN_MS, signal);
+    }
+  }
+
+  async function keep(kind: KindName): Promise<void> {
+    while (!signal.aborted) {
+      const begun = performance.now();
+      try {
+        await follow(kind, await relist(kind));
+      } catch (error) {
+        if (signal.aborted) return;
+        log.warn({ cluster: cluster.name, kind, error: messageOf(error) }, 'a kind is listed again soon');
+      }
+      // What was never listed is asked for sooner: until then nobody can be told anything.
+      const rest = (listed.has(kind) ? listEveryMs : AGAIN_MS) - (performance.now() - begun);
+      await pause(Math.max(AGAIN_MS, rest), signal);
+    }
+  }
+
+  const loops = WATCHED.map(keep);
+  return {
+    isComplete,
+    get: (kind, namespace, name) => kept.get(kind)?.get(keyOf(namespace, name)),
+    all: (kind) => [...(kept.get(kind)?.values() ?? [])],
+    ready: () => (isComplete() || signal.aborted ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    async close() {
+      stopped.abort();
+      for (const done of waiting.splice(0)) done();
+      await Promise.all(loops);
+    },
+  };
+}
