@@ -242,6 +242,30 @@ export const errorTable = {
     'The preview’s own build or start command failed.',
     'Read the log lines in the pull request comment, mend the commands in .forgeway.yml, and push.',
   ),
+  FORGEWAY_ARCHIVE_REFUSED: describe(
+    422,
+    'never',
+    'An archive of files is damaged, too large, or holds something that no configuration should.',
+    'Take what the message names out of the repository or the upload; for size raise ARCHIVE_MAX_MB or RUN_DISK_MB.',
+  ),
+  FORGEWAY_RUN_FAILED: describe(
+    422,
+    'never',
+    'A plan or an apply did not succeed.',
+    'Read its log, mend the configuration, and start another run.',
+  ),
+  FORGEWAY_RUN_STATE: describe(
+    409,
+    'never',
+    'A run is not in a state in which this can be done.',
+    'Look at the run again: the message says what may be done with it now.',
+  ),
+  FORGEWAY_TERRAFORM_MISSING: describe(
+    501,
+    'never',
+    'There is no Terraform and no OpenTofu on this machine.',
+    'Install `terraform` or `tofu`, or set RUN_BINARY to where it is.',
+  ),
   FORGEWAY_GIT_FAILED: describe(
     502,
     'backoff',
