@@ -296,6 +296,12 @@ export const errorTable = {
     'The request does not fit what is there now.',
     'Read it again, and do what the message says.',
   ),
+  FORGEWAY_TOO_LARGE: describe(
+    413,
+    'never',
+    'What was sent, or what a run left, is larger than what may be stored.',
+    'Leave out what does not belong to the configuration, such as with a .terraformignore file, or split it.',
+  ),
   FORGEWAY_RATE_LIMITED: describe(
     429,
     'backoff',
