@@ -1,6 +1,7 @@
 /** Every event in every state, with every combination of what a run may be. */
 import { describe, expect, it } from '@jest/globals';
-import { isOver, nextState, possible, type RunEvent, type RunFacts, type RunStatus, runStatuses } from './state.js';
+import { isFinal, type RunStatus, runStatuses } from '../../store/workspace/runs.js';
+import { nextState, possible, type RunEvent, type RunFacts } from './state.js';
 
 const flags = [false, true];
 const every: RunFacts[] = runStatuses.flatMap((status) =>
@@ -64,7 +65,7 @@ describe('the state machine of a run', () => {
   });
 
   it('never leaves an end, whatever the run is and whatever happens', () => {
-    for (const run of every.filter(({ status }) => isOver(status)))
+    for (const run of every.filter(({ status }) => isFinal(status)))
       for (const event of events) expect(['-', 'no']).toContain(word(run, event));
   });
 
@@ -121,7 +122,7 @@ describe('the state machine of a run', () => {
   });
 
   it('from every state that is not over there is a way to an end without the executor', () => {
-    for (const run of every.filter(({ status }) => !isOver(status))) {
+    for (const run of every.filter(({ status }) => !isFinal(status))) {
       const asked = nextState(run, { kind: 'cancel' });
       const after: RunFacts = 'to' in asked ? { ...run, status: asked.to } : { ...run, cancelRequested: true };
       expect('to' in asked || word(after, { kind: 'force-cancel' }) === 'canceled').toBe(true);

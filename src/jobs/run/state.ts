@@ -8,21 +8,7 @@
  * anything that is not over → errored | discarded | canceled
  * ```
  */
-
-export const runStatuses = [
-  'pending',
-  'fetching',
-  'planning',
-  'planned',
-  'planned_and_finished',
-  'confirmed',
-  'applying',
-  'applied',
-  'errored',
-  'discarded',
-  'canceled',
-] as const;
-export type RunStatus = (typeof runStatuses)[number];
+import { isFinal, type RunStatus } from '../../store/workspace/runs.js';
 
 /** What does not change while a run lives, and what was asked of it. */
 export interface RunFacts {
@@ -70,12 +56,8 @@ export type Outcome =
   /** It cannot be; one sentence for whoever asked. */
   | { refused: string };
 
-const OVER: ReadonlySet<RunStatus> = new Set(['planned_and_finished', 'applied', 'errored', 'discarded', 'canceled']);
 /** Something is executed, or fetched, while a run is in one of these. */
 const AT_WORK: ReadonlySet<RunStatus> = new Set(['fetching', 'planning', 'applying']);
-
-/** Nothing follows any more. */
-export const isOver = (status: RunStatus): boolean => OVER.has(status);
 
 const NAMES: Readonly<Record<RunStatus, string>> = {
   pending: 'waits for its turn',
@@ -119,12 +101,12 @@ function onWish(run: RunFacts, wish: Wish): Outcome {
       return refused('only one that waits can be discarded.');
     case 'cancel':
       if (status === 'canceled') return unchanged;
-      if (isOver(status)) return refused('there is nothing left to cancel.');
+      if (isFinal(status)) return refused('there is nothing left to cancel.');
       if (!AT_WORK.has(status)) return to('canceled');
       return run.cancelRequested ? unchanged : { stop: true };
     case 'force-cancel':
       if (status === 'canceled') return unchanged;
-      if (isOver(status)) return refused('there is nothing left to cancel.');
+      if (isFinal(status)) return refused('there is nothing left to cancel.');
       if (!run.cancelRequested) return refused('cancel it first, and give it the time to stop.');
       return to('canceled');
     case 'supersede':
