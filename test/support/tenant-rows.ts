@@ -1,4 +1,5 @@
 /** One row in every table that belongs to a tenant. A new table is added here: tenancy.test.ts fails until it is. */
+import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 
 export interface PopulateOptions {
@@ -206,6 +207,7 @@ export async function populateTenant(
     created_by: 'ada',
   });
   const run_id = await add('run', { ...ofWorkspace, configuration_version_id, source: 'api', created_by: 'ada' });
+  await add('repository_watch', { ...tenant, connection_id: randomUUID(), forge: 'gitlab', host: 'h', path: 'a/b' });
   const phase_id = await add('run_phase', { ...tenant, run_id, phase: 'plan' });
   await add('run_log_chunk', { ...tenant, phase_id, position: 0, bytes: Buffer.from('x') });
   await add('state_version', { ...ofWorkspace, run_id, serial: 1, md5: 'x', created_by: 'ada' });

@@ -313,7 +313,8 @@ export function createProcessExecutor(o: ProcessExecutorOptions): TerraformExecu
         // Only Terraform itself knows how to stop; its providers are stopped by it.
         if (!names.has((await readProcessName(pid)) ?? '')) continue;
         try {
-          process.kill(pid, 'SIGINT');
+          // Not SIGINT, which whatever runs in the background of a shell never gets.
+          process.kill(pid, 'SIGTERM');
         } catch (error) {
           if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
         }
