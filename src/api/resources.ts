@@ -9,6 +9,7 @@ import { notFound } from './authorize.js';
 import { callerOf } from './caller.js';
 import { addEvents, type EventTiming } from './events.js';
 import { KEY_HEADER, readKey } from './idempotency/once.js';
+import { API_PREFIX } from './json-api/document.js';
 import { openApiDocument } from './openapi.js';
 import { sendPage } from './page.js';
 import { InvalidRequest, type Problem, problemHeaders, problemOf, retryAfterOf, statusOf } from './problem.js';
@@ -19,7 +20,6 @@ import { createRateLimiter, type RateLimits } from './rate-limits.js';
 import { referencePage } from './reference-page.js';
 import { addRestRoutes } from './rest.js';
 import { routesOf } from './routes-of.js';
-import { API_PREFIX } from './vcs-connections/document.js';
 import { addVcsConnections } from './vcs-connections/routes.js';
 
 export interface ResourcesOptions {

@@ -76,6 +76,35 @@ export async function getConfigurationVersion(
   return rows[0];
 }
 
+/** The last one that may be applied and is there. */
+export async function latestConfigurationVersion(
+  tx: pg.PoolClient,
+  workspaceId: string,
+): Promise<ConfigurationVersionRow | undefined> {
+  const { rows } = await tx.query<ConfigurationVersionRow>(
+    `SELECT ${COLUMNS} FROM configuration_version WHERE workspace_id = $1 AND status = 'uploaded' AND NOT speculative
+       AND vcs_pull_request_number IS NULL ORDER BY created_at DESC LIMIT 1`,
+    [workspaceId],
+  );
+  return rows[0];
+}
+
+export async function listConfigurationVersions(
+  tx: pg.PoolClient,
+  workspaceId: string,
+  page: { offset: number; limit: number },
+): Promise<{ rows: ConfigurationVersionRow[]; total: number }> {
+  const { rows } = await tx.query<ConfigurationVersionRow>(
+    `SELECT ${COLUMNS} FROM configuration_version WHERE workspace_id = $1 ORDER BY created_at DESC, id OFFSET $2 LIMIT $3`,
+    [workspaceId, page.offset, page.limit],
+  );
+  const { rows: counted } = await tx.query<{ total: number }>(
+    'SELECT count(*)::int4 AS total FROM configuration_version WHERE workspace_id = $1',
+    [workspaceId],
+  );
+  return { rows, total: counted[0]?.total ?? 0 };
+}
+
 /** Its archive is there. False when it had one, or had failed. */
 export async function noteUploaded(
   tx: pg.PoolClient,

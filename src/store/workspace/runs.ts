@@ -185,6 +185,16 @@ export async function listRuns(
   return { rows, total: counted[0]?.total ?? 0 };
 }
 
+/** How many runs of the workspace take their turn before it. */
+export async function runsBefore(tx: pg.PoolClient, run: RunRow): Promise<number> {
+  if (run.status !== 'pending') return 0;
+  const { rows } = await tx.query<{ n: number }>(
+    `SELECT count(*)::int4 AS n FROM run WHERE workspace_id = $1 AND number < $2 AND status <> ALL ($3) AND NOT plan_only`,
+    [run.workspaceId, run.number, finalStatuses],
+  );
+  return rows[0]?.n ?? 0;
+}
+
 /** Runs of the organization that are not over, in the order of their turns. */
 export async function unfinishedRuns(tx: pg.PoolClient, o: { workspaceId?: string } = {}): Promise<RunRow[]> {
   const { rows } = await tx.query<RunRow>(

@@ -21,6 +21,8 @@ export interface StateVersionRow {
   organizationId: string;
   workspaceId: string;
   runId: string | null;
+  /** It may follow whatever was before it. */
+  forced: boolean;
   status: 'pending' | 'finalized' | 'discarded';
   serial: bigint;
   lineage: string | null;
@@ -35,7 +37,7 @@ export interface StateVersionRow {
   createdAt: Date;
 }
 
-const COLUMNS = `s.id, s.organization_id AS "organizationId", s.workspace_id AS "workspaceId", s.run_id AS "runId", s.status,
+const COLUMNS = `s.id, s.organization_id AS "organizationId", s.workspace_id AS "workspaceId", s.run_id AS "runId", s.forced, s.status,
   s.serial, s.lineage, s.md5, s.size, s.state_blob_id AS "stateBlobId", s.json_blob_id AS "jsonBlobId",
   s.terraform_version AS "terraformVersion", s.resources, s.outputs, s.created_by AS "createdBy", s.created_at AS "createdAt"`;
 
@@ -45,6 +47,7 @@ export interface NewStateVersion {
   md5: string;
   lineage?: string | null;
   runId?: string | null;
+  forced?: boolean;
   createdBy: string;
 }
 
@@ -55,9 +58,18 @@ export async function insertStateVersion(
   o: NewStateVersion,
 ): Promise<string> {
   const { rows } = await tx.query<{ id: string }>(
-    `INSERT INTO state_version (organization_id, workspace_id, run_id, serial, lineage, md5, created_by)
-     VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
-    [organizationId, o.workspaceId, o.runId ?? null, o.serial, o.lineage ?? null, o.md5, o.createdBy],
+    `INSERT INTO state_version (organization_id, workspace_id, run_id, serial, lineage, md5, created_by, forced)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id`,
+    [
+      organizationId,
+      o.workspaceId,
+      o.runId ?? null,
+      o.serial,
+      o.lineage ?? null,
+      o.md5,
+      o.createdBy,
+      o.forced ?? false,
+    ],
   );
   const [row] = rows;
   if (row === undefined) throw new TypeError('a row that was inserted has an id');
