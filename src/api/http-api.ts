@@ -18,6 +18,7 @@ import type { Resources, ResourcesOptions } from './resources.js';
 import { routesOf } from './routes-of.js';
 import { addSetupRoutes, type SetupRoutesOptions } from './setup-routes.js';
 import { accountLine, messagePage } from './sign-in-page.js';
+import { addTerraformLogin } from './terraform-login-routes.js';
 
 export interface HttpApiOptions {
   health: HealthOptions;
@@ -94,6 +95,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   addSetupRoutes(app, options.auth);
   if (options.forgeApps !== undefined) addForgeAppRoutes(app, options.auth, options.forgeApps);
   addDeviceRoutes(app, options.auth);
+  addTerraformLogin(app, options.auth);
   addCheckRunPage(app, options.checkRuns);
   addCronRoutes(app, options.cron);
   await app.ready();

@@ -12,6 +12,7 @@ import { createVault } from '../../src/accounts/vault.js';
 import { sealedValues, sealSecrets } from '../../src/accounts/vault-columns.js';
 import type { ConnectionWork, Services } from '../../src/api/procedures/services.js';
 import { createResources, type Resources, type ResourcesOptions } from '../../src/api/resources.js';
+import { createApiWorkspaces } from '../../src/entry/api-workspaces.js';
 import type { TokenFacts } from '../../src/forges/administration.js';
 import { forges } from '../../src/forges/registry.js';
 import { createPreviewLogs } from '../../src/jobs/preview/logs.js';
@@ -132,6 +133,11 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
       change: async (organizationId) => note('change', organizationId),
       secretsOf: async () => ({}),
     },
+    workspaces: createApiWorkspaces({
+      store: db.store('api'),
+      keys: TEST_KEYS,
+      runSoon: async ({ organizationId }) => note('run', organizationId),
+    }),
     previewLog: createPreviewLogs({ dataDir: '/nowhere' }),
     appPage: async () => () => 'https://forge.example/apps/forgeway',
     async visibleWith() {

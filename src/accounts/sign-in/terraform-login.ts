@@ -43,7 +43,12 @@ export async function redeemTerraform(
   { pool, store }: { pool: pg.Pool; store: Store },
   o: { code: string; verifier: string; redirectUri: string },
 ): Promise<{ token: string; userId: string } | undefined> {
-  const { rows } = await pool.query<{ user_id: string; challenge: string; asked_by: { redirectUri?: string }; expired: boolean }>(
+  const { rows } = await pool.query<{
+    user_id: string;
+    challenge: string;
+    asked_by: { redirectUri?: string };
+    expired: boolean;
+  }>(
     `UPDATE sign_in_code SET consumed_at = now() WHERE kind = 'terraform-login' AND code_hash = $1 AND consumed_at IS NULL
      RETURNING user_id, challenge, asked_by, expires_at <= now() AS expired`,
     [hashOf(o.code)],

@@ -29,7 +29,11 @@ const createSchema = z
   .object({
     data: z.object({
       attributes: z
-        .object({ 'auto-queue-runs': z.boolean().nullish(), speculative: z.boolean().nullish(), provisional: z.boolean().nullish() })
+        .object({
+          'auto-queue-runs': z.boolean().nullish(),
+          speculative: z.boolean().nullish(),
+          provisional: z.boolean().nullish(),
+        })
         .default({}),
     }),
   })
@@ -86,7 +90,9 @@ export function addConfigurationRoutes(app: FastifyInstance, routes: Routes): vo
     const speculative = attributes.speculative ?? false;
     // What is applied of a linked workspace comes from its repository, where it was reviewed.
     if (workspace.vcsRepoUrl !== null && !speculative)
-      throw new InvalidRequest([attributeIssue('speculative', 'must be true: the workspace is linked to a repository')]);
+      throw new InvalidRequest([
+        attributeIssue('speculative', 'must be true: the workspace is linked to a repository'),
+      ]);
     const document = await routes.changing(request, visit, async () => {
       const row = await store.tenant(organizationId, async (tx) => {
         const id = await insertConfigurationVersion(tx, organizationId, {
@@ -131,7 +137,10 @@ export function addConfigurationRoutes(app: FastifyInstance, routes: Routes): vo
   });
 
   /** A run without being asked for, when the archive was announced so. */
-  async function queue(tx: pg.PoolClient, row: ConfigurationVersionRow): Promise<{ id: string; version: bigint } | undefined> {
+  async function queue(
+    tx: pg.PoolClient,
+    row: ConfigurationVersionRow,
+  ): Promise<{ id: string; version: bigint } | undefined> {
     const workspace = await getWorkspace(tx, row.workspaceId);
     if (!row.autoQueueRuns || workspace === undefined || workspace.executionMode === 'local') return undefined;
     const id = await insertRun(tx, row.organizationId, {
@@ -159,7 +168,8 @@ export function addConfigurationRoutes(app: FastifyInstance, routes: Routes): vo
     try {
       const blob = await workspaces.storeArchive(organizationId, request.raw);
       const queued = await store.tenant(organizationId, async (tx) => {
-        if (!(await noteUploaded(tx, id, blob))) throw new ForgewayError('FORGEWAY_CONFLICT', 'Another upload was faster.');
+        if (!(await noteUploaded(tx, id, blob)))
+          throw new ForgewayError('FORGEWAY_CONFLICT', 'Another upload was faster.');
         return queue(tx, row);
       });
       if (queued !== undefined) await workspaces.runSoon({ organizationId, ...queued });

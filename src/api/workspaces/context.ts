@@ -30,7 +30,15 @@ const GIVEN: Readonly<Record<TeamAccess, readonly Action[]>> = {
   read: ['workspace.read'],
   plan: ['workspace.read', 'run.plan'],
   write: ['workspace.read', 'run.plan', 'run.apply', 'state.read', 'state.write'],
-  admin: ['workspace.read', 'run.plan', 'run.apply', 'state.read', 'state.write', 'workspace.manage', 'workspace.grant'],
+  admin: [
+    'workspace.read',
+    'run.plan',
+    'run.apply',
+    'state.read',
+    'state.write',
+    'workspace.manage',
+    'workspace.grant',
+  ],
 };
 
 /** Somebody in front of one workspace. */
@@ -54,7 +62,12 @@ function raisedFor(actor: Actor, action: Action, organizationId: string, given: 
   return { ...actor, memberships };
 }
 
-async function visit(services: Services, actor: Actor, organizationId: string, workspace: WorkspaceRow): Promise<Visit> {
+async function visit(
+  services: Services,
+  actor: Actor,
+  organizationId: string,
+  workspace: WorkspaceRow,
+): Promise<Visit> {
   const teams =
     actor.kind === 'user'
       ? await services.store.tenant(organizationId, (tx) => teamAccessOf(tx, workspace.id, actor.userId))
@@ -90,7 +103,11 @@ export interface Routes {
   /** Of one that is named in an organization that the caller was let into. */
   visit(actor: Actor, organizationId: string, workspace: WorkspaceRow): Promise<Visit>;
   /** Once for each Idempotency-Key. */
-  changing<T>(request: FastifyRequest, who: { organizationId: string; actor: Actor }, run: () => Promise<T>): Promise<T>;
+  changing<T>(
+    request: FastifyRequest,
+    who: { organizationId: string; actor: Actor },
+    run: () => Promise<T>,
+  ): Promise<T>;
   /** The whole address of something that needs no token. */
   link(kind: LinkKind, use: LinkUse, organizationId: string, id: string, seconds: number): string;
 }

@@ -37,7 +37,8 @@ function addressOf(url: string, forge: ForgeDescriptor, connection: ListedConnec
   try {
     return parseRepositoryUrl(url, forge, connection.instanceUrl ?? undefined);
   } catch (error) {
-    throw new InvalidRequest([attributeIssue('vcs-repo-url', messageOf(error))]);
+    // Without the address itself, which may hold a password.
+    throw new InvalidRequest([attributeIssue('vcs-repo-url', messageOf(error).replace(/^".*" (?=is )/s, ''))]);
   }
 }
 
@@ -63,11 +64,13 @@ export async function linkChange(
   row: WorkspaceRow | undefined,
 ): Promise<WorkspaceChange> {
   if (wanted.url === null) {
-    if (wanted.connection) throw new InvalidRequest([attributeIssue('vcs-repo-url', 'is needed beside a VCS connection')]);
+    if (wanted.connection)
+      throw new InvalidRequest([attributeIssue('vcs-repo-url', 'is needed beside a VCS connection')]);
     return DISCONNECTED;
   }
   const { branch } = wanted;
-  if (branch && !BRANCH.test(branch)) throw new InvalidRequest([attributeIssue('vcs-branch', 'is no name of a branch')]);
+  if (branch && !BRANCH.test(branch))
+    throw new InvalidRequest([attributeIssue('vcs-branch', 'is no name of a branch')]);
   const address = wanted.url ?? wanted.identifier;
   const kept = row?.vcsRepoUrl ?? undefined;
   if (address === undefined && wanted.connection == null) {
@@ -79,10 +82,13 @@ export async function linkChange(
     return { ...unlinked, vcsBranch: branch, ...(branch !== row?.vcsBranch && { vcsLastCommitSha: null }) };
   }
   const url = address ?? kept;
-  if (url === undefined) throw new InvalidRequest([attributeIssue('vcs-repo-url', 'is needed beside a VCS connection')]);
+  if (url === undefined)
+    throw new InvalidRequest([attributeIssue('vcs-repo-url', 'is needed beside a VCS connection')]);
   const external = wanted.connection ?? (row?.vcsConnectionId ? `vcs-${row.vcsConnectionId}` : undefined);
   if (external === undefined)
-    throw new InvalidRequest([relationshipIssue('vcs-connection', 'is needed: the VCS connection that reads the repository')]);
+    throw new InvalidRequest([
+      relationshipIssue('vcs-connection', 'is needed: the VCS connection that reads the repository'),
+    ]);
   const connection = await connectionOf(tx, external);
   const forge = forges.get(connection.forge);
   if (forge === undefined)

@@ -1,6 +1,5 @@
 /** Workspaces and runs below `/api/v2`: JSON:API for curl, Terraform providers and the `cloud` block of the Terraform CLI. */
 import type { FastifyInstance } from 'fastify';
-import { notFound } from '../authorize.js';
 import { errorDocument, MEDIA_TYPE } from '../json-api/document.js';
 import { problemHeaders, problemOf } from '../problem.js';
 import { addConfigurationRoutes } from './configuration-routes.js';
@@ -8,7 +7,7 @@ import { routesWith, type WorkspaceRoutesOptions } from './context.js';
 import { addRunRoutes } from './run-routes.js';
 import { addStateRoutes } from './state-routes.js';
 import { addTeamRoutes } from './team-routes.js';
-import { addTerraformRoutes, API_HEADERS } from './terraform-routes.js';
+import { API_HEADERS, addTerraformRoutes } from './terraform-routes.js';
 import { addVariableRoutes } from './variable-routes.js';
 import { addWorkspaceRoutes } from './workspace-routes.js';
 
@@ -30,10 +29,6 @@ export function addWorkspaces(app: FastifyInstance, o: WorkspaceRoutesOptions): 
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error, log, request.id);
     return reply.code(problem.status).headers(problemHeaders(problem)).type(MEDIA_TYPE).send(errorDocument(problem));
-  });
-  app.setNotFoundHandler((request, reply) => {
-    const problem = problemOf(notFound(), log, request.id);
-    return reply.code(problem.status).type(MEDIA_TYPE).send(errorDocument(problem));
   });
   const routes = routesWith(o);
   addTerraformRoutes(app, routes);

@@ -1,6 +1,7 @@
 /** Runs, plans and applies as documents of JSON:API. */
-import { possible } from '../../jobs/run/state.js';
+
 import { factsOf } from '../../jobs/run/move.js';
+import { possible } from '../../jobs/run/state.js';
 import { redactText } from '../../lib/redact.js';
 import type { PhaseRow, RunRow } from '../../store/workspace/runs.js';
 import { API_PREFIX } from '../json-api/document.js';
@@ -125,7 +126,11 @@ export function planResource(phase: PhaseRow, log: string, mayRead: boolean) {
       'log-size': Number(phase.logSize),
       'log-truncated': phase.logTruncated,
     },
-    relationships: { run: to('runs', runIds.external(phase.runId)), 'state-versions': { data: [] }, exports: { data: [] } },
+    relationships: {
+      run: to('runs', runIds.external(phase.runId)),
+      'state-versions': { data: [] },
+      exports: { data: [] },
+    },
     links: { self, ...(phase.jsonBlobId !== null && mayRead && { 'json-output': `${self}/json-output` }) },
   };
 }

@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { z } from 'zod';
 import { audit } from '../../accounts/audit.js';
 import { setRunVariables } from '../../accounts/workspace-secrets.js';
+import { askRun } from '../../jobs/run/move.js';
 import type { Wish } from '../../jobs/run/state.js';
 import { ForgewayError } from '../../lib/errors.js';
 import {
@@ -38,7 +39,10 @@ const MOST_LOG = 256 * 1024;
 const [STX, ETX] = [Buffer.from([2]), Buffer.from([3])];
 
 const to = (type: string) => z.object({ data: z.object({ id: z.string().max(100), type: z.literal(type) }) });
-const address = z.string().max(1_000).regex(/^[^\s-]\S*$/u, 'must be the address of a resource');
+const address = z
+  .string()
+  .max(1_000)
+  .regex(/^[^\s-]\S*$/u, 'must be the address of a resource');
 
 const createSchema = z.object({
   data: z.object({
@@ -55,14 +59,26 @@ const createSchema = z.object({
         'allow-empty-apply': z.boolean().nullish(),
         'target-addrs': z.array(address).max(200).nullish(),
         'replace-addrs': z.array(address).max(200).nullish(),
-        'terraform-version': z.string().max(50).regex(/^\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?$/, 'must be one version').nullish(),
+        'terraform-version': z
+          .string()
+          .max(50)
+          .regex(/^\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?$/, 'must be one version')
+          .nullish(),
         variables: z
-          .array(z.object({ key: z.string().regex(/^[A-Za-z_][\w-]{0,254}$/, 'must be a name'), value: z.string().max(65_536) }))
+          .array(
+            z.object({
+              key: z.string().regex(/^[A-Za-z_][\w-]{0,254}$/, 'must be a name'),
+              value: z.string().max(65_536),
+            }),
+          )
           .max(500)
           .nullish(),
       })
       .default({}),
-    relationships: z.object({ workspace: to('workspaces'), 'configuration-version': to('configuration-versions').optional() }),
+    relationships: z.object({
+      workspace: to('workspaces'),
+      'configuration-version': to('configuration-versions').optional(),
+    }),
   }),
 });
 type Wanted = z.output<typeof createSchema>['data'];
@@ -83,7 +99,9 @@ async function configurationFor(tx: pg.PoolClient, visit: Visit, wanted: Wanted)
       : id && (await getConfigurationVersion(tx, id));
   const missing = (message: string) => new InvalidRequest([relationshipIssue('configuration-version', message)]);
   if (!row || row.workspaceId !== visit.workspace.id)
-    throw missing(external === undefined ? 'is needed: the workspace has no configuration yet' : 'is not one of this workspace');
+    throw missing(
+      external === undefined ? 'is needed: the workspace has no configuration yet' : 'is not one of this workspace',
+    );
   if (row.status !== 'uploaded')
     throw missing(`cannot be planned: it is ${row.status}${row.errorMessage ? ` (${row.errorMessage})` : ''}`);
   return row;
@@ -94,7 +112,9 @@ function checkOptions({ attributes: a }: Wanted, visit: Visit): void {
   const issues = [
     ...(a['refresh-only'] && a['is-destroy'] ? [attributeIssue('refresh-only', 'cannot destroy')] : []),
     ...(a['refresh-only'] && a.refresh === false ? [attributeIssue('refresh', 'is what refresh-only does')] : []),
-    ...(a['save-plan'] && a['plan-only'] ? [attributeIssue('save-plan', 'is to be applied, and plan-only never is')] : []),
+    ...(a['save-plan'] && a['plan-only']
+      ? [attributeIssue('save-plan', 'is to be applied, and plan-only never is')]
+      : []),
     ...(a['is-destroy'] && !visit.workspace.allowDestroyPlan
       ? [attributeIssue('is-destroy', 'is not allowed in this workspace')]
       : []),
@@ -118,13 +138,16 @@ export function addRunRoutes(app: FastifyInstance, routes: Routes): void {
     const run = await getRun(tx, id);
     return run && { thing: run, workspaceId: run.workspaceId };
   };
-  const findRun = (request: FastifyRequest): Promise<Visit & { thing: RunRow }> => routes.find(request, runIds, loadRun);
+  const findRun = (request: FastifyRequest): Promise<Visit & { thing: RunRow }> =>
+    routes.find(request, runIds, loadRun);
 
   async function create(visit: Visit, wanted: Wanted): Promise<string> {
     const { attributes: a } = wanted;
     checkOptions(wanted, visit);
     if (visit.workspace.executionMode === 'local')
-      throw new InvalidRequest([relationshipIssue('workspace', 'plans and applies on the machines of its users, not here')]);
+      throw new InvalidRequest([
+        relationshipIssue('workspace', 'plans and applies on the machines of its users, not here'),
+      ]);
     const { organizationId, by } = visit;
     const { runId, version } = await store.tenant(organizationId, async (tx) => {
       const configuration = await configurationFor(tx, visit, wanted);
@@ -152,7 +175,14 @@ export function addRunRoutes(app: FastifyInstance, routes: Routes): void {
       if (id === undefined) throw new ForgewayError('FORGEWAY_CONFLICT', 'There is such a run already.');
       if (a.variables?.length)
         await setRunVariables(tx, services.workspaces.vault, { organizationId, runId: id }, a.variables);
-      await audit(tx, organizationId, 'run.queued', runIds.external(id), { planOnly, destroy: a['is-destroy'] ?? false }, by);
+      await audit(
+        tx,
+        organizationId,
+        'run.queued',
+        runIds.external(id),
+        { planOnly, destroy: a['is-destroy'] ?? false },
+        by,
+      );
       return { runId: id, version: (await getRun(tx, id))?.desiredVersion ?? 1n };
     });
     await services.workspaces.runSoon({ organizationId, id: runId, version });
@@ -205,13 +235,18 @@ export function addRunRoutes(app: FastifyInstance, routes: Routes): void {
       await visit.permit(stops && isOwn(run, by) ? 'run.plan' : 'run.apply');
       const comment = parseInput(commentBody, request.body)?.comment ?? null;
       await routes.changing(request, visit, async () => {
-        const asked = { organizationId, runId: run.id, wish: { kind } as Wish, by, comment };
-        const changed = await services.workspaces.askOfRun(asked);
-        if (!changed) return {};
-        await store.tenant(organizationId, (tx) =>
-          audit(tx, organizationId, `run.${kind}`, runIds.external(run.id), comment ? { comment } : {}, by),
-        );
-        await services.workspaces.runSoon({ organizationId, id: run.id, version: run.desiredVersion + 1n });
+        const moved = await store.tenant(organizationId, async (tx) => {
+          const asked = await askRun(tx, run.id, { kind } as Wish, {
+            by,
+            ...(comment && { comment, reason: comment }),
+          });
+          if (asked === undefined) throw notFound();
+          if ('refused' in asked.outcome) throw new ForgewayError('FORGEWAY_CONFLICT', asked.outcome.refused);
+          if (!('unchanged' in asked.outcome))
+            await audit(tx, organizationId, `run.${kind}`, runIds.external(run.id), comment ? { comment } : {}, by);
+          return asked;
+        });
+        for (const wanted of moved.wanted) await services.workspaces.runSoon(wanted);
         return {};
       });
       return reply.code(202).send();
@@ -275,4 +310,3 @@ export function addRunRoutes(app: FastifyInstance, routes: Routes): void {
 
 const sendLog = (reply: FastifyReply, bytes: Buffer): FastifyReply =>
   reply.type('text/plain; charset=utf-8').header('content-length', String(bytes.length)).send(bytes);
-

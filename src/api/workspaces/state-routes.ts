@@ -45,7 +45,9 @@ const createSchema = z.object({
       'json-state': base64.nullish(),
       force: z.boolean().nullish(),
     }),
-    relationships: z.object({ run: z.object({ data: z.object({ id: z.string().max(100) }).nullish() }).optional() }).optional(),
+    relationships: z
+      .object({ run: z.object({ data: z.object({ id: z.string().max(100) }).nullish() }).optional() })
+      .optional(),
   }),
 });
 
@@ -58,7 +60,11 @@ const include = z.object({ include: z.string().max(200).optional() });
 /** Such as `string` or `list`, of how Terraform writes types. */
 const plainType = (type: unknown): string => {
   const [first] = Array.isArray(type) ? (type as unknown[]) : [type];
-  return first === 'bool' ? 'boolean' : first === 'list' || first === 'set' || first === 'tuple' ? 'array' : String(first);
+  return first === 'bool'
+    ? 'boolean'
+    : first === 'list' || first === 'set' || first === 'tuple'
+      ? 'array'
+      : String(first);
 };
 
 const OUTPUT = /^wsout-([0-9a-f-]{36})\.([A-Za-z0-9_-]{1,400})$/;
@@ -106,7 +112,9 @@ export function addStateRoutes(app: FastifyInstance, routes: Routes): void {
       relationships: {
         workspace: to('workspaces', workspaceIds.external(row.workspaceId)),
         run: to('runs', row.runId && runIds.external(row.runId)),
-        outputs: { data: row.outputs.map(({ name }) => ({ id: outputId(row.id, name), type: 'state-version-outputs' })) },
+        outputs: {
+          data: row.outputs.map(({ name }) => ({ id: outputId(row.id, name), type: 'state-version-outputs' })),
+        },
       },
       links: { self: `${API_PREFIX}/state-versions/${id}` },
     };
@@ -180,7 +188,13 @@ export function addStateRoutes(app: FastifyInstance, routes: Routes): void {
     return send(reply, { data: found });
   });
 
-  async function listOf(visit: Visit, path: string, query: URLSearchParams, request: FastifyRequest, reply: FastifyReply) {
+  async function listOf(
+    visit: Visit,
+    path: string,
+    query: URLSearchParams,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ) {
     await visit.permit('state.read');
     const page = pageOf(request.query);
     const { rows, total } = await store.tenant(visit.organizationId, (tx) =>
@@ -248,7 +262,8 @@ export function addStateRoutes(app: FastifyInstance, routes: Routes): void {
             ? 'Lock the workspace before its state is written, so that nobody else does at the same time.'
             : `The workspace is locked by ${workspace.lockedBy}, and only they write its state.`,
         );
-      if (o.force !== true) await checkSuccession(tx, workspace.id, { ...o, serial: BigInt(o.serial) });
+      if (o.force !== true)
+        await checkSuccession(tx, workspace.id, { md5: o.md5, lineage: o.lineage, serial: BigInt(o.serial) });
       const id = await insertStateVersion(tx, organizationId, {
         workspaceId: workspace.id,
         serial: BigInt(o.serial),
@@ -258,21 +273,36 @@ export function addStateRoutes(app: FastifyInstance, routes: Routes): void {
         forced: o.force ?? false,
         createdBy: by,
       });
-      await audit(tx, organizationId, 'state.written', stateIds.external(id), { serial: o.serial, forced: o.force ?? false }, by);
+      await audit(
+        tx,
+        organizationId,
+        'state.written',
+        stateIds.external(id),
+        { serial: o.serial, forced: o.force ?? false },
+        by,
+      );
       const row = await getStateVersion(tx, id);
       if (row === undefined) throw notFound();
       return row;
     });
   }
 
-  async function storeJson(organizationId: string, id: string, bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) {
+  async function storeJson(
+    organizationId: string,
+    id: string,
+    bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ) {
     const blob = await blobs.write(organizationId, 'state-json', bytes, { limit: STATE_LIMIT });
     await store.tenant(organizationId, (tx) => setStateJson(tx, id, blob.id));
   }
 
   // ── By signed addresses ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  const announced = async (kind: 'state' | 'json-state', use: 'read' | 'write', name: string): Promise<StateVersionRow> => {
+  const announced = async (
+    kind: 'state' | 'json-state',
+    use: 'read' | 'write',
+    name: string,
+  ): Promise<StateVersionRow> => {
     const target = workspaces.links.read(kind, use, name);
     if (target === undefined) throw notFound();
     const row = await store.tenant(target.organizationId, async (tx) => {

@@ -125,4 +125,3 @@ export function addTeamRoutes(app: FastifyInstance, routes: Routes): void {
     return reply.code(204).send();
   });
 }
-

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Action } from '../../accounts/access/actions.js';
 import { decide } from '../../accounts/access/decide.js';
-import { activeStatuses, type RunRow, phasesOf, unfinishedRuns } from '../../store/workspace/runs.js';
+import { activeStatuses, phasesOf, type RunRow, unfinishedRuns } from '../../store/workspace/runs.js';
 import { getWorkspace } from '../../store/workspace/workspaces.js';
 import { authorizedOrganization, organizationsOf } from '../authorize.js';
 import { API_PREFIX } from '../json-api/document.js';
@@ -174,8 +174,15 @@ export function addTerraformRoutes(app: FastifyInstance, routes: Routes): void {
     );
     return send(reply, {
       data,
-      meta: { pagination: { 'current-page': 1, 'prev-page': null, 'next-page': null, 'total-pages': 1, 'total-count': data.length } },
+      meta: {
+        pagination: {
+          'current-page': 1,
+          'prev-page': null,
+          'next-page': null,
+          'total-pages': 1,
+          'total-count': data.length,
+        },
+      },
     });
   });
 }
-

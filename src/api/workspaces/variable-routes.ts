@@ -44,7 +44,11 @@ function keyIssues(key: string, category: string): Issue[] {
     return /^[A-Za-z_][\w-]*$/.test(key) ? [] : [attributeIssue('key', 'must be letters, digits, - and _')];
   if (!/^[A-Za-z_]\w*$/.test(key)) return [attributeIssue('key', 'must be letters, digits and _')];
   // With these another program than Terraform would run, or Terraform would do something else.
-  if (/^(?:PATH|HOME|IFS|ENV|BASH_ENV|SHELL|LD_.*|DYLD_.*|TF_CLI_ARGS.*|TF_CLI_CONFIG_FILE|TF_DATA_DIR|TF_WORKSPACE|TF_REATTACH_PROVIDERS|TF_PLUGIN_CACHE_DIR)$/.test(key))
+  if (
+    /^(?:PATH|HOME|IFS|ENV|BASH_ENV|SHELL|LD_.*|DYLD_.*|TF_CLI_ARGS.*|TF_CLI_CONFIG_FILE|TF_DATA_DIR|TF_WORKSPACE|TF_REATTACH_PROVIDERS|TF_PLUGIN_CACHE_DIR)$/.test(
+      key,
+    )
+  )
     return [attributeIssue('key', 'is set by Forgeway alone')];
   return [];
 }

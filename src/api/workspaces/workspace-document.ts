@@ -110,7 +110,10 @@ export function workspaceResource(
       organization: to('organizations', organization),
       'vcs-connection': to('vcs-connections', row.vcsConnectionId && connectionId(row.vcsConnectionId)),
       'current-run': to('runs', row.activeRunId && runIds.external(row.activeRunId)),
-      'current-state-version': to('state-versions', row.currentStateVersionId && stateIds.external(row.currentStateVersionId)),
+      'current-state-version': to(
+        'state-versions',
+        row.currentStateVersionId && stateIds.external(row.currentStateVersionId),
+      ),
       'locked-by': lockedBy(row),
     },
     links: { self: `${API_PREFIX}/${WORKSPACES}/${id}` },

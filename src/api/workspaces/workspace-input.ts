@@ -5,7 +5,10 @@ import type { WorkspaceChange } from '../../store/workspace/workspaces.js';
 import { InvalidRequest, type Issue, parseInput } from '../problem.js';
 import { WORKSPACES } from './workspace-document.js';
 
-export const attributeIssue = (name: string, message: string): Issue => ({ path: ['data', 'attributes', name], message });
+export const attributeIssue = (name: string, message: string): Issue => ({
+  path: ['data', 'attributes', name],
+  message,
+});
 export const relationshipIssue = (name: string, message: string): Issue => ({
   path: ['data', 'relationships', name],
   message,
@@ -20,10 +23,18 @@ const TAG = /^[\w:.-]{1,255}$/;
 const directory = z
   .string()
   .max(500)
-  .transform((text) => text.trim().replace(/^(?:\.?\/)+|^\.$/, '').replace(/\/+$/, ''))
-  .refine((text) => text === '' || text.split('/').every((part) => /^[^\0\\]+$/.test(part) && !/^\.{1,2}$/.test(part)), {
-    error: 'must be a path inside the repository, such as terraform/network',
-  });
+  .transform((text) =>
+    text
+      .trim()
+      .replace(/^(?:\.?\/)+|^\.$/, '')
+      .replace(/\/+$/, ''),
+  )
+  .refine(
+    (text) => text === '' || text.split('/').every((part) => /^[^\0\\]+$/.test(part) && !/^\.{1,2}$/.test(part)),
+    {
+      error: 'must be a path inside the repository, such as terraform/network',
+    },
+  );
 
 const tagName = z.string().toLowerCase().regex(TAG, 'must be letters, digits, and -_:.');
 
@@ -52,7 +63,10 @@ const attributesSchema = z.object({
   'vcs-repo-url': z.string().max(1_000).nullish(),
   'vcs-branch': z.string().max(255).nullish(),
   'vcs-repo': z
-    .object({ identifier: z.string().max(500), branch: z.string().max(255).nullish() }, { error: 'needs an identifier' })
+    .object(
+      { identifier: z.string().max(500), branch: z.string().max(255).nullish() },
+      { error: 'needs an identifier' },
+    )
     .nullish(),
 });
 
@@ -123,10 +137,7 @@ export function readWorkspace(body: unknown, externalId?: string): WantedWorkspa
   };
 }
 
-function linkOf(
-  a: z.output<typeof attributesSchema>,
-  relationships: z.output<typeof relationshipsSchema>,
-): WantedLink {
+function linkOf(a: z.output<typeof attributesSchema>, relationships: z.output<typeof relationshipsSchema>): WantedLink {
   const { 'vcs-repo': repo, 'vcs-repo-url': url, 'vcs-branch': branch } = a;
   const connection = relationships['vcs-connection']?.data;
   const branchOf = (text: string | null | undefined) => (text === '' ? null : text);

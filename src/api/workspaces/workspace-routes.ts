@@ -39,7 +39,9 @@ const taken = () => new InvalidRequest([attributeIssue('name', 'is the name of a
 
 /** The holder as a person reads it. */
 const busy = (row: WorkspaceRow): string =>
-  row.lockedBy === null ? 'A run is under way in the workspace.' : `The workspace is locked by ${row.lockedBy}${row.lockReason ? `: ${row.lockReason}` : '.'}`;
+  row.lockedBy === null
+    ? 'A run is under way in the workspace.'
+    : `The workspace is locked by ${row.lockedBy}${row.lockReason ? `: ${row.lockReason}` : '.'}`;
 
 export function addWorkspaceRoutes(app: FastifyInstance, routes: Routes): void {
   const { services, callerOf } = routes.o;
@@ -91,9 +93,8 @@ export function addWorkspaceRoutes(app: FastifyInstance, routes: Routes): void {
     );
     const visits = await Promise.all(rows.map((row) => routes.visit(actor, organizationId, row)));
     const data = visits.map((one) => workspaceResource(one, { organization, forges }));
-    const kept = new URLSearchParams(
-      Object.entries(wanted).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-    );
+    const kept = new URLSearchParams();
+    for (const [name, value] of Object.entries(wanted)) if (value !== undefined) kept.set(name, value);
     const path = `${API_PREFIX}/organizations/${encodeURIComponent(organization)}/${WORKSPACES}`;
     return send(reply, collection(data, path, kept, { number: page.number, size: page.size, total }));
   });
@@ -184,8 +185,7 @@ export function addWorkspaceRoutes(app: FastifyInstance, routes: Routes): void {
 
   // ── Locks ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  const isHolder = (visit: Visit, row: WorkspaceRow): boolean =>
-    row.lockedBy?.split(' ')[0] === visit.by.split(' ')[0];
+  const isHolder = (visit: Visit, row: WorkspaceRow): boolean => row.lockedBy?.split(' ')[0] === visit.by.split(' ')[0];
 
   async function setLock(
     visit: Visit,

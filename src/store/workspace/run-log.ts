@@ -60,8 +60,8 @@ export async function readLog(
   if (phase === undefined) return undefined;
   const { rows } = await tx.query<{ position: bigint; bytes: Buffer }>(
     `SELECT position, bytes FROM run_log_chunk
-     WHERE phase_id = $1 AND position < $2 + $3 AND position >= coalesce(
-       (SELECT max(c.position) FROM run_log_chunk c WHERE c.phase_id = $1 AND c.position <= $2), 0)
+     WHERE phase_id = $1 AND position < $2::bigint + $3::bigint AND position >= coalesce(
+       (SELECT max(c.position) FROM run_log_chunk c WHERE c.phase_id = $1 AND c.position <= $2::bigint), 0)
      ORDER BY position`,
     [phaseId, offset, limit],
   );
