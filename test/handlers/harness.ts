@@ -75,7 +75,13 @@ export async function createHarness(): Promise<Harness> {
   );
   const apps = createApps({
     store,
-    pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report') },
+    pokes: {
+      preview: queue('preview'),
+      sync: queue('sync'),
+      report: queue('report'),
+      run: queue('run'),
+      watch: queue('watch'),
+    },
     previews: rightsFor(store, db.organizationId),
     log,
   });

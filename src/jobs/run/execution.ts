@@ -2,6 +2,7 @@
 import type { PoolClient } from 'pg';
 import type { Blobs } from '../../accounts/blobs.js';
 import type { Vault } from '../../accounts/vault.js';
+import { saveState } from '../../accounts/workspace-state.js';
 import type { LogPosition } from '../../effects/process/log-page.js';
 import type { TerraformEnd, TerraformExecutor, TerraformWork } from '../../effects/terraform/executor.js';
 import { type Clock, pause } from '../../lib/clock.js';
@@ -17,7 +18,6 @@ import { getWorkspace } from '../../store/workspace/workspaces.js';
 import { type Moved, reportRun } from './move.js';
 import { hiderOf, variablesOf } from './run-input.js';
 import type { RunEvent } from './state.js';
-import { keepState, readState } from './state-facts.js';
 
 export type Phase = 'plan' | 'apply';
 
@@ -56,6 +56,8 @@ const CHANGES = 2_000;
 
 export const workOf = (run: Pick<RunRow, 'workspaceId' | 'id'>, phase: Phase): string =>
   `${run.workspaceId}-${run.id}-${phase}`;
+
+const canceledBy = (run: RunRow): string => `It was canceled by ${run.cancelRequestedBy ?? 'somebody'}.`;
 
 export type Followed = Moved | { elsewhere: string };
 
@@ -151,13 +153,20 @@ export function createExecution(o: ExecutionOptions) {
     await tenant(run, (tx) => note(tx, run, {}));
   }
 
-  async function storeState(run: RunRow, bytes: Uint8Array | null) {
+  /**
+   * Makes what an apply has left the workspace's state; the same again changes nothing, so this may come before the end is
+   * written down. Answers why it could not be kept, for a person.
+   */
+  async function keepState(run: RunRow, bytes: Uint8Array | null): Promise<string | undefined> {
     if (bytes === null) return undefined;
-    const facts = readState(bytes);
-    const current = await tenant(run, (tx) => currentStateVersion(tx, run.workspaceId));
-    if (current?.lineage === facts.lineage && current.serial === BigInt(facts.serial)) return undefined;
-    const blob = await blobs.write(run.organizationId, 'state', [bytes], { limit: PLAN_LIMIT });
-    return { bytes, blob, facts };
+    const { organizationId, workspaceId, id: runId, createdBy: by } = run;
+    try {
+      await saveState({ store, blobs }, { organizationId, workspaceId, runId, bytes, by });
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof ForgewayError) || error.retry !== 'never') throw error;
+      return `What it has made is not in the state: ${error.message}`;
+    }
   }
 
   /** Nobody should build upon a state that may not tell everything that was made. */
@@ -227,35 +236,31 @@ export function createExecution(o: ExecutionOptions) {
         );
       }
       case 'applied': {
-        const state = await storeState(run, end.state);
+        const lost = await keepState(run, end.state);
+        if (lost === undefined) return conclude(run, row, { kind: 'applied' }, { change: { status: 'finished' } });
         return conclude(
           run,
           row,
-          { kind: 'applied' },
-          {
-            change: { status: 'finished' },
-            more: async (tx) => (state === undefined ? undefined : keepState(tx, run, state)),
-          },
+          { kind: 'failed' },
+          { reason: lost, change: { status: 'errored' }, more: (tx) => lockBehind(tx, run) },
         );
       }
       case 'failed': {
-        const state = await storeState(run, end.state);
+        const lost = await keepState(run, end.state);
+        const reason = lost ?? (asked ? canceledBy(run) : end.reason);
         return conclude(
           run,
           row,
           { kind: asked ? 'stopped' : 'failed' },
           {
-            reason: asked ? `It was canceled by ${run.cancelRequestedBy ?? 'somebody'}.` : end.reason,
+            reason,
             change: { status: asked ? 'canceled' : 'errored' },
-            more: async (tx) => (state === undefined ? undefined : keepState(tx, run, state)),
+            more: async (tx) => (lost === undefined ? undefined : lockBehind(tx, run)),
           },
         );
       }
       case 'vanished': {
-        const state = await storeState(run, end.state).catch((error: unknown) => {
-          if (error instanceof ForgewayError && error.code === 'FORGEWAY_RUN_FAILED') return undefined;
-          throw error;
-        });
+        await keepState(run, end.state);
         const applying = row.phase === 'apply';
         const what = applying
           ? 'What executed the apply is gone before it ended. Look at what it has made, then unlock the workspace.'
@@ -265,12 +270,9 @@ export function createExecution(o: ExecutionOptions) {
           row,
           { kind: asked ? 'stopped' : 'vanished' },
           {
-            reason: asked && !applying ? `It was canceled by ${run.cancelRequestedBy ?? 'somebody'}.` : what,
+            reason: asked && !applying ? canceledBy(run) : what,
             change: { status: asked ? 'canceled' : 'errored' },
-            async more(tx) {
-              if (state !== undefined) await keepState(tx, run, state);
-              if (applying) await lockBehind(tx, run);
-            },
+            more: async (tx) => (applying ? lockBehind(tx, run) : undefined),
           },
         );
       }
@@ -326,7 +328,7 @@ export function createExecution(o: ExecutionOptions) {
       if ((await executor.look(work)) === 'absent') {
         if (same && state.begun === true) return record(run, row, { kind: 'vanished', state: null }, hide);
         if (run.cancelRequestedAt !== null) {
-          const reason = `It was canceled by ${run.cancelRequestedBy ?? 'somebody'}.`;
+          const reason = canceledBy(run);
           return conclude(run, row, { kind: 'stopped' }, { reason, change: { status: 'canceled' } });
         }
         try {
@@ -358,10 +360,9 @@ export function createExecution(o: ExecutionOptions) {
       const work = workOf(run, state.phase);
       if (state.phase === 'apply' && run.status !== 'applied' && (await executor.look(work)) !== 'absent') {
         const end = await executor.end(work, { phase: 'apply', untrusted: !run.trusted });
-        const left = await storeState(run, end.kind === 'planned' ? null : end.state);
+        await keepState(run, end.kind === 'planned' ? null : end.state);
         await tenant(run, async (tx) => {
           await tx.query('SELECT FROM workspace WHERE id = $1 FOR UPDATE', [run.workspaceId]);
-          if (left !== undefined) await keepState(tx, run, left);
           await lockBehind(tx, run);
         });
       }
