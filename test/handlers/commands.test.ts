@@ -34,7 +34,7 @@ describe.each(fakedForges.map((forge) => ({ forge, label: forge.label })))('comm
           run: queue('run'),
           watch: queue('watch'),
         };
-        return createApps({ store, pokes, log: pino({ level: 'silent' }), previews: rights });
+        return createApps({ store, pokes, log: pino({ level: 'silent' }), rights, previews: true });
       },
     });
   });

@@ -82,7 +82,8 @@ export async function createHarness(): Promise<Harness> {
       run: queue('run'),
       watch: queue('watch'),
     },
-    previews: rightsFor(store, db.organizationId),
+    rights: rightsFor(store, db.organizationId),
+    previews: true,
     log,
   });
   const probots = new Map<string, Probot>();

@@ -58,7 +58,7 @@ async function rig(o: { repositories: number; pulls: number; issues: number }) {
     watch: queue('watch'),
   };
   const apps = [
-    ...createApps({ store, log, pokes, previews: rightsFor(store, test.organizationId) }),
+    ...createApps({ store, log, pokes, rights: rightsFor(store, test.organizationId), previews: true }),
     { name: 'notes', load: notes },
   ];
   const bridge = await createBridge({ fetch: loopback.fetch, github: appOf(double), apps, store, log, metrics });

@@ -3,6 +3,7 @@ import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { isAllowedVariable } from '../../effects/process/clean-environment.js';
 import { ForgewayError } from '../../lib/errors.js';
+import { workspacesSection } from '../run/repository-section.js';
 
 export const CONFIG_PATH = '.forgeway.yml';
 const SIZE_LIMIT = 64 * 1024;
@@ -41,7 +42,7 @@ const previewSchema = z.strictObject({
     }),
 });
 
-const schema = z.strictObject({ preview: previewSchema.optional() });
+const schema = z.strictObject({ preview: previewSchema.optional(), workspaces: workspacesSection.optional() });
 
 export interface PreviewConfig {
   build: readonly string[];

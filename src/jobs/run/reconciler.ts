@@ -38,7 +38,7 @@ export interface RunReconcilerOptions
   octokitOf: OctokitOf;
   limits: ArchiveLimits;
   /** The page of a run, where there is one. */
-  pageOf?: (runId: string) => string | undefined;
+  pageOf?: (organizationId: string, runId: string) => string | undefined;
   /** What else has to hold before a plan is applied. */
   gate?: Gate;
   host?: string;

@@ -89,7 +89,7 @@ export function countsOf(plan: PhaseRow | undefined): string | undefined {
 
 export interface TellOptions {
   /** The page of a run, where there is one. */
-  pageOf?: (runId: string) => string | undefined;
+  pageOf?: (organizationId: string, runId: string) => string | undefined;
 }
 
 /** The plan as people read it, without what tells them how to apply it from a file. */
@@ -117,7 +117,7 @@ export async function tellRun(
   const pullRequest = await pullRequestId(tx, place, of);
   const { icon, status } = WORDS[run.status];
   const counts = countsOf(phases.plan);
-  const url = o.pageOf?.(run.id);
+  const url = o.pageOf?.(organizationId, run.id);
   const waiting = run.cancelRequestedAt !== null && run.finishedAt === null ? 'Stopping' : status;
   const said = counts === undefined ? waiting : `${waiting}: ${counts}`;
   const note = [
