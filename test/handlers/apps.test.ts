@@ -12,7 +12,8 @@ const build = (previews: boolean) =>
   createApps({
     store: {} as Store,
     pokes: { preview: queue, sync: queue, report: queue, run: queue, watch: queue },
-    previews: previews ? { access: {} as Access, permissions: {} as Permissions } : undefined,
+    rights: previews ? { access: {} as Access, permissions: {} as Permissions } : undefined,
+    previews,
     log: pino({ level: 'silent' }),
   });
 
