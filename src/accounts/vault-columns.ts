@@ -13,6 +13,9 @@ export const sealedTables = {
   forge_app: ['private_key', 'client_secret'],
   preview_cluster: ['kubeconfig'],
   preview_secret: ['value'],
+  blob: ['data_key'],
+  workspace_variable: ['sealed_value'],
+  run: ['variables'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** Those that belong to the installation and to no organization; their seals name {@link PLATFORM} in its place. */

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createCheckRunLinks } from '../accounts/check-run-links.js';
+import { createRunLinks } from '../accounts/run-links.js';
 import { createLogger } from '../lib/logger.js';
 import type { Store } from '../store/database.js';
 import { trustedProxies } from './client-address.js';
@@ -53,6 +54,7 @@ async function start(checks: Check[], home?: Partial<HomeState>, failing = false
     cron: { secret: undefined, askForCycle: async () => 0 },
     home: async () => ({ version: '1', missing: [], webhookUrl: 'http://x/api', previews: true, ...noHolds, ...home }),
     checkRuns: { store: checkStore, links },
+    runPages: { store: checkStore, links: createRunLinks(Buffer.alloc(32)) },
     auth: {
       signIn: nobody as never,
       sessionActor: async () => undefined,

@@ -16,14 +16,17 @@ import { type HomeState, homePage } from './home-page.js';
 import { sendPage } from './page.js';
 import type { Resources, ResourcesOptions } from './resources.js';
 import { routesOf } from './routes-of.js';
+import { addRunPage } from './run-page.js';
 import { addSetupRoutes, type SetupRoutesOptions } from './setup-routes.js';
 import { accountLine, messagePage } from './sign-in-page.js';
+import { addTerraformLogin } from './terraform-login-routes.js';
 
 export interface HttpApiOptions {
   health: HealthOptions;
   /** @param person who is signed in and not suspended */
   home(person: Person | undefined): Promise<HomeState>;
   checkRuns: Parameters<typeof addCheckRunPage>[1];
+  runPages: Parameters<typeof addRunPage>[1];
   /** Where the HTTP routes of apps answer; absent where there are none. */
   appPages?: Omit<AppPagesOptions, 'log'>;
   cron: CronOptions;
@@ -94,7 +97,9 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   addSetupRoutes(app, options.auth);
   if (options.forgeApps !== undefined) addForgeAppRoutes(app, options.auth, options.forgeApps);
   addDeviceRoutes(app, options.auth);
+  addTerraformLogin(app, options.auth);
   addCheckRunPage(app, options.checkRuns);
+  addRunPage(app, options.runPages);
   addCronRoutes(app, options.cron);
   await app.ready();
   const resources = lazyResources(options);

@@ -17,6 +17,7 @@ import type { Metrics } from '../lib/metrics.js';
 import type { Database, Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
 import { createApiConnections } from './api-connections.js';
+import { createApiWorkspaces } from './api-workspaces.js';
 import { visibleWith } from './app-page.js';
 import type { LazyBridge } from './lazy-bridge.js';
 import { outboundOf } from './outbound.js';
@@ -67,6 +68,17 @@ export function createApiServices(o: ApiServicesOptions): { services: Services; 
           log.warn({ err: messageOf(error) }, 'the job queue could not be told of a pull request to read again');
         }
       },
+      workspaces: createApiWorkspaces({
+        store,
+        keys,
+        async runSoon({ version, ...key }) {
+          try {
+            await queue().queue('run').poke(key, { version });
+          } catch (error) {
+            log.warn({ err: messageOf(error) }, 'the job queue could not be told of a run');
+          }
+        },
+      }),
       requestsOf: async (organizationId, repositoryId) => (await bridge()).octokitFor(organizationId, repositoryId),
     },
     close: async () => opened.queue?.close(),

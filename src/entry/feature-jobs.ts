@@ -18,6 +18,7 @@ import type { Database, Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
 import type { Bridge } from '../translate/bridge.js';
 import { startPreviewJobs } from './preview-jobs.js';
+import { startRunJobs } from './run-jobs.js';
 
 export interface FeatureJobsOptions {
   config: Config;
@@ -72,6 +73,7 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
         octokitFor,
         onState: previewFollowsForge({ pokes, previews: config.previewDriver !== 'off' }),
       });
+      const run = await startRunJobs({ ...options, locks, bridge, pokes, isAtServer: process.connected });
       const report = { ...common, queue: pokes.report, octokitFor };
       const comment = createCommentReconciler({ ...report, markerKey: markerKey(keys.root) });
       const status = createStatusReconciler(report);
@@ -79,14 +81,25 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
       const workers = [
         backend.work('sync', { concurrency: 8 }, handlerOf(sync)),
         backend.work('report', { concurrency: 8 }, handlerOf(comment, status)),
+        backend.work('watch', { concurrency: 16 }, handlerOf(run.watch)),
+        ...(run.runs === undefined ? [] : [backend.work('run', { concurrency: config.runLimit }, handlerOf(run.runs))]),
         ...(preview === undefined ? [] : [backend.work('preview', { concurrency: 4 }, handlerOf(preview.reconciler))]),
       ];
-      const sweeps = [sync, comment, status, ...(preview === undefined ? [] : [preview.reconciler])];
+      const executed = run.runs === undefined ? [] : [run.runs];
+      const sweeps = [
+        sync,
+        comment,
+        status,
+        run.watch,
+        ...executed,
+        ...(preview === undefined ? [] : [preview.reconciler]),
+      ];
       const sweeper = startSweeper({ store, locks, sweeps, log });
 
       stopping.push(async (timeoutMs) => {
         await sweeper.stop();
         await Promise.all(workers.map((worker) => worker.drain(timeoutMs)));
+        await run.stop();
         await preview?.stop();
       });
     },

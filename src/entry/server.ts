@@ -5,6 +5,7 @@ import { AggregatorRegistry } from 'prom-client';
 import { createAccess } from '../accounts/access/access.js';
 import { admitInstallation } from '../accounts/admit-installation.js';
 import { createCheckRunLinks } from '../accounts/check-run-links.js';
+import { createRunLinks } from '../accounts/run-links.js';
 import { clientAddress } from '../api/client-address.js';
 import type { Check } from '../api/health.js';
 import { createHttpApi } from '../api/http-api.js';
@@ -236,6 +237,7 @@ async function start(
     },
     cron: { secret: config.cronSecret, askForCycle: () => askForCycle(workerStore) },
     checkRuns: { store, links: createCheckRunLinks(keys.root) },
+    runPages: { store, links: createRunLinks(keys.root) },
     appPages: { socket: () => workers.pages(), notTaken: NOT_TAKEN },
     home: async (person) => ({
       version: version(),

@@ -101,8 +101,8 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
   const own = createApps({
     store,
     pokes: jobs.pokes,
-    previews:
-      config.previewDriver === 'off' ? undefined : { access, permissions: createPermissions({ clock: systemClock }) },
+    rights: { access, permissions: createPermissions({ clock: systemClock }) },
+    previews: config.previewDriver !== 'off',
     log,
   });
   const apps = [...own, ...(options.apps ?? []), ...added, ...beside];

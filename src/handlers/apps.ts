@@ -19,6 +19,7 @@ import { pushHandler } from './push.js';
 import { releaseHandler } from './release.js';
 import { repositoryHandler } from './repository.js';
 import { reviewHandler } from './review.js';
+import { runHandler } from './run.js';
 
 interface NamedApp {
   name: string;
@@ -28,8 +29,10 @@ interface NamedApp {
 }
 
 type AppsOptions = HandlerOptions & {
-  /** How it is found out who may have what run; absent: pull requests get no previews. */
-  previews?: Rights;
+  /** How it is found out who may have what run; absent: comments give no commands. */
+  rights?: Rights;
+  /** Whether pull requests get previews. */
+  previews?: boolean;
 };
 
 /** The app that writes down what the forge says, and what apps have been told of it. */
@@ -39,7 +42,7 @@ export const MIRROR = 'mirror';
 export const ownAppNames: readonly string[] = [MIRROR, 'preview', 'commands'];
 
 /** The apps of this installation, in the order in which they see an event. */
-export function createApps({ previews, ...o }: AppsOptions): readonly NamedApp[] {
+export function createApps({ rights, previews = false, ...o }: AppsOptions): readonly NamedApp[] {
   const mirroring = [
     installationHandler(o),
     repositoryHandler(o),
@@ -50,6 +53,8 @@ export function createApps({ previews, ...o }: AppsOptions): readonly NamedApp[]
     reviewHandler(o),
     commentHandler(o),
     issueHandler(o),
+    // Only pokes: what is run is decided by whoever looks at the repository then.
+    runHandler(o),
   ];
   const mirror: NamedApp = {
     name: MIRROR,
@@ -58,11 +63,8 @@ export function createApps({ previews, ...o }: AppsOptions): readonly NamedApp[]
       for (const load of mirroring) load(app);
     },
   };
-  if (previews === undefined) return [mirror];
-  return [
-    mirror,
-    { name: 'preview', hydrate: [], load: previewHandler(o) },
-    // So far there is only a command for what previews run.
-    { name: 'commands', hydrate: [], load: commandsHandler({ ...o, ...previews }) },
-  ];
+  const preview = { name: 'preview', hydrate: [], load: previewHandler(o) };
+  if (rights === undefined) return previews ? [mirror, preview] : [mirror];
+  const commands = { name: 'commands', hydrate: [], load: commandsHandler({ ...o, ...rights }) };
+  return previews ? [mirror, preview, commands] : [mirror, commands];
 }

@@ -23,7 +23,13 @@ function rig() {
   });
   const o: HandlerOptions = {
     store: store as Store,
-    pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report') },
+    pokes: {
+      preview: queue('preview'),
+      sync: queue('sync'),
+      report: queue('report'),
+      run: queue('run'),
+      watch: queue('watch'),
+    },
     log: pino({ level: 'silent' }),
   };
   return { o, happened };

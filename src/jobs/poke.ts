@@ -5,8 +5,19 @@ export interface Pokes {
   preview: JobQueue;
   sync: JobQueue;
   report: JobQueue;
+  /** Runs of workspaces. */
+  run: JobQueue;
+  /** Repositories that are looked at for workspaces. */
+  watch: JobQueue;
 }
 
 export function createPokes(backend: QueueBackend): Pokes {
-  return { preview: backend.queue('preview'), sync: backend.queue('sync'), report: backend.queue('report') };
+  const queue = (name: string) => backend.queue(name);
+  return {
+    preview: queue('preview'),
+    sync: queue('sync'),
+    report: queue('report'),
+    run: queue('run'),
+    watch: queue('watch'),
+  };
 }

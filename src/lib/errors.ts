@@ -308,6 +308,30 @@ export const errorTable = {
     'A namespace is still being removed.',
     'It is looked at again. Where it stays so, the message names what holds it: a finalizer whose controller is gone.',
   ),
+  FORGEWAY_ARCHIVE_REFUSED: describe(
+    422,
+    'never',
+    'An archive of files is damaged, too large, or holds something that no configuration should.',
+    'Take what the message names out of the repository or the upload; for size raise ARCHIVE_MAX_MB or RUN_DISK_MB.',
+  ),
+  FORGEWAY_RUN_FAILED: describe(
+    422,
+    'never',
+    'A plan or an apply did not succeed.',
+    'Read its log, mend the configuration, and start another run.',
+  ),
+  FORGEWAY_RUN_STATE: describe(
+    409,
+    'never',
+    'A run is not in a state in which this can be done.',
+    'Look at the run again: the message says what may be done with it now.',
+  ),
+  FORGEWAY_TERRAFORM_MISSING: describe(
+    501,
+    'never',
+    'There is no Terraform and no OpenTofu on this machine.',
+    'Install `terraform` or `tofu`, or set RUN_BINARY to where it is.',
+  ),
   FORGEWAY_GIT_FAILED: describe(
     502,
     'backoff',
@@ -337,6 +361,12 @@ export const errorTable = {
     'never',
     'The request does not fit what is there now.',
     'Read it again, and do what the message says.',
+  ),
+  FORGEWAY_TOO_LARGE: describe(
+    413,
+    'never',
+    'What was sent, or what a run left, is larger than what may be stored.',
+    'Leave out what does not belong to the configuration, such as with a .terraformignore file, or split it.',
   ),
   FORGEWAY_RATE_LIMITED: describe(
     429,

@@ -13,6 +13,7 @@ import { createVault } from '../../src/accounts/vault.js';
 import { sealedValues, sealSecrets } from '../../src/accounts/vault-columns.js';
 import type { ConnectionWork, Services } from '../../src/api/procedures/services.js';
 import { createResources, type Resources, type ResourcesOptions } from '../../src/api/resources.js';
+import { createApiWorkspaces } from '../../src/entry/api-workspaces.js';
 import type { TokenFacts } from '../../src/forges/administration.js';
 import { forges } from '../../src/forges/registry.js';
 import { createPreviewLogs } from '../../src/jobs/preview/logs.js';
@@ -142,6 +143,11 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
         return (await listPreviewSecrets(db.store('worker'), organizationId)).some((one) => one.id === id);
       },
     },
+    workspaces: createApiWorkspaces({
+      store: db.store('api'),
+      keys: TEST_KEYS,
+      runSoon: async ({ organizationId }) => note('run', organizationId),
+    }),
     previewLog: createPreviewLogs({ dataDir: '/nowhere' }),
     appPage: async () => () => 'https://forge.example/apps/forgeway',
     async visibleWith() {

@@ -10,6 +10,7 @@ import { pino } from 'pino';
 import { createAccess } from '../../src/accounts/access/access.js';
 import type { Person } from '../../src/accounts/access/actor.js';
 import { createCheckRunLinks } from '../../src/accounts/check-run-links.js';
+import { createRunLinks } from '../../src/accounts/run-links.js';
 import { createSignIn } from '../../src/accounts/sign-in/sign-in.js';
 import { createVault } from '../../src/accounts/vault.js';
 import { trustedProxies } from '../../src/api/client-address.js';
@@ -135,6 +136,7 @@ beforeAll(async () => {
     health: { checks: async () => [], metrics: async () => ({ contentType: 'text/plain', text: '' }) },
     home: async () => ({ version: '1', missing: [], webhookUrl: '', previews: false, holds: undefined }),
     checkRuns: { store, links },
+    runPages: { store, links: createRunLinks(TEST_MASTER_KEY) },
     cron: { secret: CRON, askForCycle: async () => 3 },
     forgeApps: {
       ...{ ...place, vault },

@@ -137,7 +137,13 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
   const mirror = createApps({
     store,
     log,
-    pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report') },
+    pokes: {
+      preview: queue('preview'),
+      sync: queue('sync'),
+      report: queue('report'),
+      run: queue('run'),
+      watch: queue('watch'),
+    },
   });
   const bridge = await createBridge({
     fetch: loopback.fetch,

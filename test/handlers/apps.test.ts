@@ -11,8 +11,9 @@ const queue: JobQueue = { name: 'none', poke: async () => undefined };
 const build = (previews: boolean) =>
   createApps({
     store: {} as Store,
-    pokes: { preview: queue, sync: queue, report: queue },
-    previews: previews ? { access: {} as Access, permissions: {} as Permissions } : undefined,
+    pokes: { preview: queue, sync: queue, report: queue, run: queue, watch: queue },
+    rights: previews ? { access: {} as Access, permissions: {} as Permissions } : undefined,
+    previews,
     log: pino({ level: 'silent' }),
   });
 

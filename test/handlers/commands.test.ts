@@ -27,8 +27,14 @@ describe.each(fakedForges.map((forge) => ({ forge, label: forge.label })))('comm
       repository: { ...place, people },
       apps: (store, organizationId) => {
         rights = rightsFor(store, organizationId);
-        const pokes = { preview: queue('preview'), sync: queue('sync'), report: queue('report') };
-        return createApps({ store, pokes, log: pino({ level: 'silent' }), previews: rights });
+        const pokes = {
+          preview: queue('preview'),
+          sync: queue('sync'),
+          report: queue('report'),
+          run: queue('run'),
+          watch: queue('watch'),
+        };
+        return createApps({ store, pokes, log: pino({ level: 'silent' }), rights, previews: true });
       },
     });
   });

@@ -75,8 +75,15 @@ export async function createHarness(): Promise<Harness> {
   );
   const apps = createApps({
     store,
-    pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report') },
-    previews: rightsFor(store, db.organizationId),
+    pokes: {
+      preview: queue('preview'),
+      sync: queue('sync'),
+      report: queue('report'),
+      run: queue('run'),
+      watch: queue('watch'),
+    },
+    rights: rightsFor(store, db.organizationId),
+    previews: true,
     log,
   });
   const probots = new Map<string, Probot>();

@@ -50,9 +50,15 @@ async function rig(o: { repositories: number; pulls: number; issues: number }) {
       heard.push(`${name}.${action} ${String(Reflect.get(pull ?? issue ?? {}, 'number'))}`);
     });
   };
-  const pokes = { preview: queue('preview'), sync: queue('sync'), report: queue('report') };
+  const pokes = {
+    preview: queue('preview'),
+    sync: queue('sync'),
+    report: queue('report'),
+    run: queue('run'),
+    watch: queue('watch'),
+  };
   const apps = [
-    ...createApps({ store, log, pokes, previews: rightsFor(store, test.organizationId) }),
+    ...createApps({ store, log, pokes, rights: rightsFor(store, test.organizationId), previews: true }),
     { name: 'notes', load: notes },
   ];
   const bridge = await createBridge({ fetch: loopback.fetch, github: appOf(double), apps, store, log, metrics });

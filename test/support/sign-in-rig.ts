@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAccess } from '../../src/accounts/access/access.js';
 import { createCheckRunLinks } from '../../src/accounts/check-run-links.js';
+import { createRunLinks } from '../../src/accounts/run-links.js';
 import { createSetupCode } from '../../src/accounts/sign-in/codes.js';
 import { type NewOAuthClient, providerIdOf, putOAuthClient } from '../../src/accounts/sign-in/oauth-clients.js';
 import { type SignUpPolicy, writeSignUpPolicy } from '../../src/accounts/sign-in/policy.js';
@@ -85,6 +86,7 @@ export async function startSignInRig(o: SignInRigOptions = {}) {
     health: { checks: async () => [], metrics: async () => ({ contentType: 'text/plain', text: '' }) },
     home: async () => ({ version: '1', missing: [], webhookUrl: '', previews: false, holds: undefined }),
     checkRuns: { store, links: createCheckRunLinks(TEST_MASTER_KEY) },
+    runPages: { store, links: createRunLinks(TEST_MASTER_KEY) },
     cron: { secret: undefined, askForCycle: async () => 0 },
     auth,
   });

@@ -1,4 +1,5 @@
 /** One row in every table that belongs to a tenant. A new table is added here: tenancy.test.ts fails until it is. */
+import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 
 export interface PopulateOptions {
@@ -194,6 +195,23 @@ export async function populateTenant(
     role: 'member',
     seen_at: now,
   });
+  const blob_id = await add('blob', { ...tenant, kind: 'configuration', sha256: sha, size: 1 });
+  await add('blob_chunk', { ...tenant, blob_id, ordinal: 0, bytes: Buffer.from('x') });
+  const workspace_id = await add('workspace', { ...tenant, name: 'infra', created_by: 'ada' });
+  const ofWorkspace = { ...tenant, workspace_id };
+  await add('workspace_variable', { ...ofWorkspace, key: 'region', category: 'terraform', value: 'x' });
+  await add('workspace_team', { ...ofWorkspace, team_id, access: 'read' });
+  const configuration_version_id = await add('configuration_version', {
+    ...ofWorkspace,
+    source: 'api',
+    blob_id,
+    created_by: 'ada',
+  });
+  const run_id = await add('run', { ...ofWorkspace, configuration_version_id, source: 'api', created_by: 'ada' });
+  await add('repository_watch', { ...tenant, connection_id: randomUUID(), forge: 'gitlab', host: 'h', path: 'a/b' });
+  const phase_id = await add('run_phase', { ...tenant, run_id, phase: 'plan' });
+  await add('run_log_chunk', { ...tenant, phase_id, position: 0, bytes: Buffer.from('x') });
+  await add('state_version', { ...ofWorkspace, run_id, serial: 1, md5: 'x', created_by: 'ada' });
   await add('api_token', {
     ...tenant,
     kind: 'machine',

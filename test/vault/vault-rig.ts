@@ -48,12 +48,28 @@ export interface SecretRowPlace {
   rowId: string;
 }
 
-const plainColumns: Readonly<Record<TenantTable, (id: string) => Record<string, string>>> = {
+type Columns = Record<string, string | boolean>;
+
+const plainColumns: Readonly<Record<TenantTable, (id: string, workspace: Columns) => Columns>> = {
   connection: (id) => ({ name: id, kind: 'pat', forge: 'gitlab', host: 'h', provider_account_id: id }),
   hook: () => ({ forge: 'gitlab', host: 'h', scope: 'repository' }),
   preview_cluster: (id) => ({ name: id, created_by: 'ada', chosen: 'false' }),
   preview_secret: (id) => ({ name: id, set_by: 'ada' }),
+  blob: () => ({ kind: 'plan' }),
+  workspace_variable: (id, { workspace_id = '' }) => ({ workspace_id, key: id, category: 'env', sensitive: true }),
+  run: (_, workspace) => ({ ...workspace, source: 'api', created_by: 'ada', plan_only: true }),
 };
+
+/** A workspace with a configuration, for the rows that belong to one. */
+async function addWorkspace(tx: pg.PoolClient, organizationId: string): Promise<Columns> {
+  const { rows } = await tx.query<Columns>(
+    `WITH w AS (INSERT INTO workspace (organization_id, name, created_by) VALUES ($1, $2, 'ada') RETURNING id)
+     INSERT INTO configuration_version (organization_id, workspace_id, source, created_by)
+     SELECT $1, w.id, 'api', 'ada' FROM w RETURNING workspace_id, id AS configuration_version_id`,
+    [organizationId, `w-${randomUUID()}`],
+  );
+  return rows[0] ?? {};
+}
 
 /** Every secret of a row: made of its place and of how often it was written. */
 const secretsFor = ({ table, rowId }: SecretRowPlace, writes: number): Record<string, string> =>
@@ -65,7 +81,8 @@ export async function addRow(store: Store, vault: Vault, table: TenantTable, org
   const place: SecretRowPlace = { table, organizationId, rowId: randomUUID() };
   await store.tenant(organizationId, async (tx) => {
     const columns = await sealSecrets(tx, vault, place, undefined, secretsFor(place, 1));
-    const plain = { id: place.rowId, organization_id: organizationId, ...plainColumns[table](place.rowId) };
+    const workspace = table === 'run' || table === 'workspace_variable' ? await addWorkspace(tx, organizationId) : {};
+    const plain = { id: place.rowId, organization_id: organizationId, ...plainColumns[table](place.rowId, workspace) };
     const sealed = sealedValues(table, columns);
     const names = [...Object.keys(plain), ...sealed.names];
     await tx.query(

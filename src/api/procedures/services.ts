@@ -1,11 +1,14 @@
 /** What the procedures are handed: the store as the api role, and what takes more than that role or than this folder may import. */
 import type { Access } from '../../accounts/access/access.js';
+import type { Blobs, StoredBlob } from '../../accounts/blobs.js';
 import type { ConnectRequest } from '../../accounts/connecting/connect.js';
 import type { DeclaredChange, DeclaredPlace, declareConnection } from '../../accounts/connecting/declared.js';
 import type { Probed } from '../../accounts/connecting/probe.js';
 import type { AppPage } from '../../accounts/install-state.js';
 import type { PersonalInstallStateOptions } from '../../accounts/personal-install-state.js';
 import type { PreviewSecret, PreviewSecretWish } from '../../accounts/preview-secrets.js';
+import type { SignedLinks } from '../../accounts/signed-links.js';
+import type { Vault } from '../../accounts/vault.js';
 import type { Secrets } from '../../accounts/vault-columns.js';
 import type { TokenFacts } from '../../forges/administration.js';
 import type { ForgeDescriptor } from '../../forges/forge.js';
@@ -79,7 +82,22 @@ export interface PreviewSecretWork {
   delete(organizationId: string, id: string, by: string): Promise<boolean>;
 }
 
+/** What of workspaces takes keys, the job queue or the outside world. */
+export interface WorkspaceWork {
+  vault: Vault;
+  blobs: Blobs;
+  links: SignedLinks;
+  /**
+   * Checks an archive of a configuration while it arrives, and keeps it.
+   * @throws ForgewayError FORGEWAY_ARCHIVE_REFUSED, FORGEWAY_TOO_LARGE; whatever the stream throws when it breaks
+   */
+  storeArchive(organizationId: string, bytes: AsyncIterable<Uint8Array>): Promise<StoredBlob>;
+  /** A hint that a run has something to do; nothing is lost without it. */
+  runSoon(key: JobKey & { version: bigint }): Promise<void>;
+}
+
 export interface Services {
+  workspaces: WorkspaceWork;
   /** Opened as the api role. */
   store: Store;
   /** Decides what each caller may, and writes it down. */

@@ -7,12 +7,13 @@ import { decide } from '../../accounts/access/decide.js';
 import { authorizedOrganization, notFound, organizationsOf, permit } from '../authorize.js';
 import { withFreshRole } from '../fresh-role.js';
 import { KEY_HEADER, once, readKey } from '../idempotency/once.js';
+import { API_PREFIX, collection, errorDocument, MEDIA_TYPE } from '../json-api/document.js';
 import { parseInput, problemHeaders, problemOf } from '../problem.js';
 import { getConnection, type ListedConnection, shownTo } from '../procedures/connection-list.js';
 import { workFor } from '../procedures/discreet-work.js';
 import type { Services } from '../procedures/services.js';
 import { changeConnection, createConnection } from './change.js';
-import { API_PREFIX, collection, errorDocument, internalId, MEDIA_TYPE, resource, TYPE } from './document.js';
+import { internalId, resource, TYPE } from './document.js';
 import { readCreate, readUpdate } from './input.js';
 import { pageOfConnections } from './page.js';
 

@@ -46,6 +46,11 @@ export async function readProcess(pid: number, boot?: string): Promise<ProcessRe
   return { pid, parent, session, started: `${boot ?? (await bootId())}:${fields[19] ?? ''}`, uids, namespace };
 }
 
+/** What a process is called, at most its first 15 bytes; undefined for one that is gone. */
+export async function readProcessName(pid: number): Promise<string | undefined> {
+  return (await unlessGone(readFile(`/proc/${pid}/comm`, 'utf8')))?.replace(/\n$/, '');
+}
+
 /** Every process that can be seen, except those that only wait to be reaped. */
 export async function listProcesses(): Promise<ProcessRecord[]> {
   const [names, boot] = await Promise.all([readdir('/proc'), bootId()]);

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { approveCommit } from '../../accounts/access/trusted-commits.js';
 import { askPreview } from '../../jobs/preview/desired.js';
+import { lookAgain } from '../../jobs/run/watch-rows.js';
 import { shortSha } from '../../lib/ids.js';
 import { pullRequestByNumber } from '../../store/mirror/pull-request.js';
 import { repositoryByRemoteId } from '../../store/mirror/repository.js';
@@ -40,6 +41,10 @@ async function run({ args, by, byName, octokit, in: place, inTransaction }: Comm
     const commit = { repositoryId: repository.id, number, sha: head.sha };
     await approveCommit(tx, origin.organizationId, commit, { name: byName, login: by.login });
     const { rows } = await tx.query<{ id: string }>('SELECT id FROM preview WHERE pull_request_id = $1', [known?.id]);
+    // What waits to be planned is looked at again, and judged with this approval.
+    const { forge, host } = origin;
+    for (const wanted of await lookAgain(tx, { forge, host, remoteId: base.repo.id }, { forget: true }))
+      poke('watch', wanted);
     if (rows[0] !== undefined) poke('preview', await askPreview(tx, { previewId: rows[0].id, to: 'look-again' }));
   };
   await inTransaction(approve);

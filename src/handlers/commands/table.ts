@@ -1,5 +1,8 @@
 /** Every command, by its name. */
 import type { Command } from './command.js';
 import { okToTest } from './ok-to-test.js';
+import { apply, plan, unlock } from './workspaces.js';
 
-export const commands: ReadonlyMap<string, Command> = new Map([okToTest].map((command) => [command.name, command]));
+export const commands: ReadonlyMap<string, Command> = new Map(
+  [okToTest, plan, apply, unlock].map((command) => [command.name, command]),
+);

@@ -1,9 +1,8 @@
 /** Puts the process driver together from an operator's choices. */
 import { join } from 'node:path';
 import { createGitMirrors } from '../../effects/git/mirror.js';
-import { runTool } from '../../effects/process/run-tool.js';
 import { openSandboxes, probeSandbox, type SandboxLimits } from '../../effects/process/sandbox.js';
-import { ForgewayError } from '../../lib/errors.js';
+import { sandboxDirectory } from '../../effects/process/sandbox-place.js';
 import type { Logger } from '../../lib/logger.js';
 import type { Outbound } from '../../lib/outbound/outbound.js';
 import type { PreviewDriver } from './driver.js';
@@ -29,17 +28,10 @@ export interface OpenDriverOptions {
 const SYSTEM_WORKSPACES = '/var/lib/forgeway/workspaces';
 
 /** Every directory in which previews of this machine may be, in the order in which they are tried. */
-export const workspaceDirectories = ({ dataDir, workspacesDir }: { dataDir: string; workspacesDir?: string }) => [
-  workspacesDir ?? join(dataDir, 'previews'),
+export const workspaceDirectories = (o: { dataDir: string; workspacesDir?: string }): [string, string] => [
+  o.workspacesDir ?? join(o.dataDir, 'previews'),
   SYSTEM_WORKSPACES,
 ];
-
-/** Any user of the range answers for all: none of them has rights that others do not have. */
-async function strangersCanEnter(directory: string): Promise<boolean> {
-  const stranger = ['--reuid', '50001', '--regid', '50001', '--clear-groups', '--'];
-  await runTool('mkdir', ['-p', '-m', '711', '--', directory]);
-  return (await runTool('setpriv', [...stranger, 'test', '-x', directory])).code === 0;
-}
 
 /**
  * The driver that runs previews on this machine.
@@ -54,20 +46,7 @@ export async function openProcessDriver(options: OpenDriverOptions): Promise<Pre
   } else if (!probe.network) {
     log.warn('this machine gives previews no network of their own: they can reach whatever listens on it');
   }
-  const every = workspaceDirectories(options);
-  const candidates = probe.mode === 'uid' && !probe.namespaces ? every : [];
-  let directory = every[0] ?? '';
-  if (candidates.length > 0) {
-    const reachable = await Promise.all(candidates.map(strangersCanEnter));
-    const first = candidates[reachable.indexOf(true)];
-    if (first === undefined) {
-      throw new ForgewayError(
-        'FORGEWAY_SANDBOX_UNAVAILABLE',
-        `Previews run as users of their own, and those can enter neither ${candidates.join(' nor ')}.`,
-      );
-    }
-    directory = first;
-  }
+  const directory = await sandboxDirectory(probe, workspaceDirectories(options));
   log.info(
     { isolation: probe.mode, namespaces: probe.namespaces, ownNetwork: probe.network, directory },
     'previews can run here',

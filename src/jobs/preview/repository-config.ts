@@ -2,13 +2,14 @@
 import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { ForgewayError } from '../../lib/errors.js';
+import { workspacesSection } from '../run/repository-section.js';
 import { previewConfigOf, previewSection } from './config-schema.js';
 import type { PreviewConfig } from './preview-config.js';
 
 export const CONFIG_PATH = '.forgeway.yml';
 const SIZE_LIMIT = 64 * 1024;
 
-const schema = z.strictObject({ preview: previewSection.optional() });
+const schema = z.strictObject({ preview: previewSection.optional(), workspaces: workspacesSection.optional() });
 
 /** For editors: what may be written, as JSON Schema. What depends on more than one key is only checked when it is read. */
 export const repositorySchema = (): object => ({

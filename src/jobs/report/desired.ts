@@ -15,6 +15,8 @@ export interface ReportRow {
   updatedAt: Date;
   /** One line below the table: what it waits for, or why it failed. */
   note?: string;
+  /** Folded away below the line; cut where it is long, with `url` for the whole. */
+  details?: { summary: string; text: string; url?: string };
   /** Listed apart, folded away. */
   skipped?: boolean;
 }

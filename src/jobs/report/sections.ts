@@ -1,6 +1,13 @@
 /** Lines of the sticky comment as they come out of the database, where they are JSON. */
 import type { ReportRow } from './desired.js';
 
+function detailsOf(value: unknown): ReportRow['details'] {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { summary, text: body, url } = value as Record<string, unknown>;
+  if (typeof body !== 'string' || body === '') return undefined;
+  return { summary: text(summary), text: body, ...(typeof url === 'string' ? { url } : {}) };
+}
+
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 function rowOf(value: unknown): ReportRow | undefined {
@@ -18,6 +25,7 @@ function rowOf(value: unknown): ReportRow | undefined {
     ...(typeof row.sha === 'string' ? { sha: row.sha } : {}),
     updatedAt: Number.isNaN(updatedAt.getTime()) ? new Date(0) : updatedAt,
     ...(typeof row.note === 'string' ? { note: row.note } : {}),
+    ...(detailsOf(row.details) === undefined ? {} : { details: detailsOf(row.details) }),
     skipped: row.skipped === true,
   };
 }

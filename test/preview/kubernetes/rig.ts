@@ -164,7 +164,7 @@ export async function createRig(o: RigOptions = {}) {
   const nowhere: JobQueue = { name: 'none', poke: async () => undefined };
   const reconciler = createPreviewReconciler({
     ...{ store, locks: createKeyLocks({ store, log }), log, metrics, driver },
-    pokes: { preview: queue, sync: nowhere, report: nowhere },
+    pokes: { preview: queue, sync: nowhere, report: nowhere, run: nowhere, watch: nowhere },
     octokitFor: async () => octokit,
     gitAccess: async () => ({
       ...{ url: 'https://forge.example/acme/web.git', origin: 'https://forge.example' },

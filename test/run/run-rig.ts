@@ -1,0 +1,252 @@
+/** Workspaces on a pretended forge, with a real database and the real reconcilers, driven step by step. */
+import { randomUUID } from 'node:crypto';
+import { pino } from 'pino';
+import { createBlobs } from '../../src/accounts/blobs.js';
+import { createPermissions } from '../../src/accounts/permissions.js';
+import { createVault } from '../../src/accounts/vault.js';
+import type { TerraformExecutor } from '../../src/effects/terraform/executor.js';
+import type { JobKey, JobQueue } from '../../src/jobs/queue/queue.js';
+import { createKeyLocks } from '../../src/jobs/reconcile-locks.js';
+import type { Gate } from '../../src/jobs/run/may-apply.js';
+import { askRun } from '../../src/jobs/run/move.js';
+import { createRunReconciler } from '../../src/jobs/run/reconciler.js';
+import type { Wish } from '../../src/jobs/run/state.js';
+import { createWatchReconciler } from '../../src/jobs/run/watch.js';
+import type { ForgeOctokit } from '../../src/jobs/sync/octokit.js';
+import { createMetrics } from '../../src/lib/metrics.js';
+import { readLog } from '../../src/store/workspace/run-log.js';
+import { getRun, phasesOf, type RunRow } from '../../src/store/workspace/runs.js';
+import { getWorkspace, insertWorkspace, type WorkspaceChange } from '../../src/store/workspace/workspaces.js';
+import { archiveOf } from '../support/archives.js';
+import { createTestDatabase, TEST_KEYS } from '../support/database.js';
+import { type StubExecutor, stubExecutor } from './stub-executor.js';
+
+export class HttpError extends Error {
+  override readonly name = 'HttpError';
+  readonly response = { headers: {} };
+  constructor(readonly status: number) {
+    super(`HTTP ${status}`);
+  }
+}
+
+export const shaOf = (letter: string): string => letter.repeat(40);
+
+interface Pull {
+  number: number;
+  title: string;
+  user: { id: number; login: string };
+  head: { sha: string; ref: string; repo: { id: number } | null };
+  base: { ref: string; repo: { id: number } };
+}
+
+export interface PretendedForge {
+  id: number;
+  fullName: string;
+  /** Another repository that has taken the name. */
+  branches: Map<string, string>;
+  pulls: Map<number, Pull>;
+  /** Of a pull request, or between two commits. */
+  files: string[];
+  permission: string;
+  archive: Buffer;
+  requests: string[];
+  /** Called before every request; throws to fail it. */
+  before: (request: string) => void;
+}
+
+const FORGE = 'some-forge';
+const HOST = 'forge.example';
+
+export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gate; host?: string } = {}) {
+  const test = await createTestDatabase();
+  const store = test.store('worker');
+  const { organizationId } = test;
+  const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
+  const stub: StubExecutor = stubExecutor();
+  const vault = createVault(TEST_KEYS.versions);
+  const blobs = createBlobs({ store, vault });
+  const forge: PretendedForge = {
+    ...{ id: 7, fullName: 'acme/infra', files: [], permission: 'write', requests: [], before: () => undefined },
+    branches: new Map([['main', shaOf('a')]]),
+    pulls: new Map(),
+    archive: await archiveOf({ 'main.tf': '' }, 'acme-infra'),
+  };
+  const octokit: ForgeOctokit = {
+    async request(route, parameters = {}) {
+      const request = `${route} ${parameters.ref ?? parameters.pull_number ?? parameters.page ?? ''}`.trim();
+      forge.requests.push(request);
+      forge.before(request);
+      const { headers } = parameters as { headers?: Record<string, string> };
+      const answer = (data: unknown) => {
+        const etag = `"${JSON.stringify(data).length}-${JSON.stringify(data).slice(0, 4_000)}"`;
+        if (headers?.['if-none-match'] === etag) throw new HttpError(304);
+        return { status: 200, headers: { etag }, data };
+      };
+      const { ref = '' } = parameters as { ref?: string };
+      switch (route) {
+        case 'GET /repos/{owner}/{repo}':
+          return answer({ id: forge.id, full_name: forge.fullName, default_branch: 'main', private: true });
+        case 'GET /repos/{owner}/{repo}/git/ref/{ref}': {
+          const sha = forge.branches.get(ref.replace('heads/', ''));
+          if (sha === undefined) throw new HttpError(404);
+          return answer({ object: { sha } });
+        }
+        case 'GET /repos/{owner}/{repo}/pulls':
+          return answer([...forge.pulls.values()].filter(({ base }) => base.ref === parameters.base));
+        case 'GET /repos/{owner}/{repo}/compare/{basehead}':
+          return answer({ files: forge.files.map((filename) => ({ filename })) });
+        case 'GET /repos/{owner}/{repo}/pulls/{pull_number}/files':
+          return answer(forge.files.map((filename) => ({ filename })));
+        case 'GET /repos/{owner}/{repo}/collaborators/{username}/permission': {
+          const { login } = { login: String(parameters.username) };
+          return answer({ permission: forge.permission, user: { id: login.length } });
+        }
+        case 'GET /repos/{owner}/{repo}/tarball/{ref}':
+          return { status: 200, headers: {}, data: new Uint8Array(forge.archive) };
+        default:
+          throw new Error(`not pretended: ${route}`);
+      }
+    },
+  };
+  const poked: { queue: string; key: JobKey }[] = [];
+  const queue = (name: string): JobQueue => ({
+    name,
+    poke: async (key) => {
+      poked.push({ queue: name, key });
+    },
+  });
+  const pokes = {
+    ...{
+      preview: queue('preview'),
+      sync: queue('sync'),
+      report: queue('report'),
+      run: queue('run'),
+      watch: queue('watch'),
+    },
+  };
+  const locks = createKeyLocks({ store, log });
+  const metrics = createMetrics();
+  const permissions = createPermissions({ clock: { now: () => new Date(), monotonicMs: () => 0 } as never });
+  const common = { store, locks, log, metrics, pokes, octokitOf: async () => octokit };
+  const watch = createWatchReconciler({ ...common, permissions, intervalMs: 60_000 });
+  const runs = createRunReconciler({
+    ...common,
+    ...{ vault, blobs, gate: o.gate, host: o.host ?? 'here', pollMs: 20, patienceMs: 200, supersededPollMs: 30 },
+    executor: async () => o.executor ?? stub,
+    limits: { compressedBytes: 1_000_000, bytes: 5_000_000, entries: 100 },
+    backoff: { baseMs: 1, capMs: 2 },
+  });
+
+  const tenant = store.tenant.bind(store, organizationId);
+  const rows = async <T extends object>(sql: string, values: unknown[] = []): Promise<T[]> =>
+    store.tenant(organizationId, async (tx) => (await tx.query<T>(sql, values)).rows);
+
+  const connectionId = randomUUID();
+  await store.tenant(organizationId, async (tx) => {
+    await tx.query(
+      `INSERT INTO connection (id, organization_id, name, kind, forge, host, provider_account_id, status)
+       VALUES ($1, $2, 'c', 'pat', $3, $4, '1', 'active')`,
+      [connectionId, organizationId, FORGE, HOST],
+    );
+    await tx.query(
+      `INSERT INTO repository (organization_id, forge, host, remote_id, remote_url, remote_owner, remote_name, default_branch,
+         private, status, watermark_at) VALUES ($1, $2, $3, 7, 'https://forge.example/acme/infra', 'acme', 'infra', 'main', true,
+         'active', now())`,
+      [organizationId, FORGE, HOST],
+    );
+  });
+
+  const rig = {
+    ...{
+      test,
+      store,
+      organizationId,
+      forge,
+      octokit,
+      stub,
+      poked,
+      rows,
+      tenant,
+      connectionId,
+      watch,
+      runs,
+      blobs,
+      vault,
+    },
+
+    async workspace(change: WorkspaceChange = {}): Promise<string> {
+      const id = await store.tenant(organizationId, (tx) =>
+        insertWorkspace(tx, organizationId, {
+          ...{
+            name: `w-${randomUUID().slice(0, 8)}`,
+            createdBy: 'ada',
+            vcsConnectionId: connectionId,
+            forge: FORGE,
+            host: HOST,
+          },
+          ...{ vcsRepoUrl: 'https://forge.example/acme/infra', remotePath: 'acme/infra' },
+          ...change,
+        }),
+      );
+      if (id === undefined) throw new Error('a workspace of this name is there');
+      return id;
+    },
+    row: async (id: string) => {
+      const found = await store.tenant(organizationId, (tx) => getWorkspace(tx, id));
+      if (found === undefined) throw new Error('no such workspace');
+      return found;
+    },
+    pull(number: number, sha: string, more: Partial<Pull> = {}): void {
+      forge.pulls.set(number, {
+        ...{ number, title: `change ${number}`, user: { id: 3, login: 'ada' } },
+        head: { sha, ref: 'topic', repo: { id: 7 } },
+        base: { ref: 'main', repo: { id: 7 } },
+        ...more,
+      });
+    },
+    /** One look at every repository. */
+    async look(signal = new AbortController().signal): Promise<void> {
+      await rows('UPDATE repository_watch SET next_attempt_at = NULL');
+      for (const { id } of await rows<{ id: string }>('SELECT id FROM repository_watch'))
+        await watch.run({ organizationId, id }, signal);
+    },
+    /** Every run as far as it goes now. */
+    async drive(signal = new AbortController().signal): Promise<void> {
+      for (let round = 0; round < 30; round += 1) {
+        const due = await rows<{ id: string }>(
+          `SELECT id FROM run WHERE observed_version <> desired_version
+             AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp()) ORDER BY number`,
+        );
+        if (due.length === 0) return;
+        for (const { id } of due) await runs.run({ organizationId, id }, signal);
+      }
+    },
+    runsOf: async (workspaceId: string): Promise<RunRow[]> => {
+      const ids = await rows<{ id: string }>('SELECT id FROM run WHERE workspace_id = $1 ORDER BY number', [
+        workspaceId,
+      ]);
+      const found = await Promise.all(ids.map(({ id }) => store.tenant(organizationId, (tx) => getRun(tx, id))));
+      return found.filter((run) => run !== undefined);
+    },
+    run: async (id: string): Promise<RunRow> => {
+      const found = await store.tenant(organizationId, (tx) => getRun(tx, id));
+      if (found === undefined) throw new Error('no such run');
+      return found;
+    },
+    ask: (id: string, wish: Wish['kind'], by = 'ada') =>
+      store.tenant(organizationId, (tx) => askRun(tx, id, { kind: wish }, { by })),
+    log: async (id: string, phase: 'plan' | 'apply'): Promise<string> =>
+      store.tenant(organizationId, async (tx) => {
+        const phases = await phasesOf(tx, id);
+        const row = phases[phase];
+        if (row === undefined) return '';
+        return (await readLog(tx, row.id, { offset: 0, limit: 10_000_000 }))?.bytes.toString('utf8') ?? '';
+      }),
+    async close(): Promise<void> {
+      await locks.close();
+      await test.drop();
+    },
+  };
+  return rig;
+}
+export type RunRig = Awaited<ReturnType<typeof createRunRig>>;
