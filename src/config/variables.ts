@@ -347,10 +347,52 @@ export const variables = {
   },
   previewDriver: {
     name: 'PREVIEW_DRIVER',
-    meaning: '`process` runs pull requests on this machine, isolated; `off` runs nothing.',
+    meaning:
+      '`process` runs pull requests on this machine, isolated; `kubernetes` runs them on a cluster; `off` runs nothing.',
     default: 'off',
-    schema: z.enum(['off', 'process']),
-    fix: 'Use off or process.',
+    schema: z.enum(['off', 'process', 'kubernetes']),
+    fix: 'Use off, process or kubernetes.',
+  },
+  previewCluster: {
+    name: 'PREVIEW_CLUSTER',
+    meaning:
+      'How the cluster for previews is reached: `in-cluster` by the service account of Forgeway’s own pod, `kubeconfig` by KUBECONFIG, `auto` by the first of them that there is. An organization may have a cluster of its own (`forgeway clusters`).',
+    default: 'auto',
+    schema: z.enum(['auto', 'in-cluster', 'kubeconfig']),
+    fix: 'Use auto, in-cluster or kubeconfig.',
+  },
+  kubeconfig: {
+    name: 'KUBECONFIG',
+    meaning:
+      'Path of the kubeconfig, or several as kubectl takes them; without it the usual one of the home directory.',
+    schema: z.string(),
+    fix: 'Use the path of a file that Forgeway’s user may read.',
+  },
+  previewClusterContext: {
+    name: 'PREVIEW_CLUSTER_CONTEXT',
+    meaning: 'Context of the kubeconfig; without it the current one.',
+    schema: z.string().max(253),
+    fix: 'Use a name that `kubectl config get-contexts` shows.',
+  },
+  previewClusterSettings: {
+    name: 'PREVIEW_CLUSTER_SETTINGS',
+    meaning:
+      'YAML file with what the operator says of previews on Kubernetes: domains, ways in, networks, registry, sizes (docs/guides/kubernetes-previews.md).',
+    schema: z.string(),
+    fix: 'Use the path of a file that Forgeway’s user may read.',
+  },
+  previewRegistryConfig: {
+    name: 'PREVIEW_REGISTRY_CONFIG',
+    meaning:
+      'File with registry credentials, as `docker login` writes it, to push and pull the images of previews with.',
+    schema: z.string(),
+    fix: 'Use the path of a config.json that Forgeway’s user may read.',
+  },
+  previewBuildkitTls: {
+    name: 'PREVIEW_BUILDKIT_TLS',
+    meaning: 'Directory with ca.pem, cert.pem and key.pem, by which builds prove themselves to the BuildKit daemon.',
+    schema: z.string(),
+    fix: 'Use the path of a directory that Forgeway’s user may read.',
   },
   previewPort: {
     name: 'PREVIEW_PORT',

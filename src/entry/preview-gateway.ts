@@ -1,13 +1,17 @@
 import type { Config } from '../config/config.js';
 import { startGateway } from '../effects/gateway/gateway.js';
 import { createPokes } from '../jobs/poke.js';
+import { checkedSettings, DEFAULT_CLUSTER } from '../jobs/preview/kubernetes/open-clusters.js';
+import { createServiceReach } from '../jobs/preview/kubernetes/reach.js';
 import { previewAddress } from '../jobs/preview/preview-address.js';
 import { createPreviewRoutes } from '../jobs/preview/routes.js';
 import { createQueueBackend } from '../jobs/queue/create-queue-backend.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
+import type { Outbound } from '../lib/outbound/outbound.js';
 import { type Database, openStore } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
+import { clusterSource, openPreviewClusters, operatorSettings } from './preview-clusters.js';
 import { visitorLinks } from './preview-jobs.js';
 
 export interface PreviewGateway {
@@ -22,6 +26,7 @@ export async function startPreviewGateway(o: {
   config: Config;
   database: Database;
   keys: MasterKeys;
+  outbound: Pick<Outbound, 'pin'>;
   log: Logger;
   metrics: Metrics;
 }): Promise<PreviewGateway | undefined> {
@@ -30,10 +35,19 @@ export async function startPreviewGateway(o: {
   const store = openStore(database, 'worker', { max: 4, log });
   const backend = createQueueBackend({ database, redisUrl: config.redisUrl, log, metrics });
   const routes = createPreviewRoutes({ store, queue: createPokes(backend).preview });
+  const clusters =
+    config.previewDriver === 'kubernetes'
+      ? openPreviewClusters({ config, outbound: o.outbound, keys: o.keys, store, log })
+      : undefined;
+  const isInside = clusterSource(config).kind === 'in-cluster';
   const gateway = await startGateway({
     host: config.host,
     port: config.previewPort,
     domain: config.previewDomain,
+    ...(clusters !== undefined && {
+      strangersDomain: checkedSettings(operatorSettings(config), 'PREVIEW_CLUSTER_SETTINGS').untrustedDomain,
+      connectService: createServiceReach({ clusters, inside: (id) => isInside && id === DEFAULT_CLUSTER }),
+    }),
     find: routes.find,
     opened: routes.opened,
     wake: routes.wake,
@@ -47,6 +61,7 @@ export async function startPreviewGateway(o: {
     url: previewAddress({ domain, port: gateway.port, publicUrl }, '*'),
     async close() {
       await gateway.close();
+      await clusters?.close();
       await backend.close();
       await store.close();
     },

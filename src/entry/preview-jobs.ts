@@ -5,7 +5,10 @@ import type { Config } from '../config/config.js';
 import { createVisitorLinks, LINK_PARAMETER, type VisitorLinks } from '../effects/gateway/visitor-link.js';
 import { forgeById } from '../forges/registry.js';
 import type { Pokes } from '../jobs/poke.js';
-import type { PreviewDriver } from '../jobs/preview/driver.js';
+import type { DriverName, PreviewDriver } from '../jobs/preview/driver.js';
+import { startCollector } from '../jobs/preview/kubernetes/collector.js';
+import { createKubernetesDriver } from '../jobs/preview/kubernetes/driver.js';
+import { createInventories } from '../jobs/preview/kubernetes/inventory.js';
 import { startPreviewMonitor } from '../jobs/preview/monitor.js';
 import { openProcessDriver } from '../jobs/preview/open-driver.js';
 import { previewAddress } from '../jobs/preview/preview-address.js';
@@ -19,6 +22,7 @@ import type { Outbound } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
 import { type MasterKeys, passingKeys } from '../store/master-keys.js';
 import type { Bridge } from '../translate/bridge.js';
+import { openPreviewClusters } from './preview-clusters.js';
 
 /** The same keys in server and workers, so that a link made by one opens at the other, also in the midst of a rotation. */
 export function visitorLinks(keys: Pick<MasterKeys, 'versions' | 'active'>): VisitorLinks {
@@ -27,7 +31,7 @@ export function visitorLinks(keys: Pick<MasterKeys, 'versions' | 'active'>): Vis
   return createVisitorLinks(derived(newest), ...others.map(derived));
 }
 
-/** What runs previews here. @throws ForgewayError FORGEWAY_SANDBOX_UNAVAILABLE */
+/** What runs previews on this machine. @throws ForgewayError FORGEWAY_SANDBOX_UNAVAILABLE */
 export function openPreviewDriver(config: Config, outbound: Outbound, log: Logger): Promise<PreviewDriver> {
   return openProcessDriver({
     dataDir: config.dataDir,
@@ -39,6 +43,36 @@ export function openPreviewDriver(config: Config, outbound: Outbound, log: Logge
     outbound,
     log,
   });
+}
+
+/** Both drivers, each opened when it is first needed: where previews are made may have changed since the last start. */
+function openDrivers(o: Pick<PreviewJobsOptions, 'config' | 'outbound' | 'keys' | 'store' | 'log'>) {
+  const { config, outbound, keys, store, log } = o;
+  const opened: { process?: Promise<PreviewDriver>; kubernetes?: { driver: PreviewDriver; end(): Promise<void> } } = {};
+  const kubernetes = () => {
+    if (opened.kubernetes !== undefined) return opened.kubernetes;
+    const clusters = openPreviewClusters({ config, outbound, keys, store, log });
+    const inventories = createInventories(log);
+    const driver = createKubernetesDriver({ clusters, inventoryOf: inventories.of });
+    const collector = startCollector({ store, clusters, inventoryOf: inventories.of, log });
+    opened.kubernetes = {
+      driver,
+      async end() {
+        await collector.stop();
+        await inventories.close();
+        await clusters.close();
+      },
+    };
+    return opened.kubernetes;
+  };
+  return {
+    async open(name: DriverName): Promise<PreviewDriver> {
+      if (name === 'kubernetes') return kubernetes().driver;
+      opened.process ??= openPreviewDriver(config, outbound, log);
+      return opened.process;
+    },
+    end: async () => opened.kubernetes?.end(),
+  };
 }
 
 export interface PreviewJobsOptions {
@@ -66,7 +100,9 @@ export interface PreviewJobs {
 export async function startPreviewJobs(options: PreviewJobsOptions): Promise<PreviewJobs> {
   const { config, store, locks, metrics, log, bridge, pokes, previewPort, access } = options;
   const links = visitorLinks(options.keys);
-  const driver = await openPreviewDriver(config, options.outbound, log);
+  if (config.previewDriver === 'off') throw new Error('previews are off');
+  const drivers = openDrivers(options);
+  const driver = await drivers.open(config.previewDriver);
   const reconciler = createPreviewReconciler({
     store,
     locks,
@@ -74,6 +110,7 @@ export async function startPreviewJobs(options: PreviewJobsOptions): Promise<Pre
     log,
     pokes,
     driver,
+    formerDriver: drivers.open,
     octokitFor: bridge.octokitFor,
     gitAccess: bridge.gitAccess,
     permissions: createPermissions({ clock: systemClock }),
@@ -99,6 +136,7 @@ export async function startPreviewJobs(options: PreviewJobsOptions): Promise<Pre
     async stop() {
       await monitor.stop();
       await monitor.stopAll();
+      await drivers.end();
     },
   };
 }

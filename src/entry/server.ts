@@ -140,7 +140,7 @@ async function start(
   ends.push(() => opened.stop());
   // Only now are we the one server of this data directory. What a killed one left running might hold our ports.
   const previews =
-    config.previewDriver === 'off' ? undefined : await openPreviewDriver(config, outboundOf(config), log);
+    config.previewDriver !== 'process' ? undefined : await openPreviewDriver(config, outboundOf(config), log);
   await previews?.stopAll();
   // The workers have stopped theirs; of one that was killed, or was just being started, we do.
   ends.push(async () => previews?.stopAll());
@@ -168,7 +168,7 @@ async function start(
   // What people and forges reach is closed together, and before everything that it needs.
   const front: (() => Promise<unknown> | undefined)[] = [];
   ends.push(() => Promise.all(front.map((close) => close())));
-  const gateway = await startPreviewGateway({ config, database, keys, log, metrics });
+  const gateway = await startPreviewGateway({ config, database, keys, outbound: outboundOf(config), log, metrics });
   front.push(() => gateway?.close());
   const script = fileURLToPath(new URL('./cli.js', import.meta.url));
   const workers = startWorkerProcesses({

@@ -13,7 +13,7 @@ import type { Logger } from '../../lib/logger.js';
 import { cookieValues, ownHostCookies, withoutOurCookies } from './cookies.js';
 import { listenEverywhereMeant } from './listen.js';
 import { type Page, pages } from './pages.js';
-import { connectToOrigin, originOf, type Upstream, upstreamAgent } from './upstream.js';
+import { type ConnectService, connectToOrigin, createUpstreamAgent, originOf, type Upstream } from './upstream.js';
 import { LINK_PARAMETER, linkCookie, type VisitorLinks } from './visitor-link.js';
 
 /** What the gateway must know about a preview. */
@@ -23,6 +23,8 @@ export interface GatewayRoute {
   /** Where it answers; null while nothing does. */
   upstream: Upstream | null;
   private: boolean;
+  /** Strangers' code: served from a domain of its own, so that it shares no cookies with others. */
+  stranger?: boolean;
   message: string | null;
 }
 
@@ -33,6 +35,10 @@ export interface GatewayOptions<R extends GatewayRoute> {
   port: number;
   /** Previews are its direct sub-domains. */
   domain: string;
+  /** Of another registrable domain, for strangers' code. Without it there is none to serve. */
+  strangersDomain?: string | undefined;
+  /** Reaches what is in a cluster. */
+  connectService?: ConnectService | undefined;
   /** By the first label of the host name. */
   find: (name: string) => Promise<R | undefined>;
   opened: (route: R) => Promise<void>;
@@ -116,19 +122,21 @@ function returnedHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
 type Connected = (...result: [error: null, socket: Socket] | [error: Error, socket: null]) => void;
 
 /** What the proxy opens its connections with. */
-function connectForProxy(target: { hostname: string; port: string }, done: Connected): void {
-  const socket = connectToOrigin(target);
-  const failed = (error: Error) => done(error, null);
-  socket.once('error', failed);
-  socket.once('connect', () => {
-    socket.off('error', failed);
-    done(null, socket);
-  });
-}
+const connectorForProxy =
+  (connectService: ConnectService | undefined) =>
+  (target: { hostname: string; port: string }, done: Connected): void => {
+    const socket = connectToOrigin(target, connectService);
+    const failed = (error: Error) => done(error, null);
+    socket.once('error', failed);
+    socket.once('connect', () => {
+      socket.off('error', failed);
+      done(null, socket);
+    });
+  };
 
 /** Starts to listen. Rejects when the port is taken. */
 export async function startGateway<R extends GatewayRoute>(options: GatewayOptions<R>): Promise<Gateway> {
-  const { domain, find, opened, wake, links, log, clock = systemClock } = options;
+  const { domain, strangersDomain, connectService, find, opened, wake, links, log, clock = systemClock } = options;
   const { secure = false } = options;
   const ourCookie = linkCookie(secure);
   const { bodyLimit = 25 * 1024 * 1024, timeoutMs = 60_000 } = options;
@@ -146,11 +154,15 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
   });
   server.decorateRequest('previewOrigin', '');
 
-  function nameOf(request: FastifyRequest): string | undefined {
+  /** The first label of the host, and whether it is of the domain for strangers' code. */
+  function nameOf(request: FastifyRequest): { name: string; ofStrangers: boolean } | undefined {
     const host = (request.headers.host ?? '').toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '');
-    if (!host.endsWith(`.${domain}`)) return undefined;
-    const name = host.slice(0, -domain.length - 1);
-    return name.includes('.') ? undefined : name;
+    for (const one of [domain, strangersDomain]) {
+      if (one === undefined || !host.endsWith(`.${one}`)) continue;
+      const name = host.slice(0, -one.length - 1);
+      return name.includes('.') ? undefined : { name, ofStrangers: one === strangersDomain };
+    }
+    return undefined;
   }
 
   /** Lets a visitor with a good link or cookie pass. False when the answer has been sent. */
@@ -193,9 +205,10 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
   server.addHook('onRequest', async (request, reply) => {
     // Any other form, such as `//host/path`, could be read as the address of another server.
     if (!/^\/(?!\/)/.test(request.url)) return send(reply, pages.badRequest());
-    const name = nameOf(request);
-    const route = name === undefined ? undefined : await find(name);
-    if (route === undefined) return send(reply, pages.unknown());
+    const asked = nameOf(request);
+    const route = asked === undefined ? undefined : await find(asked.name);
+    // On the other domain it would share cookies with what it must not.
+    if (route === undefined || (route.stranger ?? false) !== asked?.ofStrangers) return send(reply, pages.unknown());
     if (route.private && !admit(request, reply, route)) return reply;
     if (route.upstream === null) return send(reply, await pageInstead(route));
     if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return send(reply, pages.tooLarge());
@@ -213,7 +226,7 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
 
   const wsClientOptions = {
     headers: {},
-    agent: upstreamAgent,
+    agent: createUpstreamAgent(connectService),
     handshakeTimeout: timeoutMs,
     rewriteRequestHeaders: (_headers: unknown, request: FastifyRequest) => {
       const names = ['origin', 'user-agent', 'accept-language', 'authorization'];
@@ -228,7 +241,7 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
     websocket: true,
     disableCache: true,
     disableRequestLogging: true,
-    undici: { connections: 64, headersTimeout: timeoutMs, bodyTimeout: 0, connect: connectForProxy },
+    undici: { connections: 64, headersTimeout: timeoutMs, bodyTimeout: 0, connect: connectorForProxy(connectService) },
     replyOptions: {
       getUpstream: (request) => (request as FastifyRequest).previewOrigin,
       rewriteRequestHeaders: (request, headers) => forwardedHeaders(request as FastifyRequest, headers),

@@ -3,10 +3,12 @@
  * left to whom they belong. Answers are the client library's types; they are the API server's own and not checked again.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { CoreV1Event, KubernetesObject, V1ObjectMeta } from '@kubernetes/client-node';
 import { ForgewayError } from '../../lib/errors.js';
 import type { Logger } from '../../lib/logger.js';
 import type { Outbound } from '../../lib/outbound/outbound.js';
+import { forwardedPort, PROTOCOL } from './channels.js';
 import type { ClusterConnection } from './connection.js';
 import { isFieldConflict, isNotFound } from './failures.js';
 import { described, type KindName, kinds, type ObjectRef, pathOf, refOf } from './kinds.js';
@@ -97,6 +99,8 @@ export interface Cluster {
   followLogs(query: LogQuery & { signal: AbortSignal }): AsyncIterable<string>;
   /** What the cluster says happened there, oldest first. */
   events(namespace: string, signal?: AbortSignal): Promise<CoreV1Event[]>;
+  /** The bytes of one port of a pod. */
+  forward(to: { namespace: string; pod: string; port: number }): Promise<Duplex>;
   /** The API server's version, as `v1.32.4`. */
   version(signal?: AbortSignal): Promise<string>;
   /** Calls so far, for metrics and the benchmark. */
@@ -323,6 +327,21 @@ export function openCluster(
       const at = (event: CoreV1Event) =>
         String(event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp);
       return items.sort((a, b) => at(a).localeCompare(at(b)));
+    },
+
+    async forward({ namespace, pod, port }) {
+      counted.reads += 1;
+      const { socket, head } = await transport.upgrade(
+        {
+          method: 'GET',
+          path: `${pathOf('Pod', namespace, pod)}/portforward`,
+          query: { ports: port },
+          what: `forward port ${port} of ${pod} in ${namespace}`,
+          repeatable: false,
+        },
+        PROTOCOL,
+      );
+      return forwardedPort(socket, head);
     },
 
     async version(signal) {

@@ -1,7 +1,9 @@
 /** HTTP to one API server: connections that are kept, a time limit for every answer, and another try where that is safe. */
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { randomBytes } from 'node:crypto';
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { retryDelay } from '../../lib/backoff.js';
 import { pause } from '../../lib/clock.js';
 import { ForgewayError } from '../../lib/errors.js';
@@ -41,6 +43,8 @@ export interface Transport {
   text(call: Call, mostBytes: number): Promise<string>;
   /** An answer that goes on; only its beginning has a time limit. Ends with `call.signal`. */
   stream(call: Call): Promise<IncomingMessage>;
+  /** A connection that stops being HTTP: the raw socket, and what came with the answer already. */
+  upgrade(call: Call, protocol: string): Promise<{ socket: Duplex; head: Buffer }>;
   close(): void;
 }
 
@@ -109,38 +113,60 @@ export function createTransport(options: TransportOptions): Transport {
     return agents.agent;
   }
 
-  async function send(call: Call, signal: AbortSignal): Promise<IncomingMessage> {
+  /** A request that is ready and not ended yet. */
+  async function begin(call: Call, signal: AbortSignal, more: Record<string, string> = {}): Promise<ClientRequest> {
     const { headers, tls } = await connection.credentials();
     const lookup = await pinned();
     const base = server.pathname.replace(/\/+$/, '');
     const query = new URLSearchParams();
     for (const [key, value] of Object.entries(call.query ?? {})) if (value !== undefined) query.set(key, String(value));
     const search = query.size === 0 ? '' : `?${query}`;
+    return (isPlain ? httpRequest : httpsRequest)({
+      hostname: server.hostname.replace(/^\[|\]$/g, ''),
+      port: server.port === '' ? (isPlain ? 80 : 443) : Number(server.port),
+      path: `${base}${call.path}${search}`,
+      method: call.method,
+      agent: agentFor(tls),
+      signal,
+      ...(lookup !== undefined && { lookup }),
+      headers: { accept: 'application/json', 'user-agent': 'forgeway', ...headers, ...more },
+    });
+  }
+
+  async function send(call: Call, signal: AbortSignal): Promise<IncomingMessage> {
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+    const about: Record<string, string> =
+      body === undefined
+        ? {}
+        : {
+            'content-type': call.contentType ?? 'application/json',
+            'content-length': String(Buffer.byteLength(body)),
+          };
+    const request = await begin(call, signal, about);
     return new Promise((resolve, reject) => {
-      const request = (isPlain ? httpRequest : httpsRequest)(
-        {
-          hostname: server.hostname.replace(/^\[|\]$/g, ''),
-          port: server.port === '' ? (isPlain ? 80 : 443) : Number(server.port),
-          path: `${base}${call.path}${search}`,
-          method: call.method,
-          agent: agentFor(tls),
-          signal,
-          ...(lookup !== undefined && { lookup }),
-          headers: {
-            accept: 'application/json',
-            'user-agent': 'forgeway',
-            ...headers,
-            ...(body !== undefined && {
-              'content-type': call.contentType ?? 'application/json',
-              'content-length': Buffer.byteLength(body),
-            }),
-          },
-        },
-        resolve,
-      );
+      request.once('response', resolve);
       request.once('error', reject);
       request.end(body);
+    });
+  }
+
+  async function changeProtocol(
+    call: Call,
+    protocol: string,
+    signal: AbortSignal,
+  ): Promise<{ socket: Duplex; head: Buffer }> {
+    const request = await begin(call, signal, {
+      ...{ connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' },
+      'sec-websocket-key': randomBytes(16).toString('base64'),
+      'sec-websocket-protocol': protocol,
+    });
+    return new Promise((resolve, reject) => {
+      request.once('upgrade', (_response, socket, head) => resolve({ socket, head }));
+      request.once('response', (response) => {
+        checked(call, response).then(() => reject(new Error('it did not change the protocol')), reject);
+      });
+      request.once('error', reject);
+      request.end();
     });
   }
 
@@ -177,6 +203,21 @@ export function createTransport(options: TransportOptions): Transport {
     }
   }
 
+  /** What goes on after its beginning, which alone has a time limit. */
+  async function begun<T>(call: Call, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    const signal = call.signal === undefined ? limit.signal : AbortSignal.any([call.signal, limit.signal]);
+    try {
+      return await start(signal);
+    } catch (error) {
+      call.signal?.throwIfAborted();
+      throw failureOfNetwork(name, call.what, limit.signal.aborted ? limit.signal.reason : error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   return {
     name,
     async json(call) {
@@ -188,19 +229,8 @@ export function createTransport(options: TransportOptions): Transport {
       }
     },
     text: tried,
-    async stream(call) {
-      const begun = new AbortController();
-      const timer = setTimeout(() => begun.abort(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-      const signal = call.signal === undefined ? begun.signal : AbortSignal.any([call.signal, begun.signal]);
-      try {
-        return await checked(call, await send(call, signal));
-      } catch (error) {
-        call.signal?.throwIfAborted();
-        throw failureOfNetwork(name, call.what, begun.signal.aborted ? begun.signal.reason : error);
-      } finally {
-        clearTimeout(timer);
-      }
-    },
+    stream: (call) => begun(call, async (signal) => checked(call, await send(call, signal))),
+    upgrade: (call, protocol) => begun(call, (signal) => changeProtocol(call, protocol, signal)),
     close() {
       agents.agent?.destroy();
     },

@@ -288,6 +288,7 @@ export async function createRig(o: RigOptions = {}) {
       await Promise.all(inventories.map((one) => one.close()));
       cluster.close();
       await api?.close();
+      await test.drop();
     },
   };
 }

@@ -138,3 +138,18 @@ export function startInventory(o: { cluster: Cluster; log: Logger; listEveryMs?:
     },
   };
 }
+
+/** One for each cluster, begun when it is first asked for. */
+export function createInventories(log: Logger): { of(home: { cluster: Cluster }): Inventory; close(): Promise<void> } {
+  const begun = new Map<Cluster, Inventory>();
+  return {
+    of({ cluster }) {
+      const known = begun.get(cluster) ?? startInventory({ cluster, log });
+      begun.set(cluster, known);
+      return known;
+    },
+    async close() {
+      await Promise.all([...begun.values()].map((one) => one.close()));
+    },
+  };
+}

@@ -21,7 +21,7 @@ export interface OpenClustersOptions {
   vault: Vault;
   /** Where previews are made for organizations that have chosen nothing. */
   source: Exclude<ClusterSource, { kind: 'given' }>;
-  /** As {@link readClusterSettings} answers them; an organization's own are laid over them. */
+  /** Of the operator; an organization's own are laid over them. See {@link checkedSettings}. */
   settings: Record<string, unknown>;
   registries: RegistryCredentials;
   buildkitTls?: PreviewCluster['buildkitTls'];
@@ -31,7 +31,8 @@ export interface OpenClustersOptions {
   timeoutMs?: number;
 }
 
-const DEFAULT = 'default';
+/** Of the environment, for every organization that has chosen none. */
+export const DEFAULT_CLUSTER = 'default';
 
 interface Row extends SealedColumns<'preview_cluster'> {
   id: string;
@@ -85,11 +86,11 @@ export function createPreviewClusters(options: OpenClustersOptions): PreviewClus
       const { rows } = await store.tenant(organizationId, (tx) =>
         tx.query<{ id: string }>('SELECT id FROM preview_cluster WHERE chosen'),
       );
-      return rows[0]?.id ?? DEFAULT;
+      return rows[0]?.id ?? DEFAULT_CLUSTER;
     },
 
     async open(id, organizationId) {
-      if (id === DEFAULT) return opened(DEFAULT, { id, name: DEFAULT, source: options.source, settings: {} });
+      if (id === DEFAULT_CLUSTER) return opened(id, { id, name: id, source: options.source, settings: {} });
       const names = sealedColumnsOf('preview_cluster').map((name) => `"${name}"`);
       const { rows } = await store.tenant(organizationId, (tx) =>
         tx.query<Row>(
