@@ -12,6 +12,7 @@ export const sealedTables = {
   oauth_client: ['client_secret', 'proxy_credentials'],
   forge_app: ['private_key', 'client_secret'],
   preview_cluster: ['kubeconfig'],
+  preview_secret: ['value'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** Those that belong to the installation and to no organization; their seals name {@link PLATFORM} in its place. */

@@ -2,6 +2,8 @@
 import type { Access } from '../accounts/access/access.js';
 import { freshMemberships } from '../accounts/membership/fresh.js';
 import type { MembershipPorts } from '../accounts/membership/ports.js';
+import { previewSecretWork } from '../accounts/preview-secrets.js';
+import { createVault } from '../accounts/vault.js';
 import type { Services } from '../api/procedures/services.js';
 import type { Config } from '../config/config.js';
 import { forges } from '../forges/registry.js';
@@ -51,6 +53,7 @@ export function createApiServices(o: ApiServicesOptions): { services: Services; 
       forges,
       log,
       appPage,
+      previewSecrets: previewSecretWork(workerStore, createVault(keys.versions)),
       previewLog: createPreviewLogs({ dataDir: config.dataDir }),
       visibleWith: visibleWith(bridge),
       freshMemberships: (asked) => freshMemberships(members, asked),

@@ -8,6 +8,7 @@ import { type Role, roles } from '../../src/accounts/access/roles.js';
 import { createToken, type TokenOwner } from '../../src/accounts/api-tokens/rows.js';
 import { freshMemberships } from '../../src/accounts/membership/fresh.js';
 import type { MembershipPorts } from '../../src/accounts/membership/ports.js';
+import { listPreviewSecrets, previewSecretWork } from '../../src/accounts/preview-secrets.js';
 import { createVault } from '../../src/accounts/vault.js';
 import { sealedValues, sealSecrets } from '../../src/accounts/vault-columns.js';
 import type { ConnectionWork, Services } from '../../src/api/procedures/services.js';
@@ -17,7 +18,7 @@ import { forges } from '../../src/forges/registry.js';
 import { createPreviewLogs } from '../../src/jobs/preview/logs.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { withConnection } from '../../src/store/connection.js';
-import { createTestDatabase, TEST_KEYS, type TestDatabase } from '../support/database.js';
+import { createTestDatabase, TEST_KEYS, TEST_MASTER_KEY, type TestDatabase } from '../support/database.js';
 import { populateTenant } from '../support/tenant-rows.js';
 
 /** As in section H of the test plan. */
@@ -48,6 +49,7 @@ export interface TenantIds {
   preview: string;
   token: string;
   ownToken: string;
+  previewSecret: string;
   session: string;
 }
 
@@ -131,6 +133,14 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
       },
       change: async (organizationId) => note('change', organizationId),
       secretsOf: async () => ({}),
+    },
+    previewSecrets: {
+      ...previewSecretWork(db.store('worker'), createVault(new Map([[1, TEST_MASTER_KEY]]))),
+      // Found as by the real one, and left, so that the next caller finds it too.
+      async delete(organizationId, id) {
+        note('preview-secrets.delete', organizationId);
+        return (await listPreviewSecrets(db.store('worker'), organizationId)).some((one) => one.id === id);
+      },
     },
     previewLog: createPreviewLogs({ dataDir: '/nowhere' }),
     appPage: async () => () => 'https://forge.example/apps/forgeway',
@@ -243,6 +253,7 @@ export async function startApiRig(o: ApiRigOptions = {}): Promise<ApiRig> {
       preview: await idIn('preview'),
       token: (await tokenOf({ kind: 'machine', organizationId, role: 'viewer' })).id,
       ownToken: (await tokenOf(user(ownerId))).id,
+      previewSecret: await idIn('preview_secret'),
       session: organizationId,
     };
   };

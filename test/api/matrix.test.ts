@@ -128,6 +128,7 @@ describe('tenants', () => {
     preview: randomUUID(),
     token: randomUUID(),
     ownToken: randomUUID(),
+    previewSecret: randomUUID(),
     session: randomUUID(),
   });
   const dump = async () => {

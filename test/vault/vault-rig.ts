@@ -52,6 +52,7 @@ const plainColumns: Readonly<Record<TenantTable, (id: string) => Record<string, 
   connection: (id) => ({ name: id, kind: 'pat', forge: 'gitlab', host: 'h', provider_account_id: id }),
   hook: () => ({ forge: 'gitlab', host: 'h', scope: 'repository' }),
   preview_cluster: (id) => ({ name: id, created_by: 'ada', chosen: 'false' }),
+  preview_secret: (id) => ({ name: id, set_by: 'ada' }),
 };
 
 /** Every secret of a row: made of its place and of how often it was written. */

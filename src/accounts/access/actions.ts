@@ -48,6 +48,8 @@ export const actions = {
   'run.hold': rule('maintainer', 'run', 'pause and resume'),
   'preview.read': rule('viewer', 'read', 'see previews and their logs', { forge: 'read' }),
   'preview.write': rule('member', 'run', 'start, rebuild and remove previews', { forge: 'write' }),
+  'preview-secret.read': rule('maintainer', 'read', 'see the names of the secrets that previews are given'),
+  'preview-secret.manage': rule('maintainer', 'manage', 'set and delete the secrets that previews are given'),
   'untrusted.approve': rule('maintainer', 'run', 'let code of strangers run, for one commit', { forge: 'maintain' }),
   'event.read': rule('viewer', 'read', 'follow what happens'),
   'platform.read': rule('owner', 'read', 'see the settings of this installation', { platform: true }),

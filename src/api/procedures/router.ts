@@ -4,6 +4,7 @@ import { deliveries } from './delivery.js';
 import { issues } from './issue.js';
 import { organizations } from './organization.js';
 import { previews } from './preview.js';
+import { previewSecrets } from './preview-secret.js';
 import { createCallerFactory, router } from './procedure.js';
 import { pullRequests } from './pull-request.js';
 import { repositories } from './repository.js';
@@ -17,6 +18,7 @@ export const apiRouter = router({
   issue: issues,
   delivery: deliveries,
   preview: previews,
+  previewSecret: previewSecrets,
   token: tokens,
   organization: organizations,
   audit: audits,

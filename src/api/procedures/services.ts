@@ -5,6 +5,7 @@ import type { DeclaredChange, DeclaredPlace, declareConnection } from '../../acc
 import type { Probed } from '../../accounts/connecting/probe.js';
 import type { AppPage } from '../../accounts/install-state.js';
 import type { PersonalInstallStateOptions } from '../../accounts/personal-install-state.js';
+import type { PreviewSecret, PreviewSecretWish } from '../../accounts/preview-secrets.js';
 import type { Secrets } from '../../accounts/vault-columns.js';
 import type { TokenFacts } from '../../forges/administration.js';
 import type { ForgeDescriptor } from '../../forges/forge.js';
@@ -70,6 +71,14 @@ export interface ConnectionWork {
   secretsOf(organizationId: string, connectionId: string): Promise<Secrets<'connection'>>;
 }
 
+/** Secrets that previews are given; a value goes in and never comes out. */
+export interface PreviewSecretWork {
+  set(organizationId: string, wish: PreviewSecretWish): Promise<PreviewSecret>;
+  list(organizationId: string, repositoryId?: string): Promise<PreviewSecret[]>;
+  /** False: there was none. */
+  delete(organizationId: string, id: string, by: string): Promise<boolean>;
+}
+
 export interface Services {
   /** Opened as the api role. */
   store: Store;
@@ -85,6 +94,7 @@ export interface Services {
   requestsOf(organizationId: string, repositoryId: string): Promise<RepositoryRequests>;
   /** Page of the App that serves a host, as far as it is known now. */
   appPage(): Promise<AppPage>;
+  previewSecrets: PreviewSecretWork;
   /** What a preview printed, as far as this machine keeps it. */
   previewLog: ReadPreviewLog;
   /** What a person may see on a forge, asked with a connection of theirs. */

@@ -6,9 +6,11 @@ import { createQueueBackend } from '../../jobs/queue/create-queue-backend.js';
 import { createMetrics } from '../../lib/metrics.js';
 import { withDatabase } from '../session.js';
 import { printRows } from '../table.js';
+import { addPreviewSecretsCommand } from './preview-secrets.js';
 
 export function addPreviewsCommand(program: Command): void {
   const previews = program.command('previews').description('previews of pull requests');
+  addPreviewSecretsCommand(previews);
 
   previews
     .command('list')
