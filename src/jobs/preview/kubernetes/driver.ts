@@ -11,6 +11,7 @@ import { refOf } from '../../../effects/kubernetes/kinds.js';
 import { pause } from '../../../lib/clock.js';
 import { ForgewayError } from '../../../lib/errors.js';
 import type { Place, PlaceFailure, PreviewDriver, PreviewFacts } from '../driver.js';
+import { headRefOf } from '../driver.js';
 import type { PreviewConfig, ServiceConfig } from '../preview-config.js';
 import { runJob } from './building.js';
 import type { PreviewCluster, PreviewClusters } from './clusters.js';
@@ -155,7 +156,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       ...input,
       source: {
         url: source.url,
-        ref: source.pullRequestRef(facts.number),
+        ref: headRefOf(facts, source),
         ...(password !== '' && { credential: { username, password } }),
       },
       push: await registriesOf(place, home, facts),
