@@ -122,6 +122,12 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
     return { [refText(namespace)]: fingerprint(stored), ...(await applyAll(cluster, walls, signal)) };
   }
 
+  const handleFor = (
+    { organizationId, name }: PreviewFacts,
+    { id }: PreviewCluster,
+    o: Pick<KubernetesHandle, 'images' | 'applied'>,
+  ): KubernetesHandle => ({ organizationId, cluster: id, namespace: name, ...o });
+
   const failed = (place: Place, failure: PlaceFailure): Place => ({ ...place, failure });
 
   /** What `detect` finds in this commit. */
@@ -238,11 +244,11 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
 
   function glance(
     place: Place,
-    handle: KubernetesHandle | undefined,
+    handle: KubernetesHandle,
     inventory: Inventory,
   ): 'built' | 'started' | 'ready' {
-    const namespace = handle?.namespace;
-    for (const [text, written] of Object.entries(handle?.applied ?? {})) {
+    const { namespace } = handle;
+    for (const [text, written] of Object.entries(handle.applied)) {
       const [kind = '', name = ''] = text.split('/');
       const found = inventory.get(kind as KindName, kind === 'Namespace' ? undefined : namespace, name);
       if (found === undefined || fingerprint(found) !== written) return 'built';
@@ -280,10 +286,10 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       if (!place.built) return place.failure === null ? 'unfinished' : 'failed';
       if (place.port === null) return place.failure === null ? 'built' : 'failed';
       const handle = handleOf(place);
-      const home = clusters.opened().find(({ id }) => id === handle?.cluster);
-      const inventory = home === undefined ? undefined : inventoryOf(home);
       const asWritten = place.failure === null ? 'ready' : 'failed';
-      if (inventory === undefined || !inventory.isComplete()) return asWritten;
+      if (handle === undefined) return asWritten;
+      const inventory = inventoryOf(await clusters.open(handle.cluster, handle.organizationId));
+      if (!inventory.isComplete()) return asWritten;
       const seen = glance(place, handle, inventory);
       return place.failure !== null && seen !== 'ready' ? 'failed' : seen;
     },
@@ -297,7 +303,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       const applied = await prepare(frameOf(resolvedPlace, facts, home), home, signal);
       const result = await buildImages(resolvedPlace, facts, home, signal);
       if ('failure' in result) return failed(resolvedPlace, result.failure);
-      const handle: KubernetesHandle = { cluster: home.id, namespace: facts.name, images: result.images, applied };
+      const handle = handleFor(facts, home, { images: result.images, applied });
       return { ...resolvedPlace, built: true, handle };
     },
 
@@ -314,7 +320,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       const applied = { ...walls, ...base, ...(await applyAll(cluster, services, signal)) };
       const entrance = place.config.services.find((one) => one.public) ?? place.config.services[0];
       const service = { cluster: home.id, namespace: facts.name, name: workloadName(entrance?.name ?? '', place.id) };
-      const handle: KubernetesHandle = { cluster: home.id, namespace: facts.name, images, applied };
+      const handle = handleFor(facts, home, { images, applied });
       return {
         ...place,
         port: entrance?.port ?? null,
