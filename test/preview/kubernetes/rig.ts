@@ -189,6 +189,7 @@ export async function createRig(o: RigOptions = {}) {
     tagOf: () => 'fx',
     addressOf: ({ name }) => `http://${name}.preview.example.net`,
     limit: o.limit ?? 1_000,
+    organizationLimit: 1_000,
     backoff: { baseMs: 50, capMs: 300 },
     supersededPollMs: 100,
   });
@@ -280,7 +281,11 @@ export async function createRig(o: RigOptions = {}) {
     startMonitor(o: { sleepAfterMs?: number; intervalMs?: number } = {}): PreviewMonitor {
       const monitor = startPreviewMonitor({
         ...{ store, queue, driver, log, metrics },
-        ...{ sleepAfterMs: o.sleepAfterMs ?? 3_600_000, intervalMs: o.intervalMs ?? 500 },
+        ...{
+          sleepAfterMs: o.sleepAfterMs ?? 3_600_000,
+          removeAfterMs: 7 * 86_400_000,
+          intervalMs: o.intervalMs ?? 500,
+        },
       });
       monitors.push(monitor);
       return monitor;

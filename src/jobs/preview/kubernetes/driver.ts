@@ -4,7 +4,7 @@
  * applied again: a worker that died anywhere is followed by another that looks and goes on.
  */
 import { randomBytes } from 'node:crypto';
-import type { V1Deployment, V1Pod, V1Secret, V1StatefulSet } from '@kubernetes/client-node';
+import type { V1Deployment, V1Pod, V1StatefulSet } from '@kubernetes/client-node';
 import type { Cluster } from '../../../effects/kubernetes/cluster.js';
 import type { KindName } from '../../../effects/kubernetes/kinds.js';
 import { refOf } from '../../../effects/kubernetes/kinds.js';
@@ -25,6 +25,7 @@ import {
   builtDigest,
   foundation,
   imagesOf,
+  placeSecretNames,
   routes,
   running,
   whyNot,
@@ -45,7 +46,8 @@ export interface KubernetesDriverOptions {
 }
 
 /** What a place is made of beside its pods, and so what goes with it. */
-const OF_PLACE: readonly KindName[] = ['Deployment', 'Service', 'Job', 'Secret'];
+/** Found by their labels; Secrets are not, since nobody of ours may list them. */
+const OF_PLACE: readonly KindName[] = ['Deployment', 'Service', 'Job'];
 const SEEDED = 'forgeway.dev/seeded';
 const DATABASE = 'database';
 
@@ -65,18 +67,6 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
     ...{ name: facts.name, identity: facts.identity, trusted: place.trusted, config: place.config, settings },
   });
 
-  async function databasePassword(
-    { cluster }: PreviewCluster,
-    { name }: PreviewFacts,
-    config: PreviewConfig,
-  ): Promise<string> {
-    if (config.database === undefined) return '';
-    // The cluster keeps it; nobody else needs it.
-    const known = await cluster.get<V1Secret>({ kind: 'Secret', namespace: name, name: DATABASE });
-    const kept = known?.data?.password;
-    return kept === undefined ? randomBytes(24).toString('hex') : Buffer.from(kept, 'base64').toString('utf8');
-  }
-
   /** The forge's own registry takes the forge's own credential, unless the operator has named another. */
   async function registriesOf({ trusted }: Place, home: PreviewCluster, facts: PreviewFacts) {
     const { registry } = home.settings;
@@ -93,7 +83,8 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       sha: place.sha,
       pull: await registriesOf(place, home, facts),
       secrets: place.trusted && names.length > 0 ? await facts.secrets(names) : {},
-      databasePassword: await databasePassword(home, facts, place.config),
+      // Of the Secret that is there already nothing is changed, and nobody but its pods needs to read it.
+      databasePassword: randomBytes(24).toString('hex'),
     };
   }
 
@@ -105,6 +96,10 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
   ): Promise<Record<string, string>> {
     const applied: Record<string, string> = {};
     for (const manifest of manifests) {
+      if (manifest.kind === 'Secret' && manifest.metadata.name === DATABASE) {
+        await cluster.create(manifest, signal);
+        continue;
+      }
       const stored = await cluster.apply(manifest, { signal });
       if (isWatched(manifest.kind)) applied[refText(manifest)] = fingerprint(stored);
     }
@@ -242,11 +237,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
     return { seconds: home.settings.readyTimeoutSeconds, pods, events, place };
   }
 
-  function glance(
-    place: Place,
-    handle: KubernetesHandle,
-    inventory: Inventory,
-  ): 'built' | 'started' | 'ready' {
+  function glance(place: Place, handle: KubernetesHandle, inventory: Inventory): 'built' | 'started' | 'ready' {
     const { namespace } = handle;
     for (const [text, written] of Object.entries(handle.applied)) {
       const [kind = '', name = ''] = text.split('/');
@@ -415,6 +406,8 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
           await cluster.delete({ kind, namespace: facts.name, name }, { uid });
         }
       }
+      for (const name of placeSecretNames(place.config, place.id))
+        await cluster.delete({ kind: 'Secret', namespace: facts.name, name });
     },
 
     async removeAll(facts) {
