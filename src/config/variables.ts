@@ -544,6 +544,21 @@ export const variables = {
     schema: positive,
     fix: 'Use a whole number of days.',
   },
+  previewRemoveHours: {
+    name: 'PREVIEW_REMOVE_HOURS',
+    meaning:
+      'A preview that nobody opened and nothing was pushed to for this long is removed; a push or `/preview` brings it back.',
+    default: '168',
+    schema: positive,
+    fix: 'Use a whole number of hours.',
+  },
+  previewOrganizationLimit: {
+    name: 'PREVIEW_ORGANIZATION_LIMIT',
+    meaning: 'Previews that one organization may have, asleep or not; the next one waits until another is gone.',
+    default: '50',
+    schema: positive,
+    fix: 'Use a whole number.',
+  },
   unsafeSameUser: {
     name: 'FORGEWAY_UNSAFE_SAME_USER',
     meaning:

@@ -1,6 +1,8 @@
 import { hkdfSync } from 'node:crypto';
 import type { Access } from '../accounts/access/access.js';
 import { createPermissions } from '../accounts/permissions.js';
+import { readPreviewSecrets } from '../accounts/preview-secrets.js';
+import { createVault } from '../accounts/vault.js';
 import type { Config } from '../config/config.js';
 import { createVisitorLinks, LINK_PARAMETER, type VisitorLinks } from '../effects/gateway/visitor-link.js';
 import { forgeById } from '../forges/registry.js';
@@ -100,6 +102,7 @@ export interface PreviewJobs {
 export async function startPreviewJobs(options: PreviewJobsOptions): Promise<PreviewJobs> {
   const { config, store, locks, metrics, log, bridge, pokes, previewPort, access } = options;
   const links = visitorLinks(options.keys);
+  const vault = createVault(options.keys.versions);
   if (config.previewDriver === 'off') throw new Error('previews are off');
   const drivers = openDrivers(options);
   const driver = await drivers.open(config.previewDriver);
@@ -122,6 +125,9 @@ export async function startPreviewJobs(options: PreviewJobsOptions): Promise<Pre
       return preview.private ? `${address}/?${LINK_PARAMETER}=${links.tokenFor(preview.id, now)}` : address;
     },
     limit: config.previewLimit,
+    organizationLimit: config.previewOrganizationLimit,
+    secretsOf: ({ organizationId, repositoryId }, names) =>
+      readPreviewSecrets(store, vault, { organizationId, repositoryId, names }),
   });
   const monitor = startPreviewMonitor({
     store,
@@ -130,6 +136,7 @@ export async function startPreviewJobs(options: PreviewJobsOptions): Promise<Pre
     log,
     metrics,
     sleepAfterMs: config.previewSleepMinutes * 60_000,
+    removeAfterMs: config.previewRemoveHours * 3_600_000,
   });
   return {
     reconciler,

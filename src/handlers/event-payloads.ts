@@ -40,6 +40,8 @@ export const pushEvent = z.object({
   commits: z.array(pushedCommit).nullish(),
 });
 
+export type PushEvent = z.output<typeof pushEvent>;
+
 export const releaseEvent = z.object({
   ...about,
   action: z.string(),

@@ -7,12 +7,13 @@
  * and not from the event: an `opened` that arrives after the close finds a closed row, and wants nothing.
  */
 import type { Probot } from 'probot';
-import { wantNoPreview, wantPreview } from '../jobs/preview/desired.js';
+import { askPreview, endPreview, wantNoPreview, wantPreview } from '../jobs/preview/desired.js';
 import { pullRequestById } from '../store/mirror/pull-request.js';
 import { readShape } from '../store/mirror/shape.js';
 import { type DeliveryWork, type HandlerOptions, inDelivery } from './delivery-work.js';
-import { type PullRequestEvent, pullRequestEvent } from './event-payloads.js';
+import { type PullRequestEvent, pullRequestEvent, pushEvent } from './event-payloads.js';
 import { isHistory, isLive } from './mirror-event.js';
+import { onPush } from './preview-branches.js';
 import { mirrorPullRequest } from './pull-request.js';
 
 /** Who brought the head commit, as far as this event can tell: only the one that brought the commit says who did. */
@@ -49,23 +50,33 @@ async function decide(work: DeliveryWork, event: PullRequestEvent): Promise<void
   );
 }
 
+/** A label was given or taken away, on which it may depend whether there is a preview. */
+async function lookAgain(work: DeliveryWork, event: PullRequestEvent): Promise<void> {
+  const { id } = await mirrorPullRequest(work, event);
+  const { rows } = await work.tx.query<{ id: string }>('SELECT id FROM preview WHERE pull_request_id = $1', [id]);
+  const [preview] = rows;
+  if (preview !== undefined)
+    work.poke('preview', await askPreview(work.tx, { previewId: preview.id, to: 'look-again' }));
+}
+
 export function previewHandler(o: HandlerOptions) {
   return (app: Probot): void => {
     app.on(
       ['pull_request.opened', 'pull_request.reopened', 'pull_request.synchronize', 'pull_request.closed'],
       ({ payload }) => inDelivery(o, (work) => decide(work, readShape(pullRequestEvent, payload, 'pull_request'))),
     );
+    app.on(['pull_request.labeled', 'pull_request.unlabeled'], ({ payload }) =>
+      inDelivery(o, (work) => lookAgain(work, readShape(pullRequestEvent, payload, 'pull_request'))),
+    );
+    app.on('push', ({ payload }) => inDelivery(o, (work) => onPush(work, readShape(pushEvent, payload, 'push'))));
   };
 }
 
 /** Takes down the previews of repositories that were removed; previews may be off by now, and their rows remain. */
 export async function endPreviewsOfRemoved(work: DeliveryWork): Promise<void> {
-  const { rows } = await work.tx.query<{ pull_request_id: string }>(
-    `SELECT p.pull_request_id FROM preview p JOIN repository r ON r.id = p.repository_id
-     WHERE r.status = 'removed' AND p.desired_state <> 'absent' ORDER BY p.pull_request_id`,
+  const { rows } = await work.tx.query<{ id: string }>(
+    `SELECT p.id FROM preview p JOIN repository r ON r.id = p.repository_id
+     WHERE r.status = 'removed' AND p.desired_state <> 'absent' ORDER BY p.id`,
   );
-  for (const { pull_request_id: pullRequestId } of rows) {
-    const { organizationId } = work.origin;
-    work.poke('preview', await wantNoPreview(work.tx, { organizationId, pullRequestId }));
-  }
+  for (const { id: previewId } of rows) work.poke('preview', await endPreview(work.tx, { previewId, reason: null }));
 }

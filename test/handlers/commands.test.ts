@@ -119,4 +119,67 @@ describe.each(fakedForges.map((forge) => ({ forge, label: forge.label })))('comm
     );
     expect(trail.filter(({ allowed }) => !allowed)).toHaveLength(2);
   });
+
+  it('starts, builds again, puts to sleep and removes a preview, for whoever may write', async () => {
+    await as('dave').push({ branch: 'shown', files: { 'b.txt': 'b' }, message: 'feat: b' });
+    const number = await as('dave').openPullRequest({ head: 'shown', title: 'Shown' });
+    await connected.quiet();
+    const row = async () => {
+      const [found] = await rows<{
+        desired_state: string;
+        by_hand: boolean;
+        desired_version: bigint;
+        rebuild_version: bigint;
+      }>(
+        `SELECT p.desired_state, p.by_hand, p.desired_version, p.rebuild_version FROM preview p
+         JOIN pull_request q ON q.id = p.pull_request_id WHERE q.number = ${number}`,
+      );
+      return found;
+    };
+    const silent = { said: [], reactions: 2 };
+    const says = (text: string) => ({ said: [expect.stringContaining(text)], reactions: 2 });
+
+    expect(await answersTo('carol', number, '/preview delete')).toEqual({ said: [], reactions: 1 });
+    expect(await row()).toMatchObject({ desired_state: 'running', by_hand: false });
+    expect(await answersTo('dave', number, '/preview')).toEqual(
+      says('There is no .forgeway.yml on the default branch'),
+    );
+    await as('bob').push({
+      branch: 'main',
+      files: { '.forgeway.yml': 'preview:\n  start: x\n' },
+      message: 'chore: previews',
+    });
+    await connected.quiet();
+
+    expect(await answersTo('dave', number, '/preview polish')).toEqual(says('`/preview polish` is not known'));
+    expect(await answersTo('dave', number, '/preview sleep')).toEqual(silent);
+    expect(await row()).toMatchObject({ desired_state: 'asleep' });
+    expect(await answersTo('dave', number, '/preview')).toEqual(silent);
+    expect(await row()).toMatchObject({ desired_state: 'running', by_hand: true });
+    expect(await answersTo('dave', number, '/preview Rebuild')).toEqual(silent);
+    const rebuilt = await row();
+    expect(rebuilt?.rebuild_version).toEqual(rebuilt?.desired_version);
+    expect(await answersTo('dave', number, '/fw preview delete')).toEqual(silent);
+    expect(await row()).toMatchObject({ desired_state: 'absent', by_hand: false });
+    expect(await answersTo('dave', number, '/preview delete')).toEqual(says('There is no preview to delete'));
+    expect(await answersTo('dave', number, '/preview sleep')).toEqual(says('There is no preview to sleep'));
+    expect(await answersTo('dave', number, '/preview rebuild')).toEqual(silent);
+    expect(await row()).toMatchObject({ desired_state: 'running', by_hand: true });
+    expect(poked).toContain('preview');
+  });
+
+  it('has pushes to named branches, and to the default one, looked at', async () => {
+    const branches = () =>
+      rows<{ branch: string; desired_state: string }>(
+        `SELECT branch, desired_state FROM preview WHERE branch IS NOT NULL ORDER BY branch`,
+      );
+    await as('bob').push({ branch: 'main', files: { 'c.txt': 'c' }, message: 'chore: c' });
+    await connected.quiet();
+    expect(await branches()).toEqual([{ branch: 'main', desired_state: 'running' }]);
+    await rows(`UPDATE repository SET preview_branches = '["release/*"]'`);
+    await as('bob').push({ branch: 'release/1', files: { 'd.txt': 'd' }, message: 'chore: d' });
+    await as('bob').push({ branch: 'other', files: { 'd.txt': 'd' }, message: 'chore: d' });
+    await connected.quiet();
+    expect((await branches()).map(({ branch }) => branch)).toEqual(['main', 'release/1']);
+  });
 });

@@ -109,6 +109,8 @@ export const CONFIG = 'preview:\n  build: echo built >built.txt\n  start: exec n
 export async function createHarness(o: {
   probe: SandboxProbe;
   limit?: number;
+  organizationLimit?: number;
+  secrets?: Record<string, string>;
   buildTimeoutMs?: number;
   readyTimeoutMs?: number;
   buildNetwork?: BuildNetwork;
@@ -132,7 +134,11 @@ export async function createHarness(o: {
     private: false,
     permission: 'write',
     permissionFails: false,
-    pullRequests: new Map<number, { state: string; sha: string; headRepositoryId: number | null }>(),
+    pullRequests: new Map<
+      number,
+      { state: string; sha: string; headRepositoryId: number | null; labels?: string[]; files?: string[] }
+    >(),
+    branches: new Map<string, string>(),
     requests: [] as string[],
   };
   const octokit = {
@@ -143,8 +149,23 @@ export async function createHarness(o: {
         const found = forge.pullRequests.get(Number(parameters.pull_number));
         if (found === undefined) throw new HttpError(404);
         const head = found.headRepositoryId === null ? null : { id: found.headRepositoryId };
-        return answer({ state: found.state, head: { sha: found.sha, repo: head }, base: { repo: { id: 7 } } });
+        return answer({
+          state: found.state,
+          head: { sha: found.sha, repo: head },
+          base: { repo: { id: 7 } },
+          labels: (found.labels ?? []).map((name) => ({ name })),
+        });
       }
+      if (route === 'GET /repos/{owner}/{repo}/pulls/{pull_number}/files') {
+        const files = forge.pullRequests.get(Number(parameters.pull_number))?.files ?? [];
+        return answer(files.map((filename) => ({ filename })));
+      }
+      if (route === 'GET /repos/{owner}/{repo}/branches/{branch}') {
+        const sha = forge.branches.get(String(parameters.branch));
+        if (sha === undefined) throw new HttpError(404);
+        return answer({ commit: { sha } });
+      }
+      if (route === 'GET /repos/{owner}/{repo}') return answer({ id: 7 });
       if (route === 'GET /repos/{owner}/{repo}/contents/{path}') {
         if (parameters.ref !== undefined) throw new Error('a policy is read from the default branch');
         if (forge.config === undefined) throw new HttpError(404);
@@ -220,6 +241,8 @@ export async function createHarness(o: {
     tagOf: () => 'fx',
     addressOf: ({ name }) => `http://${name}.preview.localhost:1`,
     limit: o.limit ?? 10,
+    organizationLimit: o.organizationLimit ?? 100,
+    ...(o.secrets && { secretsOf: async () => o.secrets ?? {} }),
     backoff: { baseMs: 100, capMs: 500 },
     supersededPollMs: 100,
   });
@@ -321,10 +344,11 @@ export async function createHarness(o: {
       return rows[0]?.sections;
     },
 
-    startMonitor(options: { sleepAfterMs?: number } = {}): PreviewMonitor {
+    startMonitor(options: { sleepAfterMs?: number; removeAfterMs?: number } = {}): PreviewMonitor {
       const monitor = startPreviewMonitor({
         ...{ store, queue: previewQueue, driver, log, metrics },
         sleepAfterMs: options.sleepAfterMs ?? 3_600_000,
+        removeAfterMs: options.removeAfterMs ?? 86_400_000,
         intervalMs: 100,
       });
       monitors.push(monitor);

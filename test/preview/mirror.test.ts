@@ -38,14 +38,31 @@ describe('a checkout', () => {
     return sha;
   }
 
-  function checkout(sha: string, files: number): Promise<void> {
+  it.each([
+    ...['--upload-pack=x', '-x', 'refs/heads/a:refs/heads/b', 'refs/heads/*', 'refs/heads/a..b', 'refs/heads/a b'],
+    ...[
+      '+refs/heads/a',
+      'refs/heads/',
+      'refs/heads/a@{1}',
+      'refs/heads/a\n',
+      'refs/tags/a',
+      'refs/pull/x/head',
+      'HEAD',
+    ],
+  ])('asks for no ref such as %j', async (ref) => {
+    await expect(async () => checkout('a'.repeat(40), 1, [ref])).rejects.toMatchObject({
+      message: expect.stringContaining('unexpected form'),
+    });
+  });
+
+  function checkout(sha: string, files: number, fallbackRefs: string[] = []): Promise<void> {
     const mirrors = createGitMirrors({
       directory: join(directory, 'git'),
       outbound: loopback,
       limits: { ...defaultCheckoutLimits, files },
     });
     return mirrors.checkout({
-      ...{ repositoryId: randomUUID(), sha, fallbackRefs: [], target: join(directory, 'target') },
+      ...{ repositoryId: randomUUID(), sha, fallbackRefs, target: join(directory, 'target') },
       source: { url: `${server.url}/acme/web.git`, origin: server.url, username: 'x', password: 'y' },
     });
   }

@@ -257,7 +257,14 @@ describe.each(modes)('the network of a build ($name)', ({ probe }) => {
     await sandboxes.handOver(created);
     const egress = await o.prepare?.(sandboxes.egressOf(created.id) ?? '');
     const home = '/workspace/home';
-    const facts = { home, tmp: '/tmp', programs: sandboxes.programs, port: 0, sha: 'a'.repeat(40), pullRequest: 7 };
+    const facts = {
+      home,
+      tmp: '/tmp',
+      programs: sandboxes.programs,
+      port: 0,
+      sha: 'a'.repeat(40),
+      subject: { kind: 'pull-request' as const, number: 7 },
+    };
     const running = await sandboxes.start(created, {
       argv: ['/bin/sh', '-e', '-c', script],
       env: { ...cleanEnvironment({ ...facts, extra: {} }), ...(network.kind === 'egress' ? EGRESS_ENVIRONMENT : {}) },

@@ -59,7 +59,14 @@ describe.each(modes)('a sandbox ($name)', ({ probe }) => {
     for (const [name, text] of Object.entries(o.files ?? {})) await writeFile(join(source, name), text);
     await sandboxes.handOver(created);
     const home = join(sandboxes.workspaceInside(created.id), 'home');
-    const environment = { home, tmp: home, programs: sandboxes.programs, port: 1, sha: 'a'.repeat(40), pullRequest: 7 };
+    const environment = {
+      home,
+      tmp: home,
+      programs: sandboxes.programs,
+      port: 1,
+      sha: 'a'.repeat(40),
+      subject: { kind: 'pull-request' as const, number: 7 },
+    };
     const running = await sandboxes.start(created, {
       argv: ['/bin/sh', '-c', script],
       cwd: 'source',

@@ -59,7 +59,14 @@ describe.each(modes)('files that du cannot see ($name)', ({ probe }) => {
     await mkdir(sandboxes.sourceDirectory(created.id));
     await sandboxes.handOver(created);
     const home = join(sandboxes.workspaceInside(created.id), 'home');
-    const environment = { home, tmp: home, programs: sandboxes.programs, port: 1, sha: 'a'.repeat(40), pullRequest: 7 };
+    const environment = {
+      home,
+      tmp: home,
+      programs: sandboxes.programs,
+      port: 1,
+      sha: 'a'.repeat(40),
+      subject: { kind: 'pull-request' as const, number: 7 },
+    };
     return sandboxes.start(created, {
       argv: ['/bin/sh', '-c', script],
       cwd: 'source',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isSomething } from '../../jobs/preview/list.js';
 import { type LogCursor, logStages } from '../../jobs/preview/logs.js';
 import { redactText } from '../../lib/redact.js';
 import { notFound } from '../authorize.js';
@@ -11,7 +12,8 @@ const preview = z.object({
   id,
   name: z.string(),
   repositoryId: id,
-  pullRequestId: id,
+  pullRequestId: id.nullable().describe('null: it is of a branch.'),
+  branch: z.string().nullable(),
   phase: z.enum(phases),
   wanted: z.enum(['running', 'asleep', 'absent']),
   wantedSha: z.string().nullable(),
@@ -26,7 +28,7 @@ const preview = z.object({
 });
 type Row = z.input<typeof preview> & { place: string };
 
-const SELECT = `SELECT v.id, v.name, v.repository_id AS "repositoryId", v.pull_request_id AS "pullRequestId", v.phase,
+const SELECT = `SELECT v.id, v.name, v.repository_id AS "repositoryId", v.pull_request_id AS "pullRequestId", v.branch, v.phase,
     v.desired_state AS wanted, v.desired_sha AS "wantedSha", v.observed_sha AS sha, v.url, v.message,
     v.requested_at AS "requestedAt", v.ready_at AS "readyAt", v.last_opened_at AS "lastOpenedAt",
     v.created_at AS "createdAt", v.updated_at AS "updatedAt", ${microsecondsOf('v.updated_at')} AS place
@@ -88,7 +90,7 @@ export const previews = router({
       const { repositoryId, pullRequestId, phase, limit } = input;
       const { rows } = await ctx.services.store.tenant(ctx.organizationId, (tx) =>
         tx.query<Row>(
-          `${SELECT} WHERE ($1::uuid IS NULL OR v.repository_id = $1) AND ($2::uuid IS NULL OR v.pull_request_id = $2)
+          `${SELECT} WHERE ${isSomething} AND ($1::uuid IS NULL OR v.repository_id = $1) AND ($2::uuid IS NULL OR v.pull_request_id = $2)
              AND ($3::text IS NULL OR v.phase = $3) AND ${afterPlace('v.updated_at', 'v.id', 4)}
            ORDER BY v.updated_at DESC, v.id DESC LIMIT $6`,
           [repositoryId ?? null, pullRequestId ?? null, phase ?? null, ...place, limit + 1],

@@ -60,7 +60,9 @@ export const defaultCheckoutLimits: CheckoutLimits = {
 const LISTING_TIMEOUT_MS = 30_000;
 
 const SHA = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
-const FULL_REF = /^refs\/[a-z-]+\/\d+\/head$/;
+/** The head of a pull request, or a branch: nothing that git reads as an option, as two refs or as a pattern. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+const FULL_REF = /^refs\/(?:[a-z-]+\/\d+\/head|heads\/(?!.*(?:\.\.|@\{|\/\/|\/$))[^\x00-\x20\x7f~^:?*[\\]{1,250})$/;
 const UUID = /^[0-9a-f-]{36}$/;
 
 function refuse(message: string): never {

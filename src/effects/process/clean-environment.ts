@@ -21,7 +21,7 @@ export interface EnvironmentOptions {
   programs?: string;
   port: number;
   sha: string;
-  pullRequest: number;
+  subject: { kind: 'pull-request'; number: number } | { kind: 'branch'; branch: string };
   /** From the repository's own file; forbidden names are left out even if the schema let them pass. */
   extra: Readonly<Record<string, string>>;
 }
@@ -44,6 +44,8 @@ export function cleanEnvironment(options: EnvironmentOptions): Record<string, st
     HOST: '127.0.0.1',
     PORT: String(options.port),
     FORGEWAY_COMMIT_SHA: options.sha,
-    FORGEWAY_PULL_REQUEST: String(options.pullRequest),
+    ...(options.subject.kind === 'branch'
+      ? { FORGEWAY_BRANCH: options.subject.branch }
+      : { FORGEWAY_PULL_REQUEST: String(options.subject.number) }),
   };
 }

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { createPokes } from '../../jobs/poke.js';
-import { wantNoPreview } from '../../jobs/preview/desired.js';
+import { endPreview } from '../../jobs/preview/desired.js';
 import { listPreviews } from '../../jobs/preview/list.js';
 import { createQueueBackend } from '../../jobs/queue/create-queue-backend.js';
 import { createMetrics } from '../../lib/metrics.js';
@@ -33,8 +33,8 @@ export function addPreviewsCommand(program: Command): void {
         const found = (await listPreviews(store, organizationId)).find((preview) => preview.name === name);
         if (found === undefined)
           throw new InvalidArgumentError(`There is no preview ${name}. \`forgeway previews list\` shows all.`);
-        const { pullRequestId } = found;
-        const wanted = await store.tenant(organizationId, (tx) => wantNoPreview(tx, { organizationId, pullRequestId }));
+        const reason = 'Removed from the command line';
+        const wanted = await store.tenant(organizationId, (tx) => endPreview(tx, { previewId: found.id, reason }));
         const backend = createQueueBackend({ database, redisUrl: config.redisUrl, log, metrics: createMetrics() });
         if (wanted !== null)
           await createPokes(backend).preview.poke({ organizationId, id: wanted.id }, { version: wanted.version });

@@ -44,22 +44,32 @@ function lineOf(record: PreviewRecord, what: Announcement): ReportRow {
   };
 }
 
+/** A branch has no conversation to stand in; its commits have a status all the same. */
+function reportOf(tx: PoolClient, record: PreviewRecord, row: ReportRow | null): Promise<Wanted | undefined> {
+  const { organizationId, pullRequestId } = record;
+  if (pullRequestId === null) return Promise.resolve(undefined);
+  return wantReport(tx, { organizationId, pullRequestId, topic: TOPIC, row });
+}
+
 /** What has been told about this preview so far may need to be taken back or finished. */
 async function announceGone(
   tx: PoolClient,
   record: PreviewRecord,
   what: Announcement,
 ): Promise<(Wanted | undefined)[]> {
-  const { organizationId, pullRequestId, repositoryId } = record;
+  const { organizationId, pullRequestId, repositoryId, endedReason } = record;
   if (record.phase === 'pending' || record.phase === 'gone') return [];
   const closed = record.desiredState === 'absent';
-  const report = await wantReport(tx, {
-    ...{ organizationId, pullRequestId, topic: TOPIC },
+  const report = await reportOf(
+    tx,
+    record,
     // A repository that no longer asks for previews is not told about them.
-    row: closed ? lineOf(record, what) : null,
-  });
+    closed ? lineOf(record, { ...what, message: endedReason }) : null,
+  );
   if (record.phase !== 'building' && record.phase !== 'waiting') return [report];
-  const description = closed ? 'Closed before the preview was ready' : 'No preview is asked for any more';
+  const description = closed
+    ? (endedReason ?? 'Closed before the preview was ready')
+    : 'No preview is asked for any more';
   const status = await wantCommitStatus(tx, {
     ...{ organizationId, repositoryId, pullRequestId, sha: record.desiredSha, context: CONTEXT },
     ...{ state: 'error', description },
@@ -80,7 +90,7 @@ export async function announce(tx: PoolClient, record: PreviewRecord, what: Anno
   );
   if (phase === 'gone') return (await announceGone(tx, record, what)).filter((wanted) => wanted !== undefined);
   const { state, description } = WORDS[phase];
-  const report = await wantReport(tx, { organizationId, pullRequestId, topic: TOPIC, row: lineOf(record, what) });
+  const report = await reportOf(tx, record, lineOf(record, what));
   // An older commit that went to sleep says nothing about the wanted one.
   if (phase === 'sleeping' && record.serving?.sha !== desiredSha) return report === undefined ? [] : [report];
   const wanted = [

@@ -16,13 +16,32 @@ export async function organizationIds(store: Store): Promise<string[]> {
 }
 
 export interface Capacity {
+  /** How many previews its organization has beside this one, when that is as many as it may; else undefined. */
+  fullWith(preview: { id: string; organizationId: string }): Promise<number | undefined>;
   /** True when one more may run. False: room is being made, ask again soon. */
   hasRoom(previewId: string): Promise<boolean>;
 }
 
-export function createCapacity(o: { store: Store; queue: JobQueue; limit: number }): Capacity {
-  const { store, queue, limit } = o;
+export function createCapacity(o: {
+  store: Store;
+  queue: JobQueue;
+  limit: number;
+  organizationLimit: number;
+}): Capacity {
+  const { store, queue, limit, organizationLimit } = o;
   return {
+    async fullWith({ id, organizationId }) {
+      const { rows } = await store.tenant(organizationId, (tx) =>
+        tx.query<{ count: number }>(
+          `SELECT count(*)::int AS count FROM preview WHERE id <> $1
+             AND (driver_state -> 'serving' ->> 'id' IS NOT NULL OR driver_state -> 'candidate' ->> 'id' IS NOT NULL)`,
+          [id],
+        ),
+      );
+      const count = rows[0]?.count ?? 0;
+      return count >= organizationLimit ? count : undefined;
+    },
+
     async hasRoom(previewId) {
       const running: (RunningRow & { organizationId: string })[] = [];
       for (const organizationId of await organizationIds(store)) {

@@ -14,10 +14,17 @@ interface VersionRow {
 /** The only driver there is yet; the column lets rows of several live side by side. */
 const DRIVER = 'process';
 
-async function currentVersion(tx: PoolClient, pullRequestId: string): Promise<WantedPreview | null> {
-  const { rows } = await tx.query<VersionRow>('SELECT id, desired_version FROM preview WHERE pull_request_id = $1', [
-    pullRequestId,
-  ]);
+/** What it is, or is to be, a preview of. */
+export type PreviewOf = { pullRequestId: string } | { repositoryId: string; branch: string };
+
+const whereOf = (of: PreviewOf): { sql: string; values: string[] } =>
+  'branch' in of
+    ? { sql: 'repository_id = $1 AND branch = $2', values: [of.repositoryId, of.branch] }
+    : { sql: 'pull_request_id = $1', values: [of.pullRequestId] };
+
+async function currentVersion(tx: PoolClient, of: PreviewOf): Promise<WantedPreview | null> {
+  const { sql, values } = whereOf(of);
+  const { rows } = await tx.query<VersionRow>(`SELECT id, desired_version FROM preview WHERE ${sql}`, values);
   return rows[0] === undefined ? null : { id: rows[0].id, version: BigInt(rows[0].desired_version) };
 }
 
@@ -31,20 +38,23 @@ export async function wantPreview(
   o: {
     organizationId: string;
     repositoryId: string;
-    pullRequestId: string;
     sha: string;
     actor: { id: bigint; login: string } | null;
-  },
+    /** Somebody asked for it in words, and it wakes. */
+    byHand?: boolean;
+  } & ({ pullRequestId: string } | { branch: string }),
 ): Promise<WantedPreview> {
   const pusher = o.actor === null ? {} : { [o.sha]: { id: o.actor.id.toString(), login: o.actor.login } };
   const { rows } = await tx.query<VersionRow>(
-    `INSERT INTO preview AS p (organization_id, repository_id, pull_request_id, name, driver, desired_state, desired_sha,
-         actor_id, actor_login, driver_state)
-       VALUES ($1, $2, $3, 'unnamed-' || replace($3::uuid::text, '-', ''), $4, 'running', $5, $6, $7,
-         jsonb_build_object('pushers', $8::jsonb))
-     ON CONFLICT (pull_request_id) DO UPDATE SET
+    `INSERT INTO preview AS p (organization_id, repository_id, pull_request_id, branch, name, driver, desired_state,
+         desired_sha, actor_id, actor_login, driver_state, by_hand)
+       VALUES ($1, $2, $3, $9, 'unnamed-' || replace(gen_random_uuid()::text, '-', ''), $4, 'running', $5, $6, $7,
+         jsonb_build_object('pushers', $8::jsonb), $10)
+     ON CONFLICT ${'branch' in o ? '(repository_id, branch)' : '(pull_request_id)'} DO UPDATE SET
        desired_state = CASE WHEN p.desired_state = 'asleep' AND p.desired_sha = excluded.desired_sha
-         THEN 'asleep' ELSE 'running' END,
+         AND NOT excluded.by_hand THEN 'asleep' ELSE 'running' END,
+       by_hand = p.by_hand OR excluded.by_hand,
+       ended_reason = NULL,
        desired_sha = excluded.desired_sha,
        actor_id = CASE WHEN p.desired_sha = excluded.desired_sha
          THEN coalesce(excluded.actor_id, p.actor_id) ELSE excluded.actor_id END,
@@ -56,59 +66,74 @@ export async function wantPreview(
        requested_at = now(), updated_at = now()
      WHERE p.desired_state = 'absent' OR p.desired_sha IS DISTINCT FROM excluded.desired_sha
        OR (excluded.actor_id IS NOT NULL AND p.actor_id IS DISTINCT FROM excluded.actor_id)
+       OR (excluded.by_hand AND (NOT p.by_hand OR p.desired_state = 'asleep'))
      RETURNING id, desired_version`,
     [
       o.organizationId,
       o.repositoryId,
-      o.pullRequestId,
+      'branch' in o ? null : o.pullRequestId,
       DRIVER,
       o.sha,
       o.actor?.id ?? null,
       o.actor?.login ?? null,
       JSON.stringify(pusher),
+      'branch' in o ? o.branch : null,
+      o.byHand ?? false,
     ],
   );
   if (rows[0] !== undefined) return { id: rows[0].id, version: BigInt(rows[0].desired_version) };
-  const unchanged = await currentVersion(tx, o.pullRequestId);
+  const unchanged = await currentVersion(tx, o);
   if (unchanged === null) throw new Error('a preview row vanished inside a transaction');
   return unchanged;
 }
 
-/** Wants a pull request's preview gone. Null when it never had one. */
+/** Wants the preview of a pull request, or of a branch, gone. Null when it never had one. */
 export async function wantNoPreview(
   tx: PoolClient,
-  o: { organizationId: string; pullRequestId: string },
+  o: { organizationId: string } & PreviewOf,
 ): Promise<WantedPreview | null> {
-  await tx.query(
-    `UPDATE preview SET desired_state = 'absent', desired_version = desired_version + 1, attempts = 0,
-       next_attempt_at = NULL, requested_at = now(), updated_at = now()
-     WHERE pull_request_id = $1 AND desired_state <> 'absent'`,
-    [o.pullRequestId],
+  const found = await currentVersion(tx, o);
+  return found && ((await endPreview(tx, { previewId: found.id, reason: null })) ?? found);
+}
+
+/** Wants one gone that nothing has ended by itself. @param o.reason said to people. Null: it goes, or is gone, already. */
+export async function endPreview(
+  tx: PoolClient,
+  o: { previewId: string; reason: string | null },
+): Promise<WantedPreview | null> {
+  const { rows } = await tx.query<VersionRow>(
+    `UPDATE preview SET desired_state = 'absent', desired_version = desired_version + 1, attempts = 0, by_hand = false,
+       ended_reason = $2, next_attempt_at = NULL, requested_at = now(), updated_at = now()
+     WHERE id = $1 AND desired_state <> 'absent' RETURNING id, desired_version`,
+    [o.previewId, o.reason],
   );
-  return currentVersion(tx, o.pullRequestId);
+  return rows[0] === undefined ? null : { id: rows[0].id, version: BigInt(rows[0].desired_version) };
 }
 
 /**
- * Asks for another look at a preview: to sleep, to wake, or because what runs is no longer what was written down.
+ * Asks for another look at a preview: to sleep, to wake, to be made anew, or because what runs is no longer what was
+ * written down.
  * Null when there is nothing to do for it, such as waking what is not asleep.
  */
 export async function askPreview(
   tx: PoolClient,
-  o: { previewId: string; to: 'sleep' | 'wake' | 'look-again' },
+  o: { previewId: string; to: 'sleep' | 'wake' | 'look-again' | 'rebuild' },
 ): Promise<WantedPreview | null> {
   const wish = {
     sleep: { state: 'asleep', from: "= 'running'" },
     wake: { state: 'running', from: "= 'asleep'" },
     'look-again': { state: null, from: "<> 'absent'" },
+    rebuild: { state: 'running', from: "<> 'absent'" },
   }[o.to];
   // Another look is no new wish: a candidate that failed for the one that stands is not tried again because of it.
   const { rows } = await tx.query<VersionRow>(
     `UPDATE preview SET desired_state = coalesce($2, desired_state), desired_version = desired_version + 1, attempts = 0,
+       rebuild_version = CASE WHEN $4 THEN desired_version + 1 ELSE rebuild_version END,
        driver_state = CASE WHEN $3 AND driver_state -> 'candidate' ->> 'version' = desired_version::text
          THEN jsonb_set(driver_state, '{candidate,version}', to_jsonb((desired_version + 1)::text)) ELSE driver_state END,
        next_attempt_at = NULL, updated_at = now() WHERE id = $1 AND desired_state ${wish.from}
      RETURNING id, desired_version`,
-    [o.previewId, wish.state, o.to === 'look-again'],
+    [o.previewId, wish.state, o.to === 'look-again', o.to === 'rebuild'],
   );
   return rows[0] === undefined ? null : { id: rows[0].id, version: BigInt(rows[0].desired_version) };
 }

@@ -14,6 +14,8 @@ export interface Place {
   config: PreviewConfig;
   /** False: code of somebody who may not write to the repository, which somebody approved. */
   trusted: boolean;
+  /** The same, and stays when it is started for a later one. */
+  madeFor: string;
   built: boolean;
   /** It answered once; from then on an end of its process is a crash and not a failed start. */
   answered: boolean;
@@ -47,7 +49,6 @@ export interface PlaceFailure {
 export interface PreviewFacts {
   organizationId: string;
   repositoryId: string;
-  number: number;
   /** Allocated; `unnamed-…` while nothing was ever made of it. */
   name: string;
   identity: PreviewIdentity;
@@ -68,6 +69,14 @@ export interface PreviewFacts {
   hasFile(path: string, sha: string): Promise<boolean>;
   /** The values that were stored for its repository under these names. */
   secrets(names: readonly string[]): Promise<Readonly<Record<string, string>>>;
+}
+
+/** Full ref that leads to the wanted commit where the forge does not give it by itself. */
+export function headRefOf(
+  { identity: { subject } }: Pick<PreviewFacts, 'identity'>,
+  source: { pullRequestRef(number: number): string },
+): string {
+  return subject.kind === 'branch' ? `refs/heads/${subject.branch}` : source.pullRequestRef(subject.number);
 }
 
 export type DriverName = 'process' | 'kubernetes';

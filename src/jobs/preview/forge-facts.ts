@@ -13,6 +13,7 @@ const id = z.union([z.number(), z.string(), z.bigint()]).transform(parseId);
 
 const pullRequestSchema = z.object({
   state: z.string(),
+  labels: z.array(z.object({ name: z.string() })).default([]),
   head: z.object({ sha: z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/), repo: z.object({ id }).nullish() }),
   base: z.object({ repo: z.object({ id }) }),
 });
@@ -23,26 +24,67 @@ export interface PullRequestFacts {
   /** Undefined when the fork was deleted. */
   headRepositoryId: bigint | undefined;
   baseRepositoryId: bigint;
+  labels: readonly string[];
 }
 
-/** Undefined when there is no such pull request any more. */
-export async function readPullRequest(
+const branchSchema = z.object({ commit: z.object({ sha: z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/) }) });
+const repositorySchema = z.object({ id });
+
+/** The commit that a branch is at. Undefined when there is no such branch any more. */
+export async function readBranch(
+  octokit: ForgeOctokit,
+  { owner, name }: { owner: string; name: string },
+  branch: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    const { data } = await octokit.request('GET /repos/{owner}/{repo}/branches/{branch}', {
+      ...{ owner, repo: name, branch },
+      request: { signal },
+    });
+    return branchSchema.parse(data).commit.sha;
+  } catch (error) {
+    if (refusalOf(error)?.status === 404) return undefined;
+    throw error;
+  }
+}
+
+/** A branch as if it were a pull request of the repository itself: whoever pushed to it may write to it. */
+async function readBranchFacts(
+  octokit: ForgeOctokit,
+  record: PreviewRecord,
+  branch: string,
+  signal: AbortSignal,
+): Promise<PullRequestFacts | undefined> {
+  const { owner, name } = record.repository;
+  const headSha = await readBranch(octokit, record.repository, branch, signal);
+  if (headSha === undefined) return undefined;
+  const { data } = await octokit.request('GET /repos/{owner}/{repo}', { owner, repo: name, request: { signal } });
+  const { id: remoteId } = repositorySchema.parse(data);
+  return { open: true, headSha, headRepositoryId: remoteId, baseRepositoryId: remoteId, labels: [] };
+}
+
+/** What it is a preview of, as it is now. Undefined when there is no such pull request or branch any more. */
+export async function readSubject(
   octokit: ForgeOctokit,
   record: PreviewRecord,
   signal: AbortSignal,
 ): Promise<PullRequestFacts | undefined> {
   const { owner, name } = record.repository;
+  const { subject } = record;
+  if (subject.kind === 'branch') return readBranchFacts(octokit, record, subject.branch, signal);
   try {
     const { data } = await octokit.request('GET /repos/{owner}/{repo}/pulls/{pull_number}', {
-      ...{ owner, repo: name, pull_number: record.number },
+      ...{ owner, repo: name, pull_number: subject.number },
       request: { signal },
     });
-    const { state, head, base } = pullRequestSchema.parse(data);
+    const { state, head, base, labels } = pullRequestSchema.parse(data);
     return {
       open: state === 'open',
       headSha: head.sha,
       headRepositoryId: head.repo?.id,
       baseRepositoryId: base.repo.id,
+      labels: labels.map((label) => label.name),
     };
   } catch (error) {
     const status = refusalOf(error)?.status;
@@ -109,8 +151,8 @@ const refused = (message: string): Verdict => ({ permitted: false, message });
 export interface Judges {
   permissions: Permissions;
   access: Access;
-  /** Whether somebody who may has let this very commit run. */
-  isApproved(record: PreviewRecord, sha: string): Promise<boolean>;
+  /** Whether somebody who may has let the wanted commit of this very pull request run. */
+  isApproved(record: PreviewRecord, number: number): Promise<boolean>;
 }
 
 /**
@@ -127,9 +169,10 @@ export async function judge(
   if (facts.baseRepositoryId !== record.repository.remoteId) {
     return refused('The forge answered for another repository; nothing is run.');
   }
-  const { desiredSha: sha, actor } = record;
+  const { desiredSha: sha, actor, subject } = record;
+  if (subject.kind === 'branch') return permitted(true);
   const commit = shortSha(sha);
-  const isApproved = await judges.isApproved(record, sha);
+  const isApproved = await judges.isApproved(record, subject.number);
   const untrusted = (why: string) =>
     isApproved
       ? permitted(false)
@@ -148,7 +191,7 @@ export async function judge(
   if (answer.level === undefined && answer.because === 'error') throw answer.error;
   const decision = await judges.access.check(forgeActor(question, answer), 'preview.write', {
     organizationId: record.organizationId,
-    name: `${owner}/${name}#${record.number} at ${commit}`,
+    name: `${owner}/${name}#${subject.number} at ${commit}`,
   });
   if (decision.allowed) return permitted(true);
   return untrusted(`${actor.login} pushed ${commit} and may not write to this repository.`);

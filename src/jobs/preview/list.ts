@@ -16,7 +16,10 @@ export interface ListedPreview {
   /** Processes of this machine that belong to it; empty where they run on another. */
   pids: number[];
   message: string | null;
-  pullRequestId: string;
+  id: string;
+  /** Null: of a branch. */
+  pullRequestId: string | null;
+  branch: string | null;
   updatedAt: Date;
 }
 
@@ -26,7 +29,9 @@ interface Row {
   observed_sha: string | null;
   url: string | null;
   message: string | null;
-  pull_request_id: string;
+  id: string;
+  pull_request_id: string | null;
+  branch: string | null;
   updated_at: Date;
   driver_state: unknown;
 }
@@ -47,12 +52,15 @@ function pidsOf(handle: unknown, processes: readonly ProcessRecord[]): number[] 
   return [...new Set([...descended, ...owned].map(({ pid }) => pid))];
 }
 
+/** SQL: not the row of a branch that only says that it has none. */
+export const isSomething = `(v.branch IS NULL OR v.phase NOT IN ('pending', 'gone'))`;
+
 /** Every preview of an organization that is not gone for good, last changed first. */
 export async function listPreviews(store: Store, organizationId: string): Promise<ListedPreview[]> {
   const { rows } = await store.tenant(organizationId, (tx) =>
     tx.query<Row>(
-      `SELECT name, phase, observed_sha, url, message, pull_request_id, updated_at, driver_state
-         FROM preview ORDER BY updated_at DESC LIMIT 500`,
+      `SELECT id, branch, name, phase, observed_sha, url, message, pull_request_id, updated_at, driver_state
+         FROM preview v WHERE ${isSomething} ORDER BY updated_at DESC LIMIT 500`,
     ),
   );
   const processes = await listProcesses();
@@ -67,7 +75,9 @@ export async function listPreviews(store: Store, organizationId: string): Promis
       port: serving?.port ?? null,
       pids: places.flatMap(({ handle }) => pidsOf(handle, processes)),
       message: row.message,
+      id: row.id,
       pullRequestId: row.pull_request_id,
+      branch: row.branch,
       updatedAt: row.updated_at,
     };
   });

@@ -9,7 +9,7 @@ import type { Metrics } from '../../lib/metrics.js';
 import type { Store } from '../../store/database.js';
 import type { JobQueue } from '../queue/queue.js';
 import { organizationIds } from './capacity.js';
-import { askPreview } from './desired.js';
+import { askPreview, endPreview } from './desired.js';
 import type { Place, PreviewDriver } from './driver.js';
 import { placesOf, writePlaces } from './preview-record.js';
 
@@ -20,8 +20,10 @@ export interface PreviewMonitorOptions {
   driver: PreviewDriver;
   log: Logger;
   metrics: Metrics;
-  /** A preview that nobody opened for this long goes to sleep. */
+  /** A preview that nobody opened for this long goes to sleep; a repository may say less. */
   sleepAfterMs: number;
+  /** One that nobody opened and nothing was pushed to for this long is removed; a repository may say less. */
+  removeAfterMs: number;
   /** Default 5 s. */
   intervalMs?: number;
 }
@@ -39,22 +41,33 @@ interface Row {
   id: string;
   phase: string;
   settled: boolean;
-  idle: boolean;
+  /** Since somebody opened it, or it could first be opened. */
+  idle_ms: number | null;
+  /** Since that, or since anything was wanted of it. */
+  untouched_ms: number;
   driver_state: unknown;
+}
+
+/** `7 days`, `12 hours`, `30 minutes`: in the largest unit that it is whole in. */
+function duration(ms: number): string {
+  const minutes = Math.round(ms / 60_000);
+  const [size, name] = minutes % 1_440 === 0 ? [1_440, 'day'] : minutes % 60 === 0 ? [60, 'hour'] : [1, 'minute'];
+  const count = minutes / size;
+  return `${count} ${name}${count === 1 ? '' : 's'}`;
 }
 
 /** Starts with a look at once: so previews of a worker that was killed are found and taken over. */
 export function startPreviewMonitor(options: PreviewMonitorOptions): PreviewMonitor {
-  const { store, queue, driver, log, metrics, sleepAfterMs, intervalMs = 5_000 } = options;
+  const { store, queue, driver, log, metrics, sleepAfterMs, removeAfterMs, intervalMs = 5_000 } = options;
   const stopped = new AbortController();
 
   async function rowsOf(organizationId: string): Promise<Row[]> {
     const { rows } = await store.tenant(organizationId, (tx) =>
       tx.query<Row>(
         `SELECT id, phase, observed_version = desired_version AS settled, driver_state,
-           greatest(last_opened_at, ready_at) < now() - $1 * interval '1 millisecond' AS idle
+           extract(epoch FROM now() - greatest(last_opened_at, ready_at)) * 1000 AS idle_ms,
+           extract(epoch FROM now() - greatest(last_opened_at, ready_at, requested_at)) * 1000 AS untouched_ms
          FROM preview WHERE driver_state <> '{}'`,
-        [sleepAfterMs],
       ),
     );
     return rows;
@@ -65,8 +78,21 @@ export function startPreviewMonitor(options: PreviewMonitorOptions): PreviewMoni
     if (asked !== null) await queue.poke({ organizationId, id }, { version: asked.version });
   }
 
+  async function remove(organizationId: string, id: string, afterMs: number): Promise<void> {
+    const reason = `Nobody opened it for ${duration(afterMs)}; \`/preview\` or a push brings it back`;
+    const ended = await store.tenant(organizationId, (tx) => endPreview(tx, { previewId: id, reason }));
+    if (ended === null) return;
+    log.info({ preview: id, afterMs }, 'a preview that nobody opens is removed');
+    await queue.poke({ organizationId, id }, { version: ended.version });
+  }
+
   async function lookAt(organizationId: string, row: Row): Promise<void> {
     const { serving, candidate } = placesOf(row.driver_state);
+    const config = (serving ?? candidate)?.config;
+    const least = (ours: number, minutes: number | undefined) => Math.min(ours, (minutes ?? Infinity) * 60_000);
+    const removeAfter = least(removeAfterMs, config?.ttlMinutes);
+    if (row.settled && row.phase !== 'gone' && Number(row.untouched_ms) > removeAfter)
+      return remove(organizationId, row.id, removeAfter);
     if (!row.settled || !['ready', 'failed', 'waiting'].includes(row.phase)) return;
     for (const place of [serving, candidate]) {
       if (!place?.failure || !place.built) continue;
@@ -78,7 +104,8 @@ export function startPreviewMonitor(options: PreviewMonitorOptions): PreviewMoni
     if (condition !== 'ready') {
       log.warn({ preview: row.id, condition }, 'a preview no longer runs; it is looked at again');
       await ask(organizationId, row.id, 'look-again');
-    } else if (row.idle) await ask(organizationId, row.id, 'sleep');
+    } else if (Number(row.idle_ms ?? 0) > least(sleepAfterMs, config?.sleepAfterMinutes))
+      await ask(organizationId, row.id, 'sleep');
   }
 
   async function pass(): Promise<void> {

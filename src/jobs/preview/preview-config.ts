@@ -68,7 +68,6 @@ const previewConfig = z.object({
 
 export type PreviewConfig = z.output<typeof previewConfig>;
 export type ServiceConfig = PreviewConfig['services'][number];
-export type DatabaseConfig = NonNullable<PreviewConfig['database']>;
 export type ServiceSource = ServiceConfig['source'];
 export type CommandsSource = Extract<ServiceSource, { kind: 'commands' }>;
 

@@ -5,7 +5,7 @@ import type { Store } from '../../store/database.js';
 import { isUniqueViolation } from '../../store/unique.js';
 import type { JobKey } from '../queue/queue.js';
 import type { DriverName, Place } from './driver.js';
-import { nameCandidates, type PreviewIdentity } from './name.js';
+import { nameCandidates, type PreviewIdentity, type PreviewSubject } from './name.js';
 import { storedPreviewConfig } from './preview-config.js';
 import type { Phase } from './state.js';
 
@@ -19,11 +19,19 @@ export interface PreviewRecord extends Places {
   id: string;
   organizationId: string;
   repositoryId: string;
-  pullRequestId: string;
+  /** Null: of a branch. */
+  pullRequestId: string | null;
+  subject: PreviewSubject;
   name: string;
   desiredState: 'running' | 'asleep' | 'absent';
   desiredSha: string;
   desiredVersion: bigint;
+  /** What was made for an earlier wish than this is made anew. */
+  rebuildVersion: bigint;
+  /** Somebody asked for it in words, so it is there whatever labels and paths say. */
+  byHand: boolean;
+  /** Why it is to go, where the pull request is still open. */
+  endedReason: string | null;
   actor: { id: bigint; login: string } | null;
   trustedSha: string | null;
   /** What its places are run by, and where; of none yet: what was chosen when it was asked for. */
@@ -32,7 +40,6 @@ export interface PreviewRecord extends Places {
   phase: Phase | 'pending';
   /** Who pushed which commit, as the forge said. */
   pushers: Readonly<Record<string, { id: bigint; login: string }>>;
-  number: number;
   repository: {
     forge: string;
     host: string;
@@ -50,6 +57,7 @@ const placeSchema = z.looseObject({
   version: z.string(),
   config: storedPreviewConfig,
   trusted: z.boolean().default(true),
+  madeFor: z.string().default('0'),
   built: z.boolean(),
   answered: z.boolean(),
   restarts: z.number(),
@@ -75,7 +83,11 @@ const stateSchema = z.object({
 
 interface Row {
   repository_id: string;
-  pull_request_id: string;
+  pull_request_id: string | null;
+  branch: string | null;
+  rebuild_version: bigint | string;
+  by_hand: boolean;
+  ended_reason: string | null;
   name: string;
   desired_state: PreviewRecord['desiredState'];
   desired_sha: string | null;
@@ -87,7 +99,7 @@ interface Row {
   cluster: string | null;
   phase: PreviewRecord['phase'];
   driver_state: unknown;
-  number: number;
+  number: number | null;
   forge: string;
   host: string;
   remote_id: bigint | string;
@@ -106,10 +118,10 @@ export function placesOf(driverState: unknown): Places {
 export async function readPreview(store: Store, key: JobKey): Promise<PreviewRecord | undefined> {
   const { rows } = await store.tenant(key.organizationId, (tx) =>
     tx.query<Row>(
-      `SELECT p.repository_id, p.pull_request_id, p.name, p.desired_state, p.desired_sha, p.desired_version, p.actor_id,
+      `SELECT p.repository_id, p.pull_request_id, p.branch, p.rebuild_version, p.by_hand, p.ended_reason, p.name, p.desired_state, p.desired_sha, p.desired_version, p.actor_id,
          p.actor_login, p.trusted_sha, p.driver, p.cluster, p.phase, p.driver_state, q.number, r.forge, r.host, r.remote_id, r.remote_owner,
          r.remote_name, r.private, r.status
-       FROM preview p JOIN pull_request q ON q.id = p.pull_request_id JOIN repository r ON r.id = p.repository_id
+       FROM preview p LEFT JOIN pull_request q ON q.id = p.pull_request_id JOIN repository r ON r.id = p.repository_id
        WHERE p.id = $1`,
       [key.id],
     ),
@@ -121,6 +133,11 @@ export async function readPreview(store: Store, key: JobKey): Promise<PreviewRec
     organizationId: key.organizationId,
     repositoryId: row.repository_id,
     pullRequestId: row.pull_request_id,
+    subject:
+      row.branch === null ? { kind: 'pull-request', number: row.number ?? 0 } : { kind: 'branch', branch: row.branch },
+    rebuildVersion: BigInt(row.rebuild_version),
+    byHand: row.by_hand,
+    endedReason: row.ended_reason,
     name: row.name,
     desiredState: row.desired_state,
     desiredSha: row.desired_sha ?? '',
@@ -132,7 +149,6 @@ export async function readPreview(store: Store, key: JobKey): Promise<PreviewRec
     cluster: row.cluster,
     phase: row.phase,
     ...stateSchema.parse(row.driver_state),
-    number: row.number,
     repository: {
       forge: row.forge,
       host: row.host,
@@ -199,9 +215,22 @@ export function identityOf(record: PreviewRecord, tag: string): PreviewIdentity 
   const { forge, host, remoteId, owner, name } = record.repository;
   return {
     ...{ organizationId: record.organizationId, forge, host, repositoryRemoteId: remoteId },
-    subject: { kind: 'pull-request', number: record.number },
+    subject: record.subject,
     ...{ owner, repository: name, tag },
   };
+}
+
+/** True: they are not what they were. Names of the default branch's file, as it was read now. */
+export async function writeBranches(
+  tx: PoolClient,
+  repositoryId: string,
+  patterns: readonly string[],
+): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    'UPDATE repository SET preview_branches = $2::jsonb WHERE id = $1 AND preview_branches IS DISTINCT FROM $2::jsonb',
+    [repositoryId, JSON.stringify(patterns)],
+  );
+  return rowCount === 1;
 }
 
 /** Gives the preview its name when it has none yet: the plain one unless somebody else, of any tenant, has it. */

@@ -12,6 +12,7 @@ import { pause } from '../../lib/clock.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { shortSha } from '../../lib/ids.js';
 import type { Place, PreviewDriver, PreviewFacts } from './driver.js';
+import { headRefOf } from './driver.js';
 import type { CommandsSource, PreviewConfig, ServiceConfig } from './preview-config.js';
 import type { Condition } from './state.js';
 
@@ -110,7 +111,12 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
     );
   }
 
-  function environment(place: Place, facts: PreviewFacts, port: number): Record<string, string> {
+  function environment(
+    place: Place,
+    facts: PreviewFacts,
+    port: number,
+    secrets: Readonly<Record<string, string>> = {},
+  ): Record<string, string> {
     const workspace = sandboxes.workspaceInside(place.id);
     return cleanEnvironment({
       home: join(workspace, 'home'),
@@ -118,8 +124,8 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
       programs: sandboxes.programs,
       port,
       sha: place.sha,
-      pullRequest: facts.number,
-      extra: commandsOfBuilt(place).service.env,
+      subject: facts.identity.subject,
+      extra: { ...commandsOfBuilt(place).service.env, ...secrets },
     });
   }
 
@@ -215,7 +221,7 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
         repositoryId: facts.repositoryId,
         source,
         sha: place.sha,
-        fallbackRefs: [source.pullRequestRef(facts.number)],
+        fallbackRefs: [headRefOf(facts, source)],
         target: sandboxes.sourceDirectory(place.id),
         signal,
       });
@@ -231,9 +237,11 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
       const crashed = place.port !== null && exit !== undefined && exit.reason !== 'killed';
       await sandboxes.stop(sandbox);
       const port = await freePort();
+      // Never a stranger's code, though somebody has approved it; and never a build, whose commands a commit brings along.
+      const secrets = place.trusted ? await facts.secrets(commandsOfBuilt(place).service.secrets) : {};
       const handle = await sandboxes.start(sandbox, {
         argv: ['/bin/sh', '-c', commandsOfBuilt(place).source.start],
-        env: environment(place, facts, port),
+        env: environment(place, facts, port, secrets),
         cwd: cwdOf(place),
         seconds: 0,
         network: { kind: 'door', port },
@@ -315,6 +323,7 @@ export function newPlace(o: {
     id: `${o.previewId}-${shortSha(o.sha)}-${o.version}-${Date.now().toString(36)}`,
     sha: o.sha,
     version: o.version.toString(),
+    madeFor: o.version.toString(),
     config: o.config,
     trusted: o.trusted,
     built: false,

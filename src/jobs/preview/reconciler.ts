@@ -13,11 +13,22 @@ import {
   type Settlement,
   type UnsettledRow,
 } from '../reconcile.js';
-import type { OctokitFor } from '../sync/octokit.js';
+import type { ForgeOctokit, OctokitFor } from '../sync/octokit.js';
 import { type Announcement, announce, failureMessage } from './announce.js';
 import { type Capacity, createCapacity } from './capacity.js';
+import { wantPreview } from './desired.js';
 import type { DriverName, Place, PreviewDriver, PreviewFacts } from './driver.js';
-import { hasFile, type Judges, judge, readPullRequest, readRepositoryConfig, type Verdict } from './forge-facts.js';
+import {
+  hasFile,
+  type Judges,
+  judge,
+  readBranch,
+  readRepositoryConfig,
+  readSubject,
+  type Verdict,
+} from './forge-facts.js';
+import { subjectName } from './name.js';
+import { isExact } from './patterns.js';
 import type { PreviewConfig } from './preview-config.js';
 import {
   allocateName,
@@ -27,10 +38,12 @@ import {
   type Places,
   type PreviewRecord,
   readPreview,
+  writeBranches,
   writePlaces,
 } from './preview-record.js';
 import { newPlace } from './process-driver.js';
 import { nextStep, type Phase, type PlaceView, type Step } from './state.js';
+import { isWanted } from './wanted.js';
 
 export interface PreviewReconcilerOptions
   extends Pick<ReconcilerOptions, 'store' | 'locks' | 'log' | 'metrics' | 'clock' | 'backoff' | 'supersededPollMs'> {
@@ -51,9 +64,12 @@ export interface PreviewReconcilerOptions
   addressOf: (preview: { id: string; name: string; private: boolean }, now: Date) => string;
   /** Previews that may run at the same time. */
   limit: number;
+  /** Previews that one organization may have, asleep or not. */
+  organizationLimit: number;
 }
 
 const ROOM_RETRY_MS = 500;
+const FULL_RETRY_MS = 10_000;
 const BACKOFF = { baseMs: 1_000, capMs: 60_000 };
 const SUPERSEDED_POLL_MS = 1_000;
 
@@ -80,9 +96,13 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
   const judges: Judges = {
     permissions,
     access,
-    isApproved: (record, sha) => store.tenant(record.organizationId, (tx) => isApproved(tx, { ...record, sha })),
+    isApproved: ({ organizationId, repositoryId, desiredSha: sha }, number) =>
+      store.tenant(organizationId, (tx) => isApproved(tx, { repositoryId, number, sha })),
   };
-  const capacity: Capacity = createCapacity({ store, queue: pokes.preview, limit: options.limit });
+  const capacity: Capacity = createCapacity({
+    ...{ store, queue: pokes.preview, limit: options.limit },
+    organizationLimit: options.organizationLimit,
+  });
 
   async function tell(record: PreviewRecord, phase: Phase, what: Partial<Announcement> = {}): Promise<PreviewRecord> {
     const now = clock.now();
@@ -98,7 +118,7 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     if (record.phase !== phase) {
       const { owner, name } = record.repository;
       log.info(
-        { repository: `${owner}/${name}`, pullRequest: record.number, phase, sha: shortSha(record.desiredSha) },
+        { repository: `${owner}/${name}`, of: subjectName(record.subject), phase, sha: shortSha(record.desiredSha) },
         `preview ${phase}`,
       );
     }
@@ -114,7 +134,6 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
   const factsOf = (record: PreviewRecord): PreviewFacts => ({
     organizationId: record.organizationId,
     repositoryId: record.repositoryId,
-    number: record.number,
     name: record.name,
     identity: identityOf(record, options.tagOf(record.repository.forge)),
     private: record.repository.private,
@@ -153,7 +172,9 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     if (place === null) return { record, view: null };
     const condition = await driver.observe(place, factsOf(record));
     const current = place.version === record.desiredVersion.toString();
-    const view: PlaceView = { sha: place.sha, condition, current };
+    // One that was made before it was asked for anew is another than the wanted one, and serves until that has taken over.
+    const isFresh = BigInt(place.madeFor) >= record.rebuildVersion;
+    const view: PlaceView = { sha: isFresh ? place.sha : `${place.sha} made anew`, condition, current };
     if (place.failure === null || condition === 'failed') return { record, view };
     return { record: await keep(record, { [which]: { ...place, failure: null } }), view };
   }
@@ -162,15 +183,32 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
   async function askForge(record: PreviewRecord, signal: AbortSignal): Promise<Wish | 'moved'> {
     if (record.desiredState === 'absent' || record.repository.status === 'removed') return ABSENT;
     const octokit = await octokitFor(record.organizationId, record.repositoryId);
-    const facts = await readPullRequest(octokit, record, signal);
+    const facts = await readSubject(octokit, record, signal);
     if (facts === undefined || !facts.open || facts.headSha !== record.desiredSha) {
       const change = facts?.open ? ({ closed: false, sha: facts.headSha } as const) : ({ closed: true } as const);
       await store.tenant(record.organizationId, (tx) => followForge(tx, record, change));
       return 'moved';
     }
     const config = await readRepositoryConfig(octokit, record, signal);
+    await noteBranches(record, config?.branches ?? [], octokit, signal);
     if (config === undefined) return ABSENT;
+    if (!(await isWanted(octokit, record, config, { labels: facts.labels, signal }))) return ABSENT;
     return { desired: record.desiredState, verdict: await judge(record, facts, octokit, judges), config };
+  }
+
+  /** Writes down which branches are meant, for pushes to come; one that is named and has no preview yet gets one now. */
+  async function noteBranches(record: PreviewRecord, patterns: string[], octokit: ForgeOctokit, signal: AbortSignal) {
+    const { organizationId, repositoryId } = record;
+    const isNew = await store.tenant(organizationId, (tx) => writeBranches(tx, repositoryId, patterns));
+    if (!isNew) return;
+    for (const branch of patterns.filter(isExact)) {
+      const sha = await readBranch(octokit, record.repository, branch, signal);
+      if (sha === undefined) continue;
+      const wish = { organizationId, repositoryId, branch, sha, actor: null };
+      const wanted = await store.tenant(organizationId, (tx) => wantPreview(tx, wish));
+      if (wanted.id !== record.id)
+        await pokes.preview.poke({ organizationId, id: wanted.id }, { version: wanted.version });
+    }
   }
 
   async function perform(
@@ -269,6 +307,13 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
         retired: record.retired.length,
       });
       if (step.kind === 'settled') return finish(record, step.phase, wish, driver);
+      const isNew = record.serving === null && record.candidate === null;
+      const others = step.kind === 'build' && isNew ? await capacity.fullWith(record) : undefined;
+      if (others !== undefined) {
+        const message = `Waits: this organization has ${others} previews, and may have no more. \`/preview delete\` removes one`;
+        await tell(record, 'waiting', { message });
+        return { retryInMs: FULL_RETRY_MS };
+      }
       if (step.kind === 'start' && !(await capacity.hasRoom(record.id))) {
         await tell(record, 'building', { message: 'Waits until another preview has gone to sleep' });
         return { retryInMs: ROOM_RETRY_MS };

@@ -58,6 +58,7 @@ export interface RigOptions {
   limit?: number;
   pollMs?: number;
   readyTimeoutSeconds?: number;
+  timeoutMs?: number;
 }
 
 /** @param settings laid over those that fit every test */
@@ -82,8 +83,15 @@ export async function createRig(o: RigOptions = {}) {
       ? { kind: 'file', path: o.kubeconfigFile }
       : { kind: 'file', path: await writeKubeconfig(api.kubeconfig) },
   );
-  const cluster: Cluster = openCluster({ name: 'test', connection, outbound: loopback, log, timeoutMs: 3_000 });
-  const settings = settingsOf(o.settings);
+  const cluster: Cluster = openCluster({
+    name: 'test',
+    connection,
+    outbound: loopback,
+    log,
+    timeoutMs: o.timeoutMs ?? 3_000,
+  });
+  // Shorter than an operator may say.
+  const settings = { ...settingsOf(o.settings), readyTimeoutSeconds: o.readyTimeoutSeconds ?? 10 };
   const home: PreviewCluster = { id: 'default', cluster, settings, registries: {} };
   const clusters: PreviewClusters = {
     homeOf: async () => 'default',
@@ -99,7 +107,7 @@ export async function createRig(o: RigOptions = {}) {
   const driver = createKubernetesDriver({
     clusters,
     inventoryOf: inventory,
-    pollMs: o.pollMs ?? 20,
+    pollMs: o.pollMs ?? 100,
     removeWaitMs: 2_000,
   });
 
@@ -138,11 +146,12 @@ export async function createRig(o: RigOptions = {}) {
     },
   };
   const repositoryId = randomUUID();
+  const owner = `acme${randomUUID().slice(0, 8)}`;
   await store.tenant(organizationId, (tx) =>
     tx.query(
       `INSERT INTO repository (id, organization_id, forge, host, remote_id, remote_url, remote_owner, remote_name, default_branch)
        VALUES ($1, $2, 'forge-x', 'forge.example', 7, 'https://forge.example/acme/web', $3, 'web', 'main')`,
-      [repositoryId, organizationId, `acme${randomUUID().slice(0, 8)}`],
+      [repositoryId, organizationId, owner],
     ),
   );
 
@@ -162,8 +171,9 @@ export async function createRig(o: RigOptions = {}) {
     },
   };
   const nowhere: JobQueue = { name: 'none', poke: async () => undefined };
+  const locks = createKeyLocks({ store, log });
   const reconciler = createPreviewReconciler({
-    ...{ store, locks: createKeyLocks({ store, log }), log, metrics, driver },
+    ...{ store, locks, log, metrics, driver },
     pokes: { preview: queue, sync: nowhere, report: nowhere, run: nowhere, watch: nowhere },
     octokitFor: async () => octokit,
     gitAccess: async () => ({
@@ -179,6 +189,7 @@ export async function createRig(o: RigOptions = {}) {
     tagOf: () => 'fx',
     addressOf: ({ name }) => `http://${name}.preview.example.net`,
     limit: o.limit ?? 1_000,
+    organizationLimit: 1_000,
     backoff: { baseMs: 50, capMs: 300 },
     supersededPollMs: 100,
   });
@@ -218,6 +229,7 @@ export async function createRig(o: RigOptions = {}) {
     api: api as KubernetesApi,
     ...{ cluster, driver, home, store, organizationId, repositoryId, forge, queue, row, kubeconfig, log },
     inventory,
+    nameOf: (number: number) => `${owner}-web-fx-pr-${number}`,
 
     /** As the handler does for opened, synchronize and reopened. */
     async want(number: number, commit: string, o: { tell?: boolean; fork?: boolean } = {}): Promise<string> {
@@ -269,7 +281,11 @@ export async function createRig(o: RigOptions = {}) {
     startMonitor(o: { sleepAfterMs?: number; intervalMs?: number } = {}): PreviewMonitor {
       const monitor = startPreviewMonitor({
         ...{ store, queue, driver, log, metrics },
-        ...{ sleepAfterMs: o.sleepAfterMs ?? 3_600_000, intervalMs: o.intervalMs ?? 50 },
+        ...{
+          sleepAfterMs: o.sleepAfterMs ?? 3_600_000,
+          removeAfterMs: 7 * 86_400_000,
+          intervalMs: o.intervalMs ?? 500,
+        },
       });
       monitors.push(monitor);
       return monitor;
@@ -288,6 +304,7 @@ export async function createRig(o: RigOptions = {}) {
       await Promise.all(inventories.map((one) => one.close()));
       cluster.close();
       await api?.close();
+      await locks.close();
       await test.drop();
     },
   };
@@ -297,12 +314,12 @@ export type Rig = Awaited<ReturnType<typeof createRig>>;
 export async function eventually<T>(
   what: () => Promise<T | undefined | null | false>,
   describeLast?: () => unknown,
-  rounds = 600,
+  rounds = 400,
 ): Promise<T> {
   for (let round = 0; round < rounds; round += 1) {
     const value = await what();
     if (value !== undefined && value !== null && value !== false) return value;
-    await sleep(25);
+    await sleep(150);
   }
   const last = await describeLast?.();
   throw new Error(

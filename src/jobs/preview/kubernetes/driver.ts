@@ -4,13 +4,14 @@
  * applied again: a worker that died anywhere is followed by another that looks and goes on.
  */
 import { randomBytes } from 'node:crypto';
-import type { V1Deployment, V1Pod, V1Secret, V1StatefulSet } from '@kubernetes/client-node';
+import type { V1Deployment, V1Pod, V1StatefulSet } from '@kubernetes/client-node';
 import type { Cluster } from '../../../effects/kubernetes/cluster.js';
 import type { KindName } from '../../../effects/kubernetes/kinds.js';
 import { refOf } from '../../../effects/kubernetes/kinds.js';
 import { pause } from '../../../lib/clock.js';
 import { ForgewayError } from '../../../lib/errors.js';
 import type { Place, PlaceFailure, PreviewDriver, PreviewFacts } from '../driver.js';
+import { headRefOf } from '../driver.js';
 import type { PreviewConfig, ServiceConfig } from '../preview-config.js';
 import { runJob } from './building.js';
 import type { PreviewCluster, PreviewClusters } from './clusters.js';
@@ -24,6 +25,7 @@ import {
   builtDigest,
   foundation,
   imagesOf,
+  placeSecretNames,
   routes,
   running,
   whyNot,
@@ -44,7 +46,8 @@ export interface KubernetesDriverOptions {
 }
 
 /** What a place is made of beside its pods, and so what goes with it. */
-const OF_PLACE: readonly KindName[] = ['Deployment', 'Service', 'Job', 'Secret'];
+/** Found by their labels; Secrets are not, since nobody of ours may list them. */
+const OF_PLACE: readonly KindName[] = ['Deployment', 'Service', 'Job'];
 const SEEDED = 'forgeway.dev/seeded';
 const DATABASE = 'database';
 
@@ -64,18 +67,6 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
     ...{ name: facts.name, identity: facts.identity, trusted: place.trusted, config: place.config, settings },
   });
 
-  async function databasePassword(
-    { cluster }: PreviewCluster,
-    { name }: PreviewFacts,
-    config: PreviewConfig,
-  ): Promise<string> {
-    if (config.database === undefined) return '';
-    // The cluster keeps it; nobody else needs it.
-    const known = await cluster.get<V1Secret>({ kind: 'Secret', namespace: name, name: DATABASE });
-    const kept = known?.data?.password;
-    return kept === undefined ? randomBytes(24).toString('hex') : Buffer.from(kept, 'base64').toString('utf8');
-  }
-
   /** The forge's own registry takes the forge's own credential, unless the operator has named another. */
   async function registriesOf({ trusted }: Place, home: PreviewCluster, facts: PreviewFacts) {
     const { registry } = home.settings;
@@ -92,7 +83,8 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       sha: place.sha,
       pull: await registriesOf(place, home, facts),
       secrets: place.trusted && names.length > 0 ? await facts.secrets(names) : {},
-      databasePassword: await databasePassword(home, facts, place.config),
+      // Of the Secret that is there already nothing is changed, and nobody but its pods needs to read it.
+      databasePassword: randomBytes(24).toString('hex'),
     };
   }
 
@@ -104,6 +96,10 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
   ): Promise<Record<string, string>> {
     const applied: Record<string, string> = {};
     for (const manifest of manifests) {
+      if (manifest.kind === 'Secret' && manifest.metadata.name === DATABASE) {
+        await cluster.create(manifest, signal);
+        continue;
+      }
       const stored = await cluster.apply(manifest, { signal });
       if (isWatched(manifest.kind)) applied[refText(manifest)] = fingerprint(stored);
     }
@@ -120,6 +116,12 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
     const stored = await ensureNamespace(cluster, namespace, frame.identity, signal);
     return { [refText(namespace)]: fingerprint(stored), ...(await applyAll(cluster, walls, signal)) };
   }
+
+  const handleFor = (
+    { organizationId, name }: PreviewFacts,
+    { id }: PreviewCluster,
+    o: Pick<KubernetesHandle, 'images' | 'applied'>,
+  ): KubernetesHandle => ({ organizationId, cluster: id, namespace: name, ...o });
 
   const failed = (place: Place, failure: PlaceFailure): Place => ({ ...place, failure });
 
@@ -155,7 +157,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       ...input,
       source: {
         url: source.url,
-        ref: source.pullRequestRef(facts.number),
+        ref: headRefOf(facts, source),
         ...(password !== '' && { credential: { username, password } }),
       },
       push: await registriesOf(place, home, facts),
@@ -235,13 +237,9 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
     return { seconds: home.settings.readyTimeoutSeconds, pods, events, place };
   }
 
-  function glance(
-    place: Place,
-    handle: KubernetesHandle | undefined,
-    inventory: Inventory,
-  ): 'built' | 'started' | 'ready' {
-    const namespace = handle?.namespace;
-    for (const [text, written] of Object.entries(handle?.applied ?? {})) {
+  function glance(place: Place, handle: KubernetesHandle, inventory: Inventory): 'built' | 'started' | 'ready' {
+    const { namespace } = handle;
+    for (const [text, written] of Object.entries(handle.applied)) {
       const [kind = '', name = ''] = text.split('/');
       const found = inventory.get(kind as KindName, kind === 'Namespace' ? undefined : namespace, name);
       if (found === undefined || fingerprint(found) !== written) return 'built';
@@ -279,10 +277,10 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       if (!place.built) return place.failure === null ? 'unfinished' : 'failed';
       if (place.port === null) return place.failure === null ? 'built' : 'failed';
       const handle = handleOf(place);
-      const home = clusters.opened().find(({ id }) => id === handle?.cluster);
-      const inventory = home === undefined ? undefined : inventoryOf(home);
       const asWritten = place.failure === null ? 'ready' : 'failed';
-      if (inventory === undefined || !inventory.isComplete()) return asWritten;
+      if (handle === undefined) return asWritten;
+      const inventory = inventoryOf(await clusters.open(handle.cluster, handle.organizationId));
+      if (!inventory.isComplete()) return asWritten;
       const seen = glance(place, handle, inventory);
       return place.failure !== null && seen !== 'ready' ? 'failed' : seen;
     },
@@ -296,7 +294,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       const applied = await prepare(frameOf(resolvedPlace, facts, home), home, signal);
       const result = await buildImages(resolvedPlace, facts, home, signal);
       if ('failure' in result) return failed(resolvedPlace, result.failure);
-      const handle: KubernetesHandle = { cluster: home.id, namespace: facts.name, images: result.images, applied };
+      const handle = handleFor(facts, home, { images: result.images, applied });
       return { ...resolvedPlace, built: true, handle };
     },
 
@@ -313,7 +311,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       const applied = { ...walls, ...base, ...(await applyAll(cluster, services, signal)) };
       const entrance = place.config.services.find((one) => one.public) ?? place.config.services[0];
       const service = { cluster: home.id, namespace: facts.name, name: workloadName(entrance?.name ?? '', place.id) };
-      const handle: KubernetesHandle = { cluster: home.id, namespace: facts.name, images, applied };
+      const handle = handleFor(facts, home, { images, applied });
       return {
         ...place,
         port: entrance?.port ?? null,
@@ -408,6 +406,8 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
           await cluster.delete({ kind, namespace: facts.name, name }, { uid });
         }
       }
+      for (const name of placeSecretNames(place.config, place.id))
+        await cluster.delete({ kind: 'Secret', namespace: facts.name, name });
     },
 
     async removeAll(facts) {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Place } from '../driver.js';
 
 const schema = z.object({
+  organizationId: z.string(),
   cluster: z.string(),
   namespace: z.string(),
   /** Service to image, by digest where it was built here. */

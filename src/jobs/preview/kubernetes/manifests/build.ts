@@ -219,7 +219,7 @@ function buildpackPod(input: BuildInput, service: ServiceConfig & { source: { ki
   };
 }
 
-export const buildJobName = (service: string, placeId: string): string => `build-${service}-${placeKey(placeId)}`;
+const buildJobName = (service: string, placeId: string): string => `build-${service}-${placeKey(placeId)}`;
 
 function job(input: BuildInput, service: ServiceConfig, pod: Pod): JobManifest {
   const { frame } = input;

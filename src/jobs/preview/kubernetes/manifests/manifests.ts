@@ -8,12 +8,12 @@ import type { JobManifest, Manifest } from './manifest.js';
 import { pullSecret } from './secrets.js';
 import { environmentOf, workloads } from './workload.js';
 
-export { buildJobName, builds, imagesOf } from './build.js';
+export { builds, imagesOf } from './build.js';
 export { foundation } from './foundation.js';
-export { hostOf, previewOfHost, serviceOfHost } from './hosts.js';
+export { previewOfHost, serviceOfHost } from './hosts.js';
 export { builtDigest } from './image.js';
 export { routes } from './route.js';
-export { DATABASE_SECRET, placeSecretNames, pullSecret } from './secrets.js';
+export { placeSecretNames } from './secrets.js';
 export { whyNot } from './why-not.js';
 export { workloadName } from './workload.js';
 

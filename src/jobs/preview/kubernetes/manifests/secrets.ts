@@ -1,4 +1,5 @@
 /** The Secrets of a preview, each as small and as short-lived as what it is for. */
+import type { PreviewConfig } from '../../preview-config.js';
 import { metadata } from './foundation.js';
 import type { BuildInput, PlaceInput, RegistryCredentials } from './input.js';
 import type { SecretManifest } from './manifest.js';
@@ -48,7 +49,8 @@ export const pullSecret = (input: PlaceInput): SecretManifest =>
     { type: 'kubernetes.io/dockerconfigjson', ofPlace: false },
   );
 
-export const environmentName = (input: PlaceInput, service: string) => `env-${service}-${placeKey(input.placeId)}`;
+export const environmentName = (input: Pick<PlaceInput, 'placeId'>, service: string) =>
+  `env-${service}-${placeKey(input.placeId)}`;
 
 /** The values of the names that a service asks for; undefined when it gets none. */
 export function environmentSecret(
@@ -72,13 +74,13 @@ export const DATABASE_SECRET = 'database';
 export const databaseSecret = (input: PlaceInput, data: Record<string, string>): SecretManifest =>
   secret(input, DATABASE_SECRET, data, { part: 'database', ofPlace: false });
 
-export const gitSecretName = (input: PlaceInput) => `build-git-${placeKey(input.placeId)}`;
-export const buildSecretName = (input: PlaceInput) => `build-${placeKey(input.placeId)}`;
+export const gitSecretName = (input: Pick<PlaceInput, 'placeId'>) => `build-git-${placeKey(input.placeId)}`;
+export const buildSecretName = (input: Pick<PlaceInput, 'placeId'>) => `build-${placeKey(input.placeId)}`;
 
 /** What a place has of them. They are deleted by these names, since nobody of ours may list secrets (see access.ts). */
-export const placeSecretNames = (input: PlaceInput): string[] => [
-  ...[gitSecretName(input), buildSecretName(input)],
-  ...input.frame.config.services.map(({ name }) => environmentName(input, name)),
+export const placeSecretNames = (config: PreviewConfig, placeId: string): string[] => [
+  ...[gitSecretName({ placeId }), buildSecretName({ placeId })],
+  ...config.services.map(({ name }) => environmentName({ placeId }, name)),
 ];
 
 /**
