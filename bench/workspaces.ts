@@ -57,8 +57,9 @@ await rows(
 );
 const [anyRepository] = await rows<{ id: string }>('SELECT id FROM repository LIMIT 1');
 const queue = (name: string) => ({ name, poke: async () => undefined });
+const locks = createKeyLocks({ store, log });
 const watch = createWatchReconciler({
-  ...{ store, log, metrics, locks: createKeyLocks({ store, log }), intervalMs: 60_000 },
+  ...{ store, log, metrics, locks, intervalMs: 60_000 },
   pokes: {
     preview: queue('preview'),
     sync: queue('sync'),
@@ -150,5 +151,6 @@ writeFileSync(
     2,
   )}\n`,
 );
+await locks.close();
 await double.close();
 await database.stop();
