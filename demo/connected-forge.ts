@@ -52,6 +52,7 @@ export async function startConnectedForge(
     return found;
   };
 
+  const connection = { id: '' };
   const forge: StoryForge = {
     id: descriptor.id,
     label: descriptor.label,
@@ -66,7 +67,12 @@ export async function startConnectedForge(
           ...['connections', 'add', '--forge', descriptor.id, '--url', fake.url],
           ...['--repo', `${owner}/${repository}`, '--token-file', tokenFile, '--json'],
         ]);
-        const { hooks, problems } = JSON.parse(said) as { hooks: { arrived?: boolean }[]; problems: string[] };
+        const { id, hooks, problems } = JSON.parse(said) as {
+          id: string;
+          hooks: { arrived?: boolean }[];
+          problems: string[];
+        };
+        connection.id = id;
         if (problems.length > 0) throw new Error(problems.join(' '));
         const tested = hooks.some(({ arrived }) => arrived === true) ? 'its test delivery arrived' : 'not tested';
         return `by its address and a token; ${hooks.length} webhook, ${tested}`;
@@ -89,6 +95,11 @@ export async function startConnectedForge(
       return headSha === sha ? statuses : [];
     },
     pullRequestUrl: () => url,
+    infrastructure: {
+      connectionId: () => connection.id,
+      push: (branch, files, message) => alice.push({ branch, files, message }),
+      merge: (number) => alice.mergePullRequest(number),
+    },
     problems: () => fake.violations(),
   };
   return { forge, fake, close: () => fake.close() };

@@ -5,6 +5,7 @@ import { Progress } from './progress.js';
 import { openRunFolder, type RunFolder } from './run-folder.js';
 import { type Step, Story } from './story.js';
 import type { StoryForge } from './story-forge.js';
+import { WorkspaceStory } from './workspace-story.js';
 import { startWorld, type World } from './world.js';
 
 const logLines = 15;
@@ -74,7 +75,10 @@ async function runDemo(
     for (const forge of world.forges) {
       progress.line(`\n${forge.label}`);
       const { ok, failed, total, failures } = await runSteps(
-        new Story(world, forge, 'new-headline', stopped).steps(),
+        [
+          ...new Story(world, forge, 'new-headline', stopped).steps(),
+          ...new WorkspaceStory(world, forge, stopped).steps(),
+        ],
         progress,
         world,
         stopped,

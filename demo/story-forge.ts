@@ -43,6 +43,13 @@ export interface StoryForge {
   /** What the forge wrote down about its deliveries, newest first; undefined where it keeps no such list. */
   sent?(): Promise<readonly SentDelivery[]>;
   pullRequestUrl(number: number): string;
+  /** What a workspace needs; undefined where Forgeway has no connection that it could be linked with. */
+  infrastructure?: {
+    connectionId(): string;
+    /** A commit of Alice's on a branch that is made for it; answers the new head. */
+    push(branch: string, files: Record<string, string>, message: string): Promise<string>;
+    merge(number: number): Promise<void>;
+  };
   /** What the emulated forge could not answer; empty when all is well. */
   problems(): readonly string[];
 }

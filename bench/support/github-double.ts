@@ -21,6 +21,8 @@ export interface GitHubDouble {
   privateKey: string;
   /** By name; each is `acme/NAME`. */
   repositories: Map<string, { id: number; items: DoubleItem[] }>;
+  /** Heads of `main` that are other ones than at the beginning, by repository. */
+  heads: Map<string, string>;
   /** Requests since it was emptied, as `METHOD /path` without the query, each with its status. */
   asked: { request: string; status: number }[];
   close(): Promise<void>;
@@ -57,6 +59,7 @@ export async function startGitHubDouble(o: {
       })),
     });
   const asked: GitHubDouble['asked'] = [];
+  const heads: GitHubDouble['heads'] = new Map();
   let base = '';
 
   const repositoryJson = (name: string, id: number) => ({
@@ -124,6 +127,13 @@ export async function startGitHubDouble(o: {
     if (rest === '/pulls')
       return paged(wanted.filter(({ isPull }) => isPull).map((item) => itemJson(name, id, item, false)));
     if (rest === '/branches') return paged([{ name: 'main', commit: { sha: shaOf(name) } }]);
+    if (rest === '/git/ref/heads/main' || rest === '/git/ref/heads%2Fmain')
+      return {
+        status: 200,
+        json: { ref: 'refs/heads/main', object: { type: 'commit', sha: heads.get(name) ?? shaOf(name) } },
+      };
+    if (rest === '/collaborators/alice/permission')
+      return { status: 200, json: { permission: 'write', role_name: 'write', user: { id: 2, login: 'alice' } } };
     if (rest === '/git/matching-refs/tags' || rest === '/releases') return paged([]);
     const [, kind, number, list] = /^\/(pulls|issues)\/(\d+)(\/\w+)?$/.exec(rest) ?? [];
     const item = items.find((one) => one.number === Number(number));
@@ -154,6 +164,7 @@ export async function startGitHubDouble(o: {
     installationId: 7,
     privateKey,
     repositories,
+    heads,
     asked,
     close: async () => {
       server.closeAllConnections();

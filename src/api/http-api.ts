@@ -17,6 +17,7 @@ import { sendPage } from './page.js';
 import type { Resources, ResourcesOptions } from './resources.js';
 import { routesOf } from './routes-of.js';
 import { addRunPage } from './run-page.js';
+import { addRunRedirect } from './run-redirect.js';
 import { addSetupRoutes, type SetupRoutesOptions } from './setup-routes.js';
 import { accountLine, messagePage } from './sign-in-page.js';
 import { addTerraformLogin } from './terraform-login-routes.js';
@@ -100,6 +101,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   addTerraformLogin(app, options.auth);
   addCheckRunPage(app, options.checkRuns);
   addRunPage(app, options.runPages);
+  addRunRedirect(app, { ...options.auth, links: options.runPages.links });
   addCronRoutes(app, options.cron);
   await app.ready();
   const resources = lazyResources(options);

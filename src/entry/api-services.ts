@@ -21,6 +21,7 @@ import { createApiWorkspaces } from './api-workspaces.js';
 import { visibleWith } from './app-page.js';
 import type { LazyBridge } from './lazy-bridge.js';
 import { outboundOf } from './outbound.js';
+import { archiveLimits } from './run-jobs.js';
 
 export interface ApiServicesOptions {
   config: Config;
@@ -71,9 +72,10 @@ export function createApiServices(o: ApiServicesOptions): { services: Services; 
       workspaces: createApiWorkspaces({
         store,
         keys,
+        archives: archiveLimits(config),
         async runSoon({ version, ...key }) {
           try {
-            await queue().queue('run').poke(key, { version });
+            await createPokes(queue()).run.poke(key, { version });
           } catch (error) {
             log.warn({ err: messageOf(error) }, 'the job queue could not be told of a run');
           }

@@ -3,22 +3,20 @@ import { createBlobs } from '../accounts/blobs.js';
 import { createSignedLinks } from '../accounts/signed-links.js';
 import { createVault } from '../accounts/vault.js';
 import type { WorkspaceWork } from '../api/procedures/services.js';
-import { type ArchiveLimits, checkedArchive, DEFAULT_ENTRIES } from '../effects/archive/archive.js';
+import { type ArchiveLimits, checkedArchive } from '../effects/archive/archive.js';
 import type { Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
-
-const MIB = 1024 * 1024;
-/** Of a configuration: its sources, and the modules that come with them. */
-const LIMITS: ArchiveLimits = { compressedBytes: 100 * MIB, bytes: 1024 * MIB, entries: DEFAULT_ENTRIES };
 
 export interface ApiWorkspacesOptions {
   /** Opened as the api role. */
   store: Store;
   keys: MasterKeys;
+  /** Of a configuration: its sources, and the modules that come with them. */
+  archives: ArchiveLimits;
   runSoon: WorkspaceWork['runSoon'];
 }
 
-export function createApiWorkspaces({ store, keys, runSoon }: ApiWorkspacesOptions): WorkspaceWork {
+export function createApiWorkspaces({ store, keys, archives, runSoon }: ApiWorkspacesOptions): WorkspaceWork {
   const vault = createVault(keys.versions);
   const blobs = createBlobs({ store, vault });
   return {
@@ -27,8 +25,8 @@ export function createApiWorkspaces({ store, keys, runSoon }: ApiWorkspacesOptio
     links: createSignedLinks(keys.root),
     runSoon,
     storeArchive: (organizationId, bytes) =>
-      blobs.write(organizationId, 'configuration', checkedArchive(bytes, { limits: LIMITS, stripRoot: false }), {
-        limit: LIMITS.compressedBytes,
+      blobs.write(organizationId, 'configuration', checkedArchive(bytes, { limits: archives, stripRoot: false }), {
+        limit: archives.compressedBytes,
       }),
   };
 }

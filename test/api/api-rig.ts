@@ -146,6 +146,7 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
     workspaces: createApiWorkspaces({
       store: db.store('api'),
       keys: TEST_KEYS,
+      archives: { compressedBytes: 1_000_000, bytes: 5_000_000, entries: 1_000 },
       runSoon: async ({ organizationId }) => note('run', organizationId),
     }),
     previewLog: createPreviewLogs({ dataDir: '/nowhere' }),

@@ -49,6 +49,14 @@ const page = (expected: string[], more: Omit<Page, 'expected'> = {}): Page => ({
 const challenge = 'c'.repeat(43);
 const app = { challenge, state: 's'.repeat(22) };
 const appQuery = `?challenge=${challenge}&state=${app.state}`;
+const terraform = {
+  client_id: 'terraform-cli',
+  response_type: 'code',
+  redirect_uri: 'http://localhost:10001/login',
+  code_challenge: challenge,
+  code_challenge_method: 'S256',
+  state: 's'.repeat(22),
+};
 const MISSING = '00000000-0000-4000-8000-000000000000';
 const CRON = 'cron-secret-of-the-pages-test';
 
@@ -91,8 +99,27 @@ const pages: Readonly<Record<string, Page>> = {
   'POST /device': page(form(`${SIGN_IN} 200 ${SIGN_IN} 200`), { body: { user_code: 'BBBB-BBBB', answer: 'deny' } }),
   'GET /device/app': page(row(`${SIGN_IN} 200 ${SIGN_IN} 200 200`), { path: `/device/app${appQuery}` }),
   'POST /device/app': page(form(`${SIGN_IN} >/ ${SIGN_IN} >/`), { body: app }),
+  'GET /.well-known/terraform.json': page(everybody),
+  'GET /oauth/authorization': page(row(`${SIGN_IN} 200 ${SIGN_IN} 200 200`), {
+    path: `/oauth/authorization?${new URLSearchParams(terraform)}`,
+  }),
+  // A code goes to the command line on the person's own machine, and to nobody who is not signed in.
+  'POST /oauth/authorization': page(form('400 >/login 400 >/login'), { body: { ...terraform, answer: 'deny' } }),
+  'POST /oauth/token': page(form('400 400 400 400'), {
+    body: {
+      grant_type: 'authorization_code',
+      client_id: 'terraform-cli',
+      code: 'x',
+      code_verifier: 'v'.repeat(43),
+      redirect_uri: terraform.redirect_uri,
+    },
+  }),
+  'GET /app/:organization/:workspace/runs/:id': page(row(`${SIGN_IN} 404 ${SIGN_IN} 404 404`), {
+    path: `/app/acme/infra/runs/run-${MISSING}`,
+  }),
   // Who has the link may see it: it is signed, and on the forge's own page.
   'GET /checks/:name': page(notHere, { path: '/checks/none' }),
+  'GET /runs/:name': page(notHere, { path: '/runs/none' }),
   'GET /api/cron/git-sync': page(row('401 401 401 401 401')),
   'POST /api/cron/git-sync': page(form('401 401 401 401')),
 };

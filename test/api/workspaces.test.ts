@@ -281,6 +281,10 @@ describe('locks', () => {
     expect((await ask('POST', `${at}/force-unlock`, undefined, 'maintainer')).status).toBe(403);
     expect((await ask('DELETE', `/api/v2/workspaces/${id}`)).status).toBe(409);
     expect((await data('POST', `${at}/force-unlock`)).attributes.locked).toBe(false);
+    // As the command line of Terraform writes it.
+    const document = { data: { type: '', attributes: { reason: 'Locked by Terraform' } } };
+    expect((await data('POST', `${at}/lock`, document)).attributes['lock-reason']).toBe('Locked by Terraform');
+    await ask('POST', `${at}/unlock`);
     expect((await ask('POST', `${at}/unlock`)).status).toBe(409);
   });
 });

@@ -15,6 +15,7 @@ import { API_PREFIX, type IdForm, MEDIA_TYPE } from '../json-api/document.js';
 import { parseInput } from '../problem.js';
 import type { Services } from '../procedures/services.js';
 import { workspaceIds } from './ids.js';
+import { type WorkspaceResource, workspaceResource } from './workspace-document.js';
 
 export interface WorkspaceRoutesOptions {
   services: Services;
@@ -102,6 +103,7 @@ export interface Routes {
   workspaceOf(request: FastifyRequest, external: string): Promise<Visit>;
   /** Of one that is named in an organization that the caller was let into. */
   visit(actor: Actor, organizationId: string, workspace: WorkspaceRow): Promise<Visit>;
+  workspaceDocument(visit: Pick<Visit, 'workspace' | 'may' | 'organizationId'>): Promise<WorkspaceResource>;
   /** Once for each Idempotency-Key. */
   changing<T>(
     request: FastifyRequest,
@@ -150,9 +152,23 @@ export function routesWith(o: WorkspaceRoutesOptions): Routes {
     search(request, parseInput(idParams, request.params).id, ids, load);
   const itself = async (_: pg.PoolClient, id: string) => ({ thing: id, workspaceId: id });
 
+  const slugs = new Map<string, string>();
+  async function slugOf(organizationId: string): Promise<string> {
+    const known = slugs.get(organizationId);
+    if (known !== undefined) return known;
+    const { rows } = await store.tenant(organizationId, (tx) =>
+      tx.query<{ slug: string }>('SELECT slug FROM organization WHERE id = $1', [organizationId]),
+    );
+    const slug = rows[0]?.slug ?? '';
+    slugs.set(organizationId, slug);
+    return slug;
+  }
+
   return {
     o,
     find,
+    workspaceDocument: async (visited) =>
+      workspaceResource(visited, { organization: await slugOf(visited.organizationId), forges: services.forges }),
     workspace: (request, ids) => find(request, ids, itself),
     workspaceOf: (request, external) => search(request, external, workspaceIds, itself),
     visit: (actor, organizationId, workspace) => visit(services, actor, organizationId, workspace),

@@ -85,6 +85,7 @@ type Wanted = z.output<typeof createSchema>['data'];
 
 const commentBody = z.object({ comment: z.string().max(4_000).nullish() }).nullish();
 const statusQuery = z.object({ 'filter[status]': z.string().max(300).optional() });
+const includeQuery = z.object({ include: z.string().max(300).optional() });
 const logQuery = z.object({
   offset: z.coerce.number().int().min(0).default(0),
   limit: z.coerce.number().int().min(0).max(10_000_000).default(MOST_LOG),
@@ -126,13 +127,22 @@ export function addRunRoutes(app: FastifyInstance, routes: Routes): void {
   const { services } = routes.o;
   const { store } = services;
 
-  const documentOf = async (visit: Visit, id: string) => {
+  const logOf = (phase: PhaseRow) => routes.link('log', 'read', phase.organizationId, phase.id, LOG_LINK_SECONDS);
+
+  /** @param wanted of what it refers to, that is told whole */
+  const documentOf = async (visit: Visit, id: string, wanted: ReadonlySet<string> = new Set()) => {
     const found = await store.tenant(visit.organizationId, async (tx) => {
       const run = await getRun(tx, id);
       return run && { run, phases: await phasesOf(tx, id), position: await runsBefore(tx, run) };
     });
     if (found === undefined) throw notFound();
-    return { data: runResource(visit, found.run, found) };
+    const { plan, apply } = found.phases;
+    const included: unknown[] = [
+      ...(wanted.has('plan') ? [planResource(plan, logOf(plan), visit.may('state.read'))] : []),
+      ...(wanted.has('apply') && apply ? [applyResource(apply, logOf(apply))] : []),
+      ...(wanted.has('workspace') ? [await routes.workspaceDocument(visit)] : []),
+    ];
+    return { data: runResource(visit, found.run, found), ...(included.length > 0 && { included }) };
   };
   const loadRun = async (tx: pg.PoolClient, id: string) => {
     const run = await getRun(tx, id);
@@ -216,7 +226,8 @@ export function addRunRoutes(app: FastifyInstance, routes: Routes): void {
 
   app.get('/runs/:id', async (request, reply) => {
     const visit = await findRun(request);
-    return send(reply, await documentOf(visit, visit.thing.id));
+    const wanted = new Set(parseInput(includeQuery, request.query).include?.split(',') ?? []);
+    return send(reply, await documentOf(visit, visit.thing.id, wanted));
   });
 
   // ── What is asked of a run ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -266,8 +277,6 @@ export function addRunRoutes(app: FastifyInstance, routes: Routes): void {
     const run = row?.phase === phase ? await getRun(tx, row.runId) : undefined;
     return row && run && { thing: row, workspaceId: run.workspaceId };
   };
-  const logOf = (phase: PhaseRow) => routes.link('log', 'read', phase.organizationId, phase.id, LOG_LINK_SECONDS);
-
   app.get('/plans/:id', async (request, reply) => {
     const { thing, may } = await routes.find(request, planIds, loadPhase('plan'));
     return send(reply, { data: planResource(thing, logOf(thing), may('state.read')) });

@@ -5,7 +5,7 @@ import type { Action } from '../../accounts/access/actions.js';
 import { decide } from '../../accounts/access/decide.js';
 import { activeStatuses, phasesOf, type RunRow, unfinishedRuns } from '../../store/workspace/runs.js';
 import { getWorkspace } from '../../store/workspace/workspaces.js';
-import { authorizedOrganization, organizationsOf } from '../authorize.js';
+import { authorizedOrganization, organizationsOf, permit } from '../authorize.js';
 import { API_PREFIX } from '../json-api/document.js';
 import { parseInput } from '../problem.js';
 import { type Routes, send } from './context.js';
@@ -76,8 +76,8 @@ export function addTerraformRoutes(app: FastifyInstance, routes: Routes): void {
   app.get('/account/details', async (request, reply) => {
     const actor = await callerOf(request);
     const [organizationId] = organizationsOf(actor);
-    if (organizationId === undefined || actor.kind === 'anonymous')
-      await authorizedOrganization(services, actor, 'organization.read', undefined);
+    if (organizationId === undefined) await authorizedOrganization(services, actor, 'organization.read', undefined);
+    else await permit(services, actor, 'organization.read', { organizationId, name: 'organization' });
     const isPerson = actor.kind === 'user';
     const id = isPerson ? actor.userId : actor.kind === 'machine' ? actor.tokenId : '';
     const name = isPerson || actor.kind === 'machine' ? actor.name : '';

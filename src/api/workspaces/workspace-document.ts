@@ -120,6 +120,8 @@ export function workspaceResource(
   };
 }
 
+export type WorkspaceResource = ReturnType<typeof workspaceResource>;
+
 /** The visible holder: a run, or whoever locked it. */
 function lockedBy(row: WorkspaceRow) {
   if (row.activeRunId !== null) return to('runs', runIds.external(row.activeRunId));

@@ -32,7 +32,9 @@ const search = z.object({
   'search[wildcard-name]': z.string().max(100).optional(),
   'search[tags]': z.string().max(2_000).optional(),
 });
-const lockBody = z.object({ reason: z.string().max(500).nullish() }).nullish();
+const reasonSchema = z.object({ reason: z.string().max(500).nullish() });
+/** As the documentation has it, and as a document, which is how the Terraform CLI says it. */
+const lockBody = z.union([z.object({ data: z.object({ attributes: reasonSchema }) }), reasonSchema]).nullish();
 
 const UNIQUE_VIOLATION = '23505';
 const taken = () => new InvalidRequest([attributeIssue('name', 'is the name of another workspace here')]);
@@ -47,20 +49,7 @@ export function addWorkspaceRoutes(app: FastifyInstance, routes: Routes): void {
   const { services, callerOf } = routes.o;
   const { store, forges } = services;
 
-  const slugs = new Map<string, string>();
-  const slugOf = async (organizationId: string): Promise<string> => {
-    const known = slugs.get(organizationId);
-    if (known !== undefined) return known;
-    const { rows } = await store.tenant(organizationId, (tx) =>
-      tx.query<{ slug: string }>('SELECT slug FROM organization WHERE id = $1', [organizationId]),
-    );
-    const slug = rows[0]?.slug ?? '';
-    slugs.set(organizationId, slug);
-    return slug;
-  };
-  const documentOf = async (visit: Visit) => ({
-    data: workspaceResource(visit, { organization: await slugOf(visit.organizationId), forges }),
-  });
+  const documentOf = async (visit: Visit) => ({ data: await routes.workspaceDocument(visit) });
   const again = async (visit: Visit): Promise<Visit> => {
     const row = await store.tenant(visit.organizationId, (tx) => getWorkspace(tx, visit.workspace.id));
     if (row === undefined) throw notFound();
@@ -214,7 +203,8 @@ export function addWorkspaceRoutes(app: FastifyInstance, routes: Routes): void {
   app.post(`${one}/actions/lock`, async (request, reply) => {
     const visit = await routes.workspace(request, workspaceIds);
     await visit.permit('run.plan');
-    const reason = parseInput(lockBody, request.body)?.reason ?? null;
+    const body = parseInput(lockBody, request.body) ?? {};
+    const { reason = null } = 'data' in body ? body.data.attributes : body;
     const locked = await setLock(
       visit,
       (row) => {

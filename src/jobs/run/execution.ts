@@ -2,7 +2,7 @@
 import type { PoolClient } from 'pg';
 import type { Blobs } from '../../accounts/blobs.js';
 import type { Vault } from '../../accounts/vault.js';
-import { saveState } from '../../accounts/workspace-state.js';
+import { currentState, saveState } from '../../accounts/workspace-state.js';
 import type { LogPosition } from '../../effects/process/log-page.js';
 import type { TerraformEnd, TerraformExecutor, TerraformWork } from '../../effects/terraform/executor.js';
 import { type Clock, pause } from '../../lib/clock.js';
@@ -13,7 +13,6 @@ import type { Store } from '../../store/database.js';
 import { getConfigurationVersion } from '../../store/workspace/configuration-versions.js';
 import { appendLog, closeLog } from '../../store/workspace/run-log.js';
 import { type PhaseRow, phasesOf, type RunRow, updatePhase } from '../../store/workspace/runs.js';
-import { currentStateVersion } from '../../store/workspace/state-versions.js';
 import { getWorkspace } from '../../store/workspace/workspaces.js';
 import { type Moved, reportRun } from './move.js';
 import { hiderOf, variablesOf } from './run-input.js';
@@ -78,11 +77,12 @@ export function createExecution(o: ExecutionOptions) {
     const found = await tenant(run, async (tx) => ({
       workspace: await getWorkspace(tx, run.workspaceId),
       configuration: await getConfigurationVersion(tx, run.configurationVersionId),
-      state: run.trusted ? await currentStateVersion(tx, run.workspaceId) : undefined,
       given: await variablesOf(tx, vault, run),
       phases: await phasesOf(tx, run.id),
     }));
-    const { workspace, configuration, state, given, phases } = found;
+    const { workspace, configuration, given, phases } = found;
+    // It holds secrets of its own.
+    const state = run.trusted ? await currentState({ store, blobs }, run) : undefined;
     if (workspace === undefined || configuration?.blobId == null)
       throw new ForgewayError(
         'FORGEWAY_RUN_FAILED',
@@ -96,7 +96,7 @@ export function createExecution(o: ExecutionOptions) {
         stripRoot: configuration.source === 'vcs',
         workingDirectory: workspace.workingDirectory,
       },
-      state: state?.stateBlobId == null ? null : await read(state.stateBlobId),
+      state: state?.bytes ?? null,
       variables: given.variables,
       untrusted: !run.trusted,
     };

@@ -5,4 +5,3 @@ export const workspacesSection = z.strictObject({
   /** Approvals that a merged pull request needs, from people who may write and did not open it. */
   approvals: z.number().int().min(0).max(20).default(0),
 });
-export type WorkspacesSection = z.output<typeof workspacesSection>;

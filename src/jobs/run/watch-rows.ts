@@ -56,8 +56,12 @@ export async function workspacesOf(tx: PoolClient, watched: WatchedRepository): 
        AND execution_mode <> 'local' AND (lower(remote_path) = $4 OR remote_repository_id = $5) ORDER BY name`,
     [watched.connectionId, watched.forge, watched.host, watched.path, watched.remoteId],
   );
-  const found = await Promise.all(rows.map(({ id }) => getWorkspace(tx, id)));
-  return found.filter((one) => one !== undefined);
+  const found: WorkspaceRow[] = [];
+  for (const { id } of rows) {
+    const workspace = await getWorkspace(tx, id);
+    if (workspace !== undefined) found.push(workspace);
+  }
+  return found;
 }
 
 /** @param at when a look came to its end */
