@@ -10,7 +10,9 @@ import { createInstallation, eventually, type Installation, type RunningProgram 
 const binary = await realTerraform();
 // OpenTofu has no login to a server by this name and other defaults: it plans here, and is not the client of these tests.
 const isThere = binary?.product === 'terraform';
-const withTerraform = isThere ? describe : describe.skip;
+const { skip } = describe;
+const withTerraform = isThere ? describe : skip;
+if (!isThere) process.stderr.write('tests with the command line of Terraform are skipped: it is not on this machine\n');
 
 withTerraform(`Terraform ${isThere ? binary.version : '(not on this machine)'} with a cloud block`, () => {
   let installation: Installation;
