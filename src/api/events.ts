@@ -23,6 +23,8 @@ const KINDS = {
   pull_request: 'pull-request.read',
   preview: 'preview.read',
   connection: 'connection.read',
+  workspace: 'workspace.read',
+  run: 'workspace.read',
   delivery: 'delivery.read',
 } as const satisfies Record<string, Action>;
 type Kind = keyof typeof KINDS;

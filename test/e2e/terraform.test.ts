@@ -3,13 +3,18 @@
  * this is skipped, and counted so: test/terraform/wire.test.ts always replays what such a command line asks.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type CommandLine, configuration, openCommandLine, terraformVersion } from '../terraform/command-line.js';
+import { realTerraform } from '../support/terraform.js';
+import { type CommandLine, configuration, openCommandLine } from '../terraform/command-line.js';
 import { createInstallation, eventually, type Installation, type RunningProgram } from './program.js';
 
-const version = await terraformVersion();
-const withTerraform = version === undefined ? describe.skip : describe;
+const binary = await realTerraform();
+// OpenTofu has no login to a server by this name and other defaults: it plans here, and is not the client of these tests.
+const isThere = binary?.product === 'terraform';
+const { skip } = describe;
+const withTerraform = isThere ? describe : skip;
+if (!isThere) process.stderr.write('tests with the command line of Terraform are skipped: it is not on this machine\n');
 
-withTerraform(`Terraform ${version ?? '(not on this machine)'} with a cloud block`, () => {
+withTerraform(`Terraform ${isThere ? binary.version : '(not on this machine)'} with a cloud block`, () => {
   let installation: Installation;
   let program: RunningProgram;
   let token: string;
@@ -20,7 +25,7 @@ withTerraform(`Terraform ${version ?? '(not on this machine)'} with a cloud bloc
     const made = await installation.run(['tokens', 'create', '--name', 'terraform']);
     if (made.code !== 0) throw new Error(made.stderr);
     token = made.stdout.trim();
-    cli = await openCommandLine({ url: program.url, token });
+    cli = await openCommandLine({ binary: binary?.path ?? '', url: program.url, token });
     await cli.write({ 'main.tf': configuration({ organization: 'default', workspace: 'from-cli' }) });
   }, 200_000);
   afterAll(async () => {

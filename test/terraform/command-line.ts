@@ -19,21 +19,6 @@ export interface CommandLine {
   remove(): Promise<void>;
 }
 
-/** The version of the binary of this machine; undefined where there is none. */
-export function terraformVersion(): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    execFile(
-      'terraform',
-      ['version', '-json'],
-      { env: { PATH: process.env.PATH, CHECKPOINT_DISABLE: '1' } },
-      (error, stdout) => {
-        if (error) return resolve(undefined);
-        resolve((JSON.parse(stdout) as { terraform_version: string }).terraform_version);
-      },
-    );
-  });
-}
-
 export const configuration = (o: { organization: string; workspace: string }) => `
 terraform {
   cloud {
@@ -52,7 +37,7 @@ output "greeting" {
 }
 `;
 
-export async function openCommandLine(o: { url: string; token: string }): Promise<CommandLine> {
+export async function openCommandLine(o: { binary: string; url: string; token: string }): Promise<CommandLine> {
   const folder = await mkdtemp(join(tmpdir(), 'forgeway-terraform-'));
   const services = ['tfe.v2', 'tfe.v2.1', 'tfe.v2.2', 'state.v2'].map((name) => `    "${name}" = "${o.url}/api/v2/"`);
   const settings = join(folder, 'terraformrc');
@@ -73,7 +58,7 @@ export async function openCommandLine(o: { url: string; token: string }): Promis
     run: (args, input) =>
       new Promise((resolve) => {
         const child = execFile(
-          'terraform',
+          o.binary,
           [...args, '-no-color'],
           { cwd: folder, env, timeout: 60_000 },
           (error, stdout, stderr) =>

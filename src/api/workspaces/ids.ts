@@ -6,7 +6,6 @@ export const planIds = idForm('plan');
 export const applyIds = idForm('apply');
 export const configurationIds = idForm('cv');
 export const stateIds = idForm('sv');
-export const outputIds = idForm('wsout');
 export const variableIds = idForm('var');
 export const teamIds = idForm('team');
 export const teamAccessIds = idForm('tws');

@@ -119,14 +119,6 @@ export async function workspacesOfRepository(
   return rows;
 }
 
-/** All that are linked to any. */
-export async function linkedWorkspaces(tx: pg.PoolClient): Promise<WorkspaceRow[]> {
-  const { rows } = await tx.query<WorkspaceRow>(
-    `SELECT ${COLUMNS} FROM workspace w WHERE w.vcs_repo_url IS NOT NULL ORDER BY w.forge, w.host, w.remote_repository_id, w.name`,
-  );
-  return rows;
-}
-
 /** What may be written of a workspace, and the column of each. */
 const columnOf = {
   name: 'name',
