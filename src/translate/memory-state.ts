@@ -62,30 +62,17 @@ export interface MemoryState extends BridgeState {
   add(repository: ServedRepository): void;
 }
 
-export function memoryState(connection: OpenConnection, clock: Clock): MemoryState {
+const unknown = (what: string) => new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', `There is no ${what} here.`);
+
+/** What is the same for an App and for a connection by token. */
+function memoryOf(installation: KnownInstallation, clock: Clock) {
   const served = new Map<bigint, ServedRepository>();
-  const installation: KnownInstallation = {
-    organizationId: connection.organizationId,
-    connectionId: connection.id,
-    forge: connection.forge.id,
-    host: connection.host,
-    appId: 'rehearsal',
-    installationId: connection.virtualId,
-  };
-  const unknown = (what: string) => new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', `There is no ${what} here.`);
   const records = memoryRecords(clock);
   const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
   return {
-    add: (repository) => void served.set(repository.remoteId, repository),
+    add: (repository: ServedRepository) => void served.set(repository.remoteId, repository),
     loops: memoryTraces(),
     recordsOf: () => records,
-    directory: {
-      open: async () => connection,
-      openInAnyState: async () => connection,
-      speaker: async () => connection,
-      app: async () => undefined,
-      forget: () => undefined,
-    },
     repositories: {
       async list(_connection, { page, perPage }) {
         const all = [...served.values()];
@@ -96,19 +83,55 @@ export function memoryState(connection: OpenConnection, clock: Clock): MemorySta
     },
     lookup: {
       appOf: async () => undefined,
+      connected: async () => [],
+      byVirtualId: async () => undefined,
+      async ofRepository(_organizationId, id) {
+        throw unknown(`repository ${id}`);
+      },
+      ofRemoteRepository: async () => installation,
+      connectionOf: async () => undefined,
+      tellsConfidential: async () => true,
+      isEnabled: async () => true,
+      ensure: async (_organizationId, _installation, virtualId) => virtualId,
+    },
+    directory: undefined,
+  } satisfies MemoryState;
+}
+
+/** Of a connection by token. */
+export function memoryState(connection: OpenConnection, clock: Clock): MemoryState {
+  const installation: KnownInstallation = {
+    organizationId: connection.organizationId,
+    connectionId: connection.id,
+    forge: connection.forge.id,
+    host: connection.host,
+    appId: 'rehearsal',
+    installationId: connection.virtualId,
+  };
+  const memory = memoryOf(installation, clock);
+  return {
+    ...memory,
+    directory: {
+      open: async () => connection,
+      openInAnyState: async () => connection,
+      speaker: async () => connection,
+      app: async () => undefined,
+      forget: () => undefined,
+    },
+    lookup: {
+      ...memory.lookup,
       connected: async () => [connection.virtualId],
       async byVirtualId(id) {
         if (id === connection.virtualId) return installation;
         throw unknown(`installation ${id}`);
       },
-      async ofRepository(_organizationId, id) {
-        throw unknown(`repository ${id}`);
-      },
-      ofRemoteRepository: async () => installation,
       connectionOf: async () => connection.id,
-      tellsConfidential: async () => true,
-      isEnabled: async () => true,
-      ensure: async (_organizationId, _installation, virtualId) => virtualId,
     },
   };
+}
+
+/** Of an installation of the App whose key the bridge is given: every delivery comes through the App's own hook. */
+export function memoryOfApp(installation: KnownInstallation, clock: Clock): MemoryState {
+  const memory = memoryOf(installation, clock);
+  return { ...memory, lookup: { ...memory.lookup, appOf: async () => installation.appId } };
 }

@@ -1,5 +1,5 @@
 /**
- * Apps without server, inbox and database: one instance of a forge, one token, deliveries handed in one by one. What the
+ * Apps without server, inbox and database: one instance of a forge, one token or App, deliveries handed in one by one. What the
  * inbox would do to a delivery is done at once and in memory. For trying an app on one payload, for the conformance kit of
  * authors, and for embedding in tests.
  */
@@ -17,17 +17,14 @@ import { type Bridge, type BridgeOptions, createBridge } from './bridge.js';
 import type { ServedRepository } from './connection-repositories.js';
 import type { Send } from './forge-fetch.js';
 import type { App } from './loaded-app.js';
-import { memoryState } from './memory-state.js';
+import { memoryOfApp, memoryState } from './memory-state.js';
 import type { DeliveredEvent } from './translation.js';
 
-export interface RehearsalOptions {
+interface RehearsalParts {
   apps: readonly App[];
   forge: ForgeDescriptor;
   /** Base URL of the instance as people see it. */
   url: string;
-  token: string;
-  /** Whom the token speaks for; what it writes is known as the app's own. */
-  account: { id: bigint; login: string };
   log: Logger;
   clock?: Clock;
   /** What sends requests to the forge; unless said otherwise it reaches public addresses and the host of `url`. */
@@ -35,6 +32,18 @@ export interface RehearsalOptions {
   around?: BridgeOptions['around'];
   gitFor?: BridgeOptions['gitFor'];
 }
+
+/** Who the apps are on the forge. */
+export type RehearsedAs =
+  | {
+      token: string;
+      /** Whom the token speaks for; what it writes is known as the app's own. */
+      account: { id: bigint; login: string };
+    }
+  /** On a forge that has Apps: one of its installations, with tokens that the App's signature gets. */
+  | { app: { id: number | string; privateKey: string; installationId: number | bigint } };
+
+export type RehearsalOptions = RehearsalParts & RehearsedAs;
 
 export interface Run {
   app: string;
@@ -112,20 +121,34 @@ export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
     },
   };
   const place = { forge: forge.id, host: endpoint.host };
-  const virtualId = virtualInstallationId({ ...place, appId: ORGANIZATION, installationId: o.account.id });
-  const connection = {
-    id: ORGANIZATION,
-    organizationId: ORGANIZATION,
-    forge,
-    host: endpoint.host,
-    baseUrl: o.url,
-    account: o.account,
-    ...fixedToken(o.token),
-    virtualId,
-  };
-  const state = memoryState(connection, clock);
+  const { state, installationId, github } = 'app' in o ? asApp(o.app) : asAccount(o);
+
+  function asApp({ id, privateKey, installationId: number }: Extract<RehearsedAs, { app: unknown }>['app']) {
+    const installation = { ...place, appId: String(id), installationId: BigInt(number) };
+    return {
+      state: memoryOfApp({ ...installation, organizationId: ORGANIZATION, connectionId: null }, clock),
+      installationId: installation.installationId,
+      github: { appId: id, privateKey, apiUrl: endpoint.apiUrl, webUrl: endpoint.webUrl, host: endpoint.host },
+    };
+  }
+  function asAccount({ token, account }: Extract<RehearsedAs, { token: string }>) {
+    const virtualId = virtualInstallationId({ ...place, appId: ORGANIZATION, installationId: account.id });
+    const connection = {
+      id: ORGANIZATION,
+      organizationId: ORGANIZATION,
+      forge,
+      host: endpoint.host,
+      baseUrl: o.url,
+      account,
+      ...fixedToken(token),
+      virtualId,
+    };
+    return { state: memoryState(connection, clock), installationId: virtualId, github: undefined };
+  }
+
   const bridge = await createBridge({
     apps: o.apps,
+    ...(github && { github }),
     forges: new Map([[forge.id, forge]]),
     state,
     log: o.log,
@@ -169,7 +192,7 @@ export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
 
   return {
     bridge,
-    installationId: Number(virtualId),
+    installationId: Number(installationId),
     serve,
 
     async deliver({ eventType, contentType, body }) {
@@ -203,6 +226,8 @@ export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
     async deliverEvent(name, payload) {
       serve(servedBy(payload));
       const { action } = payload;
+      // A payload that was recorded elsewhere names another one.
+      const told = 'app' in o ? { ...payload, installation: { id: Number(installationId) } } : payload;
       return {
         runs: await runAll({
           ...basics(),
@@ -214,7 +239,7 @@ export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
           action: typeof action === 'string' ? action : null,
           change: null,
           contentType: 'application/json',
-          body: Buffer.from(JSON.stringify(payload)),
+          body: Buffer.from(JSON.stringify(told)),
         }),
       };
     },

@@ -51,15 +51,16 @@ export async function startInstance(
     apps,
     forge,
     url: fake.url,
-    token: fake.token,
-    account: fake.bot,
+    ...(fake.app ? { app: fake.app } : { token: fake.token, account: fake.bot }),
     log,
     ...more,
   });
   await fake.addPerson('alice');
   const { id, url, defaultBranch } = await fake.addRepository({ ...place, people: { alice: 'write' } });
   rehearsal.serve({ remoteId: id, ...place, url, private: false, archived: false, defaultBranch });
-  await fake.addHook(place, { url: 'http://forgeway.test/hook', secret: 'secret of the hook' });
+  const hook = { url: 'http://forgeway.test/hook', secret: 'secret of the hook' };
+  if (fake.app) fake.app.setHook(hook);
+  else await fake.addHook(place, hook);
   return {
     fake,
     rehearsal,

@@ -75,8 +75,7 @@ export async function playOn(o: StageOptions, story: (stage: Stage) => Promise<v
     apps: o.apps,
     forge,
     url: fake.url,
-    token: fake.token,
-    account: fake.bot,
+    ...(fake.app ? { app: fake.app } : { token: fake.token, account: fake.bot }),
     log,
     gitFor: gitObjectsFor({ dataDir: folder }, createOutbound({ allowed: ['127.0.0.1'] })),
     around: (send, { baseUrl }) =>
@@ -89,7 +88,9 @@ export async function playOn(o: StageOptions, story: (stage: Stage) => Promise<v
     const { id, url, defaultBranch } = made;
     rehearsal.serve({ remoteId: id, ...place, url, private: false, archived: false, defaultBranch });
     // Nobody listens there: `sendWebhook` takes everything.
-    await fake.addHook(place, { url: 'http://127.0.0.1:9/hook', secret: 'a secret that is not used' });
+    const hook = { url: 'http://127.0.0.1:9/hook', secret: 'a secret that is not used' };
+    if (fake.app) fake.app.setHook(hook);
+    else await fake.addHook(place, hook);
     const settled = async () => {
       for (let seen = -1; seen !== deliveries.count; ) {
         seen = deliveries.count;

@@ -52,6 +52,7 @@ export const github = defineForge({
   },
   classify,
   poll,
+  startFake: async (options) => (await import('./fake/story.js')).startFake(options),
   // GitHub's shapes are the internal ones: nothing is translated, only what handlers rely on is checked.
   async payload({ eventType, payload }) {
     checkPayload(eventType, payload);

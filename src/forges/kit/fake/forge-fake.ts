@@ -142,12 +142,24 @@ export interface FakeRepositoryState {
   pullRequests: readonly FakePullRequestState[];
 }
 
+/** The App that is installed in every repository of a fake, on a forge that has Apps; its account is the bot. */
+export interface FakeForgeApp {
+  readonly id: number;
+  /** PEM; signs for it. */
+  readonly privateKey: string;
+  readonly installationId: number;
+  /** Where it receives what happens in every repository. */
+  setHook(hook: { url: string; secret: string }): void;
+}
+
 export interface ForgeFake {
   /** Address of the instance, API and git alike, on loopback; without a slash at the end. */
   readonly url: string;
   /** Of an account that is a bot and may do everything in every repository of the fake. */
   readonly token: string;
   readonly bot: { id: bigint; login: string };
+  /** Absent on a forge without Apps, where the token is all that a bot has. */
+  readonly app?: FakeForgeApp;
   addPerson(login: string): Promise<void>;
   addRepository(repository: NewFakeRepository): Promise<{ id: bigint; url: string; defaultBranch: string }>;
   /** A webhook of the repository for every event; as a person would add it on its settings page. */
