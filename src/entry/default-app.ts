@@ -11,7 +11,11 @@ import type { HookRow } from '../webhook/hooks.js';
 export const defaultForge: ForgeDescriptor = github;
 
 /** The hook at `/api/webhooks/{forge}`, whose secret is WEBHOOK_SECRET and is not stored. */
-export async function ensureDefaultHook(store: Store, organizationId: string, config: Config): Promise<void> {
+export async function ensureDefaultHook(
+  store: Store,
+  organizationId: string,
+  config: Pick<Config, 'appId' | 'gheHost' | 'gheProtocol'>,
+): Promise<void> {
   const { host } = githubOrigin(config);
   await store.tenant(organizationId, (tx) =>
     tx.query(

@@ -12,7 +12,7 @@ import type {
   FakeRole,
 } from '../../src/forges/kit/fake/forge-fake.js';
 import type { App } from '../../src/translate/bridge.js';
-import { type ConnectedForge, fakedForges, startConnectedForge } from '../support/connected-forge.js';
+import { type ConnectedForge, playedForges, startConnectedForge } from '../support/connected-forge.js';
 
 export const place: FakePlace = { owner: 'acme', name: 'shop' };
 
@@ -74,7 +74,7 @@ export function onEveryForge(
   files: Readonly<Record<string, string>>,
   tests: (forge: ExampleForge) => void,
 ): void {
-  describe.each(fakedForges.map((descriptor) => ({ descriptor, label: descriptor.label })))(
+  describe.each(playedForges.map((descriptor) => ({ descriptor, label: descriptor.label })))(
     `${example} on $label`,
     ({ descriptor }) => {
       let connected: ConnectedForge;

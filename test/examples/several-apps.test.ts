@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { App } from '../../src/translate/bridge.js';
-import { type ConnectedForge, fakedForges, startConnectedForge } from '../support/connected-forge.js';
+import { type ConnectedForge, playedForges, startConnectedForge } from '../support/connected-forge.js';
 import { exampleApp, PEOPLE, place } from './example-forge.js';
 
 const names = readdirSync('examples', { withFileTypes: true })
@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const connected of started.splice(0)) await connected.close();
 });
 
-async function start(descriptor: (typeof fakedForges)[number], apps: readonly App[]): Promise<ConnectedForge> {
+async function start(descriptor: (typeof playedForges)[number], apps: readonly App[]): Promise<ConnectedForge> {
   const repository = { ...place, files, people: PEOPLE };
   const connected = await startConnectedForge(descriptor, { apps, people: Object.keys(PEOPLE), repository });
   started.push(connected);
@@ -32,7 +32,7 @@ async function openPullRequest({ fake }: ConnectedForge): Promise<void> {
   await alice.openPullRequest({ head: 'page', title: 'docs: a page' });
 }
 
-describe.each(fakedForges.map((descriptor) => ({ descriptor, label: descriptor.label })))(
+describe.each(playedForges.map((descriptor) => ({ descriptor, label: descriptor.label })))(
   'all examples at once on $label',
   ({ descriptor }) => {
     it('each do their part of one pull request', async () => {
@@ -69,7 +69,7 @@ describe('an app that fails', () => {
         });
       },
     };
-    const [descriptor] = fakedForges;
+    const [descriptor] = playedForges;
     if (descriptor === undefined) throw new Error('No forge can be played.');
     const connected = await start(descriptor, [broken, await exampleApp('welcome')]);
     await openPullRequest(connected);

@@ -1,7 +1,9 @@
 /**
- * A forge, all of Forgeway, and apps: a fake is connected as `forgeway connections add` connects a real one, its webhooks
- * are posted to a real ingress, and inbox and bridge run the apps on them, whose requests reach the fake over HTTP.
+ * A forge, all of Forgeway, and apps: a fake is connected as `forgeway connections add` connects a real one, or its App is
+ * that of the environment; its webhooks are posted to a real ingress, and inbox and bridge run the apps on them, whose requests
+ * reach the fake over HTTP.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,7 +15,7 @@ import { pino } from 'pino';
 import { connectForge } from '../../src/accounts/connecting/connect.js';
 import { createVault } from '../../src/accounts/vault.js';
 import { checkRunUrls, gitObjectsFor } from '../../src/entry/bridge-ports.js';
-import { secretsOf } from '../../src/entry/default-app.js';
+import { ensureDefaultHook, secretsOf } from '../../src/entry/default-app.js';
 import type { ForgeDescriptor } from '../../src/forges/forge.js';
 import type { ForgeFake, NewFakeRepository } from '../../src/forges/kit/fake/forge-fake.js';
 import { forges } from '../../src/forges/registry.js';
@@ -27,8 +29,13 @@ import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.j
 import { createTestDatabase, TEST_KEYS, TEST_MASTER_KEY } from './database.js';
 import { loopback } from './loopback.js';
 
-/** Every forge that can be played. GitHub's own double is in `demo/`. */
-export const fakedForges: readonly ForgeDescriptor[] = [...forges.values()].filter((forge) => forge.startFake);
+/** Every forge that can be played. */
+export const playedForges: readonly ForgeDescriptor[] = [...forges.values()].filter((forge) => forge.startFake);
+
+/** Those that are connected with a token, and whose requests are translated. */
+export const fakedForges: readonly ForgeDescriptor[] = playedForges.filter(
+  ({ administration }) => administration !== undefined,
+);
 
 export interface ConnectedForge {
   fake: ForgeFake;
@@ -83,10 +90,14 @@ export async function startConnectedForge(
   // Those of the registry, and one that only a test knows.
   const served = new Map(forges).set(descriptor.id, descriptor);
 
+  const { app } = fake;
+  const endpoint = descriptor.endpoint(fake.url);
+  const webhookSecret = app && randomBytes(32).toString('hex');
+
   const ingress = createIngress({
     pool: test.store('ingress').pool,
     forges: served,
-    secretsOf: secretsOf({ webhookSecret: undefined }, TEST_KEYS),
+    secretsOf: secretsOf({ webhookSecret }, TEST_KEYS),
     log,
     metrics,
   });
@@ -98,6 +109,7 @@ export async function startConnectedForge(
 
   const bridge = await createBridge({
     fetch: loopback.fetch,
+    ...(app && { github: { ...endpoint, appId: app.id, privateKey: app.privateKey } }),
     apps: typeof apps === 'function' ? apps(store, organizationId) : apps,
     forges: served,
     store,
@@ -119,29 +131,38 @@ export async function startConnectedForge(
     handlerTimeoutMs: 30_000,
     timing,
   });
-  const connected = await connectForge(
-    {
-      store,
-      vault: createVault(TEST_KEYS.versions),
-      news: connectionNews(store),
-      organizationId,
-      publicUrl,
-      nativeOf: openNativeAccess({ log, fetch: loopback.fetch }),
-      progress: (line) => log.info(line),
-    },
-    {
-      forge: descriptor,
-      url: fake.url,
-      token: fake.token,
-      name: 'fake',
-      repositories: [`${repository.owner}/${repository.name}`],
-      all: false,
-      level: 'repository',
-      organization: undefined,
-      confidential: false,
-    },
-  );
-  if (connected.problems.length > 0) throw new Error(connected.problems.join('\n'));
+  if (app === undefined) await connect();
+  else {
+    const [gheProtocol = '', gheHost] = fake.url.split('://');
+    await ensureDefaultHook(store, organizationId, { appId: app.id, gheHost, gheProtocol });
+    app.setHook({ url: `${publicUrl}/api/webhooks/${descriptor.id}`, secret: webhookSecret ?? '' });
+  }
+
+  async function connect(): Promise<void> {
+    const connected = await connectForge(
+      {
+        store,
+        vault: createVault(TEST_KEYS.versions),
+        news: connectionNews(store),
+        organizationId,
+        publicUrl,
+        nativeOf: openNativeAccess({ log, fetch: loopback.fetch }),
+        progress: (line) => log.info(line),
+      },
+      {
+        forge: descriptor,
+        url: fake.url,
+        token: fake.token,
+        name: 'fake',
+        repositories: [`${repository.owner}/${repository.name}`],
+        all: false,
+        level: 'repository',
+        organization: undefined,
+        confidential: false,
+      },
+    );
+    if (connected.problems.length > 0) throw new Error(connected.problems.join('\n'));
+  }
 
   /** What is not finished, and what failed for good, one sentence each. */
   async function unfinished(): Promise<{ waiting: string[]; dead: string[] }> {
