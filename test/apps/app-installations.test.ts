@@ -6,9 +6,9 @@ import { ForgewayError } from '../../src/lib/errors.js';
 import { createLogger } from '../../src/lib/logger.js';
 import { createAppInstallations } from '../../src/translate/app-installations.js';
 import { noCredential } from '../../src/translate/credential.js';
-import { type FakeInstance, faked, place, startInstance } from './fake-instance.js';
+import { type FakeInstance, place, startInstance, translated } from './fake-instance.js';
 
-describe.each(faked.map((forge) => [forge.label, forge] as const))(
+describe.each(translated.map((forge) => [forge.label, forge] as const))(
   'on %s, without an App on GitHub',
   (_label, forge) => {
     const probots: Probot[] = [];

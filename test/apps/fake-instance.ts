@@ -7,10 +7,13 @@ import type { FakePlace, ForgeFake } from '../../src/forges/kit/fake/forge-fake.
 import { forges } from '../../src/forges/registry.js';
 import { createLogger } from '../../src/lib/logger.js';
 import type { App } from '../../src/translate/bridge.js';
+import { graphqlOf } from '../../src/translate/graphql/graphql.js';
 import { createRehearsal, type Rehearsal, type RehearsalOptions, type Run } from '../../src/translate/rehearsal.js';
 
-/** Forges that have a fake: those whose requests are translated. */
+/** Forges that have a fake. */
 export const faked: readonly ForgeDescriptor[] = [...forges.values()].filter((forge) => forge.startFake !== undefined);
+/** Those among them whose requests are translated. */
+export const translated: readonly ForgeDescriptor[] = faked.filter((forge) => forge.routes !== undefined);
 
 export const place: FakePlace = { owner: 'acme', name: 'web' };
 
@@ -44,7 +47,7 @@ export async function startInstance(
     waiting.push(running.last);
     return new Response(null, { status: 202 });
   };
-  const fake = await forge.startFake?.({ folder, sendWebhook });
+  const fake = await forge.startFake?.({ folder, sendWebhook, graphql: graphqlOf(forge.label) });
   if (fake === undefined) throw new Error(`${forge.label} has no fake`);
   const log = createLogger({ level: 'silent', format: 'json' });
   const rehearsal = await createRehearsal({

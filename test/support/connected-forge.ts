@@ -24,6 +24,7 @@ import { connectionNews } from '../../src/inbox/tell-apps.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import type { Store } from '../../src/store/database.js';
 import { type App, createBridge } from '../../src/translate/bridge.js';
+import { graphqlOf } from '../../src/translate/graphql/graphql.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
 import { createTestDatabase, TEST_KEYS, TEST_MASTER_KEY } from './database.js';
@@ -77,7 +78,7 @@ export async function startConnectedForge(
 ): Promise<ConnectedForge> {
   if (descriptor.startFake === undefined) throw new Error(`${descriptor.label} has no fake.`);
   const folder = await mkdtemp(join(tmpdir(), 'forgeway-connected-'));
-  const fake = await descriptor.startFake({ folder: join(folder, 'forge') });
+  const fake = await descriptor.startFake({ folder: join(folder, 'forge'), graphql: graphqlOf(descriptor.label) });
   for (const login of people) await fake.addPerson(login);
   await fake.addRepository(repository);
 
@@ -133,8 +134,8 @@ export async function startConnectedForge(
   });
   if (app === undefined) await connect();
   else {
-    const [gheProtocol = '', gheHost] = fake.url.split('://');
-    await ensureDefaultHook(store, organizationId, { appId: app.id, gheHost, gheProtocol });
+    const served = { gheHost: endpoint.host, gheProtocol: 'http' as const };
+    await ensureDefaultHook(store, organizationId, { appId: app.id, ...served });
     app.setHook({ url: `${publicUrl}/api/webhooks/${descriptor.id}`, secret: webhookSecret ?? '' });
   }
 

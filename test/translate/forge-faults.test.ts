@@ -4,8 +4,6 @@
  */
 
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -73,40 +71,6 @@ interface Played {
   close(): Promise<void>;
 }
 
-/** As much of GitHub as a comment needs. */
-async function playGitHub(): Promise<Played> {
-  const made: object[] = [];
-  const server: Server = createServer((req, res) => {
-    const chunks: Buffer[] = [];
-    req
-      .on('data', (chunk: Buffer) => chunks.push(chunk))
-      .on('end', () => {
-        const isNew = req.method === 'POST';
-        if (isNew) {
-          const { body } = JSON.parse(Buffer.concat(chunks).toString()) as { body: string };
-          const created_at = new Date().toISOString();
-          made.push({ id: made.length + 1, body, created_at, user: { id: 7, login: 'forgeway-bot' } });
-        }
-        res.writeHead(isNew ? 201 : 200, { 'content-type': 'application/json' });
-        res.end(JSON.stringify(isNew ? made.at(-1) : made));
-      });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return {
-    url,
-    bot: { id: 7n, login: 'forgeway-bot' },
-    token: 'ghp_any',
-    repository: { id: 1n, url: `${url}/acme/shop` },
-    issue: 1,
-    comments: async () => made.length,
-    async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
 async function playFake(descriptor: ForgeDescriptor): Promise<Played> {
   const folder = await mkdtemp(join(tmpdir(), 'forgeway-faults-'));
   const fake = await descriptor.startFake?.({ folder, sendWebhook: async () => new Response(null, { status: 202 }) });
@@ -137,11 +101,7 @@ describe.each(['github', 'gitlab', 'gitea'].map((id) => ({ id, label: forgeOf(id
   let database: JournalDatabase;
   beforeAll(async () => {
     nock.restore();
-    [played, server, database] = await Promise.all([
-      descriptor.startFake === undefined ? playGitHub() : playFake(descriptor),
-      startFaultServer(),
-      createJournalDatabase(),
-    ]);
+    [played, server, database] = await Promise.all([playFake(descriptor), startFaultServer(), createJournalDatabase()]);
   });
   afterAll(async () => {
     await Promise.all([played.close(), server.close(), database.test.drop()]);

@@ -7,6 +7,7 @@ import type { FakePerson, FakePlace, FakeRepositoryState } from '../../forges/ki
 import type { Logger } from '../../lib/logger.js';
 import { createOutbound } from '../../lib/outbound/outbound.js';
 import type { App } from '../../translate/bridge.js';
+import { graphqlOf } from '../../translate/graphql/graphql.js';
 import { holdBack, type NotedRequest } from '../../translate/held-back.js';
 import { createRehearsal, type Run } from '../../translate/rehearsal.js';
 import { gitObjectsFor } from '../bridge-ports.js';
@@ -70,7 +71,11 @@ export async function playOn(o: StageOptions, story: (stage: Stage) => Promise<v
     return new Response(null, { status: 202 });
   };
 
-  const fake = await forge.startFake({ folder: join(folder, 'repositories'), sendWebhook });
+  const fake = await forge.startFake({
+    folder: join(folder, 'repositories'),
+    sendWebhook,
+    graphql: graphqlOf(forge.label),
+  });
   const rehearsal = await createRehearsal({
     apps: o.apps,
     forge,

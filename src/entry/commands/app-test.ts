@@ -99,8 +99,9 @@ export function addAppTestCommand(app: Command): void {
       'after',
       `
 Nothing real is touched: the doubles are stateful servers on this machine, which know each forge's API and refuse what it would
-refuse. Lines with - are only on the first forge, lines with + only on the one named. Numbers, hashes and addresses are
-left out. Exit codes: 0 the same everywhere; 1 something differed or failed.
+refuse. The others are compared with the first, which is GitHub unless --forge says otherwise: there the app is an App with
+tokens of its installation. Lines with - are only on the first forge, lines with + only on the one named. Numbers, hashes and
+addresses are left out. Exit codes: 0 the same everywhere; 1 something differed or failed.
 
 Examples:
   $ forgeway app test ./app.js --files ./test/repository

@@ -2,11 +2,12 @@
  * A GitHub Enterprise Server in memory, for tests and `forgeway app test`: stateful, with one App that is installed in
  * every repository, its signature and its tokens, and telling its hooks what happens. Repositories are real ones on disk.
  * It is asked in-process, `fake.api.handle(request)`, or over HTTP, `serveFake`. What it knows of GitHub is REST and
- * webhooks; of GraphQL it knows nothing.
+ * webhooks; GraphQL is what whoever starts it hands in.
  */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FakeGraphql } from '../kit/fake/forge-fake.js';
 import { createFakeGit } from '../kit/fake/git-store.js';
 import { createFakeApi, type FakeApi } from '../kit/fake/routing.js';
 import { createFakeWebhooks, type FakeWebhooks } from '../kit/fake/webhook-sender.js';
@@ -14,6 +15,7 @@ import { organization } from '../kit/shapes/account.js';
 import { nodeId } from '../kit/shapes/node-id.js';
 import { problem } from './fake/answers.js';
 import { NO_COMMIT } from './fake/git-json.js';
+import { GRAPHQL_PATH, graphqlRoute } from './fake/graphql.js';
 import { refMoved } from './fake/happenings.js';
 import { accountOf, repositoryJson, userJson } from './fake/present.js';
 import { appRoutes } from './fake/routes/app.js';
@@ -52,6 +54,7 @@ export interface GitHubFakeOptions {
   app?: string;
   /** Delivers webhooks; default is the real one. */
   fetch?: typeof fetch;
+  graphql?: FakeGraphql;
 }
 
 export interface GitHubFake {
@@ -244,9 +247,12 @@ export async function createGitHubFake(options: GitHubFakeOptions): Promise<GitH
     return isOwn ? { account: app.bot, isApp: true } : undefined;
   }
 
-  const api = createFakeApi({
+  const { graphql } = options;
+  const api: FakeApi = createFakeApi({
     prefix: new URL(world.apiUrl).pathname,
+    ...(graphql && { beside: { '/api/graphql': GRAPHQL_PATH } }),
     routes: [
+      ...(graphql ? [() => [graphqlRoute(world, graphql, () => api)]] : []),
       appRoutes,
       checkRoutes,
       contentRoutes,

@@ -48,3 +48,9 @@ export function createGraphql(o: GraphqlOptions): Graphql {
     },
   };
 }
+
+/** For doubles of a forge whose own API is GitHub's: what they hand their requests to. */
+export const graphqlOf =
+  (forgeLabel: string) =>
+  (request: GitHubRequest, body: GraphqlBody): Promise<GraphqlAnswer> =>
+    createGraphql({ request, forgeLabel }).execute(body);

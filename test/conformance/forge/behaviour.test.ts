@@ -87,7 +87,7 @@ function expectRefusal({ status, response }: Failure, expected: number): void {
 
 const played = table.filter(([, { descriptor }]) => descriptor.startFake !== undefined);
 
-it('every forge but GitHub is played', () => {
+it('every forge is played', () => {
   const unplayed = table.filter(([, { descriptor }]) => descriptor.startFake === undefined).map(([id]) => id);
   expect(unplayed.filter((id) => !isSkipped(id, 'story'))).toEqual([]);
 });
@@ -100,10 +100,14 @@ describe.each(played)('an app on %s', (id, { descriptor }) => {
   let head: string;
   const proven = new Set<string>();
 
-  /** A test of some routes. Only a forge that is excused from the whole list may lack one of them. */
+  /**
+   * A test of some routes. Only a forge that is excused from the whole list may lack one of them; one without a table speaks
+   * GitHub's language itself, and its double has to know them all.
+   */
   const serves = (what: string, routes: readonly string[], test: () => Promise<void>) =>
     it(what, async () => {
-      const lacking = routes.filter((route) => !Object.hasOwn(descriptor.routes ?? {}, route));
+      const { routes: table } = descriptor;
+      const lacking = table === undefined ? [] : routes.filter((route) => !Object.hasOwn(table, route));
       if (!isSkipped(id, 'routes')) expect(lacking).toEqual([]);
       if (lacking.length > 0) return;
       await test();

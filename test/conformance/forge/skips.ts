@@ -24,7 +24,6 @@ export const skips: readonly DeclaredSkip[] = [
     reason: NOTHING_TO_TRANSLATE,
   })),
   { forge: 'github', check: 'files', what: 'hooks', reason: 'An App has one webhook, which is set up with it.' },
-  { forge: 'github', check: 'files', what: 'fake', reason: 'The package `emulate` is its double.' },
   { forge: 'github', check: 'events', reason: 'It gives every event, unchanged.' },
   {
     forge: 'github',
@@ -33,7 +32,6 @@ export const skips: readonly DeclaredSkip[] = [
   },
   { forge: 'github', check: 'addresses', reason: 'They are its own and pass unchanged.' },
   { forge: 'github', check: 'routes', reason: 'Its API is spoken already.' },
-  { forge: 'github', check: 'story', reason: 'The package `emulate` is its double, in tests of its own.' },
   {
     forge: 'gitlab',
     check: 'event schema',

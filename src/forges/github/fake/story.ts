@@ -15,6 +15,7 @@ export async function startFake(options: ForgeFakeOptions): Promise<ForgeFake> {
   const fake = await createGitHubFake({
     folder: options.folder,
     clock: options.clock,
+    graphql: options.graphql,
     ...(options.sendWebhook && { fetch: webhookFetch(options.sendWebhook) }),
   });
   const { state, app } = fake;

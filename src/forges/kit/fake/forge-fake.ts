@@ -5,6 +5,12 @@
  * its own stateful fake.
  */
 
+import type { JsonObject } from '../../forge.js';
+import type { GitHubRequest } from '../route.js';
+
+/** Executes the body of a GraphQL request on routes of REST, see `translate/graphql`. */
+export type FakeGraphql = (request: GitHubRequest, body: JsonObject) => Promise<{ status: number; data: unknown }>;
+
 export interface ForgeFakeOptions {
   /** An existing folder for its git repositories; the caller removes it. */
   folder: string;
@@ -20,6 +26,8 @@ export interface ForgeFakeOptions {
   publicUrl?: string;
   /** Of the bot; default: one that the double makes up. */
   token?: string;
+  /** Of a forge whose own API is GitHub's; without it the double has none. */
+  graphql?: FakeGraphql;
 }
 
 export interface FakePlace {

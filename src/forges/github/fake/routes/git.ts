@@ -196,11 +196,20 @@ export function gitRoutes(world: World): FakeRoute[] {
       const sha = (await repository.git.resolve(request.params.commit_sha ?? '')) ?? notFound();
       return ok(await gitCommitJson(world, repository, sha));
     }),
-    row(`GET /${repo}/git/matching-refs/{+ref}`, async (request) => {
-      const repository = reading(request);
-      const all = await refs(repository, request.params.ref ?? '');
-      return pageOf(world, request, all, ({ ref, commit }) => refJson(world, repository, ref, commit));
-    }),
+    // Also without a prefix, and at the addresses of before 2019, which old libraries ask for.
+    ...['matching-refs', 'matching-refs/{+ref}', 'refs', 'refs/{+ref}'].map((place) =>
+      row(`GET /${repo}/git/${place}`, async (request) => {
+        const repository = reading(request);
+        const prefix = request.params.ref ?? '';
+        const all = await refs(repository, prefix);
+        if (place.startsWith('refs/')) {
+          const exact = all.find(({ ref }) => ref === `refs/${prefix}`);
+          if (exact !== undefined) return ok(refJson(world, repository, exact.ref, exact.commit));
+          if (all.length === 0) return notFound();
+        }
+        return pageOf(world, request, all, ({ ref, commit }) => refJson(world, repository, ref, commit));
+      }),
+    ),
     row(`GET /${repo}/git/ref/{+ref}`, async (request) => {
       const repository = reading(request);
       const name = `refs/${request.params.ref}`;

@@ -40,6 +40,7 @@ const REVIEW = z.looseObject({
   comments: z.array(LINE).optional(),
 });
 const BODY = z.looseObject({ body: field.text });
+const RESOLUTION = z.looseObject({ resolved: z.boolean() });
 const DISMISSAL = z.looseObject({ message: field.text, event: field.text });
 
 const STATES: Readonly<Record<string, Review['state']>> = {
@@ -225,7 +226,35 @@ export function reviewRoutes(world: World): FakeRoute[] {
     return created(reviewCommentJson(world, repository, issue, comment));
   }
 
+  const threadOf = (issue: PullIssue, first: ReviewComment) =>
+    issue.pull.comments.filter((said) => said === first || said.replyTo === first.id);
+  const threadJson = (repository: Repository, issue: PullIssue, first: ReviewComment) => ({
+    resolved: first.resolved,
+    resolved_by: null,
+    comments: threadOf(issue, first).map((said) => reviewCommentJson(world, repository, issue, said)),
+  });
+
+  /** Conversations on lines, which GitHub knows by GraphQL alone; the paths are ours. */
+  const threads = [
+    row(`GET /${one}/threads`, (request) => {
+      const { repository, issue } = at(request);
+      const firsts = issue.pull.comments.filter(({ replyTo }) => replyTo === undefined);
+      return pageOf(world, request, firsts, (first) => threadJson(repository, issue, first));
+    }),
+    row(
+      `PUT /${one}/threads/{comment_id}/resolution`,
+      (request) => {
+        const { repository, issue, comment } = commentAt(request);
+        const first = issue.pull.comments.find(({ id }) => id === comment.replyTo) ?? comment;
+        first.resolved = (request.body as z.infer<typeof RESOLUTION>).resolved;
+        return ok(threadJson(repository, issue, first));
+      },
+      { body: RESOLUTION },
+    ),
+  ];
+
   return [
+    ...threads,
     row(`GET /${one}/reviews`, (request) => {
       const { repository, issue } = at(request);
       const { login } = doer(request);
