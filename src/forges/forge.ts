@@ -85,6 +85,12 @@ export interface ClassifyOptions {
 }
 
 /** A stored delivery, as its translation gets it. */
+/** What apps are told of one event: once, or as often as the list is long. */
+export type Told = JsonObject | readonly JsonObject[];
+
+export const eachOf = (told: Told): readonly JsonObject[] =>
+  Array.isArray(told) ? (told as readonly JsonObject[]) : [told as JsonObject];
+
 export interface NativeDelivery {
   eventType: string;
   payload: JsonObject;
@@ -161,10 +167,12 @@ export interface ForgeDescriptor {
   /**
    * The GitHub-shaped payload of one event of a classified delivery: plain JSON, without `installation`, which the caller
    * adds. A field that was not sent and cannot be asked for gets the value that GitHub's schema allows for "unknown".
+   * Where the delivery does not tell how often it happened, a list: apps are told each, in its order. It is the same list
+   * whenever it is asked for, and empty when, looked at closer, the delivery tells no such event.
    * @throws ForgewayError FORGEWAY_PAYLOAD_INVALID naming the first missing field; what `ports.github` throws while the
    *   forge cannot be reached, so that the delivery is tried again.
    */
-  payload(delivery: NativeDelivery, event: ForgeEvent, ports: TranslatePorts): Promise<JsonObject>;
+  payload(delivery: NativeDelivery, event: ForgeEvent, ports: TranslatePorts): Promise<Told>;
 
   /** How people write the base URL of an instance to servers and pages. @throws TypeError when it is no URL */
   endpoint(baseUrl: string): ForgeEndpoint;

@@ -222,22 +222,25 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
         },
       );
       if (translated.kind === 'ignored') return translated;
-      const { payload, instanceUrl, loopDepth } = translated;
-      const remoteId = loaded.optional ? repositoryIdOf(payload) : undefined;
+      const { payloads, instanceUrl } = translated;
+      // All of one delivery are of one repository.
+      const remoteId = loaded.optional && payloads[0] ? repositoryIdOf(payloads[0].payload) : undefined;
       if (remoteId !== undefined && !(await lookup.isEnabled(scope, remoteId)))
         return { kind: 'ignored', reason: `${app} is switched off for this repository.` };
       const { attempt, writes } = event;
-      const running = { ...scope, instanceUrl, loopDepth, ...(attempt && { attempt }), ...(writes && { writes }) };
-      return runInDelivery(running, async () => {
-        try {
-          // Names come from forges that may be newer than the list this type was made from.
-          await loaded.probot.receive({ id: deliveryKey, name: eventName, payload } as never);
-        } catch (error) {
-          const thrown = unwrap(error);
-          throw forgeIsDown(thrown, outage) ?? thrown;
-        }
-        return { kind: 'done' };
-      });
+      for (const { payload, loopDepth } of payloads) {
+        const running = { ...scope, instanceUrl, loopDepth, ...(attempt && { attempt }), ...(writes && { writes }) };
+        await runInDelivery(running, async () => {
+          try {
+            // Names come from forges that may be newer than the list this type was made from.
+            await loaded.probot.receive({ id: deliveryKey, name: eventName, payload } as never);
+          } catch (error) {
+            const thrown = unwrap(error);
+            throw forgeIsDown(thrown, outage) ?? thrown;
+          }
+        });
+      }
+      return { kind: 'done' };
     },
 
     isPermanent,

@@ -51,7 +51,8 @@ export function tracesOfWrite(
   const of = (kind: string, ...rest: readonly (string | undefined)[]) =>
     rest.some((part) => part === undefined || part === '') ? [] : [`${where} ${kind} ${rest.join(' ')}`];
   const id = textAt(answer, 'id');
-  if (path.includes('/comments') && method !== 'DELETE') return of('comment', id ?? params.comment_id);
+  if (path.includes('/comments') && method !== 'DELETE')
+    return of('comment', id ?? params.comment_id).concat(of('review', textAt(answer, 'pull_request_review_id')));
   if (path.endsWith('/labels') && number !== undefined) {
     const labels = Array.isArray(answer) ? answer : [];
     return labels.flatMap((label) => of('label', number, textAt(label, 'name')));
@@ -88,7 +89,11 @@ export function tracesOfEvent(name: string, payload: JsonObject): string[] {
   const action = textAt(payload, 'action') ?? '';
   const of = (kind: string, ...rest: readonly (string | undefined)[]) =>
     rest.some((part) => part === undefined || part === '') ? [] : [`${where} ${kind} ${rest.join(' ')}`];
-  if (payload.comment !== undefined) return of('comment', textAt(payload.comment, 'id'));
+  // A comment on a line may be told as part of a review of ours, whose answer named the review alone.
+  if (payload.comment !== undefined)
+    return of('comment', textAt(payload.comment, 'id')).concat(
+      of('review', textAt(payload.comment, 'pull_request_review_id')),
+    );
   if (payload.review !== undefined) return of('review', textAt(payload.review, 'id'));
   if (payload.label !== undefined && number !== undefined) return of('label', number, textAt(payload.label, 'name'));
   if (name === 'status') return of('status', textAt(payload, 'sha'), textAt(payload, 'context'));

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { fixedToken } from '../accounts/connections.js';
 import { virtualInstallationId } from '../accounts/virtual-installation.js';
-import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
+import { eachOf, type ForgeDescriptor, type JsonObject } from '../forges/forge.js';
 import { type Clock, systemClock } from '../lib/clock.js';
 import { messageOf } from '../lib/errors.js';
 import { parseId } from '../lib/ids.js';
@@ -115,9 +115,9 @@ export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
   const forge: ForgeDescriptor = {
     ...o.forge,
     async payload(...of) {
-      const payload = await o.forge.payload(...of);
-      serve(servedBy(payload));
-      return payload;
+      const told = await o.forge.payload(...of);
+      for (const payload of eachOf(told)) serve(servedBy(payload));
+      return told;
     },
   };
   const place = { forge: forge.id, host: endpoint.host };

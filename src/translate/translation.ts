@@ -1,7 +1,7 @@
 /** From the raw body of a delivery to the payload that one app sees: parsed, translated, with its installation, and marked when it is our own doing. */
 
 import { VIRTUAL_API_PATH } from '../forges/endpoint.js';
-import type { ForgeDescriptor, JsonObject, TranslatePorts } from '../forges/forge.js';
+import { eachOf, type ForgeDescriptor, type JsonObject, type TranslatePorts } from '../forges/forge.js';
 import type { GitHubRequest } from '../forges/kit/route.js';
 import type { DeliveryScope, DispatchAttempt } from '../lib/delivery-scope.js';
 import { isOwn } from '../lib/delivery-source.js';
@@ -43,9 +43,17 @@ export interface DeliveredEvent {
   refresh?: boolean;
 }
 
+/** One payload, and how many writes of our own led to it. */
+export interface TranslatedPayload {
+  payload: JsonObject;
+  loopDepth: number;
+}
+
 export type Translated =
-  | { kind: 'payload'; payload: JsonObject; instanceUrl: string | null; loopDepth: number }
+  | { kind: 'payloads'; payloads: readonly TranslatedPayload[]; instanceUrl: string | null }
   | { kind: 'ignored'; reason: string };
+
+const NO_SUCH_EVENT = 'Looked at closer, the delivery tells no such event.';
 
 export interface TranslationOptions {
   forges: ReadonlyMap<string, ForgeDescriptor>;
@@ -100,7 +108,7 @@ function placeOf(payload: JsonObject): { owner: string; name: string } | undefin
 }
 
 export function createTranslation(o: TranslationOptions) {
-  const shared = new Map<string, Promise<JsonObject>>();
+  const shared = new Map<string, Promise<readonly JsonObject[]>>();
 
   /**
    * Our own questions for a delivery. What is confidential is not there for them unless its hook asked for that: it may have
@@ -164,15 +172,17 @@ export function createTranslation(o: TranslationOptions) {
     event: DeliveredEvent,
     descriptor: ForgeDescriptor,
     ports: TranslatePorts,
-  ): Promise<JsonObject> => {
-    if (isOwn(event.source)) return event.payload ?? (JSON.parse(event.body.toString('utf8')) as JsonObject);
+  ): Promise<readonly JsonObject[]> => {
+    if (isOwn(event.source)) return [event.payload ?? (JSON.parse(event.body.toString('utf8')) as JsonObject)];
     const parsed = event.payload ? { payload: event.payload } : descriptor.parse(event.contentType, event.body);
     if ('invalid' in parsed) throw new ForgewayError('FORGEWAY_PAYLOAD_INVALID', parsed.invalid);
     const { eventType, receivedAt, eventName: name, action, change } = event;
-    return descriptor.payload(
-      { eventType, payload: parsed.payload, receivedAt },
-      { name, ...(action !== null && { action }), ...(change !== null && { change }) },
-      ports,
+    return eachOf(
+      await descriptor.payload(
+        { eventType, payload: parsed.payload, receivedAt },
+        { name, ...(action !== null && { action }), ...(change !== null && { change }) },
+        ports,
+      ),
     );
   };
 
@@ -188,6 +198,30 @@ export function createTranslation(o: TranslationOptions) {
     return structuredClone(await known);
   };
 
+  /** One of the payloads as the app sees it, or why it does not. */
+  const presented = async (
+    event: DeliveredEvent,
+    scope: DeliveryScope,
+    told: JsonObject,
+    { descriptor, account }: { descriptor: ForgeDescriptor; account: bigint | undefined },
+  ): Promise<TranslatedPayload | { reason: string }> => {
+    const payload = await o.connections.presented(scope, told);
+    // A forge with Apps marks its bots itself.
+    const isOurs = descriptor.routes !== undefined && mayBeOurs(payload, account);
+    const cause = await o.loops.causeOf(scope, isOurs ? tracesOfEvent(event.eventName, payload) : []);
+    if (cause !== undefined && cause.depth >= MAX_LOOP_DEPTH)
+      return {
+        reason: `a loop was cut: ${cause.depth} of our own writes, the last by ${cause.app}, led to this event`,
+      };
+    const found = event.refresh
+      ? await refreshed(() => readingFor(payload, scope), event.eventName, payload)
+      : ({ kind: 'payload', payload } as const);
+    if (found.kind === 'ignored') return found;
+    return cause === undefined
+      ? { payload: found.payload, loopDepth: 0 }
+      : { payload: asOurs(found.payload), loopDepth: cause.depth };
+  };
+
   return {
     /** @throws ForgewayError, and what asking the forge throws */
     async translate(event: DeliveredEvent, scope: DeliveryScope, wanted: ReadonlySet<string>): Promise<Translated> {
@@ -196,22 +230,15 @@ export function createTranslation(o: TranslationOptions) {
       const ports = await portsOf(descriptor, scope, wanted);
       // What apps share may have been asked for long ago.
       const told = event.refresh ? await translated(event, descriptor, ports) : await once(event, descriptor, ports);
-      const payload = await o.connections.presented(scope, told);
-      const { instanceUrl, account } = ports;
-      // A forge with Apps marks its bots itself.
-      const isOurs = descriptor.routes !== undefined && mayBeOurs(payload, account);
-      const cause = await o.loops.causeOf(scope, isOurs ? tracesOfEvent(event.eventName, payload) : []);
-      if (cause !== undefined && cause.depth >= MAX_LOOP_DEPTH)
-        return {
-          kind: 'ignored',
-          reason: `a loop was cut: ${cause.depth} of our own writes, the last by ${cause.app}, led to this event`,
-        };
-      const found = event.refresh
-        ? await refreshed(() => readingFor(payload, scope), event.eventName, payload)
-        : ({ kind: 'payload', payload } as const);
-      if (found.kind === 'ignored') return found;
-      if (cause === undefined) return { ...found, instanceUrl, loopDepth: 0 };
-      return { ...found, payload: asOurs(found.payload), instanceUrl, loopDepth: cause.depth };
+      const payloads: TranslatedPayload[] = [];
+      const reasons: string[] = [];
+      for (const one of told) {
+        const shown = await presented(event, scope, one, { descriptor, account: ports.account });
+        if ('reason' in shown) reasons.push(shown.reason);
+        else payloads.push(shown);
+      }
+      if (payloads.length === 0) return { kind: 'ignored', reason: reasons[0] ?? NO_SUCH_EVENT };
+      return { kind: 'payloads', payloads, instanceUrl: ports.instanceUrl };
     },
   };
 }

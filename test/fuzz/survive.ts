@@ -2,7 +2,13 @@
  * What must hold for every delivery, whatever is in it: it is read or said to be unreadable; it is ignored with a reason or
  * has events; everything that would be stored can be stored; and its translation succeeds or says that the payload is invalid.
  */
-import type { Classification, ForgeEvent, JsonObject, Snapshot } from '../../src/forges/forge.js';
+import {
+  type Classification,
+  eachOf,
+  type ForgeEvent,
+  type JsonObject,
+  type Snapshot,
+} from '../../src/forges/forge.js';
 import { ForgewayError } from '../../src/lib/errors.js';
 import { portsOf, receivedAt, type Subject } from '../conformance/forge/subjects.js';
 
@@ -53,7 +59,8 @@ async function isTold(subject: Subject, payload: JsonObject, eventType: string, 
   const delivery = { eventType, payload, receivedAt };
   try {
     const made = await subject.descriptor.payload(delivery, stored, portsOf(subject, {}, connected));
-    must(typeof made === 'object' && made !== null && !Array.isArray(made), 'what apps are told is no object');
+    for (const one of eachOf(made))
+      must(typeof one === 'object' && one !== null && !Array.isArray(one), 'what apps are told is no object');
     JSON.stringify(made);
     return true;
   } catch (error) {

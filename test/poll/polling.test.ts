@@ -90,6 +90,36 @@ describe.each(forges)('tags and releases of %s', (_label, forge) => {
   });
 });
 
+describe.each(forges)('comments on lines of %s', (_label, forge) => {
+  it('are told once each, by the webhook of their review or by the poller', async () => {
+    rig = await startPollRig(forge, { mode: 'both' });
+    const [alice, bob] = [rig.as('alice'), rig.as('bob')];
+    const { pull } = await begin(alice, bob);
+    await rig.quiet();
+    await rig.pollUntilCalm();
+    const review = (...bodies: string[]) =>
+      bob.review(pull, {
+        verdict: 'comment',
+        body: bodies.join(' '),
+        lines: bodies.map((body) => ({ path: 'a.txt', line: 1, body })),
+      });
+    const told = () => rig.heard.filter((heard) => heard.startsWith('pull_request_review_comment.')).length;
+    await review('Why?', 'And how?');
+    await rig.quiet();
+    expect(told()).toBe(2);
+    expect(await rig.pollUntilCalm()).toEqual([]);
+
+    const late = rig.hold();
+    await review('Still.');
+    await rig.fake.settled();
+    expect(await rig.pollUntilCalm()).toContain(`pull_request_review_comment.created ${pull}`);
+    await late.release();
+    expect(told()).toBe(3);
+    expect(await rig.pollUntilCalm()).toEqual([]);
+    expect(rig.fake.violations()).toEqual([]);
+  });
+});
+
 describe.each(forges)('polling %s beside webhooks', (_label, forge) => {
   it('finds nothing that they told, tells what they lost, and ignores what they tell too late', async () => {
     rig = await startPollRig(forge, { mode: 'both' });

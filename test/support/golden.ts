@@ -2,7 +2,13 @@
  * What a delivery becomes, as golden files hold it. One comparison for the shared suite and for every forge's own tests, so
  * that no forge is compared by less than the others.
  */
-import type { ForgeDescriptor, ForgeEvent, JsonObject, TranslatePorts } from '../../src/forges/forge.js';
+import {
+  eachOf,
+  type ForgeDescriptor,
+  type ForgeEvent,
+  type JsonObject,
+  type TranslatePorts,
+} from '../../src/forges/forge.js';
 
 /** A delivery as the server sends it, what was kept of the object before, and what the API would answer. */
 export interface NativeHook {
@@ -36,7 +42,8 @@ export async function translatedBy(
   for (const event of classified.events) {
     // As it comes back from where it was stored.
     const stored = JSON.parse(JSON.stringify(event)) as ForgeEvent;
-    events.push({ ...stored, payload: await descriptor.payload({ eventType, payload, receivedAt }, stored, ports) });
+    const told = await descriptor.payload({ eventType, payload, receivedAt }, stored, ports);
+    events.push(...eachOf(told).map((one) => ({ ...stored, payload: one })));
   }
   return {
     repositoryId: String(classified.repositoryId),

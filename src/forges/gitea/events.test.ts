@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { asGolden, type NativeHook, translatedBy } from '../../../test/support/golden.js';
+import { createMemoryRecords } from '../../../test/support/route-rig.js';
 import { githubEventErrors } from '../../../test/support/webhook-schema.js';
-import type { JsonObject, TranslatePorts } from '../forge.js';
+import { eachOf, type JsonObject, type TranslatePorts } from '../forge.js';
 import { RouteFailure } from '../kit/route.js';
 import { forgejo, gitea } from './forge.js';
 
@@ -215,9 +216,13 @@ describe('classify', () => {
     };
     expect(names('pull_request_comment/pull_request_review_comment', review)).toEqual([
       'pull_request_review.submitted',
+      'pull_request_review_comment.created',
     ]);
     expect(names('issue_comment/pull_request_comment', comment)).toEqual(['issue_comment.edited']);
-    expect(names('pull_request_comment', review)).toEqual(['pull_request_review.submitted']);
+    expect(names('pull_request_comment', review)).toEqual([
+      'pull_request_review.submitted',
+      'pull_request_review_comment.created',
+    ]);
     expect(names('pull_request_comment', comment)).toEqual(['issue_comment.edited']);
   });
 
@@ -259,6 +264,60 @@ describe('classify', () => {
     expect(events).not.toHaveLength(0);
     const kept = JSON.stringify([events, gitea.snapshot?.(delivery.eventType, payload)?.state]);
     expect(kept).not.toMatch(/\\u0000|\\ud[89a-f]/i);
+  });
+});
+
+describe('comments on lines', () => {
+  const delivery = native('pull_request_review.comment.lines');
+  const REVIEWS = 'GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews';
+  const COMMENTS = `${REVIEWS}/{review_id}/comments`;
+  const answered = (route: string) => delivery.answers?.[route] as JsonObject[];
+  const [carol] = answered(REVIEWS).map(({ user }) => user as JsonObject);
+  const review = (id: number, at: string) => ({ id, user: carol, state: 'COMMENTED', body: '', submitted_at: at });
+  const bodies = async (hook: NativeHook, received: string, ports: TranslatePorts) => {
+    const { eventType, payload } = hook;
+    const event = { name: 'pull_request_review_comment', action: 'created' };
+    const told = await gitea.payload({ eventType, payload, receivedAt: new Date(received) }, event, ports);
+    return eachOf(told).map(({ comment }) => (comment as JsonObject).body);
+  };
+
+  it('of one moment are told once each, whichever delivery is translated first and however often', async () => {
+    const hook = native('pull_request_review.comment');
+    const [comment] = answered(COMMENTS);
+    const reviews = [review(1, '2026-03-02T10:00:00Z'), review(2, '2026-03-02T10:00:00Z')];
+    const ports = {
+      ...portsOf({ answers: {} }),
+      records: createMemoryRecords(),
+      github: async (route: string, { review_id: id }: JsonObject) =>
+        route === REVIEWS
+          ? reviews
+          : [{ ...comment, user: carol, body: `of ${id}`, created_at: reviews[0]?.submitted_at }],
+    };
+    const first = await bodies(hook, '2026-03-02T10:00:01.000Z', ports);
+    const second = await bodies(hook, '2026-03-02T10:00:01.500Z', ports);
+    expect([...first, ...second].sort()).toEqual(['of 1', 'of 2']);
+    expect(await bodies(hook, '2026-03-02T10:00:01.000Z', ports)).toEqual(first);
+    expect(await bodies(hook, '2026-03-02T11:00:00.000Z', ports)).toEqual([]);
+  });
+
+  it('are none without a token, and for a comment of the conversation', async () => {
+    const answer = native('pull_request_comment.created.on-line');
+    expect(await bodies(delivery, '2026-03-02T10:00:05Z', portsOf({}))).toEqual([]);
+    expect(await bodies(answer, '2026-03-02T10:00:05Z', portsOf({}))).toEqual([]);
+    const spoken = { ...answer.answers, 'GET /repos/{owner}/{repo}/issues/comments/{comment_id}': { id: 1100 } };
+    expect(await bodies(answer, '2026-03-02T10:00:05Z', portsOf({ answers: spoken }))).toEqual([]);
+    const events = (await translated({ ...answer, answers: spoken })).events ?? [];
+    expect(events.map(({ name }) => name)).toEqual(['issue_comment']);
+  });
+
+  it('are told when they go, where they were seen before', async () => {
+    const gone = native('pull_request_comment.deleted');
+    const records = createMemoryRecords();
+    await records.put('review_comment', '1100', { number: 6, review: '301' });
+    const { events = [] } = await translated(gone, { ...portsOf({}), records });
+    expect(events.map(({ name, payload }) => [name, (payload.comment as JsonObject).body])).toEqual([
+      ['pull_request_review_comment', 'Because.'],
+    ]);
   });
 });
 

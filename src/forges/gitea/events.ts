@@ -1,10 +1,11 @@
 /** Gitea's and Forgejo's webhooks as GitHub's events. */
 
 import { ForgewayError } from '../../lib/errors.js';
-import type { ForgeEvent, JsonObject, NativeDelivery, TranslatePorts } from '../forge.js';
+import type { ForgeEvent, NativeDelivery, Told, TranslatePorts } from '../forge.js';
 import { cleaned } from '../kit/storable-text.js';
 import { actionRuns, statuses, workflowJobs, workflowRuns } from './events/actions.js';
-import { comments, issues, pullRequests } from './events/conversations.js';
+import { comments, lineComments } from './events/comments.js';
+import { issues, pullRequests } from './events/conversations.js';
 import { field } from './events/fields.js';
 import { kindOf } from './events/kind.js';
 import { created, deleted, ping, push } from './events/push.js';
@@ -15,7 +16,7 @@ import { type Translation, translationOf } from './events/translation.js';
 export { classify } from './events/classify.js';
 export { snapshot } from './events/snapshot.js';
 
-type Builder = (translation: Translation) => JsonObject | Promise<JsonObject>;
+type Builder = (translation: Translation) => Told | Promise<Told>;
 
 /** By GitHub's event name. */
 const builders: ReadonlyMap<string, Builder> = new Map<string, Builder>([
@@ -28,6 +29,7 @@ const builders: ReadonlyMap<string, Builder> = new Map<string, Builder>([
   ['issue_comment', comments],
   ['pull_request', pullRequests],
   ['pull_request_review', reviews],
+  ['pull_request_review_comment', lineComments],
   ['repository', repositories],
   ['release', releases],
   ['gollum', wikis],
@@ -38,7 +40,7 @@ const builders: ReadonlyMap<string, Builder> = new Map<string, Builder>([
 ]);
 
 /** See ForgeDescriptor.payload. */
-export async function payload(delivery: NativeDelivery, event: ForgeEvent, ports: TranslatePorts): Promise<JsonObject> {
+export async function payload(delivery: NativeDelivery, event: ForgeEvent, ports: TranslatePorts): Promise<Told> {
   const native = cleaned(delivery.payload);
   const kind = kindOf(delivery.eventType, native);
   const build = kind === 'action_run' ? actionRuns : builders.get(event.name);

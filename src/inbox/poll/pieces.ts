@@ -65,7 +65,8 @@ export function pieceOf(event: ForgeEvent, telling: Telling): { piece: string; v
   }
   if (name === 'issue_comment' || name === 'pull_request_review_comment') {
     const { comment } = telling;
-    if (comment === undefined) return undefined;
+    // The comments of a review whose webhook does not name them: told with it, or with none.
+    if (comment === undefined) return name === 'issue_comment' ? undefined : { piece: REVIEWS, version };
     return { piece: commentPiece(name, comment.id), version: action === 'deleted' ? FINAL : (comment.version ?? '') };
   }
   if (name === 'pull_request_review')

@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import type { JsonObject } from '../../../src/forges/forge.js';
 import { ForgewayError } from '../../../src/lib/errors.js';
 import { portsOf, receivedAt, type Subject, table } from './subjects.js';
 
@@ -38,7 +37,7 @@ describe.each(table)('payloads of %s that others recorded', (_id, subject) => {
         for (const event of classified.events) {
           const made = await descriptor
             .payload({ eventType, payload, receivedAt }, event, portsOf(subject, {}, false))
-            .catch((error: unknown): JsonObject | undefined => {
+            .catch((error: unknown): undefined => {
               if (error instanceof ForgewayError && error.code === 'FORGEWAY_PAYLOAD_INVALID') return undefined;
               throw new Error(`${file} as ${eventType}`, { cause: error });
             });

@@ -1,7 +1,13 @@
 /** Whom the suite examines: every forge of the registry, and one that only the tests know. Nothing here names a forge. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ForgeDescriptor, ForgeEvent, JsonObject, TranslatePorts } from '../../../src/forges/forge.js';
+import {
+  eachOf,
+  type ForgeDescriptor,
+  type ForgeEvent,
+  type JsonObject,
+  type TranslatePorts,
+} from '../../../src/forges/forge.js';
 import { RouteFailure } from '../../../src/forges/kit/route.js';
 import { user } from '../../../src/forges/kit/shapes/account.js';
 import type { ShapeBase } from '../../../src/forges/kit/shapes/base.js';
@@ -119,7 +125,8 @@ export async function translate(subject: Subject, fixture: Fixture, connected = 
     const stored = JSON.parse(JSON.stringify(event)) as ForgeEvent;
     const delivery = { eventType, payload: structuredClone(payload), receivedAt };
     const made = await subject.descriptor.payload(delivery, stored, portsOf(subject, fixture, connected));
-    translated.push({ ...event, payload: JSON.parse(JSON.stringify(made)) as JsonObject });
+    for (const one of eachOf(made))
+      translated.push({ ...event, payload: JSON.parse(JSON.stringify(one)) as JsonObject });
   }
   return translated;
 }

@@ -5,6 +5,9 @@ import { associationOf } from './association.js';
 import { time } from './time.js';
 import { accountIfTold } from './user.js';
 
+/** Records of where a comment on a line stands: key is its id, data `{ number, review }`. */
+export const LINE_COMMENT_PLACES = 'review_comment';
+
 type NativeComment = z.output<typeof nativeComment>;
 
 /** The issue or pull request that a comment's addresses name, as `…/issues/12` or `…/pulls/12`; undefined without one. */

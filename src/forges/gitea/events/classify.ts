@@ -39,6 +39,10 @@ const one = (name: string, action?: string, change?: JsonObject): ForgeEvent[] =
 const unmapped = (what: string, action: unknown): string =>
   `${what}: GitHub has no event for the action ${JSON.stringify(action)?.slice(0, 60) ?? 'that is missing'}.`;
 
+const ON_LINE = 'pull_request_review_comment';
+const isOnPull = (eventType: string, payload: JsonObject): boolean =>
+  payload.is_pull === true || eventType.includes('pull_request') || isObject(field(payload, 'issue.pull_request'));
+
 /** Actions of issues and pull requests that say what they are by themselves. */
 const PLAIN: ReadonlySet<unknown> = new Set(['opened', 'closed', 'reopened']);
 
@@ -119,17 +123,20 @@ const readers: Readonly<Record<Kind, KindReader>> = {
       const state = reviewState(eventType, payload);
       return state === undefined
         ? 'The review has no type that is known.'
-        : one('pull_request_review', 'submitted', { state });
+        : [...one('pull_request_review', 'submitted', { state }), ...one(ON_LINE, 'created')];
     },
   },
   comment: {
     numbered: 'issue',
     needs: 'comment.id',
     identity: ['comment.id', 'comment.updated_at', 'comment.body'],
-    read: ({ payload: { action } }) =>
-      action === 'created' || action === 'edited' || action === 'deleted'
-        ? one('issue_comment', action)
-        : unmapped('issue_comment', action),
+    read({ eventType, payload }) {
+      const { action } = payload;
+      if (action !== 'created' && action !== 'edited' && action !== 'deleted') return unmapped('issue_comment', action);
+      // Nothing but the forge's lists tells a comment on a line from another: which of the two it is shows when it is translated.
+      const mayBeOnLine = isOnPull(eventType, payload) && field(payload, 'pull_request.review_comments') !== 0;
+      return [...one('issue_comment', action), ...(mayBeOnLine ? one(ON_LINE, action) : [])];
+    },
   },
   repository: {
     identity: ['repository.id', 'repository.updated_at'],

@@ -1,7 +1,6 @@
-/** Issues, pull requests, and the comments under them. */
+/** Issues and pull requests. */
 import type { JsonObject } from '../../forge.js';
 import { user } from '../../kit/shapes/account.js';
-import { issueComment } from '../../kit/shapes/comment.js';
 import { NO_COMMIT } from '../../kit/shapes/fields.js';
 import type { IssueInput, LabelInput, MilestoneInput, PullRequestInput } from '../../kit/shapes/inputs.js';
 import { issue } from '../../kit/shapes/issue.js';
@@ -9,7 +8,6 @@ import { label } from '../../kit/shapes/label.js';
 import { milestone } from '../../kit/shapes/milestone.js';
 import { pullRequest } from '../../kit/shapes/pull-request.js';
 import { team } from '../../kit/shapes/team.js';
-import { commentInput } from '../convert/comment.js';
 import { issueInput } from '../convert/issue.js';
 import { labelInput } from '../convert/label.js';
 import { milestoneInput } from '../convert/milestone.js';
@@ -27,7 +25,8 @@ function closedTimes(t: Translation, input: { state: string; closedAt?: string |
 /** One delivery may say that a milestone was replaced: between its two events there is none. */
 const milestoneOf = (t: Translation) => (t.event.action === 'demilestoned' ? { milestone: null } : {});
 
-function issueOf(t: Translation): IssueInput {
+/** @throws ForgewayError FORGEWAY_PAYLOAD_INVALID */
+export function issueOf(t: Translation): IssueInput {
   const native = part(t.payload, 'issue');
   const input = issueInput(native, t.repository);
   const isPull = t.payload.is_pull === true || input.pullRequest !== undefined;
@@ -98,7 +97,7 @@ function changed(t: Translation, now: IssueInput | PullRequestInput): JsonObject
 }
 
 /** `changes` of an edited event, of which GitHub knows only these. */
-function textChanges(t: Translation, keys: readonly ('title' | 'body')[]): JsonObject {
+export function textChanges(t: Translation, keys: readonly ('title' | 'body')[]): JsonObject {
   const entries = keys.flatMap((key) => {
     const from = field(t.payload, `changes.${key}.from`);
     return typeof from === 'string' ? [[key, { from }] as const] : [];
@@ -134,17 +133,6 @@ export async function pullRequests(t: Translation): Promise<JsonObject> {
     ...(action === 'synchronize' && { before, after: input.head.sha }),
     pull_request: await fullPullRequest(t, input),
     ...changed(t, input),
-    ...t.common,
-  };
-}
-
-export function comments(t: Translation): JsonObject {
-  const of = issueOf(t);
-  const input = commentInput(part(t.payload, 'comment'), of.number, t.repository);
-  return {
-    ...(t.event.action === 'edited' && { changes: textChanges(t, ['body']) }),
-    issue: issue(t.base, t.owner, t.name, of),
-    comment: issueComment(t.base, t.owner, t.name, input),
     ...t.common,
   };
 }

@@ -7,6 +7,8 @@ const partial = (note: string) => ({ support: 'partial', note }) as const;
 
 const COMPARED =
   'Worked out by comparison with the delivery before; the first change after a repository is connected is not seen unless the server names it.';
+const ON_LINE =
+  'The webhook of a review has neither id nor comments, and that of an answer no place: both are looked up. Without a token that reads reviews there are none.';
 const NO_WORKFLOW = 'A workflow has no number here: one is made from the path of its file, and no request knows it.';
 
 const conversation = (name: string): EventSupport =>
@@ -38,6 +40,9 @@ const shared: EventSupport = {
   'pull_request_review.submitted': emulated(
     'Id, commit and time are looked up; a token that may not read reviews leaves the id 0.',
   ),
+  'pull_request_review_comment.created': emulated(ON_LINE),
+  'pull_request_review_comment.edited': emulated(ON_LINE),
+  'pull_request_review_comment.deleted': partial('Where the comment was seen before; its place is not told any more.'),
   issue_comment: exact,
   'repository.created': exact,
   'repository.deleted': exact,

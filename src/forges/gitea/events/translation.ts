@@ -25,6 +25,7 @@ export interface Translation {
   name: string;
   /** When the delivery arrived, for what the server dates with nothing. */
   received: string;
+  receivedAt: Date;
   /** `action`, `repository`, `sender`, and `organization` where it was told. */
   common: JsonObject;
 }
@@ -74,6 +75,7 @@ export async function translationOf(
     repository: input,
     owner: input.owner.login,
     name: input.name,
+    receivedAt: delivery.receivedAt,
     received: time(delivery.receivedAt.toISOString()) ?? '1970-01-01T00:00:00Z',
     common: {
       ...(event.action !== undefined && { action: event.action }),

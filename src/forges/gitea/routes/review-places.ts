@@ -6,11 +6,10 @@ import type { JsonObject } from '../../forge.js';
 import { type DiffFile, lineAt } from '../../kit/diff-text.js';
 import { invalid, notFound, type RouteContext, type RouteRequest } from '../../kit/route.js';
 import type { Id } from '../../kit/shapes/inputs.js';
+import { LINE_COMMENT_PLACES } from '../convert/comment.js';
 import { countIn, idOf, numberParam, objectOf, objectsOf, repoPath, textIn, textOf } from './native.js';
 import { everything } from './pages.js';
 
-/** Record: key is the comment's id, data `{ number, review }`. */
-const KIND = 'review_comment';
 /** How many pull requests are looked through for a comment that was never seen. */
 const SEARCHED_PULLS = 20;
 
@@ -42,7 +41,7 @@ export async function rememberPlaces(
     key: String(idOf(native)),
     data: { number, review: String(native.pull_request_review_id ?? '') },
   }));
-  if (entries.length > 0) await context.records.putAll(KIND, entries);
+  if (entries.length > 0) await context.records.putAll(LINE_COMMENT_PLACES, entries);
 }
 
 export interface FoundComment {
@@ -99,7 +98,7 @@ export async function findComment(
   context: RouteContext,
 ): Promise<{ comment: FoundComment; all: readonly FoundComment[] }> {
   const id = String(numberParam(request, 'comment_id'));
-  const known = await context.records.get(KIND, id);
+  const known = await context.records.get(LINE_COMMENT_PLACES, id);
   const numbers =
     known === undefined
       ? objectsOf(

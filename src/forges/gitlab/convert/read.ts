@@ -19,8 +19,9 @@ export const readAll = <T extends z.ZodType>(type: T, data: unknown, what: strin
 /** GitLab writes milliseconds and, for commits, an offset; GitHub writes seconds in UTC. */
 export function time(value: string | null | undefined): string | undefined {
   if (value === null || value === undefined) return undefined;
-  const date = new Date(value);
-  return Number.isNaN(date.getTime()) ? undefined : date.toISOString().replace(/\.\d{3}Z$/, 'Z');
+  const at = Date.parse(value);
+  // Without its milliseconds, which are always three digits.
+  return Number.isNaN(at) ? undefined : `${new Date(at).toISOString().slice(0, -5)}Z`;
 }
 
 export const timeOrNull = (value: string | null | undefined): string | null => time(value) ?? null;

@@ -58,17 +58,25 @@ export function hook<T>(
   };
 }
 
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
+/** Most identities are a list of texts and numbers, in which nothing is to be put in order. */
+const isFlat = (value: unknown): boolean => Array.isArray(value) && !value.some(isObject);
+
 /** Hash of a JSON value that does not depend on the order of keys. */
 export function digest(value: unknown): string {
-  const text = JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([left], [right]) => (left < right ? -1 : 1)))
-      : inner,
-  );
+  const text = isFlat(value) ? JSON.stringify(value) : inOrder(value);
   return createHash('sha256')
     .update(text ?? '')
     .digest('hex')
     .slice(0, 32);
+}
+
+function inOrder(value: unknown): string | undefined {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    isObject(inner) && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner as JsonObject).sort(([left], [right]) => (left < right ? -1 : 1)))
+      : inner,
+  );
 }
 
 /** A commit that is none: 40 zeros, or 64 in a SHA-256 repository. */
