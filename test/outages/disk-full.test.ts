@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, it } from '@jest/globals';
+import { afterEach, expect } from '@jest/globals';
 import { pino } from 'pino';
 import { withConnection } from '../../src/store/connection.js';
 import { databaseAt, openStore } from '../../src/store/database.js';
@@ -13,30 +13,13 @@ import { ensureOwner } from '../../src/store/owner.js';
 import { GroupCommit } from '../../src/webhook/group-commit.js';
 import { eventually } from '../inbox/inbox-database.js';
 import { TEST_MASTER_KEY } from '../support/database.js';
+import { itAsRoot } from '../support/small-disk.js';
 
 const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
-
-/** Only root may mount; elsewhere these are counted as skipped. */
-const mounts = (): boolean => {
-  try {
-    const probe = execFileSync('mktemp', ['-d', '/tmp/forgeway-mount-XXXXXX']).toString().trim();
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', probe], { stdio: 'pipe' });
-      execFileSync('umount', [probe]);
-      return true;
-    } finally {
-      execFileSync('rmdir', [probe]);
-    }
-  } catch {
-    return false;
-  }
-};
-const { skip } = it;
-const itAsRoot = process.getuid?.() === 0 && mounts() ? it : skip;
 
 itAsRoot(
   'deliveries are refused while the disk is full, and taken again when it is not (needs root and the right to mount)',
