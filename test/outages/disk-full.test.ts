@@ -16,6 +16,7 @@ import { TEST_MASTER_KEY } from '../support/database.js';
 import { itAsRoot } from '../support/small-disk.js';
 
 const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
+const ROUNDS = 3;
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
@@ -60,13 +61,16 @@ itAsRoot(
       if (ok) accepted.push(`key-${state.sent}`);
       return ok;
     };
-    expect(await deliver()).toBe(true);
     const ballast = join(disk, 'ballast');
-    const { bavail, bsize } = await statfs(disk);
-    await writeFile(ballast, Buffer.alloc(bavail * bsize));
-    await eventually(async () => !(await deliver()));
-    expect(await deliver()).toBe(false);
-    await rm(ballast);
+    // Tables and the log of what is written before them (WAL) share this disk: whichever wants to grow first is refused.
+    for (let round = 0; round < ROUNDS; round += 1) {
+      await eventually(deliver);
+      const { bavail, bsize } = await statfs(disk);
+      await writeFile(ballast, Buffer.alloc(bavail * bsize));
+      await eventually(async () => !(await deliver()));
+      expect(await deliver()).toBe(false);
+      await rm(ballast);
+    }
     await eventually(deliver);
     const { rows } = await store.pool.query<{ delivery_key: string }>('SELECT delivery_key FROM webhook_delivery');
     const stored = new Set(rows.map((row) => row.delivery_key));
