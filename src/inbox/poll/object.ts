@@ -1,10 +1,11 @@
 /** One object that was listed as changed: read, compared, reported. */
 import type { JsonObject } from '../../forges/forge.js';
-import { type Seen, seenVersions } from '../../store/told/rows.js';
+import { type Seen, seenVersions, toldRow } from '../../store/told/rows.js';
 import type { Finding } from './difference.js';
+import { isUnsigned, readHappened } from './doers.js';
 import type { Pending, Visit } from './ports.js';
 import { COMMENTS, LINE_COMMENTS, listed, type ObjectRead, readObject } from './read-object.js';
-import { reportObject } from './report.js';
+import { findingsOf, reportObject } from './report.js';
 
 /** `again`: it is looked at in the next cycle, whether or not it is listed then. */
 export interface Looked {
@@ -40,6 +41,15 @@ async function withAllComments({ access: { github }, watched }: Visit, read: Obj
   return { ...read, comments, lineComments };
 }
 
+/** Whether something is different of which the object does not say who did it. What is told in the end is found under the lock. */
+async function needsDoers({ watched, store }: Visit, read: ObjectRead, beginning: Beginning): Promise<boolean> {
+  const { organizationId, id: repositoryId } = watched;
+  const place = { organizationId, repositoryId, number: read.number };
+  const told = await store.tenant(organizationId, (tx) => toldRow(tx, place));
+  const known = { comments: { conversation: new Map(), lines: new Map() }, reviews: new Map() };
+  return findingsOf(read, told?.state, known, { ...beginning, allComments: false }).some(isUnsigned);
+}
+
 export async function lookAt(visit: Visit, pending: Pending, beginning: Beginning): Promise<Looked> {
   const { watched, store, access } = visit;
   const { number } = pending;
@@ -59,7 +69,16 @@ export async function lookAt(visit: Visit, pending: Pending, beginning: Beginnin
           issue_number: number,
         })) as JsonObject)
       : read.object;
-  const reported = await reportObject(visit, read, { ...beginning, readAt, allComments, conversation });
+  const happened = (await needsDoers(visit, read, beginning)) ? await readHappened(visit, number) : [];
+  const since = before?.seenAt ?? beginning.watermark;
+  const reported = await reportObject(visit, read, {
+    ...beginning,
+    readAt,
+    allComments,
+    conversation,
+    happened,
+    since,
+  });
   if (reported.kind === 'busy') return { again: true, events: [] };
   return { again: !reported.settled, events: reported.events };
 }
