@@ -41,13 +41,23 @@ async function withAllComments({ access: { github }, watched }: Visit, read: Obj
   return { ...read, comments, lineComments };
 }
 
-/** Whether something is different of which the object does not say who did it. What is told in the end is found under the lock. */
-async function needsDoers({ watched, store }: Visit, read: ObjectRead, beginning: Beginning): Promise<boolean> {
-  const { organizationId, id: repositoryId } = watched;
-  const place = { organizationId, repositoryId, number: read.number };
-  const told = await store.tenant(organizationId, (tx) => toldRow(tx, place));
+/**
+ * What happened to an object, when something of it is different of which it does not say who did it. What is told in the end is
+ * found under the lock.
+ */
+async function happenedTo(
+  visit: Visit,
+  { number, isPull }: Pending,
+  object: JsonObject,
+  beginning: Beginning,
+): Promise<JsonObject[]> {
+  const { organizationId, id: repositoryId } = visit.watched;
+  const told = await visit.store.tenant(organizationId, (tx) => toldRow(tx, { organizationId, repositoryId, number }));
+  const nothing = { comments: [], lineComments: [], reviews: [], count: 0, happened: [] };
   const known = { comments: { conversation: new Map(), lines: new Map() }, reviews: new Map() };
-  return findingsOf(read, told?.state, known, { ...beginning, allComments: false }).some(isUnsigned);
+  const alone = { number, isPull, object, ...nothing };
+  const isAsked = findingsOf(alone, told?.state, known, { ...beginning, allComments: false }).some(isUnsigned);
+  return isAsked ? readHappened(visit, number) : [];
 }
 
 export async function lookAt(visit: Visit, pending: Pending, beginning: Beginning): Promise<Looked> {
@@ -57,7 +67,8 @@ export async function lookAt(visit: Visit, pending: Pending, beginning: Beginnin
     seenVersions(tx, watched.id, [number]),
   );
   const before = seen.get(number);
-  let read = await readObject(visit, pending, before?.seenAt ?? beginning.watermark);
+  const since = before?.seenAt ?? beginning.watermark;
+  let read = await readObject(visit, pending, since, (object) => happenedTo(visit, pending, object, beginning));
   if (read === undefined) return { again: false, events: [] };
   const allComments = misses(read, before);
   if (allComments) read = await withAllComments(visit, read);
@@ -69,14 +80,11 @@ export async function lookAt(visit: Visit, pending: Pending, beginning: Beginnin
           issue_number: number,
         })) as JsonObject)
       : read.object;
-  const happened = (await needsDoers(visit, read, beginning)) ? await readHappened(visit, number) : [];
-  const since = before?.seenAt ?? beginning.watermark;
   const reported = await reportObject(visit, read, {
     ...beginning,
     readAt,
     allComments,
     conversation,
-    happened,
     since,
   });
   if (reported.kind === 'busy') return { again: true, events: [] };

@@ -204,8 +204,7 @@ export interface ReportOptions {
   allComments: boolean;
   /** The pull request as an issue, for events of its conversation. */
   conversation: JsonObject;
-  /** What happened to it, where it was asked for, and since when that may be what is told. */
-  happened: readonly JsonObject[];
+  /** What happened to the object before says nothing of what is different now. */
   since: Date;
 }
 
@@ -224,7 +223,7 @@ export async function reportObject(visit: Visit, read: ObjectRead, o: ReportOpti
       comments: await knownComments(tx, watched.id, number, o.readAt),
       reviews: isPull ? await knownReviews(tx, watched.id, number) : new Map<string, string>(),
     };
-    const findings = signed(findingsOf(read, told?.state, known, o), o.happened, o.since);
+    const findings = signed(findingsOf(read, told?.state, known, o), read.happened, o.since);
     const report = (told?.state.reports ?? 0) + (findings.length > 0 ? 1 : 0);
     if (findings.length > 0) {
       const about = (finding: Finding) => aboutOf(finding, read, o.conversation);
