@@ -1,7 +1,8 @@
 /**
  * How fast deliveries are worked off, from receipt to the handler in a worker process (performance.md, goal 3), for each
  * forge: while they arrive, as a backlog that is there already, and one at a time when nothing else is to be done.
- * Options: `--dist <folder>` (default dist), `--rounds <n>`, `--seconds <n>`, `--samples <n>` of latency per round.
+ * Options: `--dist <folder>` (default dist), `--rounds <n>`, `--seconds <n>`, `--samples <n>` of latency per round, and
+ * `--idle`: only the latency when nothing else is to be done, printed and not written down.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -32,6 +33,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },
     samples: { type: 'string', default: '200' },
+    idle: { type: 'boolean', default: false },
   },
 });
 const dist = resolve(options.dist);
@@ -144,9 +146,13 @@ interface Measured {
   latencies: number[];
 }
 
-function summary({ arriving, backlog, latencies }: Measured) {
+function latencySummary(latencies: readonly number[]) {
   const sorted = [...latencies].sort((a, b) => a - b);
   const quantile = (q: number) => round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0, 2);
+  return { idleP50: quantile(0.5), idleP99: quantile(0.99) };
+}
+
+function summary({ arriving, backlog, latencies }: Measured) {
   const of = (key: keyof Backlog) => round(median(backlog.map((one) => one[key])));
   return {
     wholePathRps: round(median(arriving)),
@@ -154,14 +160,18 @@ function summary({ arriving, backlog, latencies }: Measured) {
     backlogRps: of('perSecond'),
     workerCpuUs: of('workerCpu'),
     databaseCpuUs: of('databaseCpu'),
-    idleP50: quantile(0.5),
-    idleP99: quantile(0.99),
+    ...latencySummary(latencies),
   };
 }
 
-const database = await startBenchDatabase();
-try {
-  await addHooks(database);
+async function onlyIdle(database: BenchDatabase): Promise<void> {
+  const found = new Map<string, number[]>(FORGES.map((forge) => [forge, []]));
+  for (let turn = 1; turn <= rounds; turn += 1)
+    for (const [forge, latencies] of found) latencies.push(...(await whenIdle(database, forge)));
+  console.table(Object.fromEntries([...found].map(([forge, latencies]) => [forge, latencySummary(latencies)])));
+}
+
+async function everything(database: BenchDatabase): Promise<void> {
   const measured = new Map(
     FORGES.map((forge): [string, Measured] => [forge, { arriving: [], backlog: [], latencies: [] }]),
   );
@@ -190,6 +200,12 @@ try {
   );
   console.table(forges);
   console.table(goals);
+}
+
+const database = await startBenchDatabase();
+try {
+  await addHooks(database);
+  await (options.idle ? onlyIdle(database) : everything(database));
 } finally {
   await database.stop();
 }

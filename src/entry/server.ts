@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -87,6 +88,25 @@ async function serve(
   return { port: bound, close: (timeoutMs) => Promise.all(servers.map((server) => closeServer(server, timeoutMs))) };
 }
 
+/**
+ * A second start fails at once, and not after it has made a database. Where there is one already, a preview that a killed
+ * server left running may hold the port, and is stopped first.
+ * @throws ForgewayError FORGEWAY_PORT_IN_USE
+ */
+async function refuseTakenPorts({ dataDir, port, healthPort, host }: Config): Promise<void> {
+  const held = await readdir(dataDir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    return [];
+  });
+  if (held.length > 0) return;
+  for (const wanted of [port, healthPort ?? 0]) {
+    if (wanted === 0) continue;
+    const probe = createServer();
+    await listen(probe, wanted, host);
+    await new Promise((resolve) => probe.close(resolve));
+  }
+}
+
 /** Lets running requests finish; idle keep-alive connections are closed at once. */
 function closeServer(server: Server, timeoutMs: number): Promise<void> {
   return new Promise((resolve) => {
@@ -137,6 +157,7 @@ async function start(
   options: ServerOptions,
   ends: (() => Promise<unknown>)[],
 ): Promise<void> {
+  await refuseTakenPorts(config);
   const opened = await openDatabase(config, { as: 'server', log });
   ends.push(() => opened.stop());
   // Only now are we the one server of this data directory. What a killed one left running might hold our ports.

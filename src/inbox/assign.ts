@@ -2,15 +2,17 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { ForgeEvent, JsonObject } from '../forges/forge.js';
+import type { Telling } from '../forges/poll.js';
 import type { Metrics } from '../lib/metrics.js';
 import { tokensHidden } from '../lib/redact.js';
+import { together } from '../store/together.js';
 import type { Dispatcher } from './dispatch.js';
 import { laneOf, shardOf } from './lane.js';
 import { findOwners, type Owner, type Subject } from './ownership.js';
 import { isCovered, passingPiece } from './poll/pieces.js';
-import { forgetRefReports, type ReportPlace, readReports } from './poll/reports.js';
+import { forgetRefReports, ORDER_LOCK, type ReportPlace, type Reports, readReports } from './poll/reports.js';
 import { isNumber, type Received } from './received.js';
-import type { LaneRow } from './row.js';
+import type { Beginnings, LaneRow, PlannedRow } from './row.js';
 import { keepSnapshots } from './snapshots.js';
 
 interface Wanted {
@@ -50,39 +52,68 @@ function semanticKey({ delivery, events }: Subject): string | undefined {
   return key.length <= LONGEST_SEMANTIC_KEY ? key : `sha256:${createHash('sha256').update(key).digest('hex')}`;
 }
 
-/**
- * Which subjects were reported by another source before. Within one source every delivery counts, since three labels
- * in one second look alike (decision 12).
- */
-async function findRepeated(client: pg.PoolClient, subjects: readonly Subject[]): Promise<Set<Subject>> {
-  const keyed = subjects.flatMap((subject) => {
-    const key = semanticKey(subject);
-    return key === undefined ? [] : [{ subject, key }];
+/** Who reported an event first. */
+interface EventClaim {
+  hookId: string;
+  source: string;
+}
+
+const keysOf = (subjects: readonly Subject[]): string[] => [
+  ...new Set(subjects.flatMap((one) => semanticKey(one) ?? [])),
+];
+
+async function readClaims(client: pg.PoolClient, subjects: readonly Subject[]): Promise<Map<string, EventClaim>> {
+  const keys = keysOf(subjects);
+  if (keys.length === 0) return new Map();
+  const { rows } = await client.query<{ semantic_key: string; hook_id: string; source: string }>({
+    name: 'inbox_event_claims',
+    text: 'SELECT semantic_key, hook_id, source FROM event_claim WHERE semantic_key = ANY($1::text[])',
+    values: [keys],
   });
-  if (keyed.length === 0) return new Set();
+  return new Map(rows.map((row) => [row.semantic_key, { hookId: row.hook_id, source: row.source }]));
+}
+
+/**
+ * Which subjects were reported by another source before, and the claims of those that were not reported at all. Within one
+ * source every delivery counts, since three labels in one second look alike (decision 12).
+ */
+function findRepeated(
+  subjects: readonly Subject[],
+  claims: Map<string, EventClaim>,
+): { repeated: Set<Subject>; fresh: Map<string, Subject> } {
+  const repeated = new Set<Subject>();
+  const fresh = new Map<string, Subject>();
+  for (const subject of subjects) {
+    const key = semanticKey(subject);
+    if (key === undefined) continue;
+    const { hookId, source } = subject.delivery;
+    const claim = claims.get(key);
+    if (claim === undefined) {
+      claims.set(key, { hookId, source });
+      fresh.set(key, subject);
+    } else if (claim.hookId !== hookId || claim.source !== source) repeated.add(subject);
+  }
+  return { repeated, fresh };
+}
+
+/** Nobody else writes claims, so that those that were not there when they were read are not there now. */
+async function writeClaims(client: pg.PoolClient, fresh: ReadonlyMap<string, Subject>): Promise<void> {
+  if (fresh.size === 0) return;
+  const subjects = [...fresh.values()];
   await client.query({
     name: 'inbox_claim_events',
     text: `INSERT INTO event_claim (semantic_key, hook_id, source, delivery_id)
       SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) ON CONFLICT DO NOTHING`,
     values: [
-      keyed.map(({ key }) => key),
-      keyed.map(({ subject }) => subject.delivery.hookId),
-      keyed.map(({ subject }) => subject.delivery.source),
-      keyed.map(({ subject }) => subject.delivery.id),
+      [...fresh.keys()],
+      subjects.map(({ delivery }) => delivery.hookId),
+      subjects.map(({ delivery }) => delivery.source),
+      subjects.map(({ delivery }) => delivery.id),
     ],
   });
-  const { rows } = await client.query<{ semantic_key: string; hook_id: string; source: string }>({
-    name: 'inbox_event_claims',
-    text: 'SELECT semantic_key, hook_id, source FROM event_claim WHERE semantic_key = ANY($1::text[])',
-    values: [keyed.map(({ key }) => key)],
-  });
-  const claims = new Map(rows.map((row) => [row.semantic_key, row]));
-  const repeated = keyed.filter(({ subject, key }) => {
-    const claim = claims.get(key);
-    return claim && (claim.hook_id !== subject.delivery.hookId || claim.source !== subject.delivery.source);
-  });
-  return new Set(repeated.map(({ subject }) => subject));
 }
+
+type Plan = (rows: readonly PlannedRow[]) => Beginnings;
 
 /** True of the newest run of one app on one event; a rehearsal is no run. */
 const IS_NEWEST = "NOT EXISTS (SELECT FROM dispatch r WHERE r.replay_of = dispatch.id AND r.writes <> 'rehearsal')";
@@ -91,25 +122,40 @@ const BEGIN_ANEW = `status = 'pending', writes = 'send', attempts = 0, started_e
   reason = NULL, error = NULL, finished_at = NULL, uncounted_attempts = 0, created_at = now()`;
 
 /** Adds the dispatch rows; those of a delivery that came again run again only where they were dead and nobody replayed them. */
-async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]): Promise<LaneRow[]> {
+async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[], plan: Plan): Promise<LaneRow[]> {
   if (wanted.length === 0) return [];
+  const shards = wanted.map(({ lane }) => shardOf(lane));
+  const beginnings = plan(
+    wanted.map((w, at) => ({ ...w, forge: w.delivery.forge, host: w.delivery.host, shard: shards[at] ?? 0 })),
+  );
   const { rows } = await client.query<{
     id: bigint | string;
     delivery_id: bigint | string;
     event_index: number;
     app: string;
     created_at: Date;
+    attempts: number;
+    started_epoch: bigint | string | null;
   }>({
     name: 'inbox_insert_dispatches',
-    text: `INSERT INTO dispatch (delivery_id, event_index, event_name, action, app, organization_id, lane, shard, change)
-      SELECT delivery_id, event_index, event_name, action, app, organization_id, lane, shard, change
+    text: `WITH held AS MATERIALIZED (
+        SELECT shard, epoch FROM lane_lease WHERE owner = $11 AND holds_version = $12
+          AND shard IN (SELECT b.shard FROM unnest($8::smallint[], $10::bigint[]) AS b(shard, epoch) WHERE b.epoch IS NOT NULL)
+        ORDER BY shard FOR SHARE
+      )
+      INSERT INTO dispatch (delivery_id, event_index, event_name, action, app, organization_id, lane, shard, change,
+        attempts, started_epoch)
+      SELECT delivery_id, event_index, event_name, action, app, organization_id, lane, n.shard, change,
+        CASE WHEN held.shard IS NULL THEN 0 ELSE 1 END, held.epoch
       FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::smallint[],
-          $9::jsonb[])
-        WITH ORDINALITY AS n(delivery_id, event_index, event_name, action, app, organization_id, lane, shard, change, place)
+          $9::jsonb[], $10::bigint[])
+        WITH ORDINALITY
+        AS n(delivery_id, event_index, event_name, action, app, organization_id, lane, shard, change, begins_in, place)
+      LEFT JOIN held ON held.shard = n.shard AND held.epoch = n.begins_in
       ORDER BY place
       ON CONFLICT ${DISPATCH_IDENTITY} DO UPDATE SET ${BEGIN_ANEW}
       WHERE dispatch.status = 'dead' AND ${IS_NEWEST}
-      RETURNING id, delivery_id, event_index, app, created_at`,
+      RETURNING id, delivery_id, event_index, app, created_at, attempts, started_epoch`,
     values: [
       wanted.map((w) => w.delivery.id),
       wanted.map((w) => w.eventIndex),
@@ -118,8 +164,11 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
       wanted.map((w) => w.app),
       wanted.map((w) => w.organizationId),
       wanted.map((w) => w.lane),
-      wanted.map((w) => shardOf(w.lane)),
+      shards,
       wanted.map((w) => (w.change === null ? null : JSON.stringify(w.change, tokensHidden))),
+      beginnings.epochs,
+      beginnings.owner,
+      beginnings.holdsVersion,
     ],
   });
   const identity = (delivery: bigint | string, index: number, app: string) => `${delivery}\n${index}\n${app}`;
@@ -146,7 +195,7 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
         status: 'pending',
         writes: 'send',
         refresh: false,
-        attempts: 0,
+        attempts: row.attempts,
         uncounted: 0,
         createdAt: row.created_at,
         startedEpoch: null,
@@ -164,6 +213,7 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
         receivedAt: delivery.receivedAt,
         body: delivery.body,
         ...(payload && { payload }),
+        ...(row.started_epoch !== null && { begunIn: BigInt(row.started_epoch) }),
       },
     ];
   });
@@ -251,33 +301,39 @@ function remoteIdsOf({ classification }: Received): {
   return { remoteRepositoryId: repositoryId ?? null, remoteInstallationId: installationId ?? null };
 }
 
-interface Owned {
+/** A delivery of a webhook whose events the poller may have reported. */
+interface Late {
   subject: Subject;
-  owner: Owner;
+  telling: Telling;
+  place: ReportPlace;
 }
 
-/** Events of webhooks that the poller reported before; reports of refs that these webhooks go beyond are forgotten. */
-async function findCovered(client: pg.PoolClient, owned: readonly Owned[]): Promise<Set<ForgeEvent>> {
-  const late = owned.flatMap(({ subject: { delivery, events }, owner: { organizationId } }) => {
-    const { telling, forge, host } = delivery;
-    const { repositoryId } = events;
-    if (telling === undefined || repositoryId === undefined) return [];
-    const number = telling.ref === undefined ? (events.number ?? 0) : 0;
+const lateOnes = (owned: readonly { subject: Subject; organizationId: string | undefined }[]): Late[] =>
+  owned.flatMap(({ subject, organizationId }) => {
+    const { telling, forge, host } = subject.delivery;
+    const { repositoryId } = subject.events;
+    if (organizationId === undefined || telling === undefined || repositoryId === undefined) return [];
+    const number = telling.ref === undefined ? (subject.events.number ?? 0) : 0;
     // The poller has reported nothing of a number that no forge gives, and could not even be asked.
     if (number !== 0 && !isNumber(number)) return [];
-    return [{ telling, events: events.events, place: { organizationId, forge, host, repositoryId, number } }];
+    return [{ subject, telling, place: { organizationId, forge, host, repositoryId, number } }];
   });
-  const reports = await readReports(
+
+const readReportsOf = (client: pg.PoolClient, late: readonly Late[]): Promise<Reports> =>
+  readReports(
     client,
     late.map(({ place }) => place),
   );
+
+/** Events among these that the poller reported before; reports of refs that these webhooks go beyond are forgotten. */
+async function findCovered(client: pg.PoolClient, late: readonly Late[], reports: Reports): Promise<Set<ForgeEvent>> {
   const covered = new Set<ForgeEvent>();
   const passed: { place: ReportPlace; piece: string }[] = [];
-  for (const { telling, events, place } of late) {
+  for (const { subject, telling, place } of late) {
     const known = reports.of(place);
     if (known.size === 0) continue;
     const piece = passingPiece(telling);
-    for (const event of events) {
+    for (const event of subject.events.events) {
       if (isCovered(event, telling, known)) covered.add(event);
       else if (piece !== undefined && known.has(piece) && event.action !== 'edited') passed.push({ place, piece });
     }
@@ -289,14 +345,18 @@ async function findCovered(client: pg.PoolClient, owned: readonly Owned[]): Prom
 const namesOf = ({ events }: Subject): string =>
   [...new Set(events.events.map((event) => (event.action ? `${event.name}.${event.action}` : event.name)))].join(', ');
 
+/** What a crash of PostgreSQL takes back is assigned again; the deliveries themselves were committed to disk. */
+const BEGIN = `BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(${ORDER_LOCK})`;
+
 /**
- * Gives deliveries their organization, lane and dispatch rows, or the reason why they are ignored, in the transaction
- * that `client` is in. Answers the rows that are to run.
+ * Gives deliveries their organization, lane and dispatch rows, or the reason why they are ignored, in one transaction.
+ * Answers the rows that are to run. When it rejects, the transaction is still to be rolled back. Somebody waits for every
+ * delivery, and most of the time is the way to the database: what does not depend on each other is sent together.
  */
 export async function assign(
   client: pg.PoolClient,
   deliveries: readonly Received[],
-  { dispatcher, metrics }: { dispatcher: Dispatcher; metrics: Metrics },
+  { dispatcher, metrics, plan }: { dispatcher: Dispatcher; metrics: Metrics; plan: Plan },
 ): Promise<LaneRow[]> {
   const subjects: Subject[] = [];
   const verdicts: Verdict[] = [];
@@ -315,7 +375,16 @@ export async function assign(
     else subjects.push({ delivery, events: classification });
   }
 
-  const owners = await findOwners(client, subjects);
+  // What was reported is asked before it is known whose it is: nearly always the hook's organization's.
+  const likely = lateOnes(
+    subjects.map((subject) => ({ subject, organizationId: subject.delivery.hook?.organizationId })),
+  );
+  const [, owners, claims, likelyReports] = await together([
+    client.query(BEGIN),
+    findOwners(client, subjects),
+    readClaims(client, subjects),
+    readReportsOf(client, likely),
+  ]);
   const owned = subjects.flatMap((subject, at) => {
     const owner = owners[at];
     const action = subject.events.events[0]?.action ?? null;
@@ -324,14 +393,18 @@ export async function assign(
     return [];
   });
 
-  const repeated = await findRepeated(
-    client,
+  const { repeated, fresh } = findRepeated(
     owned.map(({ subject }) => subject),
+    claims,
   );
-  const covered = await findCovered(
-    client,
-    owned.filter(({ subject }) => !repeated.has(subject)),
+  const late = lateOnes(
+    owned
+      .filter(({ subject }) => !repeated.has(subject))
+      .map(({ subject, owner: { organizationId } }) => ({ subject, organizationId })),
   );
+  const isElsewhere = late.some(({ subject, place }) => place.organizationId !== subject.delivery.hook?.organizationId);
+  const reports = isElsewhere ? await readReportsOf(client, late) : likelyReports;
+  const covered = await findCovered(client, late, reports);
   const wanted: Wanted[] = [];
   for (const { subject, action, owner } of owned) {
     const { organizationId } = owner;
@@ -352,9 +425,17 @@ export async function assign(
     }
   }
 
-  await keepSnapshots(client, deliveries);
-  const rows = await insertDispatches(client, wanted);
-  await writeVerdicts(client, verdicts);
+  const writing = [
+    writeClaims(client, fresh),
+    keepSnapshots(client, deliveries),
+    insertDispatches(client, wanted, plan),
+    writeVerdicts(client, verdicts),
+  ] as const;
+  if (!deliveries.some(({ hasDispatches }) => hasDispatches)) {
+    const [, , rows] = await together([...writing, client.query('COMMIT')]);
+    return rows;
+  }
+  const [, , rows] = await together(writing);
   // Of a delivery that comes for the first time every row is new.
   const begun = new Map<bigint, number>();
   for (const { deliveryId } of rows) begun.set(deliveryId, (begun.get(deliveryId) ?? 0) + 1);
@@ -362,5 +443,6 @@ export async function assign(
   const again = [...begun].filter(([, difference]) => difference < 0).map(([id]) => id);
   await reviveReplays(client, again);
   await settleFinished(client, again);
+  await client.query('COMMIT');
   return rows;
 }

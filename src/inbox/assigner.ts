@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { ForgeDescriptor } from '../forges/forge.js';
 import { storable } from '../forges/kit/storable-text.js';
@@ -11,10 +10,9 @@ import { assign } from './assign.js';
 import type { Dispatcher } from './dispatch.js';
 import { releaseLeftOver } from './hold-changes.js';
 import { CHANNEL } from './leases.js';
-import { ORDER_LOCK } from './poll/reports.js';
 import { prune, type Retention } from './prune.js';
 import { type Received, readReceived } from './received.js';
-import type { LaneRow } from './row.js';
+import type { Beginnings, LaneRow, PlannedRow } from './row.js';
 
 export interface AssignerOptions {
   pool: pg.Pool;
@@ -24,6 +22,8 @@ export interface AssignerOptions {
   metrics: Metrics;
   pollMs: number;
   retention: Retention | undefined;
+  /** Which of these rows this process would begin at once. */
+  plan: (rows: readonly PlannedRow[]) => Beginnings;
   /** Takes the new rows of this process's shards; answers the shards of the others. */
   offer: (rows: readonly LaneRow[]) => number[];
   /** Waits until this process has room for more rows, at most so long. */
@@ -56,7 +56,9 @@ export class Assigner {
   readonly #options: AssignerOptions;
   readonly #stopping = new AbortController();
   #loop: Promise<void> | undefined;
-  #woken = new AbortController();
+  #woken = false;
+  /** Ends the rest that it takes. */
+  #interrupt: ((by: 'news' | 'stop') => void) | undefined;
   #gaugeAt = 0;
   #pruneAt = 0;
   #releaseAt = 0;
@@ -72,13 +74,14 @@ export class Assigner {
 
   /** There may be new deliveries. */
   wake(): void {
-    this.#woken.abort();
+    this.#woken = true;
+    this.#interrupt?.('news');
   }
 
   /** Resolves when the batch in hand is committed. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#woken.abort();
+    this.#interrupt?.('stop');
     await this.#loop;
   }
 
@@ -114,10 +117,12 @@ export class Assigner {
 
   async #work(client: pg.PoolClient): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      this.#woken = new AbortController();
+      this.#woken = false;
       const count = await this.#batch(client);
+      // Handlers begin before anything more is read.
+      await new Promise<void>((resolve) => setImmediate(resolve));
       await this.#upkeep(client);
-      if (count === 0) await this.#rest(this.#options.pollMs, this.#woken.signal);
+      if (count === 0 && !this.#woken) await this.#rest(this.#options.pollMs, 'until news');
     }
   }
 
@@ -143,11 +148,7 @@ export class Assigner {
   async #assign(client: pg.PoolClient, deliveries: readonly Received[]): Promise<LaneRow[]> {
     if (deliveries.length === 0) return [];
     try {
-      // What a crash of PostgreSQL takes back is assigned again; the deliveries themselves were committed to disk.
-      await client.query(`BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(${ORDER_LOCK})`);
-      const rows = await assign(client, deliveries, this.#options);
-      await client.query('COMMIT');
-      return rows;
+      return await assign(client, deliveries, this.#options);
     } catch (error) {
       if (!isContentError(error)) throw error;
       await client.query('ROLLBACK');
@@ -202,9 +203,18 @@ export class Assigner {
     pausedRuns.set(paused);
   }
 
-  async #rest(ms: number, until: AbortSignal = this.#stopping.signal): Promise<void> {
-    await sleep(ms, undefined, { signal: until }).catch((error: unknown) => {
-      if (!until.aborted) throw error;
+  #rest(ms: number, until?: 'until news'): Promise<void> {
+    if (this.#stopping.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#interrupt = undefined;
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      this.#interrupt = (by) => {
+        if (by === 'stop' || until !== undefined) end();
+      };
     });
   }
 }

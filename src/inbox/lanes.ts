@@ -12,7 +12,7 @@ import { type Finish, type Lease, loadDue, markPaused, markStarted, writeOutcome
 import { loadPending } from './load-pending.js';
 import { describeError, type Outcome, outcomeOf, type RetryPolicy } from './outcome.js';
 import { Parsed } from './parsed.js';
-import type { LaneRow } from './row.js';
+import type { Beginnings, LaneRow, PlannedRow } from './row.js';
 import { Slots } from './slots.js';
 import { type Lane, Window } from './window.js';
 
@@ -61,6 +61,8 @@ export class Lanes {
   readonly #running = new Set<Running>();
   #owner = '';
   readonly #parsed = new Parsed();
+  /** Rows of the offer in hand that are written as begun, with the lease they began under. */
+  readonly #begun = new Map<bigint, bigint>();
   #alone: Running[] = [];
   #aloneRuns = false;
   #starting = false;
@@ -118,19 +120,43 @@ export class Lanes {
     return shards.filter((shard) => shard.closing && this.#window.isQuiet(shard)).map((shard) => shard.number);
   }
 
+  /** Which of these rows would begin as soon as they are offered. Those that then do not are begun like any other. */
+  plan(rows: readonly PlannedRow[]): Beginnings {
+    const { concurrency } = this.#options;
+    const slots = new Slots(
+      concurrency,
+      [...this.#running].map(({ row }) => row),
+    );
+    const isBusy = this.#starting || this.#stopped || this.#aloneRuns || this.#alone.length > 0;
+    let room = isBusy ? 0 : concurrency - this.#running.size;
+    const lanes = new Set<string>();
+    const epochs = rows.map((row) => {
+      const epoch = room > 0 && !lanes.has(row.lane) ? this.#window.freeLane(row.shard, row.lane) : undefined;
+      lanes.add(row.lane);
+      if (epoch === undefined || !slots.hasBoth(row, true) || this.#holds.of(row) !== undefined) return null;
+      slots.take(row);
+      room -= 1;
+      return epoch;
+    });
+    return { owner: this.#owner, holdsVersion: this.#holds.version, epochs };
+  }
+
   /** Takes new rows of our shards straight from the assigner, and answers the shards of those that are not ours. */
   offer(rows: readonly LaneRow[]): number[] {
     const others = new Set<number>();
     for (const row of rows) {
       if (!this.#window.shards.has(row.shard)) others.add(row.shard);
       else {
-        const { payload, ...kept } = row;
+        const { payload, begunIn, ...kept } = row;
         if (kept.body && kept.body.length > LARGEST_KEPT_BODY) delete kept.body;
-        if (this.#window.addNewest(kept) && payload !== undefined && kept.body !== undefined)
-          this.#parsed.keep(row.id, payload);
+        if (!this.#window.addNewest(kept) || kept.body === undefined) continue;
+        if (payload !== undefined) this.#parsed.keep(row.id, payload);
+        if (begunIn !== undefined) this.#begun.set(row.id, begunIn);
       }
     }
     this.#pump();
+    // A hold may come before those have their turn.
+    this.#begun.clear();
     return [...others];
   }
 
@@ -251,7 +277,10 @@ export class Lanes {
   async #start(batch: Running[], alone: boolean): Promise<void> {
     const { pool } = this.#options;
     const { version: holdsVersion } = this.#holds;
-    const [free, stopped] = this.#withHolds(batch);
+    const begun = batch.filter(({ row, epoch }) => this.#begun.get(row.id) === epoch);
+    for (const running of begun) if (running.row.body !== undefined) void this.#run(running, running.row.body);
+    if (begun.length === batch.length) return;
+    const [free, stopped] = this.#withHolds(batch.filter((running) => !begun.includes(running)));
     const bodiless = free.filter(({ row }) => row.body === undefined).map(({ row }) => row.deliveryId);
     const [started, paused, bodies] = await Promise.all([
       free.length > 0 ? markStarted(pool, this.#owner, free, { alone, holdsVersion }) : undefined,

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { type Newcomer, whyNotServed } from '../accounts/newcomers.js';
 import type { Classification } from '../forges/forge.js';
 import { isOwn } from '../lib/delivery-source.js';
+import { together } from '../store/together.js';
 import { laneOf, shardOf } from './lane.js';
 import type { Received } from './received.js';
 
@@ -36,25 +37,6 @@ const installationKey = (forge: string, host: string, appId: string, id: bigint 
 /** Events by which the forge itself changes what is installed where; they must reach us while all else is stopped. */
 const concernsInstallation = (events: Events): boolean =>
   events.events.every((event) => event.name.startsWith('installation'));
-
-async function hooksOf(client: pg.PoolClient, subjects: readonly Subject[]): Promise<Map<string, Owner>> {
-  const { rows } = await client.query<{
-    id: string;
-    organization_id: string;
-    app_id: string | null;
-    connection_id: string | null;
-  }>({
-    name: 'inbox_hooks',
-    text: 'SELECT id, organization_id, app_id, connection_id FROM hook WHERE id = ANY($1::text[])',
-    values: [[...new Set(subjects.map(({ delivery }) => delivery.hookId))]],
-  });
-  return new Map(
-    rows.map((row) => [
-      row.id,
-      { organizationId: row.organization_id, connectionId: row.connection_id, hookAppId: row.app_id },
-    ]),
-  );
-}
 
 async function installationsOf(
   client: pg.PoolClient,
@@ -127,14 +109,42 @@ async function claim(client: pg.PoolClient, wanted: ReadonlyMap<string, { subjec
   }
 }
 
-/** Repositories among these that are paused or removed, with that word. */
+/** The subjects that are about a repository, by the organization that `of` names. */
+function byOrganization<T>(
+  subjects: readonly T[],
+  of: (one: T) => { subject: Subject; organizationId: string | undefined },
+): Map<string, Subject[]> {
+  const found = new Map<string, Subject[]>();
+  for (const one of subjects) {
+    const { subject, organizationId } = of(one);
+    if (organizationId === undefined || subject.events.repositoryId === undefined) continue;
+    const theirs = found.get(organizationId) ?? [];
+    found.set(organizationId, theirs);
+    theirs.push(subject);
+  }
+  return found;
+}
+
+/** Paused and removed repositories, with that word, by organization and repository. */
+type Stopped = ReadonlyMap<string, string>;
+
+const stoppedKey = (organizationId: string, repository: string) => `${organizationId}\n${repository}`;
+
+async function stoppedOf(client: pg.PoolClient, subjects: ReadonlyMap<string, readonly Subject[]>): Promise<Stopped> {
+  const found = await together(
+    [...subjects].map(([organizationId, theirs]) => stoppedRepositories(client, organizationId, theirs)),
+  );
+  return new Map(found.flatMap((statuses) => [...statuses]));
+}
+
+/** Repositories among these that are paused or removed. */
 async function stoppedRepositories(
   client: pg.PoolClient,
   organizationId: string,
   subjects: readonly Subject[],
-): Promise<Map<string, string>> {
-  await actAs(client, organizationId);
-  const { rows } = await client.query<{ forge: string; host: string; remote_id: bigint | string; status: string }>({
+): Promise<Stopped> {
+  const acting = actAs(client, organizationId);
+  const asked = client.query<{ forge: string; host: string; remote_id: bigint | string; status: string }>({
     name: 'inbox_stopped_repositories',
     text: `SELECT r.forge, r.host, r.remote_id, r.status
       FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(forge, host, id)
@@ -147,7 +157,10 @@ async function stoppedRepositories(
       organizationId,
     ],
   });
-  return new Map(rows.map((row) => [repositoryKey(row.forge, row.host, row.remote_id), row.status]));
+  const [, { rows }] = await together([acting, asked]);
+  return new Map(
+    rows.map((row) => [stoppedKey(organizationId, repositoryKey(row.forge, row.host, row.remote_id)), row.status]),
+  );
 }
 
 /** True when an event of this installation waits to be handled, which may lift what stops the repository now. */
@@ -213,20 +226,27 @@ function newcomerKey({ subject: { delivery, events }, installation, through }: S
  * Runs in the assigner's transaction, where it sets the organization as it goes.
  */
 export async function findOwners(client: pg.PoolClient, subjects: readonly Subject[]): Promise<Ownership[]> {
-  const hooks = await hooksOf(client, subjects);
-  const installations = await installationsOf(client, subjects);
-  let claims = await claimsOf(client, subjects);
+  // Most are the hook's organization's, so that is asked before it is known.
+  const [installations, claimed, stoppedOfHooks] = await together([
+    installationsOf(client, subjects),
+    claimsOf(client, subjects),
+    stoppedOf(
+      client,
+      byOrganization(subjects, (subject) => ({ subject, organizationId: subject.delivery.hook?.organizationId })),
+    ),
+  ]);
+  let claims = claimed;
 
   const found = subjects.map((subject) => {
     const { delivery, events } = subject;
-    const hook = hooks.get(delivery.hookId);
+    const { hook } = delivery;
     const installation =
       hook && events.installationId !== undefined
-        ? installations.get(installationKey(delivery.forge, delivery.host, hook.hookAppId ?? '', events.installationId))
+        ? installations.get(installationKey(delivery.forge, delivery.host, hook.appId ?? '', events.installationId))
         : undefined;
     const repository =
       events.repositoryId === undefined ? undefined : repositoryKey(delivery.forge, delivery.host, events.repositoryId);
-    const through = { connectionId: hook?.connectionId ?? null, hookAppId: hook?.hookAppId ?? null };
+    const through = { connectionId: hook?.connectionId ?? null, hookAppId: hook?.appId ?? null };
     return { subject, installation, repository, through, organizationId: (installation ?? hook)?.organizationId };
   });
   const refused = await refusedNewcomers(client, found);
@@ -246,18 +266,16 @@ export async function findOwners(client: pg.PoolClient, subjects: readonly Subje
     claims = await claimsOf(client, subjects);
   }
 
-  const stopped = new Map<string, string>();
-  const withRepository = sources.filter(({ repository }) => repository !== undefined);
-  for (const organizationId of new Set(withRepository.map((source) => source.organizationId))) {
-    if (organizationId === undefined) continue;
-    const theirs = withRepository.filter((source) => source.organizationId === organizationId);
-    const found = await stoppedRepositories(
+  const elsewhere = sources.filter(
+    ({ subject, organizationId }) => organizationId !== subject.delivery.hook?.organizationId,
+  );
+  const stopped = new Map([
+    ...stoppedOfHooks,
+    ...(await stoppedOf(
       client,
-      organizationId,
-      theirs.map(({ subject }) => subject),
-    );
-    for (const [key, status] of found) stopped.set(key, status);
-  }
+      byOrganization(elsewhere, (source) => source),
+    )),
+  ]);
 
   const answers: Ownership[] = [];
   for (const { subject, installation, repository, through, organizationId, refusal } of sources) {
@@ -267,7 +285,7 @@ export async function findOwners(client: pg.PoolClient, subjects: readonly Subje
       answers.push({ reason: 'repository belongs to another organization' });
     } else {
       const status = installation && installation.status !== 'active' ? installation.status : undefined;
-      const paused = repository === undefined ? undefined : stopped.get(repository);
+      const paused = repository === undefined ? undefined : stopped.get(stoppedKey(organizationId, repository));
       const reason = status ? `the installation is ${status}` : paused ? `the repository is ${paused}` : undefined;
       const stops = reason && !concernsInstallation(subject.events) && !(await changesSoon(client, subject));
       answers.push(reason && stops ? { reason } : { organizationId, ...through });

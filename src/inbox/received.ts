@@ -7,10 +7,21 @@ import { type BodyEncoding, type BodyRecord, bodyColumns, bodyOf, withBodies } f
 import { previousSnapshots, readClassification, snapshotKey } from './snapshots.js';
 import { classifySynthesised } from './synthesised.js';
 
+/** What a hook says of its deliveries. */
+export interface ReceivedHook {
+  organizationId: string;
+  /** The connection that it belongs to. */
+  connectionId: string | null;
+  /** The App that it belongs to. */
+  appId: string | null;
+}
+
 /** A delivery that waits to be assigned, with what its content says. */
 export interface Received {
   id: bigint;
   hookId: string;
+  /** Undefined when it is no longer there. */
+  hook: ReceivedHook | undefined;
   forge: string;
   host: string;
   deliveryKey: string;
@@ -29,6 +40,8 @@ export interface Received {
   telling: Telling | undefined;
   /** Classified before: what it was found to be then stands, since what it was compared with has been replaced. */
   again: boolean;
+  /** It came before, and has dispatch rows since then. */
+  hasDispatches: boolean;
   /** What its forge's code threw, which must never throw: this one is given up, and nobody behind it waits. */
   failure: unknown;
 }
@@ -44,7 +57,11 @@ interface Record_ extends BodyRecord {
   received_at: Date;
   content_type: string | null;
   classification: unknown;
+  organization_id: string | null;
+  connection_id: string | null;
+  app_id: string | null;
   confidential: boolean;
+  has_dispatches: boolean;
 }
 
 const MOST_ROWS = 100;
@@ -59,7 +76,8 @@ function readingOf(encoding: BodyEncoding): { name: string; text: string; values
     name: `inbox_received_${encoding}`,
     text: `SELECT w.id, w.hook_id, w.forge, w.host, w.delivery_key, w.event_type, w.source, w.received_at,
         w.headers->>'content-type' AS content_type, ${bodyColumns(encoding)}, w.classification,
-        EXISTS (SELECT FROM hook h WHERE h.id = w.hook_id AND h.confidential) AS confidential
+        h.organization_id, h.connection_id, h.app_id, coalesce(h.confidential, false) AS confidential,
+        EXISTS (SELECT FROM dispatch d WHERE d.delivery_id = w.id) AS has_dispatches
       FROM (
         SELECT r.*, sum(coalesce(octet_length(r.body), 0)) OVER (ORDER BY r.id) - coalesce(octet_length(r.body), 0) AS before
         FROM (
@@ -68,6 +86,7 @@ function readingOf(encoding: BodyEncoding): { name: string; text: string; values
           FROM webhook_delivery WHERE status = 'received' ORDER BY id LIMIT $1
         ) r
       ) w
+      LEFT JOIN hook h ON h.id = w.hook_id
       WHERE w.before < $2 ORDER BY w.id`,
     values: [MOST_ROWS, MOST_BYTES],
   };
@@ -92,6 +111,9 @@ function classify(record: Record_, content: Content, previous: JsonObject | unde
   const { confidential } = record;
   return descriptor.classify(record.event_type, payload, { confidential, ...(previous && { previous }) });
 }
+
+const hookOf = ({ organization_id: organizationId, connection_id, app_id }: Record_): ReceivedHook | undefined =>
+  organizationId === null ? undefined : { organizationId, connectionId: connection_id, appId: app_id };
 
 /** A column of type integer: what is beyond it is no forge's number, and looking for it would fail for the whole batch. */
 const MOST_NUMBER = 2_147_483_647;
@@ -149,6 +171,7 @@ export async function readReceived(
     return {
       id: BigInt(record.id),
       hookId: record.hook_id,
+      hook: hookOf(record),
       forge: record.forge,
       host: record.host,
       deliveryKey: record.delivery_key,
@@ -163,6 +186,7 @@ export async function readReceived(
       snapshot,
       telling,
       again: value?.again ?? false,
+      hasDispatches: record.has_dispatches,
       failure,
     };
   });

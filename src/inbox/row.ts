@@ -1,5 +1,6 @@
 import type { JsonObject } from '../forges/forge.js';
 import type { RunWrites } from '../lib/delivery-scope.js';
+import type { Held } from './holds.js';
 
 /** A dispatch row as a worker holds it in memory: everything but the body, which is fetched when its turn comes. */
 export interface LaneRow {
@@ -52,6 +53,22 @@ export interface LaneRow {
   body?: Buffer;
   /** What the assigner parsed from it, for the first run of the first app alone: an app may change what it is given. */
   payload?: JsonObject;
+  /** It was written as begun under this lease, see {@link Beginnings}. */
+  begunIn?: bigint;
+}
+
+/** What of a row says whether it may begin, before it has a number. */
+export type PlannedRow = Held & Pick<LaneRow, 'lane' | 'shard'>;
+
+/**
+ * Rows that their own process would begin at once if they were there: they are written as begun, which spares each a
+ * statement and the wait for it. The statement sees to it that leases and holds are still the ones that were planned with.
+ */
+export interface Beginnings {
+  owner: string;
+  holdsVersion: bigint;
+  /** For each row the lease under which it is to begin; null: it waits for its turn. */
+  epochs: readonly (bigint | null)[];
 }
 
 /** Columns of {@link LaneRow} from `dispatch d`, `webhook_delivery w` and `hook k`. */

@@ -26,6 +26,10 @@ export class Slots {
     this.#ofApp.set(app, (this.#ofApp.get(app) ?? 0) + 1);
   }
 
+  hasBoth({ lane, app }: Run, othersWait: boolean): boolean {
+    return this.hasRepository(repositoryOf(lane), othersWait) && this.hasApp(app, othersWait);
+  }
+
   /** `othersWait`: whether to ask for the share that is left to one while others want to run too. */
   hasRepository(repository: string, othersWait: boolean): boolean {
     return (this.#ofRepository.get(repository) ?? 0) < (othersWait ? this.#half : this.#most);

@@ -6,6 +6,7 @@ import type pg from 'pg';
 import { z } from 'zod';
 import type { Classification, JsonObject, Snapshot } from '../forges/forge.js';
 import { tokensHidden } from '../lib/redact.js';
+import { together } from '../store/together.js';
 import type { Received } from './received.js';
 
 interface Kept {
@@ -82,7 +83,7 @@ export async function keepSnapshots(client: pg.PoolClient, deliveries: readonly 
       newest.set(key, { hookId, snapshot });
   }
   const rows = [...newest.values()];
-  await client.query({
+  const snapshots = client.query({
     name: 'inbox_keep_snapshots',
     text: `INSERT INTO object_snapshot AS s
         (hook_id, organization_id, repository_id, kind, number, remote_updated_at, state)
@@ -104,7 +105,7 @@ export async function keepSnapshots(client: pg.PoolClient, deliveries: readonly 
       rows.map(({ snapshot }) => JSON.stringify(snapshot.state)),
     ],
   });
-  await client.query({
+  const classifications = client.query({
     name: 'inbox_keep_classifications',
     text: `UPDATE webhook_delivery w SET classification = v.classification
       FROM unnest($1::bigint[], $2::jsonb[]) AS v(id, classification) WHERE w.id = v.id`,
@@ -117,6 +118,7 @@ export async function keepSnapshots(client: pg.PoolClient, deliveries: readonly 
       ),
     ],
   });
+  await together([snapshots, classifications]);
 }
 
 /** As PostgreSQL reads it without fail; null for what is no time. */

@@ -80,6 +80,7 @@ export function startInbox(options: InboxOptions): Inbox {
     pollMs: timing.pollMs,
     retention:
       options.retentionDays === undefined ? undefined : { bodyDays: options.retentionDays, rowDays: MIN_ROW_DAYS },
+    plan: (rows) => lanes.plan(rows),
     offer: (rows) => lanes.offer(rows),
     room: (ms) => lanes.room(ms),
   });

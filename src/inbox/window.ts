@@ -106,6 +106,12 @@ export class Window {
     }
   }
 
+  /** The lease under which a new row of this lane would be the first in line; undefined when it would have to wait. */
+  freeLane(number: number, lane: string): bigint | undefined {
+    const shard = this.shards.get(number);
+    return shard?.complete && !shard.closing && !shard.lanes.has(lane) ? shard.epoch : undefined;
+  }
+
   /** The shard of a row, when the row is still in this window under the same lease. */
   shardOf(row: LaneRow, epoch: bigint): Shard | undefined {
     const shard = this.shards.get(row.shard);

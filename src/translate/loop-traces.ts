@@ -124,16 +124,15 @@ export function createLoopTraces(store: Store): LoopTraces {
     },
     async causeOf({ organizationId, forge, host }, traces) {
       if (traces.length === 0) return undefined;
-      return store.tenant(organizationId, async (tx) => {
-        const { rows } = await tx.query<OwnWrite>(
-          `SELECT app, depth FROM own_write
-           WHERE organization_id = $1 AND forge = $2 AND host = $3 AND trace = ANY($4::text[])
-             AND created_at > now() - interval '${REMEMBERED}'
-           ORDER BY depth DESC LIMIT 1`,
-          [organizationId, forge, host, traces],
-        );
-        return rows[0];
+      const [cause] = await store.glance<OwnWrite>(organizationId, {
+        name: 'loop_cause',
+        text: `SELECT app, depth FROM own_write
+          WHERE organization_id = $1 AND forge = $2 AND host = $3 AND trace = ANY($4::text[])
+            AND created_at > now() - interval '${REMEMBERED}'
+          ORDER BY depth DESC LIMIT 1`,
+        values: [organizationId, forge, host, traces],
       });
+      return cause;
     },
   };
 }

@@ -117,8 +117,9 @@ export class GroupCommit {
       await insertBytes(this.#options.pool, statement, this.#options.commitTimeoutMs);
       if (this.#failing) this.#options.log.info('deliveries are committed again');
       this.#failing = false;
-      for (const waiting of batch) this.#settle(waiting, true);
+      // First, since whoever is woken waits longer than a sender does.
       this.#options.committed();
+      for (const waiting of batch) this.#settle(waiting, true);
     } catch (error) {
       this.#retry(batch, error);
     } finally {

@@ -43,11 +43,11 @@ export interface Ingress {
 }
 
 /**
- * For `http.createServer`: headers get ten seconds at most and idle connections are let go. Node looks only every 30 s unless
- * told otherwise, and what is late is seen up to that much later. The whole-request timer is off, since a body has limits of its own with an answer of its own.
+ * For `http.createServer`: headers get ten seconds at most, also where many are late at once, and idle connections are let go.
+ * Node looks only every 30 s unless told otherwise, and what is late is seen up to that much later. The whole-request timer is off, since a body has limits of its own with an answer of its own.
  */
 export const ingressServerOptions = {
-  headersTimeout: 9_000,
+  headersTimeout: 8_000,
   requestTimeout: 0,
   keepAliveTimeout: 15_000,
   connectionsCheckingInterval: 1_000,
@@ -57,7 +57,8 @@ const MIB = 1024 * 1024;
 const DEFAULT_LIMITS: IngressLimits = {
   bodyBytes: 25 * MIB,
   stallMs: 5_000,
-  totalMs: 8_000,
+  // With its head and our own looking for late ones it is over after eight seconds.
+  totalMs: 7_000,
   heldBytes: 128 * MIB,
   commitMs: 4_000,
 };

@@ -4,6 +4,8 @@ import type { Logger } from '../lib/logger.js';
 
 /** At most one notification in this time; the first after a quiet moment goes at once. */
 const PAUSE_MS = 20;
+/** A commit that writes nothing but this need not wait for the disk. */
+const NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify('forgeway_inbox', '')";
 
 /**
  * Tells workers that there are new deliveries. It runs after the commit and on another connection, since NOTIFY inside
@@ -15,7 +17,7 @@ export function createWake(pool: pg.Pool, log: Logger): () => void {
   const send = () => {
     waiting = true;
     wanted = false;
-    pool.query('NOTIFY forgeway_inbox').catch((error: unknown) => {
+    pool.query(NOTIFY).catch((error: unknown) => {
       log.debug({ err: messageOf(error) }, 'workers could not be notified; they poll');
     });
     setTimeout(() => {

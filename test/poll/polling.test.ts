@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { FakePerson } from '../../src/forges/kit/fake/forge-fake.js';
+import { type BodyCoding, unpackBody } from '../../src/inbox/packed-body.js';
 import { fakedForges } from '../support/connected-forge.js';
 import { type PollRig, startPollRig } from './poll-rig.js';
 
@@ -137,6 +138,24 @@ describe.each(forges)('polling %s beside webhooks', (_label, forge) => {
     // Of one object in the order in which GitHub tells them.
     const ofPull = polled.filter((heard) => heard.startsWith('pull_request.'));
     expect(ofPull).toEqual(wentOn(made).slice(0, ofPull.length));
+
+    // The forge's list of what happened says who did what the object does not say.
+    const told = await rig.rows<{ event_type: string; body_coding: BodyCoding; body: Buffer }>(
+      `SELECT event_type, body_coding, body FROM webhook_delivery WHERE source = 'poll' AND event_type IN ('issues', 'pull_request')`,
+    );
+    const doers = told.map(({ event_type: name, body_coding: coding, body }) => {
+      const text = unpackBody({ coding, bytes: body }).toString();
+      const { action, sender } = JSON.parse(text) as { action: string; sender: { login: string } };
+      return `${name}.${action} by ${sender.login}`;
+    });
+    expect(doers).toEqual(
+      expect.arrayContaining([
+        'pull_request.labeled by alice',
+        'pull_request.closed by alice',
+        'issues.labeled by alice',
+        'issues.closed by bob',
+      ]),
+    );
 
     expect(held.count).toBeGreaterThan(8);
     const before = rig.heard.length;

@@ -214,7 +214,8 @@ class History {
     if (this.chance(30)) this.#meanwhile();
     this.again = true;
     if (this.waiting.length > 0 || this.toldAt > readAt) return;
-    const read = { number: 1, isPull: true, object, comments, lineComments: [], reviews: [], count: comments.length };
+    const nothing = { lineComments: [], reviews: [], happened: [] };
+    const read = { number: 1, isPull: true, object, comments, count: comments.length, ...nothing };
     const conversation = new Map([...this.known].map(([id, one]) => [id, { ...one, fresh: one.tick > readAt }]));
     const parts = { comments: { conversation, lines: new Map() }, reviews: new Map<string, string>() };
     const o = { watermark: new Date(START), imported: true, allComments: false };

@@ -1,10 +1,11 @@
 /** One object that was listed as changed: read, compared, reported. */
 import type { JsonObject } from '../../forges/forge.js';
-import { type Seen, seenVersions } from '../../store/told/rows.js';
+import { type Seen, seenVersions, toldRow } from '../../store/told/rows.js';
 import type { Finding } from './difference.js';
+import { isUnsigned, readHappened } from './doers.js';
 import type { Pending, Visit } from './ports.js';
 import { COMMENTS, LINE_COMMENTS, listed, type ObjectRead, readObject } from './read-object.js';
-import { reportObject } from './report.js';
+import { findingsOf, reportObject } from './report.js';
 
 /** `again`: it is looked at in the next cycle, whether or not it is listed then. */
 export interface Looked {
@@ -40,6 +41,25 @@ async function withAllComments({ access: { github }, watched }: Visit, read: Obj
   return { ...read, comments, lineComments };
 }
 
+/**
+ * What happened to an object, when something of it is different of which it does not say who did it. What is told in the end is
+ * found under the lock.
+ */
+async function happenedTo(
+  visit: Visit,
+  { number, isPull }: Pending,
+  object: JsonObject,
+  beginning: Beginning,
+): Promise<JsonObject[]> {
+  const { organizationId, id: repositoryId } = visit.watched;
+  const told = await visit.store.tenant(organizationId, (tx) => toldRow(tx, { organizationId, repositoryId, number }));
+  const nothing = { comments: [], lineComments: [], reviews: [], count: 0, happened: [] };
+  const known = { comments: { conversation: new Map(), lines: new Map() }, reviews: new Map() };
+  const alone = { number, isPull, object, ...nothing };
+  const isAsked = findingsOf(alone, told?.state, known, { ...beginning, allComments: false }).some(isUnsigned);
+  return isAsked ? readHappened(visit, number) : [];
+}
+
 export async function lookAt(visit: Visit, pending: Pending, beginning: Beginning): Promise<Looked> {
   const { watched, store, access } = visit;
   const { number } = pending;
@@ -47,7 +67,8 @@ export async function lookAt(visit: Visit, pending: Pending, beginning: Beginnin
     seenVersions(tx, watched.id, [number]),
   );
   const before = seen.get(number);
-  let read = await readObject(visit, pending, before?.seenAt ?? beginning.watermark);
+  const since = before?.seenAt ?? beginning.watermark;
+  let read = await readObject(visit, pending, since, (object) => happenedTo(visit, pending, object, beginning));
   if (read === undefined) return { again: false, events: [] };
   const allComments = misses(read, before);
   if (allComments) read = await withAllComments(visit, read);
@@ -59,7 +80,13 @@ export async function lookAt(visit: Visit, pending: Pending, beginning: Beginnin
           issue_number: number,
         })) as JsonObject)
       : read.object;
-  const reported = await reportObject(visit, read, { ...beginning, readAt, allComments, conversation });
+  const reported = await reportObject(visit, read, {
+    ...beginning,
+    readAt,
+    allComments,
+    conversation,
+    since,
+  });
   if (reported.kind === 'busy') return { again: true, events: [] };
   return { again: !reported.settled, events: reported.events };
 }

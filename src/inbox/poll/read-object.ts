@@ -19,6 +19,8 @@ export interface ObjectRead {
   reviews: readonly JsonObject[];
   /** Comments of both kinds that there are now, as the forge counts them. */
   count: number;
+  /** What happened to it, where that was wanted. */
+  happened: readonly JsonObject[];
 }
 
 export const statusOf = (error: unknown): number | undefined => {
@@ -56,12 +58,13 @@ export const LINE_COMMENTS = 'GET /repos/{owner}/{repo}/pulls/{pull_number}/comm
 
 /**
  * The object first and its comments after it: what is listed then is at least as new. Undefined when it is not there, or may
- * not be seen. `since` is the version that was read last.
+ * not be seen. `since` is the version that was read last. `happenedTo` is asked beside the comments.
  */
 export async function readObject(
   { access: { github }, watched }: Visit,
   { number, isPull }: Pending,
   since: Date,
+  happenedTo: (object: JsonObject) => Promise<readonly JsonObject[]>,
 ): Promise<ObjectRead | undefined> {
   const where = { owner: watched.owner, repo: watched.name };
   const [route, name] = isPull
@@ -76,11 +79,12 @@ export async function readObject(
   }
   const from = new Date(since.getTime() - OVERLAP_MS).toISOString();
   const ofPull = { ...where, pull_number: number };
-  const [comments, lineComments, reviews] = await Promise.all([
+  const [comments, lineComments, reviews, happened] = await Promise.all([
     listed(github, COMMENTS, { ...where, issue_number: number, since: from }),
     isPull ? listed(github, LINE_COMMENTS, { ...ofPull, since: from }) : [],
     isPull ? listed(github, 'GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews', ofPull) : [],
+    happenedTo(object),
   ]);
   const count = numberAt(object, 'comments') + numberAt(object, 'review_comments');
-  return { number, isPull, object, comments, lineComments, reviews, count };
+  return { number, isPull, object, comments, lineComments, reviews, count, happened };
 }

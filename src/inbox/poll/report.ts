@@ -23,6 +23,7 @@ import {
   openedFindings,
   reviewFindings,
 } from './difference.js';
+import { signed } from './doers.js';
 import type { Visit, Watched } from './ports.js';
 import type { ObjectRead } from './read-object.js';
 import { ORDER_LOCK, type ReportPlace, writeReports } from './reports.js';
@@ -203,6 +204,8 @@ export interface ReportOptions {
   allComments: boolean;
   /** The pull request as an issue, for events of its conversation. */
   conversation: JsonObject;
+  /** What happened to the object before says nothing of what is different now. */
+  since: Date;
 }
 
 export async function reportObject(visit: Visit, read: ObjectRead, o: ReportOptions): Promise<Reported> {
@@ -220,7 +223,7 @@ export async function reportObject(visit: Visit, read: ObjectRead, o: ReportOpti
       comments: await knownComments(tx, watched.id, number, o.readAt),
       reviews: isPull ? await knownReviews(tx, watched.id, number) : new Map<string, string>(),
     };
-    const findings = findingsOf(read, told?.state, known, o);
+    const findings = signed(findingsOf(read, told?.state, known, o), read.happened, o.since);
     const report = (told?.state.reports ?? 0) + (findings.length > 0 ? 1 : 0);
     if (findings.length > 0) {
       const about = (finding: Finding) => aboutOf(finding, read, o.conversation);
