@@ -189,7 +189,8 @@ export async function startApiRig(o: ApiRigOptions = {}): Promise<ApiRig> {
     await add('suspended', organizations.mine, 'owner');
     await client.query(`UPDATE "user" SET suspended_at = now() WHERE id = 'suspended'`);
     await add('other', organizations.theirs, 'owner');
-    await client.query(`UPDATE pull_request SET session_id = organization_id, updated_at = now()`);
+    await client.query(`UPDATE pull_request p SET updated_at = now(),
+       session_id = (SELECT id FROM agent_session s WHERE s.organization_id = p.organization_id)`);
     const vault = createVault(TEST_KEYS.versions);
     for (const organizationId of Object.values(organizations)) {
       const id = randomUUID();
@@ -243,7 +244,7 @@ export async function startApiRig(o: ApiRigOptions = {}): Promise<ApiRig> {
       preview: await idIn('preview'),
       token: (await tokenOf({ kind: 'machine', organizationId, role: 'viewer' })).id,
       ownToken: (await tokenOf(user(ownerId))).id,
-      session: organizationId,
+      session: await idIn('agent_session'),
     };
   };
   const mine = await idsOf(organizations.mine, 'owner');
