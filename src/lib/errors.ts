@@ -242,6 +242,18 @@ export const errorTable = {
     'The preview’s own build or start command failed.',
     'Read the log lines in the pull request comment, mend the commands in .forgeway.yml, and push.',
   ),
+  FORGEWAY_AGENT_FENCED: describe(
+    409,
+    'never',
+    'The work on this session went to another start of it, which alone may touch it now.',
+    'Nothing to do: the newer start goes on. `forgeway sessions list` shows it.',
+  ),
+  FORGEWAY_AGENT_RUNNING: describe(
+    409,
+    'backoff',
+    'The agent still runs, so what it changed cannot be collected yet.',
+    'Wait until it ends, or stop it with `/cancel`.',
+  ),
   FORGEWAY_GIT_FAILED: describe(
     502,
     'backoff',
