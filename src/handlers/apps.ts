@@ -7,6 +7,8 @@
  * replayable alone. Commands answer people, and are not repeated because a mirror failed.
  */
 import type { Probot } from 'probot';
+import type { PlannedAgents } from '../jobs/agent/agents.js';
+import { assignmentHandler } from './agent-assignment.js';
 import { commandsHandler, type Rights } from './commands/commands.js';
 import { commentHandler } from './comment.js';
 import type { HandlerOptions } from './delivery-work.js';
@@ -30,6 +32,8 @@ interface NamedApp {
 type AppsOptions = HandlerOptions & {
   /** How it is found out who may have what run; absent: pull requests get no previews. */
   previews?: Rights;
+  /** Absent: no agents work here. */
+  agents?: { rights: Rights; planned: PlannedAgents };
 };
 
 /** The app that writes down what the forge says, and what apps have been told of it. */
@@ -39,7 +43,7 @@ export const MIRROR = 'mirror';
 export const ownAppNames: readonly string[] = [MIRROR, 'preview', 'commands'];
 
 /** The apps of this installation, in the order in which they see an event. */
-export function createApps({ previews, ...o }: AppsOptions): readonly NamedApp[] {
+export function createApps({ previews, agents, ...o }: AppsOptions): readonly NamedApp[] {
   const mirroring = [
     installationHandler(o),
     repositoryHandler(o),
@@ -58,11 +62,17 @@ export function createApps({ previews, ...o }: AppsOptions): readonly NamedApp[]
       for (const load of mirroring) load(app);
     },
   };
-  if (previews === undefined) return [mirror];
-  return [
-    mirror,
-    { name: 'preview', hydrate: [], load: previewHandler(o) },
-    // So far there is only a command for what previews run.
-    { name: 'commands', hydrate: [], load: commandsHandler({ ...o, ...previews }) },
-  ];
+  const rights = agents?.rights ?? previews;
+  if (rights === undefined) return [mirror];
+  const asked = { ...o, ...rights, agents: agents?.planned };
+  const preview: NamedApp = { name: 'preview', hydrate: [], load: previewHandler(o) };
+  const commands: NamedApp = {
+    name: 'commands',
+    hydrate: [],
+    load: (app) => {
+      commandsHandler(asked)(app);
+      if (agents !== undefined) assignmentHandler({ ...asked, agents: agents.planned })(app);
+    },
+  };
+  return previews === undefined ? [mirror, commands] : [mirror, preview, commands];
 }

@@ -23,7 +23,7 @@ function rig() {
   });
   const o: HandlerOptions = {
     store: store as Store,
-    pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report') },
+    pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report'), agent: queue('agent') },
     log: pino({ level: 'silent' }),
   };
   return { o, happened };

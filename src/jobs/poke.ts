@@ -5,8 +5,14 @@ export interface Pokes {
   preview: JobQueue;
   sync: JobQueue;
   report: JobQueue;
+  agent: JobQueue;
 }
 
 export function createPokes(backend: QueueBackend): Pokes {
-  return { preview: backend.queue('preview'), sync: backend.queue('sync'), report: backend.queue('report') };
+  return {
+    preview: backend.queue('preview'),
+    sync: backend.queue('sync'),
+    report: backend.queue('report'),
+    agent: backend.queue('agent'),
+  };
 }

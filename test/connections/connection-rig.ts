@@ -137,7 +137,7 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
   const mirror = createApps({
     store,
     log,
-    pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report') },
+    pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report'), agent: queue('agent') },
   });
   const bridge = await createBridge({
     fetch: loopback.fetch,

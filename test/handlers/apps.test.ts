@@ -11,7 +11,7 @@ const queue: JobQueue = { name: 'none', poke: async () => undefined };
 const build = (previews: boolean) =>
   createApps({
     store: {} as Store,
-    pokes: { preview: queue, sync: queue, report: queue },
+    pokes: { preview: queue, sync: queue, report: queue, agent: queue },
     previews: previews ? { access: {} as Access, permissions: {} as Permissions } : undefined,
     log: pino({ level: 'silent' }),
   });

@@ -27,7 +27,12 @@ describe.each(fakedForges.map((forge) => ({ forge, label: forge.label })))('comm
       repository: { ...place, people },
       apps: (store, organizationId) => {
         rights = rightsFor(store, organizationId);
-        const pokes = { preview: queue('preview'), sync: queue('sync'), report: queue('report') };
+        const pokes = {
+          preview: queue('preview'),
+          sync: queue('sync'),
+          report: queue('report'),
+          agent: queue('agent'),
+        };
         return createApps({ store, pokes, log: pino({ level: 'silent' }), previews: rights });
       },
     });

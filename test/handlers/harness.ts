@@ -75,7 +75,7 @@ export async function createHarness(): Promise<Harness> {
   );
   const apps = createApps({
     store,
-    pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report') },
+    pokes: { preview: queue('preview'), sync: queue('sync'), report: queue('report'), agent: queue('agent') },
     previews: rightsFor(store, db.organizationId),
     log,
   });

@@ -134,7 +134,7 @@ export async function startPollRig(
     });
     o.app?.(app);
   };
-  const pokes = { preview: queue('preview'), sync: queue('sync'), report: queue('report') };
+  const pokes = { preview: queue('preview'), sync: queue('sync'), report: queue('report'), agent: queue('agent') };
   const bridge = await createBridge({
     apps: [...createApps({ store, log, pokes }), { name: 'notes', load: notes }],
     store,

@@ -50,7 +50,7 @@ async function rig(o: { repositories: number; pulls: number; issues: number }) {
       heard.push(`${name}.${action} ${String(Reflect.get(pull ?? issue ?? {}, 'number'))}`);
     });
   };
-  const pokes = { preview: queue('preview'), sync: queue('sync'), report: queue('report') };
+  const pokes = { preview: queue('preview'), sync: queue('sync'), report: queue('report'), agent: queue('agent') };
   const apps = [
     ...createApps({ store, log, pokes, previews: rightsFor(store, test.organizationId) }),
     { name: 'notes', load: notes },

@@ -206,7 +206,7 @@ export async function createHarness(o: {
   const locks = createKeyLocks({ store, log });
   const reconciler = createPreviewReconciler({
     ...{ store, locks, log, metrics, driver },
-    pokes: { preview: previewQueue, sync: nowhere, report: reportQueue },
+    pokes: { preview: previewQueue, sync: nowhere, report: reportQueue, agent: nowhere },
     octokitFor: async () => octokit,
     gitAccess: async () => ({
       url: `${gitServer.url}/acme/web.git`,

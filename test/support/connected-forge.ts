@@ -21,7 +21,7 @@ import { startInbox } from '../../src/inbox/start-inbox.js';
 import { connectionNews } from '../../src/inbox/tell-apps.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import type { Store } from '../../src/store/database.js';
-import { type App, createBridge } from '../../src/translate/bridge.js';
+import { type App, type Bridge, createBridge } from '../../src/translate/bridge.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
 import { createTestDatabase, TEST_KEYS, TEST_MASTER_KEY } from './database.js';
@@ -35,6 +35,7 @@ export interface ConnectedForge {
   /** As the worker. */
   store: Store;
   organizationId: string;
+  bridge: Bridge;
   /** What was logged, one JSON object each. */
   lines: readonly string[];
   /**
@@ -166,6 +167,7 @@ export async function startConnectedForge(
     fake,
     store,
     organizationId,
+    bridge,
     lines,
     async quiet(timeoutMs = 150_000) {
       const end = performance.now() + timeoutMs;

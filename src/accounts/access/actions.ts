@@ -49,6 +49,8 @@ export const actions = {
   'preview.read': rule('viewer', 'read', 'see previews and their logs', { forge: 'read' }),
   'preview.write': rule('member', 'run', 'start, rebuild and remove previews', { forge: 'write' }),
   'untrusted.approve': rule('maintainer', 'run', 'let code of strangers run, for one commit', { forge: 'maintain' }),
+  'agent.read': rule('viewer', 'read', 'see what agents do', { forge: 'read' }),
+  'agent.assign': rule('member', 'run', 'have agents work, answer them and stop them', { forge: 'write' }),
   'event.read': rule('viewer', 'read', 'follow what happens'),
   'platform.read': rule('owner', 'read', 'see the settings of this installation', { platform: true }),
   'platform.manage': rule('owner', 'manage', 'register Apps and sign-in clients, and set who may sign up', {

@@ -1,5 +1,9 @@
 /** Every command, by its name. */
+import { agentCommands } from './agent.js';
 import type { Command } from './command.js';
+import { help, whyNot } from './help.js';
 import { okToTest } from './ok-to-test.js';
 
-export const commands: ReadonlyMap<string, Command> = new Map([okToTest].map((command) => [command.name, command]));
+const all: readonly Command[] = [okToTest, ...agentCommands, help, whyNot];
+
+export const commands: ReadonlyMap<string, Command> = new Map(all.map((command) => [command.name, command]));
