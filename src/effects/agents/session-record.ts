@@ -54,8 +54,6 @@ async function replaceFile(path: string, text: string): Promise<void> {
   await rename(`${path}.new`, path);
 }
 
-export type SessionRecords = Awaited<ReturnType<typeof openSessionRecords>>;
-
 /** @param directory private to us and the other processes of this installation */
 export async function openSessionRecords(directory: string) {
   const [records, fences] = [join(directory, 'sessions'), join(directory, 'fences')];

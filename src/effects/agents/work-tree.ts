@@ -30,7 +30,7 @@ export const identityOf = (author: { name: string; email: string }, date: Date):
     ['AUTHOR', 'COMMITTER'].flatMap((who) => [
       [`GIT_${who}_NAME`, author.name],
       [`GIT_${who}_EMAIL`, author.email],
-      [`GIT_${who}_DATE`, `${Math.floor(date.getTime() / 1_000)} +0000`],
+      [`GIT_${who}_DATE`, `@${Math.floor(date.getTime() / 1_000)} +0000`],
     ]),
   );
 
