@@ -49,6 +49,8 @@ export const agentDefinition = z.strictObject({
   secrets: z.array(variable.refine(isOpen, 'may not be set')).max(16).default([]),
   /** Hosts that it may reach, such as its model's. Nothing else of the network is there for it. */
   hosts: z.array(host).max(64).default([]),
+  /** The same of hosts in the operator's own network, such as a model server there. Never of this machine's platform. */
+  privateHosts: z.array(host).max(16).default([]),
   limits: agentLimits.prefault({}),
 });
 export type AgentDefinition = z.output<typeof agentDefinition>;

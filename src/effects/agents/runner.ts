@@ -85,6 +85,8 @@ export interface AgentResultRequest {
   /** The commit's time, so that the same result twice is the same commit. */
   date: Date;
   limits: { files: number; lines: number; bytes: number };
+  /** Values that must not be in it, such as the model's keys; others are found by their shape. */
+  secrets: readonly string[];
   /** Whether files that steer a forge's own pipelines may change. */
   mayChangeWorkflows: boolean;
 }
@@ -132,14 +134,15 @@ export interface AgentRunner {
   read(ref: AgentRef, cursor: number, limit?: number): Promise<AgentPage>;
 
   /**
-   * Hands a person's text to the agent: at once where the agent listens, as the next turn where it has ended or cannot
-   * listen. The same `clientInputId` again is `known` and reaches the agent once. `ended`: it can take nothing any more.
-   * `secrets` are given again, since the runner keeps none and a reply may begin a turn.
+   * Hands a person's text to the agent: at once where it listens while it runs, as its next turn where it has ended and can
+   * resume. The same `clientInputId` again is `known` and reaches the agent once. `later`: it is at work and does not listen;
+   * ask again when it has exited. `ended`: it can take nothing any more. `secrets` are given again, since the runner keeps
+   * none and a reply may begin a turn.
    */
   reply(
     ref: AgentRef,
     input: { text: string; clientInputId: string; secrets: Readonly<Record<string, string>> },
-  ): Promise<'accepted' | 'known' | 'ended'>;
+  ): Promise<'accepted' | 'known' | 'later' | 'ended'>;
 
   /** Kills all that runs in it. When it resolves, nothing of it is alive. The work tree and what was printed stay. */
   stop(ref: AgentRef): Promise<void>;
