@@ -8,7 +8,7 @@ import { isUniqueViolation } from '../../store/unique.js';
 import type { Settlement } from '../reconcile.js';
 import type { ForgeOctokit } from '../sync/octokit.js';
 import { overBudget } from './budget.js';
-import { type AgentContext, move, refOf } from './context.js';
+import { type AgentContext, move, refOf, type TaskFacts } from './context.js';
 import type { SessionRecord } from './session-record.js';
 import { pullRequestNow, readConversation, readWorkItem, type WorkItemNow } from './work-item.js';
 
@@ -96,7 +96,7 @@ async function objection(
 }
 
 /** What was said in earlier rounds, so that the agent goes on instead of beginning again. */
-async function earlierWords(tx: PoolClient, session: SessionRecord): Promise<{ by: string; text: string }[]> {
+async function earlierWords(tx: PoolClient, session: SessionRecord): Promise<TaskFacts['earlier']> {
   const { rows } = await tx.query<{ kind: string; data: Record<string, unknown> }>(
     `SELECT kind, data FROM session_event WHERE session_id = $1 AND kind IN ('message', 'question', 'reply', 'done')
      ORDER BY sequence DESC LIMIT 100`,
@@ -108,6 +108,7 @@ async function earlierWords(tx: PoolClient, session: SessionRecord): Promise<{ b
     .map(({ kind, data }) => ({
       by: kind === 'reply' ? text(data.by) : session.agent,
       text: text(kind === 'done' ? data.summary : data.text),
+      isPerson: kind === 'reply',
     }))
     .filter(({ text: said }) => said !== '');
 }
@@ -163,7 +164,7 @@ export async function provision(
       trustedSha: item.baseSha,
       branch,
     },
-    task: context.taskOf({ session, item, title, text, comments, earlier, previewUrl, branch }),
+    task: context.taskOf({ session, item, title, text, comments, earlier, previewUrl, branch }, planned.definition),
     secrets: await context.secretsOf(organizationId, planned.definition),
   });
   const started = { kind: 'started', runner: runner.kind, branch, headSha: item.sha } as const;

@@ -24,7 +24,7 @@ export interface TaskFacts {
   text: Written;
   comments: readonly Written[];
   /** What the agent and people said in earlier rounds, oldest first. */
-  earlier: readonly { by: string; text: string }[];
+  earlier: readonly { by: string; text: string; isPerson: boolean }[];
   /** Where the work can be looked at. */
   previewUrl: string | null;
   branch: string;
@@ -48,7 +48,7 @@ export interface AgentContext {
   ) => Promise<GitSource & { pullRequestRef(number: number): string }>;
   /** The model keys and the like that an agent's definition names, from the vault. */
   secretsOf: (organizationId: string, agent: AgentDefinition) => Promise<Readonly<Record<string, string>>>;
-  taskOf: (facts: TaskFacts) => AgentTask;
+  taskOf: (facts: TaskFacts, agent: AgentDefinition) => AgentTask;
   /** Without sign of life for so long, a session is lost. */
   silenceMs: number;
 }

@@ -117,6 +117,7 @@ export async function finish(context: AgentContext, start: SessionRecord, signal
     // The same result twice is the same commit.
     date: session.triggeredAt,
     limits: agents.changes,
+    secrets: await keysOf(context, session),
     mayChangeWorkflows: agents.mayChangeWorkflows,
   });
   if (result.kind === 'refused') {
@@ -156,6 +157,14 @@ async function pushedSha(context: AgentContext, session: SessionRecord): Promise
     ),
   );
   return rows[0]?.sha;
+}
+
+/** Values that must not be in what is pushed. */
+async function keysOf(context: AgentContext, session: SessionRecord): Promise<string[]> {
+  const planned = context.agents.byName.get(session.agent);
+  return planned === undefined
+    ? []
+    : Object.values(await context.secretsOf(session.organizationId, planned.definition));
 }
 
 async function holdsLease(context: AgentContext, session: SessionRecord): Promise<boolean> {

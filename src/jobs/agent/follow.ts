@@ -72,7 +72,8 @@ async function handOver(context: AgentContext, session: SessionRecord): Promise<
   const secrets = planned === undefined ? {} : await context.secretsOf(session.organizationId, planned.definition);
   for (const { id, client_input_id: clientInputId, body } of waiting) {
     const taken = await runner.reply(refOf(session), { text: body, clientInputId, secrets });
-    if (taken === 'ended') return false;
+    // It is at work and does not listen: its next turn begins with it.
+    if (taken === 'ended' || taken === 'later') return false;
     await store.tenant(session.organizationId, (tx) =>
       tx.query('UPDATE client_input SET delivered_at = now() WHERE id = $1', [id]),
     );
@@ -98,6 +99,11 @@ async function observe(context: AgentContext, session: SessionRecord): Promise<S
       // It may have printed its last lines between the reading and this.
       const last = await readLines(context, session, AbortSignal.timeout(context.silenceMs));
       const { code, reason, canResume } = seen;
+      // What somebody said meanwhile begins another turn.
+      if (canResume && last.status === session.status) {
+        const waiting = await context.store.tenant(session.organizationId, (tx) => waitingInputs(tx, last));
+        if (waiting.length > 0) return { retryInMs: 50 };
+      }
       const driven = await move(context, last, [{ kind: 'exited', code, reason, canResume }], {
         columns: { heartbeat_at: clock.now() },
       });

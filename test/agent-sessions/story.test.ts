@@ -1,7 +1,7 @@
 /** An agent by comment, on every forge: it edits, asks, is answered by comment, and comes back with a pull request. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { fakedForges } from '../support/connected-forge.js';
-import { type AgentRig, place, startAgentRig } from './agent-rig.js';
+import { type AgentRig, place, startAgentRig } from './session-rig.js';
 
 describe.each(fakedForges.map((forge) => ({ forge, label: forge.label })))('an agent on $label', ({ forge }) => {
   let rig: AgentRig;
