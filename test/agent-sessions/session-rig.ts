@@ -1,11 +1,10 @@
 /** A fake forge, all of Forgeway, and agents that are functions of the test: what is commented there is done. */
 import { pino } from 'pino';
-import { agentDefinition } from '../../src/effects/agents/definition.js';
 import type { ForgeDescriptor } from '../../src/forges/forge.js';
 import type { FakePerson, FakePlace } from '../../src/forges/kit/fake/forge-fake.js';
 import { createApps } from '../../src/handlers/apps.js';
 import type { Rights } from '../../src/handlers/commands/commands.js';
-import type { PlannedAgent, PlannedAgents } from '../../src/jobs/agent/agents.js';
+import type { PlannedAgents } from '../../src/jobs/agent/agents.js';
 import type { TaskFacts } from '../../src/jobs/agent/context.js';
 import { sessionsFollowForge } from '../../src/jobs/agent/follow-forge.js';
 import { createAgentReconciler } from '../../src/jobs/agent/reconciler.js';
@@ -18,6 +17,7 @@ import { createSyncReconciler } from '../../src/jobs/sync/pull-request.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { eventually } from '../jobs/eventually.js';
 import { type ConnectedForge, startConnectedForge } from '../support/connected-forge.js';
+import { plannedFor } from '../support/planned-agents.js';
 import { rightsFor } from '../support/rights.js';
 import { createScriptedRunner, type Script, type ScriptedRunner } from './scripted-runner.js';
 
@@ -60,26 +60,6 @@ export interface AgentRig extends ConnectedForge {
   restart(): Promise<void>;
   close(): Promise<void>;
 }
-
-const definition = (name: string): PlannedAgent => ({
-  definition: agentDefinition.parse({ name, command: ['true'] }),
-  limits: { seconds: 600, tokens: 1_000, costMicros: null },
-});
-
-export const plannedFor = (...names: string[]): PlannedAgents => {
-  const agents = names.map(definition);
-  return {
-    byName: new Map(agents.map((agent) => [agent.definition.name, agent])),
-    default: agents[0],
-    atOnce: 10,
-    perPersonPerDay: { tokens: null, costMicros: null },
-    perDay: { tokens: null, costMicros: null },
-    branchPrefix: 'forgeway',
-    label: 'assign-agent',
-    changes: { files: 100, lines: 1_000, bytes: 1_000_000 },
-    mayChangeWorkflows: false,
-  };
-};
 
 interface LocalQueue extends JobQueue {
   stop(): Promise<void>;

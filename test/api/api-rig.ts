@@ -18,6 +18,7 @@ import { createPreviewLogs } from '../../src/jobs/preview/logs.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { withConnection } from '../../src/store/connection.js';
 import { createTestDatabase, TEST_KEYS, type TestDatabase } from '../support/database.js';
+import { plannedFor } from '../support/planned-agents.js';
 import { populateTenant } from '../support/tenant-rows.js';
 
 /** As in section H of the test plan. */
@@ -142,6 +143,8 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
       asked.push(`replay ${deliveryId}`);
       return { kind: 'queued', dispatches: [1n] };
     },
+    sessionSoon: async ({ agents }) => void agents.map(({ organizationId }) => note('session', organizationId)),
+    agents: plannedFor('scripted'),
     syncSoon: async ({ organizationId }) => note('sync', organizationId),
     async requestsOf(organizationId) {
       return {

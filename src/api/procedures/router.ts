@@ -7,6 +7,7 @@ import { previews } from './preview.js';
 import { createCallerFactory, router } from './procedure.js';
 import { pullRequests } from './pull-request.js';
 import { repositories } from './repository.js';
+import { sessions } from './session.js';
 import { tokens } from './token.js';
 
 /** Every procedure of the API, by the names that tRPC has for them. */
@@ -17,6 +18,7 @@ export const apiRouter = router({
   issue: issues,
   delivery: deliveries,
   preview: previews,
+  session: sessions,
   token: tokens,
   organization: organizations,
   audit: audits,

@@ -1,7 +1,9 @@
 /** What is wanted of agents. Written by commands and the API in their transaction; the reconciler makes it so. */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { PoolClient } from 'pg';
+import { ForgewayError } from '../../lib/errors.js';
 import type { Wanted } from '../report/desired.js';
+import type { PlannedAgents } from './agents.js';
 import { drive } from './drive.js';
 import { liveStatuses } from './machine.js';
 import { readSession, type SessionRecord, type WorkItemText } from './session-record.js';
@@ -155,4 +157,65 @@ export async function replyToSession(
     [session.organizationId, sessionId, o.clientInputId, driven.session.round, o.by, o.text],
   );
   return { ok: true, wish: wishOf(driven.session, driven.version, driven.reports) };
+}
+
+/** What is in the mirror about an issue or pull request, as an assignment. @throws ForgewayError FORGEWAY_CONFLICT */
+export async function assignmentOfMirror(
+  tx: PoolClient,
+  place: { repositoryId: string; number: number; onPullRequest: boolean },
+  agents: PlannedAgents | undefined,
+  o: {
+    agent: string | undefined;
+    kind: Assignment['kind'];
+    instructions: string;
+    by: string;
+    userId?: string;
+    retryOf?: string;
+  },
+): Promise<Assignment> {
+  const planned = o.agent === undefined ? agents?.default : agents?.byName.get(o.agent);
+  if (planned === undefined) {
+    const names = [...(agents?.byName.keys() ?? [])].join(', ');
+    throw new ForgewayError(
+      'FORGEWAY_CONFLICT',
+      `There is no such agent. There ${names ? `are: ${names}` : 'is none'}.`,
+    );
+  }
+  if (o.kind === 'review' && !place.onPullRequest)
+    throw new ForgewayError('FORGEWAY_CONFLICT', 'Only a pull request can be reviewed.');
+  const head = place.onPullRequest ? 'x.head_sha' : 'NULL';
+  const { rows } = await tx.query<{
+    forge: string;
+    host: string;
+    remoteRepositoryId: bigint;
+    title: string;
+    body: string | null;
+    authorId: bigint | null;
+    authorLogin: string | null;
+    state: string;
+    headSha: string | null;
+    usable: boolean;
+  }>(
+    `SELECT r.forge, r.host, r.remote_id AS "remoteRepositoryId", x.title, x.body, x.author_id AS "authorId",
+       x.author_login AS "authorLogin", x.state, ${head} AS "headSha", r.status = 'active' AS usable
+     FROM ${place.onPullRequest ? 'pull_request' : 'issue'} x JOIN repository r ON r.id = x.repository_id
+     WHERE x.repository_id = $1 AND x.number = $2`,
+    [place.repositoryId, place.number],
+  );
+  const [found] = rows;
+  if (found === undefined || !found.usable)
+    throw new ForgewayError('FORGEWAY_CONFLICT', 'Its repository is not connected any more.');
+  if (found.state !== 'open') throw new ForgewayError('FORGEWAY_CONFLICT', 'It is closed, so no agent begins there.');
+  const { forge, host, remoteRepositoryId, title, body, authorId, authorLogin, headSha } = found;
+  const { rows: tenant } = await tx.query<{ id: string }>('SELECT current_organization() AS id');
+  return {
+    ...place,
+    ...{ organizationId: tenant[0]?.id ?? '', forge, host, remoteRepositoryId, headSha, baseBranch: null },
+    ...{ kind: o.kind, commandKey: `api:${randomUUID()}`, requester: null, requestedBy: o.by },
+    ...{ agent: planned.definition.name, instructions: o.instructions, triggeredAt: new Date() },
+    ...(o.userId !== undefined && { userId: o.userId }),
+    ...(o.retryOf !== undefined && { retryOf: o.retryOf }),
+    context: { title, body: body ?? '', author: authorId === null ? null : { id: authorId, login: authorLogin ?? '' } },
+    limits: planned.limits,
+  };
 }
