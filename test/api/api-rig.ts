@@ -50,6 +50,8 @@ export interface TenantIds {
   token: string;
   ownToken: string;
   session: string;
+  /** On the pull request; what is done to it is not done to the other. */
+  otherSession: string;
 }
 
 export const CANARY = 'glpat-CANARYcanaryCANARY00';
@@ -192,8 +194,15 @@ export async function startApiRig(o: ApiRigOptions = {}): Promise<ApiRig> {
     await add('suspended', organizations.mine, 'owner');
     await client.query(`UPDATE "user" SET suspended_at = now() WHERE id = 'suspended'`);
     await add('other', organizations.theirs, 'owner');
+    await client.query(
+      `INSERT INTO agent_session (organization_id, repository_id, forge, host, remote_repository_id, number, on_pull_request,
+         command_key, requested_by, agent, triggered_at, limit_seconds)
+       SELECT organization_id, repository_id, forge, host, remote_repository_id, 1, true, 'another', requested_by, agent,
+         triggered_at, limit_seconds FROM agent_session`,
+    );
     await client.query(`UPDATE pull_request p SET updated_at = now(),
-       session_id = (SELECT id FROM agent_session s WHERE s.organization_id = p.organization_id)`);
+       session_id = (SELECT id FROM agent_session s WHERE s.organization_id = p.organization_id
+         AND NOT s.on_pull_request)`);
     const vault = createVault(TEST_KEYS.versions);
     for (const organizationId of Object.values(organizations)) {
       const id = randomUUID();
@@ -247,7 +256,8 @@ export async function startApiRig(o: ApiRigOptions = {}): Promise<ApiRig> {
       preview: await idIn('preview'),
       token: (await tokenOf({ kind: 'machine', organizationId, role: 'viewer' })).id,
       ownToken: (await tokenOf(user(ownerId))).id,
-      session: await idIn('agent_session'),
+      session: await idIn('agent_session', 'AND NOT on_pull_request'),
+      otherSession: await idIn('agent_session', 'AND on_pull_request'),
     };
   };
   const mine = await idsOf(organizations.mine, 'owner');

@@ -131,6 +131,7 @@ export async function populateTenant(
     agent: 'scripted',
     triggered_at: now,
     limit_seconds: 60,
+    event_sequence: 1,
   });
   const ofSession = { ...tenant, session_id: agentSession };
   await add('session_event', { ...ofSession, sequence: 1, kind: 'message' });
