@@ -61,7 +61,10 @@ export type AgentObservation =
   | { state: 'vanished'; turn: number };
 
 export interface AgentPage {
-  /** In order. `at` is the offset of the line in everything the session printed; one line may say several things. */
+  /**
+   * In order. `at` is the offset of the line in everything the session printed; one line may say several things, and plain
+   * lines after each other are one.
+   */
   events: { at: number; ordinal: number; event: AgentEvent }[];
   /** Where the next page begins; keep it in the transaction that keeps the events, and each line is seen once. */
   next: number;
@@ -130,7 +133,7 @@ export interface AgentRunner {
 
   observe(ref: AgentRef): Promise<AgentObservation>;
 
-  /** What the agent printed from `cursor` on (0 at first), also while no server ran. `limit` is in lines. */
+  /** What the agent printed from `cursor` on (0 at first), also while no server ran: at most `limit` events, or a few more. */
   read(ref: AgentRef, cursor: number, limit?: number): Promise<AgentPage>;
 
   /**
