@@ -2,6 +2,7 @@
  * What an agent changed, read from its files with a repository and settings of ours, held to limits and rules, and made one
  * commit. Nothing that the agent wrote is run or believed: not its `.git`, not its attributes, not its links.
  */
+import { lstat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { setImmediate as pause } from 'node:timers/promises';
 import { ForgewayError } from '../../lib/errors.js';
@@ -231,6 +232,10 @@ export function collectResult(
   return mirrors.use(need, async (mirror): Promise<AgentResult> => {
     const folder = await worktreeFolder(mirror.gitDir, target);
     if (folder === undefined) throw new ForgewayError('FORGEWAY_GIT_FAILED', 'The session has no work tree here.');
+    // The agent may have put something else in its place, such as a link to a directory of ours.
+    const own = await lstat(target).catch(() => undefined);
+    if (own?.isDirectory() !== true)
+      return { kind: 'refused', problems: [{ rule: 'path', message: 'The work tree itself was taken away.' }] };
     const from = await treeOf(mirror, base.start);
     let to: string;
     try {

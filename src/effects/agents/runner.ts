@@ -8,6 +8,7 @@
 import type { GitSource } from '../git/mirror.js';
 import type { AgentDefinition } from './definition.js';
 import type { AgentEvent } from './protocol.js';
+import type { FoundReview } from './review.js';
 
 /** A session, and which start of it is meant. Fences of a session only grow. */
 export interface AgentRef {
@@ -152,6 +153,9 @@ export interface AgentRunner {
 
   /** What the agent changed. Only when nothing runs. @throws ForgewayError FORGEWAY_AGENT_RUNNING */
   result(ref: AgentRef, request: AgentResultRequest): Promise<AgentResult>;
+
+  /** The remarks of an agent that was asked for a review. Only when nothing runs. @throws ForgewayError FORGEWAY_AGENT_RUNNING */
+  review(ref: AgentRef): Promise<FoundReview>;
 
   /** Moves the session's branch, and nothing else, on the forge. `changed-meanwhile`: it is not at `expected`. */
   push(ref: AgentRef, push: AgentPush): Promise<'pushed' | 'changed-meanwhile'>;

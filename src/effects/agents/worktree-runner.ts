@@ -17,6 +17,7 @@ import { agentEnvironment, agentSecrets, argumentsOf, TASK_FILE, TASK_FOLDER } f
 import { formats } from './formats/registry.js';
 import type { AgentInput } from './protocol.js';
 import { pushCommit } from './push.js';
+import { readReview } from './review.js';
 import type { AgentObservation, AgentRef, AgentRunner, AgentStart } from './runner.js';
 import { openSessionRecords, putAt, type SessionRecord } from './session-record.js';
 import { readSpool } from './spool.js';
@@ -198,6 +199,15 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
     return { state: 'exited', turn, code, reason, canResume: found.agent.resume !== undefined };
   }
 
+  /** The session's record once nothing of it runs: what it left behind must not change files while they are read. */
+  async function ended(ref: AgentRef): Promise<SessionRecord> {
+    const found = await needed(ref);
+    if ((await observed(found)).state === 'running')
+      throw new ForgewayError('FORGEWAY_AGENT_RUNNING', `The agent of session ${ref.sessionId} still runs.`);
+    await quiet(ref.sessionId);
+    return found;
+  }
+
   /** A turn's last line may have no end; the next turn's first must not become a part of it. */
   async function endLine(found: SessionRecord): Promise<void> {
     const { spool } = sandboxes.linesOf(sandboxIdOf(found.sessionId));
@@ -296,13 +306,14 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
 
     result: (ref, request) =>
       locked(ref.sessionId, async () => {
-        const found = await needed(ref);
-        if ((await observed(found)).state === 'running')
-          throw new ForgewayError('FORGEWAY_AGENT_RUNNING', `The agent of session ${ref.sessionId} still runs.`);
-        // What it left behind must not go on changing files while they are read.
-        await quiet(ref.sessionId);
-        const target = sandboxes.sourceDirectory(sandboxIdOf(ref.sessionId));
-        return collectResult(mirrors, { base: found.base, target }, request);
+        const { base } = await ended(ref);
+        return collectResult(mirrors, { base, target: sandboxes.sourceDirectory(sandboxIdOf(ref.sessionId)) }, request);
+      }),
+
+    review: (ref) =>
+      locked(ref.sessionId, async () => {
+        await ended(ref);
+        return readReview(join(treeOf(ref.sessionId), TASK_FOLDER));
       }),
 
     push: (ref, push) =>
