@@ -5,6 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { isListed } from '../../src/effects/agents/egress-process.js';
 import type { AgentEvent } from '../../src/effects/agents/protocol.js';
+import { runTool } from '../../src/effects/process/run-tool.js';
+import type { SandboxProbe } from '../../src/effects/process/sandbox.js';
+import { BUBBLEWRAP_BASE } from '../../src/effects/process/sandbox-probe.js';
 import { type AgentRig, openAgentRig } from '../support/agent-rig.js';
 import { findSandboxProbe } from '../support/sandboxes.js';
 
@@ -47,21 +50,11 @@ describe('the list of hosts', () => {
 
 (canRun ? describe : skip)('an agent', () => {
   let rig: AgentRig;
-  let model: Server;
-  const asked: string[] = [];
   beforeAll(async () => {
     if (probe === undefined) throw new Error('no sandbox');
     rig = await openAgentRig(probe);
-    model = createServer((request, response) => {
-      asked.push(request.url ?? '');
-      response.end('an answer');
-    });
-    await new Promise<void>((resolve) => model.listen(0, '127.0.0.1', resolve));
   });
-  afterAll(async () => {
-    await new Promise((resolve) => model?.close(resolve));
-    await rig?.close();
-  });
+  afterAll(() => rig?.close());
 
   it('that ends after each turn is told a reply as its next one', async () => {
     const message = (text: string) =>
@@ -129,6 +122,34 @@ describe('the list of hosts', () => {
     const size = (await readFile(`${rig.directory}/agents/sandboxes/agent-${spec.sessionId}/run/spool`)).length;
     expect(size).toBeLessThanOrEqual(2 * 1024 * 1024);
     await rig.runner.remove(spec);
+  });
+});
+
+const bubble: SandboxProbe = {
+  mode: 'bubblewrap',
+  namespaces: true,
+  network: true,
+  nestedUsers: true,
+  bubblewrap: 'bwrap',
+};
+const hasBubblewrap = (await runTool('bwrap', [...BUBBLEWRAP_BASE, '--', 'true'])).code === 0;
+const ways = [...(probe?.network ? [probe] : []), ...(hasBubblewrap && probe?.mode === 'uid' ? [bubble] : [])];
+
+(ways.length > 0 ? describe.each(ways) : skip.each([{ mode: 'none' }]))('an agent with a way out ($mode)', (way) => {
+  let rig: AgentRig;
+  let model: Server;
+  const asked: string[] = [];
+  beforeAll(async () => {
+    rig = await openAgentRig(way as SandboxProbe);
+    model = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      response.end('an answer');
+    });
+    await new Promise<void>((resolve) => model.listen(0, '127.0.0.1', resolve));
+  });
+  afterAll(async () => {
+    await new Promise((resolve) => model?.close(resolve));
+    await rig?.close();
   });
 
   it('reaches the hosts of its model and nothing else, also after its way out was killed', async () => {
