@@ -1,7 +1,7 @@
 /** What becomes of a work tree that a hostile agent, or a hostile repository, has had its way with. */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -300,6 +300,12 @@ describe('what an agent leaves', () => {
     });
     await refused('lines', (tree) => tree.write('long.txt', 'x\n'.repeat(5_001)));
     await refused('bytes', (tree) => tree.write('large.bin', Buffer.alloc(1_000_001)));
+    // Ten gigabytes that take no room on the disk are not read.
+    await refused('bytes', ({ target }) => truncate(join(target, 'README.md'), 10 * 1024 ** 3));
+    await refused('bytes', async (tree) => {
+      await tree.write('sparse.bin', '');
+      await truncate(join(tree.target, 'sparse.bin'), 10 * 1024 ** 3);
+    });
     await refused('path', (tree) => tree.write('src/a\u202ejs.exe', 'x\n'));
     await refused('path', (tree) => tree.write('src/new\nline', 'x\n'));
   });

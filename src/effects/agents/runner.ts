@@ -134,7 +134,10 @@ export interface AgentRunner {
 
   observe(ref: AgentRef): Promise<AgentObservation>;
 
-  /** What the agent printed from `cursor` on (0 at first), also while no server ran: at most `limit` events, or a few more. */
+  /**
+   * What the agent printed since this start (fence), from `cursor` on (0 at first), also while no server ran: at most `limit` events, or a
+   * few more.
+   */
   read(ref: AgentRef, cursor: number, limit?: number): Promise<AgentPage>;
 
   /**

@@ -9,7 +9,7 @@ import { ForgewayError } from '../../lib/errors.js';
 import { keepSecret } from '../../lib/known-secrets.js';
 import type { Outbound } from '../../lib/outbound/outbound.js';
 import type { GitMirrors } from '../git/mirror.js';
-import { createMirrorLocks } from '../git/mirror-lock.js';
+import { createMirrorLocks, type MirrorLock } from '../git/mirror-lock.js';
 import type { Sandbox, Sandboxes } from '../process/sandbox.js';
 import { collectResult } from './collect.js';
 import { endEgress, ensureEgress } from './egress-process.js';
@@ -65,7 +65,7 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
     );
   const records = await openSessionRecords(o.directory);
   const locks = createMirrorLocks();
-  const locked = <T>(sessionId: string, work: () => Promise<T>): Promise<T> =>
+  const locked = <T>(sessionId: string, work: (lock: MirrorLock) => Promise<T>): Promise<T> =>
     locks(records.pathOf(sessionId, 'session'), work);
 
   const treeOf = (sessionId: string) => dirname(sandboxes.sourceDirectory(sandboxIdOf(sessionId)));
@@ -253,7 +253,9 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
 
     async read(ref, cursor, limit) {
       const found = await recordFor(ref);
-      if (found === undefined || found.phase === 'preparing') return { events: [], next: cursor, more: false };
+      // A first turn that was not begun for certain may be begun anew, with nothing printed.
+      const isCertain = found !== undefined && (found.phase === 'begun' || found.turn > 1);
+      if (!isCertain) return { events: [], next: cursor, more: false };
       // Asked first: what was printed before the end is there when it is read.
       const { state } = await observed(found);
       return readSpool({
@@ -323,10 +325,11 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
       }),
 
     remove: (ref) =>
-      locked(ref.sessionId, async () => {
+      locked(ref.sessionId, async (lock) => {
         const found = await recordFor(ref);
         const sandbox = await sandboxOf(ref.sessionId);
         if (found !== undefined || sandbox !== undefined) await removeAll(ref.sessionId, found);
+        await lock.removeFile();
       }),
 
     async list() {
