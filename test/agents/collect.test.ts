@@ -1,13 +1,14 @@
 /** What becomes of a work tree that a hostile agent, or a hostile repository, has had its way with. */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { collectResult, staysInside } from '../../src/effects/agents/collect.js';
 import { configuresAgents, steersPipelines } from '../../src/effects/agents/guarded-paths.js';
+import { readReview } from '../../src/effects/agents/review.js';
 import type { AgentResult, AgentResultRequest } from '../../src/effects/agents/runner.js';
 import { findSecrets, knowing } from '../../src/effects/agents/secret-scan.js';
 import { openWorkTree } from '../../src/effects/agents/work-tree.js';
@@ -218,6 +219,40 @@ describe('what an agent leaves', () => {
     await tree.remove();
   });
 
+  it('does not read another directory that was put in its place', async () => {
+    const tree = await workTree();
+    await rm(tree.target, { recursive: true });
+    expect(rules(await tree.result())).toEqual(['path']);
+    await symlink(join(directory, 'served'), tree.target);
+    expect(rules(await tree.result())).toEqual(['path']);
+    await tree.remove();
+  });
+
+  it('has the remarks of a review, and no file of anybody else', async () => {
+    const folder = await mkdtemp(join(directory, 'task-'));
+    const file = join(folder, 'review.json');
+    expect(await readReview(folder)).toEqual({ kind: 'none' });
+    const comments = [{ path: 'src/a.js', line: 2, body: `Why two?\u001b[31m ghp_${'a1'.repeat(18)}` }];
+    await writeFile(file, JSON.stringify({ summary: 'Fine', comments }));
+    expect(await readReview(folder)).toEqual({
+      ...{ kind: 'review', summary: 'Fine', comments: [{ path: 'src/a.js', line: 2, body: 'Why two? [redacted]' }] },
+    });
+    await writeFile(file, JSON.stringify(comments));
+    expect(await readReview(folder)).toMatchObject({ kind: 'review', summary: '' });
+    for (const text of ['', '{', '[1]', '{"comments":[{"path":"../x","line":1,"body":"x"}]}', 'x'.repeat(600_000)]) {
+      await writeFile(file, text);
+      expect(await readReview(folder)).toMatchObject({ kind: 'unreadable' });
+    }
+    await rm(file);
+    await symlink('/etc/hostname', file);
+    expect(await readReview(folder)).toMatchObject({ kind: 'unreadable', reason: 'it is a link' });
+    await rm(file);
+    await promisify(execFile)('mkfifo', [file]);
+    expect(await readReview(folder)).toMatchObject({ kind: 'unreadable', reason: 'it is no file' });
+    await symlink(folder, `${folder}-link`);
+    expect(await readReview(`${folder}-link`)).toMatchObject({ kind: 'unreadable', reason: 'it is a link' });
+  });
+
   it('refuses repositories within the repository and names that are git’s own', async () => {
     await refused('submodule', async ({ target }) => {
       await git(['init', '--quiet', join(target, 'inner')]);
@@ -226,7 +261,7 @@ describe('what an agent leaves', () => {
     await refused('special-file', async (tree) => {
       await tree.write('inner/.git', `gitdir: ${join(directory, 'git', repositoryId)}\n`);
     });
-    for (const name of ['.GIT/config', '.Git/hooks/x', 'git~1/config', '.g\u200cit/config', 'deep/.GIT/HEAD'])
+    for (const name of ['.Git/hooks/x', 'git~1/config', '.g\u200cit/config', 'deep/.GIT/HEAD'])
       await refused('special-file', (tree) => tree.write(name, 'x\n'));
     await refused('special-file', async ({ target }) => {
       await rm(join(target, 'README.md'));
@@ -235,11 +270,21 @@ describe('what an agent leaves', () => {
   });
 
   it('refuses what steers the forge, unless that was allowed', async () => {
-    for (const path of [
-      ...['.github/workflows/ci.yml', '.github/workflows/new.yaml', '.gitlab-ci.yml', '.gitea/workflows/x.yml'],
-      ...['.forgejo/workflows/x.yml', '.GitHub/Workflows/x.yml', 'Jenkinsfile', '.woodpecker/x.yml', '.forgeway.yml'],
-    ])
-      await refused('workflow', (tree) => tree.write(path, 'x: y\n'));
+    const paths = [
+      ...['.GitHub/Workflows/x.yml', '.forgejo/workflows/x.yml', '.forgeway.yml', '.gitea/workflows/x.yml'],
+      ...[
+        '.github/workflows/ci.yml',
+        '.github/workflows/new.yaml',
+        '.gitlab-ci.yml',
+        '.woodpecker/x.yml',
+        'Jenkinsfile',
+      ],
+    ];
+    const all = await workTree();
+    for (const path of paths) await all.write(path, 'x: y\n');
+    const found = await all.result();
+    expect(found.kind === 'refused' && found.problems.map(({ path }) => path).sort()).toEqual([...paths].sort());
+    await all.remove();
     const tree = await workTree();
     await rm(join(tree.target, '.github/workflows/ci.yml'));
     expect(rules(await tree.result())).toEqual(['workflow']);
@@ -255,6 +300,12 @@ describe('what an agent leaves', () => {
     });
     await refused('lines', (tree) => tree.write('long.txt', 'x\n'.repeat(5_001)));
     await refused('bytes', (tree) => tree.write('large.bin', Buffer.alloc(1_000_001)));
+    // Ten gigabytes that take no room on the disk are not read.
+    await refused('bytes', ({ target }) => truncate(join(target, 'README.md'), 10 * 1024 ** 3));
+    await refused('bytes', async (tree) => {
+      await tree.write('sparse.bin', '');
+      await truncate(join(tree.target, 'sparse.bin'), 10 * 1024 ** 3);
+    });
     await refused('path', (tree) => tree.write('src/a\u202ejs.exe', 'x\n'));
     await refused('path', (tree) => tree.write('src/new\nline', 'x\n'));
   });

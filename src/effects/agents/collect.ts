@@ -2,14 +2,15 @@
  * What an agent changed, read from its files with a repository and settings of ours, held to limits and rules, and made one
  * commit. Nothing that the agent wrote is run or believed: not its `.git`, not its attributes, not its links.
  */
-import { posix } from 'node:path';
+import { lstat } from 'node:fs/promises';
+import { join, posix } from 'node:path';
 import { setImmediate as pause } from 'node:timers/promises';
 import { ForgewayError } from '../../lib/errors.js';
 import { hideKnownSecrets } from '../../lib/known-secrets.js';
 import { worktreeFolder } from '../git/bare-repository.js';
 import { runGit } from '../git/git-command.js';
 import type { GitMirrors, OpenMirror } from '../git/mirror.js';
-import type { ListedEntry } from '../git/object-formats.js';
+import { type ListedEntry, parseTree } from '../git/object-formats.js';
 import { configuresAgents, steersPipelines } from './guarded-paths.js';
 import { shown } from './protocol.js';
 import type { AgentProblem, AgentResult, AgentResultRequest } from './runner.js';
@@ -18,6 +19,7 @@ import { bytesOf, gitOf, identityOf, treeOf, type WorkTreeBase, withEntries } fr
 
 /** Far above any limit on files; more is refused without being looked at. */
 const MOST_LISTED_BYTES = 64 * 1024 * 1024;
+const MOST_TREE_BYTES = 256 * 1024 * 1024;
 const SHOWN_DIFF = 256 * 1024;
 const LINK = '120000';
 const SUBMODULE = '160000';
@@ -75,13 +77,55 @@ async function sizesOf(mirror: OpenMirror, shas: readonly string[]): Promise<Map
   return new Map(lines.map((line) => line.split(' ')).map(([sha = '', size = '0']) => [sha, Number(size)]));
 }
 
-/** Everything in the directory as a tree. `.gitignore` of the repository counts, as for whoever works in it. */
-async function treeOfDirectory(mirror: OpenMirror, folder: string, target: string, start: string): Promise<string> {
+/** Far more than a change may be, seen without reading any of it; undefined where it is not. */
+async function tooMuch(
+  mirror: OpenMirror,
+  o: { folder: string; target: string; start: string; limits: AgentResultRequest['limits'] },
+): Promise<AgentProblem | undefined> {
+  const { folder, target, start, limits } = o;
+  const over = (rule: 'files' | 'bytes'): AgentProblem => ({
+    rule,
+    message: `More than ${limits[rule]} ${rule} changed.`,
+  });
+  const sizeOf = async (path: string) => (await lstat(join(target, path)).catch(() => undefined))?.size ?? 0;
+  const git = { gitDir: folder, lockFd: mirror.lockFd, ...mirror.limits, variables: { GIT_WORK_TREE: target } };
+  await runGit(['read-tree', '--end-of-options', start], git);
+  const listed: Buffer[] = [];
+  const state = { names: 0 };
+  await runGit(['ls-files', '-z', '--others', '--exclude-standard'], {
+    ...git,
+    onOutput: (chunk) => {
+      for (const byte of chunk) if (byte === 0) state.names += 1;
+      if (state.names <= limits.files) listed.push(chunk);
+      return true;
+    },
+  });
+  if (state.names > limits.files) return over('files');
+  let bytes = 0;
+  for (const path of Buffer.concat(listed).toString('utf8').split('\0')) {
+    if (path !== '') bytes += await sizeOf(path);
+    if (bytes > limits.bytes) return over('bytes');
+  }
+  // Line ends that are written otherwise may make a file somewhat larger.
+  let growth = 0;
+  const tracked = await bytesOf(
+    mirror,
+    ['ls-tree', '-r', '-z', '-l', '--full-tree', '--end-of-options', start],
+    MOST_TREE_BYTES,
+  );
+  for (const { path, type, size = 0 } of parseTree(tracked.toString('utf8'))) {
+    if (type === 'blob') growth += Math.max(0, (await sizeOf(path)) - 2 * size);
+    if (growth > limits.bytes) return over('bytes');
+  }
+  return undefined;
+}
+
+/** Everything in the directory as a tree, once the index is that of the start. `.gitignore` of the repository counts, as for whoever works in it. */
+async function treeOfDirectory(mirror: OpenMirror, folder: string, target: string): Promise<string> {
   // The worktree's own folder in the mirror has our index, and the mirror's settings; the directory's `.git` is never opened.
   const variables = { GIT_WORK_TREE: target };
   const git = (args: readonly string[]) =>
     runGit(args, { gitDir: folder, lockFd: mirror.lockFd, ...mirror.limits, variables });
-  await git(['read-tree', '--end-of-options', start]);
   await git(['add', '--all', '--no-warn-embedded-repo', '--', ':/']);
   return (await git(['write-tree'])).trim();
 }
@@ -231,10 +275,16 @@ export function collectResult(
   return mirrors.use(need, async (mirror): Promise<AgentResult> => {
     const folder = await worktreeFolder(mirror.gitDir, target);
     if (folder === undefined) throw new ForgewayError('FORGEWAY_GIT_FAILED', 'The session has no work tree here.');
+    // The agent may have put something else in its place, such as a link to a directory of ours.
+    const own = await lstat(target).catch(() => undefined);
+    if (own?.isDirectory() !== true)
+      return { kind: 'refused', problems: [{ rule: 'path', message: 'The work tree itself was taken away.' }] };
+    const much = await tooMuch(mirror, { folder, target, start: base.start, limits: request.limits });
+    if (much !== undefined) return { kind: 'refused', problems: [much] };
     const from = await treeOf(mirror, base.start);
     let to: string;
     try {
-      to = await treeOfDirectory(mirror, folder, target, base.start);
+      to = await treeOfDirectory(mirror, folder, target);
     } catch (error) {
       if (!(error instanceof ForgewayError && QUARREL.test(error.message))) throw error;
       return { kind: 'refused', problems: [{ rule: 'special-file', message: shown(error.message, 500) }] };

@@ -110,8 +110,8 @@ export function buildPrompt(o: PromptRequest): BuiltPrompt {
   const work =
     o.purpose === 'review'
       ? [
-          'Review the change. Do not change files. End with a summary, and write your remarks to the file review.json in the',
-          'folder of this task: a list of {"path", "line", "body"}.',
+          'Review the change. Change no files of the repository. Write your remarks to the file ../task/review.json:',
+          '{"summary": "…", "comments": [{"path": "src/x.js", "line": 12, "body": "…"}]}. Lines are those after the change.',
         ]
       : [
           'Change the files in the current directory, run the tests where you can, and leave the work tree as it is to become.',

@@ -9,7 +9,7 @@ import { plainText } from '../process/captured-log.js';
 /** Bytes of one line; the rest of a longer one is dropped and said so. */
 export const MOST_LINE_BYTES = 256 * 1024;
 const MOST_TEXT = 32 * 1024;
-const MOST_RAW = 4 * 1024;
+export const MOST_RAW = 4 * 1024;
 
 /** Without terminal controls, direction marks and secrets, and cut. */
 export function shown(text: string, most = MOST_TEXT): string {

@@ -8,6 +8,7 @@
 import type { GitSource } from '../git/mirror.js';
 import type { AgentDefinition } from './definition.js';
 import type { AgentEvent } from './protocol.js';
+import type { FoundReview } from './review.js';
 
 /** A session, and which start of it is meant. Fences of a session only grow. */
 export interface AgentRef {
@@ -61,7 +62,10 @@ export type AgentObservation =
   | { state: 'vanished'; turn: number };
 
 export interface AgentPage {
-  /** In order. `at` is the offset of the line in everything the session printed; one line may say several things. */
+  /**
+   * In order. `at` is the offset of the line in everything the session printed; one line may say several things, and plain
+   * lines after each other are one.
+   */
   events: { at: number; ordinal: number; event: AgentEvent }[];
   /** Where the next page begins; keep it in the transaction that keeps the events, and each line is seen once. */
   next: number;
@@ -130,7 +134,10 @@ export interface AgentRunner {
 
   observe(ref: AgentRef): Promise<AgentObservation>;
 
-  /** What the agent printed from `cursor` on (0 at first), also while no server ran. `limit` is in lines. */
+  /**
+   * What the agent printed since this start (fence), from `cursor` on (0 at first), also while no server ran: at most `limit` events, or a
+   * few more.
+   */
   read(ref: AgentRef, cursor: number, limit?: number): Promise<AgentPage>;
 
   /**
@@ -149,6 +156,9 @@ export interface AgentRunner {
 
   /** What the agent changed. Only when nothing runs. @throws ForgewayError FORGEWAY_AGENT_RUNNING */
   result(ref: AgentRef, request: AgentResultRequest): Promise<AgentResult>;
+
+  /** The remarks of an agent that was asked for a review. Only when nothing runs. @throws ForgewayError FORGEWAY_AGENT_RUNNING */
+  review(ref: AgentRef): Promise<FoundReview>;
 
   /** Moves the session's branch, and nothing else, on the forge. `changed-meanwhile`: it is not at `expected`. */
   push(ref: AgentRef, push: AgentPush): Promise<'pushed' | 'changed-meanwhile'>;

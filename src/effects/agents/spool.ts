@@ -1,11 +1,11 @@
 /** Reads on in the file that everything an agent printed is added to, by the byte, so that each line is seen once. */
 import { type FileHandle, open } from 'node:fs/promises';
 import type { AgentFormatDescription } from './formats/format.js';
-import { MOST_LINE_BYTES, rawEvent } from './protocol.js';
+import { type AgentEvent, MOST_LINE_BYTES, MOST_RAW, rawEvent } from './protocol.js';
 import type { AgentPage } from './runner.js';
 
 const NEWLINE = 10;
-const PAGE_BYTES = 1024 * 1024;
+const PAGE_BYTES = 512 * 1024;
 const MOST_LINES = 500;
 
 /** Offset of the next line end at or after `from`; undefined when there is none yet. */
@@ -19,6 +19,15 @@ async function lineEnd(file: FileHandle, from: number, size: number): Promise<nu
     at += bytesRead;
   }
   return undefined;
+}
+
+/** Plain lines after each other are one event, so that a flood of them is no flood of events. Whether it was taken in. */
+function joins(last: AgentEvent | undefined, [first, ...more]: readonly AgentEvent[]): boolean {
+  if (last?.type !== 'raw' || last.reason !== 'not-json' || more.length > 0) return false;
+  if (first?.type !== 'raw' || first.reason !== 'not-json') return false;
+  if (last.text.length + first.text.length > MOST_RAW) return false;
+  last.text += `\n${first.text}`;
+  return true;
 }
 
 export interface SpoolOptions {
@@ -54,7 +63,7 @@ export async function readSpool(o: SpoolOptions): Promise<AgentPage> {
     );
     const page = buffer.subarray(0, bytesRead);
     let next = cursor;
-    for (let taken = 0; taken < lines && next < cursor + bytesRead; taken += 1) {
+    while (events.length < lines && next < cursor + bytesRead) {
       const start = next - cursor;
       const inPage = page.indexOf(NEWLINE, start);
       let end = inPage === -1 ? undefined : cursor + inPage;
@@ -70,7 +79,8 @@ export async function readSpool(o: SpoolOptions): Promise<AgentPage> {
       const line = page.subarray(start, Math.min(end - cursor, start + MOST_LINE_BYTES)).toString('utf8');
       const isLong = end - next > MOST_LINE_BYTES;
       const said = line.trim() === '' ? [] : isLong ? [rawEvent(line, 'long')] : format.parse(line);
-      events.push(...said.map((event, ordinal) => ({ at: next, ordinal, event })));
+      if (!joins(events.at(-1)?.event, said))
+        events.push(...said.map((event, ordinal) => ({ at: next, ordinal, event })));
       next = Math.min(end + 1, size);
     }
     if (next === size && size >= mostBytes && next > cursor) {

@@ -9,7 +9,7 @@ import { ForgewayError } from '../../lib/errors.js';
 import { keepSecret } from '../../lib/known-secrets.js';
 import type { Outbound } from '../../lib/outbound/outbound.js';
 import type { GitMirrors } from '../git/mirror.js';
-import { createMirrorLocks } from '../git/mirror-lock.js';
+import { createMirrorLocks, type MirrorLock } from '../git/mirror-lock.js';
 import type { Sandbox, Sandboxes } from '../process/sandbox.js';
 import { collectResult } from './collect.js';
 import { endEgress, ensureEgress } from './egress-process.js';
@@ -17,6 +17,7 @@ import { agentEnvironment, agentSecrets, argumentsOf, TASK_FILE, TASK_FOLDER } f
 import { formats } from './formats/registry.js';
 import type { AgentInput } from './protocol.js';
 import { pushCommit } from './push.js';
+import { readReview } from './review.js';
 import type { AgentObservation, AgentRef, AgentRunner, AgentStart } from './runner.js';
 import { openSessionRecords, putAt, type SessionRecord } from './session-record.js';
 import { readSpool } from './spool.js';
@@ -64,7 +65,7 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
     );
   const records = await openSessionRecords(o.directory);
   const locks = createMirrorLocks();
-  const locked = <T>(sessionId: string, work: () => Promise<T>): Promise<T> =>
+  const locked = <T>(sessionId: string, work: (lock: MirrorLock) => Promise<T>): Promise<T> =>
     locks(records.pathOf(sessionId, 'session'), work);
 
   const treeOf = (sessionId: string) => dirname(sandboxes.sourceDirectory(sandboxIdOf(sessionId)));
@@ -198,6 +199,15 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
     return { state: 'exited', turn, code, reason, canResume: found.agent.resume !== undefined };
   }
 
+  /** The session's record once nothing of it runs: what it left behind must not change files while they are read. */
+  async function ended(ref: AgentRef): Promise<SessionRecord> {
+    const found = await needed(ref);
+    if ((await observed(found)).state === 'running')
+      throw new ForgewayError('FORGEWAY_AGENT_RUNNING', `The agent of session ${ref.sessionId} still runs.`);
+    await quiet(ref.sessionId);
+    return found;
+  }
+
   /** A turn's last line may have no end; the next turn's first must not become a part of it. */
   async function endLine(found: SessionRecord): Promise<void> {
     const { spool } = sandboxes.linesOf(sandboxIdOf(found.sessionId));
@@ -243,7 +253,9 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
 
     async read(ref, cursor, limit) {
       const found = await recordFor(ref);
-      if (found === undefined || found.phase === 'preparing') return { events: [], next: cursor, more: false };
+      // A first turn that was not begun for certain may be begun anew, with nothing printed.
+      const isCertain = found !== undefined && (found.phase === 'begun' || found.turn > 1);
+      if (!isCertain) return { events: [], next: cursor, more: false };
       // Asked first: what was printed before the end is there when it is read.
       const { state } = await observed(found);
       return readSpool({
@@ -296,13 +308,14 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
 
     result: (ref, request) =>
       locked(ref.sessionId, async () => {
-        const found = await needed(ref);
-        if ((await observed(found)).state === 'running')
-          throw new ForgewayError('FORGEWAY_AGENT_RUNNING', `The agent of session ${ref.sessionId} still runs.`);
-        // What it left behind must not go on changing files while they are read.
-        await quiet(ref.sessionId);
-        const target = sandboxes.sourceDirectory(sandboxIdOf(ref.sessionId));
-        return collectResult(mirrors, { base: found.base, target }, request);
+        const { base } = await ended(ref);
+        return collectResult(mirrors, { base, target: sandboxes.sourceDirectory(sandboxIdOf(ref.sessionId)) }, request);
+      }),
+
+    review: (ref) =>
+      locked(ref.sessionId, async () => {
+        await ended(ref);
+        return readReview(join(treeOf(ref.sessionId), TASK_FOLDER));
       }),
 
     push: (ref, push) =>
@@ -312,10 +325,11 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
       }),
 
     remove: (ref) =>
-      locked(ref.sessionId, async () => {
+      locked(ref.sessionId, async (lock) => {
         const found = await recordFor(ref);
         const sandbox = await sandboxOf(ref.sessionId);
         if (found !== undefined || sandbox !== undefined) await removeAll(ref.sessionId, found);
+        await lock.removeFile();
       }),
 
     async list() {

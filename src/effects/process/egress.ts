@@ -3,8 +3,10 @@
  * and to nothing of this machine or its neighbourhood. Package managers find it through the usual variables.
  */
 import { lookup } from 'node:dns/promises';
+import { mkdir } from 'node:fs/promises';
 import { Agent, createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { isPublicAddress } from '../../lib/outbound/address.js';
 import { listenInDirectory } from './door.js';
@@ -139,6 +141,7 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
       client.end(`HTTP/1.1 ${statusOf(error)} Refused\r\nconnection: close\r\n\r\n${textOf(error)}\n`);
     });
   });
+  await mkdir(dirname(options.path), { recursive: true, mode: 0o700 });
   const closeDirectory = await listenInDirectory(server, options.path);
 
   return {

@@ -54,7 +54,8 @@ export interface SandboxCommand {
 
 /** Sockets in the run directory: the door's, and that of the proxy for builds. */
 export const DOOR = 'door';
-export const EGRESS = 'egress';
+const EGRESS_FOLDER = 'way-out';
+export const EGRESS = `${EGRESS_FOLDER}/egress`;
 /** What a command with lines reads, and what it said; both stay until its sandbox is destroyed. */
 export const INBOX = 'inbox';
 export const SPOOL = 'spool';
@@ -144,7 +145,8 @@ export function launcherArgv(o: {
     ...['--ro-bind', join(paths.run, 'passwd'), '/etc/passwd', '--ro-bind', join(paths.run, 'group'), '/etc/group'],
     ...['--ro-bind-try', '/run/systemd/resolve', '/run/systemd/resolve'],
     ...(programs === undefined ? [] : ['--ro-bind', programs, programs]),
-    ...(network.kind === 'egress' ? ['--ro-bind', join(paths.run, EGRESS), EGRESS_INSIDE] : []),
+    // The folder and not the socket: a proxy that died is followed by one with a socket of its own.
+    ...(network.kind === 'egress' ? ['--ro-bind', join(paths.run, EGRESS_FOLDER), `/.forgeway/${EGRESS_FOLDER}`] : []),
     ...['--bind', paths.tree, '/workspace', ...READ_ONLY_ROOT, '--chdir', '/', '--'],
   ];
   const walls = {

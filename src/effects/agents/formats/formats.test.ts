@@ -1,7 +1,8 @@
 /** Every format on recorded output; the recordings are ours, in the shapes that each program's source describes. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
-import { AGENT_FORMATS } from '../definition.js';
+import { z } from 'zod';
+import { AGENT_FORMATS, agentDefinition } from '../definition.js';
 import type { AgentEvent } from '../protocol.js';
 import { formats } from './registry.js';
 
@@ -115,6 +116,17 @@ describe('what command-line agents print', () => {
         }
       }
     }
+  });
+
+  it('is configured as the documentation says', async () => {
+    const page = await readFile(new URL('../../../../docs/agent-protocol.md', import.meta.url), 'utf8');
+    const block = [...page.matchAll(/```json\n([\s\S]*?)```/g)]
+      .map(([, text = '']) => text)
+      .find((text) => text.startsWith('['));
+    const agents = z.array(agentDefinition).parse(JSON.parse(block ?? ''));
+    expect(agents.map(({ format }) => format).sort()).toEqual(
+      AGENT_FORMATS.filter((name) => name !== 'forgeway').toSorted(),
+    );
   });
 
   it('states the program, its version and where its format is described', () => {
