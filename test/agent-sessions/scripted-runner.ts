@@ -18,6 +18,8 @@ export interface ScriptedAgent {
   /** The next thing that a person says, asked for or not. */
   hear(): Promise<string>;
   edit(path: string, content: string): Promise<void>;
+  /** Leaves remarks for a review. */
+  remark(...comments: { path: string; line: number; body: string }[]): void;
   /** Rejects when the agent is stopped. */
   readonly stopped: Promise<never>;
 }
@@ -29,6 +31,7 @@ interface Running {
   folder: string;
   lines: AgentEvent[];
   inbox: string[];
+  remarks: { path: string; line: number; body: string }[];
   known: Set<string>;
   hearing: ((text: string) => void) | undefined;
   state: 'running' | 'exited';
@@ -78,7 +81,17 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
     });
     stopped.catch(() => undefined);
     const running: Running = {
-      ...{ spec, folder, lines: [], inbox: [], known: new Set(), hearing: undefined, state: 'running', code: 0 },
+      ...{
+        spec,
+        folder,
+        lines: [],
+        inbox: [],
+        remarks: [],
+        known: new Set(),
+        hearing: undefined,
+        state: 'running',
+        code: 0,
+      },
       stop: () => stop(),
     };
     const hear = async (): Promise<string> => {
@@ -98,6 +111,7 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
         running.lines.push({ type: 'question', text, options });
         return hear();
       },
+      remark: (...comments) => void running.remarks.push(...comments),
       edit: (path, content) => writeFile(join(folder, path), content),
     };
     const end = (code: number) => {
@@ -182,6 +196,11 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
       const commit = await inside(folder, 'rev-parse', 'HEAD');
       if (commit === found.spec.repository.sha) return { kind: 'unchanged' };
       return { kind: 'changed', commit, files: [], added: 1, removed: 0, diff: '' };
+    },
+
+    async review(ref) {
+      const comments = of(ref)?.remarks ?? [];
+      return comments.length === 0 ? { kind: 'none' } : { kind: 'review', summary: '', comments };
     },
 
     async push(ref, { source, branch, commit, expected }) {

@@ -8,6 +8,7 @@ import type { Settlement } from '../reconcile.js';
 import { wantPullRequestSync } from '../sync/desired.js';
 import { type AgentContext, move, refOf } from './context.js';
 import { readLines } from './follow.js';
+import { writeReview } from './review.js';
 import type { SessionRecord } from './session-record.js';
 
 const AUTHOR = { name: 'Forgeway agent', email: 'agent@forgeway.invalid' };
@@ -101,6 +102,22 @@ async function openPullRequest(
   return 'again';
 }
 
+/** The result of a review task is a review; whatever the agent changed in its work tree stays there. */
+async function finishReview(context: AgentContext, session: SessionRecord, signal: AbortSignal): Promise<Settlement> {
+  const found = await context.runner.review(refOf(session));
+  if (found.kind === 'unreadable') {
+    await move(context, session, [{ kind: 'failed', reason: `Its remarks cannot be read: ${found.reason}` }]);
+    return 'again';
+  }
+  const { summary } = await wordsOf(context, session);
+  const review =
+    found.kind === 'none' ? { summary, comments: [] } : { ...found, summary: found.summary.trim() || summary };
+  const octokit = await context.octokitFor(session.organizationId, session.repositoryId);
+  const url = await writeReview(octokit, session, review, signal);
+  await move(context, session, [{ kind: 'reviewed', url, comments: review.comments.length }]);
+  return 'again';
+}
+
 /** Pushes what the agent has done, and opens its pull request. Each step finds what an earlier try has done already. */
 export async function finish(context: AgentContext, start: SessionRecord, signal: AbortSignal): Promise<Settlement> {
   const { runner, agents } = context;
@@ -108,6 +125,7 @@ export async function finish(context: AgentContext, start: SessionRecord, signal
   const ref = refOf(start);
   await runner.stop(ref);
   const session = await readLines(context, start, signal);
+  if (session.kind === 'review') return finishReview(context, session, signal);
   const words = await wordsOf(context, session);
   const sha = await pushedSha(context, session);
   if (sha !== undefined) return openPullRequest(context, { ...session, resultSha: sha }, words, signal);
