@@ -11,6 +11,7 @@ export const sealedTables = {
   hook: ['secret', 'previous_secret'],
   oauth_client: ['client_secret', 'proxy_credentials'],
   forge_app: ['private_key', 'client_secret'],
+  agent_secret: ['value'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** Those that belong to the installation and to no organization; their seals name {@link PLATFORM} in its place. */

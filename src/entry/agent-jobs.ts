@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Access } from '../accounts/access/access.js';
+import { readAgentSecrets } from '../accounts/agent-secrets.js';
 import { createPermissions } from '../accounts/permissions.js';
+import { createVault } from '../accounts/vault.js';
 import type { Config } from '../config/config.js';
 import { agentDefinition } from '../effects/agents/definition.js';
 import type { AgentRunner } from '../effects/agents/runner.js';
@@ -23,6 +25,7 @@ import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import type { Outbound } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
+import type { MasterKeys } from '../store/master-keys.js';
 import type { Bridge } from '../translate/bridge.js';
 
 /** What one session may use, all its rounds together; time is of each round, at work. */
@@ -117,19 +120,21 @@ export interface AgentJobsOptions {
   pokes: Pokes;
   access: Access;
   planned: PlannedAgents;
+  keys: Pick<MasterKeys, 'versions'>;
 }
 
 /** The reconciler of agent sessions, for a worker on the machine that runs them. */
 export async function startAgentJobs(o: AgentJobsOptions): Promise<Reconciler> {
   const { config, outbound, store, locks, metrics, log, bridge, pokes, access, planned } = o;
   const runner = await openRunner(config, outbound);
+  const vault = createVault(o.keys.versions);
   log.info({ agents: [...planned.byName.keys()], runner: runner.kind }, 'agents can work here');
   return createAgentReconciler({
     ...{ store, locks, metrics, log, pokes, access, runner, agents: planned },
     octokitFor: bridge.octokitFor,
     gitAccess: bridge.gitAccess,
     permissions: createPermissions({ clock: systemClock }),
-    secretsOf: async () => ({}),
+    secretsOf: (organizationId, { secrets }) => readAgentSecrets(store, vault, organizationId, secrets),
     taskOf: taskFor,
   });
 }

@@ -242,6 +242,12 @@ export const errorTable = {
     'The preview’s own build or start command failed.',
     'Read the log lines in the pull request comment, mend the commands in .forgeway.yml, and push.',
   ),
+  FORGEWAY_AGENT_SECRET_MISSING: describe(
+    409,
+    'never',
+    'An agent needs a key that its organization has not given it.',
+    'Set it with `forgeway agents secrets set NAME`, then have the agent try again.',
+  ),
   FORGEWAY_AGENT_FENCED: describe(
     409,
     'never',

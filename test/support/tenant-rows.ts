@@ -133,6 +133,7 @@ export async function populateTenant(
     limit_seconds: 60,
     event_sequence: 1,
   });
+  await add('agent_secret', { ...tenant, name: 'MODEL_KEY', set_by: 'ada' });
   const ofSession = { ...tenant, session_id: agentSession };
   await add('session_event', { ...ofSession, sequence: 1, kind: 'message' });
   await add('client_input', { ...ofSession, client_input_id: 'one', round: 1, written_by: 'ada', body: 'b' });

@@ -51,6 +51,7 @@ export interface SecretRowPlace {
 const plainColumns: Readonly<Record<TenantTable, (id: string) => Record<string, string>>> = {
   connection: (id) => ({ name: id, kind: 'pat', forge: 'gitlab', host: 'h', provider_account_id: id }),
   hook: () => ({ forge: 'gitlab', host: 'h', scope: 'repository' }),
+  agent_secret: (id) => ({ name: `K${id.replaceAll('-', '').toUpperCase()}`, set_by: 'test' }),
 };
 
 /** Every secret of a row: made of its place and of how often it was written. */

@@ -1,7 +1,7 @@
 /** Brings a session to where its row wants it: one step at a time, each of which may be repeated. */
 
 import { systemClock } from '../../lib/clock.js';
-import { messageOf } from '../../lib/errors.js';
+import { ForgewayError, messageOf } from '../../lib/errors.js';
 import {
   createReconciler,
   type Reconciler,
@@ -72,7 +72,8 @@ export function createAgentReconciler(options: AgentReconcilerOptions): Reconcil
     } catch (error) {
       if (signal.aborted) throw error;
       const starting = session.status === 'provisioning' || session.status === 'pushing';
-      if (!starting || row.attempts + 1 < START_ATTEMPTS) throw error;
+      const isFinal = error instanceof ForgewayError && error.retry === 'never';
+      if (!starting || (!isFinal && row.attempts + 1 < START_ATTEMPTS)) throw error;
       const reason = `It could not be ${session.status === 'pushing' ? 'pushed' : 'started'}: ${messageOf(error)}`;
       await move(context, session, [{ kind: 'failed', reason: reason.slice(0, 500) }]);
       return 'again';
