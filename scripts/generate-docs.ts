@@ -1,8 +1,10 @@
 /** Writes the documents that are made from code; `--check` only compares and fails when one is out of date. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { type ActionRule, actions } from '../src/accounts/access/actions.js';
 import { openApiDocument } from '../src/api/openapi.js';
 import { type Variable, variables } from '../src/config/variables.js';
+import { commands } from '../src/handlers/commands/table.js';
 import { administratorFiles } from '../src/jobs/preview/kubernetes/manifests/administrator.js';
 import { repositorySchema } from '../src/jobs/preview/repository-config.js';
 import { errorTable } from '../src/lib/errors.js';
@@ -47,7 +49,27 @@ function errors(): string {
   ].join('\n');
 }
 
+function commandList(): string {
+  const rows = [...commands.values()].map(({ usage, means, action, onlyOnPullRequests }) => {
+    const rule: ActionRule = actions[action];
+    return `| \`${cell(usage)}\` | ${cell(means)} | ${rule.forge ?? 'not from a forge'} | ${onlyOnPullRequests ? 'pull requests' : 'issues and pull requests'} |`;
+  });
+  return [
+    '# Commands in comments',
+    '',
+    'Made from `src/handlers/commands/table.ts` by `npm run generate:docs`. A command stands at the start of a line of a new comment,',
+    'outside code and quotations, and may be written `/fw name` too. The right is asked of the forge when the command is run; 👀 says',
+    'that it was read, 🚀 that it was done, 😕 that it was not. `/help` lists what you may use where you are.',
+    '',
+    '| command | does | least right | on |',
+    '|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
 const documents: Record<string, string> = {
+  'docs/commands.md': commandList(),
   'docs/configuration.md': configuration(),
   'docs/errors.md': errors(),
   'docs/support-matrix.md': supportMatrix(),

@@ -16,6 +16,7 @@ export const sealedTables = {
   blob: ['data_key'],
   workspace_variable: ['sealed_value'],
   run: ['variables'],
+  agent_secret: ['value'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** Those that belong to the installation and to no organization; their seals name {@link PLATFORM} in its place. */

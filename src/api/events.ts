@@ -22,6 +22,7 @@ import { createStreamSlots } from './stream-slots.js';
 const KINDS = {
   pull_request: 'pull-request.read',
   preview: 'preview.read',
+  session: 'agent.read',
   connection: 'connection.read',
   workspace: 'workspace.read',
   run: 'workspace.read',

@@ -16,6 +16,7 @@ import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import type { Database, Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
+import { plannedAgents } from './agent-jobs.js';
 import { createApiConnections } from './api-connections.js';
 import { createApiWorkspaces } from './api-workspaces.js';
 import { visibleWith } from './app-page.js';
@@ -81,6 +82,18 @@ export function createApiServices(o: ApiServicesOptions): { services: Services; 
           }
         },
       }),
+      async sessionSoon({ agents, reports }) {
+        try {
+          const pokes = createPokes(queue());
+          await Promise.all([
+            ...agents.map(({ version, ...key }) => pokes.agent.poke(key, { version })),
+            ...reports.map(({ version, ...key }) => pokes.report.poke(key, { version })),
+          ]);
+        } catch (error) {
+          log.warn({ err: messageOf(error) }, 'the job queue could not be told of an agent session');
+        }
+      },
+      agents: plannedAgents(config),
       requestsOf: async (organizationId, repositoryId) => (await bridge()).octokitFor(organizationId, repositoryId),
     },
     close: async () => opened.queue?.close(),

@@ -1,6 +1,8 @@
 import type { Access } from '../accounts/access/access.js';
 import type { Config } from '../config/config.js';
 import { previewFollowsForge } from '../handlers/preview-follows-forge.js';
+import type { PlannedAgents } from '../jobs/agent/agents.js';
+import { sessionsFollowForge } from '../jobs/agent/follow-forge.js';
 import { createPokes, type Pokes } from '../jobs/poke.js';
 import { createQueueBackend } from '../jobs/queue/create-queue-backend.js';
 import { handlerOf, type ReconcilerOptions } from '../jobs/reconcile.js';
@@ -9,7 +11,7 @@ import { createCommentReconciler } from '../jobs/report/comment.js';
 import { markerKey } from '../jobs/report/marker.js';
 import { createStatusReconciler } from '../jobs/report/status.js';
 import { startSweeper } from '../jobs/sweeper.js';
-import { createSyncReconciler } from '../jobs/sync/pull-request.js';
+import { createSyncReconciler, type SyncOptions } from '../jobs/sync/pull-request.js';
 import { messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
@@ -17,6 +19,7 @@ import type { Outbound } from '../lib/outbound/outbound.js';
 import type { Database, Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
 import type { Bridge } from '../translate/bridge.js';
+import { startAgentJobs } from './agent-jobs.js';
 import { startPreviewJobs } from './preview-jobs.js';
 import { startRunJobs } from './run-jobs.js';
 
@@ -31,6 +34,9 @@ export interface FeatureJobsOptions {
   log: Logger;
   /** See WorkerOptions; previews are run when it is set. */
   previewPort: number | undefined;
+  /** Absent: none are configured. They work where previews do: on the server's machine. */
+  agents: PlannedAgents | undefined;
+  runsAgents: boolean;
 }
 
 export interface FeatureJobs {
@@ -43,6 +49,20 @@ export interface FeatureJobs {
   /** After everything that may still poke has ended. */
   close(): Promise<void>;
 }
+
+type OnState = SyncOptions['onState'];
+
+/** All of them in the same transaction, and what they ask for after it. */
+const allOf =
+  (...followers: readonly OnState[]): OnState =>
+  async (tx, seen) => {
+    const after: (() => Promise<void>)[] = [];
+    for (const follow of followers) {
+      const then = await follow(tx, seen);
+      if (then !== undefined) after.push(then);
+    }
+    return async () => void (await Promise.all(after.map((then) => then())));
+  };
 
 /** Everything behind the job queue: the backend, the reconcilers, and the sweeper that makes the queue only a hint. */
 export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
@@ -67,11 +87,18 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
         options.previewPort === undefined
           ? undefined
           : await startPreviewJobs({ ...options, locks, bridge, pokes, previewPort: options.previewPort });
+      const agent =
+        options.agents === undefined || !options.runsAgents
+          ? undefined
+          : await startAgentJobs({ ...options, locks, bridge, pokes, planned: options.agents });
       const sync = createSyncReconciler({
         ...common,
         queue: pokes.sync,
         octokitFor,
-        onState: previewFollowsForge({ pokes, previews: config.previewDriver !== 'off' }),
+        onState: allOf(
+          previewFollowsForge({ pokes, previews: config.previewDriver !== 'off' }),
+          sessionsFollowForge({ pokes }),
+        ),
       });
       const run = await startRunJobs({ ...options, locks, bridge, pokes, isAtServer: process.connected });
       const report = { ...common, queue: pokes.report, octokitFor };
@@ -83,15 +110,13 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
         backend.work('report', { concurrency: 8 }, handlerOf(comment, status)),
         backend.work('watch', { concurrency: 16 }, handlerOf(run.watch)),
         ...(run.runs === undefined ? [] : [backend.work('run', { concurrency: config.runLimit }, handlerOf(run.runs))]),
+        ...(agent === undefined ? [] : [backend.work('agent', { concurrency: 8 }, handlerOf(agent))]),
         ...(preview === undefined ? [] : [backend.work('preview', { concurrency: 4 }, handlerOf(preview.reconciler))]),
       ];
-      const executed = run.runs === undefined ? [] : [run.runs];
       const sweeps = [
-        sync,
-        comment,
-        status,
-        run.watch,
-        ...executed,
+        ...[sync, comment, status, run.watch],
+        ...(run.runs === undefined ? [] : [run.runs]),
+        ...(agent === undefined ? [] : [agent]),
         ...(preview === undefined ? [] : [preview.reconciler]),
       ];
       const sweeper = startSweeper({ store, locks, sweeps, log });

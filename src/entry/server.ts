@@ -26,6 +26,7 @@ import { limitConnections } from '../webhook/connections.js';
 import { createIngress, ingressServerOptions } from '../webhook/ingress.js';
 import { askLoad, type LoadWatch, watchLoad } from '../webhook/load.js';
 import { admitPorts } from './admit-installations.js';
+import { plannedAgents } from './agent-jobs.js';
 import { lackingOf, openAppPage, visibleWith } from './app-page.js';
 import { ensureDefaultHook, secretsOf } from './default-app.js';
 import { forgeAppSettings, setupState } from './forge-apps.js';
@@ -352,6 +353,8 @@ async function readinessChecks({ config, store, workers, load, queue }: Watched)
  * everything has been drained and the database has stopped last; rejects, with everything ended, when it cannot start.
  */
 export async function runServer(config: Config, log: Logger, options: ServerOptions = {}): Promise<void> {
+  // Before anything is opened: workers would only say it again and again.
+  plannedAgents(config);
   const stopAsked = shutdownRequested(log);
   const ends: (() => Promise<unknown>)[] = [];
   try {

@@ -20,6 +20,7 @@ import { ensureDefaultOrganization } from '../store/organization.js';
 import { type App, type Bridge, createBridge } from '../translate/bridge.js';
 import { facadeApp } from '../translate/facade/webhooks.js';
 import { type AddedApps, importApps } from './added-apps.js';
+import { plannedAgents } from './agent-jobs.js';
 import { createApiConnections } from './api-connections.js';
 import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
 import { defaultAppCredentials } from './default-app.js';
@@ -87,6 +88,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
   const outbound = outboundOf(config);
 
   const access = createAccess({ store, log, organizationId: await ensureDefaultOrganization(store) });
+  const agents = plannedAgents(config);
   const jobs = startFeatureJobs({
     config,
     outbound,
@@ -97,12 +99,17 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     metrics,
     log,
     previewPort: options.previewPort,
+    agents,
+    // Their processes are on the machine of the server that started this worker.
+    runsAgents: options.previewPort !== undefined || process.connected,
   });
+  const rights = { access, permissions: createPermissions({ clock: systemClock }) };
   const own = createApps({
     store,
     pokes: jobs.pokes,
-    rights: { access, permissions: createPermissions({ clock: systemClock }) },
+    rights,
     previews: config.previewDriver !== 'off',
+    agents,
     log,
   });
   const apps = [...own, ...(options.apps ?? []), ...added, ...beside];

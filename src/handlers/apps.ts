@@ -7,6 +7,8 @@
  * replayable alone. Commands answer people, and are not repeated because a mirror failed.
  */
 import type { Probot } from 'probot';
+import type { PlannedAgents } from '../jobs/agent/agents.js';
+import { assignmentHandler } from './agent-assignment.js';
 import { commandsHandler, type Rights } from './commands/commands.js';
 import { commentHandler } from './comment.js';
 import type { HandlerOptions } from './delivery-work.js';
@@ -33,6 +35,8 @@ type AppsOptions = HandlerOptions & {
   rights?: Rights;
   /** Whether pull requests get previews. */
   previews?: boolean;
+  /** Absent: no agents work here. */
+  agents?: PlannedAgents;
 };
 
 /** The app that writes down what the forge says, and what apps have been told of it. */
@@ -42,7 +46,7 @@ export const MIRROR = 'mirror';
 export const ownAppNames: readonly string[] = [MIRROR, 'preview', 'commands'];
 
 /** The apps of this installation, in the order in which they see an event. */
-export function createApps({ rights, previews = false, ...o }: AppsOptions): readonly NamedApp[] {
+export function createApps({ rights, previews = false, agents, ...o }: AppsOptions): readonly NamedApp[] {
   const mirroring = [
     installationHandler(o),
     repositoryHandler(o),
@@ -63,8 +67,16 @@ export function createApps({ rights, previews = false, ...o }: AppsOptions): rea
       for (const load of mirroring) load(app);
     },
   };
-  const preview = { name: 'preview', hydrate: [], load: previewHandler(o) };
+  const preview: NamedApp = { name: 'preview', hydrate: [], load: previewHandler(o) };
   if (rights === undefined) return previews ? [mirror, preview] : [mirror];
-  const commands = { name: 'commands', hydrate: [], load: commandsHandler({ ...o, ...rights }) };
+  const asked = { ...o, ...rights, agents };
+  const commands: NamedApp = {
+    name: 'commands',
+    hydrate: [],
+    load: (app) => {
+      commandsHandler(asked)(app);
+      if (agents !== undefined) assignmentHandler({ ...asked, agents })(app);
+    },
+  };
   return previews ? [mirror, preview, commands] : [mirror, commands];
 }

@@ -29,6 +29,7 @@ function rig() {
       report: queue('report'),
       run: queue('run'),
       watch: queue('watch'),
+      agent: queue('agent'),
     },
     log: pino({ level: 'silent' }),
   };

@@ -9,6 +9,8 @@ export interface Pokes {
   run: JobQueue;
   /** Repositories that are looked at for workspaces. */
   watch: JobQueue;
+  /** Sessions of agents. */
+  agent: JobQueue;
 }
 
 export function createPokes(backend: QueueBackend): Pokes {
@@ -19,5 +21,6 @@ export function createPokes(backend: QueueBackend): Pokes {
     report: queue('report'),
     run: queue('run'),
     watch: queue('watch'),
+    agent: queue('agent'),
   };
 }

@@ -332,6 +332,24 @@ export const errorTable = {
     'There is no Terraform and no OpenTofu on this machine.',
     'Install `terraform` or `tofu`, or set RUN_BINARY to where it is.',
   ),
+  FORGEWAY_AGENT_SECRET_MISSING: describe(
+    409,
+    'never',
+    'An agent needs a key that its organization has not given it.',
+    'Set it with `forgeway agents secrets set NAME`, then have the agent try again.',
+  ),
+  FORGEWAY_AGENT_FENCED: describe(
+    409,
+    'never',
+    'The work on this session went to another start of it, which alone may touch it now.',
+    'Nothing to do: the newer start goes on. `forgeway sessions list` shows it.',
+  ),
+  FORGEWAY_AGENT_RUNNING: describe(
+    409,
+    'backoff',
+    'The agent still runs, so what it changed cannot be collected yet.',
+    'Wait until it ends, or stop it with `/cancel`.',
+  ),
   FORGEWAY_GIT_FAILED: describe(
     502,
     'backoff',

@@ -123,8 +123,11 @@ export interface Bridge {
    * @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN, or FORGEWAY_CONNECTION_UNUSABLE
    */
   askAs(installationId: bigint, o: { confidential: boolean }): Promise<ForgeAccess>;
-  /** How git reads one repository. @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN */
-  gitAccess(organizationId: string, repositoryId: string): Promise<GitAccess>;
+  /**
+   * How git reads one repository, or with `write` also pushes to it.
+   * @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN
+   */
+  gitAccess(organizationId: string, repositoryId: string, o?: { write?: boolean }): Promise<GitAccess>;
 }
 
 /** @throws ForgewayError FORGEWAY_APP_UNUSABLE naming the app that did not load */
@@ -292,9 +295,9 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
       };
     },
 
-    async gitAccess(organizationId, repositoryId) {
+    async gitAccess(organizationId, repositoryId, { write = false } = {}) {
       const { credential, repository } = await connections.ofRepository(organizationId, repositoryId, {
-        contents: 'read',
+        contents: write ? 'write' : 'read',
       });
       return gitAccessOf(credential, repository);
     },

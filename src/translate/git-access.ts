@@ -9,7 +9,7 @@ export interface GitAccess {
   /** Web address of the repository as git clones it, without credentials. */
   url: string;
   username: string;
-  /** Reaches this repository alone, and reads only. Ends within the hour. */
+  /** Of an App it reaches this repository alone, and only reads unless writing was asked for; it ends within the hour. */
   password: string;
   /** The only origin the password may be sent to. */
   origin: string;

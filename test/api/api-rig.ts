@@ -20,6 +20,7 @@ import { createPreviewLogs } from '../../src/jobs/preview/logs.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { withConnection } from '../../src/store/connection.js';
 import { createTestDatabase, TEST_KEYS, TEST_MASTER_KEY, type TestDatabase } from '../support/database.js';
+import { plannedFor } from '../support/planned-agents.js';
 import { populateTenant } from '../support/tenant-rows.js';
 
 /** As in section H of the test plan. */
@@ -52,6 +53,8 @@ export interface TenantIds {
   ownToken: string;
   previewSecret: string;
   session: string;
+  /** On the pull request; what is done to it is not done to the other. */
+  otherSession: string;
 }
 
 export const CANARY = 'glpat-CANARYcanaryCANARY00';
@@ -159,6 +162,8 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
       asked.push(`replay ${deliveryId}`);
       return { kind: 'queued', dispatches: [1n] };
     },
+    sessionSoon: async ({ agents }) => void agents.map(({ organizationId }) => note('session', organizationId)),
+    agents: plannedFor('scripted'),
     syncSoon: async ({ organizationId }) => note('sync', organizationId),
     async requestsOf(organizationId) {
       return {
@@ -206,7 +211,15 @@ export async function startApiRig(o: ApiRigOptions = {}): Promise<ApiRig> {
     await add('suspended', organizations.mine, 'owner');
     await client.query(`UPDATE "user" SET suspended_at = now() WHERE id = 'suspended'`);
     await add('other', organizations.theirs, 'owner');
-    await client.query(`UPDATE pull_request SET session_id = organization_id, updated_at = now()`);
+    await client.query(
+      `INSERT INTO agent_session (organization_id, repository_id, forge, host, remote_repository_id, number, on_pull_request,
+         command_key, requested_by, agent, triggered_at, limit_seconds)
+       SELECT organization_id, repository_id, forge, host, remote_repository_id, 1, true, 'another', requested_by, agent,
+         triggered_at, limit_seconds FROM agent_session`,
+    );
+    await client.query(`UPDATE pull_request p SET updated_at = now(),
+       session_id = (SELECT id FROM agent_session s WHERE s.organization_id = p.organization_id
+         AND NOT s.on_pull_request)`);
     const vault = createVault(TEST_KEYS.versions);
     for (const organizationId of Object.values(organizations)) {
       const id = randomUUID();
@@ -261,7 +274,8 @@ export async function startApiRig(o: ApiRigOptions = {}): Promise<ApiRig> {
       token: (await tokenOf({ kind: 'machine', organizationId, role: 'viewer' })).id,
       ownToken: (await tokenOf(user(ownerId))).id,
       previewSecret: await idIn('preview_secret'),
-      session: organizationId,
+      session: await idIn('agent_session', 'AND NOT on_pull_request'),
+      otherSession: await idIn('agent_session', 'AND on_pull_request'),
     };
   };
   const mine = await idsOf(organizations.mine, 'owner');

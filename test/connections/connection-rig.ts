@@ -143,6 +143,7 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
       report: queue('report'),
       run: queue('run'),
       watch: queue('watch'),
+      agent: queue('agent'),
     },
   });
   const bridge = await createBridge({

@@ -11,7 +11,7 @@ const queue: JobQueue = { name: 'none', poke: async () => undefined };
 const build = (previews: boolean) =>
   createApps({
     store: {} as Store,
-    pokes: { preview: queue, sync: queue, report: queue, run: queue, watch: queue },
+    pokes: { preview: queue, sync: queue, report: queue, run: queue, watch: queue, agent: queue },
     rights: previews ? { access: {} as Access, permissions: {} as Permissions } : undefined,
     previews,
     log: pino({ level: 'silent' }),

@@ -33,6 +33,8 @@ describe.each(fakedForges.map((forge) => ({ forge, label: forge.label })))('comm
           report: queue('report'),
           run: queue('run'),
           watch: queue('watch'),
+          agent: queue('agent'),
+      agent: queue('agent'),
         };
         return createApps({ store, pokes, log: pino({ level: 'silent' }), rights, previews: true });
       },

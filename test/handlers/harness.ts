@@ -81,6 +81,7 @@ export async function createHarness(): Promise<Harness> {
       report: queue('report'),
       run: queue('run'),
       watch: queue('watch'),
+      agent: queue('agent'),
     },
     rights: rightsFor(store, db.organizationId),
     previews: true,

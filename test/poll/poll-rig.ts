@@ -140,6 +140,7 @@ export async function startPollRig(
     report: queue('report'),
     run: queue('run'),
     watch: queue('watch'),
+    agent: queue('agent'),
   };
   const bridge = await createBridge({
     apps: [...createApps({ store, log, pokes }), { name: 'notes', load: notes }],

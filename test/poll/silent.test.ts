@@ -56,6 +56,7 @@ async function rig(o: { repositories: number; pulls: number; issues: number }) {
     report: queue('report'),
     run: queue('run'),
     watch: queue('watch'),
+    agent: queue('agent'),
   };
   const apps = [
     ...createApps({ store, log, pokes, rights: rightsFor(store, test.organizationId), previews: true }),

@@ -227,7 +227,7 @@ export async function createHarness(o: {
   const locks = createKeyLocks({ store, log });
   const reconciler = createPreviewReconciler({
     ...{ store, locks, log, metrics, driver },
-    pokes: { preview: previewQueue, sync: nowhere, report: reportQueue, run: nowhere, watch: nowhere },
+    pokes: { preview: previewQueue, sync: nowhere, report: reportQueue, run: nowhere, watch: nowhere, agent: nowhere },
     octokitFor: async () => octokit,
     gitAccess: async () => ({
       url: `${gitServer.url}/acme/web.git`,

@@ -1,7 +1,7 @@
 /**
- * The columns that the requirements name (spec/requirements.md 24-36, 75, 98-109; S1 sections 1.1-1.4 and 1.6) are in
+ * The columns that the requirements name (spec/requirements.md 24-36, 75, 98-109, 145; S1 section 1) are in
  * the database: under the same name in snake_case and with the same type, or as the table of differences says, each
- * with its reason. S1 section 1.5 (`task_runs`) belongs to the task feature and comes with it.
+ * with its reason.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { withConnection } from '../../src/store/connection.js';
@@ -104,6 +104,22 @@ const wanted: Readonly<Record<string, readonly Wanted[]>> = {
     [109, 'remoteInstanceUrl', 'text', 'null'],
     [109, 'gitProviderConnectionId', 'uuid', 'null'],
   ],
+  task_runs: [
+    [145, 'id', 'uuid'],
+    [145, 'userId', 'text', 'null'],
+    [145, 'kanbangerWorkspaceId', 'text', 'null'],
+    [145, 'kanbangerIssueId', 'text', 'null'],
+    [145, 'kanbangerIssueIdentifier', 'text', 'null'],
+    [145, 'sessionId', 'uuid', 'null'],
+    [145, 'repositoryId', 'uuid', 'null'],
+    [145, 'worktreeId', 'text', 'null'],
+    [145, 'status', 'text'],
+    [145, 'blockedReason', 'text', 'null'],
+    [145, 'pullRequestId', 'uuid', 'null'],
+    [145, 'createdAt', 'timestamptz'],
+    [145, 'updatedAt', 'timestamptz'],
+    [145, 'completedAt', 'timestamptz', 'null'],
+  ],
 };
 
 /** Design section 4: singular names in snake_case, and one word for each thing. */
@@ -113,6 +129,7 @@ const tableNames: Readonly<Record<string, string>> = {
   pull_requests: 'pull_request',
   git_commits: 'git_commit',
   repositories: 'repository',
+  task_runs: 'task_run',
 };
 
 interface Difference {

@@ -23,7 +23,7 @@ import { startInbox } from '../../src/inbox/start-inbox.js';
 import { connectionNews } from '../../src/inbox/tell-apps.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import type { Store } from '../../src/store/database.js';
-import { type App, createBridge } from '../../src/translate/bridge.js';
+import { type App, type Bridge, createBridge } from '../../src/translate/bridge.js';
 import { graphqlOf } from '../../src/translate/graphql/graphql.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
@@ -43,6 +43,7 @@ export interface ConnectedForge {
   /** As the worker. */
   store: Store;
   organizationId: string;
+  bridge: Bridge;
   /** What was logged, one JSON object each. */
   lines: readonly string[];
   /**
@@ -188,6 +189,7 @@ export async function startConnectedForge(
     fake,
     store,
     organizationId,
+    bridge,
     lines,
     async quiet(timeoutMs = 150_000) {
       const end = performance.now() + timeoutMs;

@@ -120,6 +120,27 @@ export async function populateTenant(
   });
   await add('pull_request_sync', { ...tenant, pull_request_id });
 
+  const agentSession = await add('agent_session', {
+    ...tenant,
+    ...place,
+    repository_id,
+    remote_repository_id: seed,
+    number: 2,
+    on_pull_request: false,
+    command_key: `comment-${seed}`,
+    requested_by: 'ada',
+    agent: 'scripted',
+    triggered_at: now,
+    limit_seconds: 60,
+    event_sequence: 1,
+  });
+  await add('agent_secret', { ...tenant, name: 'MODEL_KEY', set_by: 'ada' });
+  const ofSession = { ...tenant, session_id: agentSession };
+  await add('session_event', { ...ofSession, sequence: 1, kind: 'message' });
+  await add('client_input', { ...ofSession, client_input_id: 'one', round: 1, written_by: 'ada', body: 'b' });
+  const task_run_id = await add('task_run', { ...ofSession, repository_id });
+  await add('worktree_link', { ...ofSession, worktree_id: `worktree-${seed}`, task_run_id });
+
   await add('hook_watch', { ...tenant, hook_id });
   const missed = { ...tenant, hook_id, delivery_key: `d-${seed}`, attempt_id: '1', position: 1 };
   await add('missed_delivery', { ...missed, event_type: 'push', answer: '503' });

@@ -58,6 +58,7 @@ const plainColumns: Readonly<Record<TenantTable, (id: string, workspace: Columns
   blob: () => ({ kind: 'plan' }),
   workspace_variable: (id, { workspace_id = '' }) => ({ workspace_id, key: id, category: 'env', sensitive: true }),
   run: (_, workspace) => ({ ...workspace, source: 'api', created_by: 'ada', plan_only: true }),
+  agent_secret: (id) => ({ name: `K${id.replaceAll('-', '').toUpperCase()}`, set_by: 'test' }),
 };
 
 /** A workspace with a configuration, for the rows that belong to one. */

@@ -60,6 +60,8 @@ export const actions = {
   'state.read': rule('maintainer', 'run', 'read the state of a workspace, which holds secrets'),
   'state.write': rule('admin', 'run', 'put another state in the place of a workspace’s'),
   'untrusted.approve': rule('maintainer', 'run', 'let code of strangers run, for one commit', { forge: 'maintain' }),
+  'agent.read': rule('viewer', 'read', 'see what agents do', { forge: 'read' }),
+  'agent.assign': rule('member', 'run', 'have agents work, answer them and stop them', { forge: 'write' }),
   'event.read': rule('viewer', 'read', 'follow what happens'),
   'platform.read': rule('owner', 'read', 'see the settings of this installation', { platform: true }),
   'platform.manage': rule('owner', 'manage', 'register Apps and sign-in clients, and set who may sign up', {

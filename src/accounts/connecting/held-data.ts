@@ -9,6 +9,7 @@ const REPOSITORIES = '(SELECT unnest($2::uuid[]))';
 const HOOKS = '(SELECT id FROM hook WHERE connection_id = $1)';
 const DELIVERIES = `(SELECT id FROM webhook_delivery WHERE hook_id IN ${HOOKS})`;
 const byRepository = `repository_id IN ${REPOSITORIES}`;
+const OF_SESSIONS = `session_id IN (SELECT s.id FROM agent_session s WHERE s.${byRepository})`;
 const REMOTE = 'SELECT r.forge, r.host, r.remote_id FROM repository r WHERE r.id = ANY($2::uuid[])';
 const byRemote = `(forge, host, remote_repository_id) IN (${REMOTE})`;
 /** What is kept for a whole host goes with the organization's last connection to it: those of people hold nothing. */
@@ -76,20 +77,26 @@ export const heldTables: readonly HeldTable[] = [
   { table: 'commit_status', where: byRepository, order: 'id' },
   {
     table: 'sticky_comment',
-    where: `pull_request_id IN (SELECT id FROM pull_request p WHERE p.${byRepository})`,
-    order: 'pull_request_id',
+    where: `(pull_request_id IN (SELECT id FROM pull_request p WHERE p.${byRepository})
+      OR issue_id IN (SELECT id FROM issue i WHERE i.${byRepository}))`,
+    order: 'id',
   },
   {
     table: 'pull_request_sync',
     where: `pull_request_id IN (SELECT id FROM pull_request p WHERE p.${byRepository})`,
     order: 'pull_request_id',
   },
+  { table: 'worktree_link', where: OF_SESSIONS, order: 'id' },
+  { table: 'task_run', where: OF_SESSIONS, order: 'id' },
+  { table: 'client_input', where: OF_SESSIONS, order: 'id' },
+  { table: 'session_event', where: OF_SESSIONS, order: 'session_id, sequence' },
   { table: 'preview', where: byRepository, order: 'id' },
   { table: 'comment', where: byRepository, order: 'id' },
   { table: 'review', where: byRepository, order: 'id' },
   { table: 'git_commit', where: byRemote, order: 'id' },
   { table: 'issue', where: byRemote, order: 'id' },
   { table: 'pull_request', where: byRemote, order: 'id' },
+  { table: 'agent_session', where: byRepository, order: 'id' },
   {
     table: 'repository_claim',
     where: `(forge, host, remote_id) IN (${REMOTE})`,

@@ -14,7 +14,7 @@ interface Place {
 const TABLES = { pullRequest: 'pull_request', issue: 'issue' } as const;
 
 /** Of an Octokit's error; anything else that is thrown is a fault of ours, or says itself what it is. */
-function refusalOf(error: unknown): ForgewayError | undefined {
+export function refusalOf(error: unknown): ForgewayError | undefined {
   if (!(error instanceof Error) || error.name !== 'HttpError') return undefined;
   const status: unknown = Reflect.get(error, 'status');
   if (typeof status !== 'number' || status < 400) return undefined;

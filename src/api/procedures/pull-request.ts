@@ -6,6 +6,7 @@ import { notFound } from '../authorize.js';
 import { bigNumber, id, instant, listOf, page, pageOf, placeOf, scope, text } from './fields.js';
 import { onForge } from './forge-write.js';
 import { type ProcedureMeta, procedure, router } from './procedure.js';
+import { createDraft } from './pull-request-create.js';
 import { commit, listCommits, listPullRequests, pullRequestById } from './pull-request-list.js';
 import type { Services } from './services.js';
 
@@ -71,18 +72,29 @@ const urlOf = (data: unknown): string | null => {
   return typeof url === 'string' ? url : null;
 };
 
+interface WriteContext {
+  services: Services;
+  organizationId: string;
+  by: string;
+}
+
 /** Written down, and read again soon: what was done shows here without waiting for the forge's webhook. */
-async function done(
-  ctx: { services: Services; organizationId: string; by: string },
-  action: string,
-  pullRequestId: string,
-): Promise<void> {
+async function done(ctx: WriteContext, action: string, pullRequestId: string): Promise<void> {
   const { organizationId } = ctx;
   const key = await ctx.services.store.tenant(organizationId, async (tx) => {
     await audit(tx, organizationId, `pull-request.${action}`, pullRequestId, {}, ctx.by);
     return wantPullRequestSync(tx, { organizationId, pullRequestId });
   });
   await ctx.services.syncSoon(key);
+}
+
+async function changeState(ctx: WriteContext, pullRequestId: string, state: 'open' | 'closed') {
+  const target = await onForge(ctx.services, ctx.organizationId, 'pullRequest', pullRequestId);
+  const data = await target.ask('PATCH /repos/{owner}/{repo}/pulls/{pull_number}', {
+    ...{ pull_number: target.number, state },
+  });
+  await done(ctx, state === 'open' ? 'reopened' : 'closed', pullRequestId);
+  return { id: pullRequestId, url: urlOf(data) };
 }
 
 export const pullRequests = router({
@@ -208,6 +220,50 @@ export const pullRequests = router({
         ...Object.fromEntries(wanted),
       });
       await done(ctx, 'updated', input.id);
+      return { id: input.id, url: urlOf(data) };
+    }),
+
+  createDraftPr: procedure({
+    action: 'pull-request.write',
+    method: 'POST',
+    path: '/repositories/{repositoryId}/pull-requests',
+    summary: 'Opens a draft for a branch, on the forge; one that is open already is answered.',
+    status: 201,
+    ...ON_FORGE,
+  })
+    .input(
+      z.strictObject({
+        ...scope,
+        repositoryId: id,
+        sessionId: id.optional().describe('Of the agent that made the branch.'),
+        headBranch: text(250),
+        baseBranch: text(250).optional().describe('Without it the default branch.'),
+        title: text(500),
+        body: z.string().max(65_536).default(''),
+      }),
+    )
+    .output(z.object({ id: id.nullable(), number: z.number().nullable(), url: z.string().nullable() }))
+    .mutation(({ ctx, input }) => createDraft(ctx, input)),
+
+  close: write('POST', '/close', 'Closes it, on the forge.', ON_FORGE)
+    .input(one)
+    .output(onForgeNow)
+    .mutation(({ ctx, input }) => changeState(ctx, input.id, 'closed')),
+
+  reopen: write('POST', '/reopen', 'Opens it again, on the forge.', ON_FORGE)
+    .input(one)
+    .output(onForgeNow)
+    .mutation(({ ctx, input }) => changeState(ctx, input.id, 'open')),
+
+  requestChanges: write('POST', '/change-requests', 'Asks for changes in a review, on the forge.', ON_FORGE)
+    .input(one.extend({ body: text(65_536) }))
+    .output(onForgeNow)
+    .mutation(async ({ ctx, input }) => {
+      const target = await onForge(ctx.services, ctx.organizationId, 'pullRequest', input.id);
+      const data = await target.ask('POST /repos/{owner}/{repo}/pulls/{pull_number}/reviews', {
+        ...{ pull_number: target.number, event: 'REQUEST_CHANGES', body: input.body },
+      });
+      await done(ctx, 'changes-requested', input.id);
       return { id: input.id, url: urlOf(data) };
     }),
 

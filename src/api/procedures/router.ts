@@ -8,6 +8,7 @@ import { previewSecrets } from './preview-secret.js';
 import { createCallerFactory, router } from './procedure.js';
 import { pullRequests } from './pull-request.js';
 import { repositories } from './repository.js';
+import { sessions } from './session.js';
 import { tokens } from './token.js';
 
 /** Every procedure of the API, by the names that tRPC has for them. */
@@ -19,6 +20,7 @@ export const apiRouter = router({
   delivery: deliveries,
   preview: previews,
   previewSecret: previewSecrets,
+  session: sessions,
   token: tokens,
   organization: organizations,
   audit: audits,

@@ -13,6 +13,8 @@ import type { Secrets } from '../../accounts/vault-columns.js';
 import type { TokenFacts } from '../../forges/administration.js';
 import type { ForgeDescriptor } from '../../forges/forge.js';
 import type { Replay, ReplayOptions } from '../../inbox/replay.js';
+import type { PlannedAgents } from '../../jobs/agent/agents.js';
+import type { SessionWish } from '../../jobs/agent/desired.js';
 import type { ReadPreviewLog } from '../../jobs/preview/logs.js';
 import type { JobKey } from '../../jobs/queue/queue.js';
 import type { Logger } from '../../lib/logger.js';
@@ -108,6 +110,10 @@ export interface Services {
   replay(deliveryId: bigint, o: ReplayOptions): Promise<Replay>;
   /** A hint that there is work; nothing is lost without it. */
   syncSoon(key: JobKey & { version: bigint }): Promise<void>;
+  /** The same for a session that somebody wants something of. */
+  sessionSoon(wish: SessionWish): Promise<void>;
+  /** Absent: none are configured. */
+  agents: PlannedAgents | undefined;
   /** @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN or FORGEWAY_CONNECTION_UNUSABLE */
   requestsOf(organizationId: string, repositoryId: string): Promise<RepositoryRequests>;
   /** Page of the App that serves a host, as far as it is known now. */

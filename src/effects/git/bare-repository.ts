@@ -1,5 +1,5 @@
 /** Bare repositories of ours, made and removed so that one is never taken for whole when it is not. Under its lock only. */
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runGit } from './git-command.js';
 import type { MirrorLock } from './mirror-lock.js';
@@ -51,4 +51,20 @@ export async function openBareRepository(gitDir: string, lock: MirrorLock, forma
     { timeoutMs: INIT_MS, lockFd: lock.fd },
   );
   await rename(unfinished, gitDir);
+}
+
+/** A worktree's own folder in the repository: that which says it belongs to `target`. */
+export async function worktreeFolder(gitDir: string, target: string): Promise<string | undefined> {
+  const folder = join(gitDir, 'worktrees');
+  const unlessMissing =
+    <T>(instead: T) =>
+    (error: NodeJS.ErrnoException): T => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return instead;
+      throw error;
+    };
+  for (const name of await readdir(folder).catch(unlessMissing<string[]>([]))) {
+    const link = await readFile(join(folder, name, 'gitdir'), 'utf8').catch(unlessMissing(''));
+    if (link.trim() === join(target, '.git')) return join(folder, name);
+  }
+  return undefined;
 }

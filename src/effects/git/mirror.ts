@@ -2,11 +2,17 @@
  * Bare mirrors of repositories and checkouts of single commits from them. A commit is always named by its full SHA;
  * branch names, which their authors choose, are never given to git.
  */
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ForgewayError } from '../../lib/errors.js';
 import type { Outbound } from '../../lib/outbound/outbound.js';
-import { clearLeftovers, isBareRepository, openBareRepository, removeBareRepository } from './bare-repository.js';
+import {
+  clearLeftovers,
+  isBareRepository,
+  openBareRepository,
+  removeBareRepository,
+  worktreeFolder,
+} from './bare-repository.js';
 import { type GitCredential, type Held, runGit } from './git-command.js';
 import { gitNetwork } from './git-network.js';
 import { createMirrorLocks, type MirrorLock } from './mirror-lock.js';
@@ -39,14 +45,34 @@ export interface CheckoutRequest {
   signal?: AbortSignal;
 }
 
+/** A mirror that has certain commits, while nobody else works on it. */
+export interface OpenMirror extends Held {
+  /** The limits that a command which writes into it keeps to. */
+  limits: { timeoutMs: number; maxFileBytes: number };
+  /** @throws ForgewayError FORGEWAY_GIT_FAILED when a commit is larger than what is checked out */
+  measure(sha: string): Promise<void>;
+}
+
 export interface GitMirrors {
+  /**
+   * Works on the mirror of a repository once it has these commits; without a source they must be there. What `work` leaves in
+   * it is its own to remove.
+   * @throws ForgewayError FORGEWAY_GIT_FAILED
+   */
+  use<T>(
+    request: Omit<CheckoutRequest, 'sha' | 'target' | 'source'> & { shas: readonly string[]; source?: GitSource },
+    work: (mirror: OpenMirror) => Promise<T>,
+  ): Promise<T>;
   /**
    * Puts the files of exactly this commit into `target`, as a detached worktree of the mirror.
    * @throws ForgewayError FORGEWAY_GIT_FAILED
    */
   checkout(request: CheckoutRequest): Promise<void>;
-  /** Forgets worktrees whose directory is gone, and the mirror with its last worktree. Reads nothing inside a worktree. */
-  prune(repositoryId: string): Promise<void>;
+  /**
+   * Forgets worktrees whose directory is gone, that at `target` in any case, and the mirror with its last worktree. Reads
+   * nothing inside a worktree.
+   */
+  prune(repositoryId: string, target?: string): Promise<void>;
 }
 
 export const defaultCheckoutLimits: CheckoutLimits = {
@@ -113,8 +139,13 @@ export function createGitMirrors(o: {
     }
   }
 
-  async function fetch(held: Held, request: CheckoutRequest): Promise<void> {
-    const { source, sha, signal } = request;
+  async function fetch(
+    held: Held,
+    sha: string,
+    request: Pick<CheckoutRequest, 'fallbackRefs' | 'signal'> & { source?: GitSource },
+  ): Promise<void> {
+    const { source, signal } = request;
+    if (source === undefined) return refuse(`Commit ${sha} is not here any more.`);
     if (new URL(source.url).origin !== new URL(source.origin).origin) {
       refuse('The repository’s address is not under the origin that its credential belongs to.');
     }
@@ -136,36 +167,50 @@ export function createGitMirrors(o: {
     throw failures[0] ?? new ForgewayError('FORGEWAY_GIT_FAILED', `The server does not hand out commit ${sha}.`);
   }
 
-  return {
-    checkout(request) {
-      const { repositoryId, sha, target, signal } = request;
-      if (!SHA.test(sha)) refuse('A commit is named by its full SHA.');
+  // A small pack can unfold into millions of files, so they are counted before one is written; and into as many folders with
+  // no file in them, which are printed only with `-t`.
+  const measure = async (held: Held, sha: string, signal?: AbortSignal) => {
+    await runGit(['ls-tree', '-r', '-t', '-l', '-z', '--full-tree', '--end-of-options', sha], {
+      ...{ ...held, signal, onOutput: treeMeter(limits).measure },
+      timeoutMs: Math.min(limits.timeoutMs, LISTING_TIMEOUT_MS),
+    });
+  };
+
+  const mirrors: GitMirrors = {
+    use(request, work) {
+      const { repositoryId, shas, signal } = request;
+      const [first = ''] = shas;
+      if (shas.length === 0 || shas.some((sha) => !SHA.test(sha))) refuse('A commit is named by its full SHA.');
       if (request.fallbackRefs.some((ref) => !FULL_REF.test(ref))) refuse('A fallback ref has an unexpected form.');
-      const work = async (lock: MirrorLock) => {
+      const begin = async (lock: MirrorLock) => {
         const gitDir = mirrorOf(repositoryId);
         const held = { gitDir, lockFd: lock.fd };
-        await openBareRepository(gitDir, lock, sha.length === 64 ? 'sha256' : 'sha1');
-        if (!(await has(held, sha))) await fetch(held, request);
-        const { timeoutMs, packBytes } = limits;
-        // A small pack can unfold into millions of files, so they are counted before one is written; and into as many
-        // folders with no file in them, which are printed only with `-t`.
-        await runGit(['ls-tree', '-r', '-t', '-l', '-z', '--full-tree', '--end-of-options', sha], {
-          ...{ ...held, signal, onOutput: treeMeter(limits).measure },
-          timeoutMs: Math.min(timeoutMs, LISTING_TIMEOUT_MS),
-        });
-        await runGit(['worktree', 'prune'], { ...held, timeoutMs });
-        await runGit(['worktree', 'add', '--quiet', '--force', '--detach', '--end-of-options', target, sha], {
-          ...{ ...held, signal, timeoutMs, maxFileBytes: packBytes },
-        });
+        await openBareRepository(gitDir, lock, first.length === 64 ? 'sha256' : 'sha1');
+        for (const sha of shas) if (!(await has(held, sha))) await fetch(held, sha, request);
+        const { timeoutMs, packBytes: maxFileBytes } = limits;
+        return work({ ...held, limits: { timeoutMs, maxFileBytes }, measure: (sha) => measure(held, sha, signal) });
       };
-      return locked(mirrorOf(repositoryId), work, signal);
+      return locked(mirrorOf(repositoryId), begin, signal);
     },
 
-    prune(repositoryId) {
+    checkout(request) {
+      const { sha, target, signal } = request;
+      return mirrors.use({ ...request, shas: [sha] }, async ({ gitDir, lockFd, limits: write, measure: check }) => {
+        await check(sha);
+        await runGit(['worktree', 'prune'], { gitDir, lockFd, timeoutMs: write.timeoutMs });
+        await runGit(['worktree', 'add', '--quiet', '--force', '--detach', '--end-of-options', target, sha], {
+          ...{ gitDir, lockFd, signal, ...write },
+        });
+      });
+    },
+
+    prune(repositoryId, target) {
       const gitDir = mirrorOf(repositoryId);
       return locked(gitDir, async (lock) => {
         if (await isBareRepository(gitDir)) {
           await clearLeftovers(gitDir);
+          const own = target === undefined ? undefined : await worktreeFolder(gitDir, target);
+          if (own !== undefined) await rm(own, { recursive: true, force: true });
           await runGit(['worktree', 'prune'], { gitDir, lockFd: lock.fd, timeoutMs: 60_000 });
           const left = await readdir(join(gitDir, 'worktrees')).catch(() => []);
           if (left.length > 0) return;
@@ -175,4 +220,5 @@ export function createGitMirrors(o: {
       });
     },
   };
+  return mirrors;
 }

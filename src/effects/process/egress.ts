@@ -3,8 +3,10 @@
  * and to nothing of this machine or its neighbourhood. Package managers find it through the usual variables.
  */
 import { lookup } from 'node:dns/promises';
+import { mkdir } from 'node:fs/promises';
 import { Agent, createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { isPublicAddress } from '../../lib/outbound/address.js';
 import { listenInDirectory } from './door.js';
@@ -30,7 +32,9 @@ export interface EgressOptions {
   /** Where it listens; a file of the sandbox's, removed with it. */
   path: string;
   /** Default {@link isPublicAddress}. */
-  isAllowed?: (address: string) => boolean;
+  isAllowed?: (address: string, target: { host: string; port: number }) => boolean;
+  /** Default: every name. Asked before a name is resolved. */
+  allowsHost?: (host: string, port: number) => boolean;
   /** Default: the machine's resolver. */
   resolve?: (host: string) => Promise<{ address: string; family: number }[]>;
 }
@@ -55,7 +59,7 @@ const withoutHops = (headers: IncomingMessage['headers']) =>
 
 /** Starts the proxy. It lives in this process, as the build that uses it does not outlive the worker that waits for it. */
 export async function openEgress(options: EgressOptions): Promise<Egress> {
-  const { isAllowed = isPublicAddress, resolve = (host: string) => lookup(host, { all: true }) } = options;
+  const { isAllowed = isPublicAddress, allowsHost, resolve = (host: string) => lookup(host, { all: true }) } = options;
   const sockets = new Set<Duplex>();
   const track = <S extends Duplex>(socket: S): S => {
     sockets.add(socket);
@@ -65,10 +69,12 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
 
   /** Connects to an address that was checked, and not to what the name means a moment later. */
   async function open(host: string, port: number): Promise<Socket> {
+    if (allowsHost?.(host, port) === false) throw new RefusedError(`${host}:${port} is not in the list of this agent`);
     const family = isIP(host);
     const found = family === 0 ? await resolve(host) : [{ address: host, family }];
-    const allowed = found.filter(({ address }) => isAllowed(address));
-    if (allowed.length === 0) throw new RefusedError(`${host} is not a public address`);
+    const allowed = found.filter(({ address }) => isAllowed(address, { host, port }));
+    if (allowed.length === 0)
+      throw new RefusedError(`${host} is not a public address, and nothing else can be reached`);
     const checked: LookupFunction = (_host, _options, done) => done(null, allowed);
     const socket = track(connect({ host, port, lookup: checked, autoSelectFamily: true }));
     await new Promise<void>((connected, failed) => socket.once('connect', connected).once('error', failed));
@@ -76,8 +82,7 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
   }
 
   const statusOf = (error: unknown) => (error instanceof RefusedError ? 403 : 502);
-  const textOf = (error: unknown) =>
-    error instanceof RefusedError ? `${error.message}: builds reach public addresses only` : 'no connection';
+  const textOf = (error: unknown) => (error instanceof RefusedError ? error.message : 'no connection');
 
   function hostAndPort(authority: string): { host: string; port: number } | undefined {
     const [, six, name, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:/@?#\s]+)):(\d{1,5})$/.exec(authority) ?? [];
@@ -136,6 +141,7 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
       client.end(`HTTP/1.1 ${statusOf(error)} Refused\r\nconnection: close\r\n\r\n${textOf(error)}\n`);
     });
   });
+  await mkdir(dirname(options.path), { recursive: true, mode: 0o700 });
   const closeDirectory = await listenInDirectory(server, options.path);
 
   return {

@@ -41,11 +41,24 @@ export interface SandboxCommand {
   /** 0 for a command that may run for ever. */
   seconds: number;
   network: SandboxNetwork;
+  /** In place of those that every command has. */
+  limits?: SandboxLimits;
+  /** More of its environment, that no argument may show: others on this machine can read those. Names are ours to check. */
+  secrets?: Readonly<Record<string, string>>;
+  /**
+   * Gives it {@link INBOX} on standard input, `follow` also what is added to it while it runs, and adds what it prints to
+   * {@link SPOOL} up to a limit. The log has only its standard error then.
+   */
+  lines?: { input: 'follow' | 'whole'; bytes: number };
 }
 
 /** Sockets in the run directory: the door's, and that of the proxy for builds. */
 export const DOOR = 'door';
-export const EGRESS = 'egress';
+const EGRESS_FOLDER = 'way-out';
+export const EGRESS = `${EGRESS_FOLDER}/egress`;
+/** What a command with lines reads, and what it said; both stay until its sandbox is destroyed. */
+export const INBOX = 'inbox';
+export const SPOOL = 'spool';
 /** Where the proxy's socket lies as a relay within sees it. */
 const EGRESS_INSIDE = `/.forgeway/${EGRESS}`;
 
@@ -55,6 +68,8 @@ export function networkOf(probe: SandboxProbe, command: SandboxCommand): Sandbox
 }
 
 const NO_CAPABILITIES = ['--no-new-privs', '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'];
+
+const LAUNCHER_VARIABLES = ['LC_ALL', 'PWD', 'OLDPWD', 'SHLVL', '_'];
 
 /** The words before a command that set a relay beside it. */
 function relayBefore(network: SandboxNetwork, node: string, drop: readonly string[]): string[] {
@@ -97,7 +112,16 @@ export function launcherArgv(o: {
     '--',
   ];
   const variables = Object.entries(command.env).map(([name, value]) => `${name}=${value}`);
-  const clean = ['env', '-i', '-C', join(workspaceInside(probe, paths), command.cwd), ...variables, ...command.argv];
+  // The launcher's own environment is the secrets and these, which programs on the way add.
+  const begin = command.secrets === undefined ? ['-i'] : LAUNCHER_VARIABLES.flatMap((name) => ['-u', name]);
+  const clean = [
+    'env',
+    ...begin,
+    '-C',
+    join(workspaceInside(probe, paths), command.cwd),
+    ...variables,
+    ...command.argv,
+  ];
   const user = ['--reuid', String(uid), '--regid', String(uid), '--clear-groups'];
   const drop = ['setpriv', ...user, ...NO_CAPABILITIES];
   // As root it runs outside of what the command's user can reach, without capabilities.
@@ -121,7 +145,8 @@ export function launcherArgv(o: {
     ...['--ro-bind', join(paths.run, 'passwd'), '/etc/passwd', '--ro-bind', join(paths.run, 'group'), '/etc/group'],
     ...['--ro-bind-try', '/run/systemd/resolve', '/run/systemd/resolve'],
     ...(programs === undefined ? [] : ['--ro-bind', programs, programs]),
-    ...(network.kind === 'egress' ? ['--ro-bind', join(paths.run, EGRESS), EGRESS_INSIDE] : []),
+    // The folder and not the socket: a proxy that died is followed by one with a socket of its own.
+    ...(network.kind === 'egress' ? ['--ro-bind', join(paths.run, EGRESS_FOLDER), `/.forgeway/${EGRESS_FOLDER}`] : []),
     ...['--bind', paths.tree, '/workspace', ...READ_ONLY_ROOT, '--chdir', '/', '--'],
   ];
   const walls = {
@@ -139,6 +164,8 @@ export function launcherArgv(o: {
     String(memoryGroup === undefined ? limits.memoryMb * KIB : 0),
     String(LOG_FILE_BYTES),
     memoryGroup === undefined ? '' : inRoot ? '/.forgeway/memory-group' : memoryGroup,
+    command.lines?.input ?? '',
+    String(command.lines?.bytes ?? 0),
     ...walls,
   ];
   // Descriptor 3 is the door's listening socket; the command itself does not get it.

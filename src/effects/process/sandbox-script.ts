@@ -100,13 +100,17 @@ set +e
  * `<run>/exit` ("code reason") when it is over. It needs no Forgeway: the limits hold while no worker runs.
  *
  * Arguments: run directory, workspace, uid of the command or '-', seconds it may run or 0, KiB and files the workspace
- * may hold, KiB of memory or 0 (a memory group does it), bytes per log file, control file of a memory group or '',
- * then the command.
+ * may hold, KiB of memory or 0 (a memory group does it), bytes per log file, control file of a memory group or '', then
+ * `follow`, `whole` or '' and bytes of lines, then the command.
+ *
+ * With `follow` and `whole` the command is given `<run>/inbox` on its standard input, in the first case also what is added
+ * to it later, and its standard output is added to `<run>/spool` up to the limit: nothing of either depends on us.
  */
 export const SUPERVISE = `
 umask 077
 run=$1 workspace=$2 uid=$3 seconds=$4 disk_kb=$5 files=$6 memory_kb=$7 log_bytes=$8 group=$9
-shift 9
+input=${'$'}{10} spool_bytes=${'$'}{11}
+shift 11
 rm -f "$run/exit" "$run/reason" "$run/out"
 mkfifo -m 600 "$run/out" || exit 70
 
@@ -203,10 +207,31 @@ watch() {
 
 keep <"$run/out" &
 keeper=$!
+in=/dev/null
+lines=$run/out
+feeder=
+spooler=
+if [ -n "$input" ]; then
+  in=$run/in
+  lines=$run/lines
+  rm -f "$in" "$lines"
+  mkfifo -m 600 "$in" "$lines" || exit 70
+  if [ "$input" = follow ]; then
+    tail -s 0.2 -c +1 -f "$run/inbox" >"$in" 2>/dev/null &
+  else
+    cat "$run/inbox" >"$in" 2>/dev/null &
+  fi
+  feeder=$!
+  {
+    stdbuf -o0 head -c "$spool_bytes" >>"$run/spool"
+    exec cat >/dev/null
+  } <"$lines" &
+  spooler=$!
+fi
 if [ -n "$group" ]; then
-  (exec 4>"$group" && echo 0 >&4 && exec 4>&- && exec "$@") </dev/null >"$run/out" 2>&1 &
+  (exec 4>"$group" && echo 0 >&4 && exec 4>&- && exec "$@") <"$in" >"$lines" 2>"$run/out" &
 else
-  "$@" </dev/null >"$run/out" 2>&1 &
+  "$@" <"$in" >"$lines" 2>"$run/out" &
 fi
 child=$!
 watch &
@@ -215,7 +240,8 @@ wait "$child"
 code=$?
 kill -KILL "$watcher" 2>/dev/null
 stop
-wait "$keeper"
+[ -z "$feeder" ] || kill -KILL "$feeder" 2>/dev/null
+wait "$keeper" $spooler
 reason=$(cat "$run/reason" 2>/dev/null)
 echo "$code ${'$'}{reason:-exit}" >"$run/exit.new"
 mv -f "$run/exit.new" "$run/exit"

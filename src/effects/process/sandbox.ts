@@ -17,11 +17,13 @@ import { removeTree, runTool, TOOL_ENVIRONMENT } from './run-tool.js';
 import {
   DOOR,
   EGRESS,
+  INBOX,
   launcherArgv,
   networkOf,
   type SandboxCommand,
   type SandboxLimits,
   type SandboxPaths,
+  SPOOL,
   workspaceInside,
 } from './sandbox-command.js';
 import type { SandboxProbe } from './sandbox-probe.js';
@@ -66,6 +68,8 @@ export interface Sandboxes {
   doorOf(id: string): string | null;
   /** Path where the proxy of a command with a way out is to listen, before it starts; null where networks are shared. */
   egressOf(id: string): string | null;
+  /** Paths of what a command with lines reads and of what it said. Only we can open them. */
+  linesOf(id: string): { inbox: string; spool: string };
   /** Directory of the node that we run on, when it is not in the system's path. */
   readonly programs: string | undefined;
   /** Gives the workspace to the sandbox's user. */
@@ -127,7 +131,7 @@ function isSandbox(value: unknown): value is Sandbox {
 
 /** Opens the place where sandboxes live. Several processes may share it. */
 export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxes> {
-  const { directory, probe, limits } = options;
+  const { directory, probe } = options;
   const mode = probe.mode === 'uid' ? 0o711 : 0o700;
   const places = join(directory, 'sandboxes');
   await mkdir(places, { recursive: true, mode });
@@ -220,6 +224,7 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
     sourceDirectory: (id) => join(pathsOf(id).tree, 'source'),
     workspaceInside: (id) => workspaceInside(probe, pathsOf(id)),
     doorOf: (id) => (probe.network ? join(pathsOf(id).run, DOOR) : null),
+    linesOf: (id) => ({ inbox: join(pathsOf(id).run, INBOX), spool: join(pathsOf(id).run, SPOOL) }),
     egressOf: (id) => (probe.network ? join(pathsOf(id).run, EGRESS) : null),
 
     async create(id) {
@@ -254,6 +259,7 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
     async start(sandbox, command) {
       const paths = pathsOf(sandbox.id);
       await Promise.all(['exit', 'log', 'log.1', 'reason'].map((name) => rm(join(paths.run, name), { force: true })));
+      const limits = command.limits ?? options.limits;
       const memoryGroup = await memory?.create(sandbox.id, limits.memoryMb * 1_024 * 1_024);
       const marked =
         probe.mode === 'same-user' ? { ...command, env: { ...command.env, FORGEWAY_SANDBOX: sandbox.id } } : command;
@@ -263,7 +269,8 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
       });
       const door = networkOf(probe, command).kind === 'door' ? await openDoor(join(paths.run, DOOR)) : undefined;
       const stdio = ['ignore' as const, 'ignore' as const, 'ignore' as const, ...(door ? [door.descriptor] : [])];
-      const child = spawn(file, args, { cwd: '/', env: TOOL_ENVIRONMENT, stdio, detached: true });
+      const env = { ...TOOL_ENVIRONMENT, ...command.secrets };
+      const child = spawn(file, args, { cwd: '/', env, stdio, detached: true });
       const spawned = new Promise<number>((resolve, reject) => {
         child.once('error', (error) => reject(failure(`A command could not be started: ${messageOf(error)}`, error)));
         child.once('spawn', () => resolve(child.pid ?? 0));

@@ -1,6 +1,8 @@
 /** One command: what it takes, and what it does. A new one is a file and a line in `table.ts`. */
 import type { Action } from '../../accounts/access/actions.js';
 import type { ForgeActor } from '../../accounts/access/actor.js';
+import type { Decision } from '../../accounts/access/decide.js';
+import type { PlannedAgents } from '../../jobs/agent/agents.js';
 import type { DeliveryWork } from '../delivery-work.js';
 
 /** The conversation a command was given in, read again from the forge. */
@@ -10,6 +12,8 @@ export interface Conversation {
   number: number;
   /** False: an issue. */
   isPullRequest: boolean;
+  /** The forge's own number of the repository. */
+  remoteRepositoryId: bigint;
 }
 
 /** What an Octokit of an app can be asked; every write through it is journaled. */
@@ -24,6 +28,16 @@ export interface CommandRun {
   byName: string;
   in: Conversation;
   octokit: CommandOctokit;
+  /** Which command this is, among all that were ever given; the same when it is run again. */
+  key: string;
+  /** When it was written, by the forge's clock. */
+  at: Date;
+  /** Undefined where no agents are configured. */
+  agents: PlannedAgents | undefined;
+  /** Every command that there is. */
+  all: ReadonlyMap<string, Command>;
+  /** Whether whoever asks may do something else here; nothing is written down about it. */
+  may(action: Action): Decision;
   /** One transaction as the organization; pokes follow when it has committed. */
   inTransaction(run: (work: DeliveryWork) => Promise<void>): Promise<void>;
 }

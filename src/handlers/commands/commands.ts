@@ -8,8 +8,9 @@ import { type Access, forgeActor } from '../../accounts/access/access.js';
 import { nameOfActor } from '../../accounts/access/actor.js';
 import { type Decision, decide } from '../../accounts/access/decide.js';
 import { type Permissions, permissionAtLeast } from '../../accounts/permissions.js';
+import type { PlannedAgents } from '../../jobs/agent/agents.js';
 import { currentDelivery } from '../../lib/delivery-scope.js';
-import { id } from '../../store/mirror/shape.js';
+import { id, time } from '../../store/mirror/shape.js';
 import { type HandlerOptions, inDelivery } from '../delivery-work.js';
 import type { Command, CommandOctokit, Conversation } from './command.js';
 import { commandsIn, type Invocation } from './grammar.js';
@@ -20,12 +21,12 @@ export interface Rights {
   permissions: Permissions;
 }
 
-type CommandsOptions = HandlerOptions & Rights;
+export type CommandsOptions = HandlerOptions & Rights & { agents?: PlannedAgents | undefined };
 
 const account = z.object({ id, login: z.string(), type: z.string().nullish() });
 const createdComment = z.object({
   issue: z.object({ number: z.number().int(), pull_request: z.unknown().optional() }),
-  comment: z.object({ id, body: z.string().nullish(), user: account.nullish() }),
+  comment: z.object({ id, body: z.string().nullish(), user: account.nullish(), created_at: time.nullish() }),
   repository: z.object({ id, name: z.string(), owner: z.object({ login: z.string() }) }),
   sender: account.nullish(),
 });
@@ -68,6 +69,7 @@ function read(
       repo: repository.name,
       number: issue.number,
       isPullRequest: issue.pull_request !== undefined && issue.pull_request !== null,
+      remoteRepositoryId: repository.id,
     },
     log: o.log.child({ delivery: scope.deliveryKey, comment: comment.id.toString() }),
   };
@@ -99,7 +101,13 @@ async function stillThere({ octokit, event, by, in: { owner, repo } }: Given): P
   }
 }
 
-async function runOne(o: CommandsOptions, given: Given, command: Command, { args }: Invocation): Promise<void> {
+async function runOne(
+  o: CommandsOptions,
+  given: Given,
+  command: Command,
+  { args }: Invocation,
+  ordinal: number,
+): Promise<void> {
   const scope = currentDelivery();
   if (scope === undefined) throw new Error('a handler ran outside a delivery');
   const { event, by, octokit, in: place } = given;
@@ -138,7 +146,10 @@ async function runOne(o: CommandsOptions, given: Given, command: Command, { args
   }
   await react(given, 'eyes');
   const outcome = await command.run({
-    ...{ args, by: actor, byName: nameOfActor(actor), in: place, octokit },
+    ...{ args, by: actor, byName: nameOfActor(actor), in: place, octokit, agents: o.agents, all: commands },
+    key: `comment:${scope.forge}:${scope.host}:${event.repository.id}:${event.comment.id}:${ordinal}`,
+    at: event.comment.created_at ?? scope.receivedAt,
+    may: (action) => decide(actor, action, thing),
     inTransaction: (run) => inDelivery(o, run),
   });
   given.log.info({ command: command.name, by: nameOfActor(actor), done: outcome.done }, 'command run');
@@ -155,7 +166,8 @@ export function commandsHandler(o: CommandsOptions) {
         given.log.info('a comment with a command was changed or deleted before it could be run');
         return;
       }
-      for (const [command, invocation] of given.called) await runOne(o, given, command, invocation);
+      for (const [ordinal, [command, invocation]] of given.called.entries())
+        await runOne(o, given, command, invocation, ordinal);
     });
   };
 }

@@ -5,6 +5,7 @@ import type { Permissions } from '../../accounts/permissions.js';
 import { systemClock } from '../../lib/clock.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { shortSha } from '../../lib/ids.js';
+import { tellSessionsOf } from '../agent/tell.js';
 import type { Pokes } from '../poke.js';
 import {
   createReconciler,
@@ -113,7 +114,11 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
       ...{ phase, message: null, log: null, url: visible ? address() : null, at: now },
       ...what,
     };
-    const wanted = await store.tenant(record.organizationId, (tx) => announce(tx, record, full));
+    const wanted = await store.tenant(record.organizationId, async (tx) => [
+      ...(await announce(tx, record, full)),
+      // Agents whose work it shows name it, too.
+      ...(await tellSessionsOf(tx, record.pullRequestId)),
+    ]);
     await Promise.all(wanted.map((one) => pokes.report.poke(one, { version: one.version })));
     if (record.phase !== phase) {
       const { owner, name } = record.repository;

@@ -1,4 +1,4 @@
-/** Brings the sticky comment of a pull request to what its row says. */
+/** Brings the sticky comment of a pull request or an issue to what its row says. */
 import { type Clock, systemClock } from '../../lib/clock.js';
 import type { Store } from '../../store/database.js';
 import {
@@ -56,10 +56,11 @@ function read(store: Store, row: UnsettledRow): Promise<CommentState | undefined
     const { rows } = await tx.query<CommentState>(
       `SELECT s."sections", s."remote_comment_id"::bigint, s."observed_version",
          (extract(epoch FROM clock_timestamp() - s."updated_at") * 1000)::float8 AS quiet_ms,
-         p."number", p."forge", p."host", p."remote_repository_id",
+         coalesce(p."number", i."number") AS number, r."forge", r."host", r."remote_id" AS remote_repository_id,
          r."id" AS repository_id, r."remote_owner" AS owner, r."remote_name" AS name
-       FROM "sticky_comment" s JOIN "pull_request" p ON p."id" = s."pull_request_id"
-         JOIN "repository" r ON r."id" = p."repository_id" AND r."status" <> 'removed'
+       FROM "sticky_comment" s LEFT JOIN "pull_request" p ON p."id" = s."pull_request_id"
+         LEFT JOIN "issue" i ON i."id" = s."issue_id"
+         JOIN "repository" r ON r."id" = coalesce(p."repository_id", i."repository_id") AND r."status" <> 'removed'
        WHERE s."id" = $1`,
       [row.id],
     );
@@ -114,7 +115,10 @@ export function createCommentReconciler(options: CommentOptions): Reconciler {
       name: 'sticky_comment',
       key: 'id',
       errorColumn: 'error',
-      heldBy: { repository: repositoryOfPullRequest('sticky_comment') },
+      heldBy: {
+        repository: `coalesce(${repositoryOfPullRequest('sticky_comment')},
+          (SELECT i."repository_id" FROM "issue" i WHERE i."id" = "sticky_comment"."issue_id"))`,
+      },
     },
     settle,
   });

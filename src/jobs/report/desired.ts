@@ -32,30 +32,34 @@ interface VersionRow {
 const wanted = (organizationId: string, row: VersionRow | undefined): Wanted | undefined =>
   row && { organizationId, id: row.id, version: BigInt(row.desired_version) };
 
+/** Whose sticky comment: a pull request's or an issue's, by our own ids. */
+export type ReportThread = { pullRequestId: string } | { issueId: string };
+
 /**
- * Sets one topic's line of a pull request's sticky comment; null takes it away. The same line again changes nothing.
+ * Sets one topic's line of a conversation's sticky comment; null takes it away. The same line again changes nothing.
  * A new version does not shorten the wait after a failure: what was denied is not asked for at every push.
  */
 export async function wantReport(
   tx: PoolClient,
-  o: { organizationId: string; pullRequestId: string; topic: string; row: ReportRow | null },
+  o: { organizationId: string; topic: string; row: ReportRow | null } & ReportThread,
 ): Promise<Wanted | undefined> {
+  const [column, threadId] = 'issueId' in o ? ['issue_id', o.issueId] : ['pull_request_id', o.pullRequestId];
   const { rows } =
     o.row === null
       ? await tx.query<VersionRow>(
           `UPDATE "sticky_comment" SET "sections" = "sections" - $2, "desired_version" = "desired_version" + 1
-             WHERE "pull_request_id" = $1 AND "sections" ? $2 RETURNING "id", "desired_version"`,
-          [o.pullRequestId, o.topic],
+             WHERE "${column}" = $1 AND "sections" ? $2 RETURNING "id", "desired_version"`,
+          [threadId, o.topic],
         )
       : await tx.query<VersionRow>(
-          `INSERT INTO "sticky_comment" AS s ("organization_id", "pull_request_id", "sections")
+          `INSERT INTO "sticky_comment" AS s ("organization_id", "${column}", "sections")
              VALUES ($3, $1, jsonb_build_object($2::text, $4::jsonb))
-           ON CONFLICT ("pull_request_id") DO UPDATE SET "sections" = s."sections" || excluded."sections",
+           ON CONFLICT ("${column}") DO UPDATE SET "sections" = s."sections" || excluded."sections",
              "desired_version" = s."desired_version" + 1,
              "next_attempt_at" = CASE WHEN s."error" IS NULL THEN NULL ELSE s."next_attempt_at" END
            WHERE (s."sections" -> $2) - 'updatedAt' IS DISTINCT FROM $4::jsonb - 'updatedAt'
            RETURNING "id", "desired_version"`,
-          [o.pullRequestId, o.topic, o.organizationId, JSON.stringify(o.row)],
+          [threadId, o.topic, o.organizationId, JSON.stringify(o.row)],
         );
   return wanted(o.organizationId, rows[0]);
 }

@@ -1,0 +1,67 @@
+import { audit } from '../../accounts/audit.js';
+import { createDraftPr, rememberPullRequest } from '../../jobs/pull-request/service.js';
+import { ForgewayError } from '../../lib/errors.js';
+import { repositoryById } from '../../store/mirror/repository.js';
+import { pullRequest as pullRequestShape } from '../../store/mirror/shape.js';
+import { notFound } from '../authorize.js';
+import { refusalOf } from './forge-write.js';
+import type { Services } from './services.js';
+
+interface Wanted {
+  repositoryId: string;
+  sessionId?: string | undefined;
+  headBranch: string;
+  baseBranch?: string | undefined;
+  title: string;
+  body: string;
+}
+
+const LIMIT_MS = 30_000;
+
+/** Opens a draft and puts it into the mirror. @throws ForgewayError FORGEWAY_NOT_FOUND, or FORGEWAY_CONFLICT when the forge refuses */
+export async function createDraft(
+  { services, organizationId, by }: { services: Services; organizationId: string; by: string },
+  { repositoryId, sessionId, headBranch, baseBranch, title, body }: Wanted,
+): Promise<{ id: string | null; number: number | null; url: string | null }> {
+  const repository = await services.store.tenant(organizationId, async (tx) => {
+    const found = await repositoryById(tx, repositoryId);
+    const session =
+      sessionId === undefined
+        ? undefined
+        : await tx.query('SELECT FROM agent_session WHERE id = $1 AND repository_id = $2', [sessionId, repositoryId]);
+    return session?.rowCount === 0 ? undefined : found;
+  });
+  if (repository === undefined) throw notFound();
+  if (repository.status === 'removed')
+    throw new ForgewayError('FORGEWAY_CONFLICT', 'Its repository is not connected any more.');
+  const requests = await services.requestsOf(organizationId, repositoryId);
+  const octokit = {
+    request: async (route: string, parameters?: Record<string, unknown>) => ({
+      headers: {},
+      ...(await requests.request(route, parameters)),
+    }),
+  };
+  const place = { owner: repository.owner, repo: repository.name };
+  const wanted = { head: headBranch, base: baseBranch ?? repository.defaultBranch, title, body };
+  let data: unknown;
+  try {
+    ({ data } = await createDraftPr(octokit, place, wanted, AbortSignal.timeout(LIMIT_MS)));
+  } catch (error) {
+    throw refusalOf(error) ?? error;
+  }
+  const { success, data: pull } = pullRequestShape.safeParse(data);
+  // A forge that answers less tells the rest with its webhook.
+  if (!success) return { id: null, number: null, url: null };
+  const id = await services.store.tenant(organizationId, async (tx) => {
+    const { rows } = await tx.query<{ url: string | null }>(
+      'SELECT remote_instance_url AS url FROM repository WHERE id = $1',
+      [repositoryId],
+    );
+    const { forge, host } = repository;
+    const origin = { organizationId, forge, host, instanceUrl: rows[0]?.url ?? null };
+    const written = await rememberPullRequest(tx, origin, repository, data, sessionId ?? null);
+    await audit(tx, organizationId, 'pull-request.created', written.id, {}, by);
+    return written.id;
+  });
+  return { id, number: pull.number, url: pull.url };
+}

@@ -1,0 +1,53 @@
+/** Moves a session's branch on the forge, and nothing else there. */
+
+import { ForgewayError } from '../../lib/errors.js';
+import type { Outbound } from '../../lib/outbound/outbound.js';
+import { runGit } from '../git/git-command.js';
+import { gitNetwork } from '../git/git-network.js';
+import type { GitMirrors } from '../git/mirror.js';
+import { isAgentBranch } from './branch.js';
+import type { AgentPush } from './runner.js';
+import type { WorkTreeBase } from './work-tree.js';
+
+/**
+ * Pushes one commit to one branch when that is where it is expected to be.
+ * @throws ForgewayError FORGEWAY_GIT_FAILED, also for a branch that is not the session's
+ */
+export function pushCommit(
+  mirrors: GitMirrors,
+  outbound: Pick<Outbound, 'pin'>,
+  o: { base: WorkTreeBase; sessionId: string },
+  { source, branch, commit, expected }: AgentPush,
+): Promise<'pushed' | 'changed-meanwhile'> {
+  if (!isAgentBranch(branch, o.sessionId))
+    throw new ForgewayError('FORGEWAY_GIT_FAILED', 'Only the branch of the session itself is pushed.');
+  if (new URL(source.url).origin !== new URL(source.origin).origin)
+    throw new ForgewayError('FORGEWAY_GIT_FAILED', 'The repository’s address is not under its credential’s origin.');
+  const ref = `refs/heads/${branch}`;
+  const need = { repositoryId: o.base.repositoryId, source, shas: [o.base.sha, commit], fallbackRefs: [] };
+  return mirrors.use(need, async (mirror) => {
+    const remote = async (args: readonly string[]) =>
+      runGit(args, {
+        ...{ gitDir: mirror.gitDir, lockFd: mirror.lockFd, ...mirror.limits, credential: source },
+        network: await gitNetwork(outbound, source.url, source.route, mirror.gitDir),
+      });
+    const seen = async (): Promise<string | null> => {
+      const lines = (await remote(['ls-remote', '--quiet', '--end-of-options', source.url, ref])).split('\n');
+      return lines.map((line) => line.split('\t')).find(([, name]) => name === ref)?.[0] ?? null;
+    };
+    const before = await seen();
+    if (before === commit) return 'pushed';
+    if (before !== expected) return 'changed-meanwhile';
+    const lease = `--force-with-lease=${ref}:${expected ?? ''}`;
+    try {
+      await remote(['push', '--quiet', '--no-follow-tags', lease, '--end-of-options', source.url, `${commit}:${ref}`]);
+      return 'pushed';
+    } catch (error) {
+      // The answer may be what was lost.
+      const after = await seen();
+      if (after === commit) return 'pushed';
+      if (after !== expected) return 'changed-meanwhile';
+      throw error;
+    }
+  });
+}

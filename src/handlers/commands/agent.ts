@@ -1,0 +1,156 @@
+/** Commands about agents: to have one work here, to answer it, to stop it, to have it try again, to ask how it stands. */
+import { type Asked, assignAgent, cancelSession, replyToSession, type SessionWish } from '../../jobs/agent/desired.js';
+import { isLive } from '../../jobs/agent/machine.js';
+import { type SessionRecord, sessionOfConversation } from '../../jobs/agent/session-record.js';
+import { repositoryByRemoteId } from '../../store/mirror/repository.js';
+import { readAssigned } from '../agent-work-item.js';
+import type { DeliveryWork } from '../delivery-work.js';
+import type { Command, CommandRun, Outcome } from './command.js';
+
+const NO_AGENTS = 'no agents are set up here. Whoever runs Forgeway sets AGENTS; docs/guides/agents.md says how.';
+const NO_SESSION = 'no agent has worked here yet. `/assign-agent` has one begin.';
+const REVIEW = /(?:^|\s)--review(?=\s|$)/;
+
+export function pokeWish(work: DeliveryWork, { agents, reports }: SessionWish): void {
+  for (const one of agents) work.poke('agent', one);
+  for (const one of reports) work.poke('report', one);
+}
+
+/** The session that a command in this conversation is about. */
+async function sessionHere(work: DeliveryWork, given: CommandRun): Promise<SessionRecord | undefined> {
+  const repository = await repositoryByRemoteId(work.tx, work.origin, given.in.remoteRepositoryId);
+  if (repository === undefined) return undefined;
+  return sessionOfConversation(work.tx, { repositoryId: repository.id, number: given.in.number });
+}
+
+interface Meant {
+  agent: string;
+  instructions: string;
+  kind: 'task' | 'review';
+}
+
+/** `[name] [--review] [instructions]`: a first word that names no agent belongs to the instructions. */
+function meantBy(args: string, names: ReadonlySet<string>, fallback: string): Meant {
+  const kind = REVIEW.test(args) ? 'review' : 'task';
+  const words = args.replace(REVIEW, ' ').trim();
+  const [first = ''] = words.split(/\s+/, 1);
+  const isNamed = names.has(first.toLowerCase());
+  const instructions = isNamed ? words.slice(first.length).trim() : words;
+  return { agent: isNamed ? first.toLowerCase() : fallback, instructions, kind };
+}
+
+async function assign(given: CommandRun, meant: Meant, retryOf?: string): Promise<Outcome> {
+  const planned = given.agents?.byName.get(meant.agent);
+  if (planned === undefined) return { done: false, say: NO_AGENTS };
+  if (meant.kind === 'review' && !given.in.isPullRequest)
+    return { done: false, say: 'only a pull request can be reviewed, and this is an issue.' };
+  const item = await readAssigned(given.octokit, given.in);
+  if (!item.open) return { done: false, say: 'it is closed, so no agent begins here.' };
+  await given.inTransaction(async (work) => {
+    const repository = await item.mirror(work);
+    pokeWish(
+      work,
+      await assignAgent(work.tx, {
+        ...meant,
+        ...{ organizationId: work.origin.organizationId, repositoryId: repository.id },
+        ...{ forge: repository.forge, host: repository.host, remoteRepositoryId: repository.remoteId },
+        ...{ number: given.in.number, onPullRequest: given.in.isPullRequest, commandKey: given.key },
+        ...(retryOf !== undefined && { retryOf }),
+        requester: { id: given.by.accountId, login: given.by.login },
+        ...{ requestedBy: given.byName, triggeredAt: given.at, headSha: item.headSha, baseBranch: null },
+        ...{ context: item.text, limits: planned.limits },
+      }),
+    );
+  });
+  return { done: true };
+}
+
+async function runAssign(given: CommandRun): Promise<Outcome> {
+  const { agents } = given;
+  if (agents?.default === undefined) return { done: false, say: NO_AGENTS };
+  const names = new Set(agents.byName.keys());
+  return assign(given, meantBy(given.args, names, agents.default.definition.name));
+}
+
+/** Runs `ask` on the session of this conversation, and says what came of it. */
+async function onSession(
+  given: CommandRun,
+  ask: (work: DeliveryWork, session: SessionRecord) => Promise<Asked>,
+): Promise<Outcome> {
+  let outcome: Outcome = { done: false, say: NO_SESSION };
+  await given.inTransaction(async (work) => {
+    const session = await sessionHere(work, given);
+    if (session === undefined) return;
+    const asked = await ask(work, session);
+    if (asked.ok) pokeWish(work, asked.wish);
+    outcome = asked.ok ? { done: true } : { done: false, say: asked.why };
+  });
+  return outcome;
+}
+
+async function runCancel(given: CommandRun): Promise<Outcome> {
+  const outcome = await onSession(given, (work, session) => cancelSession(work.tx, session.id, given.byName));
+  // That it is over already is what was wanted.
+  return outcome.done || outcome.say === NO_SESSION ? outcome : { done: true, say: outcome.say };
+}
+
+async function runReply(given: CommandRun): Promise<Outcome> {
+  const text = given.args;
+  if (text === '') return { done: false, say: 'say what to tell the agent, as in `/reply use the second one`.' };
+  return onSession(given, (work, session) =>
+    replyToSession(work.tx, session.id, { clientInputId: given.key, by: given.by.login, text }),
+  );
+}
+
+async function runRetry(given: CommandRun): Promise<Outcome> {
+  let last: SessionRecord | undefined;
+  await given.inTransaction(async (work) => {
+    last = await sessionHere(work, given);
+  });
+  if (last === undefined) return { done: false, say: NO_SESSION };
+  const { agent, kind, instructions, status, id } = last;
+  if (isLive(status))
+    return { done: false, say: 'it is still at work. `/cancel` stops it, `/assign-agent` replaces it.' };
+  if (status === 'in_review')
+    return { done: false, say: 'its work waits for a review. `/reply` tells it what to change.' };
+  const more = given.args === '' ? instructions : `${instructions}\n${given.args}`.trim();
+  return assign({ ...given, in: { ...given.in } }, { agent, kind, instructions: more }, id);
+}
+
+async function runStatus(given: CommandRun): Promise<Outcome> {
+  let say = NO_SESSION;
+  await given.inTransaction(async (work) => {
+    const session = await sessionHere(work, given);
+    if (session === undefined) return;
+    const { agent, status, stop, question, failure, pullRequestUrl } = session;
+    const parts = [
+      `${agent} is ${stop === null ? status.replace('_', ' ') : 'being stopped'}.`,
+      ...(question === null ? [] : ['It waits for an answer: `/reply`.']),
+      ...(failure === null ? [] : [failure]),
+      ...(pullRequestUrl === null ? [] : [pullRequestUrl]),
+    ];
+    say = parts.join(' ');
+  });
+  return { done: true, say };
+}
+
+const command = (
+  name: string,
+  args: string,
+  means: string,
+  run: Command['run'],
+  action: Command['action'] = 'agent.assign',
+): Command => ({ name, usage: `/${name}${args}`, means, action, onlyOnPullRequests: false, run });
+
+export const agentCommands: readonly Command[] = [
+  command(
+    'assign-agent',
+    ' [name] [instructions]',
+    'Has an agent work on this; with `--review`, review it.',
+    runAssign,
+  ),
+  command('cancel', '', 'Stops the agent that works on this.', runCancel),
+  command('retry', ' [more instructions]', 'Has the agent try again after it failed or was stopped.', runRetry),
+  command('reply', ' <text>', 'Answers the agent, or tells it what to change.', runReply),
+  command('status', '', 'Says how the agent stands.', runStatus, 'agent.read'),
+];

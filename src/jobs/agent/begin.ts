@@ -1,0 +1,202 @@
+/** From being asked for to being at work: its turn, a last look at the forge, and the start. */
+import type { PoolClient } from 'pg';
+import { forgeActor } from '../../accounts/access/access.js';
+import { isApproved } from '../../accounts/access/trusted-commits.js';
+import { agentBranch } from '../../effects/agents/branch.js';
+import { shortSha } from '../../lib/ids.js';
+import { isUniqueViolation } from '../../store/unique.js';
+import type { Settlement } from '../reconcile.js';
+import type { ForgeOctokit } from '../sync/octokit.js';
+import { overBudget } from './budget.js';
+import { type AgentContext, move, refOf, type TaskFacts } from './context.js';
+import type { SessionRecord } from './session-record.js';
+import { pullRequestNow, readConversation, readWorkItem, type WorkItemNow } from './work-item.js';
+
+const TURN_RETRY_MS = 1_000;
+
+/** SQL: rows of the same work item. */
+const SAME_ITEM = `(forge, host, remote_repository_id, number) =
+  (SELECT forge, host, remote_repository_id, number FROM agent_session WHERE id = $1)`;
+
+async function leaseFree(tx: PoolClient, session: SessionRecord, atOnce: number): Promise<boolean> {
+  const { rows } = await tx.query<{ taken: boolean; running: number }>(
+    `SELECT EXISTS (SELECT FROM agent_session WHERE ${SAME_ITEM} AND lease_held AND id <> $1) AS taken,
+       (SELECT count(*)::int FROM agent_session WHERE lease_held AND id <> $1) AS running`,
+    [session.id],
+  );
+  return rows[0] !== undefined && !rows[0].taken && rows[0].running < atOnce;
+}
+
+/**
+ * Takes the one lease of the work item, with a number above all before it. Another session that still holds it is waited for:
+ * it lets go when nothing of it runs any more.
+ */
+export async function takeTurn(context: AgentContext, session: SessionRecord): Promise<Settlement> {
+  const { store, agents } = context;
+  const over = await store.tenant(session.organizationId, (tx) => overBudget(tx, session, agents));
+  if (over !== undefined) {
+    await move(context, session, [{ kind: 'failed', reason: over }]);
+    return 'again';
+  }
+  if (!(await store.tenant(session.organizationId, (tx) => leaseFree(tx, session, agents.atOnce))))
+    return { retryInMs: TURN_RETRY_MS };
+  const next = await store.tenant(session.organizationId, async (tx) => {
+    const { rows } = await tx.query<{ fence: bigint }>(
+      `SELECT coalesce(max(fence), 0) + 1 AS fence FROM agent_session WHERE ${SAME_ITEM}`,
+      [session.id],
+    );
+    return rows[0]?.fence ?? 1n;
+  });
+  try {
+    await move(context, session, [{ kind: 'leased', fence: next.toString() }], {
+      columns: {
+        ...{ lease_held: true, fence: next, line_cursor: 0, heartbeat_at: context.clock.now() },
+        runner: context.runner.kind,
+      },
+    });
+  } catch (error) {
+    // Another worker gave it to another session in the same moment.
+    if (isUniqueViolation(error)) return { retryInMs: TURN_RETRY_MS };
+    throw error;
+  }
+  return 'again';
+}
+
+/** Why the agent may not begin now, for a person; undefined when it may. */
+async function objection(
+  context: AgentContext,
+  session: SessionRecord,
+  item: WorkItemNow,
+  octokit: ForgeOctokit,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { onPullRequest, headSha, repository, number } = session;
+  if (!item.open) return `The ${onPullRequest ? 'pull request' : 'issue'} is closed.`;
+  if (!onPullRequest || headSha === null || session.resultSha !== null) return undefined;
+  // It was asked for after a look at one commit; what came later nobody has looked at (R6).
+  if (item.sha !== headSha)
+    return `The pull request has moved from ${shortSha(headSha)} to ${shortSha(item.sha)} since. Look at it, then ask again.`;
+  const place = { repositoryId: session.repositoryId, number, sha: headSha };
+  if (await context.store.tenant(session.organizationId, (tx) => isApproved(tx, place))) return undefined;
+  const ask = `Someone who may decide that here comments /ok-to-test ${shortSha(headSha)} first.`;
+  if (item.isFork) return `It comes from a fork. ${ask}`;
+  const { data } = await octokit.request('GET /repos/{owner}/{repo}/pulls/{pull_number}', {
+    ...{ owner: repository.owner, repo: repository.name, pull_number: number, request: { signal } },
+  });
+  const { user } = pullRequestNow.parse(data);
+  if (user === null) return `Nobody knows who opened it. ${ask}`;
+  const question = { repository, user, octokit };
+  const answer = await context.permissions.levelOf(question);
+  if (answer.level === undefined && answer.because === 'error') throw answer.error;
+  const decision = await context.access.check(forgeActor(question, answer), 'agent.assign', {
+    organizationId: session.organizationId,
+    name: `${repository.owner}/${repository.name}#${number} at ${shortSha(headSha)}`,
+  });
+  return decision.allowed ? undefined : `${user.login}, who opened it, may not write to this repository. ${ask}`;
+}
+
+/** What was said in earlier rounds, so that the agent goes on instead of beginning again. */
+async function earlierWords(tx: PoolClient, session: SessionRecord): Promise<TaskFacts['earlier']> {
+  const { rows } = await tx.query<{ kind: string; data: Record<string, unknown> }>(
+    `SELECT kind, data FROM session_event WHERE session_id = $1 AND kind IN ('message', 'question', 'reply', 'done')
+     ORDER BY sequence DESC LIMIT 100`,
+    [session.id],
+  );
+  const text = (value: unknown) => (typeof value === 'string' ? value : '');
+  return rows
+    .reverse()
+    .map(({ kind, data }) => ({
+      by: kind === 'reply' ? text(data.by) : session.agent,
+      text: text(kind === 'done' ? data.summary : data.text),
+      isPerson: kind === 'reply',
+    }))
+    .filter(({ text: said }) => said !== '');
+}
+
+async function previewOf(tx: PoolClient, session: SessionRecord): Promise<string | null> {
+  const { rows } = await tx.query<{ url: string | null }>(
+    `SELECT v.url FROM preview v JOIN pull_request p ON p.id = v.pull_request_id
+     WHERE v.phase IN ('ready', 'sleeping') AND p.repository_id = $1 AND p.number = $2`,
+    [session.repositoryId, session.pullRequestNumber ?? (session.onPullRequest ? session.number : -1)],
+  );
+  return rows[0]?.url ?? null;
+}
+
+/** Starts the agent, or finds that it was started. */
+export async function provision(
+  context: AgentContext,
+  session: SessionRecord,
+  signal: AbortSignal,
+): Promise<Settlement> {
+  const { runner, agents, store } = context;
+  const { organizationId, repositoryId, number, onPullRequest } = session;
+  const planned = agents.byName.get(session.agent);
+  if (planned === undefined) {
+    const known = [...agents.byName.keys()].join(', ');
+    const reason = `There is no agent ${session.agent} any more. There ${known === '' ? 'is none' : `are: ${known}`}.`;
+    await move(context, session, [{ kind: 'failed', reason }]);
+    return 'again';
+  }
+  const octokit = await context.octokitFor(organizationId, repositoryId);
+  const item = await readWorkItem(octokit, session, signal);
+  const reason = await objection(context, session, item, octokit, signal);
+  if (reason !== undefined) {
+    await move(context, session, [{ kind: 'failed', reason }]);
+    return 'again';
+  }
+  const { text, comments } = await readConversation(octokit, context.permissions, session, signal);
+  const { title } = session.context;
+  const branch = session.branch ?? agentBranch({ prefix: agents.branchPrefix, sessionId: session.id, title });
+  const { earlier, previewUrl } = await store.tenant(organizationId, async (tx) => ({
+    earlier: session.round === 1 ? [] : await earlierWords(tx, session),
+    previewUrl: await previewOf(tx, session),
+  }));
+  const source = await context.gitAccess(organizationId, repositoryId, { write: false });
+  signal.throwIfAborted();
+  await runner.start({
+    ...refOf(session),
+    agent: planned.definition,
+    repository: {
+      id: repositoryId,
+      source,
+      sha: item.sha,
+      fallbackRefs: onPullRequest ? [source.pullRequestRef(number)] : [],
+      trustedSha: item.baseSha,
+      branch,
+    },
+    task: context.taskOf({ session, item, title, text, comments, earlier, previewUrl, branch }, planned.definition),
+    secrets: await context.secretsOf(organizationId, planned.definition),
+  });
+  const started = { kind: 'started', runner: runner.kind, branch, headSha: item.sha } as const;
+  await store.tenant(organizationId, (tx) => linkWorktree(tx, session));
+  await move(context, session, [started], {
+    columns: {
+      ...{ branch, base_branch: item.baseBranch, base_sha: item.baseSha, head_sha: session.headSha ?? item.sha },
+      heartbeat_at: context.clock.now(),
+    },
+  });
+  // Replies of before are part of what it was told.
+  if (session.round > 1)
+    await store.tenant(organizationId, (tx) =>
+      tx.query(
+        'UPDATE client_input SET delivered_at = now() WHERE session_id = $1 AND delivered_at IS NULL AND created_at < $2',
+        [session.id, context.clock.now()],
+      ),
+    );
+  return 'again';
+}
+
+/** The place it works in belongs to its task; named by the session and the number of its start. */
+async function linkWorktree(tx: PoolClient, session: SessionRecord): Promise<void> {
+  const worktree = `${session.id}/${session.fence}`;
+  const { rows } = await tx.query<{ id: string }>(
+    'UPDATE task_run SET worktree_id = $2 WHERE session_id = $1 RETURNING id',
+    [session.id, worktree],
+  );
+  for (const { id } of rows)
+    await tx.query(
+      `INSERT INTO worktree_link (organization_id, session_id, worktree_id, task_run_id) VALUES ($1, $2, $3, $4)
+       ON CONFLICT DO NOTHING`,
+      [session.organizationId, session.id, worktree, id],
+    );
+}

@@ -1,0 +1,57 @@
+/** What sessions may use: of time, tokens and money, each session, each person and all of an organization in a day. */
+import type { PoolClient } from 'pg';
+import type { PlannedAgents } from './agents.js';
+import type { SessionInput } from './machine.js';
+import type { SessionRecord } from './session-record.js';
+
+interface Limit {
+  tokens: number | null;
+  costMicros: number | null;
+}
+
+const dollars = (micros: number): string => `$${(micros / 1_000_000).toFixed(2)}`;
+
+/** Says what was used up, or undefined. */
+function exceeded(used: { tokens: number; costMicros: number }, limit: Limit): string | undefined {
+  if (limit.tokens !== null && used.tokens >= limit.tokens) return `${limit.tokens} tokens`;
+  if (limit.costMicros !== null && used.costMicros >= limit.costMicros) return dollars(limit.costMicros);
+  return undefined;
+}
+
+/** Whether the day's budget lets a session begin. The sentence is for whoever asked for it. */
+export async function overBudget(
+  tx: PoolClient,
+  session: SessionRecord,
+  { perPersonPerDay, perDay }: Pick<PlannedAgents, 'perPersonPerDay' | 'perDay'>,
+): Promise<string | undefined> {
+  // Whoever has no account on the forge is known by how the trail names them.
+  const { rows } = await tx.query<Record<'tokens' | 'cost' | 'own_tokens' | 'own_cost', number>>(
+    `SELECT coalesce(sum(tokens), 0)::float8 AS tokens, coalesce(sum(cost_micros), 0)::float8 AS cost,
+       coalesce(sum(tokens) FILTER (WHERE requested_by = $1), 0)::float8 AS own_tokens,
+       coalesce(sum(cost_micros) FILTER (WHERE requested_by = $1), 0)::float8 AS own_cost
+     FROM agent_session WHERE organization_id = $2 AND updated_at > now() - interval '1 day'`,
+    [session.requestedBy, session.organizationId],
+  );
+  const { tokens = 0, cost = 0, own_tokens = 0, own_cost = 0 } = rows[0] ?? {};
+  const own = exceeded({ tokens: own_tokens, costMicros: own_cost }, perPersonPerDay);
+  if (own !== undefined) return `In the last day you have used the ${own} that one person may use. Ask again later.`;
+  const all = exceeded({ tokens, costMicros: cost }, perDay);
+  if (all !== undefined) return `In the last day ${all} were used, which is all there is for a day. Ask again later.`;
+  return undefined;
+}
+
+/** The stop that follows from what the session itself has used. */
+export function stopOfBudget(session: SessionRecord, now: Date): Extract<SessionInput, { kind: 'stop' }> | undefined {
+  const working = session.workingSince === null ? 0 : (now.getTime() - session.workingSince.getTime()) / 1_000;
+  const seconds = session.workedSeconds + working;
+  if (seconds >= session.limitSeconds)
+    return { kind: 'stop', why: 'timeout', by: 'forgeway', detail: `It may work for ${session.limitSeconds} s.` };
+  const limit = {
+    tokens: session.limitTokens === null ? null : Number(session.limitTokens),
+    costMicros: session.limitCostMicros === null ? null : Number(session.limitCostMicros),
+  };
+  const over = exceeded({ tokens: Number(session.tokens), costMicros: Number(session.costMicros) }, limit);
+  return over === undefined
+    ? undefined
+    : { kind: 'stop', why: 'budget', by: 'forgeway', detail: `It may use ${over}.` };
+}

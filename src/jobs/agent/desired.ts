@@ -1,0 +1,221 @@
+/** What is wanted of agents. Written by commands and the API in their transaction; the reconciler makes it so. */
+import { createHash, randomUUID } from 'node:crypto';
+import type { PoolClient } from 'pg';
+import { ForgewayError } from '../../lib/errors.js';
+import type { Wanted } from '../report/desired.js';
+import type { PlannedAgents } from './agents.js';
+import { drive } from './drive.js';
+import { liveStatuses } from './machine.js';
+import { readSession, type SessionRecord, type WorkItemText } from './session-record.js';
+import { tellThreads } from './tell.js';
+
+/** What to poke once the transaction has committed. */
+export interface SessionWish {
+  session: SessionRecord;
+  agents: { organizationId: string; id: string; version: bigint }[];
+  reports: Wanted[];
+}
+
+export interface Assignment {
+  organizationId: string;
+  repositoryId: string;
+  forge: string;
+  host: string;
+  remoteRepositoryId: bigint;
+  number: number;
+  onPullRequest: boolean;
+  kind: 'task' | 'review';
+  /** Identity of what asked, such as a command of a comment. The same again is the same session. */
+  commandKey: string;
+  retryOf?: string;
+  requester: { id: bigint; login: string } | null;
+  userId?: string;
+  /** As the trail names them. */
+  requestedBy: string;
+  agent: string;
+  instructions: string;
+  /** When it was asked for, by the forge's clock where that is known. */
+  triggeredAt: Date;
+  /** Of a pull request: the head that was looked at. If it moves before the agent begins, nothing begins (R6). */
+  headSha: string | null;
+  baseBranch: string | null;
+  /** What it says now. */
+  context: WorkItemText;
+  limits: { seconds: number; tokens: number | null; costMicros: number | null };
+}
+
+const contextJson = ({ title, body, author }: WorkItemText): string =>
+  JSON.stringify({ title, body, author: author && { id: author.id.toString(), login: author.login } });
+
+const wishOf = (session: SessionRecord, version: bigint, reports: Wanted[]): SessionWish => ({
+  session,
+  agents: [{ organizationId: session.organizationId, id: session.id, version }],
+  reports,
+});
+
+/** Of one work item one after the other: two commands at the same moment must not both find it free. */
+async function lockWorkItem(tx: PoolClient, o: Pick<Assignment, 'repositoryId' | 'number'>): Promise<void> {
+  const key = createHash('sha256').update(`agent:${o.repositoryId}:${o.number}`).digest().readBigInt64BE(0);
+  await tx.query('SELECT pg_advisory_xact_lock($1::bigint)', [key.toString()]);
+}
+
+/**
+ * Wants an agent on an issue or pull request. Whatever works on it already is to stop: the new one begins when that is
+ * known to be dead. `created` is false for a command that was carried out before.
+ */
+export async function assignAgent(tx: PoolClient, o: Assignment): Promise<SessionWish & { created: boolean }> {
+  await lockWorkItem(tx, o);
+  const { rows } = await tx.query<{ id: string }>(
+    `INSERT INTO agent_session (organization_id, repository_id, forge, host, remote_repository_id, number, on_pull_request,
+       kind, command_key, retry_of, requester_id, requester_login, user_id, requested_by, agent, instructions, triggered_at,
+       head_sha, base_branch, limit_seconds, limit_tokens, limit_cost_micros, context, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+       clock_timestamp())
+     ON CONFLICT (organization_id, command_key) DO NOTHING RETURNING id`,
+    [
+      ...[o.organizationId, o.repositoryId, o.forge, o.host, o.remoteRepositoryId, o.number, o.onPullRequest],
+      ...[o.kind, o.commandKey, o.retryOf ?? null, o.requester?.id ?? null, o.requester?.login ?? null],
+      ...[o.userId ?? null, o.requestedBy, o.agent, o.instructions, o.triggeredAt, o.headSha, o.baseBranch],
+      ...[o.limits.seconds, o.limits.tokens, o.limits.costMicros, contextJson(o.context)],
+    ],
+  );
+  const [made] = rows;
+  if (made === undefined) return { ...(await known(tx, o)), created: false };
+  await tx.query(`INSERT INTO task_run (organization_id, user_id, session_id, repository_id) VALUES ($1, $2, $3, $4)`, [
+    o.organizationId,
+    o.userId ?? null,
+    made.id,
+    o.repositoryId,
+  ]);
+  const superseded = await supersede(tx, o, made.id);
+  const session = await readSession(tx, made.id);
+  if (session === undefined) throw new Error('a session was written and is not there');
+  const wish = wishOf(session, 1n, await tellThreads(tx, session));
+  return {
+    ...wish,
+    agents: [...superseded.flatMap(({ agents }) => agents), ...wish.agents],
+    reports: [...superseded.flatMap(({ reports }) => reports), ...wish.reports],
+    created: true,
+  };
+}
+
+async function known(tx: PoolClient, o: Assignment): Promise<SessionWish> {
+  const { rows } = await tx.query<{ id: string; version: bigint }>(
+    'SELECT id, desired_version AS version FROM agent_session WHERE organization_id = $1 AND command_key = $2',
+    [o.organizationId, o.commandKey],
+  );
+  const [found] = rows;
+  const session = found && (await readSession(tx, found.id));
+  if (found === undefined || session === undefined) throw new Error('a session vanished inside a transaction');
+  return wishOf(session, found.version, []);
+}
+
+async function supersede(tx: PoolClient, o: Assignment, except: string): Promise<SessionWish[]> {
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT id FROM agent_session WHERE repository_id = $1 AND number = $2 AND id <> $3 AND status = ANY($4) ORDER BY id`,
+    [o.repositoryId, o.number, except, liveStatuses],
+  );
+  const wishes: SessionWish[] = [];
+  for (const { id } of rows) {
+    const driven = await drive(tx, id, [{ kind: 'stop', why: 'superseded', by: o.requestedBy }]);
+    if (driven?.changed) wishes.push(wishOf(driven.session, driven.version, driven.reports));
+  }
+  return wishes;
+}
+
+export type Asked = { ok: true; wish: SessionWish } | { ok: false; why: string };
+
+/** Wants a session to end. Asked of one that is over, or is ending already, it changes nothing and is well. */
+export async function cancelSession(tx: PoolClient, sessionId: string, by: string): Promise<Asked> {
+  const driven = await drive(tx, sessionId, [{ kind: 'stop', why: 'cancelled', by }]);
+  if (driven === undefined) return { ok: false, why: 'There is no such session.' };
+  if (!driven.changed) return { ok: false, why: driven.why ?? 'Nothing changed.' };
+  return { ok: true, wish: wishOf(driven.session, driven.version, driven.reports) };
+}
+
+/**
+ * Tells a session something: the answer to its question, a word on the way, or what is to be changed about what has come back.
+ * @param o.clientInputId the sender's own id of it: told twice, it is told once
+ */
+export async function replyToSession(
+  tx: PoolClient,
+  sessionId: string,
+  o: { clientInputId: string; by: string; text: string },
+): Promise<Asked> {
+  const session = await readSession(tx, sessionId, { lock: true });
+  if (session === undefined) return { ok: false, why: 'There is no such session.' };
+  const earlier = await tx.query('SELECT FROM client_input WHERE session_id = $1 AND client_input_id = $2', [
+    sessionId,
+    o.clientInputId,
+  ]);
+  if (earlier.rowCount !== 0) return { ok: true, wish: { session, agents: [], reports: [] } };
+  const driven = await drive(tx, sessionId, [{ kind: 'reply', id: o.clientInputId, by: o.by, text: o.text }]);
+  if (driven === undefined || !driven.changed) return { ok: false, why: driven?.why ?? 'Nothing changed.' };
+  await tx.query(
+    `INSERT INTO client_input (organization_id, session_id, client_input_id, round, written_by, body)
+     VALUES ($1, $2, $3, $4, $5, $6)`,
+    [session.organizationId, sessionId, o.clientInputId, driven.session.round, o.by, o.text],
+  );
+  return { ok: true, wish: wishOf(driven.session, driven.version, driven.reports) };
+}
+
+/** What is in the mirror about an issue or pull request, as an assignment. @throws ForgewayError FORGEWAY_CONFLICT */
+export async function assignmentOfMirror(
+  tx: PoolClient,
+  place: { repositoryId: string; number: number; onPullRequest: boolean },
+  agents: PlannedAgents | undefined,
+  o: {
+    agent: string | undefined;
+    kind: Assignment['kind'];
+    instructions: string;
+    by: string;
+    userId?: string;
+    retryOf?: string;
+  },
+): Promise<Assignment> {
+  const planned = o.agent === undefined ? agents?.default : agents?.byName.get(o.agent);
+  if (planned === undefined) {
+    const names = [...(agents?.byName.keys() ?? [])].join(', ');
+    throw new ForgewayError(
+      'FORGEWAY_CONFLICT',
+      `There is no such agent. There ${names ? `are: ${names}` : 'is none'}.`,
+    );
+  }
+  if (o.kind === 'review' && !place.onPullRequest)
+    throw new ForgewayError('FORGEWAY_CONFLICT', 'Only a pull request can be reviewed.');
+  const head = place.onPullRequest ? 'x.head_sha' : 'NULL';
+  const { rows } = await tx.query<{
+    forge: string;
+    host: string;
+    remoteRepositoryId: bigint;
+    title: string;
+    body: string | null;
+    authorId: bigint | null;
+    authorLogin: string | null;
+    state: string;
+    headSha: string | null;
+    usable: boolean;
+  }>(
+    `SELECT r.forge, r.host, r.remote_id AS "remoteRepositoryId", x.title, x.body, x.author_id AS "authorId",
+       x.author_login AS "authorLogin", x.state, ${head} AS "headSha", r.status = 'active' AS usable
+     FROM ${place.onPullRequest ? 'pull_request' : 'issue'} x JOIN repository r ON r.id = x.repository_id
+     WHERE x.repository_id = $1 AND x.number = $2`,
+    [place.repositoryId, place.number],
+  );
+  const [found] = rows;
+  if (found === undefined || !found.usable)
+    throw new ForgewayError('FORGEWAY_CONFLICT', 'Its repository is not connected any more.');
+  if (found.state !== 'open') throw new ForgewayError('FORGEWAY_CONFLICT', 'It is closed, so no agent begins there.');
+  const { forge, host, remoteRepositoryId, title, body, authorId, authorLogin, headSha } = found;
+  const { rows: tenant } = await tx.query<{ id: string }>('SELECT current_organization() AS id');
+  return {
+    ...place,
+    ...{ organizationId: tenant[0]?.id ?? '', forge, host, remoteRepositoryId, headSha, baseBranch: null },
+    ...{ kind: o.kind, commandKey: `api:${randomUUID()}`, requester: null, requestedBy: o.by },
+    ...{ agent: planned.definition.name, instructions: o.instructions, triggeredAt: new Date() },
+    ...(o.userId !== undefined && { userId: o.userId }),
+    ...(o.retryOf !== undefined && { retryOf: o.retryOf }),
+    context: { title, body: body ?? '', author: authorId === null ? null : { id: authorId, login: authorLogin ?? '' } },
+    limits: planned.limits,
+  };
+}
