@@ -58,6 +58,8 @@ export interface AgentRig {
   spec(o: { sha: string; agent?: Partial<AgentDefinition>; more?: Partial<AgentStart> }): Promise<AgentStart>;
   source(): { url: string; origin: string; username: string; password: string };
   until(ref: AgentRef, state: AgentObservation['state']): Promise<AgentObservation>;
+  /** Until it has printed a message, question or plain line that is this text. */
+  said(ref: AgentRef, text: string): Promise<void>;
   /** Everything that was printed, from the beginning. */
   all(ref: AgentRef): Promise<AgentPage['events']>;
   result: AgentResultRequest;
@@ -105,6 +107,13 @@ export async function openAgentRig(probe: SandboxProbe): Promise<AgentRig> {
       }
       const said = JSON.stringify((await rig.all(ref)).slice(-5));
       throw new Error(`did not become ${state}: ${JSON.stringify(await runner.observe(ref))} ${said}`);
+    },
+    async said(ref, text) {
+      for (let round = 0; round < 1_200; round += 1) {
+        if ((await rig.all(ref)).some(({ event }) => 'text' in event && event.text === text)) return;
+        await sleep(50);
+      }
+      throw new Error(`was not said: ${text}; ${JSON.stringify((await rig.all(ref)).slice(-5))}`);
     },
     async all(ref) {
       const events: AgentPage['events'] = [];
