@@ -110,6 +110,22 @@ describe('the list of hosts', () => {
     await rig.runner.remove(spec);
   });
 
+  it('that waits for a person has time for it', async () => {
+    const steps = [
+      ['ask', 'Which?'],
+      ['done', 'x'],
+    ];
+    const sha = await rig.commit({ 'agent-script.json': JSON.stringify(steps) });
+    const spec = await rig.spec({ sha });
+    await rig.runner.start({ ...spec, agent: { ...spec.agent, limits: { ...spec.agent.limits, seconds: 8 } } });
+    await rig.said(spec, 'Which?');
+    await sleep(11_000);
+    expect(await rig.runner.observe(spec)).toMatchObject({ state: 'running' });
+    await rig.runner.reply(spec, { text: 'This', clientInputId: 'a', secrets: {} });
+    expect(await rig.until(spec, 'exited')).toMatchObject({ code: 0, reason: 'exit' });
+    await rig.runner.remove(spec);
+  });
+
   it('that floods is cut, in plain text, and ends by itself', async () => {
     const flood = [
       `printf '\\033[2J\\033]0;title\\007 a\\342\\200\\256b\\r\\n'`,

@@ -3,7 +3,7 @@
  * session needs goes on without us: the sandbox's supervisor keeps its limits, adds what it prints to a file and hands it
  * what is added to another; a process of its own is its way out. Any process of this installation can go on with any session.
  */
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ForgewayError } from '../../lib/errors.js';
 import { keepSecret } from '../../lib/known-secrets.js';
@@ -266,12 +266,18 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
       if (!isCertain) return { events: [], next: cursor, more: false };
       // Asked first: what was printed before the end is there when it is read.
       const { state } = await observed(found);
-      return readSpool({
-        path: sandboxes.linesOf(sandboxIdOf(ref.sessionId)).spool,
+      const { spool, waiting } = sandboxes.linesOf(sandboxIdOf(ref.sessionId));
+      const page = await readSpool({
+        path: spool,
         format: formats[found.agent.format],
         ...{ cursor, lines: limit, isWhole: state === 'exited' || state === 'vanished' },
         mostBytes: found.agent.limits.outputMb * MB,
       });
+      // Its time stands still between a question and what comes after it.
+      const last = page.events.findLast(({ event }) => event.type !== 'cost')?.event.type;
+      if (state === 'running' && last === 'question') await writeFile(waiting, '', { mode: 0o600 });
+      else if (last !== undefined) await rm(waiting, { force: true });
+      return page;
     },
 
     reply: (ref, { text: written, clientInputId, secrets }) =>
@@ -280,7 +286,7 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
         const text = visibleText(written);
         const found = await needed(ref);
         const format = formats[found.agent.format];
-        const { inbox } = sandboxes.linesOf(sandboxIdOf(ref.sessionId));
+        const { inbox, waiting } = sandboxes.linesOf(sandboxIdOf(ref.sessionId));
         const known = found.inputs.find(({ id }) => id === clientInputId);
         const now = await observed(found);
         if (known !== undefined && (known.turn < found.turn || found.phase === 'begun')) {
@@ -291,6 +297,7 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
         }
         if (now.state === 'running') {
           if (format.input !== 'follow') return 'later';
+          await rm(waiting, { force: true });
           const at = await sizeOf(inbox);
           await records.write({
             ...found,
