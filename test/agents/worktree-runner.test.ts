@@ -2,14 +2,17 @@
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { AgentEvent } from '../../src/effects/agents/protocol.js';
 import type { AgentStart } from '../../src/effects/agents/runner.js';
 import { listProcesses } from '../../src/effects/process/process-table.js';
-import { type AgentRig, CREDENTIAL, openAgentRig } from '../support/agent-rig.js';
+import type { SandboxProbe } from '../../src/effects/process/sandbox.js';
+import { type AgentRig, CREDENTIAL, openAgentRig, runnerAt } from '../support/agent-rig.js';
 import { git } from '../support/git-repository.js';
 import { findSandboxProbe } from '../support/sandboxes.js';
 
@@ -181,6 +184,45 @@ const texts = (events: { event: AgentEvent }[]) =>
       commands.filter((command) => command.includes(`sleep\0${seconds}`) || command.includes(spec.sessionId)),
     ).toEqual([]);
     expect(await rig.runner.observe(newer)).toEqual({ state: 'vanished', turn: 1 });
+  });
+});
+
+describe('a machine that keeps nobody apart', () => {
+  const weak: SandboxProbe = {
+    mode: 'same-user',
+    namespaces: false,
+    network: false,
+    nestedUsers: true,
+    bubblewrap: 'bwrap',
+  };
+
+  it('runs no agents', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'forgeway-weak-'));
+    for (const probe of [
+      weak,
+      { ...weak, mode: 'uid' as const },
+      { ...weak, mode: 'bubblewrap' as const, namespaces: true },
+    ])
+      await expect(runnerAt(directory, probe)).rejects.toMatchObject({ code: 'FORGEWAY_SANDBOX_UNAVAILABLE' });
+    await rm(directory, { recursive: true });
+  });
+
+  it('runs them where the operator insists', async () => {
+    const rig = await openAgentRig(weak, true);
+    try {
+      const sha = await rig.commit(script(['write', 'new.txt', 'x\n'], ['ask', 'Go on?'], ['sleep', 60_000]));
+      const spec = await rig.spec({ sha });
+      await rig.runner.start(spec);
+      await rig.said(spec, 'Go on?');
+      await rig.runner.stop(spec);
+      expect(await rig.runner.observe(spec)).toMatchObject({ state: 'vanished' });
+      expect(await rig.runner.result(spec, rig.result)).toMatchObject({
+        kind: 'changed',
+        files: [{ path: 'new.txt' }],
+      });
+    } finally {
+      await rig.close();
+    }
   });
 });
 

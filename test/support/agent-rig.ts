@@ -25,7 +25,7 @@ import { loopback } from './loopback.js';
 export const CREDENTIAL = { username: 'forgeway', password: 'a-token-that-no-agent-sees-1234' };
 
 /** Everything two processes that share a machine must agree on. */
-export async function runnerAt(directory: string, probe: SandboxProbe): Promise<AgentRunner> {
+export async function runnerAt(directory: string, probe: SandboxProbe, unsafeSameUser = false): Promise<AgentRunner> {
   const sandboxesDirectory = join(directory, 'agents');
   const limits = { memoryMb: 300, processes: 100, diskMb: 100 };
   return openWorktreeRunner({
@@ -36,6 +36,7 @@ export async function runnerAt(directory: string, probe: SandboxProbe): Promise<
     }),
     mirrors: createGitMirrors({ directory: join(directory, 'git'), outbound: loopback }),
     outbound: loopback,
+    unsafeSameUser,
     egressCommand: [
       process.execPath,
       ...[
@@ -66,7 +67,7 @@ export interface AgentRig {
   close(): Promise<void>;
 }
 
-export async function openAgentRig(probe: SandboxProbe): Promise<AgentRig> {
+export async function openAgentRig(probe: SandboxProbe, unsafeSameUser = false): Promise<AgentRig> {
   const directory = await mkdtemp(join(tmpdir(), 'forgeway-agents-'));
   await chmod(directory, 0o711);
   const git = await startGitServer({
@@ -75,7 +76,7 @@ export async function openAgentRig(probe: SandboxProbe): Promise<AgentRig> {
   });
   const bare = await git.create('acme/shop');
   const repositoryId = randomUUID();
-  const runner = await runnerAt(directory, probe);
+  const runner = await runnerAt(directory, probe, unsafeSameUser);
   const script = await readFile(fileURLToPath(new URL('scripted-agent.mjs', import.meta.url)), 'utf8');
   const rig: AgentRig = {
     directory,
