@@ -310,6 +310,17 @@ describe('what an agent leaves', () => {
     await refused('path', (tree) => tree.write('src/new\nline', 'x\n'));
   });
 
+  it('is not stopped by folders that are too deep to be named', async () => {
+    const tree = await workTree();
+    const deeper =
+      'i=0; while [ $i -lt 250 ]; do mkdir dddddddddddddddddddd && cd -P dddddddddddddddddddd; i=$((i+1)); done; echo x >x';
+    await promisify(execFile)('sh', ['-c', deeper], { cwd: tree.target });
+    await tree.write('new.txt', 'new\n');
+    expect(await tree.result()).toMatchObject({ kind: 'changed', files: [{ path: 'new.txt' }] });
+    await promisify(execFile)('rm', ['-rf', tree.target]);
+    await tree.remove();
+  });
+
   it('keeps what the repository ignores out', async () => {
     const tree = await workTree();
     await tree.write('node_modules/x/index.js', 'x\n');

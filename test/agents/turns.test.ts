@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { isListed } from '../../src/effects/agents/egress-process.js';
 import type { AgentEvent } from '../../src/effects/agents/protocol.js';
@@ -71,8 +72,8 @@ describe('the list of hosts', () => {
       },
     });
     await rig.runner.start(spec);
-    for (let round = 0; round < 400 && (await rig.all(spec)).length < 2; round += 1);
-    const reply = { text: 'two; $(touch x) {session}', clientInputId: 'r1', secrets: {} };
+    await rig.said(spec, 'Which?');
+    const reply = { text: 'two; $(touch x) {session}<!-- not seen -->', clientInputId: 'r1', secrets: {} };
     expect(await rig.runner.reply(spec, reply)).toBe('later');
     await rig.runner.stop(spec);
     expect(await rig.runner.observe(spec)).toEqual({ state: 'vanished', turn: 1 });
@@ -94,6 +95,34 @@ describe('the list of hosts', () => {
     await rig.runner.start(spec);
     expect(await rig.until(spec, 'exited')).toMatchObject({ code: 1, canResume: false });
     expect(await rig.runner.reply(spec, { text: 'x', clientInputId: 'r', secrets: {} })).toBe('ended');
+    await rig.runner.remove(spec);
+  });
+
+  it('that takes too long is ended, with what it has said and changed', async () => {
+    const sha = await rig.commit({ 'README.md': '# Shop\n' });
+    const agent = { command: ['sh', '-c', 'cat >got.txt & echo begun; echo x >new.txt; trap "" TERM; sleep 600'] };
+    const spec = await rig.spec({ sha, agent });
+    const limits = { ...spec.agent.limits, seconds: 2 };
+    await rig.runner.start({ ...spec, agent: { ...spec.agent, limits } });
+    expect(await rig.until(spec, 'exited')).toMatchObject({ reason: 'time' });
+    expect(texts(await rig.all(spec))).toEqual(['begun']);
+    expect(await rig.runner.result(spec, rig.result)).toMatchObject({ kind: 'changed' });
+    await rig.runner.remove(spec);
+  });
+
+  it('that waits for a person has time for it', async () => {
+    const steps = [
+      ['ask', 'Which?'],
+      ['done', 'x'],
+    ];
+    const sha = await rig.commit({ 'agent-script.json': JSON.stringify(steps) });
+    const spec = await rig.spec({ sha });
+    await rig.runner.start({ ...spec, agent: { ...spec.agent, limits: { ...spec.agent.limits, seconds: 8 } } });
+    await rig.said(spec, 'Which?');
+    await sleep(11_000);
+    expect(await rig.runner.observe(spec)).toMatchObject({ state: 'running' });
+    await rig.runner.reply(spec, { text: 'This', clientInputId: 'a', secrets: {} });
+    expect(await rig.until(spec, 'exited')).toMatchObject({ code: 0, reason: 'exit' });
     await rig.runner.remove(spec);
   });
 
@@ -176,7 +205,7 @@ const ways = [...(probe?.network ? [probe] : []), ...(hasBubblewrap && probe?.mo
     });
     const spec = await rig.spec({ sha, agent: { privateHosts: [`127.0.0.1:${port}`] } });
     await rig.runner.start(spec);
-    for (let round = 0; round < 600 && !texts(await rig.all(spec)).includes('Go on?'); round += 1);
+    await rig.said(spec, 'Go on?');
     const { pid } = JSON.parse(
       await readFile(`${rig.directory}/records/sessions/${spec.sessionId}.egress.pid`, 'utf8'),
     );
@@ -185,6 +214,7 @@ const ways = [...(probe?.network ? [probe] : []), ...(hasBubblewrap && probe?.mo
       await rig.runner.observe(spec);
       const now = JSON.parse(await readFile(`${rig.directory}/records/sessions/${spec.sessionId}.egress.pid`, 'utf8'));
       if (now.pid !== pid) break;
+      await sleep(20);
     }
     await rig.runner.reply(spec, { text: 'yes', clientInputId: 'y', secrets: {} });
     await rig.until(spec, 'exited');

@@ -1,13 +1,18 @@
 /** A scripted agent in a real sandbox, with a real git server: the whole way of a session. */
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { AgentEvent } from '../../src/effects/agents/protocol.js';
 import type { AgentStart } from '../../src/effects/agents/runner.js';
 import { listProcesses } from '../../src/effects/process/process-table.js';
-import { type AgentRig, CREDENTIAL, openAgentRig } from '../support/agent-rig.js';
+import type { SandboxProbe } from '../../src/effects/process/sandbox.js';
+import { type AgentRig, CREDENTIAL, openAgentRig, runnerAt } from '../support/agent-rig.js';
 import { git } from '../support/git-repository.js';
 import { findSandboxProbe } from '../support/sandboxes.js';
 
@@ -44,15 +49,12 @@ const texts = (events: { event: AgentEvent }[]) =>
     const spec = await rig.spec({ sha });
     await rig.runner.start(spec);
     await rig.runner.start(spec);
-    let events = await rig.all(spec);
-    for (let round = 0; round < 400 && !texts(events).includes('Which currency?'); round += 1) {
-      events = await rig.all(spec);
-    }
+    await rig.said(spec, 'Which currency?');
     const reply = { text: 'Euro\nplease', clientInputId: 'comment-7', secrets: {} };
     expect(await rig.runner.reply(spec, reply)).toBe('accepted');
     expect(await rig.runner.reply(spec, reply)).toBe('known');
     expect(await rig.until(spec, 'exited')).toMatchObject({ code: 0, reason: 'exit', turn: 1 });
-    events = await rig.all(spec);
+    const events = await rig.all(spec);
     expect(texts(events)).toContain('task: Mend the shop.');
     expect(texts(events).filter((text) => text === 'I was told: Euro\nplease')).toHaveLength(1);
     expect(events.at(-1)?.event).toMatchObject({ type: 'done', title: 'Mend the price' });
@@ -146,6 +148,7 @@ const texts = (events: { event: AgentEvent }[]) =>
       kept.push(...page.events.map(({ at, event }) => ({ at, text: 'text' in event ? event.text : event.type })));
       cursor = page.next;
       if (kept.some(({ text }) => text === 'And now?')) break;
+      await sleep(20);
     }
     await rig.runner.reply(spec, { text: 'Go on', clientInputId: 'a', secrets: {} });
     await rig.until(spec, 'exited');
@@ -161,11 +164,12 @@ const texts = (events: { event: AgentEvent }[]) =>
   });
 
   it('is dead when it was stopped, whatever it started, and a newer start takes over', async () => {
-    const daemon = 'setsid sh -c "(setsid sleep 4343 </dev/null >/dev/null 2>&1 &) &"; echo started';
-    const sha = await rig.commit(script(['run', 'sh', '-c', daemon], ['sleep', 60_000]));
+    const seconds = randomInt(100_000, 999_999);
+    const daemon = `setsid sh -c "(setsid sleep ${seconds} </dev/null >/dev/null 2>&1 &) &"; sleep 0.5`;
+    const sha = await rig.commit(script(['run', 'sh', '-c', daemon], ['say', 'ready'], ['sleep', 60_000]));
     const spec = await rig.spec({ sha });
     await rig.runner.start(spec);
-    for (let round = 0; round < 400; round += 1) if ((await rig.all(spec)).length > 1) break;
+    await rig.said(spec, 'ready');
     await expect(rig.runner.result(spec, rig.result)).rejects.toMatchObject({ code: 'FORGEWAY_AGENT_RUNNING' });
     const newer: AgentStart = { ...spec, fence: 2 };
     await rig.runner.start(newer);
@@ -176,8 +180,49 @@ const texts = (events: { event: AgentEvent }[]) =>
     const commands = await Promise.all(
       (await listProcesses()).map(({ pid }) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
     );
-    expect(commands.filter((command) => command.includes('4343') || command.includes('agent-script'))).toEqual([]);
+    expect(
+      commands.filter((command) => command.includes(`sleep\0${seconds}`) || command.includes(spec.sessionId)),
+    ).toEqual([]);
     expect(await rig.runner.observe(newer)).toEqual({ state: 'vanished', turn: 1 });
+  });
+});
+
+describe('a machine that keeps nobody apart', () => {
+  const weak: SandboxProbe = {
+    mode: 'same-user',
+    namespaces: false,
+    network: false,
+    nestedUsers: true,
+    bubblewrap: 'bwrap',
+  };
+
+  it('runs no agents', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'forgeway-weak-'));
+    for (const probe of [
+      weak,
+      { ...weak, mode: 'uid' as const },
+      { ...weak, mode: 'bubblewrap' as const, namespaces: true },
+    ])
+      await expect(runnerAt(directory, probe)).rejects.toMatchObject({ code: 'FORGEWAY_SANDBOX_UNAVAILABLE' });
+    await rm(directory, { recursive: true });
+  });
+
+  it('runs them where the operator insists', async () => {
+    const rig = await openAgentRig(weak, true);
+    try {
+      const sha = await rig.commit(script(['write', 'new.txt', 'x\n'], ['ask', 'Go on?'], ['sleep', 60_000]));
+      const spec = await rig.spec({ sha });
+      await rig.runner.start(spec);
+      await rig.said(spec, 'Go on?');
+      await rig.runner.stop(spec);
+      expect(await rig.runner.observe(spec)).toMatchObject({ state: 'vanished' });
+      expect(await rig.runner.result(spec, rig.result)).toMatchObject({
+        kind: 'changed',
+        files: [{ path: 'new.txt' }],
+      });
+    } finally {
+      await rig.close();
+    }
   });
 });
 

@@ -25,7 +25,7 @@ import { loopback } from './loopback.js';
 export const CREDENTIAL = { username: 'forgeway', password: 'a-token-that-no-agent-sees-1234' };
 
 /** Everything two processes that share a machine must agree on. */
-export async function runnerAt(directory: string, probe: SandboxProbe): Promise<AgentRunner> {
+export async function runnerAt(directory: string, probe: SandboxProbe, unsafeSameUser = false): Promise<AgentRunner> {
   const sandboxesDirectory = join(directory, 'agents');
   const limits = { memoryMb: 300, processes: 100, diskMb: 100 };
   return openWorktreeRunner({
@@ -36,6 +36,7 @@ export async function runnerAt(directory: string, probe: SandboxProbe): Promise<
     }),
     mirrors: createGitMirrors({ directory: join(directory, 'git'), outbound: loopback }),
     outbound: loopback,
+    unsafeSameUser,
     egressCommand: [
       process.execPath,
       ...[
@@ -58,13 +59,15 @@ export interface AgentRig {
   spec(o: { sha: string; agent?: Partial<AgentDefinition>; more?: Partial<AgentStart> }): Promise<AgentStart>;
   source(): { url: string; origin: string; username: string; password: string };
   until(ref: AgentRef, state: AgentObservation['state']): Promise<AgentObservation>;
+  /** Until it has printed a message, question or plain line that is this text. */
+  said(ref: AgentRef, text: string): Promise<void>;
   /** Everything that was printed, from the beginning. */
   all(ref: AgentRef): Promise<AgentPage['events']>;
   result: AgentResultRequest;
   close(): Promise<void>;
 }
 
-export async function openAgentRig(probe: SandboxProbe): Promise<AgentRig> {
+export async function openAgentRig(probe: SandboxProbe, unsafeSameUser = false): Promise<AgentRig> {
   const directory = await mkdtemp(join(tmpdir(), 'forgeway-agents-'));
   await chmod(directory, 0o711);
   const git = await startGitServer({
@@ -73,7 +76,7 @@ export async function openAgentRig(probe: SandboxProbe): Promise<AgentRig> {
   });
   const bare = await git.create('acme/shop');
   const repositoryId = randomUUID();
-  const runner = await runnerAt(directory, probe);
+  const runner = await runnerAt(directory, probe, unsafeSameUser);
   const script = await readFile(fileURLToPath(new URL('scripted-agent.mjs', import.meta.url)), 'utf8');
   const rig: AgentRig = {
     directory,
@@ -105,6 +108,13 @@ export async function openAgentRig(probe: SandboxProbe): Promise<AgentRig> {
       }
       const said = JSON.stringify((await rig.all(ref)).slice(-5));
       throw new Error(`did not become ${state}: ${JSON.stringify(await runner.observe(ref))} ${said}`);
+    },
+    async said(ref, text) {
+      for (let round = 0; round < 1_200; round += 1) {
+        if ((await rig.all(ref)).some(({ event }) => 'text' in event && event.text === text)) return;
+        await sleep(50);
+      }
+      throw new Error(`was not said: ${text}; ${JSON.stringify((await rig.all(ref)).slice(-5))}`);
     },
     async all(ref) {
       const events: AgentPage['events'] = [];

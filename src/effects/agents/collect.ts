@@ -259,7 +259,7 @@ async function ontoBranch(
 }
 
 const QUARREL =
-  /unsupported file type|can only add regular files|invalid path|beyond a symbolic link|adding embedded|does not have a commit/i;
+  /unsupported file type|can only add regular files|invalid path|beyond a symbolic link|adding embedded|does not have a commit|permission denied/i;
 
 /**
  * The changes in `target` as one commit in the mirror, or why they are refused.

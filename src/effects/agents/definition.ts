@@ -23,7 +23,7 @@ const host = z
 
 export const agentLimits = z.strictObject({
   /** For each turn. */
-  seconds: z.number().int().min(10).max(86_400).default(3_600),
+  seconds: z.number().int().min(1).max(86_400).default(3_600),
   memoryMb: z.number().int().min(64).max(262_144).default(4_096),
   processes: z.number().int().min(8).max(8_192).default(512),
   diskMb: z.number().int().min(16).max(1_048_576).default(10_240),

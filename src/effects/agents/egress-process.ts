@@ -73,7 +73,8 @@ export async function runEgressProcess(file: string): Promise<void> {
 
 const recordOf = (file: string) => `${file}.pid`;
 
-async function runningEgress(file: string): Promise<z.output<typeof processName> | undefined> {
+/** Undefined when it does not run. */
+export async function runningEgress(file: string): Promise<z.output<typeof processName> | undefined> {
   const text = await readFile(recordOf(file), 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;

@@ -116,16 +116,14 @@ const withoutAsides = (text: string): string =>
     .replace(/(\]\([^\s()"']{0,500})\s{1,8}(?:"[^"\n]{0,500}"|'[^'\n]{0,500}'|\([^)\n]{0,500}\))\s{0,8}\)/g, '$1)')
     .replace(/^ {0,3}\[[^\]\n]{1,999}\]:[^\n]*$/gm, '');
 
+/** Lines ended one way, and nothing without a shape: for what is shown as it is written, such as a difference. */
+export const shapedText = (text: string): string =>
+  text.toWellFormed().replaceAll('\r\n', '\n').replaceAll('\r', '\n').replace(SHAPELESS, '').replace(CONTROLS, '');
+
 /** A piece of Markdown as a person sees it. Never throws; linear in the length, which is bounded. */
 export function visibleText(markdown: string): string {
   const isCut = markdown.length > LONGEST;
-  let text = markdown
-    .slice(0, LONGEST)
-    .toWellFormed()
-    .replaceAll('\r\n', '\n')
-    .replaceAll('\r', '\n')
-    .replace(SHAPELESS, '')
-    .replace(CONTROLS, '');
+  let text = shapedText(markdown.slice(0, LONGEST));
   // What is taken out can leave something together that is taken out again.
   for (let round = 0; round < 4; round += 1) {
     const next = withoutAsides(withoutMarkup(text));

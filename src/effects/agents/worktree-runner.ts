@@ -3,7 +3,7 @@
  * session needs goes on without us: the sandbox's supervisor keeps its limits, adds what it prints to a file and hands it
  * what is added to another; a process of its own is its way out. Any process of this installation can go on with any session.
  */
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ForgewayError } from '../../lib/errors.js';
 import { keepSecret } from '../../lib/known-secrets.js';
@@ -12,7 +12,8 @@ import type { GitMirrors } from '../git/mirror.js';
 import { createMirrorLocks, type MirrorLock } from '../git/mirror-lock.js';
 import type { Sandbox, Sandboxes } from '../process/sandbox.js';
 import { collectResult } from './collect.js';
-import { endEgress, ensureEgress } from './egress-process.js';
+import type { AgentDefinition } from './definition.js';
+import { endEgress, ensureEgress, runningEgress } from './egress-process.js';
 import { agentEnvironment, agentSecrets, argumentsOf, TASK_FILE, TASK_FOLDER } from './environment.js';
 import { formats } from './formats/registry.js';
 import type { AgentInput } from './protocol.js';
@@ -21,6 +22,7 @@ import { readReview } from './review.js';
 import type { AgentObservation, AgentRef, AgentRunner, AgentStart } from './runner.js';
 import { openSessionRecords, putAt, type SessionRecord } from './session-record.js';
 import { readSpool } from './spool.js';
+import { visibleText } from './visible-text.js';
 import { openWorkTree } from './work-tree.js';
 
 export interface WorktreeRunnerOptions {
@@ -42,6 +44,7 @@ const MB = 1024 * 1024;
 /** Longest argument that Linux takes is 128 KiB. */
 const MOST_PROMPT_ARGUMENT = 100 * 1024;
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+const needsEgress = ({ hosts, privateHosts }: AgentDefinition): boolean => hosts.length + privateHosts.length > 0;
 const sandboxIdOf = (sessionId: string): string => `agent-${sessionId}`;
 
 const missing = (error: NodeJS.ErrnoException): undefined => {
@@ -148,10 +151,11 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
     await writeFile(inbox, format.encode(told.input), { mode: 0o600 });
     const printed = await sizeOf(spool);
     const workspace = sandboxes.workspaceInside(sandbox.id);
-    const egress = agent.hosts.length + agent.privateHosts.length > 0 ? sandboxes.egressOf(sandbox.id) : null;
+    const egress = needsEgress(agent) ? sandboxes.egressOf(sandbox.id) : null;
     if (egress !== null) await startEgress(found);
     const promptFile = join(workspace, TASK_FOLDER, TASK_FILE);
-    const prompt = told.prompt.length <= MOST_PROMPT_ARGUMENT ? told.prompt : `Your task is in the file ${promptFile}.`;
+    const prompt =
+      Buffer.byteLength(told.prompt) <= MOST_PROMPT_ARGUMENT ? told.prompt : `Your task is in the file ${promptFile}.`;
     for (const value of Object.values(told.secrets)) keepSecret(value);
     const { seconds, memoryMb, processes, diskMb, outputMb } = agent.limits;
     await sandboxes.start(sandbox, {
@@ -173,7 +177,7 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
 
   async function startEgress({ sessionId, agent }: SessionRecord): Promise<void> {
     const path = sandboxes.egressOf(sandboxIdOf(sessionId));
-    if (path === null || agent.hosts.length + agent.privateHosts.length === 0) return;
+    if (path === null || !needsEgress(agent)) return;
     const { hosts, privateHosts } = agent;
     await ensureEgress(o.egressCommand, egressFile(sessionId), {
       ...{ path, hosts, privateHosts, sandbox: sandboxFile(sessionId) },
@@ -246,8 +250,12 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
       const found = await recordFor(ref);
       if (found === undefined) return { state: 'absent' };
       const now = await observed(found);
-      // Its way out may have ended while it lives: it gets another.
-      if (now.state === 'running') await startEgress(found);
+      // Its way out may have ended while it lives: it gets another, from one of those who look.
+      if (now.state === 'running' && needsEgress(found.agent) && !(await runningEgress(egressFile(ref.sessionId))))
+        await locked(ref.sessionId, async () => {
+          const still = await recordFor(ref);
+          if (still !== undefined && (await observed(still)).state === 'running') await startEgress(still);
+        });
       return now;
     },
 
@@ -258,19 +266,27 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
       if (!isCertain) return { events: [], next: cursor, more: false };
       // Asked first: what was printed before the end is there when it is read.
       const { state } = await observed(found);
-      return readSpool({
-        path: sandboxes.linesOf(sandboxIdOf(ref.sessionId)).spool,
+      const { spool, waiting } = sandboxes.linesOf(sandboxIdOf(ref.sessionId));
+      const page = await readSpool({
+        path: spool,
         format: formats[found.agent.format],
         ...{ cursor, lines: limit, isWhole: state === 'exited' || state === 'vanished' },
         mostBytes: found.agent.limits.outputMb * MB,
       });
+      // Its time stands still between a question and what comes after it.
+      const last = page.events.findLast(({ event }) => event.type !== 'cost')?.event.type;
+      if (state === 'running' && last === 'question') await writeFile(waiting, '', { mode: 0o600 });
+      else if (last !== undefined) await rm(waiting, { force: true });
+      return page;
     },
 
-    reply: (ref, { text, clientInputId, secrets }) =>
+    reply: (ref, { text: written, clientInputId, secrets }) =>
       locked(ref.sessionId, async () => {
+        // Of a reply, too, an agent is told no more than whoever reads it on the forge.
+        const text = visibleText(written);
         const found = await needed(ref);
         const format = formats[found.agent.format];
-        const { inbox } = sandboxes.linesOf(sandboxIdOf(ref.sessionId));
+        const { inbox, waiting } = sandboxes.linesOf(sandboxIdOf(ref.sessionId));
         const known = found.inputs.find(({ id }) => id === clientInputId);
         const now = await observed(found);
         if (known !== undefined && (known.turn < found.turn || found.phase === 'begun')) {
@@ -281,6 +297,7 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
         }
         if (now.state === 'running') {
           if (format.input !== 'follow') return 'later';
+          await rm(waiting, { force: true });
           const at = await sizeOf(inbox);
           await records.write({
             ...found,

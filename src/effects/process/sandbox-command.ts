@@ -59,6 +59,8 @@ export const EGRESS = `${EGRESS_FOLDER}/egress`;
 /** What a command with lines reads, and what it said; both stay until its sandbox is destroyed. */
 export const INBOX = 'inbox';
 export const SPOOL = 'spool';
+/** While this is there, its time stands still: it waits for a person. */
+export const WAITING = 'waiting';
 /** Where the proxy's socket lies as a relay within sees it. */
 const EGRESS_INSIDE = `/.forgeway/${EGRESS}`;
 

@@ -104,7 +104,8 @@ set +e
  * `follow`, `whole` or '' and bytes of lines, then the command.
  *
  * With `follow` and `whole` the command is given `<run>/inbox` on its standard input, in the first case also what is added
- * to it later, and its standard output is added to `<run>/spool` up to the limit: nothing of either depends on us.
+ * to it later, and its standard output is added to `<run>/spool` up to the limit: nothing of either depends on us. While there
+ * is `<run>/waiting` its time stands still, for at most a week in all.
  */
 export const SUPERVISE = `
 umask 077
@@ -112,6 +113,8 @@ run=$1 workspace=$2 uid=$3 seconds=$4 disk_kb=$5 files=$6 memory_kb=$7 log_bytes
 input=${'$'}{10} spool_bytes=${'$'}{11}
 shift 11
 rm -f "$run/exit" "$run/reason" "$run/out"
+# Hundredths of a second; seven days.
+most_waited=60480000
 mkfifo -m 600 "$run/out" || exit 70
 
 keep() {
@@ -187,10 +190,17 @@ nameless() {
 watch() {
   clock
   deadline=$((clock + seconds * 100))
+  last=$clock
+  waited=0
   pause=1
   while sleep "$pause" && kill -0 $$ 2>/dev/null; do
     clock
     before=$clock
+    if [ -e "$run/waiting" ] && [ "$waited" -lt "$most_waited" ]; then
+      waited=$((waited + before - last))
+      deadline=$((deadline + before - last))
+    fi
+    last=$before
     [ "$seconds" -eq 0 ] || [ "$clock" -lt "$deadline" ] || blame time
     members >"$run/members" 2>/dev/null
     set -- $(nameless) $(du -skx "$workspace" 2>/dev/null)

@@ -24,6 +24,7 @@ import {
   type SandboxLimits,
   type SandboxPaths,
   SPOOL,
+  WAITING,
   workspaceInside,
 } from './sandbox-command.js';
 import type { SandboxProbe } from './sandbox-probe.js';
@@ -68,8 +69,8 @@ export interface Sandboxes {
   doorOf(id: string): string | null;
   /** Path where the proxy of a command with a way out is to listen, before it starts; null where networks are shared. */
   egressOf(id: string): string | null;
-  /** Paths of what a command with lines reads and of what it said. Only we can open them. */
-  linesOf(id: string): { inbox: string; spool: string };
+  /** Paths of what a command with lines reads, of what it said, and of {@link WAITING}. Only we can open them. */
+  linesOf(id: string): { inbox: string; spool: string; waiting: string };
   /** Directory of the node that we run on, when it is not in the system's path. */
   readonly programs: string | undefined;
   /** Gives the workspace to the sandbox's user. */
@@ -224,7 +225,10 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
     sourceDirectory: (id) => join(pathsOf(id).tree, 'source'),
     workspaceInside: (id) => workspaceInside(probe, pathsOf(id)),
     doorOf: (id) => (probe.network ? join(pathsOf(id).run, DOOR) : null),
-    linesOf: (id) => ({ inbox: join(pathsOf(id).run, INBOX), spool: join(pathsOf(id).run, SPOOL) }),
+    linesOf(id) {
+      const { run } = pathsOf(id);
+      return { inbox: join(run, INBOX), spool: join(run, SPOOL), waiting: join(run, WAITING) };
+    },
     egressOf: (id) => (probe.network ? join(pathsOf(id).run, EGRESS) : null),
 
     async create(id) {
@@ -258,7 +262,9 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
 
     async start(sandbox, command) {
       const paths = pathsOf(sandbox.id);
-      await Promise.all(['exit', 'log', 'log.1', 'reason'].map((name) => rm(join(paths.run, name), { force: true })));
+      await Promise.all(
+        ['exit', 'log', 'log.1', 'reason', WAITING].map((name) => rm(join(paths.run, name), { force: true })),
+      );
       const limits = command.limits ?? options.limits;
       const memoryGroup = await memory?.create(sandbox.id, limits.memoryMb * 1_024 * 1_024);
       const marked =
