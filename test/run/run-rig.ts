@@ -57,7 +57,7 @@ export interface PretendedForge {
 const FORGE = 'some-forge';
 const HOST = 'forge.example';
 
-export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gate; host?: string } = {}) {
+export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gate } = {}) {
   const test = await createTestDatabase();
   const store = test.store('worker');
   const { organizationId } = test;
@@ -131,7 +131,7 @@ export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gat
   const watch = createWatchReconciler({ ...common, permissions, intervalMs: 60_000 });
   const runs = createRunReconciler({
     ...common,
-    ...{ vault, blobs, gate: o.gate, host: o.host ?? 'here', pollMs: 20, patienceMs: 200, supersededPollMs: 30 },
+    ...{ vault, blobs, gate: o.gate, pollMs: 20, patienceMs: 200, supersededPollMs: 30 },
     executor: async () => o.executor ?? stub,
     limits: { compressedBytes: 1_000_000, bytes: 5_000_000, entries: 100 },
     backoff: { baseMs: 1, capMs: 2 },
