@@ -66,6 +66,7 @@ const watch = createWatchReconciler({
     report: queue('report'),
     run: queue('run'),
     watch: queue('watch'),
+    agent: queue('agent'),
   },
   // The double asks nobody who he is: one installation's Octokit speaks for all.
   octokitOf: () => bridge.octokitFor(organizationId, anyRepository?.id ?? ''),

@@ -2,10 +2,12 @@
 import { constantTimeEqual, hmacHex } from '../lib/hmac.js';
 import { deriveKey } from '../store/derive-key.js';
 
-/** As for check runs: GitLab cuts addresses at 255 characters. */
+/** As for check runs: GitLab cuts addresses at 255 characters, and the whole name has to stay below a hundred. */
 const SIGNATURE_LENGTH = 32;
-const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
-const FORM = new RegExp(`^(${UUID})\\.(${UUID})\\.([0-9a-f]{32})$`);
+const FORM = /^([0-9a-f]{32})\.([0-9a-f]{32})\.([0-9a-f]{32})$/;
+
+const packed = (id: string): string => id.replaceAll('-', '');
+const unpacked = (id: string): string => id.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 
 export interface RunLinks {
   /** Path on our server. */
@@ -19,11 +21,13 @@ export function createRunLinks(rootKey: Buffer): RunLinks {
   const sign = (organizationId: string, runId: string) =>
     hmacHex(key, JSON.stringify(['run', organizationId, runId])).slice(0, SIGNATURE_LENGTH);
   return {
-    pathOf: (organizationId, runId) => `/runs/${organizationId}.${runId}.${sign(organizationId, runId)}`,
+    pathOf: (organizationId, runId) =>
+      `/runs/${packed(organizationId)}.${packed(runId)}.${sign(organizationId, runId)}`,
     read(name) {
-      const [, organizationId, runId, signature] = FORM.exec(name) ?? [];
-      if (organizationId === undefined || runId === undefined || signature === undefined) return undefined;
-      return constantTimeEqual(signature, sign(organizationId, runId)) ? { organizationId, runId } : undefined;
+      const [, organization, run, signature] = FORM.exec(name) ?? [];
+      if (organization === undefined || run === undefined || signature === undefined) return undefined;
+      const named = { organizationId: unpacked(organization), runId: unpacked(run) };
+      return constantTimeEqual(signature, sign(named.organizationId, named.runId)) ? named : undefined;
     },
   };
 }

@@ -68,8 +68,8 @@ may, until you revoke it. It is listed among your tokens as <em>terraform login<
   );
 }
 
-const notUnderstood = (reply: FastifyReply) =>
-  sendPage(reply.code(400), messagePage('Not understood', 'Run <code>terraform login</code> again.'));
+const notUnderstood = (reply: FastifyReply, status = 400) =>
+  sendPage(reply.code(status), messagePage('Not understood', 'Run `terraform login` again.'));
 
 export function addTerraformLogin(app: FastifyInstance, o: AuthRoutesOptions & { pool: pg.Pool; store: Store }): void {
   app.get('/.well-known/terraform.json', async (_request, reply) =>
@@ -87,7 +87,7 @@ export function addTerraformLogin(app: FastifyInstance, o: AuthRoutesOptions & {
   });
 
   app.post(AUTHORIZE, async (request, reply) => {
-    if (!isOurPage(request.headers, new URL(o.publicUrl()).origin)) return notUnderstood(reply.code(403));
+    if (!isOurPage(request.headers, new URL(o.publicUrl()).origin)) return notUnderstood(reply, 403);
     const form = asked.extend({ answer: z.enum(['allow', 'deny']) }).safeParse(request.body);
     const person = await o.sessionActor(request.headers);
     if (!form.success || person === undefined || person.suspended) return notUnderstood(reply);

@@ -2,26 +2,10 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { ALLOWED_NETWORKS_SETTING, isPlace } from '../lib/outbound/rules.js';
 import { readMasterKey, weaknessOf } from './master-key.js';
+import { runVariables } from './run-variables.js';
+import type { Variable } from './variable.js';
 
-/**
- * Every environment variable Forgeway reads, with its meaning. `docs/configuration.md` is generated from this table,
- * and `loadConfig` is the only reader of the environment. Probot's names are kept.
- */
-export interface Variable {
-  name: string;
-  /** Older or other tools' names for the same thing, tried in order after `name`. */
-  aliases?: readonly string[];
-  meaning: string;
-  /** What is read when the variable is not set; absent when the variable is optional. */
-  default?: string;
-  /** Instead of `default`, where it depends on the machine: how it is found, for people. */
-  defaultNote?: string;
-  secret?: boolean;
-  /** Checks without a message of their own are worded by `refusal`. */
-  schema: z.ZodType;
-  /** What to do when the value is refused. */
-  fix: string;
-}
+export type { Variable } from './variable.js';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const positive = z.coerce.number().int().positive();
@@ -86,6 +70,7 @@ const addressRanges = z
     'holds something that is no address and no range',
   );
 
+/** `docs/configuration.md` is generated from this table. */
 export const variables = {
   appId: {
     name: 'APP_ID',
@@ -471,93 +456,6 @@ export const variables = {
     schema: positive,
     fix: 'Use a whole number of minutes.',
   },
-  runExecutor: {
-    name: 'RUN_EXECUTOR',
-    meaning:
-      '`process` plans and applies the workspaces on this machine, isolated; `off` runs nothing here: runs wait for a worker that does.',
-    default: 'process',
-    schema: z.enum(['off', 'process']),
-    fix: 'Use off or process.',
-  },
-  runBinary: {
-    name: 'RUN_BINARY',
-    meaning: 'The program that plans and applies: a path, or a name. Without it `terraform`, else `tofu`.',
-    defaultNote: 'the first of terraform and tofu in the system’s directories',
-    schema: z.string().regex(/^(?:\/[^\0]+|[A-Za-z0-9._-]+)$/, 'must be a path or a name'),
-    fix: 'Write it as `/opt/terraform/1.11/terraform` or `tofu`.',
-  },
-  runLimit: {
-    name: 'RUN_LIMIT',
-    meaning: 'Runs that are planned or applied on this machine at the same time; others wait for their turn.',
-    default: '4',
-    schema: positive,
-    fix: 'Use a whole number.',
-  },
-  agents: {
-    name: 'AGENTS',
-    meaning:
-      'Agents that people may have work on issues and pull requests: a JSON list, or the absolute path of a file with one; see guides/agents.md. Without it there are none.',
-    schema: z.string().regex(/^\s*[[/]/, 'is neither a list in JSON nor an absolute path'),
-    fix: 'Write it as `[{"name":"claude","command":["claude","-p","{prompt}"]}]`, or as `/etc/forgeway/agents.json`.',
-  },
-  agentLimit: {
-    name: 'AGENT_LIMIT',
-    meaning: 'Agents of one organization that work at the same time; others wait for their turn.',
-    default: '4',
-    schema: positive,
-    fix: 'Use a whole number.',
-  },
-  runNetwork: {
-    name: 'RUN_NETWORK',
-    meaning:
-      'What a plan and an apply may reach: `public` is the internet through a proxy (HTTP_PROXY and HTTPS_PROXY), never this machine or private addresses; `none` is nothing; `shared` is all that this machine can. Pull requests of strangers never get more than `public`.',
-    default: 'public',
-    schema: z.enum(['public', 'none', 'shared']),
-    fix: 'Use public, none or shared. Providers that talk to private addresses need shared.',
-  },
-  runPlanTimeoutSeconds: {
-    name: 'RUN_PLAN_TIMEOUT_SECONDS',
-    meaning: 'Longest time a plan may take.',
-    default: '1800',
-    schema: positive,
-    fix: 'Use a whole number of seconds.',
-  },
-  runApplyTimeoutSeconds: {
-    name: 'RUN_APPLY_TIMEOUT_SECONDS',
-    meaning: 'Longest time an apply may take.',
-    default: '7200',
-    schema: positive,
-    fix: 'Use a whole number of seconds.',
-  },
-  runMemoryMb: {
-    name: 'RUN_MEMORY_MB',
-    meaning: 'Memory of one run, all its processes together, in MiB.',
-    default: '2048',
-    schema: positive,
-    fix: 'Use a whole number of MiB.',
-  },
-  runProcesses: {
-    name: 'RUN_PROCESSES',
-    meaning: 'Processes and threads one run may have.',
-    default: '512',
-    schema: positive,
-    fix: 'Use a whole number.',
-  },
-  runDiskMb: {
-    name: 'RUN_DISK_MB',
-    meaning: 'Disk one run may fill with its configuration, providers and modules, in MiB.',
-    default: '4096',
-    schema: positive,
-    fix: 'Use a whole number of MiB.',
-  },
-  runRetentionDays: {
-    name: 'RUN_RETENTION_DAYS',
-    meaning:
-      'How long logs, plans and configurations of runs that are over are kept. The newest configuration of a workspace and its states stay.',
-    default: '90',
-    schema: positive,
-    fix: 'Use a whole number of days.',
-  },
   previewRemoveHours: {
     name: 'PREVIEW_REMOVE_HOURS',
     meaning:
@@ -570,6 +468,21 @@ export const variables = {
     name: 'PREVIEW_ORGANIZATION_LIMIT',
     meaning: 'Previews that one organization may have, asleep or not; the next one waits until another is gone.',
     default: '50',
+    schema: positive,
+    fix: 'Use a whole number.',
+  },
+  ...runVariables,
+  agents: {
+    name: 'AGENTS',
+    meaning:
+      'Agents that people may have work on issues and pull requests: a JSON list, or the absolute path of a file with one; see guides/agents.md. Without it there are none.',
+    schema: z.string().regex(/^\s*[[/]/, 'is neither a list in JSON nor an absolute path'),
+    fix: 'Write it as `[{"name":"claude","command":["claude","-p","{prompt}"]}]`, or as `/etc/forgeway/agents.json`.',
+  },
+  agentLimit: {
+    name: 'AGENT_LIMIT',
+    meaning: 'Agents of one organization that work at the same time; others wait for their turn.',
+    default: '4',
     schema: positive,
     fix: 'Use a whole number.',
   },

@@ -21,7 +21,6 @@ import { pushHandler } from './push.js';
 import { releaseHandler } from './release.js';
 import { repositoryHandler } from './repository.js';
 import { reviewHandler } from './review.js';
-import { runHandler } from './run.js';
 
 interface NamedApp {
   name: string;
@@ -57,8 +56,6 @@ export function createApps({ rights, previews = false, agents, ...o }: AppsOptio
     reviewHandler(o),
     commentHandler(o),
     issueHandler(o),
-    // Only pokes: what is run is decided by whoever looks at the repository then.
-    runHandler(o),
   ];
   const mirror: NamedApp = {
     name: MIRROR,

@@ -8,6 +8,7 @@ import { noteTold } from '../store/told/rows.js';
 import { type DeliveryWork, type HandlerOptions, inDelivery } from './delivery-work.js';
 import { type PullRequestEvent, pullRequestEvent } from './event-payloads.js';
 import { isLive, mirrorRepository, tieOf } from './mirror-event.js';
+import { lookForWorkspaces } from './run.js';
 
 /** Writes repository and pull request; returns them as primary key and row. */
 export async function mirrorPullRequest(
@@ -35,6 +36,7 @@ export function pullRequestHandler(o: HandlerOptions) {
         // Also when nothing changed: what arrived late says that the order is doubtful, and a fresh read settles it.
         if (isLive(repository))
           work.poke('sync', await wantPullRequestSync(work.tx, { organizationId, pullRequestId: id }));
+        await lookForWorkspaces(work, repository.remoteId, event.action);
         work.log.info(
           {
             repository: `${repository.owner}/${repository.name}`,

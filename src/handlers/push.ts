@@ -6,6 +6,7 @@ import { notePush } from '../store/told/rows.js';
 import { type HandlerOptions, inDelivery } from './delivery-work.js';
 import { pushEvent } from './event-payloads.js';
 import { mirrorRepository } from './mirror-event.js';
+import { lookForWorkspaces } from './run.js';
 
 const HEADS = 'refs/heads/';
 const TAGS = 'refs/tags/';
@@ -22,6 +23,7 @@ export function pushHandler(o: HandlerOptions) {
         await upsertCommits(work.tx, work.origin, repository, commits, { branch });
         if (event.before && event.after)
           await notePush(work.tx, repository.id, { ref: event.ref, before: event.before, after: event.after });
+        await lookForWorkspaces(work, repository.remoteId);
         work.log.info(
           {
             repository: `${repository.owner}/${repository.name}`,

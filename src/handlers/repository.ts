@@ -6,6 +6,7 @@ import { type HandlerOptions, inDelivery } from './delivery-work.js';
 import { repositoryEvent } from './event-payloads.js';
 import { mirrorRepository } from './mirror-event.js';
 import { endPreviewsOfRemoved } from './preview.js';
+import { lookForWorkspaces } from './run.js';
 
 export function repositoryHandler(o: HandlerOptions) {
   return (app: Probot): void => {
@@ -17,6 +18,7 @@ export function repositoryHandler(o: HandlerOptions) {
           await removeRepository(work.tx, work.origin, repository.remoteId);
           await endPreviewsOfRemoved(work);
         }
+        await lookForWorkspaces(work, repository.remoteId);
         work.log.info(
           { repository: `${repository.owner}/${repository.name}`, action: event.action },
           'repository changed',

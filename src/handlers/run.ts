@@ -1,37 +1,20 @@
 /**
- * A webhook that concerns a workspace: its repository is looked at at once. What is run is what the forge shows then, so a
- * webhook that is lost, late or there twice changes nothing but when.
- *
- * An app of its own, since it has to be replayable alone and wants nothing of the mirror.
+ * What a webhook means for workspaces: their repository is looked at at once. What is run is what the forge shows then, so one
+ * that is lost, late or there twice changes nothing but when.
  */
-import type { Probot } from 'probot';
-import { z } from 'zod';
 import { lookAgain } from '../jobs/run/watch-rows.js';
-import { id, readShape } from '../store/mirror/shape.js';
-import { type HandlerOptions, inDelivery } from './delivery-work.js';
+import type { DeliveryWork } from './delivery-work.js';
 
-const ofRepository = z.object({ repository: z.object({ id }) });
+/** Of a pull request: those that bring another head, or another branch to be merged into, or end it. */
+const CONCERNS: ReadonlySet<string> = new Set(['opened', 'reopened', 'synchronize', 'closed', 'edited']);
 
-export function runHandler(o: HandlerOptions) {
-  return (app: Probot): void => {
-    app.on(
-      [
-        'push',
-        'pull_request.opened',
-        'pull_request.reopened',
-        'pull_request.synchronize',
-        'pull_request.closed',
-        'pull_request.edited',
-        'repository.renamed',
-        'repository.transferred',
-      ],
-      ({ name, payload }) =>
-        inDelivery(o, async (work) => {
-          const { repository } = readShape(ofRepository, payload, name);
-          const { forge, host } = work.origin;
-          for (const wanted of await lookAgain(work.tx, { forge, host, remoteId: repository.id }))
-            work.poke('watch', wanted);
-        }),
-    );
-  };
+/** @param pullRequestAction absent: something else of the repository has changed, such as a branch or its name */
+export async function lookForWorkspaces(
+  work: DeliveryWork,
+  remoteId: bigint,
+  pullRequestAction?: string,
+): Promise<void> {
+  if (pullRequestAction !== undefined && !CONCERNS.has(pullRequestAction)) return;
+  const { forge, host } = work.origin;
+  for (const wanted of await lookAgain(work.tx, { forge, host, remoteId })) work.poke('watch', wanted);
 }

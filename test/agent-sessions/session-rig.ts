@@ -108,19 +108,22 @@ export async function startAgentRig(forge: ForgeDescriptor, planned = plannedFor
     report: queueOf('report'),
     agent: queueOf('agent'),
   };
+  const nowhere = (name: string) => ({ name, poke: async () => undefined });
   // Handlers keep what they were given; behind it stands the queue of the worker that is alive now.
   const pokes: Pokes = {
     preview: { name: 'preview', poke: (key, o) => queues.preview.poke(key, o) },
     sync: { name: 'sync', poke: (key, o) => queues.sync.poke(key, o) },
     report: { name: 'report', poke: (key, o) => queues.report.poke(key, o) },
     agent: { name: 'agent', poke: (key, o) => queues.agent.poke(key, o) },
+    run: nowhere('run'),
+    watch: nowhere('watch'),
   };
   const connected = await startConnectedForge(forge, {
     people: Object.keys(people),
     repository: { ...place, people },
     apps: (store, organizationId) => {
       rights = rightsFor(store, organizationId);
-      return createApps({ store, pokes, log, agents: { rights, planned } });
+      return createApps({ store, pokes, log, rights, agents: planned });
     },
   });
   const { store, organizationId, bridge } = connected;

@@ -34,7 +34,6 @@ describe.each(fakedForges.map((forge) => ({ forge, label: forge.label })))('comm
           run: queue('run'),
           watch: queue('watch'),
           agent: queue('agent'),
-      agent: queue('agent'),
         };
         return createApps({ store, pokes, log: pino({ level: 'silent' }), rights, previews: true });
       },

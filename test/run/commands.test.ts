@@ -1,6 +1,7 @@
 /** `/plan`, `/apply` and `/unlock`, and what becomes of runs that are old or whose workspace is gone. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
+import type { Decision } from '../../src/accounts/access/decide.js';
 import type { CommandRun } from '../../src/handlers/commands/command.js';
 import { commands } from '../../src/handlers/commands/table.js';
 import { approvalsGate } from '../../src/jobs/run/approvals.js';
@@ -50,7 +51,9 @@ describe('what is asked of workspaces on a pull request', () => {
     if (command === undefined) throw new Error(`no command ${name}`);
     const given = {
       ...{ args, by: {} as CommandRun['by'], byName: 'grace', octokit },
-      in: { owner: 'acme', repo: 'infra', number: 4, isPullRequest: true },
+      in: { owner: 'acme', repo: 'infra', number: 4, isPullRequest: true, remoteRepositoryId: 1n },
+      ...{ key: 'one', at: new Date(), agents: undefined, all: commands },
+      may: () => ({ allowed: true }) as Decision,
       inTransaction: async (run) => {
         await rig.tenant((tx) =>
           run({

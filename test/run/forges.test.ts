@@ -27,7 +27,8 @@ const probe = await findSandboxProbe();
 const real = await realTerraform();
 if (probe === undefined)
   process.stderr.write('runs on forges are skipped: run as root, or `apt-get install bubblewrap`\n');
-const isolated = probe === undefined ? describe.skip : describe;
+const { skip } = describe;
+const isolated = probe === undefined ? skip : describe;
 
 const LIMITS = { compressedBytes: 5_000_000, bytes: 50_000_000, entries: 1_000 };
 const resource = (...names: string[]) => names.map((name) => `resource "terraform_data" "${name}" {}\n`).join('');
@@ -54,7 +55,7 @@ isolated.each(Object.entries(doubles))('a workspace on %s', (_label, start) => {
     const limits = { memoryMb: 1_024, processes: 256, diskMb: 300 };
     const sandboxes = await openSandboxes({ directory, probe, limits, usersDirectory: join(directory, 'users') });
     const executor = createProcessExecutor({
-      ...{ sandboxes, directory, limits: LIMITS, planSeconds: 60, applySeconds: 60, network: 'none' },
+      ...{ sandboxes, directory, place: 'here', limits: LIMITS, planSeconds: 60, applySeconds: 60, network: 'none' },
       binary: real ?? (await fakeTerraform(join(directory, 'program'))),
     });
     const queue = (name: string) => ({ name, poke: async () => undefined });
@@ -65,6 +66,7 @@ isolated.each(Object.entries(doubles))('a workspace on %s', (_label, start) => {
         report: queue('report'),
         run: queue('run'),
         watch: queue('watch'),
+        agent: queue('agent'),
       },
     };
     locks = createKeyLocks({ store, log });

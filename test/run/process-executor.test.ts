@@ -19,8 +19,10 @@ if (probe === undefined)
   process.stderr.write('executor tests are skipped: run as root, or `apt-get install bubblewrap`\n');
 if (binary === undefined)
   process.stderr.write('tests with the real Terraform are skipped: there is none in /usr/bin or /usr/local/bin\n');
-const isolated = probe === undefined ? describe.skip : describe;
-const withTerraform = binary === undefined ? it.skip : it;
+const { skip } = describe;
+const { skip: skipTest } = it;
+const isolated = probe === undefined ? skip : describe;
+const withTerraform = binary === undefined ? skipTest : it;
 
 const LIMITS = { compressedBytes: 1_000_000, bytes: 5_000_000, entries: 100 };
 const MAIN = `
@@ -67,7 +69,16 @@ isolated('Terraform in a sandbox', () => {
     o: { planSeconds?: number; plugins?: string } = {},
   ): TerraformExecutor =>
     createProcessExecutor({
-      ...{ sandboxes, directory, binary: program, limits: LIMITS, network: 'none', applySeconds: 60, planSeconds: 60 },
+      ...{
+        sandboxes,
+        directory,
+        binary: program,
+        place: 'here',
+        limits: LIMITS,
+        network: 'none',
+        applySeconds: 60,
+        planSeconds: 60,
+      },
       ...o,
     });
   const faking = async (what: FakeTerraform, o: { planSeconds?: number; plugins?: string } = {}) =>

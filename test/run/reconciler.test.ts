@@ -146,6 +146,7 @@ describe('a run', () => {
     const workspace = await rig.workspace();
     await rig.look();
     let failures = 3;
+    rig.forge.breaks = 2;
     rig.forge.before = (request) => {
       if (request.includes('tarball') && failures-- > 0) throw new HttpError(502);
     };
@@ -155,7 +156,9 @@ describe('a run', () => {
     }
     const [run] = await rig.runsOf(workspace);
     expect(run?.status).toBe('planned');
-    expect(rig.forge.requests.filter((request) => request.includes('tarball'))).toHaveLength(4);
+    expect(rig.forge.requests.filter((request) => request.includes('tarball'))).toHaveLength(6);
+    // Of what came only in part nothing is left.
+    expect(await rig.rows(`SELECT kind FROM blob WHERE sha256 IS NULL`)).toEqual([]);
 
     rig.forge.before = () => undefined;
     rig.forge.archive = await archiveOf({ '../evil': 'x' }, 'acme-infra');

@@ -29,6 +29,11 @@ export class HttpError extends Error {
   }
 }
 
+async function* half(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes.subarray(0, bytes.length / 2);
+  throw new Error('the connection was reset');
+}
+
 export const shaOf = (letter: string): string => letter.repeat(40);
 
 interface Pull {
@@ -49,6 +54,8 @@ export interface PretendedForge {
   files: string[];
   permission: string;
   archive: Buffer;
+  /** So many downloads break off in the middle. */
+  breaks: number;
   requests: string[];
   /** Called before every request; throws to fail it. */
   before: (request: string) => void;
@@ -57,7 +64,7 @@ export interface PretendedForge {
 const FORGE = 'some-forge';
 const HOST = 'forge.example';
 
-export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gate; host?: string } = {}) {
+export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gate } = {}) {
   const test = await createTestDatabase();
   const store = test.store('worker');
   const { organizationId } = test;
@@ -66,7 +73,15 @@ export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gat
   const vault = createVault(TEST_KEYS.versions);
   const blobs = createBlobs({ store, vault });
   const forge: PretendedForge = {
-    ...{ id: 7, fullName: 'acme/infra', files: [], permission: 'write', requests: [], before: () => undefined },
+    ...{
+      id: 7,
+      fullName: 'acme/infra',
+      files: [],
+      permission: 'write',
+      breaks: 0,
+      requests: [],
+      before: () => undefined,
+    },
     branches: new Map([['main', shaOf('a')]]),
     pulls: new Map(),
     archive: await archiveOf({ 'main.tf': '' }, 'acme-infra'),
@@ -102,7 +117,12 @@ export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gat
           return answer({ permission: forge.permission, user: { id: login.length } });
         }
         case 'GET /repos/{owner}/{repo}/tarball/{ref}':
-          return { status: 200, headers: {}, data: new Uint8Array(forge.archive) };
+          forge.breaks -= 1;
+          return {
+            status: 200,
+            headers: {},
+            data: forge.breaks < 0 ? new Uint8Array(forge.archive) : half(forge.archive),
+          };
         default:
           throw new Error(`not pretended: ${route}`);
       }
@@ -122,6 +142,7 @@ export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gat
       report: queue('report'),
       run: queue('run'),
       watch: queue('watch'),
+      agent: queue('agent'),
     },
   };
   const locks = createKeyLocks({ store, log });
@@ -131,7 +152,7 @@ export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gat
   const watch = createWatchReconciler({ ...common, permissions, intervalMs: 60_000 });
   const runs = createRunReconciler({
     ...common,
-    ...{ vault, blobs, gate: o.gate, host: o.host ?? 'here', pollMs: 20, patienceMs: 200, supersededPollMs: 30 },
+    ...{ vault, blobs, gate: o.gate, pollMs: 20, patienceMs: 200, supersededPollMs: 30 },
     executor: async () => o.executor ?? stub,
     limits: { compressedBytes: 1_000_000, bytes: 5_000_000, entries: 100 },
     backoff: { baseMs: 1, capMs: 2 },

@@ -41,7 +41,7 @@ export function stubExecutor(): StubExecutor {
   const works = new Map<string, StubWork>();
   const begun: TerraformWork[] = [];
   const stub: StubExecutor = {
-    ...{ kind: 'stub', works, begun, holds: false, refuses: undefined },
+    ...{ kind: 'stub', place: 'here', works, begun, holds: false, refuses: undefined },
     ends: { plan: planned(), apply: { kind: 'applied', state: stateOf(1) } },
     async start(work) {
       if (stub.refuses !== undefined) throw stub.refuses;

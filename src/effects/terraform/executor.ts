@@ -57,6 +57,8 @@ export type TerraformEnd =
 
 export interface TerraformExecutor {
   readonly kind: string;
+  /** Tells it from those on other machines, and stays when this one is started again: what it began is seen from here alone. */
+  readonly place: string;
   /** Begins work that is not there yet. @throws ForgewayError FORGEWAY_ARCHIVE_REFUSED, FORGEWAY_RUN_FAILED, FORGEWAY_TERRAFORM_MISSING */
   start(work: TerraformWork, signal: AbortSignal): Promise<void>;
   /** `absent`: nothing of it is left. `over`: it runs no more; `end` says how it ended. */

@@ -36,6 +36,8 @@ export interface ProcessExecutorOptions {
   /** The directory that the sandboxes were opened in. */
   directory: string;
   binary: TerraformBinary;
+  /** See {@link TerraformExecutor.place}. */
+  place: string;
   limits: ArchiveLimits;
   planSeconds: number;
   applySeconds: number;
@@ -234,6 +236,7 @@ export function createProcessExecutor(o: ProcessExecutorOptions): TerraformExecu
 
   return {
     kind: 'process',
+    place: o.place,
 
     async start(work, signal) {
       const { id } = work;

@@ -117,7 +117,7 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     const wanted = await store.tenant(record.organizationId, async (tx) => [
       ...(await announce(tx, record, full)),
       // Agents whose work it shows name it, too.
-      ...(await tellSessionsOf(tx, record.pullRequestId)),
+      ...(record.pullRequestId === null ? [] : await tellSessionsOf(tx, record.pullRequestId)),
     ]);
     await Promise.all(wanted.map((one) => pokes.report.poke(one, { version: one.version })));
     if (record.phase !== phase) {

@@ -25,8 +25,6 @@ export interface ExecutionOptions {
   blobs: Blobs;
   vault: Vault;
   executor: TerraformExecutor;
-  /** What tells this machine from others: what runs on it is seen from it alone. */
-  host: string;
   log: Logger;
   clock: Clock;
   /** Between two looks at what is printed. */
@@ -68,7 +66,7 @@ export function createExecution(o: ExecutionOptions) {
     const { rowCount } = await tx.query(
       `UPDATE run SET executor = $3, executor_state = executor_state || $4::jsonb, lease_owner = $5,
          lease_until = clock_timestamp() + $6 * interval '1 second' WHERE id = $1 AND fencing_number = $2`,
-      [run.id, run.fencingNumber, executor.kind, JSON.stringify(state), o.host, LEASE_SECONDS],
+      [run.id, run.fencingNumber, executor.kind, JSON.stringify(state), executor.place, LEASE_SECONDS],
     );
     if (rowCount !== 1) throw new Error('the run was taken over by another process');
   }
@@ -119,7 +117,7 @@ export function createExecution(o: ExecutionOptions) {
 
   async function begin(run: RunRow, phase: Phase, row: PhaseRow, signal: AbortSignal): Promise<void> {
     await tenant(run, async (tx) => {
-      await note(tx, run, { phase, begun: false, host: o.host, position: null });
+      await note(tx, run, { phase, begun: false, host: executor.place, position: null });
       await updatePhase(tx, row.id, { status: 'running', startedAt: row.startedAt ?? clock.now() });
     });
     const { work } = await gather(run, phase);
@@ -308,7 +306,7 @@ export function createExecution(o: ExecutionOptions) {
     async follow(run: RunRow, phase: Phase, signal: AbortSignal): Promise<Followed> {
       const state = run.executorState as ExecutorState;
       const same = state.phase === phase;
-      if (same && state.host !== undefined && state.host !== o.host) {
+      if (same && state.host !== undefined && state.host !== executor.place) {
         const alive = run.leaseUntil !== null && run.leaseUntil > clock.now();
         if (alive) return { elsewhere: state.host };
         const { plan, apply } = await tenant(run, (tx) => phasesOf(tx, run.id));
@@ -337,7 +335,7 @@ export function createExecution(o: ExecutionOptions) {
           if (signal.aborted || !(error instanceof ForgewayError) || error.retry !== 'never') throw error;
           return conclude(run, row, { kind: 'failed' }, { reason: error.message, change: { status: 'errored' } });
         }
-        run.executorState = { ...state, phase, begun: true, host: o.host, position: null };
+        run.executorState = { ...state, phase, begun: true, host: executor.place, position: null };
       }
       await watch(run, phase, row, hide, signal);
       let end: TerraformEnd;
@@ -356,7 +354,7 @@ export function createExecution(o: ExecutionOptions) {
     /** After an end that was not waited for: keeps the state that an apply has left, and leaves nothing else. */
     async cleanUp(run: RunRow): Promise<void> {
       const state = run.executorState as ExecutorState;
-      if (state.phase === undefined || (state.host !== undefined && state.host !== o.host)) return;
+      if (state.phase === undefined || (state.host !== undefined && state.host !== executor.place)) return;
       const work = workOf(run, state.phase);
       if (state.phase === 'apply' && run.status !== 'applied' && (await executor.look(work)) !== 'absent') {
         const end = await executor.end(work, { phase: 'apply', untrusted: !run.trusted });

@@ -1,4 +1,6 @@
 /** Puts the executor of this machine together from an operator's choices. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArchiveLimits } from '../../effects/archive/archive.js';
 import { openSandboxes, probeSandbox, type SandboxLimits } from '../../effects/process/sandbox.js';
@@ -25,6 +27,19 @@ export interface OpenExecutorOptions {
 /** Used as root when the data directory lies in a private one and this machine has no mount namespaces to hide that. */
 const SYSTEM_DIRECTORY = '/var/lib/forgeway/runs';
 
+const PLACE = /^[0-9a-f-]{36}$/;
+
+/** With the directory and not with the host's name: a container that is started again has another name and the same volume. */
+async function placeOf(directory: string): Promise<string> {
+  const path = join(directory, 'place');
+  await writeFile(path, randomUUID(), { flag: 'wx', mode: 0o600 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  const place = await readFile(path, 'utf8');
+  if (!PLACE.test(place)) throw new Error(`${path} holds no name; remove it while nothing runs here`);
+  return place;
+}
+
 /**
  * What plans and applies on this machine.
  * @throws ForgewayError FORGEWAY_TERRAFORM_MISSING, FORGEWAY_SANDBOX_UNAVAILABLE
@@ -38,12 +53,14 @@ export async function openExecutor(o: OpenExecutorOptions): Promise<TerraformExe
     );
   const probe = await probeSandbox({ unsafeSameUser: o.unsafeSameUser });
   const directory = await sandboxDirectory(probe, [join(o.dataDir, 'runs'), SYSTEM_DIRECTORY]);
+  await mkdir(directory, { recursive: true });
   const { path, product, version } = binary;
   o.log.info(
     { path, product, version, isolation: probe.mode, ownNetwork: probe.network },
     'workspaces can be planned here',
   );
   return createProcessExecutor({
+    place: await placeOf(directory),
     sandboxes: await openSandboxes({ directory, probe, limits: o.limits }),
     directory,
     binary,

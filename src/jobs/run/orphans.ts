@@ -1,4 +1,4 @@
-/** Ends what executes a run that is not there any more, as when its workspace was removed meanwhile. */
+/** Ends what executes a run that is not there any more, as when its workspace was removed meanwhile, or that is over. */
 import type { TerraformExecutor } from '../../effects/terraform/executor.js';
 import { startBackgroundLoop } from '../../lib/background-loop.js';
 import { messageOf } from '../../lib/errors.js';
@@ -26,9 +26,16 @@ export async function reapOrphans({ store, executor, log }: OrphanReaperOptions)
   if (works.size === 0) return [];
   const { rows: organizations } = await store.pool.query<{ id: string }>('SELECT id FROM organization');
   for (const { id } of organizations) {
-    const { rows } = await store.tenant(id, (tx) =>
-      tx.query<{ id: string }>('SELECT id FROM run WHERE id = ANY ($1)', [[...works.keys()]]),
-    );
+    const ids = [...works.keys()];
+    const { rows } = await store.tenant(id, async (tx) => {
+      // Told to have vanished while this machine was away: whoever looks at the run again keeps what it left, then removes it.
+      await tx.query(
+        `UPDATE run SET desired_version = desired_version + 1, next_attempt_at = NULL
+         WHERE id = ANY ($1) AND finished_at < now() - interval '10 minutes' AND observed_version = desired_version`,
+        [ids],
+      );
+      return tx.query<{ id: string }>('SELECT id FROM run WHERE id = ANY ($1)', [ids]);
+    });
     for (const row of rows) works.delete(row.id);
   }
   const removed = [...works.values()].flat();

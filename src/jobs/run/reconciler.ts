@@ -1,5 +1,4 @@
 /** Brings a run to its end, one step after the other: its turn, its configuration, its plan, its apply. */
-import { hostname } from 'node:os';
 import type { PoolClient } from 'pg';
 import type { Blobs } from '../../accounts/blobs.js';
 import type { Vault } from '../../accounts/vault.js';
@@ -41,7 +40,6 @@ export interface RunReconcilerOptions
   pageOf?: (organizationId: string, runId: string) => string | undefined;
   /** What else has to hold before a plan is applied. */
   gate?: Gate;
-  host?: string;
   pollMs?: number;
   patienceMs?: number;
 }
@@ -65,7 +63,7 @@ export function createRunReconciler(o: RunReconcilerOptions): Reconciler {
     opening ??= o.executor().then((executor) =>
       createExecution({
         ...{ store, blobs, vault: o.vault, executor, log, clock },
-        ...{ host: o.host ?? hostname(), pollMs: o.pollMs, patienceMs: o.patienceMs },
+        ...{ pollMs: o.pollMs, patienceMs: o.patienceMs },
       }),
     );
     opening.catch(() => {

@@ -174,7 +174,7 @@ export async function createRig(o: RigOptions = {}) {
   const locks = createKeyLocks({ store, log });
   const reconciler = createPreviewReconciler({
     ...{ store, locks, log, metrics, driver },
-    pokes: { preview: queue, sync: nowhere, report: nowhere, run: nowhere, watch: nowhere },
+    pokes: { preview: queue, sync: nowhere, report: nowhere, run: nowhere, watch: nowhere, agent: nowhere },
     octokitFor: async () => octokit,
     gitAccess: async () => ({
       ...{ url: 'https://forge.example/acme/web.git', origin: 'https://forge.example' },
