@@ -30,6 +30,9 @@ const STATES: Readonly<Record<Conclusion, CommitStatusInput['state']>> = {
 
 const isConclusion = (value: unknown): value is Conclusion => typeof value === 'string' && Object.hasOwn(STATES, value);
 
+const stateOf = ({ conclusion }: JsonObject): CommitStatusInput['state'] =>
+  isConclusion(conclusion) ? STATES[conclusion] : 'pending';
+
 export const repositoryId = async (request: RouteRequest, context: RouteContext): Promise<Id> =>
   idOf(objectOf(await context.native.get(repoPath(request))));
 
@@ -73,7 +76,7 @@ export function checkFields(request: RouteRequest, context: RouteContext, before
 export async function showCheck(request: RouteRequest, context: RouteContext, record: ForgeRecord): Promise<void> {
   const { data } = record;
   const output = objectOf(data.output);
-  const state = isConclusion(data.conclusion) ? STATES[data.conclusion] : 'pending';
+  const state = stateOf(data);
   const word = String(data.conclusion ?? data.status).replaceAll('_', ' ');
   const path = `${repoPath(request)}/statuses/${textOf(data, 'head_sha')}`;
   await context.native.send('POST', path, {
@@ -166,6 +169,13 @@ export function statusAsCheckRun(
   });
 }
 
+/** Of a record of which it is not known yet whether the commit shows it. */
+const UNSHOWN = 'unshown';
+
+const isSame = (record: ForgeRecord, data: JsonObject): boolean =>
+  ['name', 'external_id'].every((key) => textIn(record.data, key) === textIn(data, key));
+
+/** One that was made before and never seen to arrive is made again, and not beside itself. */
 export async function addCheck(
   context: RouteContext,
   repository: Id,
@@ -173,8 +183,32 @@ export async function addCheck(
   data: JsonObject,
 ): Promise<ForgeRecord> {
   const prefix = `${repository}:${sha}:`;
-  const count = (await context.records.list(KIND, prefix)).length;
-  return context.records.put(KIND, `${prefix}${count + 1}`, { ...data, repository: String(repository), head_sha: sha });
+  const all = await context.records.list(KIND, prefix);
+  const before = all.find((record) => record.data[UNSHOWN] === true && isSame(record, data));
+  const kept = { ...data, repository: String(repository), head_sha: sha, [UNSHOWN]: true };
+  return context.records.put(KIND, before?.key ?? `${prefix}${all.length + 1}`, kept);
+}
+
+/** The commit shows it. */
+export function noteShown(context: RouteContext, record: ForgeRecord): Promise<ForgeRecord> {
+  const { [UNSHOWN]: _unshown, ...data } = record.data;
+  return context.records.put(KIND, record.key, data);
+}
+
+/** Whether the commit shows a check run, by the statuses that it has: the answer that said so may have been lost. */
+export function isShown(
+  context: RouteContext,
+  { id, data }: ForgeRecord,
+  statuses: readonly CommitStatusInput[],
+): boolean {
+  if (data[UNSHOWN] !== true) return true;
+  const target = context.checkRunUrl(id) ?? textIn(data, 'details_url');
+  return statuses.some(
+    (status) =>
+      status.context === textOf(data, 'name') &&
+      status.state === stateOf(data) &&
+      (target === undefined || status.targetUrl === target),
+  );
 }
 
 export const saveCheck = (context: RouteContext, record: ForgeRecord, data: JsonObject): Promise<ForgeRecord> =>

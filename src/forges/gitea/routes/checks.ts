@@ -12,6 +12,8 @@ import {
   checkById,
   checkFields,
   checksOf,
+  isShown,
+  noteShown,
   repositoryId,
   saveCheck,
   showCheck,
@@ -39,8 +41,9 @@ async function create(request: RouteRequest, context: RouteContext) {
       ? invalid('CheckRun', 'head_sha', 'custom', `No commit found for SHA: ${given}`)
       : error;
   });
-  const record = await addCheck(context, repository, sha, data);
-  await showCheck(request, context, record);
+  const added = await addCheck(context, repository, sha, data);
+  await showCheck(request, context, added);
+  const record = await noteShown(context, added);
   return { status: 201, data: await asCheckRun(request, context, record) };
 }
 
@@ -48,19 +51,20 @@ async function update(request: RouteRequest, context: RouteContext) {
   const before = await checkById(request, context);
   const record = await saveCheck(context, before, checkFields(request, context, before.data));
   await showCheck(request, context, record);
-  return { data: await asCheckRun(request, context, record) };
+  return { data: await asCheckRun(request, context, await noteShown(context, record)) };
 }
 
 /** Of the suite's commit, the newest of each name, with what others put on it as statuses. */
 async function runsOf(request: RouteRequest, context: RouteContext, suite: ForgeRecord): Promise<JsonObject[]> {
   const sha = textOf(suite.data, 'head_sha');
-  const kept = await checksOf(context, String(suite.data.repository), sha);
+  const statuses = (await statusesOf(request, context, sha)).map((native) => statusInput(native, sha));
+  const all = await checksOf(context, String(suite.data.repository), sha);
+  const kept = all.filter((record) => isShown(context, record, statuses));
   const ours = new Map<string, ForgeRecord>();
   for (const record of kept) ours.set(textOf(record.data, 'name'), record);
   const shown = request.query.filter === 'all' ? kept : [...ours.values()];
   const foreign = new Map<string, JsonObject>();
-  for (const native of await statusesOf(request, context, sha)) {
-    const status = statusInput(native, sha);
+  for (const status of statuses) {
     if (!ours.has(status.context) && !foreign.has(status.context))
       foreign.set(status.context, statusAsCheckRun(request, context, status, suite));
   }

@@ -109,10 +109,37 @@ interface Draft {
   mr: NativeMergeRequest;
   key: string;
   body: Wish;
+  /** The pending review that it is made of. */
+  pending?: KeptReview;
 }
 
-/** Writes the review to GitLab and to our record of it. */
-async function submit(context: RouteContext, { place, pull, mr, key, body }: Draft) {
+/** What a review says as a whole. Answers the number of the note. */
+async function say(context: RouteContext, pull: Thread, text: string) {
+  const { data } = await context.native.send('POST', `${pull.api}/notes`, { json: { body: toNativeText(text) } });
+  const { id } = read(nativeNote, data, 'note');
+  await remember(context, pull, [{ id }]);
+  return id;
+}
+
+/** Comments on lines name the review by our number of it, so its record is there first; it goes when the first is refused. */
+async function sayOnLines(context: RouteContext, { pull, mr, key, body, pending }: Draft, review: KeptReview) {
+  const record = await context.records.put(REVIEW, key, review);
+  let said = 0;
+  try {
+    for (const comment of body.comments) {
+      await commentOnLine(context, pull, mr, comment, record.id);
+      said += 1;
+    }
+  } catch (error) {
+    if (said === 0)
+      await (pending === undefined ? context.records.delete(REVIEW, key) : context.records.put(REVIEW, key, pending));
+    throw error;
+  }
+}
+
+/** Writes the review to GitLab and to our record of it. What GitLab refuses leaves no review behind. */
+async function submit(context: RouteContext, draft: Draft) {
+  const { place, pull, mr, key, body } = draft;
   check(body);
   const state = body.event === undefined ? 'pending' : meant[body.event];
   if (state === 'approved') await approve(context, pull, body.commit_id);
@@ -128,14 +155,8 @@ async function submit(context: RouteContext, { place, pull, mr, key, body }: Dra
       .replace(/\.\d{3}Z$/, 'Z'),
     comments: state === 'pending' ? body.comments : [],
   };
-  const record = await context.records.put(REVIEW, key, review);
-  if (state === 'pending') return shownReview(context, place, mr, { record, review });
-  for (const comment of body.comments) await commentOnLine(context, pull, mr, comment, record.id);
-  if (!body.body) return shownReview(context, place, mr, { record, review });
-  const { data } = await context.native.send('POST', `${pull.api}/notes`, { json: { body: toNativeText(body.body) } });
-  const note = read(nativeNote, data, 'note');
-  await remember(context, pull, [{ id: note.id }]);
-  const told = { ...review, note: note.id };
+  if (state !== 'pending' && body.comments.length > 0) await sayOnLines(context, draft, review);
+  const told = state !== 'pending' && body.body ? { ...review, note: await say(context, pull, body.body) } : review;
   return shownReview(context, place, mr, { record: await context.records.put(REVIEW, key, told), review: told });
 }
 
@@ -171,7 +192,9 @@ const submitPending: Route = {
       throw new RouteFailure(422, 'Can not submit a review that is not pending.');
     const { comments: waiting, body: before, commit } = reviewed.review;
     const whole = { event, body: body ?? before, commit_id: commit, comments: waiting };
-    return { data: await submit(context, { place, pull, mr, key: reviewed.record.key, body: whole }) };
+    return {
+      data: await submit(context, { place, pull, mr, key: reviewed.record.key, body: whole, pending: reviewed.review }),
+    };
   },
 };
 

@@ -1,0 +1,3 @@
+import { playFake, testFaults } from './fault-matrix.js';
+
+testFaults('gitea', playFake, { effects: 'without git' });

@@ -1,0 +1,3 @@
+import { playFake, testFaults } from './fault-matrix.js';
+
+testFaults('gitlab', playFake, { effects: 'without git' });
