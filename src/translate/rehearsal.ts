@@ -18,7 +18,7 @@ import type { ServedRepository } from './connection-repositories.js';
 import type { Send } from './forge-fetch.js';
 import type { App } from './loaded-app.js';
 import { memoryOfApp, memoryState } from './memory-state.js';
-import type { DeliveredEvent } from './translation.js';
+import { type DeliveredEvent, NO_SUCH_EVENT } from './translation.js';
 
 interface RehearsalParts {
   apps: readonly App[];
@@ -170,6 +170,8 @@ export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
     for (const app of bridge.subscribers(event.eventName, action)) {
       try {
         const result = await bridge.run({ ...event, app }, new AbortController().signal);
+        // Whoever tries an app is told of what happened, and this did not.
+        if (result.kind === 'ignored' && result.reason === NO_SUCH_EVENT) continue;
         const reason = result.kind === 'ignored' ? { reason: result.reason } : {};
         runs.push({ app, event: name, outcome: result.kind, ...reason });
       } catch (error) {

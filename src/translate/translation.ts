@@ -53,7 +53,8 @@ export type Translated =
   | { kind: 'payloads'; payloads: readonly TranslatedPayload[]; instanceUrl: string | null }
   | { kind: 'ignored'; reason: string };
 
-const NO_SUCH_EVENT = 'Looked at closer, the delivery tells no such event.';
+/** Why an event is ignored that only looked like one until it was translated. */
+export const NO_SUCH_EVENT = 'Looked at closer, the delivery tells no such event.';
 
 export interface TranslationOptions {
   forges: ReadonlyMap<string, ForgeDescriptor>;

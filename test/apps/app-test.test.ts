@@ -67,6 +67,22 @@ describe('an app that is played on every forge', () => {
     PLAY_MS,
   );
 
+  it(
+    'hears of comments on lines on every forge, once each',
+    async () => {
+      const { differences, problems, counts } = await play((app) => {
+        app.on('pull_request_review_comment.created', async (context) => {
+          const { comment, pull_request: pull } = context.payload;
+          const body = `${comment.path}:${comment.line}: ${comment.body}`;
+          await context.octokit.rest.issues.createComment(context.repo({ issue_number: pull.number, body }));
+        });
+      }, 'changes are requested');
+      expect({ differences, problems }).toEqual({ differences: [], problems: [] });
+      expect(counts).toEqual(Object.fromEntries(labels.map((label) => [label, { runs: 1, requests: 1 }])));
+    },
+    PLAY_MS,
+  );
+
   it('fails where it throws, with its reason', async () => {
     const { problems } = await play(
       (app) => {
