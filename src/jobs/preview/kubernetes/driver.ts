@@ -242,11 +242,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
     return { seconds: home.settings.readyTimeoutSeconds, pods, events, place };
   }
 
-  function glance(
-    place: Place,
-    handle: KubernetesHandle,
-    inventory: Inventory,
-  ): 'built' | 'started' | 'ready' {
+  function glance(place: Place, handle: KubernetesHandle, inventory: Inventory): 'built' | 'started' | 'ready' {
     const { namespace } = handle;
     for (const [text, written] of Object.entries(handle.applied)) {
       const [kind = '', name = ''] = text.split('/');
