@@ -189,7 +189,7 @@ export async function createRig(o: RigOptions = {}) {
     tagOf: () => 'fx',
     addressOf: ({ name }) => `http://${name}.preview.example.net`,
     limit: o.limit ?? 1_000,
-    organizationLimit: 1_000,
+    organizationLimit: 2_000,
     backoff: { baseMs: 50, capMs: 300 },
     supersededPollMs: 100,
   });
@@ -230,6 +230,9 @@ export async function createRig(o: RigOptions = {}) {
     ...{ cluster, driver, home, store, organizationId, repositoryId, forge, queue, row, kubeconfig, log },
     inventory,
     nameOf: (number: number) => `${owner}-web-fx-pr-${number}`,
+
+    /** A pull request of which there is no more than its row. */
+    knows: pullRequestId,
 
     /** As the handler does for opened, synchronize and reopened. */
     async want(number: number, commit: string, o: { tell?: boolean; fork?: boolean } = {}): Promise<string> {
@@ -281,11 +284,8 @@ export async function createRig(o: RigOptions = {}) {
     startMonitor(o: { sleepAfterMs?: number; intervalMs?: number } = {}): PreviewMonitor {
       const monitor = startPreviewMonitor({
         ...{ store, queue, driver, log, metrics },
-        ...{
-          sleepAfterMs: o.sleepAfterMs ?? 3_600_000,
-          removeAfterMs: 7 * 86_400_000,
-          intervalMs: o.intervalMs ?? 500,
-        },
+        removeAfterMs: 7 * 86_400_000,
+        ...{ sleepAfterMs: o.sleepAfterMs ?? 3_600_000, intervalMs: o.intervalMs ?? 500 },
       });
       monitors.push(monitor);
       return monitor;
