@@ -282,14 +282,19 @@ describe('a database whose key is changed', () => {
     await expect(open(2, 3)).rejects.toMatchObject(keyMissing);
     const first = await open(2, 1);
     expect((await vaultStatus(first)).next).toContain('restart every Forgeway process');
-    expect((await vaultStatus(await open(1))).keys).toEqual([{ version: 1, state: 'sealing', given: true, rows: TABLES.length }]);
+    expect((await vaultStatus(await open(1))).keys).toEqual([
+      { version: 1, state: 'sealing', given: true, rows: TABLES.length },
+    ]);
     // 2. A server that starts records it. Processes with the old key alone still start, and passwords stay.
     await migrate(first.database, log);
     await open(1);
     const second = await open(2, 1);
     expect(second.facts).toMatchObject({ active: 1, wanted: 2, announced: undefined });
     expect(second.keys.root).toEqual(keyOfVersion(1));
-    expect(await vaultStatus(second)).toMatchObject({ toRotate: TABLES.length, next: expect.stringContaining('vault rotate') });
+    expect(await vaultStatus(second)).toMatchObject({
+      toRotate: TABLES.length,
+      next: expect.stringContaining('vault rotate'),
+    });
     await expect(open(2)).rejects.toMatchObject(keyMissing);
     // 3. Rotated, but not to the end.
     const store = openStore(second.database, 'worker');
@@ -329,7 +334,10 @@ describe('a database whose key is changed', () => {
       const { rows } = await owner.query('SELECT id FROM connection');
       return { counted, visible: rows.length };
     });
-    expect(counts).toEqual({ counted: [...TABLES].sort().map((table) => ({ table, version: 2, rows: 1 })), visible: 0 });
+    expect(counts).toEqual({
+      counted: [...TABLES].sort().map((table) => ({ table, version: 2, rows: 1 })),
+      visible: 0,
+    });
     await expect(db.store('api').pool.query('SELECT * FROM sealed_rows()')).rejects.toMatchObject({ code: '42501' });
   });
 });
