@@ -7,7 +7,7 @@ import { type AgentRig, place, startAgentRig } from './session-rig.js';
 describe.each(fakedForges.map((forge) => ({ forge, label: forge.label })))('agents on $label', ({ forge }) => {
   let rig: AgentRig;
   beforeAll(async () => {
-    rig = await startAgentRig(forge, plannedFor('scripted', 'other'));
+    rig = await startAgentRig(forge, { planned: plannedFor('scripted', 'other') });
   });
   afterAll(() => rig?.close());
 

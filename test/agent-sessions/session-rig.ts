@@ -1,5 +1,6 @@
 /** A fake forge, all of Forgeway, and agents that are functions of the test: what is commented there is done. */
 import { pino } from 'pino';
+import type { AgentRunner } from '../../src/effects/agents/runner.js';
 import type { ForgeDescriptor } from '../../src/forges/forge.js';
 import type { FakePerson, FakePlace } from '../../src/forges/kit/fake/forge-fake.js';
 import { createApps } from '../../src/handlers/apps.js';
@@ -8,6 +9,7 @@ import type { PlannedAgents } from '../../src/jobs/agent/agents.js';
 import type { TaskFacts } from '../../src/jobs/agent/context.js';
 import { sessionsFollowForge } from '../../src/jobs/agent/follow-forge.js';
 import { createAgentReconciler } from '../../src/jobs/agent/reconciler.js';
+import { taskFor } from '../../src/jobs/agent/task.js';
 import type { Pokes } from '../../src/jobs/poke.js';
 import type { JobKey, JobQueue } from '../../src/jobs/queue/queue.js';
 import type { Reconciler } from '../../src/jobs/reconcile.js';
@@ -93,7 +95,18 @@ function localQueue(name: string, run: (key: JobKey, signal: AbortSignal) => Pro
   };
 }
 
-export async function startAgentRig(forge: ForgeDescriptor, planned = plannedFor('scripted')): Promise<AgentRig> {
+export interface AgentRigOptions {
+  planned?: PlannedAgents;
+  /** In place of the one that plays scripts. */
+  runner?: AgentRunner;
+  /** Of the repository, at its beginning. */
+  files?: Readonly<Record<string, string>>;
+}
+
+export async function startAgentRig(
+  forge: ForgeDescriptor,
+  { planned = plannedFor('scripted'), runner: real, files }: AgentRigOptions = {},
+): Promise<AgentRig> {
   let script: Script = async () => undefined;
   let rights: Rights | undefined;
   const runner = createScriptedRunner(() => script);
@@ -120,7 +133,7 @@ export async function startAgentRig(forge: ForgeDescriptor, planned = plannedFor
   };
   const connected = await startConnectedForge(forge, {
     people: Object.keys(people),
-    repository: { ...place, people },
+    repository: { ...place, people, ...(files && { files }) },
     apps: (store, organizationId) => {
       rights = rightsFor(store, organizationId);
       return createApps({ store, pokes, log, rights, agents: planned });
@@ -136,11 +149,11 @@ export async function startAgentRig(forge: ForgeDescriptor, planned = plannedFor
     const common = { store, locks, log, metrics, octokitFor: bridge.octokitFor };
     reconcilers.agent = createAgentReconciler({
       ...common,
-      ...{ pokes, runner, agents: planned, permissions, access, gitAccess: bridge.gitAccess },
+      ...{ pokes, runner: real ?? runner, agents: planned, permissions, access, gitAccess: bridge.gitAccess },
       secretsOf: async () => ({}),
-      taskOf: (told) => {
+      taskOf: (told, agent) => {
         facts.push(told);
-        return { prompt: told.title };
+        return taskFor(told, agent);
       },
       backoff: { baseMs: 10, capMs: 50 },
       supersededPollMs: 50,

@@ -7,8 +7,9 @@ const definition = (name: string): PlannedAgent => ({
   limits: { seconds: 600, tokens: 1_000, costMicros: null },
 });
 
-export const plannedFor = (...names: string[]): PlannedAgents => {
-  const agents = names.map(definition);
+export const plannedFor = (...names: string[]): PlannedAgents => planning(names.map(definition));
+
+export function planning(agents: readonly PlannedAgent[]): PlannedAgents {
   return {
     byName: new Map(agents.map((agent) => [agent.definition.name, agent])),
     default: agents[0],
@@ -20,4 +21,4 @@ export const plannedFor = (...names: string[]): PlannedAgents => {
     changes: { files: 100, lines: 1_000, bytes: 1_000_000 },
     mayChangeWorkflows: false,
   };
-};
+}
