@@ -71,7 +71,11 @@ beforeEach(async () => {
   const poke = { name: 'x', poke: async () => undefined };
   bridge = await createBridge({
     apps: [
-      ...createApps({ store, pokes: { preview: poke, sync: poke, report: poke, run: poke, watch: poke, agent: poke }, log }),
+      ...createApps({
+        store,
+        pokes: { preview: poke, sync: poke, report: poke, run: poke, watch: poke, agent: poke },
+        log,
+      }),
       { name: 'other', load: (probot) => probot.onAny(({ name }) => void ran.push(name)) },
     ],
     ...{ store, keys: TEST_KEYS, log, metrics: createMetrics(), forges, fetch: (url, init) => fetch(url, init) },
