@@ -2,7 +2,7 @@
 import type { PoolClient } from 'pg';
 import type { Blobs } from '../../accounts/blobs.js';
 import type { Vault } from '../../accounts/vault.js';
-import { currentState, saveState } from '../../accounts/workspace-state.js';
+import { saveState } from '../../accounts/workspace-state.js';
 import type { LogPosition } from '../../effects/process/log-page.js';
 import type { TerraformEnd, TerraformExecutor, TerraformWork } from '../../effects/terraform/executor.js';
 import { type Clock, pause } from '../../lib/clock.js';
@@ -13,6 +13,7 @@ import type { Store } from '../../store/database.js';
 import { getConfigurationVersion } from '../../store/workspace/configuration-versions.js';
 import { appendLog, closeLog } from '../../store/workspace/run-log.js';
 import { type PhaseRow, phasesOf, type RunRow, updatePhase } from '../../store/workspace/runs.js';
+import { currentStateVersion } from '../../store/workspace/state-versions.js';
 import { getWorkspace } from '../../store/workspace/workspaces.js';
 import { type Moved, reportRun } from './move.js';
 import { hiderOf, variablesOf } from './run-input.js';
@@ -80,7 +81,7 @@ export function createExecution(o: ExecutionOptions) {
     }));
     const { workspace, configuration, given, phases } = found;
     // It holds secrets of its own.
-    const state = run.trusted ? await currentState({ store, blobs }, run) : undefined;
+    const state = run.trusted ? await tenant(run, (tx) => currentStateVersion(tx, run.workspaceId)) : undefined;
     if (workspace === undefined || configuration?.blobId == null)
       throw new ForgewayError(
         'FORGEWAY_RUN_FAILED',
@@ -94,7 +95,7 @@ export function createExecution(o: ExecutionOptions) {
         stripRoot: configuration.source === 'vcs',
         workingDirectory: workspace.workingDirectory,
       },
-      state: state?.bytes ?? null,
+      state: state?.stateBlobId == null ? null : await read(state.stateBlobId),
       variables: given.variables,
       untrusted: !run.trusted,
     };

@@ -1,9 +1,18 @@
-/** What a run is given: its variables, and what hides their values in what it prints. */
+/** What a run is given: its variables, the state it starts from, and its configuration. */
 import type { PoolClient } from 'pg';
 import type { Vault } from '../../accounts/vault.js';
-import { openRunVariables, openVariables } from '../../accounts/workspace-secrets.js';
+import { openSecrets, type SealedColumns, sealedColumnsOf } from '../../accounts/vault-columns.js';
 import type { TerraformVariable } from '../../effects/terraform/executor.js';
 import type { RunRow } from '../../store/workspace/runs.js';
+
+type VariableRow = SealedColumns<'workspace_variable'> & {
+  id: string;
+  key: string;
+  category: 'terraform' | 'env';
+  hcl: boolean;
+  sensitive: boolean;
+  value: string | null;
+};
 
 export interface RunVariables {
   variables: TerraformVariable[];
@@ -11,29 +20,54 @@ export interface RunVariables {
   sensitive: string[];
 }
 
+function ofRun(vault: Vault, run: RunRow, columns: SealedColumns<'run'>): TerraformVariable[] {
+  const place = { table: 'run', organizationId: run.organizationId, rowId: run.id } as const;
+  const { variables } = openSecrets(vault, place, columns);
+  if (variables === undefined) return [];
+  const given: unknown = JSON.parse(variables);
+  if (!Array.isArray(given)) return [];
+  // As the command line of Terraform writes them: every value is an expression.
+  return given.flatMap((one: { key?: unknown; value?: unknown } | null) =>
+    typeof one?.key === 'string' && typeof one.value === 'string'
+      ? [{ key: one.key, value: one.value, category: 'terraform' as const, hcl: true }]
+      : [],
+  );
+}
+
 /**
  * The variables of a workspace, and above them those of the run alone. What is untrusted gets those that anybody may see.
  * @throws ForgewayError FORGEWAY_SECRET_UNREADABLE
  */
 export async function variablesOf(tx: PoolClient, vault: Vault, run: RunRow): Promise<RunVariables> {
-  const all = await openVariables(tx, vault, run);
-  if (!run.trusted) {
-    const open = all.filter(({ sensitive, category }) => !sensitive && category === 'terraform');
-    return { variables: open.map(plain), sensitive: [] };
+  const { rows } = await tx.query<VariableRow>(
+    `SELECT id, key, category, hcl, sensitive, value, ${sealedColumnsOf('workspace_variable').join(', ')}
+     FROM workspace_variable WHERE workspace_id = $1 ORDER BY category, key`,
+    [run.workspaceId],
+  );
+  const found: RunVariables = { variables: [], sensitive: [] };
+  for (const row of rows) {
+    if (!run.trusted && (row.sensitive || row.category === 'env')) continue;
+    const place = { table: 'workspace_variable', organizationId: run.organizationId, rowId: row.id } as const;
+    const value = row.sensitive ? openSecrets(vault, place, row).sealed_value : row.value;
+    if (value == null) continue;
+    if (row.sensitive) found.sensitive.push(value);
+    const { key, category, hcl } = row;
+    found.variables.push({ key, value, category, hcl });
   }
-  const own = await openRunVariables(tx, vault, { organizationId: run.organizationId, runId: run.id });
+  if (!run.trusted) return found;
+  const { rows: columns } = await tx.query<SealedColumns<'run'>>(
+    `SELECT ${sealedColumnsOf('run').join(', ')} FROM run WHERE id = $1`,
+    [run.id],
+  );
+  const own = columns[0] === undefined ? [] : ofRun(vault, run, columns[0]);
   const replaced = new Set(own.map(({ key }) => key));
-  return {
-    variables: [
-      ...all.filter(({ key, category }) => category === 'env' || !replaced.has(key)).map(plain),
-      // As the command line of Terraform writes them: every value is an expression.
-      ...own.map(({ key, value }) => ({ key, value, category: 'terraform' as const, hcl: true })),
-    ],
-    sensitive: [...all.filter((one) => one.sensitive).map(({ value }) => value), ...own.map(({ value }) => value)],
-  };
+  found.sensitive.push(...own.map(({ value }) => value));
+  found.variables = [
+    ...found.variables.filter(({ key, category }) => category === 'env' || !replaced.has(key)),
+    ...own,
+  ];
+  return found;
 }
-
-const plain = ({ key, value, category, hcl }: TerraformVariable): TerraformVariable => ({ key, value, category, hcl });
 
 /** Shorter ones are as likely a part of any word. */
 const SHORTEST = 4;
