@@ -1,4 +1,4 @@
-/** Variables of workspaces and of runs: what is sensitive is sealed here, and opened only for an executor (jobs/run/run-input.ts). */
+/** Variables of workspaces and of runs: what is sensitive is sealed, and opened only for an executor. */
 import type pg from 'pg';
 import type { Vault } from './vault.js';
 import { openSecrets, type SealedColumns, sealedColumnsOf, sealedValues, sealSecrets } from './vault-columns.js';

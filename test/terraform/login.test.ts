@@ -163,6 +163,7 @@ withTerraform(
       };
       const { client, grant_types, authz, token, ports } = discovery['login.v1'];
       const login = { client, grant_types, authz: `${url}${authz}`, token: `${url}${token}`, ports };
+      await mkdir(join(folder, '.terraform.d'));
       const settings = join(folder, 'terraformrc');
       const fields = Object.entries(login).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
       await writeFile(
