@@ -1,0 +1,187 @@
+/**
+ * The port to a cluster, against the API in memory or, by `npm run test:kubernetes`, against whatever KUBECONFIG points at. What
+ * only the API in memory can be told to do is left out there.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { V1ConfigMap, V1Namespace } from '@kubernetes/client-node';
+import { pino } from 'pino';
+import { type Cluster, openCluster } from '../../../src/effects/kubernetes/cluster.js';
+import { openConnection, readGivenKubeconfig } from '../../../src/effects/kubernetes/connection.js';
+import { failures } from '../../support/kubernetes-api/faults.js';
+import { type KubernetesApi, startKubernetesApi } from '../../support/kubernetes-api/server.js';
+import { loopback } from '../../support/loopback.js';
+
+const isReal = process.env.FORGEWAY_TEST_CLUSTER === 'kubeconfig' && process.env.KUBECONFIG !== undefined;
+const onlyInMemory = isReal ? it.skip : it;
+const namespace = `forgeway-test-${randomUUID().slice(0, 8)}`;
+
+let api: KubernetesApi | undefined;
+let cluster: Cluster;
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'forgeway-kube-'));
+  api = isReal ? undefined : await startKubernetesApi({ token: 'a-token-of-a-test' });
+  const path = join(folder, 'config');
+  if (api !== undefined) await writeFile(path, api.kubeconfig, { mode: 0o600 });
+  const connection = openConnection({ kind: 'file', path: isReal ? process.env.KUBECONFIG : path });
+  cluster = openCluster({
+    name: 'test',
+    connection,
+    outbound: loopback,
+    log: pino({ level: 'silent' }),
+    timeoutMs: 10_000,
+  });
+  await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+});
+afterAll(async () => {
+  await cluster.delete({ kind: 'Namespace', name: namespace });
+  cluster.close();
+  await api?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const map = (name: string, data: Record<string, string>): V1ConfigMap => ({
+  ...{
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace, labels: { 'forgeway.dev/test': name } },
+    data,
+  },
+});
+
+describe('a cluster', () => {
+  it('applies twice as once, takes out what is not said any more, and leaves what is another’s', async () => {
+    const first = await cluster.apply(map('applied', { a: '1', b: '2' }));
+    const again = await cluster.apply(map('applied', { a: '1', b: '2' }));
+    expect(again.metadata.resourceVersion).toBe(first.metadata.resourceVersion);
+    const theirs: V1ConfigMap = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'applied', namespace },
+      data: { c: '3' },
+    };
+    await cluster.apply(theirs, { manager: 'somebody' });
+    const changed = await cluster.apply(map('applied', { a: '1' }));
+    expect(changed.data).toEqual({ a: '1', c: '3' });
+    // Of one field with two values ours wins, and the other manager does not hold it any more.
+    expect((await cluster.apply(map('applied', { a: '1', c: '4' }))).data).toEqual({ a: '1', c: '4' });
+  });
+
+  it('lists by label, says of none that there is none, and creates once', async () => {
+    expect(await cluster.create(map('made', { a: '1' }))).toBeDefined();
+    expect(await cluster.create(map('made', { a: '2' }))).toBeUndefined();
+    const { items } = await cluster.list<V1ConfigMap>('ConfigMap', { namespace, labels: 'forgeway.dev/test=made' });
+    expect(items.map(({ kind, metadata }) => [kind, metadata.name])).toEqual([['ConfigMap', 'made']]);
+    expect(await cluster.get({ kind: 'ConfigMap', namespace, name: 'none' })).toBeUndefined();
+  });
+
+  it('deletes only the very one, and says when there is none', async () => {
+    const made = await cluster.apply(map('deleted', {}));
+    const ref = { kind: 'ConfigMap' as const, namespace, name: 'deleted' };
+    expect(await cluster.delete(ref, { uid: randomUUID() })).toBe(false);
+    expect(await cluster.get(ref)).toBeDefined();
+    expect(await cluster.delete(ref, { uid: made.metadata.uid })).toBe(true);
+    expect(await cluster.delete(ref)).toBe(false);
+  });
+
+  it('watches from a list on', async () => {
+    const { resourceVersion } = await cluster.list('ConfigMap', { namespace });
+    const stop = new AbortController();
+    const seen: string[] = [];
+    const following = (async () => {
+      for await (const { type, object } of cluster.watch('ConfigMap', {
+        namespace,
+        resourceVersion,
+        signal: stop.signal,
+      })) {
+        if (type !== 'BOOKMARK' && object.metadata.name === 'watched') seen.push(type);
+        if (seen.length === 2) stop.abort();
+      }
+    })().catch(() => undefined);
+    await cluster.apply(map('watched', {}));
+    await cluster.delete({ kind: 'ConfigMap', namespace, name: 'watched' });
+    await following;
+    expect(seen).toEqual(['ADDED', 'DELETED']);
+  });
+
+  onlyInMemory('says that a watch is too old, and ends a list that expired by beginning again', async () => {
+    api?.store.compact();
+    const old = cluster.watch('ConfigMap', { namespace, resourceVersion: '1' })[Symbol.asyncIterator]();
+    await expect(old.next()).rejects.toMatchObject({ code: 'FORGEWAY_CLUSTER_EXPIRED' });
+    api?.faults.add(failures.expired(), { when: ({ verb }) => verb === 'list', times: 1 });
+    expect((await cluster.list('ConfigMap', { namespace })).items.length).toBeGreaterThan(0);
+  });
+
+  onlyInMemory.each([
+    ['a conflict', failures.conflict(), 'FORGEWAY_CLUSTER_CONFLICT'],
+    ['too many requests', failures.tooMany(0), 'FORGEWAY_CLUSTER_FAILED'],
+    ['a quota', failures.quota(), 'FORGEWAY_CLUSTER_QUOTA'],
+    ['a policy', failures.denied(), 'FORGEWAY_CLUSTER_ADMISSION'],
+    ['a missing right', failures.forbidden(), 'FORGEWAY_CLUSTER_FORBIDDEN'],
+    ['an internal error', failures.internal(), 'FORGEWAY_CLUSTER_FAILED'],
+    ['a connection that breaks', 'reset' as const, 'FORGEWAY_CLUSTER_UNREACHABLE'],
+    ['an answer that breaks off', 'truncated' as const, 'FORGEWAY_CLUSTER_UNREACHABLE'],
+    ['a page in place of an answer', 'html' as const, 'FORGEWAY_CLUSTER_UNREACHABLE'],
+  ])('tells %s for what it is', async (_name, failure, code) => {
+    const repair = api?.faults.add(failure);
+    await expect(cluster.apply(map('refused', {}))).rejects.toMatchObject({ code });
+    repair?.();
+    await cluster.apply(map('refused', {}));
+  });
+
+  onlyInMemory('does again what may be done again when the answer was lost', async () => {
+    api?.faults.add('lost', { when: ({ verb }) => verb === 'apply', times: 1 });
+    expect((await cluster.apply(map('lost', { a: '1' }))).data).toEqual({ a: '1' });
+  });
+
+  onlyInMemory('keeps a namespace that a finalizer holds, and says what holds it', async () => {
+    const name = `${namespace}-held`;
+    await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    const metadata = { name: 'held', namespace: name, finalizers: ['example.com/never'] };
+    await cluster.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata } as V1ConfigMap);
+    await cluster.delete({ kind: 'Namespace', name });
+    await expect(
+      cluster.apply({ ...map('late', {}), metadata: { name: 'late', namespace: name } }),
+    ).rejects.toMatchObject({
+      code: 'FORGEWAY_NAMESPACE_TERMINATING',
+    });
+    const left = await cluster.get<V1Namespace>({ kind: 'Namespace', name });
+    expect(JSON.stringify(left?.status?.conditions)).toContain('example.com/never');
+  });
+});
+
+describe('a kubeconfig that somebody gave', () => {
+  const config = (cluster: object, user: object) =>
+    JSON.stringify({
+      'current-context': 'c',
+      contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+      clusters: [{ name: 'c', cluster: { server: 'https://k8s.example.com', ...cluster } }],
+      users: [{ name: 'u', user }],
+    });
+
+  it('is taken with an address and a token', () => {
+    expect(readGivenKubeconfig(config({}, { token: 'x'.repeat(30) })).getCurrentCluster()?.server).toBe(
+      'https://k8s.example.com',
+    );
+  });
+
+  it.each([
+    ['a program', {}, { exec: { command: '/bin/sh' } }],
+    ['an old kind of program', {}, { 'auth-provider': { name: 'gcp', config: { 'cmd-path': '/bin/sh' } } }],
+    ['a token file', {}, { tokenFile: '/etc/shadow' }],
+    ['a key file', {}, { 'client-key': '/etc/shadow' }],
+    ['a certificate file', { 'certificate-authority': '/etc/shadow' }, { token: 'x' }],
+    ['a proxy', { 'proxy-url': 'http://127.0.0.1:1' }, { token: 'x' }],
+    ['no check of certificates', { 'insecure-skip-tls-verify': true }, { token: 'x' }],
+    ['a plain address', { server: 'http://k8s.example.com' }, { token: 'x' }],
+    ['nobody', {}, {}],
+  ])('is refused with %s', (_name, cluster, user) => {
+    expect(() => readGivenKubeconfig(config(cluster, user))).toThrow(
+      expect.objectContaining({ code: 'FORGEWAY_CLUSTER_UNUSABLE' }),
+    );
+  });
+});
