@@ -11,6 +11,7 @@ import type { DriverName, PreviewDriver } from '../jobs/preview/driver.js';
 import { startCollector } from '../jobs/preview/kubernetes/collector.js';
 import { createKubernetesDriver } from '../jobs/preview/kubernetes/driver.js';
 import { createInventories } from '../jobs/preview/kubernetes/inventory.js';
+import { checkedSettings } from '../jobs/preview/kubernetes/open-clusters.js';
 import { startPreviewMonitor } from '../jobs/preview/monitor.js';
 import { openProcessDriver } from '../jobs/preview/open-driver.js';
 import { previewAddress } from '../jobs/preview/preview-address.js';
@@ -24,7 +25,7 @@ import type { Outbound } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
 import { type MasterKeys, passingKeys } from '../store/master-keys.js';
 import type { Bridge } from '../translate/bridge.js';
-import { openPreviewClusters } from './preview-clusters.js';
+import { openPreviewClusters, operatorSettings } from './preview-clusters.js';
 
 /** The same keys in server and workers, so that a link made by one opens at the other, also in the midst of a rotation. */
 export function visitorLinks(keys: Pick<MasterKeys, 'versions' | 'active'>): VisitorLinks {
@@ -47,6 +48,9 @@ export function openPreviewDriver(config: Config, outbound: Outbound, log: Logge
   });
 }
 
+/** Two letters for a forge, in the names of its previews. */
+export const tagOf = (forge: string): string => forgeById(forge)?.tag ?? 'pr';
+
 /** Both drivers, each opened when it is first needed: where previews are made may have changed since the last start. */
 function openDrivers(o: Pick<PreviewJobsOptions, 'config' | 'outbound' | 'keys' | 'store' | 'log'>) {
   const { config, outbound, keys, store, log } = o;
@@ -56,7 +60,7 @@ function openDrivers(o: Pick<PreviewJobsOptions, 'config' | 'outbound' | 'keys' 
     const clusters = openPreviewClusters({ config, outbound, keys, store, log });
     const inventories = createInventories(log);
     const driver = createKubernetesDriver({ clusters, inventoryOf: inventories.of });
-    const collector = startCollector({ store, clusters, inventoryOf: inventories.of, log });
+    const collector = startCollector({ store, clusters, inventoryOf: inventories.of, log, tagOf });
     opened.kubernetes = {
       driver,
       async end() {
@@ -104,6 +108,10 @@ export async function startPreviewJobs(options: PreviewJobsOptions): Promise<Pre
   const links = visitorLinks(options.keys);
   const vault = createVault(options.keys.versions);
   if (config.previewDriver === 'off') throw new Error('previews are off');
+  const strangersDomain =
+    config.previewDriver === 'kubernetes'
+      ? checkedSettings(operatorSettings(config), 'PREVIEW_CLUSTER_SETTINGS').untrustedDomain
+      : undefined;
   const drivers = openDrivers(options);
   const driver = await drivers.open(config.previewDriver);
   const reconciler = createPreviewReconciler({
@@ -118,9 +126,10 @@ export async function startPreviewJobs(options: PreviewJobsOptions): Promise<Pre
     gitAccess: bridge.gitAccess,
     permissions: createPermissions({ clock: systemClock }),
     access,
-    tagOf: (forge) => forgeById(forge)?.tag ?? 'pr',
+    tagOf,
     addressOf: (preview, now) => {
-      const place = { domain: config.previewDomain, port: previewPort, publicUrl: config.previewPublicUrl };
+      const domain = preview.stranger ? (strangersDomain ?? config.previewDomain) : config.previewDomain;
+      const place = { domain, port: previewPort, publicUrl: config.previewPublicUrl };
       const address = previewAddress(place, preview.name);
       return preview.private ? `${address}/?${LINK_PARAMETER}=${links.tokenFor(preview.id, now)}` : address;
     },

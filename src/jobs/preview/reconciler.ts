@@ -61,7 +61,7 @@ export interface PreviewReconcilerOptions
   /** Two letters for a forge, from its descriptor. */
   tagOf: (forge: string) => string;
   /** Where people reach a preview by its name; a private repository's address carries a signed link. */
-  addressOf: (preview: { id: string; name: string; private: boolean }, now: Date) => string;
+  addressOf: (preview: { id: string; name: string; private: boolean; stranger: boolean }, now: Date) => string;
   /** Previews that may run at the same time. */
   limit: number;
   /** Previews that one organization may have, asleep or not. */
@@ -108,7 +108,13 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     const now = clock.now();
     const visible = record.serving !== null && (phase === 'sleeping' || record.serving.answered);
     const address = () =>
-      options.addressOf({ id: record.id, name: record.name, private: record.repository.private }, now);
+      options.addressOf(
+        {
+          ...{ id: record.id, name: record.name, private: record.repository.private },
+          stranger: record.driver === 'kubernetes' && record.serving?.trusted === false,
+        },
+        now,
+      );
     const full: Announcement = {
       ...{ phase, message: null, log: null, url: visible ? address() : null, at: now },
       ...what,

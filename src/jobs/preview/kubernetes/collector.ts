@@ -37,7 +37,8 @@ interface Row {
   name: string;
   cluster: string | null;
   phase: string;
-  number: number;
+  number: number | null;
+  branch: string | null;
   forge: string;
   host: string;
   remote_id: string;
@@ -48,21 +49,25 @@ interface Row {
 /** A row is written before its namespace is; what is younger than this may be told of in a moment. */
 const YOUNG_MS = 10 * 60_000;
 
-/** Every pull request of repositories that we serve, with its preview where it has one. */
+/** Every preview, and every pull request that has none, of repositories that we serve. */
 async function knownPreviews(store: Store, tagOf: (forge: string) => string): Promise<Map<string, Known>> {
   const known = new Map<string, Known>();
   for (const organizationId of await organizationIds(store)) {
     const { rows } = await store.tenant(organizationId, (tx) =>
       tx.query<Row>(
-        `SELECT coalesce(p.name, '') AS name, p.cluster, coalesce(p.phase, 'none') AS phase, q.number, r.forge, r.host,
-           r.remote_id::text, r.remote_owner, r.remote_name
-         FROM pull_request q JOIN repository r ON r.id = q.repository_id LEFT JOIN preview p ON p.pull_request_id = q.id`,
+        `SELECT coalesce(p.name, '') AS name, p.cluster, coalesce(p.phase, 'none') AS phase, q.number, p.branch, r.forge,
+           r.host, r.remote_id::text, r.remote_owner, r.remote_name
+         FROM preview p FULL JOIN pull_request q ON q.id = p.pull_request_id
+           JOIN repository r ON r.id = coalesce(p.repository_id, q.repository_id)`,
       ),
     );
     for (const row of rows) {
       const identity: PreviewIdentity = {
         ...{ organizationId, forge: row.forge, host: row.host, repositoryRemoteId: BigInt(row.remote_id) },
-        subject: { kind: 'pull-request', number: row.number },
+        subject:
+          row.branch === null
+            ? { kind: 'pull-request', number: row.number ?? 0 }
+            : { kind: 'branch', branch: row.branch },
         ...{ owner: row.remote_owner, repository: row.remote_name, tag: tagOf(row.forge) },
       };
       known.set(identityKey(identity), {
@@ -92,7 +97,7 @@ function orphaned(
     return undefined;
   if (preview.name !== name && !nameCandidates(preview.identity).includes(name)) return undefined;
   if (now.getTime() - new Date(String(creationTimestamp)).getTime() < YOUNG_MS) return undefined;
-  if (preview.phase === 'none') return 'its pull request has no preview';
+  if (preview.phase === 'none') return 'it has no preview any more';
   if (preview.name !== name) return `its preview is called ${preview.name}`;
   if (preview.cluster !== null && preview.cluster !== home.id) return 'its preview lives on another cluster';
   return preview.phase === 'gone' ? 'its preview was removed' : undefined;

@@ -11,6 +11,7 @@ import { keepSecret } from '../../../lib/known-secrets.js';
 import type { Logger } from '../../../lib/logger.js';
 import type { Outbound } from '../../../lib/outbound/outbound.js';
 import type { Store } from '../../../store/database.js';
+import { organizationIds } from '../capacity.js';
 import type { PreviewCluster, PreviewClusters } from './clusters.js';
 import type { RegistryCredentials } from './manifests/input.js';
 import { type ClusterSettings, clusterSettings } from './manifests/settings.js';
@@ -174,4 +175,18 @@ export function readFileOf(variable: string, path: string): string {
   } catch (error) {
     throw unusable(`${variable} cannot be read: ${messageOf(error)}.`);
   }
+}
+
+/** Every cluster that previews are or were made on, once. `organizationId`: one that may open it. */
+export async function clustersInUse(store: Store): Promise<{ id: string; organizationId: string }[]> {
+  const found = new Map<string, string>();
+  for (const organizationId of await organizationIds(store)) {
+    const { rows } = await store.tenant(organizationId, (tx) =>
+      tx.query<{ id: string }>(
+        'SELECT id::text FROM preview_cluster UNION SELECT cluster FROM preview WHERE cluster IS NOT NULL ORDER BY 1',
+      ),
+    );
+    for (const { id } of [{ id: DEFAULT_CLUSTER }, ...rows]) if (!found.has(id)) found.set(id, organizationId);
+  }
+  return [...found].map(([id, organizationId]) => ({ id, organizationId }));
 }

@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { findOrphans, listOurNamespaces, removeOrphan } from '../../../src/jobs/preview/kubernetes/collector.js';
+import { resourceOf } from '../../support/kubernetes-api/objects.js';
+import { createRig, type Rig, sha } from './rig.js';
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await createRig();
+});
+afterAll(() => rig.end());
+
+const later = () => new Date(Date.now() + 3_600_000);
+/** A namespace like that of a preview of ours, but for what is said differently. */
+function plant(
+  number: number,
+  change: (metadata: {
+    name: string;
+    labels: Record<string, string>;
+    annotations: Record<string, string>;
+  }) => void = () => undefined,
+) {
+  const name = rig.nameOf(number);
+  const metadata = {
+    name,
+    labels: {
+      'app.kubernetes.io/managed-by': 'forgeway',
+      'forgeway.dev/organization': rig.organizationId,
+      'forgeway.dev/preview': name,
+    },
+    annotations: {
+      'forgeway.dev/identity': JSON.stringify([rig.organizationId, 'forge-x', 'forge.example', '7', number]),
+    },
+  };
+  change(metadata);
+  rig.api.store.create(
+    resourceOf('Namespace'),
+    undefined,
+    { apiVersion: 'v1', kind: 'Namespace', metadata } as never,
+    'somebody',
+  );
+  return metadata.name;
+}
+const orphans = async (now = later()) =>
+  findOrphans({
+    store: rig.store,
+    home: rig.home,
+    namespaces: await listOurNamespaces(rig.cluster),
+    now,
+    tagOf: () => 'fx',
+  });
+
+describe('left-over namespaces', () => {
+  it('finds 100 of 100 planted ones, and none of anybody else', async () => {
+    await rig.want(1, sha('a'));
+    const standing = (await rig.settled(1, 'ready')).name;
+    const planted: string[] = [];
+    for (let number = 100; number < 200; number += 1) {
+      await rig.knows(number);
+      planted.push(plant(number));
+    }
+    for (let number = 200; number < 206; number += 1) await rig.knows(number);
+    plant(200, ({ labels }) => {
+      delete labels['app.kubernetes.io/managed-by'];
+    });
+    plant(201, ({ labels }) => {
+      labels['forgeway.dev/organization'] = 'another';
+    });
+    plant(202, ({ annotations }) => {
+      annotations['forgeway.dev/identity'] = '["another"]';
+    });
+    plant(203, ({ annotations }) => {
+      delete annotations['forgeway.dev/identity'];
+    });
+    plant(204, (metadata) => {
+      metadata.name = 'kube-public';
+    });
+    plant(205, ({ labels }) => {
+      labels['forgeway.dev/preview'] = 'another';
+    });
+    // Of a pull request that nobody here knows.
+    plant(999);
+
+    const found = await orphans();
+    expect(found.map(({ namespace }) => namespace).sort()).toEqual(planted.sort());
+    // What was made a moment ago may be told of in the next.
+    expect(await orphans(new Date())).toEqual([]);
+    for (const orphan of found) await removeOrphan(rig.cluster, orphan);
+    expect(await orphans()).toEqual([]);
+    expect(rig.api.store.get('Namespace', undefined, standing)).toBeDefined();
+    expect(rig.api.store.list('Namespace').filter(({ metadata }) => metadata.deletionTimestamp !== undefined)).toEqual(
+      [],
+    );
+  });
+
+  it('never removes another one that took the name meanwhile', async () => {
+    await rig.knows(300);
+    const name = plant(300);
+    const [orphan] = await orphans();
+    expect(orphan?.namespace).toBe(name);
+    rig.api.store.purge(name);
+    plant(300, ({ labels, annotations }) => {
+      for (const key of Object.keys(labels)) delete labels[key];
+      for (const key of Object.keys(annotations)) delete annotations[key];
+    });
+    if (orphan !== undefined) await removeOrphan(rig.cluster, orphan);
+    expect(rig.api.store.get('Namespace', undefined, name)?.metadata.deletionTimestamp).toBeUndefined();
+  });
+
+  it('is refused a namespace that is somebody else’s, says so, and leaves it as it is', async () => {
+    const name = plant(400, ({ labels, annotations }) => {
+      for (const key of Object.keys(labels)) delete labels[key];
+      for (const key of Object.keys(annotations)) delete annotations[key];
+    });
+    await rig.want(400, sha('a'));
+    const row = await rig.phase(400, 'failed');
+    expect(row.message).toContain('is not of this preview');
+    expect(rig.api.store.inNamespace(name)).toEqual([]);
+    await rig.close(400);
+    await rig.settled(400, 'gone');
+    expect(rig.api.store.get('Namespace', undefined, name)?.metadata.labels).toEqual({});
+    expect(rig.api.store.get('Namespace', undefined, name)?.metadata.deletionTimestamp).toBeUndefined();
+  });
+});
