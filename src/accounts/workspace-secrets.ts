@@ -1,7 +1,7 @@
 /** Variables of workspaces and of runs: what is sensitive is sealed, and opened only for an executor. */
 import type pg from 'pg';
 import type { Vault } from './vault.js';
-import { openSecrets, type SealedColumns, sealedColumnsOf, sealedValues, sealSecrets } from './vault-columns.js';
+import { type SealedColumns, sealedColumnsOf, sealedValues, sealSecrets } from './vault-columns.js';
 
 export type VariableCategory = 'terraform' | 'env';
 
@@ -133,37 +133,4 @@ export async function setRunVariables(
   variables: readonly RunVariable[],
 ): Promise<void> {
   await seal(tx, vault, 'run', o.organizationId, o.runId, JSON.stringify(variables));
-}
-
-export async function openRunVariables(
-  tx: pg.PoolClient,
-  vault: Vault,
-  o: { organizationId: string; runId: string },
-): Promise<RunVariable[]> {
-  const { rows } = await tx.query<SealedColumns<'run'>>(
-    `SELECT ${sealedColumnsOf('run').join(', ')} FROM run WHERE id = $1`,
-    [o.runId],
-  );
-  const [row] = rows;
-  if (row === undefined || row.secret_salt === null) return [];
-  const text = openSecrets(vault, { table: 'run', organizationId: o.organizationId, rowId: o.runId }, row).variables;
-  return text === undefined ? [] : (JSON.parse(text) as RunVariable[]);
-}
-
-/** All variables of a workspace with their values, for an executor alone. @throws ForgewayError FORGEWAY_SECRET_UNREADABLE */
-export async function openVariables(
-  tx: pg.PoolClient,
-  vault: Vault,
-  o: { organizationId: string; workspaceId: string },
-): Promise<(Omit<VariableRow, 'value'> & { value: string })[]> {
-  const { rows } = await tx.query<VariableRow & SealedColumns<'workspace_variable'>>(
-    `SELECT ${COLUMNS}, ${sealedColumnsOf('workspace_variable').join(', ')} FROM workspace_variable WHERE workspace_id = $1
-     ORDER BY category, key`,
-    [o.workspaceId],
-  );
-  return rows.map((row) => {
-    const place = { table: 'workspace_variable', organizationId: o.organizationId, rowId: row.id } as const;
-    const value = row.sensitive ? openSecrets(vault, place, row).sealed_value : row.value;
-    return { ...row, value: value ?? '' };
-  });
 }

@@ -11,7 +11,7 @@ import {
   insertStateVersion,
   type StateVersionRow,
 } from '../store/workspace/state-versions.js';
-import { getWorkspace, holdWorkspace } from '../store/workspace/workspaces.js';
+import { holdWorkspace } from '../store/workspace/workspaces.js';
 import type { Blobs } from './blobs.js';
 
 /** What one state may have. */
@@ -115,17 +115,4 @@ export async function receiveState(
     if (!announced.forced) await checkSuccession(tx, announced.workspaceId, { ...content, md5 });
     await finalizeStateVersion(tx, announced.id, { ...content, blobId: blob.id, size: blob.size });
   });
-}
-
-/** The current state as it was stored; undefined: there is none yet. */
-export async function currentState(
-  { store, blobs }: StateStore,
-  o: { organizationId: string; workspaceId: string },
-): Promise<{ version: StateVersionRow; bytes: Buffer } | undefined> {
-  const version = await store.tenant(o.organizationId, async (tx) => {
-    const workspace = await getWorkspace(tx, o.workspaceId);
-    return workspace && currentStateVersion(tx, o.workspaceId);
-  });
-  if (version?.stateBlobId == null) return undefined;
-  return { version, bytes: await blobs.readAll(o.organizationId, version.stateBlobId) };
 }
