@@ -302,7 +302,14 @@ resource "terraform_data" "slow" {
       AbortSignal.timeout(30_000),
     );
     const [sandbox] = await sandboxes.list();
-    for (const { pid } of await sandboxes.processesOf(sandbox as never)) process.kill(pid, 'SIGKILL');
+    for (const { pid } of await sandboxes.processesOf(sandbox as never)) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch (error) {
+        // With the first of a namespace the others end by themselves.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+    }
     while ((await other.look(given.id)) === 'running') await sleep(30);
     expect(await other.end(given.id, { phase: 'plan', untrusted: false })).toEqual({ kind: 'vanished', state: null });
     await other.remove(given.id);

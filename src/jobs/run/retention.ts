@@ -37,14 +37,14 @@ export async function tidyRuns(store: Store, organizationId: string, days: numbe
        WHERE run_id IN (${old}) AND (plan_blob_id IS NOT NULL OR json_blob_id IS NOT NULL OR rendered IS NOT NULL OR log_size > 0)`,
       [days],
     );
-    // The newest of a workspace is what a run without one of its own takes.
+    // The newest of a workspace that is no pull request's is what a run without one of its own takes.
     const configurations = await tx.query(
       `UPDATE configuration_version v SET status = 'archived', blob_id = NULL, updated_at = now()
        WHERE v.blob_id IS NOT NULL AND v.created_at < now() - $1 * interval '1 day'
          AND NOT EXISTS (SELECT FROM run r WHERE r.configuration_version_id = v.id
            AND (r.finished_at IS NULL OR r.finished_at >= now() - $1 * interval '1 day'))
-         AND EXISTS (SELECT FROM configuration_version n WHERE n.workspace_id = v.workspace_id AND NOT n.speculative
-           AND n.blob_id IS NOT NULL AND (n.created_at, n.id) > (v.created_at, v.id))`,
+         AND (v.speculative OR EXISTS (SELECT FROM configuration_version n WHERE n.workspace_id = v.workspace_id
+           AND NOT n.speculative AND n.blob_id IS NOT NULL AND (n.created_at, n.id) > (v.created_at, v.id)))`,
       [days],
     );
     const blobs = await sweepBlobs(tx, organizationId);
