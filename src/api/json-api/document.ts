@@ -1,10 +1,22 @@
 /** JSON:API documents, and the ids in them: what every resource below `/api/v2` has in common. */
+import type { FastifyInstance } from 'fastify';
 import type { Problem } from '../problem.js';
 
 export const MEDIA_TYPE = 'application/vnd.api+json';
 export const API_PREFIX = '/api/v2';
 
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+
+/** Bodies of this scope are documents, and nothing else. */
+export function takeDocuments(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  for (const type of [MEDIA_TYPE, 'application/json'])
+    app.addContentTypeParser(type, { parseAs: 'string' }, (request, body, done) =>
+      // Clients name a type also where they send nothing.
+      body === '' ? done(null, undefined) : parse(request, String(body), done),
+    );
+}
 
 export interface IdForm {
   external(id: string): string;

@@ -7,7 +7,7 @@ import { decide } from '../../accounts/access/decide.js';
 import { authorizedOrganization, notFound, organizationsOf, permit } from '../authorize.js';
 import { withFreshRole } from '../fresh-role.js';
 import { KEY_HEADER, once, readKey } from '../idempotency/once.js';
-import { API_PREFIX, collection, errorDocument, MEDIA_TYPE } from '../json-api/document.js';
+import { API_PREFIX, collection, errorDocument, MEDIA_TYPE, takeDocuments } from '../json-api/document.js';
 import { parseInput, problemHeaders, problemOf } from '../problem.js';
 import { getConnection, type ListedConnection, shownTo } from '../procedures/connection-list.js';
 import { workFor } from '../procedures/discreet-work.js';
@@ -63,7 +63,7 @@ async function find(services: Services, actor: Actor, action: Action, external: 
 export function addVcsConnections(app: FastifyInstance, { services, callerOf }: VcsConnectionsOptions): void {
   const { log, store, forges } = services;
   const servicesFor = (actor: Actor): Services => ({ ...services, connections: workFor(actor, services) });
-  app.addContentTypeParser(MEDIA_TYPE, { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
+  takeDocuments(app);
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error, log, request.id);
     return reply.code(problem.status).headers(problemHeaders(problem)).type(MEDIA_TYPE).send(errorDocument(problem));

@@ -1,6 +1,6 @@
 /** Workspaces and runs below `/api/v2`: JSON:API for curl, Terraform providers and the `cloud` block of the Terraform CLI. */
 import type { FastifyInstance } from 'fastify';
-import { errorDocument, MEDIA_TYPE } from '../json-api/document.js';
+import { errorDocument, MEDIA_TYPE, takeDocuments } from '../json-api/document.js';
 import { problemHeaders, problemOf } from '../problem.js';
 import { addConfigurationRoutes } from './configuration-routes.js';
 import { routesWith, type WorkspaceRoutesOptions } from './context.js';
@@ -14,13 +14,7 @@ import { addWorkspaceRoutes } from './workspace-routes.js';
 /** To be registered in a scope of its own: bodies and errors have another form here. */
 export function addWorkspaces(app: FastifyInstance, o: WorkspaceRoutesOptions): void {
   const { log } = o.services;
-  const parse = app.getDefaultJsonParser('error', 'error');
-  app.removeAllContentTypeParsers();
-  for (const type of [MEDIA_TYPE, 'application/json'])
-    app.addContentTypeParser(type, { parseAs: 'string' }, (request, body, done) =>
-      // Clients name a type also where they send nothing.
-      body === '' ? done(null, undefined) : parse(request, String(body), done),
-    );
+  takeDocuments(app);
   // What is uploaded is read as it comes, by the routes that take it.
   app.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined));
   app.addHook('onRequest', async (_request, reply) => {

@@ -28,7 +28,6 @@ import {
   readSubject,
   type Verdict,
 } from './forge-facts.js';
-import { subjectName } from './name.js';
 import { isExact } from './patterns.js';
 import type { PreviewConfig } from './preview-config.js';
 import {
@@ -127,11 +126,10 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     ]);
     await Promise.all(wanted.map((one) => pokes.report.poke(one, { version: one.version })));
     if (record.phase !== phase) {
-      const { owner, name } = record.repository;
-      log.info(
-        { repository: `${owner}/${name}`, of: subjectName(record.subject), phase, sha: shortSha(record.desiredSha) },
-        `preview ${phase}`,
-      );
+      const { subject, repository } = record;
+      const { owner, name } = repository;
+      const of = subject.kind === 'branch' ? { branch: subject.branch } : { pullRequest: subject.number };
+      log.info({ repository: `${owner}/${name}`, ...of, phase, sha: shortSha(record.desiredSha) }, `preview ${phase}`);
     }
     return { ...record, phase };
   }

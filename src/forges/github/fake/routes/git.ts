@@ -234,5 +234,16 @@ export function gitRoutes(world: World): FakeRoute[] {
         };
       });
     }),
+    // The real one redirects to where it serves downloads.
+    ...(['tarball', 'zipball'] as const).map((kind) =>
+      row(`GET /${repo}/${kind}/{+ref}`, async (request) => {
+        const repository = reading(request);
+        const sha = (await repository.git.resolve(request.params.ref ?? '')) ?? notFound();
+        const format = kind === 'zipball' ? 'zip' : 'tar.gz';
+        const top = `${repository.owner}-${repository.name}-${sha.slice(0, 7)}/`;
+        const body = await git(repository.git.directory, ['archive', `--format=${format}`, `--prefix=${top}`, sha]);
+        return { body, contentType: kind === 'zipball' ? 'application/zip' : 'application/x-gzip' };
+      }),
+    ),
   ];
 }
