@@ -76,6 +76,5 @@ describe('an app that fails', () => {
     await expect(connected.quiet()).rejects.toThrow(/broken on pull_request is dead: .*Not Found/);
     const { pullRequests } = await connected.fake.state(place);
     expect(pullRequests[0]?.comments).toHaveLength(1);
-    await connected.close();
   });
 });
