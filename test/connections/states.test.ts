@@ -234,6 +234,11 @@ describe('the end of a connection', () => {
       ...['audit_entry', 'access_decision', 'change_event'],
       // Of a person on their way to a forge, for minutes.
       'account_link',
+      // Workspaces outlive the connection that they were linked by, with their runs, states and what is stored of them.
+      ...['workspace', 'workspace_team', 'workspace_variable', 'configuration_version', 'state_version'],
+      ...['run', 'run_phase', 'run_log_chunk', 'blob', 'blob_chunk', 'repository_watch'],
+      // What the organization gave its previews and agents.
+      ...['preview_cluster', 'preview_secret', 'agent_secret'],
       // Requests of callers, which go by themselves after a day.
       ...['api_request', 'api_write'],
     ]);

@@ -1,4 +1,5 @@
 /** Which previews are wanted, for how long, and what they are given: the same for every driver, shown on processes. */
+import { readdir, readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { approveCommit } from '../../src/accounts/access/trusted-commits.js';
 import { askPreview, endPreview, wantPreview } from '../../src/jobs/preview/desired.js';
@@ -208,6 +209,11 @@ whenPossible('what is wanted of previews', () => {
     const mine = await h.settled(own.id, 'ready');
     expect(JSON.parse((await open(mine.driver_state.serving))?.body ?? '{}')).toEqual({ token: 'canary-of-previews' });
     expect(JSON.stringify(mine.driver_state)).not.toContain('canary-of-previews');
+    // Others on this machine can read arguments. What ended meanwhile has none.
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      expect(line).not.toContain('canary-of-previews');
+    }
     const fork = await wanted(2, { 'server.mjs': SECRETIVE });
     h.forge.pullRequests.set(2, { state: 'open', sha: fork.sha, headRepositoryId: 8 });
     await h.store.tenant(h.organizationId, (tx) =>

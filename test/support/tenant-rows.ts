@@ -183,6 +183,7 @@ export async function populateTenant(
   await add('run_hold', { ...tenant, mode: 'pause', app: `app-${seed}`, placed_by: 'ada' });
   await add('sync_cursor', { ...tenant, repository_id });
   await add('access_decision', { ...tenant, actor: 'ada', action: 'a', subject: 's', allowed: true, why: 'w' });
+  await add('preview_cluster', { ...tenant, name: 'elsewhere', context: 'elsewhere', created_by: 'ada' });
   await add('preview_secret', { ...tenant, repository_id, name: 'TOKEN', set_by: 'ada' });
   await add('trusted_commit', { ...tenant, repository_id, number, sha, approved_by: 'ada', approver_login: 'ada' });
   await add('told_object', { ...tenant, repository_id, number, kind: 'pull_request', state: {} });

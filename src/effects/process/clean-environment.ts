@@ -26,13 +26,16 @@ export interface EnvironmentOptions {
   extra: Readonly<Record<string, string>>;
 }
 
+/** Those of them that a command can be given. */
+export const allowedVariables = (variables: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(variables).filter(([name, value]) => isAllowedVariable(name) && !value.includes('\0')),
+  );
+
 /** Everything the command will see. Not one value comes from our own environment. */
 export function cleanEnvironment(options: EnvironmentOptions): Record<string, string> {
-  const extra = Object.entries(options.extra).filter(
-    ([name, value]) => isAllowedVariable(name) && !value.includes('\0'),
-  );
   return {
-    ...Object.fromEntries(extra),
+    ...allowedVariables(options.extra),
     PATH: options.programs === undefined ? SYSTEM_PATH : `${options.programs}:${SYSTEM_PATH}`,
     HOME: options.home,
     USER: 'preview',

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { originOf, type Upstream, upstreamAgent, upstreamOf } from '../../effects/gateway/upstream.js';
 import type { GitMirrors } from '../../effects/git/mirror.js';
-import { cleanEnvironment } from '../../effects/process/clean-environment.js';
+import { allowedVariables, cleanEnvironment } from '../../effects/process/clean-environment.js';
 import { EGRESS_ENVIRONMENT, openEgress } from '../../effects/process/egress.js';
 import { listensOn } from '../../effects/process/process-table.js';
 import type { Sandbox, SandboxExit, Sandboxes } from '../../effects/process/sandbox.js';
@@ -111,12 +111,14 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
     );
   }
 
+  /** `secret`: names that are given in another way, and that nothing of the repository's stands above. */
   function environment(
     place: Place,
     facts: PreviewFacts,
     port: number,
-    secrets: Readonly<Record<string, string>> = {},
+    secret: readonly string[] = [],
   ): Record<string, string> {
+    const { env } = commandsOfBuilt(place).service;
     const workspace = sandboxes.workspaceInside(place.id);
     return cleanEnvironment({
       home: join(workspace, 'home'),
@@ -125,7 +127,7 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
       port,
       sha: place.sha,
       subject: facts.identity.subject,
-      extra: { ...commandsOfBuilt(place).service.env, ...secrets },
+      extra: Object.fromEntries(Object.entries(env).filter(([name]) => !secret.includes(name))),
     });
   }
 
@@ -238,10 +240,13 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
       await sandboxes.stop(sandbox);
       const port = await freePort();
       // Never a stranger's code, though somebody has approved it; and never a build, whose commands a commit brings along.
-      const secrets = place.trusted ? await facts.secrets(commandsOfBuilt(place).service.secrets) : {};
+      const named = place.trusted ? await facts.secrets(commandsOfBuilt(place).service.secrets) : {};
+      const secrets = allowedVariables(named);
       const handle = await sandboxes.start(sandbox, {
         argv: ['/bin/sh', '-c', commandsOfBuilt(place).source.start],
-        env: environment(place, facts, port, secrets),
+        env: environment(place, facts, port, Object.keys(secrets)),
+        // No argument may show them.
+        ...(Object.keys(secrets).length > 0 && { secrets }),
         cwd: cwdOf(place),
         seconds: 0,
         network: { kind: 'door', port },

@@ -16,7 +16,8 @@ import { type KubernetesApi, startKubernetesApi } from '../../support/kubernetes
 import { loopback } from '../../support/loopback.js';
 
 const isReal = process.env.FORGEWAY_TEST_CLUSTER === 'kubeconfig' && process.env.KUBECONFIG !== undefined;
-const onlyInMemory = isReal ? it.skip : it;
+const { skip } = it;
+const onlyInMemory = isReal ? skip : it;
 const namespace = `forgeway-test-${randomUUID().slice(0, 8)}`;
 
 let api: KubernetesApi | undefined;
