@@ -43,7 +43,15 @@ describe('createApps', () => {
         'commit_comment',
         'issues',
       ],
-      preview: ['pull_request.opened', 'pull_request.reopened', 'pull_request.synchronize', 'pull_request.closed'],
+      preview: [
+        'pull_request.opened',
+        'pull_request.reopened',
+        'pull_request.synchronize',
+        'pull_request.closed',
+        'pull_request.labeled',
+        'pull_request.unlabeled',
+        'push',
+      ],
       commands: ['issue_comment.created'],
     });
   });

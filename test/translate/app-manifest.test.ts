@@ -62,9 +62,9 @@ it('asks for the permissions that those events need', () => {
       ]);
 });
 
-it('writes only where Forgeway writes: comments and commit statuses', () => {
+it('writes only where Forgeway writes: comments, commit statuses, and branches of agents', () => {
   const written = Object.entries(manifest.default_permissions).filter(([, level]) => level === 'write');
-  expect(written.map(([name]) => name).sort()).toEqual(['issues', 'pull_requests', 'statuses']);
+  expect(written.map(([name]) => name).sort()).toEqual(['contents', 'issues', 'pull_requests', 'statuses']);
 });
 
 it('says for each permission and event what it is for', () => {

@@ -4,7 +4,7 @@ import type { DeliveryScope } from '../../src/lib/delivery-scope.js';
 import type { Connections } from '../../src/translate/connections.js';
 import { connectionCredential } from '../../src/translate/credential.js';
 import type { OwnWrite } from '../../src/translate/loop-traces.js';
-import { createTranslation, type DeliveredEvent } from '../../src/translate/translation.js';
+import { createTranslation, type DeliveredEvent, type Translated } from '../../src/translate/translation.js';
 import type { VirtualForges } from '../../src/translate/virtual-fetch.js';
 import { toy } from '../conformance/toy-forge/forge.js';
 import { createMemoryRecords } from '../support/route-rig.js';
@@ -84,8 +84,12 @@ function rig({ cause, connected = true, payload, over = {} }: RigOptions = {}) {
   };
 }
 
-const payloadOf = (translated: { kind: string; payload?: JsonObject }) =>
-  translated.payload as Record<string, Record<string, Record<string, unknown>>>;
+/** Of what is one event. */
+const payloadOf = (translated: Translated) => {
+  if (translated.kind === 'ignored') throw new Error(translated.reason);
+  expect(translated.payloads).toHaveLength(1);
+  return translated.payloads[0]?.payload as Record<string, Record<string, Record<string, unknown>>>;
+};
 
 describe('what the forge is asked for', () => {
   it('is shared between the apps of one event; each gets a copy of its own', async () => {
@@ -119,7 +123,7 @@ describe('what the forge is asked for', () => {
       },
     });
     await expect(translate()).rejects.toThrow('unreachable');
-    await expect(translate()).resolves.toMatchObject({ kind: 'payload' });
+    await expect(translate()).resolves.toMatchObject({ kind: 'payloads' });
     expect(built).toHaveLength(2);
   });
 
@@ -146,7 +150,7 @@ describe('an event that our own write caused', () => {
 
   it('shows a bot as its sender and as the author of what was written, whoever the token belongs to', async () => {
     const translated = await rig({ cause }).translate();
-    expect(translated).toMatchObject({ kind: 'payload', loopDepth: 1 });
+    expect(translated).toMatchObject({ kind: 'payloads', payloads: [{ loopDepth: 1 }] });
     const { sender: shown, comment, issue } = payloadOf(translated);
     expect([shown?.type, comment?.user?.type, issue?.user?.type]).toEqual(['Bot', 'Bot', 'User']);
   });
@@ -158,8 +162,8 @@ describe('an event that our own write caused', () => {
   });
 
   it.each([
-    [1, 'payload'],
-    [2, 'payload'],
+    [1, 'payloads'],
+    [2, 'payloads'],
     [3, 'ignored'],
     [7, 'ignored'],
   ])('at depth %i is %s', async (depth, kind) => {
@@ -171,26 +175,29 @@ describe('an event that our own write caused', () => {
   it('is shown as it is when nobody of ours wrote it, or on a forge that marks its bots itself', async () => {
     expect(payloadOf(await rig().translate()).sender?.type).toBe('User');
     const own = await rig({ cause, over: { routes: undefined } }).translate();
-    expect(own).toMatchObject({ loopDepth: 0, payload: { sender: { type: 'User' } } });
+    expect(own).toMatchObject({ payloads: [{ loopDepth: 0, payload: { sender: { type: 'User' } } }] });
   });
 
   it('is not one that somebody else caused, though it is about what we wrote to', async () => {
     for (const depth of [1, 9]) {
       const payload = async () => ({ ...commented, sender: { id: 8, login: 'bob', type: 'User' } });
       const translated = await rig({ cause: { app: 'greeter', depth }, payload }).translate();
-      expect(translated).toMatchObject({ kind: 'payload', loopDepth: 0, payload: { sender: { type: 'User' } } });
+      expect(translated).toMatchObject({
+        kind: 'payloads',
+        payloads: [{ loopDepth: 0, payload: { sender: { type: 'User' } } }],
+      });
     }
   });
 
   it('may be one of which the forge does not say who caused it', async () => {
     const payload = async () => ({ ...commented, sender: { id: 0, login: 'ghost', type: 'User' } });
-    expect(await rig({ cause, payload }).translate()).toMatchObject({ kind: 'payload', loopDepth: 1 });
+    expect(await rig({ cause, payload }).translate()).toMatchObject({ kind: 'payloads', payloads: [{ loopDepth: 1 }] });
   });
 
   it('needs no sender', async () => {
     const { sender: _, ...without } = commented;
     const translated = await rig({ cause, payload: async () => without }).translate();
-    expect(translated).toMatchObject({ kind: 'payload', loopDepth: 1 });
+    expect(translated).toMatchObject({ kind: 'payloads', payloads: [{ loopDepth: 1 }] });
   });
 });
 
@@ -198,7 +205,7 @@ describe('a delivery', () => {
   it('that we made ourselves is in GitHub’s shape already', async () => {
     const { translate, built } = rig();
     const translated = await translate({ source: 'forgeway', body: Buffer.from('{"action":"created"}') });
-    expect(translated).toMatchObject({ payload: { action: 'created', installation: { id: 9 } } });
+    expect(payloadOf(translated)).toMatchObject({ action: 'created', installation: { id: 9 } });
     expect(built).toEqual([]);
   });
 
