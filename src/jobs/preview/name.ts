@@ -30,10 +30,6 @@ export function isPreviewName(text: string): boolean {
 const subjectText = (subject: PreviewSubject) =>
   subject.kind === 'branch' ? `branch-${subject.branch}` : `pr-${subject.number}`;
 
-/** `#12`, or a branch’s name. */
-export const subjectName = (subject: PreviewSubject): string =>
-  subject.kind === 'branch' ? subject.branch : `#${subject.number}`;
-
 /** The one text that says whose it is, whatever it is called now. */
 export function identityKey({ organizationId, forge, host, repositoryRemoteId, subject }: PreviewIdentity): string {
   const what = subject.kind === 'branch' ? ['branch', subject.branch] : [subject.number];
