@@ -11,7 +11,7 @@ interface VersionRow {
   desired_version: bigint | string;
 }
 
-/** The only driver there is yet; the column lets rows of several live side by side. */
+/** What a new row says until the reconciler, which knows what is configured, looks at it for the first time. */
 const DRIVER = 'process';
 
 /** What it is, or is to be, a preview of. */
