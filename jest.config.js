@@ -16,8 +16,8 @@ export default {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 60_000,
-  // Both cores of the smallest machine: much of a test's time is another process's.
-  maxWorkers: 2,
+  // One more than the cores of the smallest machine: a third of a test's time it waits for something.
+  maxWorkers: 3,
   // Modules of finished files are not let go of, and a large process is slow to start others from.
   workerIdleMemoryLimit: '600MB',
 };

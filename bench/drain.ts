@@ -43,8 +43,8 @@ const samples = Number(options.samples);
 /** Until a worker has its leases. */
 const SETTLE_MS = 1_000;
 const PATIENCE_MS = 120_000;
-/** Between two deliveries that are to find nothing to do. */
-const IDLE_MS = 10;
+/** Between two deliveries that are to find nothing to do: longer than workers are not told a second time (`webhook/wake.ts`). */
+const IDLE_MS = 50;
 
 const now = (): number => performance.timeOrigin + performance.now();
 

@@ -42,12 +42,19 @@ export class Alice {
     return (await runGit(this.#options.clone, args, { env: identity })).toString('utf8').trim();
   }
 
+  /** From what the forge has by now: what was merged there is not undone by the next pull request. */
   async branch(name: string): Promise<void> {
-    await this.git('checkout', '--quiet', '-b', name, 'main');
+    await this.git('fetch', '--quiet', 'origin', 'main');
+    await this.git('checkout', '--quiet', '-b', name, 'FETCH_HEAD');
   }
 
   async changeHeadline(text: string): Promise<void> {
     await writeFile(join(this.#options.clone, 'site/headline.txt'), `${text}\n`);
+  }
+
+  /** Relative to the repository; what is there already is replaced. */
+  async writeFiles(files: Record<string, string>): Promise<void> {
+    for (const [path, text] of Object.entries(files)) await writeFile(join(this.#options.clone, path), text);
   }
 
   /** Commits everything; the answer is the SHA that git gives it. */
@@ -75,8 +82,17 @@ export class Alice {
     return numberAt(objectOf(opened, 'the pull request'), 'number');
   }
 
+  async openIssue(title: string, body: string): Promise<number> {
+    const opened = await this.api('POST', `/repos/${this.#options.repository}/issues`, { title, body });
+    return numberAt(objectOf(opened, 'the issue'), 'number');
+  }
+
   async comment(number: number, body: string): Promise<void> {
     await this.api('POST', `/repos/${this.#options.repository}/issues/${number}/comments`, { body });
+  }
+
+  async merge(number: number): Promise<void> {
+    await this.api('PUT', `/repos/${this.#options.repository}/pulls/${number}/merge`, { merge_method: 'merge' });
   }
 
   async close(number: number): Promise<void> {

@@ -86,17 +86,22 @@ export async function startConnectedForge(
       return listed.toString('utf8').split('\t', 1)[0] ?? '';
     },
     openPullRequest: (head, title, body) => alice.openPullRequest({ head, title, body }),
+    openIssue: (title, body) => alice.openIssue({ title, body }),
     comment: async (number, body) => void (await alice.comment(number, body)),
     close: (number) => alice.close(number),
-    comments: async (number) =>
-      (await pullRequest(number)).comments.map(({ author, body }, index) => ({ id: String(index), author, body })),
+    async comments(number) {
+      const { issues, pullRequests } = await fake.state(place);
+      const found = [...pullRequests, ...issues].find((one) => one.number === number);
+      return (found?.comments ?? []).map(({ author, body }, index) => ({ id: String(index), author, body }));
+    },
     statuses: async (number, sha) => {
       const { headSha, statuses } = await pullRequest(number);
       return headSha === sha ? statuses : [];
     },
     pullRequestUrl: () => url,
     infrastructure: {
-      connectionId: () => connection.id,
+      repositoryUrl: url,
+      connection: async () => `vcs-${connection.id}`,
       push: (branch, files, message) => alice.push({ branch, files, message }),
       merge: (number) => alice.mergePullRequest(number),
     },

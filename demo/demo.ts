@@ -1,5 +1,6 @@
 /** `npm run demo`: the whole way of a pull request on each forge through the normal program, on this machine. */
 import { messageOf } from '../src/lib/errors.js';
+import { agentSteps } from './agent-story.js';
 import { type DemoOptions, help, readOptions } from './options.js';
 import { Progress } from './progress.js';
 import { openRunFolder, type RunFolder } from './run-folder.js';
@@ -72,22 +73,21 @@ async function runDemo(
   progress.done('started', `Forgeway at ${world.server.url}, log ${folder.log}`);
   try {
     const sum: Outcome = { ok: 0, failed: 0, total: 0, failures: [] };
-    for (const forge of world.forges) {
-      progress.line(`\n${forge.label}`);
-      const { ok, failed, total, failures } = await runSteps(
-        [
-          ...new Story(world, forge, 'new-headline', stopped).steps(),
-          ...new WorkspaceStory(world, forge, stopped).steps(),
-        ],
-        progress,
-        world,
-        stopped,
-      );
+    const tell = async (label: string, steps: readonly Step[]) => {
+      progress.line(`\n${label}`);
+      const { ok, failed, total, failures } = await runSteps(steps, progress, world, stopped);
       sum.ok += ok;
       sum.failed += failed;
       sum.total += total;
-      sum.failures.push(...failures.map((failure) => `${forge.label}, ${failure}`));
-    }
+      sum.failures.push(...failures.map((failure) => `${label}, ${failure}`));
+    };
+    for (const forge of world.forges)
+      await tell(forge.label, [
+        ...new Story(world, forge, 'new-headline', stopped).steps(),
+        ...new WorkspaceStory(world, forge, stopped).steps(),
+      ]);
+    if (world.hasAgents) await tell('An agent, on all of them', agentSteps(world, stopped));
+    else progress.line('\nAn agent: not run, since this machine gives agents no network of their own.');
     const skipped = sum.total - sum.ok - sum.failed;
     const rest = skipped === 0 ? '' : `, ${skipped} not reached`;
     progress.line(`\ndemo: ${sum.total} steps, ${sum.ok} ok, ${sum.failed} failed${rest}`);

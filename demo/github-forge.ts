@@ -4,7 +4,8 @@ import { messageOf } from '../src/lib/errors.js';
 import type { Alice } from './alice.js';
 import type { EmulatedGitHub } from './emulated-github/emulated-github.js';
 import { signAppToken } from './emulated-github/emulator.js';
-import { arrayOf, numberAt, textAt } from './emulated-github/json.js';
+import { arrayOf, numberAt, objectAt, objectOf, textAt } from './emulated-github/json.js';
+import type { ForgewayServer } from './forgeway-server.js';
 import { authorOf } from './story-checks.js';
 import type { SentDelivery, StoryForge } from './story-forge.js';
 
@@ -12,6 +13,7 @@ export interface GitHubForgeOptions {
   github: EmulatedGitHub;
   alice: Alice;
   appId: number;
+  installationId: number;
   appSlug: string;
   repository: string;
   errors: readonly unknown[];
@@ -30,6 +32,27 @@ async function sentDeliveries({ github, appId }: GitHubForgeOptions): Promise<Se
     status: numberAt(one, 'status_code'),
     seconds: numberAt(one, 'duration'),
   }));
+}
+
+/** The App again, as what a workspace is linked with: a connection names the App, its installation and its key. */
+async function connect(options: GitHubForgeOptions, server: ForgewayServer, token: string): Promise<string> {
+  const { github, appId, installationId } = options;
+  const response = await fetch(`${server.url}/api/v2/organizations/default/vcs-connections`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/vnd.api+json' },
+    body: JSON.stringify({
+      data: {
+        type: 'vcs-connections',
+        attributes: {
+          ...{ name: 'github', provider: 'github', 'server-url': `${github.origin}/api/v3` },
+          ...{ 'github-app-id': appId, 'github-installation-id': installationId, 'private-key': github.privateKey },
+        },
+      },
+    }),
+  });
+  const text = await response.text();
+  if (response.status !== 201) throw new Error(`the connection was answered ${response.status}: ${text}`);
+  return textAt(objectAt(objectOf(JSON.parse(text), 'the answer'), 'data'), 'id');
 }
 
 export function githubForge(options: GitHubForgeOptions): StoryForge {
@@ -56,8 +79,11 @@ export function githubForge(options: GitHubForgeOptions): StoryForge {
       await alice.push(branch);
       return sha;
     },
-    revParse: (branch) => alice.git('rev-parse', branch),
+    // Of what was pushed, by her or by Forgeway.
+    revParse: async (branch) =>
+      (await alice.git('ls-remote', 'origin', `refs/heads/${branch}`)).split('\t', 1)[0] ?? '',
     openPullRequest: (branch, title, body) => alice.openPullRequest(branch, title, body),
+    openIssue: (title, body) => alice.openIssue(title, body),
     comment: (number, body) => alice.comment(number, body),
     close: (number) => alice.close(number),
     comments: async (number) =>
@@ -77,6 +103,18 @@ export function githubForge(options: GitHubForgeOptions): StoryForge {
         })),
     sent: () => sentDeliveries(options),
     pullRequestUrl: (number) => `${github.origin}/${repository}/pull/${number}`,
+    infrastructure: {
+      repositoryUrl: `${github.origin}/${repository}`,
+      connection: (server, token) => connect(options, server, token),
+      async push(branch, files, message) {
+        await alice.branch(branch);
+        await alice.writeFiles(files);
+        const sha = await alice.commit(message);
+        await alice.push(branch);
+        return sha;
+      },
+      merge: (number) => alice.merge(number),
+    },
     problems: () => errors.map(messageOf),
   };
 }

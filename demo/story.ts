@@ -214,8 +214,10 @@ export class Story {
     return `by ${found.author}: ${word}`;
   }
 
-  #statuses() {
-    return this.#forge.statuses(this.#number, this.#head);
+  /** Those of the preview: a workspace of the repository has one of its own. */
+  async #statuses() {
+    const listed = await this.#forge.statuses(this.#number, this.#head);
+    return listed.filter(({ context }) => context === 'forgeway/preview');
   }
 
   async #statusSet(): Promise<string> {

@@ -53,9 +53,8 @@ export class WorkspaceStory {
 
   steps(): Step[] {
     const { infrastructure } = this.#forge;
-    if (infrastructure === undefined) return [];
     return [
-      { name: 'workspace linked', run: () => this.#link(infrastructure.connectionId()) },
+      { name: 'workspace linked', run: () => this.#link(infrastructure) },
       { name: 'pushed is applied', run: () => this.#applied() },
       { name: 'change proposed', run: () => this.#propose(infrastructure) },
       { name: 'plan shown', run: () => this.#planShown() },
@@ -67,10 +66,10 @@ export class WorkspaceStory {
     return poll(ask, { what, signal: this.#signal });
   }
 
-  async #link(connectionId: string): Promise<string> {
+  async #link(infrastructure: StoryForge['infrastructure']): Promise<string> {
     const { server } = this.#world;
     const token = (await server.command(['tokens', 'create', '--name', `demo ${this.#forge.id}`])).trim();
-    const url = this.#forge.pullRequestUrl(0);
+    const connectionId = await infrastructure.connection(server, token);
     const response = await fetch(`${server.url}/api/v2/organizations/default/workspaces`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/vnd.api+json' },
@@ -78,10 +77,15 @@ export class WorkspaceStory {
         data: {
           type: 'workspaces',
           attributes: {
-            ...{ name: this.#name, 'auto-apply': true, 'vcs-repo-url': url, 'vcs-branch': 'main' },
+            ...{
+              name: this.#name,
+              'auto-apply': true,
+              'vcs-repo-url': infrastructure.repositoryUrl,
+              'vcs-branch': 'main',
+            },
             'vcs-working-directory': 'infra',
           },
-          relationships: { 'vcs-connection': { data: { type: 'vcs-connections', id: `vcs-${connectionId}` } } },
+          relationships: { 'vcs-connection': { data: { type: 'vcs-connections', id: connectionId } } },
         },
       }),
     });
@@ -129,7 +133,7 @@ export class WorkspaceStory {
     return this.#appliedNow('the apply of what is on main');
   }
 
-  async #propose(infrastructure: NonNullable<StoryForge['infrastructure']>): Promise<string> {
+  async #propose(infrastructure: StoryForge['infrastructure']): Promise<string> {
     this.#head = await infrastructure.push(BRANCH, { 'infra/main.tf': CHANGED }, 'Two more shops');
     this.#number = await this.#forge.openPullRequest(BRANCH, 'Two more shops', 'They sell skates and anvils.');
     return `#${this.#number} by alice, head ${short(this.#head)}`;
@@ -156,7 +160,7 @@ export class WorkspaceStory {
     return this.#missing === undefined ? `${status.state}: ${status.description}` : `not planned: ${this.#missing}`;
   }
 
-  async #merged(infrastructure: NonNullable<StoryForge['infrastructure']>): Promise<string> {
+  async #merged(infrastructure: StoryForge['infrastructure']): Promise<string> {
     await infrastructure.merge(this.#number);
     return this.#appliedNow('the apply of the merge');
   }

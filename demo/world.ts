@@ -3,8 +3,10 @@ import { randomBytes, randomInt } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { probeSandbox } from '../src/effects/process/sandbox.js';
 import { forgeById } from '../src/forges/registry.js';
 import { messageOf } from '../src/lib/errors.js';
+import { demoAgents } from './agent-story.js';
 import { Alice } from './alice.js';
 import { readAppManifest } from './app-manifest.js';
 import { startConnectedForge } from './connected-forge.js';
@@ -27,6 +29,8 @@ export interface World {
   server: ForgewayServer;
   /** GitHub first, then those that are connected by a token. */
   forges: readonly StoryForge[];
+  /** Agents need a network of their own, which not every machine gives. */
+  hasAgents: boolean;
   /** @throws Error when a process of Forgeway is left. */
   stop(): Promise<void>;
 }
@@ -93,6 +97,9 @@ export async function startWorld(
       began(`emulated ${descriptor.label} at ${new URL(made.fake.url).host}`);
       connected.push(made.forge);
     }
+    // Where there is no sandbox at all, Forgeway says itself what is missing.
+    const probe = await probeSandbox({ unsafeSameUser: false }).catch(() => undefined);
+    const hasAgents = probe?.network === true;
     started.server = await startForgeway(folder, stopped, {
       ...settings,
       HOST: '127.0.0.1',
@@ -104,6 +111,7 @@ export async function startWorld(
       PREVIEW_DOMAIN: 'preview.localhost',
       // The emulated forges listen on this machine.
       ALLOWED_PRIVATE_NETWORKS: '127.0.0.1',
+      ...(hasAgents && { AGENTS: await demoAgents(folder.checkout) }),
       LOG_FORMAT: 'json',
     });
     const stop = async () => {
@@ -115,7 +123,7 @@ export async function startWorld(
       const left = processesIn(folder.data);
       if (left.length > 0) throw new Error(`Forgeway has ended, but left the processes ${left.join(', ')}.`);
     };
-    return { folder, server: started.server, forges: [github, ...connected], stop };
+    return { folder, server: started.server, forges: [github, ...connected], hasAgents, stop };
   } catch (error) {
     await closeAll();
     throw error;
@@ -132,13 +140,14 @@ async function startGitHub(
   const token = randomBytes(20).toString('hex');
   const webhookSecret = randomBytes(32).toString('hex');
   const manifest = await readAppManifest(folder.checkout);
+  const installationId = randomInt(1, 2 ** 31);
   const errors: unknown[] = [];
   const github = await startEmulatedGitHub({
     port: 0,
     directory: folder.github,
     owner,
     repository,
-    app: { id: appId, slug: appSlug, ...manifest, webhookSecret, installationId: randomInt(1, 2 ** 31) },
+    app: { id: appId, slug: appSlug, ...manifest, webhookSecret, installationId },
     webhookUrl: `http://127.0.0.1:${port}/api/webhooks/github`,
     writers: { alice: token },
     onError: (error) => errors.push(error),
@@ -148,7 +157,7 @@ async function startGitHub(
   const alice = new Alice({ origin: github.origin, token, repository: name, clone: folder.clone });
   await alice.createProject(project);
   return {
-    forge: githubForge({ github, alice, appId, appSlug, repository: name, errors }),
+    forge: githubForge({ github, alice, appId, installationId, appSlug, repository: name, errors }),
     settings: {
       APP_ID: String(appId),
       PRIVATE_KEY: github.privateKey,

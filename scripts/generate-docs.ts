@@ -57,7 +57,7 @@ function commandList(): string {
   return [
     '# Commands in comments',
     '',
-    'Made from `src/handlers/commands/table.ts` by `npm run generate:docs`. A command stands at the start of a line of a new comment,',
+    'Made from `src/handlers/commands/table.ts` by `npm run generate:docs`. A command stands at the start of a line of a new comment or review,',
     'outside code and quotations, and may be written `/fw name` too. The right is asked of the forge when the command is run; 👀 says',
     'that it was read, 🚀 that it was done, 😕 that it was not. `/help` lists what you may use where you are.',
     '',

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Archives } from './archives.js';
 import { BareRepository, changesBetween } from './bare-repository.js';
 import { CommitStatuses } from './commit-statuses.js';
 import { Completion, frontUrl } from './completion.js';
@@ -156,6 +157,7 @@ class Front {
       emulator,
       tokens,
       completion,
+      archives: new Archives(repository, fullName, this.#origin),
       frame,
       mirror: new ObjectMirror(repository, emulator, fullName),
       pushes: new PushEvents({ repository, emulator, completion, frame, sender, events: app.events, owner, fullName }),

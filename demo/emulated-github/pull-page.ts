@@ -8,8 +8,8 @@ import { arrayOf, isObject, type JsonObject, objectAt, textAt } from './json.js'
 const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 const asHtml = (text: string) => text.replace(/[&<>"]/g, (character) => escapes[character] ?? '');
 
-const style = `:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}body{max-width:52rem;margin:2rem auto;padding:0 1rem}
-article{border:1px solid #8886;border-radius:.5rem;margin:1rem 0;padding:.5rem 1rem}header{opacity:.75;font-size:.85rem}
+const style = `:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}body{max-width:52rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}
+pre{overflow-x:auto;font-size:.85rem}article{border:1px solid #8886;border-radius:.5rem;margin:1rem 0;padding:.5rem 1rem}header{opacity:.75;font-size:.85rem}
 table{border-collapse:collapse;display:block;overflow-x:auto}td,th{border:1px solid #8886;padding:.3rem .7rem;text-align:left}
 code{font-family:ui-monospace,monospace}h1 span{opacity:.6;font-weight:400}.state{border:1px solid;border-radius:1rem;padding:0 .6rem}`;
 
@@ -28,8 +28,15 @@ function tableRow(line: string, tag: 'td' | 'th'): string {
 
 /** As much Markdown as Forgeway's comments use. */
 export function renderMarkdown(body: string): string {
-  const blocks = body.replace(/<!--[\s\S]*?-->/g, '').split(/\n{2,}/);
-  const shown = blocks.map((block) => {
+  // Between two texts stand a fence and what it holds.
+  const parts = body.replace(/<!--[\s\S]*?-->/g, '').split(/^(`{3,}).*\n([\s\S]*?)^\1$/m);
+  return parts
+    .map((part, index) => [renderBlocks, () => '', (code: string) => `<pre>${asHtml(code)}</pre>`][index % 3]?.(part))
+    .join('\n');
+}
+
+function renderBlocks(text: string): string {
+  const shown = text.split(/\n{2,}/).map((block) => {
     const lines = block.trim().split('\n');
     if (!lines[0]?.startsWith('|')) return lines[0] === '' ? '' : `<p>${lines.map(inline).join('<br>')}</p>`;
     const [head = '', , ...rows] = lines;

@@ -1,8 +1,9 @@
 /** The routes that the front answers itself or corrects; everything else goes to the emulator as it is. */
+import type { Archives } from './archives.js';
 import type { CommitStatuses } from './commit-statuses.js';
 import type { Completion } from './completion.js';
 import type { Emulator } from './emulator.js';
-import { type ApiAnswer, ApiProblem, type ApiRequest, pageOf } from './exchange.js';
+import { type ApiAnswer, ApiProblem, type ApiRequest, jsonBody, pageOf } from './exchange.js';
 import type { Installation } from './installation.js';
 import { isObject, type JsonObject, objectAt, textAt } from './json.js';
 import { assertMayPush } from './push-permission.js';
@@ -12,6 +13,7 @@ export interface RouteContext {
   emulator: Emulator;
   tokens: Tokens;
   completion: Completion;
+  archives: Archives;
   statuses: CommitStatuses;
   installation: Installation;
   /** Login of the App's bot user. */
@@ -110,6 +112,20 @@ const mergeOrUpdate: Handle = async (request, [, , number = ''], context) => {
   return context.forward(request, holder);
 };
 
+const reactions = ['+1', '-1', 'laugh', 'confused', 'heart', 'hooray', 'rocket', 'eyes'];
+
+/** Kept for nobody: the demo does not look at faces. Whether GitHub would have taken it is checked. */
+const react: Handle = async (request, [owner, name, id = ''], context) => {
+  const holder = context.tokens.holderOf(request.token);
+  assertInstallationMay(holder, 'issues', 'write');
+  const token = context.emulator.administratorToken;
+  const comment = await context.emulator.call(`/repos/${owner}/${name}/issues/comments/${id}`, { token });
+  if (comment.status !== 200) throw new ApiProblem(404, 'Not Found');
+  const { content } = jsonBody(request);
+  if (typeof content !== 'string' || !reactions.includes(content)) throw new ApiProblem(422, 'Validation Failed');
+  return { status: 201, json: { id: Number(id), content, user: { login: loginOf(holder, context) } } };
+};
+
 export const routes: readonly Route[] = [
   route('POST', `${repository}/statuses/([^/]+)`, async (request, [owner, name, sha = ''], context) => {
     const holder = context.tokens.holderOf(request.token);
@@ -124,10 +140,18 @@ export const routes: readonly Route[] = [
     assertInstallationMay(context.tokens.holderOf(request.token), 'statuses', 'read');
     return context.statuses.combined(ref);
   }),
+  route('POST', `${repository}/issues/comments/(\\d+)/reactions`, react),
   route('GET', `${repository}/collaborators/([^/]+)/permission`, collaboratorPermission),
   route('GET', `${repository}/pulls/(\\d+)/commits`, pullList('commits')),
   route('GET', `${repository}/pulls/(\\d+)/files`, pullList('files')),
   route('PUT', `${repository}/pulls/(\\d+)/(?:merge|update-branch)`, mergeOrUpdate),
+  route('GET', `${repository}/tarball/(.+)`, async (request, [, , ref = ''], context) => {
+    assertInstallationMay(context.tokens.holderOf(request.token), 'contents', 'read');
+    return context.archives.address(decodeURIComponent(ref));
+  }),
+  route('GET', '/_codeload/[^/]+/[^/]+/legacy.tar.gz/([0-9a-f]{40})', (request, [sha = ''], context) =>
+    context.archives.read(sha, request.query.get('token')),
+  ),
   route('GET', '/installation/repositories', (request, _params, context) => context.installation.repositories(request)),
   route('POST', '/apps/[^/]+/installations', (request, _params, context) =>
     context.installation.install(requirePerson(request, context)),

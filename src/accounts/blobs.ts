@@ -10,7 +10,15 @@ import type { Store } from '../store/database.js';
 import type { Vault } from './vault.js';
 import { openSecrets, type SealedColumns, sealedColumnsOf, sealedValues, sealSecrets } from './vault-columns.js';
 
-export type BlobKind = 'configuration' | 'plan' | 'plan-json' | 'state' | 'state-json';
+export type BlobKind =
+  | 'configuration'
+  | 'plan'
+  | 'plan-json'
+  | 'plan-shown'
+  | 'state'
+  | 'state-json'
+  | 'job-input'
+  | 'job-output';
 
 export interface StoredBlob {
   id: string;
@@ -190,8 +198,9 @@ export async function sweepBlobs(tx: pg.PoolClient, organizationId: string): Pro
   const { rowCount } = await tx.query(
     `DELETE FROM blob b WHERE b.organization_id = $1 AND b.created_at < now() - interval '1 hour'
        AND NOT EXISTS (SELECT FROM configuration_version c WHERE c.blob_id = b.id)
-       AND NOT EXISTS (SELECT FROM run_phase p WHERE p.plan_blob_id = b.id OR p.json_blob_id = b.id)
-       AND NOT EXISTS (SELECT FROM state_version s WHERE s.state_blob_id = b.id OR s.json_blob_id = b.id)`,
+       AND NOT EXISTS (SELECT FROM run_phase p WHERE b.id IN (p.plan_blob_id, p.json_blob_id, p.shown_blob_id))
+       AND NOT EXISTS (SELECT FROM state_version s WHERE s.state_blob_id = b.id OR s.json_blob_id = b.id)
+       AND NOT EXISTS (SELECT FROM cluster_job j WHERE b.id IN (j.input_blob_id, j.result_blob_id, j.rest_blob_id))`,
     [organizationId],
   );
   return rowCount ?? 0;

@@ -4,6 +4,7 @@ import type pg from 'pg';
 import type { TokenFacts } from '../forges/administration.js';
 import type { ForgeIdentity, GrantedTokens } from '../forges/oauth.js';
 import { ForgewayError } from '../lib/errors.js';
+import type { OutboundRoute } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
 import { isUniqueViolation } from '../store/unique.js';
 import { audit } from './audit.js';
@@ -11,10 +12,48 @@ import { ensureOwnHook } from './connection-hooks.js';
 import type { ConnectionPlace } from './connection-rows.js';
 import { ensureConnectionInstallation } from './connections.js';
 import type { Vault } from './vault.js';
-import { type SealedColumns, type Secrets, sealedColumnsOf, sealedValues, sealSecrets } from './vault-columns.js';
+import {
+  openSecrets,
+  type SealedColumns,
+  type SecretChange,
+  sealedColumnsOf,
+  sealedValues,
+  sealSecrets,
+} from './vault-columns.js';
 import { virtualInstallationId } from './virtual-installation.js';
 
 type Plain = Readonly<Record<string, unknown>>;
+
+const taken = (login: string, { host }: ConnectionPlace, cause: unknown) =>
+  new ForgewayError('FORGEWAY_CONFLICT', `${login} on ${host} is connected already.`, { cause });
+
+/** The token that a new one takes the place of is ended at the forge like that of a connection that goes. */
+async function endBefore(
+  tx: pg.PoolClient,
+  vault: Vault,
+  { organizationId, forge, host, instanceUrl }: ConnectionPlace,
+  existing: SealedColumns<'connection'> & { id: string },
+  next: SecretChange<'connection'>,
+): Promise<void> {
+  const place = { table: 'connection', organizationId, rowId: existing.id } as const;
+  const { access_token, refresh_token } = openSecrets(vault, place, existing);
+  if (access_token === undefined || access_token === next.access_token) return;
+  const rowId = randomUUID();
+  const { names, values } = sealedValues(
+    'token_revocation',
+    await sealSecrets(tx, vault, { table: 'token_revocation', organizationId, rowId }, undefined, {
+      access_token,
+      refresh_token: refresh_token === next.refresh_token ? null : (refresh_token ?? null),
+    }),
+  );
+  const plain = { id: rowId, organization_id: organizationId, forge, host, instance_url: instanceUrl };
+  const all = [...Object.values(plain), ...values];
+  await tx.query(
+    `INSERT INTO token_revocation (${[...Object.keys(plain), ...names].join(', ')}, due_at)
+     VALUES (${all.map((_, index) => `$${index + 1}`).join(', ')}, now())`,
+    all,
+  );
+}
 
 /** Writes the row with this identity, with its secrets sealed anew; a row that is there becomes of this kind. */
 async function write(
@@ -25,7 +64,7 @@ async function write(
     userId: string | null;
     accountId: string;
     appId: string | null;
-    secrets: Secrets<'connection'>;
+    secrets: SecretChange<'connection'>;
     plain: Plain;
     /** Who asked for it; absent: whoever runs the machine. */
     by?: string;
@@ -59,6 +98,7 @@ async function write(
       `The account is connected already, as ${existing.id} by ${existing.kind}. Take that connection away first.`,
     );
   const id = existing?.id ?? randomUUID();
+  if (existing?.kind === 'oauth') await endBefore(tx, vault, place, existing, o.secrets);
   const none = { access_token: null, refresh_token: null, private_key: null };
   const sealed = sealedValues(
     'connection',
@@ -80,6 +120,7 @@ async function write(
     instance_url: instanceUrl,
     status: 'active',
     status_reason: null,
+    status_since: new Date(),
     revoked_at: null,
     token_granted_at: new Date(),
     token_failures: 0,
@@ -136,38 +177,46 @@ export async function saveOwnToken(
     }),
   );
   return saving.catch((error: unknown) => {
-    if (!isUniqueViolation(error)) throw error;
-    const message = `${facts.account.login} on ${place.host} is connected already.`;
-    throw new ForgewayError('FORGEWAY_CONFLICT', message, { cause: error });
+    throw isUniqueViolation(error) ? taken(facts.account.login, place, error) : error;
   });
+}
+
+/** An account whose person agreed on the forge that it is connected. */
+export interface ConsentedAccount {
+  name?: string;
+  identity: ForgeIdentity;
+  tokens: GrantedTokens;
+  /** Who asked for it; absent: whoever runs the machine. */
+  by?: string;
+  /** How its client reaches the instance, which the connection does alike; without it: as it is. */
+  route?: OutboundRoute;
 }
 
 /**
  * A connection with tokens that the forge gave by OAuth, of a person when `userId` is given, else of the organization, and
  * then apps see it as an installation. The same account on the same instance is the same connection.
+ * @throws ForgewayError FORGEWAY_CONFLICT when the organization has the account by a token, or it is connected at this very
+ *   moment; FORGEWAY_FORBIDDEN when the person does not belong to the organization
  */
 export async function saveOAuthConnection(
   store: Store,
   vault: Vault,
   place: ConnectionPlace,
-  o: {
-    userId?: string;
-    name?: string;
-    identity: ForgeIdentity;
-    tokens: GrantedTokens;
-    /** Who asked for it; absent: whoever runs the machine. */
-    by?: string;
-    /** How its client reaches the instance. */
-    reached?: { certificates: readonly string[]; proxy: string | null };
-  },
+  o: ConsentedAccount & { userId?: string },
 ): Promise<{ id: string }> {
   const { identity, tokens } = o;
-  return store.tenant(place.organizationId, async (tx) => {
+  const saving = store.tenant(place.organizationId, async (tx) => {
     const { id } = await write(tx, vault, place, {
       userId: o.userId ?? null,
+      // What the token may do, and the webhooks that it made, are not for another one to lose unnoticed.
+      keepsKind: o.userId === undefined,
       accountId: identity.id.toString(),
       appId: null,
-      secrets: { access_token: tokens.accessToken, refresh_token: tokens.refreshToken },
+      secrets: {
+        access_token: tokens.accessToken,
+        refresh_token: tokens.refreshToken,
+        ...(o.route && { proxy_credentials: o.route.proxy?.credentials ?? null }),
+      },
       ...(o.by !== undefined && { by: o.by }),
       plain: {
         kind: 'oauth',
@@ -178,10 +227,7 @@ export async function saveOAuthConnection(
         scopes: tokens.scopes?.join(' ') ?? null,
         access_token_expires_at: tokens.expiresAt ?? null,
         refresh_token_expires_at: tokens.refreshTokenExpiresAt ?? null,
-        ...(o.reached && {
-          ca_certificate: o.reached.certificates.length === 0 ? null : o.reached.certificates.join('\n'),
-          proxy_url: o.reached.proxy,
-        }),
+        ...(o.route && { ca_certificate: o.route.ca ?? null, proxy_url: o.route.proxy?.url ?? null }),
       },
     });
     if (o.userId === undefined) {
@@ -196,6 +242,9 @@ export async function saveOAuthConnection(
       });
     }
     return { id };
+  });
+  return saving.catch((error: unknown) => {
+    throw isUniqueViolation(error) ? taken(identity.login, place, error) : error;
   });
 }
 

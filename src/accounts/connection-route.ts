@@ -7,7 +7,17 @@ import type { OutboundProxy, OutboundRoute } from '../lib/outbound/outbound.js';
 export interface ConnectionRoute {
   ca?: string | null;
   proxy?: OutboundProxy | null;
+  /** Who says so; default `operator`. */
+  by?: RouteBy;
 }
+
+/**
+ * `operator`: whoever runs this server, which holds for every connection of the organization to the host that says nothing else.
+ * `owner`: whoever made the connection, over the API, and for it alone. Otherwise who may connect one account would choose the
+ * certificates and the proxy that the tokens of others pass, and could read them there.
+ */
+export const routeSetters = ['operator', 'owner'] as const;
+export type RouteBy = (typeof routeSetters)[number];
 
 const PEM = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
 const MOST_BYTES = 256 * 1024;
@@ -64,6 +74,20 @@ export function readProxy(text: string): OutboundProxy {
 export interface RouteRow {
   ca_certificate: string | null;
   proxy_url: string | null;
+}
+
+/** Of what was sent over the API: text, null to take it away, undefined to leave it. @throws ForgewayError FORGEWAY_CONNECTION_REFUSED */
+export function readOwnersRoute(o: {
+  caCertificate?: string | null | undefined;
+  proxy?: string | null | undefined;
+}): ConnectionRoute | undefined {
+  const { caCertificate: ca, proxy } = o;
+  if (ca === undefined && proxy === undefined) return undefined;
+  return {
+    ...(ca !== undefined && { ca: ca && readCertificates(ca) }),
+    ...(proxy !== undefined && { proxy: proxy === null ? null : readProxy(proxy) }),
+    by: 'owner',
+  };
 }
 
 /** Undefined where the host is reached as usual. */

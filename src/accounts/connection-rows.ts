@@ -1,4 +1,4 @@
-/** Rows of connections by token. Every function runs as the connection's organization. */
+/** Rows of connections by token, whoever gave it. Every function runs as the connection's organization. */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { TokenFacts } from '../forges/administration.js';
@@ -8,7 +8,7 @@ import type { Store } from '../store/database.js';
 import { isUniqueViolation } from '../store/unique.js';
 import { audit } from './audit.js';
 import { type ConnectionRoute, describeCertificates, type RouteRow, routeOf } from './connection-route.js';
-import { adviceFor } from './connection-state.js';
+import { adviceFor, type ConnectionState } from './connection-state.js';
 import { ensureConnectionInstallation } from './connections.js';
 import type { Vault } from './vault.js';
 import { openSecrets, type SealedColumns, sealedColumnsOf, sealedValues, sealSecrets } from './vault-columns.js';
@@ -28,6 +28,7 @@ export type SyncMode = (typeof syncModes)[number];
 export interface ConnectionSummary {
   id: string;
   name: string;
+  kind: 'pat' | 'oauth' | 'github-app';
   forge: string;
   host: string;
   account: string;
@@ -71,7 +72,7 @@ export async function saveConnection(
     /** One that is there already is not renewed, but in the way. */
     isNew?: boolean;
   },
-): Promise<{ id: string; virtualId: bigint; renewed: boolean }> {
+): Promise<{ id: string; virtualId: bigint; renewed: boolean; mode: SyncMode }> {
   const { organizationId, forge, host, instanceUrl } = place;
   const { facts } = o;
   const taken = (cause?: unknown) =>
@@ -108,6 +109,7 @@ export async function saveConnection(
       status_since: new Date(),
       ...(o.route?.ca !== undefined && { ca_certificate: o.route.ca }),
       ...(o.route?.proxy !== undefined && { proxy_url: o.route.proxy?.url ?? null }),
+      ...(o.route !== undefined && { route_by: o.route.by ?? 'operator' }),
       capabilities: JSON.stringify(facts.capabilities),
       warnings: JSON.stringify(facts.warnings),
       server_version: facts.version,
@@ -126,11 +128,12 @@ export async function saveConnection(
     };
     const change = [...Object.keys(plain), ...sealed.names];
     const values = [...Object.values(fixed), ...Object.values(plain), ...sealed.values];
-    await tx.query(
+    const stored = await tx.query<{ mode: SyncMode }>(
       `INSERT INTO connection (${[...Object.keys(fixed), ...change].join(', ')})
        VALUES (${values.map((_, index) => `$${index + 1}`).join(', ')})
        ON CONFLICT (id) DO UPDATE SET updated_at = now(), revoked_at = NULL,
-         ${change.map((name) => `${name} = excluded.${name}`).join(', ')}`,
+         ${change.map((name) => `${name} = excluded.${name}`).join(', ')}
+       RETURNING sync_mode AS mode`,
       values,
     );
     const organization = await tx.query<{ slug: string }>('SELECT slug FROM organization WHERE id = $1', [
@@ -144,7 +147,7 @@ export async function saveConnection(
       host,
       account: { ...facts.account, type: facts.isPerson ? 'User' : 'Bot' },
     });
-    return { id, virtualId, renewed: existing !== undefined };
+    return { id, virtualId, renewed: existing !== undefined, mode: stored.rows[0]?.mode ?? 'both' };
   });
   return saving.catch((error: unknown) => {
     // Two at the same moment: the unique index lets one of them in.
@@ -152,7 +155,7 @@ export async function saveConnection(
   });
 }
 
-/** How the organization's connections to a host reach it; the newest counts. */
+/** How the operator said that the organization's connections to a host reach it; the newest counts. */
 export async function routeOfHost(
   store: Store,
   vault: Vault,
@@ -162,6 +165,7 @@ export async function routeOfHost(
     const { rows } = await tx.query<RouteRow & SealedColumns<'connection'> & { id: string }>(
       `SELECT id, ca_certificate, proxy_url, ${sealedColumnsOf('connection').join(', ')} FROM connection
        WHERE user_id IS NULL AND forge = $1 AND host = $2 AND (ca_certificate IS NOT NULL OR proxy_url IS NOT NULL)
+         AND route_by = 'operator'
        ORDER BY updated_at DESC LIMIT 1`,
       [forge, host],
     );
@@ -176,14 +180,14 @@ export async function routeOfHost(
 export async function listConnections(store: Store, organizationId: string): Promise<ConnectionSummary[]> {
   return store.tenant(organizationId, async (tx) => {
     const { rows } = await tx.query<ConnectionSummary & { hooks: bigint; repositories: bigint; ca: string | null }>(
-      `SELECT c.id, c.name, c.forge, c.host, coalesce(c.account_login, '') AS account, c.status,
+      `SELECT c.id, c.name, c.kind, c.forge, c.host, coalesce(c.account_login, '') AS account, c.status,
          c.status_reason AS "statusReason", c.status_since AS "statusSince", c.ca_certificate AS ca, c.proxy_url AS proxy, c.capabilities, c.warnings, c.server_version AS version, c.sync_mode AS mode,
          c.access_token_expires_at AS "expiresAt", c.checked_at AS "checkedAt",
          (SELECT due_at FROM connection_confirmation n WHERE n.connection_id = c.id AND c.status = 'unreachable') AS "nextTryAt",
          (SELECT count(*) FROM hook h WHERE h.connection_id = c.id AND h.remote_hook_id IS NOT NULL) AS hooks,
          (SELECT count(*) FROM repository r JOIN installation i ON i.id = r.installation_id
           WHERE i.connection_id = c.id AND r.status = 'active') AS repositories
-       FROM connection c WHERE c.kind = 'pat' AND c.user_id IS NULL ORDER BY c.created_at`,
+       FROM connection c WHERE c.user_id IS NULL ORDER BY c.created_at`,
     );
     return rows.map(({ ca, ...row }) => ({
       ...row,
@@ -195,7 +199,7 @@ export async function listConnections(store: Store, organizationId: string): Pro
   });
 }
 
-/** False when there is no such connection of the organization. */
+/** False when there is no such connection of the organization, and for an App, whose own webhook tells of everything. */
 export async function setSyncMode(
   store: Store,
   organizationId: string,
@@ -204,7 +208,7 @@ export async function setSyncMode(
 ): Promise<boolean> {
   return store.tenant(organizationId, async (tx) => {
     const { rowCount } = await tx.query(
-      `UPDATE connection SET sync_mode = $2, updated_at = now() WHERE id::text = $1 AND kind = 'pat' AND user_id IS NULL`,
+      `UPDATE connection SET sync_mode = $2, updated_at = now() WHERE id::text = $1 AND kind IN ('pat', 'oauth') AND user_id IS NULL`,
       [connectionId, mode],
     );
     if (rowCount === 1) await audit(tx, organizationId, 'connection.mode', connectionId, { mode });
@@ -217,7 +221,7 @@ export async function noteCheck(
   store: Store,
   organizationId: string,
   connectionId: string,
-  found: TokenFacts | { status: 'expired' | 'revoked' | 'unreachable'; reason: string },
+  found: TokenFacts | { status: Exclude<ConnectionState, 'active'>; reason: string },
 ): Promise<void> {
   await store.tenant(organizationId, (tx) =>
     'status' in found
@@ -232,7 +236,10 @@ export async function noteCheck(
       : tx.query(
           `UPDATE connection SET status_since = CASE WHEN status = 'active' THEN status_since ELSE now() END,
              status = 'active', status_reason = NULL, capabilities = $2, warnings = $3,
-             server_version = $4, server_edition = $5, scopes = $6, access_token_expires_at = $7,
+             server_version = $4, server_edition = $5,
+             -- Of tokens that are renewed both were said when they were given.
+             scopes = CASE WHEN kind = 'oauth' THEN scopes ELSE $6 END,
+             access_token_expires_at = CASE WHEN kind = 'oauth' THEN access_token_expires_at ELSE $7 END,
              checked_at = now(), updated_at = now() WHERE id = $1`,
           [
             connectionId,

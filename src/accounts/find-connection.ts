@@ -1,6 +1,7 @@
 /** Which connection speaks for a person or an organization on one instance of a forge. */
 import { ForgewayError } from '../lib/errors.js';
 import type { Store } from '../store/database.js';
+import { USELESS } from './connection-state.js';
 
 export interface ConnectionWish {
   organizationId: string;
@@ -17,7 +18,7 @@ export interface FoundConnection {
   kind: 'github-app' | 'oauth' | 'pat';
 }
 
-/** The one that works, an App before a token. @throws ForgewayError FORGEWAY_CONNECTION_UNKNOWN or _UNUSABLE */
+/** The one that works, an App before a token; else one that may work again. @throws ForgewayError FORGEWAY_CONNECTION_UNKNOWN or _UNUSABLE */
 export async function findConnection(store: Store, wish: ConnectionWish): Promise<FoundConnection> {
   const { organizationId, userId, forge, host, account } = wish;
   const rows = await store.tenant(organizationId, async (tx) => {
@@ -27,8 +28,8 @@ export async function findConnection(store: Store, wish: ConnectionWish): Promis
          AND ($3::text IS NULL OR EXISTS (SELECT FROM member m JOIN "user" u ON u.id = m.user_id
            WHERE m.organization_id = $5 AND m.user_id = $3 AND u.suspended_at IS NULL))
          AND ($4::text IS NULL OR lower(account_login) = lower($4))
-       ORDER BY status <> 'active', array_position(ARRAY['github-app', 'oauth', 'pat'], kind), created_at`,
-      [forge, host, userId ?? null, account ?? null, organizationId],
+       ORDER BY status = ANY($6), status <> 'active', array_position(ARRAY['github-app', 'oauth', 'pat'], kind), created_at`,
+      [forge, host, userId ?? null, account ?? null, organizationId, [...USELESS]],
     );
     return found.rows;
   });
@@ -39,12 +40,13 @@ export async function findConnection(store: Store, wish: ConnectionWish): Promis
       'FORGEWAY_CONNECTION_UNKNOWN',
       `${whose} has no connection to ${host}${account === undefined ? '' : ` as ${account}`}. Connect it first.`,
     );
-  if (first.status !== 'active')
+  // What is away, or lacks a scope, is asked: only so can it answer again, and nobody has to connect it anew.
+  if (USELESS.has(first.status))
     throw new ForgewayError('FORGEWAY_CONNECTION_UNUSABLE', first.reason ?? `The connection is ${first.status}.`, {
       details: { reconnect: true },
     });
   const accounts = new Set(
-    rows.filter((row) => row.status === 'active' && row.kind === first.kind).map((row) => row.account),
+    rows.filter((row) => row.status === first.status && row.kind === first.kind).map((row) => row.account),
   );
   // Which of them would be asked is not for chance to decide.
   if (accounts.size > 1)

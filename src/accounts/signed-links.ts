@@ -2,7 +2,11 @@
 import { constantTimeEqual, hmacHex } from '../lib/hmac.js';
 import { deriveKey } from '../store/derive-key.js';
 
-export const linkKinds = ['configuration', 'log', 'state', 'json-state', 'json-plan'] as const;
+export const linkKinds = [
+  ...(['configuration', 'log', 'state', 'json-state', 'json-plan'] as const),
+  // Of a job on a cluster: what it begins with, what it is told, what it leaves.
+  ...(['job-input', 'job-words', 'job-output'] as const),
+] as const;
 export type LinkKind = (typeof linkKinds)[number];
 /** What may be done by it. */
 export type LinkUse = 'read' | 'write';

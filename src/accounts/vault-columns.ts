@@ -8,6 +8,7 @@ import { newSecretSalt, type SealedSecret, type SecretPlace, type Vault } from '
  */
 export const sealedTables = {
   connection: ['access_token', 'refresh_token', 'private_key', 'proxy_credentials'],
+  token_revocation: ['access_token', 'refresh_token'],
   hook: ['secret', 'previous_secret'],
   oauth_client: ['client_secret', 'proxy_credentials'],
   forge_app: ['private_key', 'client_secret'],
@@ -22,6 +23,9 @@ export const sealedTables = {
 /** Those that belong to the installation and to no organization; their seals name {@link PLATFORM} in its place. */
 export const platformTables: ReadonlySet<SealedTable> = new Set<SealedTable>(['oauth_client', 'forge_app']);
 export const PLATFORM = 'platform';
+
+/** Whose rows were rows of another table, with the same id, and were moved with their seals, which name that one. */
+const sealedAs: { readonly [Table in SealedTable]?: SealedTable } = { token_revocation: 'connection' };
 
 export type SealedTable = keyof typeof sealedTables;
 export type SecretName<T extends SealedTable> = (typeof sealedTables)[T][number];
@@ -129,7 +133,8 @@ function placeOf(
   column: string,
   columns: { secret_salt: string | null; secret_version: number },
 ): SecretPlace {
-  const { organizationId, table, rowId } = row;
+  const { organizationId, rowId } = row;
+  const table = sealedAs[row.table] ?? row.table;
   return { organizationId, table, rowId, column, salt: columns.secret_salt ?? '', version: columns.secret_version };
 }
 

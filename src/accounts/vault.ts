@@ -75,26 +75,38 @@ export function createVault(masterKeys: ReadonlyMap<number, Buffer>): Vault {
       if (!isVersion(place.version)) throw new RangeError('a sealed secret needs a version from 1');
       const key = rowKey(place, keyVersion);
       const iv = randomBytes(NONCE_BYTES);
-      const { ciphertext, tag } = encryptBytes(key, iv, placeBytes(place, keyVersion), Buffer.from(plaintext, 'utf8'));
-      key.fill(0);
-      return {
-        ciphertext: ciphertext.toString('base64'),
-        iv: iv.toString('base64'),
-        tag: tag.toString('base64'),
-        keyVersion,
-      };
+      try {
+        const { ciphertext, tag } = encryptBytes(
+          key,
+          iv,
+          placeBytes(place, keyVersion),
+          Buffer.from(plaintext, 'utf8'),
+        );
+        return {
+          ciphertext: ciphertext.toString('base64'),
+          iv: iv.toString('base64'),
+          tag: tag.toString('base64'),
+          keyVersion,
+        };
+      } finally {
+        key.fill(0);
+      }
     },
     open(place, sealed) {
       try {
         const key = rowKey(place, sealed.keyVersion);
-        const plaintext = decryptBytes(key, bytesOf(sealed.iv), placeBytes(place, sealed.keyVersion), {
-          ciphertext: bytesOf(sealed.ciphertext),
-          tag: bytesOf(sealed.tag),
-        });
-        key.fill(0);
-        const secret = plaintext.toString('utf8');
-        keepSecret(secret);
-        return secret;
+        try {
+          const plaintext = decryptBytes(key, bytesOf(sealed.iv), placeBytes(place, sealed.keyVersion), {
+            ciphertext: bytesOf(sealed.ciphertext),
+            tag: bytesOf(sealed.tag),
+          });
+          const secret = plaintext.toString('utf8');
+          plaintext.fill(0);
+          keepSecret(secret);
+          return secret;
+        } finally {
+          key.fill(0);
+        }
       } catch (cause) {
         if (cause instanceof ForgewayError) throw cause;
         throw new ForgewayError(

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { returnPath } from '../accounts/sign-in/return-path.js';
 import type { SessionActor } from '../accounts/sign-in/session-actor.js';
 import { AUTH_PATH, forHeaders, type SignIn } from '../accounts/sign-in/sign-in.js';
-import { finishLink, type LinkAnswer } from './account-routes.js';
+import { type AccountRoutesOptions, finishLink, type LinkAnswer } from './account-routes.js';
 import { clientAddress } from './client-address.js';
 import { comesFromUs, isOurPage } from './origin-check.js';
 import { sendPage } from './page.js';
@@ -84,7 +84,7 @@ function refuseOrigin(reply: FastifyReply, publicUrl: string): FastifyReply {
   );
 }
 
-export function addAuthRoutes(app: FastifyInstance, o: AuthRoutesOptions): void {
+export function addAuthRoutes(app: FastifyInstance, o: AccountRoutesOptions): void {
   const { signIn } = o;
   const ip = (request: FastifyRequest) => clientAddress(request.raw, o.trustedProxies);
   const isOurs = (request: FastifyRequest) => isOurPage(request.headers, new URL(o.publicUrl()).origin);

@@ -24,7 +24,13 @@ import { messagePage } from './sign-in-page.js';
 /** The one address outside of this server that a code is ever sent to. */
 const APP_LINK = 'forgeway://auth';
 
-const codeRequest = z.object({ client_name: z.string().min(1).max(80).default('a device') });
+/** Signs that turn the direction of a text, or are not seen, would have the page say something else than what was sent. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const clientName = z
+  .string()
+  .max(80)
+  .transform((name) => name.replaceAll(UNSEEN, '').trim() || 'a device');
+const codeRequest = z.object({ client_name: clientName.default('a device') });
 const tokenRequest = z.discriminatedUnion('grant_type', [
   z.object({
     grant_type: z.literal('urn:ietf:params:oauth:grant-type:device_code'),
@@ -44,6 +50,12 @@ export function addDeviceRoutes(app: FastifyInstance, o: AuthRoutesOptions & { p
   const ip = (request: FastifyRequest) => clientAddress(request.raw, o.trustedProxies);
   const refuse = (reply: FastifyReply, error: string, status = 400) =>
     reply.code(status).header('cache-control', 'no-store').send({ error });
+
+  const tooManyCodes = (reply: FastifyReply) =>
+    sendPage(
+      reply.code(429).header('retry-after', '60'),
+      messagePage('Too many codes', 'Wait a minute, then try again.'),
+    );
 
   /** Whoever is signed in with this browser; undefined after it has answered. */
   async function personOf(request: FastifyRequest, reply: FastifyReply): Promise<Person | undefined> {
@@ -97,8 +109,7 @@ export function addDeviceRoutes(app: FastifyInstance, o: AuthRoutesOptions & { p
     if (person === undefined) return reply;
     const given = request.query.user_code;
     const userCode = typeof given === 'string' ? given.slice(0, 50) : '';
-    if (userCode !== '' && !signIn.mayTry(`device ${person.userId}`))
-      return sendPage(reply.code(429), messagePage('Too many codes', 'Wait a minute, then try again.'));
+    if (userCode !== '' && !signIn.mayTry(`device ${person.userId}`)) return tooManyCodes(reply);
     const device = userCode === '' ? undefined : await findDevice(pool, userCode);
     return sendPage(reply.header('cache-control', 'no-store'), devicePage({ userCode, device, person: person.name }));
   });
@@ -108,6 +119,8 @@ export function addDeviceRoutes(app: FastifyInstance, o: AuthRoutesOptions & { p
     if (person === undefined) return reply;
     const form = decision.safeParse(request.body);
     if (!form.success) return reply.redirect('/device', 303);
+    // Guessed here, a code would sign a stranger's device in as whoever guesses.
+    if (!signIn.mayTry(`decide ${person.userId}`)) return tooManyCodes(reply);
     const allow = form.data.answer === 'allow';
     const done = await decideDevice(pool, form.data.user_code, person.userId, allow);
     const [title, text] = !done

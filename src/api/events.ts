@@ -3,7 +3,6 @@
  * the client takes them, so that nothing is lost by a restart and nothing piles up in memory. An event says what changed and
  * holds nothing of it: the client asks, with its own rights.
  */
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -11,12 +10,11 @@ import type { Access } from '../accounts/access/access.js';
 import type { Action } from '../accounts/access/actions.js';
 import { type Actor, payerOf } from '../accounts/access/actor.js';
 import { decide } from '../accounts/access/decide.js';
-import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Store } from '../store/database.js';
 import { authorizedOrganization } from './authorize.js';
 import { InvalidRequest, parseInput } from './problem.js';
-import { createStreamSlots } from './stream-slots.js';
+import { createServerSentStreams } from './server-sent.js';
 
 /** What is told of, and what it takes to be told. */
 const KINDS = {
@@ -119,6 +117,14 @@ function eventText(row: Change): string {
   return `id: ${id}\nevent: ${row.kind}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
+/** The same question every half minute: what was allowed was written down when the stream began. */
+export const askedAgain = (access: Pick<Access, 'check'>): Pick<Access, 'check'> => ({
+  async check(actor, action, thing) {
+    const decision = decide(actor, action, thing);
+    return decision.allowed ? decision : access.check(actor, action, thing);
+  },
+});
+
 export interface EventsOptions {
   store: Store;
   access: Pick<Access, 'check'>;
@@ -131,9 +137,7 @@ export interface EventsOptions {
 export function addEvents(app: FastifyInstance, o: EventsOptions): () => void {
   const { store, log } = o;
   const timing = { ...TIMING, ...o.timing };
-  const running = new Set<AbortController>();
-  const takeSlot = createStreamSlots(MOST_STREAMS);
-  let stopped = false;
+  const streams = createServerSentStreams({ limits: MOST_STREAMS, stuckMs: timing.stuckMs, log });
 
   /** @throws ForgewayError when they may not, or not any more */
   const allowed = async (
@@ -149,60 +153,18 @@ export function addEvents(app: FastifyInstance, o: EventsOptions): () => void {
       if ((await access.check(actor, KINDS[kind], { organizationId, name: 'event' })).allowed) wanted.push(kind);
     return { actor, organizationId, wanted };
   };
-  /** The same question every half minute: what was allowed was written down when the stream began. */
-  const again: Pick<Access, 'check'> = {
-    async check(actor, action, thing) {
-      const decision = decide(actor, action, thing);
-      return decision.allowed ? decision : o.access.check(actor, action, thing);
-    },
-  };
+  const again = askedAgain(o.access);
 
   app.get('/api/events', async (request, reply) => {
     const query = parseInput(input, request.query);
     const first = await allowed(request, query.organization, query.kinds ?? kinds);
     const given = request.headers['last-event-id'] ?? query.lastEventId;
     const resumed = typeof given === 'string' && given !== '' ? cursorOf(given) : undefined;
-    // Taken before anything is waited for, so that those who come at once are counted.
-    const freeSlot = stopped ? undefined : takeSlot(first.organizationId, payerOf(first.actor));
-    if (freeSlot === undefined)
-      throw new ForgewayError('FORGEWAY_STREAMS_EXHAUSTED', 'There are too many streams of events open.');
-    const ending = new AbortController();
-    const { signal } = ending;
-    running.add(ending);
-    const leave = () => {
-      running.delete(ending);
-      freeSlot();
-    };
     const missed = resumed !== undefined && Date.now() - resumed.at > REMEMBERED_MS;
-    let cursor: Cursor;
-    try {
-      cursor = resumed !== undefined && !missed ? resumed : await startingNow(store);
-    } catch (error) {
-      leave();
-      throw error;
-    }
-    const { raw } = reply.hijack();
-    raw.once('close', () => ending.abort());
-    // It may have closed while we asked the database.
-    if (raw.destroyed) ending.abort();
-    const send = async (text: string): Promise<void> => {
-      if (raw.write(text)) return;
-      const stuck = setTimeout(() => raw.destroy(), timing.stuckMs);
-      try {
-        await once(raw, 'drain', { signal });
-      } finally {
-        clearTimeout(stuck);
-      }
-    };
-    raw.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-store',
-      'x-accel-buffering': 'no',
-      // A stream ends with its connection, which would otherwise be kept for a next request.
-      connection: 'close',
-      'x-content-type-options': 'nosniff',
-    });
-    try {
+    const whose = { organizationId: first.organizationId, payer: payerOf(first.actor) };
+    const begin = async () => (resumed !== undefined && !missed ? resumed : startingNow(store));
+    await streams.open(reply, whose, begin, async ({ signal, send }, start) => {
+      let cursor = start;
       let { wanted, organizationId } = first;
       let spoken = performance.now();
       let checked = spoken;
@@ -225,16 +187,7 @@ export function addEvents(app: FastifyInstance, o: EventsOptions): () => void {
         }
         if (rows.length < PAGE) await sleep(timing.pollMs, undefined, { signal });
       }
-    } catch (error) {
-      // The client went, does not read, or may not any more; it comes back with the last id it has seen.
-      if (!signal.aborted) log.debug({ err: messageOf(error) }, 'a stream of events ended');
-    } finally {
-      leave();
-      raw.end();
-    }
+    });
   });
-  return () => {
-    stopped = true;
-    for (const stream of running) stream.abort();
-  };
+  return () => streams.end();
 }

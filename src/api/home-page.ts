@@ -1,6 +1,6 @@
 import type { Coverage, RepositoryState } from '../accounts/install-state.js';
 import type { Lacking } from '../accounts/personal-install-state.js';
-import { escapeHtml, page } from './page.js';
+import { escapeHtml, page, withCode } from './page.js';
 
 /** The page at `/`: says whether Forgeway runs, and in setup mode what to do next. */
 
@@ -74,9 +74,6 @@ function lackingBanner(lacking: Lacking | undefined): string {
   return `<div role="status"><p>${what} the App or a webhook, so that nothing is heard of ${number === 1 ? 'it' : 'them'}.</p>
 <ul>${repositories.map(lackingLine).join('')}${more}</ul>${unasked}</div>`;
 }
-
-/** `code` in the texts about variables is shown as such. */
-const withCode = (text: string) => escapeHtml(text).replace(/`([^`]+)`/g, '<code>$1</code>');
 
 /** @param account HTML that says who is signed in */
 export function homePage(state: HomeState, account: string): string {

@@ -2,7 +2,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createCheckRunLinks } from '../accounts/check-run-links.js';
-import { createRunLinks } from '../accounts/run-links.js';
+import { createPageLinks } from '../accounts/page-links.js';
+import { createPreviewLogs } from '../jobs/preview/logs.js';
 import { createLogger } from '../lib/logger.js';
 import type { Store } from '../store/database.js';
 import { trustedProxies } from './client-address.js';
@@ -54,7 +55,11 @@ async function start(checks: Check[], home?: Partial<HomeState>, failing = false
     cron: { secret: undefined, askForCycle: async () => 0 },
     home: async () => ({ version: '1', missing: [], webhookUrl: 'http://x/api', previews: true, ...noHolds, ...home }),
     checkRuns: { store: checkStore, links },
-    runPages: { store: checkStore, links: createRunLinks(Buffer.alloc(32)) },
+    runPages: { store: checkStore, links: createPageLinks(Buffer.alloc(32), 'run') },
+    previewLogs: {
+      ...{ store: checkStore, links: createPageLinks(Buffer.alloc(32), 'preview') },
+      read: async () => createPreviewLogs({ dataDir: '/nowhere' }),
+    },
     auth: {
       signIn: nobody as never,
       sessionActor: async () => undefined,
@@ -64,6 +69,8 @@ async function start(checks: Check[], home?: Partial<HomeState>, failing = false
       pool: nobody as never,
       vault: nobody as never,
       access: nobody as never,
+      freshMemberships: nobody as never,
+      disconnect: nobody as never,
       outbound: nobody as never,
     },
     log: createLogger({ level: 'silent', format: 'json' }),

@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Person } from '../accounts/access/actor.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
+import { isUnstorableText } from '../store/unique.js';
 import { addAccountRoutes } from './account-routes.js';
 import { type AppPagesOptions, addAppPages } from './app-pages.js';
 import { addAuthRoutes, addForms, addOriginCheck } from './auth.js';
@@ -14,6 +15,8 @@ import { addForgeAppRoutes, type ForgeAppRoutesOptions } from './forge-app-route
 import { addHealthRoutes, type HealthOptions } from './health.js';
 import { type HomeState, homePage } from './home-page.js';
 import { sendPage } from './page.js';
+import { addPreviewLogPage, type PreviewLogPageOptions } from './preview-log-page.js';
+import { addPreviewVisit, type PreviewVisits } from './preview-visit.js';
 import type { Resources, ResourcesOptions } from './resources.js';
 import { routesOf } from './routes-of.js';
 import { addRunPage } from './run-page.js';
@@ -21,6 +24,7 @@ import { addRunRedirect } from './run-redirect.js';
 import { addSetupRoutes, type SetupRoutesOptions } from './setup-routes.js';
 import { accountLine, messagePage } from './sign-in-page.js';
 import { addTerraformLogin } from './terraform-login-routes.js';
+import { addWorkspacePages } from './workspace-pages.js';
 
 export interface HttpApiOptions {
   health: HealthOptions;
@@ -28,6 +32,9 @@ export interface HttpApiOptions {
   home(person: Person | undefined): Promise<HomeState>;
   checkRuns: Parameters<typeof addCheckRunPage>[1];
   runPages: Parameters<typeof addRunPage>[1];
+  previewLogs: PreviewLogPageOptions;
+  /** Absent where there are no previews. */
+  previewVisits?: PreviewVisits;
   /** Where the HTTP routes of apps answer; absent where there are none. */
   appPages?: Omit<AppPagesOptions, 'log'>;
   cron: CronOptions;
@@ -58,7 +65,8 @@ function addErrorAnswers(app: FastifyInstance, log: Logger): void {
       .code(404)
       .send({ error: { code: 'NOT_FOUND', message: 'There is nothing here.', requestId: request.id } });
   });
-  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+  app.setErrorHandler((failure: Error & { statusCode?: number }, request, reply) => {
+    const error = isUnstorableText(failure) ? Object.assign(failure, { statusCode: 400 }) : failure;
     const status = error instanceof ForgewayError ? error.status : (error.statusCode ?? 500);
     log.error({ requestId: request.id, err: error }, 'request failed');
     // What went wrong inside is for the log; a caller gets the code and an id to ask about.
@@ -101,7 +109,10 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   addTerraformLogin(app, options.auth);
   addCheckRunPage(app, options.checkRuns);
   addRunPage(app, options.runPages);
+  addPreviewLogPage(app, options.previewLogs);
   addRunRedirect(app, { ...options.auth, links: options.runPages.links });
+  addWorkspacePages(app, { ...options.auth, links: options.runPages.links });
+  if (options.previewVisits !== undefined) addPreviewVisit(app, { ...options.auth, visits: options.previewVisits });
   addCronRoutes(app, options.cron);
   await app.ready();
   const resources = lazyResources(options);

@@ -1,5 +1,6 @@
 /** The OpenAPI document of the REST routes, made from the procedures themselves. */
 import { z } from 'zod';
+import { EXPORT_ACTION, EXPORT_NAME, EXPORT_PATH, EXPORT_SUMMARY, EXPORT_TYPE, exportInput } from './export-route.js';
 import { listProcedures, REST_PREFIX } from './rest.js';
 
 type Json = Record<string, unknown>;
@@ -124,13 +125,30 @@ export function openApiDocument(): Json {
       },
     };
   }
+  paths[EXPORT_PATH] = {
+    get: {
+      operationId: EXPORT_NAME,
+      tags: ['connections'],
+      summary: EXPORT_SUMMARY,
+      description: `Takes the right \`${EXPORT_ACTION}\`. Not served as tRPC.`,
+      parameters: placed('GET', EXPORT_PATH, schemaOf(exportInput, 'input')).parameters,
+      responses: {
+        200: {
+          description:
+            'One JSON object a line, with its `table` and its `row`. An answer that ends without its end is not whole.',
+          content: { [EXPORT_TYPE]: { schema: { type: 'string' } } },
+        },
+        ...REFUSALS,
+      },
+    },
+  };
   return {
     openapi: '3.1.0',
     info: {
       title: 'Forgeway',
       version: '1',
       description:
-        'The same procedures are served as tRPC at /api/trpc, by their operationId. /api/v2 (JSON:API) and /api/events are described in docs/guides/api.md.',
+        'The same procedures are served as tRPC at /api/trpc, by their operationId. /api/v2 (JSON:API), /api/events and /api/v1/previews/{id}/logs/stream are described in docs/guides/api.md.',
     },
     servers: [{ url: '/' }],
     security: [{ token: [] }],

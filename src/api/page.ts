@@ -4,6 +4,9 @@ import type { FastifyReply } from 'fastify';
 export const escapeHtml = (text: string): string =>
   text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
+/** Text as HTML, in which what stands between backticks is shown as code. */
+export const withCode = (text: string): string => escapeHtml(text).replace(/`([^`]+)`/g, '<code>$1</code>');
+
 const style = `
   :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
   body { max-width: 42rem; margin: 4rem auto; padding: 0 1rem; }
@@ -18,6 +21,16 @@ const style = `
   dt { margin-top: 1rem; font-weight: 600; }
   dd { margin: 0; }
   .state { padding: .75rem 1rem; border-left: 4px solid; border-radius: 4px; background: color-mix(in srgb, currentColor 6%, transparent); overflow-wrap: anywhere; }
+  .state > p { margin: .25rem 0 0; }
+  .state.good { border-color: light-dark(#1a7f37, #3fb950); }
+  .state.bad { border-color: light-dark(#cf222e, #f85149); }
+  .state.waits { border-color: light-dark(#9a6700, #d29922); }
+  .broad { max-width: 60rem; }
+  .state + table { margin-top: 1rem; }
+  .broad th[scope=row] { width: 8rem; font-weight: 600; }
+  .broad :is(thead th, thead + tbody td:not(:last-child)) { overflow-wrap: normal; }
+  details { margin-top: 1rem; }
+  details > pre { padding: .75rem 1rem; border-radius: 4px; background: color-mix(in srgb, currentColor 6%, transparent); }
   a { color: LinkText; }
   label { display: block; font-weight: 600; }
   input, select, textarea, button { font: inherit; padding: .4rem .75rem; box-sizing: border-box; max-width: 100%; }
@@ -36,13 +49,21 @@ const style = `
   .row { display: flex; gap: .5rem; flex-wrap: wrap; }
 `;
 
+export interface PageOptions {
+  /** After which it loads itself again, of what goes on: pages run no script. */
+  refreshSeconds?: number | undefined;
+  /** Of logs, whose lines are long. */
+  isWide?: boolean;
+}
+
 /** A whole document. `body` is HTML that is safe already; `title` is text. */
-export function page(title: string, body: string): string {
+export function page(title: string, body: string, { refreshSeconds, isWide }: PageOptions = {}): string {
+  const refresh = refreshSeconds === undefined ? '' : `\n<meta http-equiv="refresh" content="${refreshSeconds}">`;
   return `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">${refresh}
 <title>${escapeHtml(title)}</title><style>${style}</style></head>
-<body><main>
+<body${isWide === true ? ' class="broad"' : ''}><main>
 ${body}
 </main></body>
 </html>

@@ -3,11 +3,14 @@ import { z } from 'zod';
 import { errorTable, ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import { redactText } from '../lib/redact.js';
+import { isUnstorableText } from '../store/unique.js';
 
 export interface Issue {
   /** Names from the outside in, such as `['repositories', 0]`. */
   path: readonly (string | number)[];
   message: string;
+  /** It is one of the address, and none of the body. */
+  isParameter?: boolean;
 }
 
 export interface Problem {
@@ -57,20 +60,41 @@ export function parseInput<T extends z.ZodType>(schema: T, input: unknown): z.ou
   return parsed.data;
 }
 
+/** The same of what stands behind the question mark of an address. @throws InvalidRequest */
+export function parseQuery<T extends z.ZodType>(schema: T, query: unknown): z.output<T> {
+  const parsed = schema.safeParse(query);
+  if (parsed.success) return parsed.data;
+  throw new InvalidRequest(issuesOf(parsed.error).map((issue) => ({ ...issue, isParameter: true })));
+}
+
+/** What the caller did, where a deeper layer said it in its own words. */
+export function asAsked(error: unknown): unknown {
+  if (error instanceof z.ZodError) return new InvalidRequest(issuesOf(error));
+  if (isUnstorableText(error)) return new InvalidRequest([{ path: [], message: UNSTORABLE }]);
+  return error;
+}
+const UNSTORABLE = 'Some text has a character that none may have, such as U+0000.';
+
 const refusedStatus = (error: unknown): number | undefined => {
   const status = typeof error === 'object' && error !== null ? Reflect.get(error, 'statusCode') : undefined;
   return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined;
 };
 
+/** By status, of what is refused before it is read; nothing of it is repeated. */
+const UNREADABLE: Readonly<Record<number, string>> = {
+  413: 'The body is larger than this takes.',
+  415: 'Say what the body is: Content-Type: application/json, or application/vnd.api+json below /api/v2.',
+};
+
 /** The status that {@link problemOf} gives. */
 export function statusOf(error: unknown): number {
-  if (error instanceof z.ZodError) return errorTable.FORGEWAY_REQUEST_INVALID.status;
-  return error instanceof ForgewayError ? error.status : (refusedStatus(error) ?? INTERNAL.status);
+  const asked = asAsked(error);
+  return asked instanceof ForgewayError ? asked.status : (refusedStatus(error) ?? INTERNAL.status);
 }
 
 /** Never throws. What is ours to mend is logged, and the caller gets a constant. */
-export function problemOf(error: unknown, log: Logger, requestId: string): Problem {
-  if (error instanceof z.ZodError) return problemOf(new InvalidRequest(issuesOf(error)), log, requestId);
+export function problemOf(failure: unknown, log: Logger, requestId: string): Problem {
+  const error = asAsked(failure);
   if (error instanceof ForgewayError) {
     const { code, status } = error;
     // Outages of a forge are told; a fault of this server names things that only its operator should read.
@@ -87,7 +111,8 @@ export function problemOf(error: unknown, log: Logger, requestId: string): Probl
   }
   // What the HTTP library refuses before any of ours sees it: a body that is too large or no JSON.
   const status = refusedStatus(error);
-  if (status !== undefined) return { status, code: 'FORGEWAY_REQUEST_INVALID', message: 'The request cannot be read.' };
+  if (status !== undefined)
+    return { status, code: 'FORGEWAY_REQUEST_INVALID', message: UNREADABLE[status] ?? 'The request cannot be read.' };
   log.error({ requestId, err: error }, 'a request to the API failed');
   return INTERNAL;
 }

@@ -5,16 +5,19 @@ import type { TRPCError } from '@trpc/server';
 import { type CreateFastifyContextOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Actor, Person } from '../accounts/access/actor.js';
+import { forHeaders, type SignIn } from '../accounts/sign-in/sign-in.js';
 import { linkKinds, type SignedLinks } from '../accounts/signed-links.js';
 import { notFound } from './authorize.js';
 import { callerOf } from './caller.js';
 import { addEvents, type EventTiming } from './events.js';
+import { addExport } from './export-route.js';
 import { KEY_HEADER, readKey } from './idempotency/once.js';
 import { API_PREFIX } from './json-api/document.js';
 import { openApiDocument } from './openapi.js';
 import { sendPage } from './page.js';
+import { addPreviewLogStream } from './preview-log-stream.js';
 import { InvalidRequest, type Problem, problemHeaders, problemOf, retryAfterOf, statusOf } from './problem.js';
-import { causeOf, type ProcedureContext } from './procedures/procedure.js';
+import { type Consent, causeOf, type ProcedureContext } from './procedures/procedure.js';
 import { apiRouter } from './procedures/router.js';
 import type { Services } from './procedures/services.js';
 import { createRateLimiter, type RateLimits } from './rate-limits.js';
@@ -28,6 +31,8 @@ export interface ResourcesOptions {
   services: Services;
   /** The person whose session the cookies are; absent where nobody can sign in. */
   sessionActor?(headers: IncomingHttpHeaders): Promise<Person | undefined>;
+  /** By which accounts are connected with consent; absent where nobody can sign in. */
+  signIn?: Pick<SignIn, 'session' | 'clients' | 'links'>;
   /** Origin of our own pages. */
   publicOrigin(): string;
   eventTiming?: Partial<EventTiming>;
@@ -52,6 +57,26 @@ const TRPC_PREFIX = '/api/trpc';
 function proceduresOf({ routeOptions, params }: FastifyRequest): string | undefined {
   if (!routeOptions.url?.startsWith(`${TRPC_PREFIX}/`)) return undefined;
   return (params as { path: string }).path;
+}
+
+/** The way to a forge, bound to the browser that asks for it. */
+function consentOf(
+  { headers }: FastifyRequest,
+  { signIn, publicOrigin }: Pick<ResourcesOptions, 'signIn' | 'publicOrigin'>,
+): Consent | undefined {
+  if (signIn === undefined) return undefined;
+  return {
+    instances: () => signIn.clients(),
+    page: `${publicOrigin()}/account`,
+    async begin(userId, { providerId, ...owner }) {
+      if (!(await signIn.clients()).some((one) => one.providerId === providerId)) return 'unknown';
+      // A token is no browser, whatever cookies come with it.
+      if (headers.authorization !== undefined) return undefined;
+      const session = await signIn.session(forHeaders(headers));
+      if (session?.userId !== userId) return undefined;
+      return (await signIn.links.start({ userId, sessionId: session.id }, { ...owner, providerId })) ?? 'unknown';
+    },
+  };
 }
 
 /** Asks by an address that we signed, and that has not expired. */
@@ -90,7 +115,12 @@ export async function createResources(o: ResourcesOptions): Promise<Resources> {
     callers.set(request, asked);
     return asked;
   };
+  const withConsent = (request: FastifyRequest): Pick<ProcedureContext, 'consent'> => {
+    const consent = consentOf(request, o);
+    return consent === undefined ? {} : { consent };
+  };
   const contextOf = (request: FastifyRequest, calls = 1): ProcedureContext => ({
+    ...withConsent(request),
     caller: () => caller(request),
     idempotencyKey() {
       const key = readKey(request.headers[KEY_HEADER]);
@@ -133,6 +163,7 @@ export async function createResources(o: ResourcesOptions): Promise<Resources> {
 
   const routes = routesOf(app);
   addRestRoutes(app, contextOf);
+  addExport(app, { services, callerOf: caller });
   const document = openApiDocument();
   app.get('/openapi.json', async () => document);
   app.get('/api/docs', async (_request, reply) => sendPage(reply, referencePage()));
@@ -158,17 +189,24 @@ export async function createResources(o: ResourcesOptions): Promise<Resources> {
       },
     },
   });
-  const endStreams = addEvents(app, {
+  const streamed = {
     store,
     access: services.access,
     log,
     // Asked anew each time: a stream outlives its token.
-    callerOf: (request) => {
+    callerOf: (request: FastifyRequest) => {
       callers.delete(request);
       return caller(request);
     },
     ...(o.eventTiming && { timing: o.eventTiming }),
-  });
+  };
+  const ends = [addEvents(app, streamed), addPreviewLogStream(app, { ...streamed, read: services.previewLog })];
   await app.ready();
-  return { app, routes, endStreams };
+  return {
+    app,
+    routes,
+    endStreams: () => {
+      for (const end of ends) end();
+    },
+  };
 }

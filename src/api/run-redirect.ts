@@ -1,7 +1,7 @@
 /** Where the Terraform CLI says that a run can be seen in a browser: for whoever is signed in and may see it. */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from '../accounts/access/access.js';
-import type { RunLinks } from '../accounts/run-links.js';
+import type { PageLinks } from '../accounts/page-links.js';
 import type { Store } from '../store/database.js';
 import { getRun } from '../store/workspace/runs.js';
 import type { AuthRoutesOptions } from './auth.js';
@@ -13,17 +13,20 @@ import { runIds } from './workspaces/ids.js';
 export interface RunRedirectOptions extends Pick<AuthRoutesOptions, 'sessionActor'> {
   store: Store;
   access: Pick<Access, 'check'>;
-  links: RunLinks;
+  links: PageLinks;
 }
 
 /** The names in the address are for people: only the id of the run says which it is. */
 const PATH = '/app/:organization/:workspace/runs/:id';
 
+/** To where people sign in, and back here. */
+export const toSignIn = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+  reply.redirect(`/sign-in?return_to=${encodeURIComponent(request.url)}`, 303);
+
 export function addRunRedirect(app: FastifyInstance, o: RunRedirectOptions): void {
   app.get<{ Params: { id: string } }>(PATH, async (request, reply) => {
     const person = await o.sessionActor(request.headers);
-    if (person === undefined || person.suspended)
-      return reply.redirect(`/sign-in?return_to=${encodeURIComponent(request.url)}`, 303);
+    if (person === undefined || person.suspended) return toSignIn(request, reply);
     const id = runIds.internal(request.params.id);
     for (const organizationId of id === undefined ? [] : organizationsOf(person)) {
       const run = await o.store.tenant(organizationId, (tx) => getRun(tx, id ?? ''));

@@ -2,7 +2,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type pg from 'pg';
 import { z } from 'zod';
-import type { Access } from '../accounts/access/access.js';
 import { type ConnectionRoute, readCertificates, readProxy } from '../accounts/connection-route.js';
 import {
   forgesWithSignIn,
@@ -15,19 +14,15 @@ import type { Vault } from '../accounts/vault.js';
 import { forgeById } from '../forges/registry.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Outbound } from '../lib/outbound/outbound.js';
-import type { Store } from '../store/database.js';
-import { type AuthRoutesOptions, SETUP_COOKIE } from './auth.js';
+import type { AccountRoutesOptions } from './account-routes.js';
+import { SETUP_COOKIE } from './auth.js';
 import { sendPage } from './page.js';
 import { type SetupCaller, setupCaller } from './setup-caller.js';
 import { type ClientForm, setupPage } from './setup-page.js';
 
-export interface SetupRoutesOptions extends AuthRoutesOptions {
-  /** Of the role of the API. */
-  store: Store;
+export interface SetupRoutesOptions extends AccountRoutesOptions {
   pool: pg.Pool;
   vault: Vault;
-  /** Decides, and writes down what it decided. */
-  access: Pick<Access, 'check'>;
   /** The guarded way out. */
   outbound: Pick<Outbound, 'check'>;
 }

@@ -74,14 +74,19 @@ export function messagePage(title: string, text: string): string {
 export interface SignedIn {
   name: string;
   platformAdmin: boolean;
+  /** By the id of the organization. */
+  memberships?: ReadonlyMap<string, unknown>;
 }
 
 /** The line on the start page that says who is signed in. */
 export function accountLine(person: SignedIn | undefined): string {
   if (person === undefined) return '<p><a href="/sign-in">Sign in</a></p>';
-  const { name, platformAdmin } = person;
+  const { name, platformAdmin, memberships } = person;
+  // Where there are several, their addresses say which.
+  const [only] = memberships?.size === 1 ? memberships.keys() : [];
+  const workspaces = only === undefined ? '' : ` · <a href="/app/${only}/workspaces">Workspaces</a>`;
   return `<section aria-label="Your account">
-<p>Signed in as <strong>${escapeHtml(name)}</strong>${platformAdmin ? ', administrator. <a href="/setup">Who may sign in</a> · <a href="/setup/apps">Apps</a> ·' : '.'} <a href="/account">Your accounts</a></p>
+<p>Signed in as <strong>${escapeHtml(name)}</strong>${platformAdmin ? ', administrator. <a href="/setup">Who may sign in</a> · <a href="/setup/apps">Apps</a> ·' : '.'} <a href="/account">Accounts on forges</a>${workspaces}</p>
 <div class="row"><form method="post" action="/sign-out"><button>Sign out</button></form>
 <form method="post" action="/sign-out-everywhere"><button>Sign out everywhere</button></form></div></section>`;
 }

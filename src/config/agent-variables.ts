@@ -15,12 +15,74 @@ export const agentVariables = {
     schema: z.string().regex(/^\s*[[/]/, 'is neither a list in JSON nor an absolute path'),
     fix: 'Write it as `[{"name":"claude","command":["claude","-p","{prompt}"]}]`, or as `/etc/forgeway/agents.json`.',
   },
+  commandLimit: {
+    name: 'COMMAND_LIMIT',
+    meaning:
+      'Commands that one person may give by comments, labels and assignments in ten minutes; what comes after is not run. `/cancel` has three times as many.',
+    default: '30',
+    schema: positive,
+    fix: 'Use a whole number.',
+  },
   agentLimit: {
     name: 'AGENT_LIMIT',
     meaning: 'Agents of one organization that work at the same time; others wait for their turn.',
     default: '4',
     schema: positive,
     fix: 'Use a whole number.',
+  },
+  agentHandOff: {
+    name: 'AGENT_HAND_OFF',
+    meaning:
+      'Whether issues can be handed to the forge’s own agent, as `/assign-agent copilot` on GitHub; each person needs a connection of their own for it.',
+    default: 'false',
+    schema: flag,
+    fix: 'Use true or false.',
+  },
+  agentReminderHours: {
+    name: 'AGENT_REMINDER_HOURS',
+    meaning:
+      'After so long without an answer, whoever asked for a session is told of its question once more. 0 for never.',
+    default: '24',
+    schema: limit,
+    fix: 'Use a whole number of hours.',
+  },
+  agentQuestionHours: {
+    name: 'AGENT_QUESTION_HOURS',
+    meaning: 'After so long without an answer a session fails, and says so. A later `/reply` has it go on.',
+    default: '72',
+    schema: positive.max(168, 'may be 168 at most: an agent waits for a week and no longer'),
+    fix: 'Use a whole number of hours, 168 at most.',
+  },
+  agentKeepHours: {
+    name: 'AGENT_KEEP_HOURS',
+    meaning: 'How long the work tree of a session that failed is kept, to be looked at or pushed.',
+    default: '168',
+    schema: positive,
+    fix: 'Use a whole number of hours.',
+  },
+  agentMentions: {
+    name: 'AGENT_MENTIONS',
+    meaning:
+      'Of what whoever asked for a session is told by a comment that names them: `all` (questions, reminders, and how it ended), `questions`, `none`.',
+    default: 'all',
+    schema: z.enum(['all', 'questions', 'none']),
+    fix: 'Use all, questions or none.',
+  },
+  agentNotifyUrl: {
+    name: 'AGENT_NOTIFY_URL',
+    meaning:
+      'Address that is told of every session: a question, a reminder, ready for review, finished, failed, cancelled, merged; by a signed POST in JSON, whose `text` chat programs show as it is.',
+    schema: z.url({ protocol: /^https?$/ }),
+    fix: 'Use an address such as `https://hooks.example.com/forgeway`. One in a private network is named in ALLOWED_PRIVATE_NETWORKS, too.',
+    secret: true,
+  },
+  agentNotifySecret: {
+    name: 'AGENT_NOTIFY_SECRET',
+    meaning:
+      'Signs what AGENT_NOTIFY_URL is told, as `webhook-signature` of standardwebhooks.com, 16 characters or more.',
+    schema: z.string().min(16, 'has fewer than 16 characters'),
+    fix: 'Set the same random text here and where it is received, e.g. from `openssl rand -hex 32`.',
+    secret: true,
   },
   agentLabel: {
     name: 'AGENT_LABEL',

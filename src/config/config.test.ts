@@ -69,6 +69,27 @@ describe('loadConfig', () => {
     rmSync(folder, { recursive: true });
   });
 
+  it('takes images for runs on a cluster, which need one', () => {
+    const cluster = { RUN_EXECUTOR: 'kubernetes' };
+    expect(Object.keys(problemsOf(cluster))).toEqual(['RUN_IMAGE']);
+    const RUN_IMAGE = `docker.io/hashicorp/terraform:1.11.4, registry.example.com:5000/tofu@sha256:${'a'.repeat(64)}`;
+    expect(loadConfig({ ...cluster, RUN_IMAGE }).runImage).toHaveLength(2);
+    for (const bad of ['-v', 'a b', 'image:tag;rm', '$(x)'])
+      expect(Object.keys(problemsOf({ ...cluster, RUN_IMAGE: bad }))).toContain('RUN_IMAGE');
+  });
+
+  it('takes an address of a mirror that nothing else can be written into', () => {
+    const of = (text: string) => loadConfig({ RUN_PROVIDER_MIRROR: text }).runProviderMirror;
+    expect(of('https://mirror.example/providers')).toBe('https://mirror.example/providers/');
+    for (const bad of [
+      'http://mirror.example/',
+      'https://a:b@mirror.example/',
+      'https://mirror.example/"\n}',
+      'mirror',
+    ])
+      expect(Object.keys(problemsOf({ RUN_PROVIDER_MIRROR: bad }))).toEqual(['RUN_PROVIDER_MIRROR']);
+  });
+
   it('accepts a key as base64 or hex, under each of its names', () => {
     for (const name of ['FORGEWAY_ENCRYPTION_KEY', 'GIT_TOKEN_ENCRYPTION_KEY', 'TERRAPOD_ENCRYPTION__KEY']) {
       expect(loadConfig({ [name]: key.toString('hex') }).encryptionKey).toEqual(key);

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import { pinSecret } from '../lib/known-secrets.js';
 import { redactText } from '../lib/redact.js';
+import { sharesCookies } from '../lib/sites.js';
 import { keepSecretsOf } from './keep-secrets.js';
 import { refusal } from './refusals.js';
 import { type UnknownName, unknownNames } from './unknown-names.js';
@@ -53,6 +54,9 @@ export class ConfigError extends ForgewayError {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** What this process was started with. */
+export const ownEnvironment = (): Environment => process.env;
+
 /** Defaults that depend on the machine. */
 const machineDefaults = (): Record<string, unknown> => ({
   dataDir: process.getuid?.() === 0 ? '/var/lib/forgeway' : join(homedir(), '.local/share/forgeway'),
@@ -79,12 +83,13 @@ function crossChecks(values: Record<string, unknown>): ConfigProblem[] {
     add('webhookSecret', 'is missing, but APP_ID is set');
   if (values.databaseUrl !== undefined && values.encryptionKey === undefined)
     add('encryptionKey', 'is missing, and it is never made up for an external database');
+  if (values.runExecutor === 'kubernetes' && values.runImage === undefined)
+    add('runImage', 'is missing, and runs on a cluster need one');
   if (values.port !== 0 && values.port === values.previewPort) add('previewPort', 'is the same as PORT');
   const publicHost = typeof values.publicUrl === 'string' ? new URL(values.publicUrl).hostname : undefined;
   const previewDomain = String(values.previewDomain);
-  const shareCookies = (a: string, b: string) => a === b || a.endsWith(`.${b}`) || b.endsWith(`.${a}`);
   // Browsers take `localhost` for a public suffix, whose sub-domains share nothing.
-  if (publicHost !== undefined && publicHost !== 'localhost' && shareCookies(publicHost, previewDomain))
+  if (publicHost !== undefined && publicHost !== 'localhost' && sharesCookies(publicHost, previewDomain))
     add('previewDomain', 'shares cookies with the server’s own host');
   return problems;
 }

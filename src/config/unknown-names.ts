@@ -12,7 +12,8 @@ const PREFIX = /^(?:FORGEWAY|PREVIEW|WORKER|HANDLER|RETENTION)_/;
 const SERVICE_NAME = /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT_\d+_(?:TCP|UDP)(?:_|$)/;
 const SERVICE_ADDRESS = /^(?:tcp|udp):\/\//;
 
-const knownNames: readonly string[] = Object.values<Variable>(variables).flatMap(({ name, aliases = [] }) => [
+/** Of every variable that Forgeway reads, its aliases too. */
+export const knownNames: readonly string[] = Object.values<Variable>(variables).flatMap(({ name, aliases = [] }) => [
   name,
   ...aliases,
 ]);

@@ -302,7 +302,7 @@ export const variables = {
   archiveMaxMb: {
     name: 'ARCHIVE_MAX_MB',
     meaning:
-      'Largest archive of a repository (tarball, zipball) that an app or the facade gets, in MB. It is held in memory while it is read, two at a time in each process.',
+      'Largest archive of a repository (tarball, zipball) that an app or the facade gets, and largest configuration of a workspace, in MB. The former is held in memory while it is read, two at a time in each process.',
     default: '256',
     schema: z.coerce.number().int().min(1).max(2_000),
     fix: 'Use a whole number of megabytes from 1 to 2000.',
@@ -445,7 +445,8 @@ export const variables = {
   },
   previewLimit: {
     name: 'PREVIEW_LIMIT',
-    meaning: 'Previews that run at the same time; the one unused longest goes to sleep when another needs its place.',
+    meaning:
+      'Previews that run on this machine at the same time; the one unused longest goes to sleep when another needs its place. Those on a cluster do not count.',
     default: '10',
     schema: positive,
     fix: 'Use a whole number.',
@@ -467,7 +468,8 @@ export const variables = {
   },
   previewOrganizationLimit: {
     name: 'PREVIEW_ORGANIZATION_LIMIT',
-    meaning: 'Previews that one organization may have, asleep or not; the next one waits until another is gone.',
+    meaning:
+      'Previews that one organization may have, asleep or not, on this machine and on clusters; the next one waits until another is gone.',
     default: '50',
     schema: positive,
     fix: 'Use a whole number.',

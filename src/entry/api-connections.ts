@@ -11,18 +11,32 @@ import {
   openDeclared,
 } from '../accounts/connecting/declared.js';
 import { disconnectForge } from '../accounts/connecting/disconnect.js';
-import { isForgeFailure, isUnreachable, type NativeOf, type Probed, probeForge } from '../accounts/connecting/probe.js';
+import { exportConnection } from '../accounts/connecting/held-data.js';
+import {
+  isForgeFailure,
+  isUnreachable,
+  type NativeOf,
+  type Probed,
+  probeForge,
+  stateFor,
+  type Unusable,
+} from '../accounts/connecting/probe.js';
+import { type EndedConnection, endToken, type RevocationPorts } from '../accounts/connecting/revocations.js';
+import { serveMore } from '../accounts/connecting/serve-repositories.js';
 import { testConnection } from '../accounts/connecting/test-connection.js';
-import { type RouteRow, routeOf } from '../accounts/connection-route.js';
-import { removeConnection } from '../accounts/connection-rows.js';
+import { saveOAuthConnection } from '../accounts/connection-kinds.js';
+import { type RouteBy, type RouteRow, routeOf } from '../accounts/connection-route.js';
+import { removeConnection, routeOfHost } from '../accounts/connection-rows.js';
 import { fixedToken, type OpenConnection } from '../accounts/connections.js';
 import { createVault } from '../accounts/vault.js';
+import type { Secrets } from '../accounts/vault-columns.js';
 import type { AppKey, Asked, ConnectionWork, InstallationFacts } from '../api/procedures/services.js';
 import type { TokenFacts } from '../forges/administration.js';
 import type { ForgeDescriptor } from '../forges/forge.js';
 import { RouteFailure } from '../forges/kit/route.js';
 import { forges } from '../forges/registry.js';
 import { connectionNews } from '../inbox/tell-apps.js';
+import { systemClock } from '../lib/clock.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Outbound, OutboundRoute } from '../lib/outbound/outbound.js';
@@ -102,6 +116,8 @@ function appReason(failure: RouteFailure, app: AppKey, where: string): string {
 export interface ApiConnections extends ConnectionWork {
   /** One attempt for a connection that waits for its forge; see `ConfirmationPorts`. */
   confirm: ConfirmationPorts['confirm'];
+  /** For the tokens of those that are gone; see `startRevocations`. */
+  revocations: RevocationPorts;
 }
 
 export function createApiConnections(o: ApiConnectionsOptions): ApiConnections {
@@ -111,6 +127,7 @@ export function createApiConnections(o: ApiConnectionsOptions): ApiConnections {
   const asApp = openAppAccess({ log, fetch: outbound.fetch });
   const news = connectionNews(store);
   const directory = openConnectionDirectory({ store, keys, outbound, log });
+  const revocations: RevocationPorts = { store, vault, fetch: outbound.fetch, clock: systemClock, log };
   const appNews = { store, directory, news, nativeOf, asApp, log };
 
   const probe = async (
@@ -125,7 +142,7 @@ export function createApiConnections(o: ApiConnectionsOptions): ApiConnections {
     const endpoint = app.forge.endpoint(app.url);
     const ask = async (): Promise<Asked<InstallationFacts>> => {
       try {
-        const native = asApp(endpoint, app.appId, app.privateKey);
+        const native = asApp(endpoint, app.appId, app.privateKey, app.route);
         const { account, suspended_at: at } = installationSchema.parse(
           await native.get(`/app/installations/${app.installationId}`),
         );
@@ -157,6 +174,7 @@ export function createApiConnections(o: ApiConnectionsOptions): ApiConnections {
 
   interface Stored extends RouteRow {
     kind: string;
+    route_by: RouteBy;
     forge: string;
     host: string;
     instance_url: string | null;
@@ -170,7 +188,7 @@ export function createApiConnections(o: ApiConnectionsOptions): ApiConnections {
     store.tenant(organizationId, async (tx) => {
       const { rows } = await tx.query<Stored>(
         `SELECT kind, forge, host, instance_url, app_id, installation_id, account_login, account_type, ca_certificate,
-           proxy_url, (c.user_id IS NOT NULL OR EXISTS (SELECT FROM installation i WHERE i.connection_id = c.id)) AS complete
+           proxy_url, route_by, (c.user_id IS NOT NULL OR EXISTS (SELECT FROM installation i WHERE i.connection_id = c.id)) AS complete
          FROM connection c WHERE c.id = $1`,
         [connectionId],
       );
@@ -179,8 +197,11 @@ export function createApiConnections(o: ApiConnectionsOptions): ApiConnections {
 
   const test: ConnectionWork['test'] = async (organizationId, connectionId) => {
     const row = await stored(organizationId, connectionId);
-    if (row?.kind === 'pat' && row.complete)
-      return testConnection({ store, directory, nativeOf }, organizationId, connectionId);
+    if (row?.kind === 'oauth' || (row?.kind === 'pat' && row.complete)) {
+      const tested = await testConnection({ store, directory, nativeOf }, organizationId, connectionId);
+      directory.forget(connectionId);
+      return tested;
+    }
     const forge = row && forges.get(row.forge);
     const url = row?.instance_url ?? forge?.cloudUrl;
     if (row === undefined || forge === undefined || url === undefined)
@@ -189,15 +210,16 @@ export function createApiConnections(o: ApiConnectionsOptions): ApiConnections {
     if (row.kind === 'pat') {
       const asked = await probe(forge, url, secrets.access_token ?? '', routeOf(row, secrets.proxy_credentials));
       if (!asked.ok) {
-        const status = asked.unreachable ? ('unreachable' as const) : ('expired' as const);
-        await change(organizationId, connectionId, { state: { status, reason: asked.reason } }, BY_TEST);
-        return { ok: false, expired: !asked.unreachable, unreachable: asked.unreachable, reason: asked.reason };
+        const unusable: Unusable = { expired: !asked.unreachable && !asked.forbidden, ...asked };
+        const state = { status: stateFor(unusable, 'expired'), reason: asked.reason };
+        await change(organizationId, connectionId, { state }, BY_TEST);
+        return { ...unusable, ok: false, reason: asked.reason };
       }
       const { facts } = asked;
       await change(organizationId, connectionId, { facts, state: { status: 'active', reason: null } }, BY_TEST);
       return { ok: true, facts };
     }
-    return testApp(organizationId, connectionId, row, forge, url, secrets.private_key ?? '');
+    return testApp(organizationId, connectionId, row, forge, url, secrets);
   };
 
   /** What was wished, now that the forge has said whose token it is. */
@@ -205,13 +227,15 @@ export function createApiConnections(o: ApiConnectionsOptions): ApiConnections {
     organizationId: string,
     connectionId: string,
     wish: ConfirmationWish,
+    by: RouteBy,
   ): Promise<ConfirmationOutcome> {
     const opened = await directory.openInAnyState(organizationId, connectionId);
     // The attempt before may have ended after the row was written, and before apps were told.
     await news.covered(opened, []);
     if (Object.keys(wish).length === 0) return { kind: 'done', problems: [] };
     const { access_token: token = '' } = await openDeclared(store, vault, organizationId, connectionId);
-    const { forge, baseUrl: url } = opened;
+    const { forge, baseUrl: url, route: kept } = opened;
+    const route = { ca: kept?.ca ?? null, proxy: kept?.proxy ?? null, by };
     const { repositories = [], all = false, level = 'none', organization, confidential, mode } = wish;
     const progress = (line: string) => log.debug({ connection: connectionId }, line);
     const options = { store, vault, news, organizationId, publicUrl, nativeOf, progress, by: BY_ITSELF };
@@ -219,7 +243,7 @@ export function createApiConnections(o: ApiConnectionsOptions): ApiConnections {
       const { problems } = await connectForge(
         { ...options, toldWithinMs: TOLD_MS },
         {
-          ...{ forge, url, token, name: undefined, repositories, all, level, organization, confidential },
+          ...{ forge, url, token, name: undefined, repositories, all, level, organization, confidential, route },
           ...(mode && { mode }),
         },
       );
@@ -234,6 +258,7 @@ export function createApiConnections(o: ApiConnectionsOptions): ApiConnections {
 
   return {
     test,
+    revocations,
     async confirm(organizationId, connectionId, wish) {
       const row = await stored(organizationId, connectionId);
       if (row === undefined) return { kind: 'done', problems: [] };
@@ -251,7 +276,9 @@ export function createApiConnections(o: ApiConnectionsOptions): ApiConnections {
         return { kind: 'refused' };
       }
       if (!tested.ok) return { kind: tested.unreachable ? 'unreachable' : 'refused' };
-      return row.kind === 'pat' ? makeWished(organizationId, connectionId, wish) : { kind: 'done', problems: [] };
+      return row.kind === 'pat'
+        ? makeWished(organizationId, connectionId, wish, row.route_by)
+        : { kind: 'done', problems: [] };
     },
 
     async connect(organizationId, request, by) {
@@ -264,24 +291,53 @@ export function createApiConnections(o: ApiConnectionsOptions): ApiConnections {
       return { id, notes, problems };
     },
 
+    async connectOAuth(place, account) {
+      const { organizationId } = place;
+      const { id } = await saveOAuthConnection(store, vault, place, account);
+      directory.forget(id);
+      await news.covered(await directory.openInAnyState(organizationId, id), []);
+      // It is connected, whatever the forge says or does not say to this.
+      const measured = test(organizationId, id).catch((error: unknown) =>
+        log.warn({ connection: id, err: messageOf(error) }, 'what a connection may do could not be measured'),
+      );
+      const over = new AbortController();
+      await Promise.race([measured, sleep(PATIENCE_MS, undefined, { signal: over.signal }).catch(() => undefined)]);
+      over.abort();
+      return { id };
+    },
+
+    async serve(organizationId, connectionId, wish, by) {
+      const notes: string[] = [];
+      const progress = (line: string) => void notes.push(line);
+      const options = { store, vault, news, organizationId, publicUrl, nativeOf, directory, progress, by };
+      const { problems } = await serveMore({ ...options, toldWithinMs: TOLD_MS }, connectionId, wish);
+      return { notes, problems };
+    },
+
     keep: (organizationId, request, reason, by) => keepRequest({ store, vault, organizationId, by }, request, reason),
 
-    async disconnect(organizationId, connectionId, { keepHooks, wait, by, own }) {
+    async disconnect(organizationId, connectionId, { keepHooks, wait, by, withData = false, own }) {
       if (own) {
         await removeConnection(store, organizationId, connectionId, { by });
         directory.forget(connectionId);
-        return { problems: [] };
+        const left = await endToken(revocations, { organizationId, connectionId });
+        return { problems: left === undefined ? [] : [left] };
       }
-      const options = { store, news, organizationId, directory, nativeOf, progress: () => undefined, by };
+      const options = {
+        ...{ store, news, organizationId, directory, nativeOf, progress: () => undefined, by },
+        endToken: (ended: EndedConnection) => endToken(revocations, ended),
+      };
       const done = await disconnectForge(
         { ...options, ...(!wait && { toldWithinMs: brieflyMs, removesAnyway: true }) },
-        { connectionId, repositories: [], keepHooks },
+        { connectionId, repositories: [], keepHooks, withData },
       );
       directory.forget(connectionId);
       return done;
     },
 
+    export: (...asked) => exportConnection(store, ...asked),
     probe,
+    operatorsRoute: (place) => routeOfHost(store, vault, place),
     installation,
     async declare(place, o) {
       const id = await declareConnection(store, vault, place, o);
@@ -298,9 +354,13 @@ export function createApiConnections(o: ApiConnectionsOptions): ApiConnections {
     row: Stored,
     forge: ForgeDescriptor,
     url: string,
-    privateKey: string,
+    { private_key: privateKey = '', proxy_credentials: credentials }: Secrets<'connection'>,
   ): ReturnType<ConnectionWork['test']> {
-    const app = { forge, url, appId: row.app_id ?? '', installationId: row.installation_id ?? 0n, privateKey };
+    const route = routeOf(row, credentials);
+    const app = {
+      ...{ forge, url, appId: row.app_id ?? '', installationId: row.installation_id ?? 0n, privateKey },
+      ...(route && { route }),
+    };
     const trouble = keyTrouble(privateKey);
     const asked =
       trouble === null ? await installation(app) : { ok: false as const, unreachable: false, reason: trouble };

@@ -39,7 +39,7 @@ export interface AppNewsOptions {
 async function repositoriesOf(o: AppNewsOptions, opened: OpenApp): Promise<CoveredRepository[]> {
   const { app, forge, baseUrl } = opened;
   const asked = await o
-    .asApp(forge.endpoint(baseUrl), app.id, app.privateKey)
+    .asApp(forge.endpoint(baseUrl), app.id, app.privateKey, opened.route)
     .send('POST', `/app/installations/${app.installationId}/access_tokens`);
   const native = o.nativeOf({ ...opened, ...fixedToken(tokenSchema.parse(asked.data).token) });
   const found: CoveredRepository[] = [];

@@ -1,6 +1,6 @@
 /** Loads the module of a Probot app, whatever form it was written in, and finds the app in it. */
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import Module, { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { ApplicationFunction } from 'probot';
@@ -38,6 +38,25 @@ function tsxFrom(file: string, part: 'esm' | 'cjs'): string | undefined {
   }
 }
 
+type LoadModule = (this: unknown, request: string, ...others: unknown[]) => unknown;
+const given = { probot: false };
+
+/**
+ * TypeScript without `"type": "module"` is compiled to `require`, and what it requires is compiled with it, which Probot's packages do
+ * not bear. Apps are given the Probot that runs them.
+ */
+async function giveProbot(): Promise<void> {
+  if (given.probot) return;
+  given.probot = true;
+  const probot = await import('probot');
+  // Not in the types, and where every `require` comes by.
+  const load = Reflect.get(Module, '_load') as LoadModule;
+  const guarded: LoadModule = function (request, ...others) {
+    return request === 'probot' ? probot : load.call(this, request, ...others);
+  };
+  Reflect.set(Module, '_load', guarded);
+}
+
 /**
  * Lets this process import TypeScript: through tsx where the app or Forgeway has it, or as Node itself does.
  * @throws ForgewayError saying what to install
@@ -52,6 +71,7 @@ async function prepareTypeScript(file: string): Promise<void> {
       const module = (await import(pathToFileURL(path).href)) as Registration;
       module.register();
     }
+    await giveProbot();
     return;
   }
   // Not in the types of the Node that we build on.

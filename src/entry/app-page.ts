@@ -1,9 +1,11 @@
 /** The pages of Apps, where people install them: of the App of the environment only the forge knows it. */
+
 import { z } from 'zod';
 import type { Person } from '../accounts/access/actor.js';
 import { decide } from '../accounts/access/decide.js';
 import { listForgeApps } from '../accounts/forge-apps/rows.js';
 import { type AppPage, visibleRepositories } from '../accounts/install-state.js';
+import { installationNewsWritten } from '../accounts/installation-news.js';
 import { type Lacking, lackingIn, type PersonalInstallStateOptions } from '../accounts/personal-install-state.js';
 import { type Config, githubOrigin } from '../config/config.js';
 import { forges } from '../forges/registry.js';
@@ -94,6 +96,7 @@ export async function lackingOf(
   try {
     const appPage = await o.appPage();
     const { store, visibleWith } = o;
+    await installationNewsWritten(store, PAGE_PATIENCE_MS);
     const shown = { organizationIds, most: SHOWN, withinMs: PAGE_PATIENCE_MS };
     return await lackingIn({ store, forges, appPage, userId: person.userId, visibleWith, ...shown });
   } catch (error) {

@@ -1,6 +1,7 @@
 /** One payload through translation into an app, once, without server and database. */
 
 import { readFileSync } from 'node:fs';
+import { InvalidArgumentError } from 'commander';
 import { fixedToken } from '../accounts/connections.js';
 import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
@@ -38,9 +39,22 @@ export interface Received {
 
 const invalid = (message: string, cause?: unknown) => new ForgewayError('FORGEWAY_PAYLOAD_INVALID', message, { cause });
 
-function readPayload(file: string): { body: Buffer; payload: JsonObject } {
+/** Editors on Windows begin a file with it. */
+const MARK = Buffer.from('\uFEFF');
+
+/** @throws InvalidArgumentError for a file that cannot be read: no forge has to do with that */
+function bytesOf(file: string): Buffer {
   try {
-    const body = readFileSync(file);
+    const bytes = readFileSync(file);
+    return bytes.subarray(0, MARK.length).equals(MARK) ? bytes.subarray(MARK.length) : bytes;
+  } catch (error) {
+    throw new InvalidArgumentError(`The payload's file cannot be read: ${messageOf(error)}.`);
+  }
+}
+
+function readPayload(file: string): { body: Buffer; payload: JsonObject } {
+  const body = bytesOf(file);
+  try {
     const payload: unknown = JSON.parse(body.toString('utf8'));
     if (typeof payload === 'object' && payload !== null && !Array.isArray(payload))
       return { body, payload: payload as JsonObject };
@@ -73,7 +87,7 @@ function nativeDelivery(name: string, body: Buffer, { eventType, payload }: Json
   return { eventType, contentType, body: Buffer.from(JSON.stringify(payload)) };
 }
 
-/** @throws ForgewayError FORGEWAY_PAYLOAD_INVALID; RouteFailure when the forge refuses the token */
+/** @throws InvalidArgumentError; ForgewayError FORGEWAY_PAYLOAD_INVALID; RouteFailure when the forge refuses the token */
 export async function receiveOnce(request: ReceiveRequest): Promise<Received> {
   const { body, payload } = readPayload(request.payloadFile);
   const [name = '', action] = request.event.split('.');

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from '@jest/globals';
 import { forges } from '../forges/registry.js';
-import { routeRows, scanRoutes } from './app-scan.js';
+import { routeRows, scanOldCall, scanRoutes } from './app-scan.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'forgeway-scan-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -40,6 +40,13 @@ it('knows old names when it is told how old', () => {
   const file = put('old.cjs', `module.exports = (r) => r.on('*', (c) => c.github.pullRequests.getFiles(c.issue()));`);
   expect(scanRoutes(file)).toEqual([]);
   expect(scanRoutes(file, 'v7')).toEqual(['GET /repos/{owner}/{repo}/pulls/{pull_number}/files']);
+});
+
+it('finds a method that is called without rest', () => {
+  const call = (text: string) => scanOldCall(put('call.cjs', `module.exports = (r) => r.on('*', (c) => ${text});`));
+  expect(call('c.octokit.issues.createComment(c.issue())')).toBe('octokit.issues.createComment');
+  expect(call('c.octokit.rest.issues.createComment(c.issue())')).toBeUndefined();
+  expect(call('c.octokit.paginate.iterator(c.octokit.rest.issues.list)')).toBeUndefined();
 });
 
 it('says which forge has a route', () => {

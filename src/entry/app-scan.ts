@@ -26,6 +26,7 @@ export interface RouteRow {
 const MOST_FILES = 500;
 const IMPORT = /(?:\bfrom|\bimport|\brequire\()\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g;
 const METHOD = /\.([a-z][A-Za-z]+)(?=\s*\.([a-z][A-Za-z]+))/g;
+const OLD_CALL = /\boctokit\.([a-z][A-Za-z]+)\.[a-z][A-Za-z]+(?=\()/g;
 const ROUTE = /['"`](GET|POST|PUT|PATCH|DELETE) (\/[^'"`\s]+)['"`]/g;
 const CONFIG = /\.config\(|probot-config/;
 const GRAPHQL = /\.graphql\b|\.query\(/;
@@ -73,6 +74,14 @@ export function scanRoutes(file: string, legacy?: LegacyLevel): string[] {
     if (GRAPHQL.test(text)) found.add(GRAPHQL_ROW);
   }
   return [...found].sort();
+}
+
+/** A method that is called as before Probot 14, without `rest`: nothing is there then, unless the app runs with `--legacy`. */
+export function scanOldCall(file: string): string | undefined {
+  const { rest } = restEndpointMethods(new ProbotOctokit() as never);
+  for (const text of sourcesOf(file))
+    for (const [call, namespace = ''] of text.matchAll(OLD_CALL)) if (Object.hasOwn(rest, namespace)) return call;
+  return undefined;
 }
 
 /** What each forge does of these routes. */

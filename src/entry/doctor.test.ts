@@ -77,6 +77,38 @@ describe('doctor', () => {
     expect((await findings()).server).toMatchObject({ state: 'warning' });
   });
 
+  it('speaks of the settings of the server that runs, and not of those of the shell', async () => {
+    const shell = { FORGEWAY_DATA_DIR: dataDir, PREVIEW_DRIVER: 'off', LANG: 'C' };
+    const asked = async (read: (pid: number) => Promise<string>) =>
+      Object.fromEntries((await examine(shell, read)).map((one) => [one.about, one]));
+    const claim = await claimDataDir(dataDir);
+    const started = `FORGEWAY_DATA_DIR=${dataDir}\0PREVIEW_DRIVER=kubernetes\0PUBLIC_URL=https://fw.example.com\0LANG=x\0`;
+    const theirs = await asked(async () => started);
+    expect(theirs.previews?.finding).toContain('on Kubernetes');
+    expect(theirs.PUBLIC_URL).toMatchObject({ state: 'ok', finding: 'https://fw.example.com' });
+    expect(theirs.settings).toMatchObject({ state: 'ok', finding: expect.stringMatching(/PREVIEW_DRIVER/) });
+    expect(theirs.settings?.finding).not.toContain('LANG');
+    const closed = await asked(async () => {
+      throw new Error('EACCES');
+    });
+    expect(closed.previews?.finding).toBe('off');
+    expect(closed.settings).toMatchObject({
+      state: 'warning',
+      finding: expect.stringContaining(`process ${process.pid}`),
+    });
+    await claim.release();
+    expect((await asked(async () => started)).settings).toBeUndefined();
+  });
+
+  it('warns of previews that share a registered domain with the server', async () => {
+    const given = { PUBLIC_URL: 'https://forgeway.example.com', PREVIEW_DRIVER: 'kubernetes' };
+    const warned = { state: 'warning', finding: expect.stringContaining('one registered domain') };
+    expect(await findings({ ...given, PREVIEW_DOMAIN: 'preview.example.com' })).toMatchObject({
+      PREVIEW_DOMAIN: warned,
+    });
+    expect((await findings({ ...given, PREVIEW_DOMAIN: 'preview.example.net' })).PREVIEW_DOMAIN).toBeUndefined();
+  });
+
   it('points out misspelt variables, beside problems and without them', async () => {
     const odd = { state: 'warning', fix: 'Did you mean PREVIEW_MEMORY_MB?' };
     expect((await findings({ PREVIEW_MEMRY_MB: '1' })).PREVIEW_MEMRY_MB).toMatchObject(odd);

@@ -4,7 +4,14 @@ import { promisify } from 'node:util';
 import { z } from 'zod';
 import { listConnections } from '../accounts/connection-rows.js';
 import { installBannerState } from '../accounts/installations.js';
-import { type Config, ConfigError, type Environment, githubOrigin, loadConfig } from '../config/config.js';
+import {
+  type Config,
+  ConfigError,
+  type Environment,
+  githubOrigin,
+  loadConfig,
+  ownEnvironment,
+} from '../config/config.js';
 import { unknownNames } from '../config/unknown-names.js';
 import { variables } from '../config/variables.js';
 import { findMemoryGroups } from '../effects/process/memory-group.js';
@@ -16,13 +23,14 @@ import { systemClock } from '../lib/clock.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import { createLogger } from '../lib/logger.js';
 import { redactText } from '../lib/redact.js';
+import { seemsSameSite } from '../lib/sites.js';
 import { openStore, type Store } from '../store/database.js';
 import { pendingMigrations } from '../store/migrate.js';
 import { type OpenedDatabase, openDatabase } from '../store/open-database.js';
 import { ensureDefaultOrganization } from '../store/organization.js';
 import { defaultAppCredentials, missingForSetup } from './default-app.js';
 import { webhooks } from './doctor-hooks.js';
-import { server, workers } from './doctor-processes.js';
+import { runningSettings, server, settingsInForce, workers } from './doctor-processes.js';
 import { type Finding, ok, problem, warning } from './finding.js';
 import { outboundOf } from './outbound.js';
 import { vaultStatus } from './vault-status.js';
@@ -228,6 +236,8 @@ const PREVIEW_GAPS_FIX =
 
 async function previews(config: Config): Promise<Finding> {
   if (config.previewDriver === 'off') return ok('previews', 'off');
+  if (config.previewDriver === 'kubernetes')
+    return ok('previews', 'on, on Kubernetes; `forgeway clusters test` asks the cluster what Forgeway may do there');
   try {
     const probe = await probeSandbox({ unsafeSameUser: config.unsafeSameUser });
     const { mode, namespaces, network, nestedUsers } = probe;
@@ -253,6 +263,15 @@ async function previews(config: Config): Promise<Finding> {
 
 const LOOPBACK = /^(?:(?:.+\.)?localhost|127\.[\d.]+|\[::1\])$/;
 
+/** A page of a preview may set cookies for the registered domain, and so for this server, where both lie below one. */
+function domains({ publicUrl, previewDomain, previewDriver }: Config): Finding[] {
+  if (publicUrl === undefined || previewDriver === 'off') return [];
+  const { hostname } = new URL(publicUrl);
+  if (!seemsSameSite(hostname, previewDomain)) return [];
+  const what = `previews at ${previewDomain} and this server at ${hostname} seem to be one registered domain: what runs in a preview can set cookies for it`;
+  return [warning('PREVIEW_DOMAIN', what, 'Give previews a registered domain of their own.')];
+}
+
 function publicAddress({ publicUrl }: Config): Finding {
   if (publicUrl === undefined)
     return warning('PUBLIC_URL', 'is not set: forges reach this server only on this machine', variables.publicUrl.fix);
@@ -265,8 +284,46 @@ function publicAddress({ publicUrl }: Config): Finding {
   return ok('PUBLIC_URL', publicUrl);
 }
 
-/** Checks the settings and everything Forgeway needs. Never throws: what is wrong is a finding. */
-export async function examine(environment?: Environment): Promise<Finding[]> {
+/** Of a server that runs it is looked at what it was started with, whatever the shell of whoever asks has. */
+async function inForce(
+  shell: Environment,
+  read?: (pid: number) => Promise<string>,
+): Promise<{ environment: Environment; findings: Finding[] }> {
+  let found: Awaited<ReturnType<typeof runningSettings>>;
+  try {
+    found = await runningSettings(loadConfig(shell), read);
+  } catch (error) {
+    // What is wrong with them is told below.
+    if (!(error instanceof ConfigError)) throw error;
+  }
+  if (found === undefined) return { environment: shell, findings: [] };
+  const { pid, environment: running } = found;
+  if (running === undefined) {
+    const what = `what process ${pid} was started with may not be read by this user: what stands here is of this shell`;
+    return {
+      environment: shell,
+      findings: [warning('settings', what, 'Run it as root, or as the user of the server.')],
+    };
+  }
+  const { environment, differ } = settingsInForce(shell, running);
+  if (differ.length === 0) return { environment, findings: [] };
+  const what = `those of the server that runs, process ${pid}; this shell has others: ${differ.join(', ')}`;
+  return { environment, findings: [ok('settings', what)] };
+}
+
+/**
+ * Checks the settings and everything Forgeway needs. Never throws: what is wrong is a finding.
+ * @param readEnvironment what a process of this machine was started with; default: as the kernel tells
+ */
+export async function examine(
+  shell: Environment = ownEnvironment(),
+  readEnvironment?: (pid: number) => Promise<string>,
+): Promise<Finding[]> {
+  const { environment, findings: settings } = await inForce(shell, readEnvironment);
+  return [...(await examineSettings(environment)), ...settings];
+}
+
+async function examineSettings(environment: Environment): Promise<Finding[]> {
   const oddNames = unknownNames(environment).map((odd) => warning(odd.variable, odd.problem, odd.fix));
   let config: Config;
   try {
@@ -294,6 +351,7 @@ export async function examine(environment?: Environment): Promise<Finding[]> {
     ok('configuration', 'no mistakes'),
     ok('node', process.versions.node),
     publicAddress(config),
+    ...domains(config),
     ...oddNames,
     ...findings.filter(({ about, state }) => !(hasApp && about === 'App' && state === 'warning')),
   ];

@@ -20,6 +20,7 @@ import type { Database, Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
 import type { Bridge } from '../translate/bridge.js';
 import { startAgentJobs } from './agent-jobs.js';
+import { lazyClusterJobs } from './cluster-jobs.js';
 import { startPreviewJobs } from './preview-jobs.js';
 import { startRunJobs } from './run-jobs.js';
 
@@ -83,6 +84,7 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
       const common: Omit<ReconcilerOptions, 'table' | 'settle' | 'queue'> = { store, locks, metrics, log };
       const octokitFor = bridge.octokitFor;
 
+      const clusterJobs = lazyClusterJobs(options);
       const preview =
         options.previewPort === undefined
           ? undefined
@@ -90,7 +92,10 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
       const agent =
         options.agents === undefined || !options.runsAgents
           ? undefined
-          : await startAgentJobs({ ...options, locks, bridge, pokes, planned: options.agents });
+          : await startAgentJobs({
+              ...{ ...options, locks, bridge, pokes, planned: options.agents },
+              clusterJobs: clusterJobs.open,
+            });
       const sync = createSyncReconciler({
         ...common,
         queue: pokes.sync,
@@ -100,7 +105,10 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
           sessionsFollowForge({ pokes }),
         ),
       });
-      const run = await startRunJobs({ ...options, locks, bridge, pokes, isAtServer: process.connected });
+      const run = await startRunJobs({
+        ...{ ...options, locks, bridge, pokes, isAtServer: process.connected },
+        clusterJobs: clusterJobs.open,
+      });
       const report = { ...common, queue: pokes.report, octokitFor };
       const comment = createCommentReconciler({ ...report, markerKey: markerKey(keys.root) });
       const status = createStatusReconciler(report);
@@ -110,13 +118,15 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
         backend.work('report', { concurrency: 8 }, handlerOf(comment, status)),
         backend.work('watch', { concurrency: 16 }, handlerOf(run.watch)),
         ...(run.runs === undefined ? [] : [backend.work('run', { concurrency: config.runLimit }, handlerOf(run.runs))]),
-        ...(agent === undefined ? [] : [backend.work('agent', { concurrency: 8 }, handlerOf(agent))]),
-        ...(preview === undefined ? [] : [backend.work('preview', { concurrency: 4 }, handlerOf(preview.reconciler))]),
+        ...(agent === undefined ? [] : [backend.work('agent', { concurrency: 8 }, handlerOf(agent.reconciler))]),
+        ...(preview === undefined
+          ? []
+          : [backend.work('preview', { concurrency: preview.concurrency }, handlerOf(preview.reconciler))]),
       ];
       const sweeps = [
         ...[sync, comment, status, run.watch],
         ...(run.runs === undefined ? [] : [run.runs]),
-        ...(agent === undefined ? [] : [agent]),
+        ...(agent === undefined ? [] : [agent.reconciler]),
         ...(preview === undefined ? [] : [preview.reconciler]),
       ];
       const sweeper = startSweeper({ store, locks, sweeps, log });
@@ -125,6 +135,8 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
         await sweeper.stop();
         await Promise.all(workers.map((worker) => worker.drain(timeoutMs)));
         await run.stop();
+        await agent?.stop();
+        await clusterJobs.close();
         await preview?.stop();
       });
     },

@@ -8,6 +8,7 @@ import type { PreviewClusters } from '../jobs/preview/kubernetes/clusters.js';
 import {
   checkedSettings,
   createPreviewClusters,
+  DEFAULT_CLUSTER,
   readBuildkitTls,
   readFileOf,
   readRegistries,
@@ -15,6 +16,7 @@ import {
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Outbound } from '../lib/outbound/outbound.js';
+import { sharesCookies } from '../lib/sites.js';
 import type { Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
 
@@ -30,6 +32,7 @@ export type ClusterConfig = Pick<
   | 'previewRegistryConfig'
   | 'previewBuildkitTls'
   | 'previewDomain'
+  | 'publicUrl'
 >;
 
 export function clusterSource(config: ClusterConfig): Exclude<ClusterSource, { kind: 'given' }> {
@@ -37,6 +40,10 @@ export function clusterSource(config: ClusterConfig): Exclude<ClusterSource, { k
   const isInside = chosen === 'in-cluster' || (chosen === 'auto' && kubeconfig === undefined && existsSync(POD_TOKEN));
   return isInside ? { kind: 'in-cluster' } : { kind: 'file', path: kubeconfig, context };
 }
+
+/** Whether this process runs in the cluster of this id, and knows its names. */
+export const isInside = (config: ClusterConfig, clusterId: string): boolean =>
+  clusterId === DEFAULT_CLUSTER && clusterSource(config).kind === 'in-cluster';
 
 /**
  * What the operator says of every cluster; of one that says nothing, that Forgeway's own pods lead visitors in.
@@ -58,6 +65,18 @@ export function operatorSettings(config: ClusterConfig): Record<string, unknown>
   }
   if (typeof said !== 'object' || said === null || Array.isArray(said))
     throw new ForgewayError('FORGEWAY_CLUSTER_UNUSABLE', `${name} must be a list of names and what they mean.`);
+  const { domain, untrustedDomain } = said as { domain?: unknown; untrustedDomain?: unknown };
+  if (domain !== undefined && domain !== base.domain)
+    throw new ForgewayError(
+      'FORGEWAY_CLUSTER_UNUSABLE',
+      `${name} says another domain than PREVIEW_DOMAIN, which is ${base.domain}: leave it out, or say the same.`,
+    );
+  const host = config.publicUrl === undefined ? undefined : new URL(config.publicUrl).hostname;
+  if (host !== undefined && typeof untrustedDomain === 'string' && sharesCookies(host, untrustedDomain))
+    throw new ForgewayError(
+      'FORGEWAY_CLUSTER_UNUSABLE',
+      `${name}: strangers’ code at ${untrustedDomain} would share cookies with PUBLIC_URL: name another domain (untrustedDomain).`,
+    );
   return { ...base, ...said };
 }
 

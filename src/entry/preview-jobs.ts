@@ -25,6 +25,7 @@ import type { Outbound } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
 import { type MasterKeys, passingKeys } from '../store/master-keys.js';
 import type { Bridge } from '../translate/bridge.js';
+import { pagesOf } from './pages-of.js';
 import { openPreviewClusters, operatorSettings } from './preview-clusters.js';
 
 /** The same keys in server and workers, so that a link made by one opens at the other, also in the midst of a rotation. */
@@ -47,6 +48,9 @@ export function openPreviewDriver(config: Config, outbound: Outbound, log: Logge
     log,
   });
 }
+
+/** A build on this machine takes all of it; of one on a cluster only the end is waited for. */
+const CONCURRENCY: Readonly<Record<DriverName, number>> = { process: 4, kubernetes: 32 };
 
 /** Two letters for a forge, in the names of its previews. */
 export const tagOf = (forge: string): string => forgeById(forge)?.tag ?? 'pr';
@@ -98,6 +102,8 @@ export interface PreviewJobsOptions {
 
 export interface PreviewJobs {
   reconciler: Reconciler;
+  /** How many are worked on at the same time. */
+  concurrency: number;
   /** Ends every preview's processes; what was built stays, and the next start brings them up again. */
   stop(): Promise<void>;
 }
@@ -133,6 +139,7 @@ export async function startPreviewJobs(options: PreviewJobsOptions): Promise<Pre
       const address = previewAddress(place, preview.name);
       return preview.private ? `${address}/?${LINK_PARAMETER}=${links.tokenFor(preview.id, now)}` : address;
     },
+    logPageOf: pagesOf(config, options.keys.root, 'preview'),
     limit: config.previewLimit,
     organizationLimit: config.previewOrganizationLimit,
     secretsOf: ({ organizationId, repositoryId }, names) =>
@@ -140,6 +147,7 @@ export async function startPreviewJobs(options: PreviewJobsOptions): Promise<Pre
   });
   const monitor = startPreviewMonitor({
     store,
+    isSigned: (url) => url.includes(`?${LINK_PARAMETER}=`),
     queue: pokes.preview,
     driver,
     log,
@@ -149,6 +157,7 @@ export async function startPreviewJobs(options: PreviewJobsOptions): Promise<Pre
   });
   return {
     reconciler,
+    concurrency: CONCURRENCY[config.previewDriver],
     async stop() {
       await monitor.stop();
       await monitor.stopAll();

@@ -4,6 +4,8 @@ import { createPermissions } from '../accounts/permissions.js';
 import { createVault } from '../accounts/vault.js';
 import type { Config } from '../config/config.js';
 import { type ArchiveLimits, DEFAULT_ENTRIES } from '../effects/archive/archive.js';
+import type { ClusterJobs } from '../effects/kubernetes/job/cluster-jobs.js';
+import { createClusterExecutor } from '../effects/terraform/cluster-executor.js';
 import type { TerraformExecutor } from '../effects/terraform/executor.js';
 import type { Pokes } from '../jobs/poke.js';
 import type { Reconciler } from '../jobs/reconcile.js';
@@ -21,7 +23,7 @@ import type { Metrics } from '../lib/metrics.js';
 import type { Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
 import type { Bridge } from '../translate/bridge.js';
-import { runPages } from './run-pages.js';
+import { pagesOf } from './pages-of.js';
 
 const MB = 1024 * 1024;
 
@@ -36,6 +38,8 @@ export interface RunJobsOptions {
   pokes: Pokes;
   /** Whether this worker is on the server's machine, where what was executed is found again after a restart. */
   isAtServer: boolean;
+  /** Opened when it is first needed. */
+  clusterJobs(): ClusterJobs;
 }
 
 export interface RunJobs {
@@ -52,19 +56,39 @@ export const archiveLimits = (config: Pick<Config, 'archiveMaxMb' | 'runDiskMb'>
   entries: DEFAULT_ENTRIES,
 });
 
+/** Jobs on a cluster are found by every worker. */
+function onCluster(o: RunJobsOptions, limits: ArchiveLimits): () => Promise<TerraformExecutor> {
+  const { config } = o;
+  let opened: TerraformExecutor | undefined;
+  return async () => {
+    opened ??= createClusterExecutor({
+      ...{
+        jobs: o.clusterJobs(),
+        images: config.runImage ?? [],
+        program: config.runBinary?.[0] ?? 'terraform',
+        limits,
+      },
+      ...{ memoryMb: config.runMemoryMb, diskMb: config.runDiskMb, mirror: config.runProviderMirror },
+      ...{ planSeconds: config.runPlanTimeoutSeconds, applySeconds: config.runApplyTimeoutSeconds },
+    });
+    return opened;
+  };
+}
+
 /** What executes runs here; undefined where this machine does not. */
 async function executorOf(
   o: RunJobsOptions,
   limits: ArchiveLimits,
 ): Promise<(() => Promise<TerraformExecutor>) | undefined> {
   const { config, log } = o;
+  if (config.runExecutor === 'kubernetes') return onCluster(o, limits);
   if (config.runExecutor !== 'process') return undefined;
   let opened: Promise<TerraformExecutor> | undefined;
   const open = () => {
     opened ??= openExecutor({
-      ...{ dataDir: config.dataDir, unsafeSameUser: config.unsafeSameUser, binary: config.runBinary, log },
+      ...{ dataDir: config.dataDir, unsafeSameUser: config.unsafeSameUser, binaries: config.runBinary ?? [], log },
       limits: { memoryMb: config.runMemoryMb, processes: config.runProcesses, diskMb: config.runDiskMb },
-      ...{ archive: limits, network: config.runNetwork },
+      ...{ archive: limits, network: config.runNetwork, providerMirror: config.runProviderMirror },
       ...{ planSeconds: config.runPlanTimeoutSeconds, applySeconds: config.runApplyTimeoutSeconds },
     });
     // What is missing may be there at the next run.
@@ -97,10 +121,20 @@ export async function startRunJobs(o: RunJobsOptions): Promise<RunJobs> {
       : createRunReconciler({
           ...common,
           gate: approvalsGate({ store, octokitOf: bridge.octokitOf, permissions }),
-          ...{ vault, blobs: createBlobs({ store, vault }), limits, executor, pageOf: runPages(config, keys.root) },
+          ...{
+            vault,
+            blobs: createBlobs({ store, vault }),
+            limits,
+            executor,
+            pageOf: pagesOf(config, keys.root, 'run'),
+          },
         });
   const orphans = executor === undefined ? undefined : startOrphanReaper({ store, executor, log });
-  const retention = startRunRetention({ store, days: config.runRetentionDays, log });
+  const retention = startRunRetention({
+    ...{ store, log, days: config.runRetentionDays },
+    stateDays: config.stateRetentionDays,
+    stateVersions: config.stateVersionsKept,
+  });
   return {
     watch: createWatchReconciler({
       ...common,

@@ -6,10 +6,11 @@ import { AggregatorRegistry } from 'prom-client';
 import { createAccess } from '../accounts/access/access.js';
 import { admitInstallation } from '../accounts/admit-installation.js';
 import { createCheckRunLinks } from '../accounts/check-run-links.js';
-import { createRunLinks } from '../accounts/run-links.js';
+import { createPageLinks } from '../accounts/page-links.js';
 import { clientAddress } from '../api/client-address.js';
 import type { Check } from '../api/health.js';
 import { createHttpApi } from '../api/http-api.js';
+import type { Services } from '../api/procedures/services.js';
 import { type Config, githubOrigin } from '../config/config.js';
 import { forges } from '../forges/registry.js';
 import { askForCycle } from '../inbox/poll/cursor.js';
@@ -27,6 +28,7 @@ import { createIngress, ingressServerOptions } from '../webhook/ingress.js';
 import { askLoad, type LoadWatch, watchLoad } from '../webhook/load.js';
 import { admitPorts } from './admit-installations.js';
 import { plannedAgents } from './agent-jobs.js';
+import type { ApiConnections } from './api-connections.js';
 import { lackingOf, openAppPage, visibleWith } from './app-page.js';
 import { ensureDefaultHook, secretsOf } from './default-app.js';
 import { forgeAppSettings, setupState } from './forge-apps.js';
@@ -191,7 +193,11 @@ async function start(
   // What people and forges reach is closed together, and before everything that it needs.
   const front: (() => Promise<unknown> | undefined)[] = [];
   ends.push(() => Promise.all(front.map((close) => close())));
-  const gateway = await startPreviewGateway({ config, database, keys, outbound: outboundOf(config), log, metrics });
+  const address = { public: config.publicUrl ?? '' };
+  const gateway = await startPreviewGateway({
+    ...{ config, database, keys, outbound: outboundOf(config), log, metrics },
+    publicUrl: () => address.public,
+  });
   front.push(() => gateway?.close());
   const script = fileURLToPath(new URL('./cli.js', import.meta.url));
   const workers = startWorkerProcesses({
@@ -208,11 +214,18 @@ async function start(
   const companion = options.companion && startWorkerProcesses({ count: 1, script, args: options.companion, log });
   front.push(() => companion?.stop(DRAIN_MS));
 
-  const address = { public: config.publicUrl ?? '' };
   const bridge = lazyBridge({ config, store: workerStore, keys, log, metrics });
   const appPage = openAppPage({ config, store, bridge, log });
   const members = membershipPorts({ store: workerStore, log, bridge });
   const outbound = outboundOf(config);
+  let opening: Promise<ApiConnections> | undefined;
+  // Loaded when somebody first asks for it: a server must start quickly.
+  const connections = (): Promise<ApiConnections> => {
+    opening ??= import('./api-connections.js').then(({ createApiConnections }) =>
+      createApiConnections({ store: workerStore, keys, outbound, publicUrl: config.publicUrl, log }),
+    );
+    return opening;
+  };
   const signInRoutes = openSignIn({
     config,
     store,
@@ -221,9 +234,22 @@ async function start(
     organizationId,
     publicUrl: () => address.public,
     outbound,
+    connections,
     members,
     log,
   });
+  const begun: { services?: Promise<Services> } = {};
+  /** Loaded at the first request that needs them. */
+  const apiServices = () => {
+    begun.services ??= (async () => {
+      const { createApiServices } = await import('./api-services.js');
+      const parts = { config, database, keys, store, workerStore, access, bridge, members, appPage, log, metrics };
+      const { services, close } = createApiServices({ ...parts, connections: await connections() });
+      apiEnds.push(close);
+      return services;
+    })();
+    return begun.services;
+  };
   const api = await createHttpApi({
     log,
     health: {
@@ -245,21 +271,23 @@ async function start(
       admit: (waiting, by) => admitInstallation(admitPorts({ store: workerStore, bridge }), waiting, by),
     },
     async resources() {
-      const { createApiServices } = await import('./api-services.js');
-      const parts = { config, database, keys, store, workerStore, access, bridge, members, appPage, log, metrics };
-      const { services, close } = createApiServices(parts);
-      apiEnds.push(close);
-      const { sessionActor } = signInRoutes;
+      const services = await apiServices();
+      const { sessionActor, signIn } = signInRoutes;
       const limits = {
         perCaller: config.apiRequestsPerMinute,
         perAddress: config.apiAnonymousRequestsPerMinute,
         addressOf: ({ raw }: { raw: IncomingMessage }) => clientAddress(raw, signInRoutes.trustedProxies),
       };
-      return { services, sessionActor, limits, publicOrigin: () => new URL(address.public).origin };
+      return { services, sessionActor, signIn, limits, publicOrigin: () => new URL(address.public).origin };
     },
     cron: { secret: config.cronSecret, askForCycle: () => askForCycle(workerStore) },
     checkRuns: { store, links: createCheckRunLinks(keys.root) },
-    runPages: { store, links: createRunLinks(keys.root) },
+    runPages: { store, links: createPageLinks(keys.root, 'run') },
+    previewLogs: {
+      ...{ store, links: createPageLinks(keys.root, 'preview') },
+      read: async () => (await apiServices()).previewLog,
+    },
+    ...(gateway !== undefined && { previewVisits: gateway.visits }),
     appPages: { socket: () => workers.pages(), notTaken: NOT_TAKEN },
     home: async (person) => ({
       version: version(),

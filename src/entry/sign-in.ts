@@ -1,5 +1,6 @@
 /** Wires sign-in: what it needs of the configuration, what forges say of who signs in, and the first administrator's link. */
 import { fixedToken, type OpenConnection } from '../accounts/connections.js';
+import { freshMemberships } from '../accounts/membership/fresh.js';
 import type { MembershipPorts } from '../accounts/membership/ports.js';
 import { hasSources, isServed } from '../accounts/membership/served.js';
 import { onSignIn } from '../accounts/membership/sign-in.js';
@@ -11,6 +12,7 @@ import { createSessionActor } from '../accounts/sign-in/session-actor.js';
 import { createSignIn } from '../accounts/sign-in/sign-in.js';
 import { createVault } from '../accounts/vault.js';
 import { trustedProxies } from '../api/client-address.js';
+import type { ConnectionWork } from '../api/procedures/services.js';
 import type { SetupRoutesOptions } from '../api/setup-routes.js';
 import type { Config } from '../config/config.js';
 import type { NativeClient } from '../forges/kit/native-client.js';
@@ -35,6 +37,8 @@ export interface OpenSignInOptions {
   publicUrl(): string;
   /** The guarded way out: instances are at addresses that somebody typed. */
   outbound: Pick<Outbound, 'fetch' | 'check'>;
+  /** What of an organization's connections takes another role than the API's; see `createApiConnections`. */
+  connections(): Promise<Pick<ConnectionWork, 'connectOAuth' | 'disconnect'>>;
   /** As the worker, which sees the installations and linked organizations of all tenants. */
   members: MembershipPorts;
   /** That by which attempts are counted. */
@@ -83,6 +87,7 @@ export function openSignIn(o: OpenSignInOptions): SetupRoutesOptions {
     publicUrl,
     organizationId,
     fetch: outbound.fetch,
+    connectForOrganization: async (place, account) => (await o.connections()).connectOAuth(place, account),
     needsMembership: async ({ endpoint }) =>
       (await readSignUpPolicy(routing)) === 'organization' || (await hasSources(members.store, endpoint)),
     async isServed(vouched) {
@@ -114,6 +119,9 @@ export function openSignIn(o: OpenSignInOptions): SetupRoutesOptions {
     pool: store.pool,
     vault,
     access: o.access,
+    freshMemberships: (asked) => freshMemberships(members, asked),
+    disconnect: async (organizationId, connectionId, how) =>
+      (await o.connections()).disconnect(organizationId, connectionId, how),
     outbound,
   };
 }

@@ -15,8 +15,12 @@ const WIDTH_LIMIT = 60;
 const heading = (column: string): string =>
   (/^[a-z]/.test(column) ? column.replaceAll(/(?<=[a-z0-9])(?=[A-Z])/g, ' ') : column).toUpperCase();
 
-/** Columns in `whole` are never shortened: sentences that say what to do. */
-export function formatTable(rows: readonly Row[], columns: readonly string[], whole: readonly string[] = []): string {
+/**
+ * A column that is empty in every row is left out; the JSON has it. Columns in `whole` are never shortened: sentences that say
+ * what to do.
+ */
+export function formatTable(rows: readonly Row[], wanted: readonly string[], whole: readonly string[] = []): string {
+  const columns = wanted.filter((column) => rows.some((row) => cell(Reflect.get(row, column)) !== ''));
   const lines = [columns.map(heading), ...rows.map((row) => columns.map((c) => cell(Reflect.get(row, c))))];
   const shortened = lines.map((line) =>
     line.map((t, i) =>

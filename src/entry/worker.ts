@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { createAccess } from '../accounts/access/access.js';
 import { keepTrailShort } from '../accounts/access/trail.js';
 import { startConfirmations } from '../accounts/connecting/confirmations.js';
+import { startRevocations } from '../accounts/connecting/revocations.js';
 import { startMembershipMirror } from '../accounts/membership/mirror.js';
 import { createPermissions } from '../accounts/permissions.js';
 import type { Config } from '../config/config.js';
@@ -110,6 +111,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     rights,
     previews: config.previewDriver !== 'off',
     agents,
+    commandLimit: config.commandLimit,
     log,
   });
   const apps = [...own, ...(options.apps ?? []), ...added, ...beside];
@@ -146,8 +148,11 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     { store, access: bridge.askAs, recorder: MIRROR, log, metrics },
     { intervalMs: config.pollIntervalSeconds * 1_000 },
   );
-  const { confirm } = createApiConnections({ store, keys: opened.keys, outbound, publicUrl: config.publicUrl, log });
+  const { confirm, revocations } = createApiConnections({
+    ...{ store, keys: opened.keys, outbound, publicUrl: config.publicUrl, log },
+  });
   const confirmations = startConfirmations({ store, clock: systemClock, log, confirm });
+  const ending = startRevocations(revocations);
   const members = startMembershipMirror(membershipPorts({ store, log, bridge: async () => bridge }));
   const stopReporting = reportTo(process, metrics, pages?.socket);
   log.info({ apps: apps.map((app) => app.name) }, 'worker is up');
@@ -158,7 +163,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     log.error('the worker could not stop in time; what it ran is run again elsewhere');
     process.exit(1);
   }, STOP_LIMIT_MS).unref();
-  const asking = [poller.stop(), members.stop(), confirmations.stop(), recovery?.stop()];
+  const asking = [poller.stop(), members.stop(), confirmations.stop(), ending.stop(), recovery?.stop()];
   await Promise.all([...asking, inbox.drain(DRAIN_MS), jobs.drain(DRAIN_MS)]);
   await pages?.close();
   await jobs.close();

@@ -29,10 +29,21 @@ export interface Pace {
 /** Base of GitHub's API on a forge that has none: a path that no such forge uses, below its own address. */
 export const VIRTUAL_API_PATH = '/api/v3';
 
-/** An instance whose API lies below its pages, as on most self-hosted forges. */
-export function endpointBelow(forge: string, baseUrl: string, apiPath: string): ForgeEndpoint {
+/**
+ * Address of an instance as it was given. A name is the same with the dot that may end it: else one instance would be two, and
+ * what belongs to somebody on the one would be free on the other.
+ * @throws TypeError
+ */
+export function parseBaseUrl(baseUrl: string): URL {
   const url = new URL(baseUrl);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new TypeError(`${baseUrl} is not a web address.`);
+  url.hostname = url.hostname.replace(/\.+$/, '');
+  return url;
+}
+
+/** An instance whose API lies below its pages, as on most self-hosted forges. */
+export function endpointBelow(forge: string, baseUrl: string, apiPath: string): ForgeEndpoint {
+  const url = parseBaseUrl(baseUrl);
   if (url.username !== '' || url.password !== '') throw new TypeError('A base URL carries no password.');
   const path = url.pathname.replace(/\/+$/, '');
   const webUrl = `${url.origin}${path}`;

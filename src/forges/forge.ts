@@ -7,6 +7,7 @@ import type { AppInstallations } from './app-installation.js';
 import type { ForgeAppManifest } from './app-manifest.js';
 import type { DeliveryLog } from './delivery-log.js';
 import type { ForgeEndpoint } from './endpoint.js';
+import type { AskAssociations } from './kit/associations.js';
 import type { ForgeFake, ForgeFakeOptions } from './kit/fake/forge-fake.js';
 import type { NativeClient } from './kit/native-client.js';
 import type { Records } from './kit/records.js';
@@ -131,6 +132,27 @@ export interface AppPages {
   settings(web: string, installation: { id: bigint; accountLogin: string; ofOrganization: boolean }): string;
 }
 
+/** An agent that the forge runs itself. It works in the name of a person, whose own token it is asked with. */
+export interface ForgeAgent {
+  /** How commands call it. */
+  name: string;
+  label: string;
+  /** `unavailable`: the forge did not take it, since it is not switched on there or not for this person. */
+  assign(
+    native: NativeClient,
+    issue: { owner: string; name: string; number: number },
+    o: { baseBranch: string; instructions: string },
+  ): Promise<'assigned' | 'unavailable'>;
+  unassign(native: NativeClient, issue: { owner: string; name: string; number: number }): Promise<void>;
+  /** Whether a pull request is what it made for this issue. */
+  isItsWork(
+    pull: { authorLogin: string | null; headBranch: string; title: string; body: string },
+    issue: number,
+  ): boolean;
+  /** Whether it has finished with one. */
+  isFinished(pull: { draft: boolean; title: string }): boolean;
+}
+
 export interface ForgeDescriptor {
   /** Stable id, stored in `forge` columns and used in webhook paths. */
   id: string;
@@ -193,6 +215,8 @@ export interface ForgeDescriptor {
   configFolders?: readonly string[];
   /** GitHub's requests on this forge; absent on GitHub itself, whose API is spoken already. */
   routes?: RouteTable;
+  /** What accounts are to a repository, for `author_association`; without it everybody's is NONE. */
+  associations?: AskAssociations;
   /** Asking what changed; absent on a forge that is served by its webhooks alone. */
   poll?: ForgePoll;
   /** Which of GitHub's events it gives; absent on GitHub itself, which gives them all. */
@@ -213,6 +237,8 @@ export interface ForgeDescriptor {
   appManifest?: ForgeAppManifest;
   /** What the forge remembers of the deliveries of an App's hook, where it has Apps. `native` speaks as the App itself. */
   appDeliveries?(native: NativeClient): DeliveryLog;
+  /** An agent of the forge's own, that issues can be handed to. */
+  agent?: ForgeAgent;
   /** `username` of git over HTTPS when the password is a token. */
   gitUsername: string;
   /** Full ref under which the forge offers the head of a pull request, also one from a fork. `number` is as apps see it. */

@@ -62,20 +62,24 @@ describe('addresses', () => {
     expect(href).not.toContain('s3cret');
   });
 
-  it('revocation names the token in the body alone', () => {
-    for (const [id, base] of [
-      ['github', 'https://ghe.example.com'],
-      ['gitlab', 'https://x.example/git'],
-    ] as const) {
+  it('ending a grant names its tokens in the body alone, to the client’s own address', () => {
+    const requestsOf = (id: string, base: string) => {
       const { descriptor, oauth } = forge(id);
-      const request = oauth.revocation?.(descriptor.endpoint(base), client, 'gone/1');
-      expect(request?.url).not.toContain('gone');
-      expect(request?.init.body).toMatch(/gone(\/|%2F)1/);
-    }
-    const github = forge('github');
-    const ghes = github.descriptor.endpoint('https://ghe.example.com');
-    expect(github.oauth.revocation?.(ghes, client, 't').url).toBe(
-      'https://ghe.example.com/api/v3/applications/client-1/token',
+      const tokens = { accessToken: 'gone/1', refreshToken: 'gone/2' };
+      return oauth.revocation?.requests(descriptor.endpoint(base), client, tokens) ?? [];
+    };
+    const gitlab = requestsOf('gitlab', 'https://x.example/git');
+    expect(gitlab.map(({ url }) => url)).toEqual(Array(2).fill('https://x.example/git/oauth/revoke'));
+    expect(gitlab.map(({ init }) => new URLSearchParams(init.body).get('token'))).toEqual(['gone/2', 'gone/1']);
+    const [github, ...more] = requestsOf('github', 'https://ghe.example.com');
+    expect(more).toEqual([]);
+    expect(github?.url).toBe('https://ghe.example.com/api/v3/applications/client-1/token');
+    expect(JSON.parse(github?.init.body ?? '')).toEqual({ access_token: 'gone/1' });
+    // There only the owner does it, and is told where.
+    expect(requestsOf('gitea', 'https://x.example')).toEqual([]);
+    const { descriptor, oauth } = forge('gitea');
+    expect(oauth.grantsUrl(descriptor.endpoint('https://x.example/git'))).toBe(
+      'https://x.example/git/user/settings/applications',
     );
   });
 });

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import type { TokenFacts } from './administration.js';
 import type { ForgeEndpoint } from './endpoint.js';
 import { parseJson } from './kit/json-body.js';
 import type { NativeClient } from './kit/native-client.js';
@@ -31,8 +32,15 @@ export interface ForgeOAuth {
   authorizeUrl(endpoint: ForgeEndpoint): string;
   /** Gives tokens for a code or a refresh token. */
   tokenUrl(endpoint: ForgeEndpoint): string;
-  /** Ends a token; absent where only its owner can, in the settings of the forge. */
-  revocation?(endpoint: ForgeEndpoint, client: OAuthClient, token: string): OAuthRequest;
+  /** How a grant is ended by the client; absent where only its owner can. */
+  revocation?: {
+    /** All of them, in order. Sending one again changes nothing. */
+    requests(endpoint: ForgeEndpoint, client: OAuthClient, tokens: EndedTokens): readonly OAuthRequest[];
+    /** Answers, beside success, that say that there is no such token any more. */
+    gone: ReadonlySet<number>;
+  };
+  /** Page on which the owner of an account sees what has access to it, and ends it. */
+  grantsUrl(endpoint: ForgeEndpoint): string;
   /** The only challenge that is accepted everywhere; a server that knows none ignores it. */
   pkce: 'S256';
   /** Each list is complete in itself. GitHub Apps ignore them: their permissions are the App's. */
@@ -48,6 +56,14 @@ export interface ForgeOAuth {
   deadGrant: ReadonlySet<string>;
   /** Asks who the token speaks for. @throws RouteFailure */
   identity(native: Pick<NativeClient, 'get'>): Promise<ForgeIdentity>;
+  /** What its token is and may do, where that is not measured as of any other token. @throws RouteFailure 401 when it is refused */
+  measure?(native: NativeClient): Promise<TokenFacts>;
+}
+
+/** Of one grant. */
+export interface EndedTokens {
+  accessToken: string;
+  refreshToken?: string;
 }
 
 export interface OAuthRequest {

@@ -37,6 +37,8 @@ export interface BranchHead {
 export interface Telling {
   /** When the pull request or issue was changed last, as this webhook tells it. */
   version?: string;
+  /** The commit that the head of a pull request points to. */
+  head?: string;
   comment?: { id: string; version?: string };
   /** Id of a review, where webhooks have it. */
   review?: string;

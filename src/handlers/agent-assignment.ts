@@ -8,14 +8,16 @@ import { forgeActor } from '../accounts/access/access.js';
 import { nameOfActor } from '../accounts/access/actor.js';
 import { type Decision, decide } from '../accounts/access/decide.js';
 import { permissionAtLeast } from '../accounts/permissions.js';
-import type { PlannedAgents } from '../jobs/agent/agents.js';
+import { agentNamed, type PlannedAgents } from '../jobs/agent/agents.js';
 import { assignAgent } from '../jobs/agent/desired.js';
+import { type AgentRules, agentRulesOr } from '../jobs/agent/repository-rules.js';
 import { currentDelivery } from '../lib/delivery-scope.js';
 import { id, time } from '../store/mirror/shape.js';
 import { readAssigned } from './agent-work-item.js';
 import { pokeWish } from './commands/agent.js';
 import type { CommandOctokit, Conversation } from './commands/command.js';
 import type { CommandsOptions } from './commands/commands.js';
+import { takeSenderTurn } from './commands/sender-limit.js';
 import { type DeliveryWork, inDelivery } from './delivery-work.js';
 
 const account = z.object({ id, login: z.string(), type: z.string().nullish() });
@@ -38,12 +40,16 @@ type AssignmentEvent = z.output<typeof assignmentEvent>;
 type AssignmentOptions = CommandsOptions & { agents: PlannedAgents };
 
 /** What a label asks for: the name of an agent; undefined when it is none of ours. */
-function agentOfLabel(label: string, { label: ours, byName, default: first }: PlannedAgents): string | undefined {
+function agentOfLabel(label: string, agents: PlannedAgents, forge: string, rules: Rules): string | undefined {
+  const ours = 'say' in rules ? agents.label : (rules.label ?? agents.label);
   const [word, name] = label.split(':', 2).map((part) => part.trim().toLowerCase());
   if (word !== ours) return undefined;
-  if (name === undefined || name === '') return first?.definition.name;
-  return byName.has(name) ? name : undefined;
+  if (name === undefined || name === '') return firstOf(agents, rules);
+  return agentNamed(agents, forge, name) === undefined ? undefined : name;
 }
+
+const firstOf = (agents: PlannedAgents, rules: Rules): string | undefined =>
+  ('say' in rules ? undefined : rules.default) ?? agents.default?.definition.name;
 
 /** The account that we act as in this repository, where it is one that can be assigned. */
 async function ownAccount(work: DeliveryWork, remoteRepositoryId: bigint): Promise<bigint | undefined> {
@@ -57,29 +63,42 @@ async function ownAccount(work: DeliveryWork, remoteRepositoryId: bigint): Promi
   return account !== undefined && /^\d{1,19}$/.test(account) ? BigInt(account) : undefined;
 }
 
+type Rules = AgentRules | { say: string };
+
 interface Wanted {
   agent: string;
+  rules: Rules;
   kind: 'task' | 'review';
   /** What was done, for the identity of the session. */
   by: string;
 }
 
-async function wantedBy(o: AssignmentOptions, event: AssignmentEvent): Promise<Wanted | undefined> {
+async function wantedBy(
+  o: AssignmentOptions,
+  event: AssignmentEvent,
+  octokit: CommandOctokit,
+): Promise<Wanted | undefined> {
   const { agents } = o;
-  const { label, assignee, requested_reviewer: reviewer } = event;
+  const { label, assignee, requested_reviewer: reviewer, repository } = event;
+  const readRules = () => agentRulesOr(octokit, { owner: repository.owner.login, name: repository.name });
   if (label != null) {
-    const agent = agentOfLabel(label.name, agents);
-    return agent === undefined ? undefined : { agent, kind: 'task', by: `label:${label.name}` };
+    const rules = await readRules();
+    const agent = agentOfLabel(label.name, agents, currentDelivery()?.forge ?? '', rules);
+    return agent === undefined ? undefined : { agent, rules, kind: 'task', by: `label:${label.name}` };
   }
   const given = reviewer ?? assignee;
-  const first = agents.default?.definition.name;
-  if (given == null || first === undefined) return undefined;
+  if (given == null) return undefined;
   let own: bigint | undefined;
   await inDelivery(o, async (work) => {
-    own = await ownAccount(work, event.repository.id);
+    own = await ownAccount(work, repository.id);
   });
   if (own !== given.id) return undefined;
-  return { agent: first, kind: reviewer == null ? 'task' : 'review', by: reviewer == null ? 'assigned' : 'reviewer' };
+  const rules = await readRules();
+  const agent = firstOf(agents, rules);
+  if (agent === undefined) return undefined;
+  return reviewer == null
+    ? { agent, rules, kind: 'task', by: 'assigned' }
+    : { agent, rules, kind: 'review', by: 'reviewer' };
 }
 
 async function decideFor(o: AssignmentOptions, event: AssignmentEvent, place: Conversation, octokit: CommandOctokit) {
@@ -113,26 +132,39 @@ async function onAssignment(o: AssignmentOptions, payload: unknown, octokit: Com
   const about = event.pull_request ?? event.issue;
   const { sender, repository } = event;
   if (about === undefined || sender == null || sender.type === 'Bot') return;
-  const wanted = await wantedBy(o, event);
-  const planned = wanted && o.agents.byName.get(wanted.agent);
+  const wanted = await wantedBy(o, event, octokit);
+  const planned = wanted && agentNamed(o.agents, scope.forge, wanted.agent);
   if (wanted === undefined || planned === undefined) return;
+  // The forge's own agent is handed issues.
+  if (planned.handOff && event.pull_request !== undefined) return;
   const place: Conversation = {
     ...{ owner: repository.owner.login, repo: repository.name, number: about.number },
     isPullRequest:
       event.pull_request !== undefined || (about.pull_request !== undefined && about.pull_request !== null),
     remoteRepositoryId: repository.id,
   };
+  const say = (text: string) =>
+    octokit.request('POST /repos/{owner}/{repo}/issues/{issue_number}/comments', {
+      ...{ owner: place.owner, repo: place.repo, issue_number: place.number, body: `@${sender.login} ${text}` },
+    });
+  const turn = await takeSenderTurn(o, sender.id);
+  if (!turn.heard) {
+    o.log.info({ delivery: scope.deliveryKey, by: sender.login }, 'assignment not heard: its sender gives too many');
+    return;
+  }
   const { actor, decision, belongs } = await decideFor(o, event, place, octokit);
   if (!decision.allowed) {
     o.log.info(
       { delivery: scope.deliveryKey, by: nameOfActor(actor), because: decision.because },
       'assignment refused',
     );
-    if (belongs)
-      await octokit.request('POST /repos/{owner}/{repo}/issues/{issue_number}/comments', {
-        ...{ owner: place.owner, repo: place.repo, issue_number: place.number },
-        body: `@${sender.login} you may not have an agent work here. ${decision.why}`,
-      });
+    if (belongs) await say(`you may not have an agent work here. ${decision.why}`);
+    return;
+  }
+  const { rules } = wanted;
+  const refused = 'say' in rules ? rules.say : rules.objection(wanted.agent);
+  if ('say' in rules || refused !== undefined) {
+    await say(refused ?? '');
     return;
   }
   const found = await readAssigned(octokit, place);
@@ -149,7 +181,7 @@ async function onAssignment(o: AssignmentOptions, payload: unknown, octokit: Com
         commandKey: `${wanted.by}:${thing}:${about.updated_at.getTime()}`,
         requester: { id: sender.id, login: sender.login },
         ...{ requestedBy: nameOfActor(actor), triggeredAt: about.updated_at, headSha: found.headSha },
-        ...{ context: found.text, limits: planned.limits },
+        ...{ context: found.text, limits: rules.lowered(planned.limits), handOff: planned.handOff },
       }),
     );
   });

@@ -9,7 +9,7 @@
 import type { Probot } from 'probot';
 import type { PlannedAgents } from '../jobs/agent/agents.js';
 import { assignmentHandler } from './agent-assignment.js';
-import { commandsHandler, type Rights } from './commands/commands.js';
+import { commandsHandler, type Rights, urgentCommands } from './commands/commands.js';
 import { commentHandler } from './comment.js';
 import type { HandlerOptions } from './delivery-work.js';
 import { installationHandler } from './installation.js';
@@ -27,6 +27,7 @@ interface NamedApp {
   load: (app: Probot) => void;
   /** None beyond the small core: the rest is read again from the forge. */
   hydrate: readonly string[];
+  urgent?: typeof urgentCommands;
 }
 
 type AppsOptions = HandlerOptions & {
@@ -36,6 +37,8 @@ type AppsOptions = HandlerOptions & {
   previews?: boolean;
   /** Absent: no agents work here. */
   agents?: PlannedAgents;
+  /** Commands of one person in ten minutes. */
+  commandLimit?: number;
 };
 
 /** The app that writes down what the forge says, and what apps have been told of it. */
@@ -45,7 +48,7 @@ export const MIRROR = 'mirror';
 export const ownAppNames: readonly string[] = [MIRROR, 'preview', 'commands'];
 
 /** The apps of this installation, in the order in which they see an event. */
-export function createApps({ rights, previews = false, agents, ...o }: AppsOptions): readonly NamedApp[] {
+export function createApps({ rights, previews = false, agents, commandLimit, ...o }: AppsOptions): readonly NamedApp[] {
   const mirroring = [
     installationHandler(o),
     repositoryHandler(o),
@@ -66,10 +69,11 @@ export function createApps({ rights, previews = false, agents, ...o }: AppsOptio
   };
   const preview: NamedApp = { name: 'preview', hydrate: [], load: previewHandler(o) };
   if (rights === undefined) return previews ? [mirror, preview] : [mirror];
-  const asked = { ...o, ...rights, agents };
+  const asked = { ...o, ...rights, agents, ...(commandLimit !== undefined && { commandLimit }) };
   const commands: NamedApp = {
     name: 'commands',
     hydrate: [],
+    urgent: urgentCommands,
     load: (app) => {
       commandsHandler(asked)(app);
       if (agents !== undefined) assignmentHandler({ ...asked, agents })(app);

@@ -1,5 +1,6 @@
 /** Mirrors pull requests at every action, and has each read again from the forge (FR-WH-005). */
 import type { Probot } from 'probot';
+import { notePusher } from '../accounts/access/trusted-commits.js';
 import { wantPullRequestSync } from '../jobs/sync/desired.js';
 import { upsertPullRequest } from '../store/mirror/pull-request.js';
 import type { StoredRepository } from '../store/mirror/repository.js';
@@ -17,6 +18,10 @@ export async function mirrorPullRequest(
 ): Promise<{ id: string; changed: boolean; repository: StoredRepository }> {
   const repository = await mirrorRepository(work, event);
   const written = await upsertPullRequest(work.tx, work.origin, repository, event.pull_request, tieOf(event.action));
+  const { action, sender, pull_request: told } = event;
+  // The poller and some forges name nobody. Whoever reopens it has not brought what it is at.
+  if ((action === 'opened' || action === 'synchronize') && sender && sender.id > 0n)
+    await notePusher(work.tx, { repositoryId: repository.id, number: told.number, sha: told.headSha }, sender);
   return { ...written, repository };
 }
 

@@ -1,5 +1,4 @@
 /** One batch of the assigner: what each received delivery becomes. */
-import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { ForgeEvent, JsonObject } from '../forges/forge.js';
 import type { Telling } from '../forges/poll.js';
@@ -7,13 +6,14 @@ import type { Metrics } from '../lib/metrics.js';
 import { tokensHidden } from '../lib/redact.js';
 import { together } from '../store/together.js';
 import type { Dispatcher } from './dispatch.js';
+import { type EventClaim, findRepeated, readClaims, semanticKey, writeClaims } from './event-claims.js';
 import { laneOf, shardOf } from './lane.js';
-import { findOwners, type Owner, type Subject } from './ownership.js';
-import { isCovered, passingPiece } from './poll/pieces.js';
-import { forgetRefReports, ORDER_LOCK, type ReportPlace, type Reports, readReports } from './poll/reports.js';
-import { isNumber, type Received } from './received.js';
+import { findOwners, type Owner, type Ownership, type Subject } from './ownership.js';
+import { isCovered, type Passed, passedBy } from './poll/pieces.js';
+import { ORDER_LOCK, passReports, type ReportPlace, type Reports, readReports } from './poll/reports.js';
+import { compared, isNumber, type Received } from './received.js';
 import type { Beginnings, LaneRow, PlannedRow } from './row.js';
-import { keepSnapshots } from './snapshots.js';
+import { keepSnapshots, previousSnapshots } from './snapshots.js';
 
 interface Wanted {
   delivery: Received;
@@ -22,6 +22,8 @@ interface Wanted {
   action: string | null;
   change: JsonObject | null;
   app: string;
+  /** What was parsed from the body, for one app alone: it may change what it is given. */
+  payload: JsonObject | undefined;
   organizationId: string;
   connectionId: string | null;
   hookAppId: string | null;
@@ -40,78 +42,9 @@ interface Verdict {
   remoteRepositoryId: bigint | null;
 }
 
-const LONGEST_SEMANTIC_KEY = 500;
-
 /** What makes a dispatch row the one it is, as its unique index says it. */
 export const DISPATCH_IDENTITY = `(delivery_id, event_index, app,
   (CASE WHEN writes = 'rehearsal' THEN - id ELSE coalesce(replay_of, 0) END))`;
-
-function semanticKey({ delivery, events }: Subject): string | undefined {
-  if (events.semanticKey === undefined) return undefined;
-  const key = `${delivery.forge}:${delivery.host}:${events.repositoryId ?? ''}:${events.semanticKey}`;
-  return key.length <= LONGEST_SEMANTIC_KEY ? key : `sha256:${createHash('sha256').update(key).digest('hex')}`;
-}
-
-/** Who reported an event first. */
-interface EventClaim {
-  hookId: string;
-  source: string;
-}
-
-const keysOf = (subjects: readonly Subject[]): string[] => [
-  ...new Set(subjects.flatMap((one) => semanticKey(one) ?? [])),
-];
-
-async function readClaims(client: pg.PoolClient, subjects: readonly Subject[]): Promise<Map<string, EventClaim>> {
-  const keys = keysOf(subjects);
-  if (keys.length === 0) return new Map();
-  const { rows } = await client.query<{ semantic_key: string; hook_id: string; source: string }>({
-    name: 'inbox_event_claims',
-    text: 'SELECT semantic_key, hook_id, source FROM event_claim WHERE semantic_key = ANY($1::text[])',
-    values: [keys],
-  });
-  return new Map(rows.map((row) => [row.semantic_key, { hookId: row.hook_id, source: row.source }]));
-}
-
-/**
- * Which subjects were reported by another source before, and the claims of those that were not reported at all. Within one
- * source every delivery counts, since three labels in one second look alike (decision 12).
- */
-function findRepeated(
-  subjects: readonly Subject[],
-  claims: Map<string, EventClaim>,
-): { repeated: Set<Subject>; fresh: Map<string, Subject> } {
-  const repeated = new Set<Subject>();
-  const fresh = new Map<string, Subject>();
-  for (const subject of subjects) {
-    const key = semanticKey(subject);
-    if (key === undefined) continue;
-    const { hookId, source } = subject.delivery;
-    const claim = claims.get(key);
-    if (claim === undefined) {
-      claims.set(key, { hookId, source });
-      fresh.set(key, subject);
-    } else if (claim.hookId !== hookId || claim.source !== source) repeated.add(subject);
-  }
-  return { repeated, fresh };
-}
-
-/** Nobody else writes claims, so that those that were not there when they were read are not there now. */
-async function writeClaims(client: pg.PoolClient, fresh: ReadonlyMap<string, Subject>): Promise<void> {
-  if (fresh.size === 0) return;
-  const subjects = [...fresh.values()];
-  await client.query({
-    name: 'inbox_claim_events',
-    text: `INSERT INTO event_claim (semantic_key, hook_id, source, delivery_id)
-      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) ON CONFLICT DO NOTHING`,
-    values: [
-      [...fresh.keys()],
-      subjects.map(({ delivery }) => delivery.hookId),
-      subjects.map(({ delivery }) => delivery.source),
-      subjects.map(({ delivery }) => delivery.id),
-    ],
-  });
-}
 
 type Plan = (rows: readonly PlannedRow[]) => Beginnings;
 
@@ -122,12 +55,12 @@ const BEGIN_ANEW = `status = 'pending', writes = 'send', attempts = 0, started_e
   reason = NULL, error = NULL, finished_at = NULL, uncounted_attempts = 0, created_at = now()`;
 
 /** Adds the dispatch rows; those of a delivery that came again run again only where they were dead and nobody replayed them. */
-async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[], plan: Plan): Promise<LaneRow[]> {
+async function insertDispatches(
+  client: pg.PoolClient,
+  wanted: readonly Wanted[],
+  beginnings: Beginnings,
+): Promise<LaneRow[]> {
   if (wanted.length === 0) return [];
-  const shards = wanted.map(({ lane }) => shardOf(lane));
-  const beginnings = plan(
-    wanted.map((w, at) => ({ ...w, forge: w.delivery.forge, host: w.delivery.host, shard: shards[at] ?? 0 })),
-  );
   const { rows } = await client.query<{
     id: bigint | string;
     delivery_id: bigint | string;
@@ -164,7 +97,7 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
       wanted.map((w) => w.app),
       wanted.map((w) => w.organizationId),
       wanted.map((w) => w.lane),
-      shards,
+      wanted.map((w) => shardOf(w.lane)),
       wanted.map((w) => (w.change === null ? null : JSON.stringify(w.change, tokensHidden))),
       beginnings.epochs,
       beginnings.owner,
@@ -172,14 +105,11 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
     ],
   });
   const identity = (delivery: bigint | string, index: number, app: string) => `${delivery}\n${index}\n${app}`;
-  const handedOver = new Set<bigint>();
   const byIdentity = new Map(wanted.map((w) => [identity(w.delivery.id, w.eventIndex, w.app), w]));
   return rows.flatMap((row): LaneRow[] => {
     const found = byIdentity.get(identity(row.delivery_id, row.event_index, row.app));
     if (!found) return [];
-    const { delivery } = found;
-    const payload = handedOver.has(delivery.id) ? undefined : delivery.payload;
-    handedOver.add(delivery.id);
+    const { delivery, payload } = found;
     return [
       {
         id: BigInt(row.id),
@@ -219,17 +149,41 @@ async function insertDispatches(client: pg.PoolClient, wanted: readonly Wanted[]
   });
 }
 
+/** Has those translated that are going to begin at once, while the database writes down that they do. */
+function prepare(wanted: readonly Wanted[], { epochs }: Beginnings, dispatcher: Dispatcher): void {
+  wanted.forEach(({ delivery, payload, eventIndex, eventName, action, change, app, organizationId }, at) => {
+    if (epochs[at] === null) return;
+    const {
+      id: deliveryId,
+      deliveryKey,
+      hookId,
+      forge,
+      host,
+      eventType,
+      source,
+      receivedAt,
+      contentType,
+      body,
+    } = delivery;
+    dispatcher.prepare?.({
+      ...{ deliveryId, deliveryKey, hookId, forge, host, eventType, source, receivedAt, contentType, body },
+      ...{ eventIndex, eventName, action, change, app, organizationId },
+      ...(payload && { payload }),
+    });
+  });
+}
+
 async function writeVerdicts(client: pg.PoolClient, verdicts: readonly Verdict[]): Promise<void> {
   await client.query({
     name: 'inbox_write_verdicts',
     text: `UPDATE webhook_delivery w SET
         status = v.status, reason = v.reason, action = v.action, organization_id = v.organization_id,
-        body_sha256 = v.body_sha256, remote_repository_id = v.remote_repository_id,
+        remote_repository_id = v.remote_repository_id,
         remote_installation_id = v.remote_installation_id,
         finished_at = CASE WHEN v.status = 'ignored' THEN now() END
-      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bytea[], $7::bigint[],
-          $8::bigint[])
-        AS v(id, status, reason, action, organization_id, body_sha256, remote_repository_id, remote_installation_id)
+      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigint[],
+          $7::bigint[])
+        AS v(id, status, reason, action, organization_id, remote_repository_id, remote_installation_id)
       WHERE w.id = v.id AND w.status = 'received'`,
     values: [
       verdicts.map((v) => v.delivery.id),
@@ -237,7 +191,6 @@ async function writeVerdicts(client: pg.PoolClient, verdicts: readonly Verdict[]
       verdicts.map((v) => v.reason),
       verdicts.map((v) => v.action),
       verdicts.map((v) => v.organizationId),
-      verdicts.map((v) => v.delivery.bodySha256),
       verdicts.map((v) => v.remoteRepositoryId),
       verdicts.map((v) => v.remoteInstallationId),
     ],
@@ -277,19 +230,22 @@ function wantedOf(
   covered: ReadonlySet<ForgeEvent>,
 ): Wanted[] {
   const lane = laneOf(delivery, events);
-  return events.events.flatMap((event, eventIndex) =>
-    (covered.has(event) ? [] : dispatcher.subscribers(event.name, event.action)).map((app) => ({
-      delivery,
-      eventIndex,
-      eventName: event.name,
-      action: event.action ?? null,
-      change: event.change ?? null,
-      app,
-      ...owner,
-      ...remoteIdsOf(delivery),
-      lane,
-    })),
-  );
+  return events.events
+    .flatMap((event, eventIndex): Wanted[] =>
+      (covered.has(event) ? [] : dispatcher.subscribers(event.name, event.action)).map((app) => ({
+        delivery,
+        eventIndex,
+        eventName: event.name,
+        action: event.action ?? null,
+        change: event.change ?? null,
+        app,
+        payload: undefined,
+        ...owner,
+        ...remoteIdsOf(delivery),
+        lane,
+      })),
+    )
+    .map((one, at) => (at === 0 ? { ...one, payload: delivery.payload } : one));
 }
 
 /** The forge's own ids of what a delivery is about. */
@@ -325,20 +281,20 @@ const readReportsOf = (client: pg.PoolClient, late: readonly Late[]): Promise<Re
     late.map(({ place }) => place),
   );
 
-/** Events among these that the poller reported before; reports of refs that these webhooks go beyond are forgotten. */
+/** Events among these that the poller reported before; reports that these webhooks go beyond are over. */
 async function findCovered(client: pg.PoolClient, late: readonly Late[], reports: Reports): Promise<Set<ForgeEvent>> {
   const covered = new Set<ForgeEvent>();
-  const passed: { place: ReportPlace; piece: string }[] = [];
+  const passed: (Passed & { place: ReportPlace })[] = [];
   for (const { subject, telling, place } of late) {
     const known = reports.of(place);
     if (known.size === 0) continue;
-    const piece = passingPiece(telling);
     for (const event of subject.events.events) {
+      const beyond = passedBy(event, telling);
       if (isCovered(event, telling, known)) covered.add(event);
-      else if (piece !== undefined && known.has(piece) && event.action !== 'edited') passed.push({ place, piece });
+      else if (beyond !== undefined && known.has(beyond.piece)) passed.push({ place, ...beyond });
     }
   }
-  await forgetRefReports(client, passed);
+  await passReports(client, passed);
   return covered;
 }
 
@@ -348,17 +304,58 @@ const namesOf = ({ events }: Subject): string =>
 /** What a crash of PostgreSQL takes back is assigned again; the deliveries themselves were committed to disk. */
 const BEGIN = `BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(${ORDER_LOCK})`;
 
+const subjectsOf = (deliveries: readonly Received[]): Subject[] =>
+  deliveries.flatMap((delivery) =>
+    delivery.classification.kind === 'events' ? [{ delivery, events: delivery.classification }] : [],
+  );
+
+/** What the database is asked about subjects. */
+interface Asked {
+  owners: readonly Ownership[];
+  claims: Map<string, EventClaim>;
+  /** What the poller has reported, where a subject is its hook's organization's. */
+  reports: Reports;
+}
+
+async function ask(client: pg.PoolClient, subjects: readonly Subject[]): Promise<Asked> {
+  const late = lateOnes(
+    subjects.map((subject) => ({ subject, organizationId: subject.delivery.hook?.organizationId })),
+  );
+  const [owners, claims, reports] = await together([
+    findOwners(client, subjects),
+    readClaims(client, subjects),
+    readReportsOf(client, late),
+  ]);
+  return { owners, claims, reports };
+}
+
+/** Whether these are the same deliveries about the same, so that what was asked about the one holds for the other. */
+function isSame(likely: readonly Subject[], subjects: readonly Subject[]): boolean {
+  const about = ({ delivery, events }: Subject) =>
+    [delivery.id, events.repositoryId, events.installationId, events.number, semanticKey({ delivery, events })].join(
+      ' ',
+    );
+  return (
+    likely.length === subjects.length &&
+    likely.every((one, at) => {
+      const subject = subjects[at];
+      if (subject === undefined) return false;
+      return one.events === subject.events || about(one) === about(subject);
+    })
+  );
+}
+
 /**
  * Gives deliveries their organization, lane and dispatch rows, or the reason why they are ignored, in one transaction.
  * Answers the rows that are to run. When it rejects, the transaction is still to be rolled back. Somebody waits for every
  * delivery, and most of the time is the way to the database: what does not depend on each other is sent together.
+ * @throws Unclassifiable for a delivery that has to be given up, and what the database throws
  */
 export async function assign(
   client: pg.PoolClient,
-  deliveries: readonly Received[],
+  received: readonly Received[],
   { dispatcher, metrics, plan }: { dispatcher: Dispatcher; metrics: Metrics; plan: Plan },
 ): Promise<LaneRow[]> {
-  const subjects: Subject[] = [];
   const verdicts: Verdict[] = [];
   const ignore = (delivery: Received, reason: string, action: string | null, organizationId: string | null) =>
     verdicts.push({
@@ -369,22 +366,19 @@ export async function assign(
       organizationId,
       ...remoteIdsOf(delivery),
     });
-  for (const delivery of deliveries) {
-    const { classification } = delivery;
-    if (classification.kind === 'ignored') ignore(delivery, classification.reason, null, null);
-    else subjects.push({ delivery, events: classification });
-  }
-
-  // What was reported is asked before it is known whose it is: nearly always the hook's organization's.
-  const likely = lateOnes(
-    subjects.map((subject) => ({ subject, organizationId: subject.delivery.hook?.organizationId })),
-  );
-  const [, owners, claims, likelyReports] = await together([
+  // Whose they are is asked before what they are is known for sure: it is nearly always the same.
+  const likely = subjectsOf(received);
+  const [, previous, asked] = await together([
     client.query(BEGIN),
-    findOwners(client, subjects),
-    readClaims(client, subjects),
-    readReportsOf(client, likely),
+    previousSnapshots(client, received),
+    ask(client, likely),
   ]);
+  const deliveries = compared(received, previous);
+  const subjects = subjectsOf(deliveries);
+  for (const delivery of deliveries)
+    if (delivery.classification.kind === 'ignored') ignore(delivery, delivery.classification.reason, null, null);
+  const { owners, claims, reports: likelyReports } = isSame(likely, subjects) ? asked : await ask(client, subjects);
+
   const owned = subjects.flatMap((subject, at) => {
     const owner = owners[at];
     const action = subject.events.events[0]?.action ?? null;
@@ -425,14 +419,19 @@ export async function assign(
     }
   }
 
+  const beginnings = plan(
+    wanted.map((w) => ({ ...w, forge: w.delivery.forge, host: w.delivery.host, shard: shardOf(w.lane) })),
+  );
   const writing = [
     writeClaims(client, fresh),
     keepSnapshots(client, deliveries),
-    insertDispatches(client, wanted, plan),
+    insertDispatches(client, wanted, beginnings),
     writeVerdicts(client, verdicts),
   ] as const;
   if (!deliveries.some(({ hasDispatches }) => hasDispatches)) {
-    const [, , rows] = await together([...writing, client.query('COMMIT')]);
+    const written = together([...writing, client.query('COMMIT')]);
+    prepare(wanted, beginnings, dispatcher);
+    const [, , rows] = await written;
     return rows;
   }
   const [, , rows] = await together(writing);

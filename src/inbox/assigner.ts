@@ -11,7 +11,7 @@ import type { Dispatcher } from './dispatch.js';
 import { releaseLeftOver } from './hold-changes.js';
 import { CHANNEL } from './leases.js';
 import { prune, type Retention } from './prune.js';
-import { type Received, readReceived } from './received.js';
+import { type Received, readReceived, Unclassifiable } from './received.js';
 import type { Beginnings, LaneRow, PlannedRow } from './row.js';
 
 export interface AssignerOptions {
@@ -43,6 +43,8 @@ const GAUGE_EVERY_MS = 5_000;
 const PRUNE_EVERY_MS = 600_000;
 /** Other workers wait as long for what is theirs when the handlers of this one are slow. */
 const MOST_WAIT_FOR_ROOM_MS = 50;
+
+const UNCLASSIFIED = 'it could not be classified';
 
 /** SQLSTATE classes 22 and 23 blame the data, not the server or the connection. */
 const isContentError = (error: unknown): boolean =>
@@ -134,7 +136,7 @@ export class Assigner {
     const readable: Received[] = [];
     for (const delivery of deliveries)
       if (delivery.failure === undefined) readable.push(delivery);
-      else await this.#giveUp(client, delivery, 'it could not be classified', delivery.failure);
+      else await this.#giveUp(client, delivery, UNCLASSIFIED, delivery.failure);
     const rows = await this.#assign(client, readable);
     const others = offer(rows);
     if (others.length > 0) await client.query('SELECT pg_notify($1, $2)', [CHANNEL, others.join(',')]);
@@ -150,6 +152,14 @@ export class Assigner {
     try {
       return await assign(client, deliveries, this.#options);
     } catch (error) {
+      if (error instanceof Unclassifiable) {
+        await client.query('ROLLBACK');
+        await this.#giveUp(client, error.delivery, UNCLASSIFIED, error.cause);
+        return this.#assign(
+          client,
+          deliveries.filter(({ id }) => id !== error.delivery.id),
+        );
+      }
       if (!isContentError(error)) throw error;
       await client.query('ROLLBACK');
       const [only, ...others] = deliveries;

@@ -26,6 +26,7 @@ function dispatchRow(row: LaneRow, epoch: bigint, body: Buffer, payload: JsonObj
     lane: row.lane,
     writes: row.writes,
     refresh: row.refresh,
+    urgent: row.urgency === 'now',
     attempts: row.attempts - 1,
     attempt: { dispatchId: row.id, epoch, number: row.attempts },
     receivedAt: row.receivedAt,

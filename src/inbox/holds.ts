@@ -75,6 +75,11 @@ export class Holds {
     return found;
   }
 
+  /** Whether a shadow covers it, also beside a pause. */
+  silences(row: Held): boolean {
+    return this.#holds.some((hold) => hold.mode === 'shadow' && covers(hold, row));
+  }
+
   /** Reads all of them and their version at one moment. */
   async load(pool: pg.Pool): Promise<void> {
     const { rows } = await pool.query<{ version: bigint | string; holds: Hold[] }>({

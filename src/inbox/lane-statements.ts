@@ -210,7 +210,7 @@ export async function writeOutcomes(pool: pg.Pool, owner: string, finishes: read
       column((f) => f.outcome.status),
       // An app's words, which may quote what it read: one that PostgreSQL refuses would hold up every other result.
       column((f) => ('reason' in f.outcome ? storable(f.outcome.reason) : null)),
-      column((f) => ('error' in f.outcome ? storable(f.outcome.error) : null)),
+      column((f) => ('error' in f.outcome && f.outcome.error !== undefined ? storable(f.outcome.error) : null)),
       column((f) => ('waitMs' in f.outcome ? f.outcome.waitMs : null)),
       column((f) => f.unbegun ?? false),
       column((f) => 'uncounted' in f.outcome),

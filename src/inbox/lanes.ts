@@ -14,6 +14,7 @@ import { describeError, type Outcome, outcomeOf, type RetryPolicy } from './outc
 import { Parsed } from './parsed.js';
 import type { Beginnings, LaneRow, PlannedRow } from './row.js';
 import { Slots } from './slots.js';
+import { urgentAmong } from './urgent.js';
 import { type Lane, Window } from './window.js';
 
 export interface LanesOptions {
@@ -130,14 +131,21 @@ export class Lanes {
     const isBusy = this.#starting || this.#stopped || this.#aloneRuns || this.#alone.length > 0;
     let room = isBusy ? 0 : concurrency - this.#running.size;
     const lanes = new Set<string>();
-    const epochs = rows.map((row) => {
-      const epoch = room > 0 && !lanes.has(row.lane) ? this.#window.freeLane(row.shard, row.lane) : undefined;
+    const free = rows.map((row) => {
+      const epoch = lanes.has(row.lane) ? undefined : this.#window.freeLane(row.shard, row.lane);
       lanes.add(row.lane);
-      if (epoch === undefined || !slots.hasBoth(row, true) || this.#holds.of(row) !== undefined) return null;
-      slots.take(row);
-      room -= 1;
-      return epoch;
+      return this.#holds.of(row) === undefined ? epoch : undefined;
     });
+    const epochs = rows.map((): bigint | null => null);
+    // As they are taken: what has its share waits while there is anything else.
+    for (const othersWait of this.#window.hasReady ? [true] : [true, false])
+      for (const [at, row] of rows.entries()) {
+        const epoch = free[at];
+        if (room === 0 || epoch === undefined || epochs[at] !== null || !slots.hasBoth(row, othersWait)) continue;
+        slots.take(row);
+        room -= 1;
+        epochs[at] = epoch;
+      }
     return { owner: this.#owner, holdsVersion: this.#holds.version, epochs };
   }
 
@@ -280,7 +288,7 @@ export class Lanes {
     const begun = batch.filter(({ row, epoch }) => this.#begun.get(row.id) === epoch);
     for (const running of begun) if (running.row.body !== undefined) void this.#run(running, running.row.body);
     if (begun.length === batch.length) return;
-    const [free, stopped] = this.#withHolds(batch.filter((running) => !begun.includes(running)));
+    const [free, stopped] = await this.#withHolds(batch.filter((running) => !begun.includes(running)));
     const bodiless = free.filter(({ row }) => row.body === undefined).map(({ row }) => row.deliveryId);
     const [started, paused, bodies] = await Promise.all([
       free.length > 0 ? markStarted(pool, this.#owner, free, { alone, holdsVersion }) : undefined,
@@ -316,16 +324,20 @@ export class Lanes {
   }
 
   /** Those that may begin, silenced where a hold says so, and those that may not. */
-  #withHolds(batch: readonly Running[]): [free: Running[], stopped: Running[]] {
-    const free: Running[] = [];
-    const stopped: Running[] = [];
+  async #withHolds(batch: readonly Running[]): Promise<[free: Running[], stopped: Running[]]> {
+    const covered: Running[] = [];
     for (const running of batch) {
       const { row } = running;
+      if (row.urgency === 'now') delete row.urgency;
       const hold = this.#holds.of(row);
       if (hold === 'shadow' && row.writes === 'send') row.writes = 'shadow';
-      (hold === 'pause' ? stopped : free).push(running);
+      if (hold === 'pause') covered.push(running);
     }
-    return [free, stopped];
+    if (covered.length === 0) return [[...batch], []];
+    const urgent = await urgentAmong(this.#options.pool, this.#options.dispatcher, covered);
+    for (const { row } of urgent) if (row.writes === 'send' && this.#holds.silences(row)) row.writes = 'shadow';
+    const stopped = covered.filter((running) => !urgent.has(running));
+    return [batch.filter((running) => !stopped.includes(running)), stopped];
   }
 
   async #run(running: Running, body: Buffer): Promise<void> {
@@ -337,6 +349,8 @@ export class Lanes {
     const payload = this.#parsed.take(row.id);
     const result = await attempt(dispatcher, row, epoch, body, payload, handlerTimeoutMs, controller);
     elapsed();
+    const isUrgent = row.urgency === 'now';
+    if (result.kind === 'settled' && isUrgent) return this.#finishUrgent(running);
     if (result.kind === 'settled') {
       if (!rehearsed) metrics.dispatches.inc({ app: row.app, result: result.result.kind });
       log.debug({ attempt: row.attempts, result: result.result.kind }, 'handler finished');
@@ -350,8 +364,21 @@ export class Lanes {
       : outcomeOf({ ...result, attempts, lane: row.lane, since: row.createdAt }, retry);
     if (!rehearsed)
       metrics.dispatches.inc({ app: row.app, result: outcome.status === 'pending' ? 'retried' : outcome.status });
-    log.warn({ attempt: row.attempts, outcome: outcome.status, err: describeError(result.error) }, 'handler failed');
+    log.warn(
+      { attempt: row.attempts, urgent: isUrgent, outcome: outcome.status, err: describeError(result.error) },
+      'handler failed',
+    );
+    // The rest of it has not been tried yet.
+    if (isUrgent && outcome.status === 'dead') return this.#finishUrgent(running);
     this.#finish({ row, lane, epoch, outcome, running });
+  }
+
+  /** What could not wait is done, or given up; the row itself waits for the end of the pause, in its place. */
+  #finishUrgent(running: Running): void {
+    const { row, lane, epoch } = running;
+    row.urgency = 'done';
+    row.uncounted += 1;
+    this.#finish({ row, lane, epoch, outcome: { status: 'pending', waitMs: 0, uncounted: true }, running });
   }
 
   #finish(finish: Finished): void {

@@ -7,8 +7,8 @@ import { hashOf } from './lane.js';
 export type Outcome =
   | { status: 'done' }
   | { status: 'ignored'; reason: string }
-  /** Tried again at once where it stands; its lane waits. */
-  | { status: 'pending'; error: string; waitMs: number }
+  /** Tried again at once where it stands; its lane waits. Without an error: what no pause holds up has been done. */
+  | { status: 'pending'; error?: string; waitMs: number; uncounted?: true }
   /** Tried again later; its lane goes on. `uncounted`: the attempt is not one of those it has. */
   | { status: 'parked'; error: string; waitMs: number; uncounted?: true }
   | { status: 'dead'; reason: string; error: string };

@@ -110,5 +110,13 @@ export async function prune(
     REQUEST_DAYS,
     signal,
   );
+  // Longer than any window in which commands are counted.
+  await repeat(
+    client,
+    `DELETE FROM command_sender WHERE ctid IN (
+       SELECT ctid FROM command_sender WHERE window_start < now() - $1 * interval '1 day' LIMIT $2)`,
+    REQUEST_DAYS,
+    signal,
+  );
   return { emptied, deleted };
 }

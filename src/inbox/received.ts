@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { Classification, ForgeDescriptor, JsonObject, Snapshot } from '../forges/forge.js';
 import type { Telling } from '../forges/poll.js';
 import { isOwn } from '../lib/delivery-source.js';
+import { messageOf } from '../lib/errors.js';
 import { type BodyEncoding, type BodyRecord, bodyColumns, bodyOf, withBodies } from './body-text.js';
-import { previousSnapshots, readClassification, snapshotKey } from './snapshots.js';
+import { type Previous, readClassification, snapshotKey } from './snapshots.js';
 import { classifySynthesised } from './synthesised.js';
 
 /** What a hook says of its deliveries. */
@@ -30,10 +30,12 @@ export interface Received {
   source: string;
   receivedAt: Date;
   body: Buffer;
-  bodySha256: Buffer;
   /** What was parsed from the body; undefined when there is nothing to read in it. */
   payload: JsonObject | undefined;
+  /** Not final until it was compared with the state before, see {@link compared}. */
   classification: Classification;
+  /** Classifies it once more, as what follows this state; undefined where nothing can follow from one. */
+  classifyAfter: ((state: JsonObject) => Classification) | undefined;
   /** The state it tells of an object, to be kept for the next delivery; undefined on forges that always say what changed. */
   snapshot: Snapshot | undefined;
   /** What it says of time, where the poller may have reported the same; undefined for what no forge sent. */
@@ -103,7 +105,7 @@ function contentOf(descriptor: ForgeDescriptor | undefined, record: Record_, bod
   return 'invalid' in content ? { ignored: content.invalid } : { payload: content.payload, descriptor };
 }
 
-function classify(record: Record_, content: Content, previous: JsonObject | undefined): Classification {
+function classify(record: Record_, content: Content, previous?: JsonObject): Classification {
   if ('ignored' in content) return { kind: 'ignored', reason: content.ignored };
   const { payload, descriptor } = content;
   if (isOwn(record.source) || descriptor === undefined)
@@ -132,7 +134,7 @@ function attempted<T>(read: () => T): { value: T; failure?: undefined } | { valu
 
 const UNREAD = 'it could not be read';
 
-/** Reads and classifies the next batch; empty when there is nothing to do. */
+/** Reads the next batch, and classifies it as far as is possible without the states before; empty when there is nothing to do. */
 export async function readReceived(
   client: pg.PoolClient,
   forges: ReadonlyMap<string, ForgeDescriptor>,
@@ -156,18 +158,12 @@ export async function readReceived(
       ...(value ?? { body: Buffer.alloc(0), content: { ignored: UNREAD }, snapshot: undefined, telling: undefined }),
     };
   });
-  const previous = await previousSnapshots(
-    client,
-    read.flatMap(({ record, snapshot }) => (snapshot ? [{ hookId: record.hook_id, snapshot }] : [])),
-  );
   return read.map(({ record, body, content, snapshot, telling, failure: unreadable }) => {
-    const before = snapshot && previous.get(snapshotKey(record.hook_id, snapshot));
     const { value, failure = unreadable } = attempted(() => {
       const known = readClassification(record.classification);
-      return { again: known !== undefined, classification: known ?? classify(record, content, before?.state) };
+      return { again: known !== undefined, classification: known ?? classify(record, content) };
     });
-    // The next delivery of this batch is compared with this one.
-    if (snapshot) previous.keep(record.hook_id, snapshot);
+    const again = value?.again ?? false;
     return {
       id: BigInt(record.id),
       hookId: record.hook_id,
@@ -180,14 +176,44 @@ export async function readReceived(
       source: record.source,
       receivedAt: record.received_at,
       body,
-      bodySha256: createHash('sha256').update(body).digest(),
       payload: 'payload' in content ? content.payload : undefined,
       classification: value?.classification ?? { kind: 'ignored', reason: UNREAD },
+      classifyAfter: snapshot && !again ? (state) => classify(record, content, state) : undefined,
       snapshot,
       telling,
-      again: value?.again ?? false,
+      again,
       hasDispatches: record.has_dispatches,
       failure,
     };
+  });
+}
+
+/** Thrown for a delivery whose forge's code threw when it was compared. */
+export class Unclassifiable extends Error {
+  constructor(
+    readonly delivery: Received,
+    cause: unknown,
+  ) {
+    super(messageOf(cause), { cause });
+  }
+}
+
+/**
+ * The deliveries as what follows the states that were kept, and each other, of the same objects.
+ * @throws Unclassifiable
+ */
+export function compared(deliveries: readonly Received[], previous: Previous): Received[] {
+  return deliveries.map((delivery) => {
+    const { hookId, snapshot, classifyAfter } = delivery;
+    if (snapshot === undefined) return delivery;
+    const before = previous.get(snapshotKey(hookId, snapshot));
+    // The next delivery of this batch is compared with this one.
+    previous.keep(hookId, snapshot);
+    if (before === undefined || classifyAfter === undefined) return delivery;
+    try {
+      return { ...delivery, classification: classifyAfter(before.state) };
+    } catch (cause) {
+      throw new Unclassifiable(delivery, cause);
+    }
   });
 }

@@ -24,6 +24,10 @@ export class Rota<L extends RotaLane> {
     if (repositories?.size === 0) this.#organizations.delete(lane.organizationId);
   }
 
+  get isEmpty(): boolean {
+    return this.#organizations.size === 0;
+  }
+
   clear(): void {
     this.#organizations.clear();
   }

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../forges/forge.js';
 import type { RunWrites } from '../lib/delivery-scope.js';
 import type { Held } from './holds.js';
+import type { Urgency } from './urgent.js';
 
 /** A dispatch row as a worker holds it in memory: everything but the body, which is fetched when its turn comes. */
 export interface LaneRow {
@@ -55,6 +56,8 @@ export interface LaneRow {
   payload?: JsonObject;
   /** It was written as begun under this lease, see {@link Beginnings}. */
   begunIn?: bigint;
+  /** A pause covers it, and something in it does not wait for that; see urgent.ts. */
+  urgency?: Urgency;
 }
 
 /** What of a row says whether it may begin, before it has a number. */

@@ -14,7 +14,7 @@ interface Kept {
   state: JsonObject;
 }
 
-interface Previous {
+export interface Previous {
   get(key: string): Kept | undefined;
   /** Replaces what was there, unless that is newer. */
   keep(hookId: string, snapshot: Snapshot): void;
@@ -29,11 +29,9 @@ function isOlder(left: string | undefined, right: string | undefined): boolean {
   return a < b;
 }
 
-/** Reads what was kept of these objects. */
-export async function previousSnapshots(
-  client: pg.PoolClient,
-  wanted: readonly { hookId: string; snapshot: Snapshot }[],
-): Promise<Previous> {
+/** Reads what was kept of the objects of these deliveries. */
+export async function previousSnapshots(client: pg.PoolClient, deliveries: readonly Received[]): Promise<Previous> {
+  const wanted = deliveries.flatMap(({ hookId, snapshot }) => (snapshot ? [{ hookId, snapshot }] : []));
   const kept = new Map<string, Kept>();
   if (wanted.length > 0) {
     const { rows } = await client.query<{

@@ -106,6 +106,11 @@ export class Window {
     }
   }
 
+  /** Whether anything waits for a slot. */
+  get hasReady(): boolean {
+    return !this.#ready.isEmpty;
+  }
+
   /** The lease under which a new row of this lane would be the first in line; undefined when it would have to wait. */
   freeLane(number: number, lane: string): bigint | undefined {
     const shard = this.shards.get(number);

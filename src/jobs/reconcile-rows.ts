@@ -13,6 +13,8 @@ export interface VersionedTable {
   errorColumn?: string;
   /** What of a row holds are matched with. Absent: no hold concerns it. */
   heldBy?: HoldSubject;
+  /** SQL: no hold keeps this row from being worked on; what is done then is told by `held`, and is no more than must be. */
+  despiteHolds?: string;
 }
 
 /** SQL for HoldSubject: the repository of the pull request that a row of `table` is about. */
@@ -23,10 +25,10 @@ export const repositoryOfPullRequest = (table: string): string =>
  * SQL: the row is behind, its time has come, and no hold covers it. One that is held stays as it is, and costs nothing until
  * the sweeper finds it free.
  */
-export const isDue = ({ heldBy }: VersionedTable): string =>
+export const isDue = ({ heldBy, despiteHolds = 'false' }: VersionedTable): string =>
   `"observed_version" <> "desired_version"
      AND ("next_attempt_at" IS NULL OR "next_attempt_at" <= clock_timestamp())
-     ${heldBy === undefined ? '' : `AND NOT ${isHeld(heldBy)}`}`;
+     ${heldBy === undefined ? '' : `AND (NOT ${isHeld(heldBy)} OR ${despiteHolds})`}`;
 
 export type DueRow = UnsettledRow;
 
@@ -44,6 +46,7 @@ interface VersionColumns {
   desired_version: bigint | string;
   observed_version: bigint | string;
   attempts: number;
+  held: boolean;
 }
 
 export function versionedRows(store: Store, table: VersionedTable): VersionedRows {
@@ -60,7 +63,8 @@ export function versionedRows(store: Store, table: VersionedTable): VersionedRow
     async due({ organizationId, id }) {
       const found = await store.tenant(organizationId, (tx) =>
         tx.query<VersionColumns>(
-          `SELECT "desired_version", "observed_version", "attempts" FROM "${table.name}" WHERE "${table.key}" = $1
+          `SELECT "desired_version", "observed_version", "attempts",
+             ${table.heldBy === undefined ? 'false' : isHeld(table.heldBy)} AS held FROM "${table.name}" WHERE "${table.key}" = $1
              AND ${isDue(table)}`,
           [id],
         ),
@@ -73,6 +77,7 @@ export function versionedRows(store: Store, table: VersionedTable): VersionedRow
         version: BigInt(row.desired_version),
         observedVersion: BigInt(row.observed_version),
         attempts: row.attempts,
+        held: row.held,
       };
     },
 

@@ -27,6 +27,8 @@ export interface UnsettledRow {
   observedVersion: bigint;
   /** Failures in a row at this version. */
   attempts: number;
+  /** A hold covers it, and it is worked on all the same, see {@link VersionedTable.despiteHolds}. */
+  held: boolean;
 }
 
 /**

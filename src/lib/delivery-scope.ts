@@ -15,6 +15,8 @@ export interface DeliveryScope {
   eventIndex: number;
   app: string;
   receivedAt: Date;
+  /** `webhook`, or who else reported it; see lib/delivery-source. */
+  source?: string;
   /** Web address of a self-hosted instance, for people; null for a forge's own cloud. */
   instanceUrl: string | null;
   /** How many writes of our own led to this event; 0 when somebody else caused it. */
@@ -25,6 +27,8 @@ export interface DeliveryScope {
   attempt?: DispatchAttempt;
   /** Filled in while it runs; see {@link noteOutage}. */
   outage?: Outage;
+  /** A pause covers the run: only what cannot wait is to be done. It is run once more when the pause is lifted. */
+  urgent?: boolean;
   /** Default `send`. */
   writes?: RunWrites;
 }

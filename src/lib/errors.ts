@@ -42,7 +42,7 @@ export const errorTable = {
     503,
     'backoff',
     'PostgreSQL cannot be reached or did not start.',
-    'Start the server if it does not run; else read the lines of the log in the message, or check DATABASE_URL.',
+    'Start the server if it does not run. If it does: check DATABASE_URL, and what the message quotes of PostgreSQL’s log.',
   ),
   FORGEWAY_DATABASE_UNSUPPORTED: describe(
     500,
@@ -350,6 +350,12 @@ export const errorTable = {
     'The agent still runs, so what it changed cannot be collected yet.',
     'Wait until it ends, or stop it with `/cancel`.',
   ),
+  FORGEWAY_GIT_REFUSED: describe(
+    422,
+    'never',
+    'What was to be written with git names something that is not there, or cannot be.',
+    'Correct what the message names.',
+  ),
   FORGEWAY_GIT_FAILED: describe(
     502,
     'backoff',
@@ -413,8 +419,8 @@ export const errorTable = {
   FORGEWAY_STREAMS_EXHAUSTED: describe(
     429,
     'backoff',
-    'There are as many streams of events open as this server, one organization or one caller may have.',
-    'Close some, and come back with the last id that was seen: nothing is lost.',
+    'There are as many streams of events open, or exports under way, as this server, one organization or one caller may have.',
+    'Close some, and come back with the last id that was seen: nothing is lost. An export is asked for again when the other has ended.',
   ),
   FORGEWAY_QUEUE_UNAVAILABLE: describe(
     503,

@@ -1,11 +1,13 @@
 /** Finds the database that the configuration names, and its master key. Nothing is migrated here. */
+import { mkdir } from 'node:fs/promises';
 import type pg from 'pg';
 import type { Config } from '../config/config.js';
-import { ForgewayError } from '../lib/errors.js';
+import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import { withConnection } from './connection.js';
 import { type Database, databaseAt, databaseOf, type KeyFacts } from './database.js';
 import { attachEmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.js';
+import { claimDataDir } from './embedded/server-claim.js';
 import { createKeyFile, keyFileOf, readKeyFile } from './key-file.js';
 import { readKeyRecords, refuseNeededKeys } from './master-key-record.js';
 import { type GivenKeys, type MasterKeys, resolveMasterKeys } from './master-keys.js';
@@ -47,8 +49,28 @@ export interface OpenedDatabase {
  *   FORGEWAY_DATABASE_UNSUPPORTED
  */
 export function openDatabase(config: DatabaseConfig, options: OpenDatabaseOptions): Promise<OpenedDatabase> {
-  if (config.databaseUrl !== undefined) return openExternal(config.databaseUrl, configuredKeys(config), options.log);
-  return options.as === 'server' ? startOwn(config, options) : attachToOwn(config, options);
+  const isServer = options.as === 'server';
+  if (config.databaseUrl === undefined) return isServer ? startOwn(config, options) : attachToOwn(config, options);
+  const open = () => openExternal(config.databaseUrl ?? '', configuredKeys(config), options.log);
+  return isServer ? underClaim(config.dataDir, options.log, open) : open();
+}
+
+/** Previews and runs lie in the data directory also where the database does not: a second server would end those of the first. */
+async function underClaim(dataDir: string, log: Logger, open: () => Promise<OpenedDatabase>): Promise<OpenedDatabase> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o711 });
+  } catch (error) {
+    // Where nothing can be kept there is nothing to share.
+    log.debug({ dataDir, err: messageOf(error) }, 'there is no data directory');
+    return open();
+  }
+  const claim = await claimDataDir(dataDir);
+  try {
+    return { ...(await open()), stop: () => claim.release() };
+  } catch (error) {
+    await claim.release();
+    throw error;
+  }
 }
 
 const nothingToStop = async (): Promise<void> => undefined;

@@ -22,12 +22,13 @@ export interface HoldSubject {
 }
 
 /**
- * SQL: true when a hold of the transaction's organization covers the row. With no holds it costs one look at an empty table.
+ * SQL: true when a hold of the transaction's organization, of this mode or of any, covers the row. With no holds it costs one look at an empty table.
  */
-export const isHeld = ({ repository, app }: HoldSubject): string => `EXISTS (
+export const isHeld = ({ repository, app }: HoldSubject, mode?: 'shadow'): string => `EXISTS (
   SELECT FROM "run_hold" h
     LEFT JOIN "repository" r ON r."id" = ${repository} LEFT JOIN "installation" i ON i."id" = r."installation_id"
-  WHERE h."organization_id" = current_organization() AND (h."app" IS NULL${app === undefined ? '' : ` OR h."app" = '${app}'`})
+  WHERE h."organization_id" = current_organization()${mode === undefined ? '' : ` AND h."mode" = '${mode}'`}
+    AND (h."app" IS NULL${app === undefined ? '' : ` OR h."app" = '${app}'`})
     AND (h."connection_id" IS NULL OR h."connection_id" = i."connection_id")
     AND (h."installation_id" IS NULL OR h."installation_id" = i."id")
     AND (h."remote_repository_id" IS NULL

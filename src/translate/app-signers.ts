@@ -4,6 +4,7 @@ import type { ForgeEndpoint } from '../forges/endpoint.js';
 import { type AppAuth, createAppAuth } from '../forges/github/app-auth.js';
 import type { Clock } from '../lib/clock.js';
 import { ForgewayError } from '../lib/errors.js';
+import type { OutboundRoute } from '../lib/outbound/outbound.js';
 import { appCredential, type Credential } from './credential.js';
 import type { Fetch } from './forge-fetch.js';
 
@@ -15,7 +16,7 @@ export interface AppSigner {
 
 export interface AppSigners {
   /** @throws ForgewayError FORGEWAY_CONNECTION_UNUSABLE when the key cannot be read */
-  of(endpoint: ForgeEndpoint, appId: string, privateKey: string): AppSigner;
+  of(endpoint: ForgeEndpoint, appId: string, privateKey: string, route?: OutboundRoute): AppSigner;
 }
 
 /** Keys that were replaced leave theirs behind; more than this many Apps take turns. */
@@ -24,7 +25,7 @@ const MAX_KEPT = 1_000;
 export function createAppSigners(o: { clock: Clock; fetchFor(credential: Credential): Fetch }): AppSigners {
   const kept = new Map<string, AppSigner>();
 
-  const open = (endpoint: ForgeEndpoint, appId: string, privateKey: string): AppSigner => {
+  const open = (endpoint: ForgeEndpoint, appId: string, privateKey: string, route?: OutboundRoute): AppSigner => {
     const options = {
       appId,
       privateKey,
@@ -43,16 +44,20 @@ export function createAppSigners(o: { clock: Clock; fetchFor(credential: Credent
         { cause },
       );
     }
-    const credential = appCredential(endpoint, auth);
+    const credential = appCredential(endpoint, auth, route);
     return { auth, credential };
   };
 
   return {
-    of(endpoint, appId, privateKey) {
-      const key = JSON.stringify([endpoint.apiUrl, appId, createHash('sha256').update(privateKey).digest('base64')]);
+    of(endpoint, appId, privateKey, route) {
+      // Its tokens are asked for by the same way.
+      const secret = createHash('sha256')
+        .update(JSON.stringify([privateKey, route]))
+        .digest('base64');
+      const key = JSON.stringify([endpoint.apiUrl, appId, secret]);
       const known = kept.get(key);
       if (known !== undefined) return known;
-      const signer = open(endpoint, appId, privateKey);
+      const signer = open(endpoint, appId, privateKey, route);
       kept.set(key, signer);
       const oldest = kept.keys().next();
       if (kept.size > MAX_KEPT && !oldest.done) kept.delete(oldest.value);

@@ -13,13 +13,14 @@ import type { ShapeBase } from '../forges/kit/shapes/base.js';
 import { forges as everyForge } from '../forges/registry.js';
 import { type Clock, pause, systemClock } from '../lib/clock.js';
 import { type DeliveryScope, isHeldBack, type Outage, runInDelivery } from '../lib/delivery-scope.js';
-import { ForgewayError } from '../lib/errors.js';
+import { ForgewayError, messageOf } from '../lib/errors.js';
 import { parseId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import { createOutbound } from '../lib/outbound/outbound.js';
 import type { Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
+import { Ahead } from './ahead.js';
 import { createAppInstallations } from './app-installations.js';
 import { type AppPages, createAppPages } from './app-pages.js';
 import { type BridgeState, databaseState } from './bridge-state.js';
@@ -36,12 +37,14 @@ import { createNativeClient } from './native-client.js';
 import { createPaces } from './paces.js';
 import { createRequestLimits } from './request-limits.js';
 import { createTokenRenewal, type FindOAuthClient, registeredClients } from './token-renewal.js';
-import { createTranslation, type DeliveredEvent } from './translation.js';
+import { createTranslation, type DeliveredEvent, type Translated } from './translation.js';
 import { createVirtualForges } from './virtual-fetch.js';
 
 export type { GitAccess } from './git-access.js';
 export type { App } from './loaded-app.js';
 export type { DeliveredEvent } from './translation.js';
+
+type Payloads = Extract<Translated, { kind: 'payloads' }>;
 
 interface BridgeParts {
   /** Absent in setup mode: apps load, and no request is made. */
@@ -104,8 +107,12 @@ export interface Bridge {
   nativeOfApp(place?: AppPlace, installationId?: bigint): Promise<NativeClient | undefined>;
   /** Names of the apps that listen to this event. */
   subscribers(eventName: string, action: string | undefined): readonly string[];
+  /** Translates an event that one app is about to be run on, see {@link Ahead}. */
+  prepare(event: DeliveredEvent): void;
   /** Runs one app on one event. Rejects with what the app threw. */
   run(event: DeliveredEvent, signal: AbortSignal): Promise<{ kind: 'done' } | { kind: 'ignored'; reason: string }>;
+  /** What no pause holds up, see the inbox's Dispatcher. */
+  urgent(app: string, eventName: string, action: string | null): ((received: string) => boolean) | undefined;
   /** True for errors of `run` that repeat whatever we do. */
   isPermanent(error: unknown): boolean;
   /**
@@ -117,7 +124,9 @@ export interface Bridge {
    * How GitHub's requests are sent in the name of an installation, by the number apps know; without one, of the App itself.
    * @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN
    */
-  requestsOf(installationId: bigint | undefined): Promise<{ fetch: Fetch; baseUrl: string }>;
+  requestsOf(
+    installationId: bigint | undefined,
+  ): Promise<{ fetch: Fetch; baseUrl: string /** Answered by our own route tables. */; virtual: boolean }>;
   /**
    * How an installation's forge is asked, in its own language and in GitHub's, by the number apps know.
    * @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN, or FORGEWAY_CONNECTION_UNUSABLE
@@ -187,6 +196,61 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
   const apps = new Map<string, LoadedApp>();
   for (const app of o.apps) apps.set(app.name, await loadApp(app, Octokit, log));
 
+  /** The app that is to run on an event, or why it does not, whatever is in it. */
+  const appFor = (event: DeliveredEvent): { loaded: LoadedApp } | { reason: string } => {
+    const loaded = apps.get(event.app);
+    if (loaded === undefined) return { reason: `There is no app ${event.app} any more.` };
+    if (loaded.forges?.has(event.forge) === false) return { reason: `${event.app} was started for other forges only.` };
+    return loaded.apart && isHeldBack(event)
+      ? { reason: `${event.app} runs in a process of its own, whose writes cannot be held back.` }
+      : { loaded };
+  };
+
+  /** What of an event an app is told. */
+  const shown = async (event: DeliveredEvent, signal: AbortSignal, { wanted }: LoadedApp): Promise<Translated> => {
+    const outage: Outage = {};
+    const scope = { ...scopeOf(event, signal), outage };
+    try {
+      return await runInDelivery(scope, () => translate(event, scope, wanted));
+    } catch (error) {
+      if (isRemoved(error)) return { kind: 'ignored', reason: 'Its connection was removed.' };
+      throw forgeIsDown(error, outage) ?? error;
+    }
+  };
+  const ahead = new Ahead<Translated>();
+
+  async function receive(
+    event: DeliveredEvent,
+    { probot }: LoadedApp,
+    scope: DeliveryScope,
+    { payloads, instanceUrl }: Payloads,
+  ): Promise<void> {
+    const { attempt, writes, urgent = false, deliveryKey: id, eventName: name } = event;
+    for (const { payload, loopDepth } of payloads) {
+      const more = { instanceUrl, loopDepth, urgent, ...(attempt && { attempt }), ...(writes && { writes }) };
+      // Names come from forges that may be newer than the list this type was made from.
+      await runInDelivery({ ...scope, ...more }, () => probot.receive({ id, name, payload } as never));
+    }
+  }
+
+  /**
+   * Does what in an event cannot wait with what was told alone, when the forge cannot be asked for the rest. All of it is run
+   * when the forge answers again.
+   */
+  async function urgently(event: DeliveredEvent, signal: AbortSignal, loaded: LoadedApp): Promise<void> {
+    if (!urgencyOf(loaded, event)?.(event.body.toString('utf8'))) return;
+    const scope = scopeOf(event, signal);
+    try {
+      const told = await runInDelivery(scope, () => translate(event, scope, loaded.wanted, { asks: false }));
+      if (told.kind === 'payloads') await receive({ ...event, urgent: true }, loaded, scope, told);
+    } catch (error) {
+      log.warn(
+        { app: event.app, delivery: event.deliveryKey, err: messageOf(unwrap(error)) },
+        'not all that is urgent was done',
+      );
+    }
+  }
+
   const pages = [...apps].flatMap(([app, { handlers }]) => handlers.map((handler) => ({ app, handler })));
 
   return {
@@ -197,53 +261,40 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
     subscribers: (eventName, action) =>
       [...apps].filter(([, { subscriptions }]) => subscriptions.has(eventName, action)).map(([name]) => name),
 
+    prepare(event) {
+      const found = appFor(event);
+      if ('loaded' in found) ahead.begin(keyOf(event), (signal) => shown(event, signal, found.loaded));
+    },
+
     async run(event, signal) {
-      const loaded = apps.get(event.app);
-      if (loaded === undefined) return { kind: 'ignored', reason: `There is no app ${event.app} any more.` };
-      if (loaded.forges?.has(event.forge) === false)
-        return { kind: 'ignored', reason: `${event.app} was started for other forges only.` };
-      if (loaded.apart && isHeldBack(event))
-        return {
-          kind: 'ignored',
-          reason: `${event.app} runs in a process of its own, whose writes cannot be held back.`,
-        };
-      const { organizationId, forge, host, hookId, deliveryId, deliveryKey, eventName, eventIndex, app } = event;
-      const place = { organizationId, forge, host, hookId, deliveryId, deliveryKey, eventName, eventIndex, app };
-      const outage: Outage = {};
-      const scope: DeliveryScope = {
-        ...place,
-        receivedAt: event.receivedAt,
-        instanceUrl: null,
-        loopDepth: 0,
-        signal,
-        outage,
-      };
-      const translated = await runInDelivery(scope, () => translate(event, scope, loaded.wanted)).catch(
-        (error: unknown) => {
-          if (isRemoved(error)) return { kind: 'ignored', reason: 'Its connection was removed.' } as const;
-          throw forgeIsDown(error, outage) ?? error;
-        },
-      );
+      const found = appFor(event);
+      if ('reason' in found) return { kind: 'ignored', ...found };
+      const { loaded } = found;
+      const begun = event.refresh ? undefined : ahead.take(keyOf(event), signal);
+      const translated = await (begun ?? shown(event, signal, loaded)).catch(async (error: unknown) => {
+        await urgently(event, signal, loaded);
+        throw error;
+      });
       if (translated.kind === 'ignored') return translated;
-      const { payloads, instanceUrl } = translated;
+      const { payloads } = translated;
       // All of one delivery are of one repository.
       const remoteId = loaded.optional && payloads[0] ? repositoryIdOf(payloads[0].payload) : undefined;
+      const outage: Outage = {};
+      const scope: DeliveryScope = { ...scopeOf(event, signal), outage };
       if (remoteId !== undefined && !(await lookup.isEnabled(scope, remoteId)))
-        return { kind: 'ignored', reason: `${app} is switched off for this repository.` };
-      const { attempt, writes } = event;
-      for (const { payload, loopDepth } of payloads) {
-        const running = { ...scope, instanceUrl, loopDepth, ...(attempt && { attempt }), ...(writes && { writes }) };
-        await runInDelivery(running, async () => {
-          try {
-            // Names come from forges that may be newer than the list this type was made from.
-            await loaded.probot.receive({ id: deliveryKey, name: eventName, payload } as never);
-          } catch (error) {
-            const thrown = unwrap(error);
-            throw forgeIsDown(thrown, outage) ?? thrown;
-          }
-        });
+        return { kind: 'ignored', reason: `${event.app} is switched off for this repository.` };
+      try {
+        await receive(event, loaded, scope, translated);
+      } catch (error) {
+        const thrown = unwrap(error);
+        throw forgeIsDown(thrown, outage) ?? thrown;
       }
       return { kind: 'done' };
+    },
+
+    urgent: (app, eventName, action) => {
+      const loaded = apps.get(app);
+      return loaded && urgencyOf(loaded, { eventName, action });
     },
 
     isPermanent,
@@ -273,7 +324,8 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
     async requestsOf(installationId) {
       const credential =
         installationId === undefined ? connections.app : await connections.ofInstallation(installationId);
-      return { fetch: appsFetch(credential), baseUrl: credential.baseUrl };
+      const virtual = credential.connection?.forge.routes !== undefined;
+      return { fetch: appsFetch(credential), baseUrl: credential.baseUrl, virtual };
     },
 
     async askAs(installationId, { confidential }) {
@@ -303,6 +355,33 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
     },
   };
 }
+
+const keyOf = ({ deliveryId, eventIndex, app }: DeliveredEvent): string => `${deliveryId} ${eventIndex} ${app}`;
+
+function scopeOf(event: DeliveredEvent, signal: AbortSignal): DeliveryScope {
+  const {
+    organizationId,
+    forge,
+    host,
+    hookId,
+    deliveryId,
+    deliveryKey,
+    eventName,
+    eventIndex,
+    app,
+    receivedAt,
+    source,
+  } = event;
+  return {
+    ...{ organizationId, forge, host, hookId, deliveryId, deliveryKey, eventName, eventIndex, app, receivedAt, source },
+    instanceUrl: null,
+    loopDepth: 0,
+    signal,
+  };
+}
+
+const urgencyOf = ({ urgent }: LoadedApp, { eventName, action }: Pick<DeliveredEvent, 'eventName' | 'action'>) =>
+  urgent?.events.includes(`${eventName}.${action}`) ? urgent.isIn : undefined;
 
 function repositoryIdOf(payload: JsonObject): bigint | undefined {
   const { repository } = payload;

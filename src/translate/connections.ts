@@ -100,11 +100,11 @@ export function createConnections(o: {
   const isDefault = (known: Omit<InstallationKey, 'installationId'>) =>
     known.forge === endpoint.forge && known.host === endpoint.host && known.appId === signedIn?.auth.appId;
 
-  const signerOf = ({ forge, baseUrl, app }: OpenForgeApp) =>
-    signers.of(forge.endpoint(baseUrl), app.id, app.privateKey);
-  const ofApp = ({ forge, baseUrl, app }: OpenForgeApp, installationId: bigint, narrowed: Narrowed): Credential => {
-    const own = forge.endpoint(baseUrl);
-    return installationCredential(own, signers.of(own, app.id, app.privateKey).auth, { installationId, ...narrowed });
+  const signerOf = ({ forge, baseUrl, app, route }: OpenForgeApp) =>
+    signers.of(forge.endpoint(baseUrl), app.id, app.privateKey, route);
+  const ofApp = (opened: OpenForgeApp, installationId: bigint, narrowed: Narrowed): Credential => {
+    const own = opened.forge.endpoint(opened.baseUrl);
+    return installationCredential(own, signerOf(opened).auth, { installationId, ...narrowed }, opened.route);
   };
 
   /** An installation that no connection names: whoever holds the key of its App speaks for it. Undefined when nobody does. */

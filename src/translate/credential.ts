@@ -4,6 +4,7 @@ import { type ForgeEndpoint, VIRTUAL_API_PATH } from '../forges/endpoint.js';
 import type { AppAuth, TokenScope } from '../forges/github/app-auth.js';
 import { needsAppSignature } from '../forges/github/app-auth.js';
 import { ForgewayError } from '../lib/errors.js';
+import type { OutboundRoute } from '../lib/outbound/outbound.js';
 
 export interface Credential {
   /** Requests with the same name share a lane and a rate limit. */
@@ -15,6 +16,8 @@ export interface Credential {
   readonly installation: { app: AppAuth; scope: TokenScope } | undefined;
   /** Set on a forge whose requests are translated. */
   readonly connection: OpenConnection | undefined;
+  /** How the server is reached, where that is not as usual. */
+  readonly route?: OutboundRoute | undefined;
   /** The `authorization` header for a path of the API. @throws ForgewayError when there is none to give. */
   authorization(path: string): Promise<string>;
   /** The forge refused this header. True when asking again gives another one. */
@@ -22,8 +25,9 @@ export interface Credential {
 }
 
 /** Speaks as the App itself. */
-export function appCredential(endpoint: ForgeEndpoint, app: AppAuth): Credential {
+export function appCredential(endpoint: ForgeEndpoint, app: AppAuth, route?: OutboundRoute): Credential {
   return {
+    route,
     name: `${endpoint.host} app ${app.appId}`,
     endpoint,
     baseUrl: endpoint.apiUrl,
@@ -35,8 +39,14 @@ export function appCredential(endpoint: ForgeEndpoint, app: AppAuth): Credential
 }
 
 /** Speaks as one installation, or with a token that is narrowed to some of its repositories. */
-export function installationCredential(endpoint: ForgeEndpoint, app: AppAuth, scope: TokenScope): Credential {
+export function installationCredential(
+  endpoint: ForgeEndpoint,
+  app: AppAuth,
+  scope: TokenScope,
+  route?: OutboundRoute,
+): Credential {
   return {
+    route,
     name: `${endpoint.host} app ${app.appId} installation ${scope.installationId}`,
     endpoint,
     baseUrl: endpoint.apiUrl,
@@ -65,6 +75,7 @@ export function connectionCredential(connection: OpenConnection): Credential {
     baseUrl: forge.routes === undefined ? endpoint.apiUrl : `${endpoint.webUrl}${VIRTUAL_API_PATH}`,
     installation: undefined,
     connection,
+    route: connection.route,
     async authorization() {
       last.token = await connection.token();
       last.header = forge.authorization?.(last.token) ?? `Bearer ${last.token}`;

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { RouteFailure } from '../forges/kit/route.js';
 import type { Outage } from '../lib/delivery-scope.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
+import { legacyHint } from './legacy/hint.js';
 import { isRateLimit } from './request-limits.js';
 
 /** Answers that stay the same whatever we do. 401 is not one: a key or a token is mended outside of us. */
@@ -70,6 +71,9 @@ export function isPermanent(error: unknown): boolean {
 function cleaned(thrown: unknown): Error {
   if (!(thrown instanceof Error)) return new Error(`A handler threw ${typeof thrown}: ${String(thrown).slice(0, 200)}`);
   Reflect.deleteProperty(thrown, 'event');
+  const level = legacyHint(thrown);
+  if (level !== undefined)
+    thrown.message = `${thrown.message}. If the app was written for an older Probot, run it with --legacy ${level}.`;
   return thrown;
 }
 

@@ -235,7 +235,7 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
     };
     try {
       const init = { ...exchange.init, method, headers, redirect: 'manual', signal } as const;
-      const response = await o.send(url.href, init, credential.connection?.route);
+      const response = await o.send(url.href, init, credential.route);
       const whole = await withoutOurSecrets(
         isArchive
           ? await readLimited(response, url, o.archiveBytes ?? ARCHIVE_BYTES, ARCHIVE_ADVICE)

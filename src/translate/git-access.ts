@@ -26,7 +26,7 @@ const unreadable = () => new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', 'Thi
 
 /** @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN */
 export async function gitAccessOf(credential: Credential, repository: KnownRepository): Promise<GitAccess> {
-  const { installation, connection, endpoint } = credential;
+  const { installation, connection, endpoint, route } = credential;
   const { origin } = new URL(endpoint.webUrl);
   if (connection !== undefined) {
     // The page's address is the forge's own word for the path, which may be nested.
@@ -36,7 +36,7 @@ export async function gitAccessOf(credential: Credential, repository: KnownRepos
       username: connection.forge.gitUsername,
       password: await connection.token(),
       origin,
-      ...(connection.route && { route: connection.route }),
+      ...(route && { route }),
       pullRequestRef: connection.forge.pullRequestRef,
     };
   }
@@ -48,6 +48,7 @@ export async function gitAccessOf(credential: Credential, repository: KnownRepos
     username: github.gitUsername,
     password: token,
     origin,
+    ...(route && { route }),
     pullRequestRef: github.pullRequestRef,
   };
 }

@@ -23,6 +23,11 @@ export interface App {
    * send them. An app that does not say may read anything, and gets all of them.
    */
   hydrate?: readonly string[];
+  /**
+   * Events on which it does something that no pause holds up, and whether that may be in what was received. It is then run with
+   * `urgent` in its scope, and must do no more.
+   */
+  urgent?: { events: readonly string[]; isIn(received: string): boolean };
 }
 
 export interface LoadedApp {
@@ -31,6 +36,7 @@ export interface LoadedApp {
   apart: boolean;
   forges: ReadonlySet<string> | undefined;
   wanted: ReadonlySet<string>;
+  urgent: App['urgent'];
   subscriptions: Subscriptions;
   /** What answers its HTTP routes, in the order in which it added them. */
   handlers: readonly PageHandler[];
@@ -63,6 +69,7 @@ export async function loadApp(app: App, Octokit: typeof ProbotOctokit | undefine
     handlers,
     optional: app.optional ?? false,
     apart: app.apart ?? false,
+    urgent: app.urgent,
     forges: app.forges && new Set(app.forges),
     wanted: app.hydrate === undefined ? EVERYTHING : new Set(app.hydrate),
   };

@@ -4,6 +4,8 @@
  * language, so this knows no forge.
  */
 import type { JsonObject } from '../forges/forge.js';
+import { storable } from '../forges/kit/storable-text.js';
+import { gather } from '../lib/gather.js';
 import type { Store } from '../store/database.js';
 
 interface Place {
@@ -108,7 +110,43 @@ export function tracesOfEvent(name: string, payload: JsonObject): string[] {
   return [];
 }
 
+interface Question {
+  place: Place;
+  traces: readonly string[];
+}
+
+/** The deepest cause of each, all of one organization. */
+async function causesOf(store: Store, questions: readonly Question[]): Promise<(OwnWrite | undefined)[]> {
+  const asked = questions.flatMap(({ place, traces }, at) => traces.map((trace) => ({ ...place, trace, at })));
+  const found = await store.glance<OwnWrite & { question: number }>(questions[0]?.place.organizationId ?? '', {
+    name: 'loop_causes',
+    // A look into the index for each, whatever the planner believes of the table's size.
+    text: `SELECT DISTINCT ON (k.question) k.question, w.app, w.depth
+      FROM unnest($2::int[], $3::text[], $4::text[], $5::text[]) AS k(question, forge, host, trace)
+      CROSS JOIN LATERAL (
+        SELECT app, depth FROM own_write
+        WHERE organization_id = $1 AND forge = k.forge AND host = k.host AND trace = k.trace
+          AND created_at > now() - interval '${REMEMBERED}'
+        LIMIT 1
+      ) w ORDER BY k.question, w.depth DESC`,
+    values: [
+      questions[0]?.place.organizationId,
+      asked.map(({ at }) => at),
+      asked.map(({ forge }) => forge),
+      asked.map(({ host }) => host),
+      asked.map(({ trace }) => storable(trace)),
+    ],
+  });
+  const causes = new Map(found.map(({ question, app, depth }) => [question, { app, depth }]));
+  return questions.map((_, at) => causes.get(at));
+}
+
 export function createLoopTraces(store: Store): LoopTraces {
+  // Handlers begin together, and each asks: one statement for all is a tenth of what the statements cost.
+  const gathered = gather<Question, OwnWrite | undefined>(
+    ({ place }) => place.organizationId,
+    (questions) => causesOf(store, questions),
+  );
   return {
     async note({ organizationId, forge, host }, traces, { app, depth }) {
       if (traces.length === 0) return;
@@ -118,21 +156,12 @@ export function createLoopTraces(store: Store): LoopTraces {
            SELECT $1, $2, $3, t, $5, $6 FROM unnest($4::text[]) AS t
            ON CONFLICT (organization_id, forge, host, trace) DO UPDATE SET
              app = excluded.app, depth = greatest(w.depth, excluded.depth), created_at = now()`,
-          [organizationId, forge, host, [...new Set(traces)].sort(), app, depth],
+          [organizationId, forge, host, [...new Set(traces.map(storable))].sort(), app, depth],
         ),
       );
     },
-    async causeOf({ organizationId, forge, host }, traces) {
-      if (traces.length === 0) return undefined;
-      const [cause] = await store.glance<OwnWrite>(organizationId, {
-        name: 'loop_cause',
-        text: `SELECT app, depth FROM own_write
-          WHERE organization_id = $1 AND forge = $2 AND host = $3 AND trace = ANY($4::text[])
-            AND created_at > now() - interval '${REMEMBERED}'
-          ORDER BY depth DESC LIMIT 1`,
-        values: [organizationId, forge, host, traces],
-      });
-      return cause;
+    causeOf(place, traces) {
+      return traces.length === 0 ? Promise.resolve(undefined) : gathered.ask({ place, traces });
     },
   };
 }

@@ -1,5 +1,5 @@
 /** The port through which route tables talk to a forge, on top of the one way out. Answers become GitHub's failures here. */
-import type { ForgeDescriptor } from '../forges/forge.js';
+import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import { parseJson } from '../forges/kit/json-body.js';
 import type { NativeAnswer, NativeClient, NativeRequest } from '../forges/kit/native-client.js';
 import { RouteFailure } from '../forges/kit/route.js';
@@ -16,18 +16,35 @@ const STATUS: ReadonlyMap<number, number> = new Map([
 const PASSED_ON = ['retry-after', 'x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset'];
 const LONGEST_MESSAGE = 500;
 
-/** What a forge says of a refusal, in the several places where forges say it. */
-function messageOfBody(data: unknown): string | undefined {
-  if (typeof data !== 'object' || data === null) return undefined;
-  const { message, error, error_description: description } = data as Record<string, unknown>;
-  for (const value of [message, error, description]) {
-    if (typeof value === 'string' && value !== '') return value;
-    if (typeof value === 'object' && value !== null) return JSON.stringify(value);
-  }
-  return undefined;
+const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null;
+
+/** What several fields, or several reasons, say together. */
+function inWords(value: unknown): string {
+  if (Array.isArray(value)) return value.map(inWords).join(', ');
+  if (!isObject(value)) return String(value);
+  return Object.entries(value)
+    .map(([field, reasons]) => `${field}: ${inWords(reasons)}`)
+    .join('; ');
 }
 
-async function failureOf(response: Response, messageOf: NonNullable<FailureMessage>): Promise<RouteFailure> {
+/** What a forge says of a refusal, in the several places where forges say it. */
+function reasonIn(data: unknown): unknown {
+  if (!isObject(data)) return undefined;
+  const { message, error, error_description: description } = data;
+  return [message, error, description].find((value) => isObject(value) || (typeof value === 'string' && value !== ''));
+}
+
+/** `{ base: ['is no branch'] }` as GitHub tells what is wrong with which field. */
+const errorsIn = (reason: unknown): JsonObject[] | undefined =>
+  isObject(reason)
+    ? Object.entries(reason).map(([field, reasons]) => ({
+        ...(!Array.isArray(reason) && field !== 'base' && { field }),
+        code: 'custom',
+        message: inWords(reasons).slice(0, LONGEST_MESSAGE),
+      }))
+    : undefined;
+
+async function failureOf(response: Response, messageOf: FailureMessage): Promise<RouteFailure> {
   const text = await response.text();
   let data: unknown;
   try {
@@ -42,12 +59,17 @@ async function failureOf(response: Response, messageOf: NonNullable<FailureMessa
     if (value !== null) headers[name] = value;
   }
   const status = STATUS.get(response.status) ?? response.status;
-  const said = messageOf(data)?.slice(0, LONGEST_MESSAGE);
   // A redirect that was not followed is no answer to give to an app.
   if (status < 400) return new RouteFailure(502, `The forge answered ${response.status}.`);
-  return new RouteFailure(status, said ?? (status === 404 ? 'Not Found' : `The forge answered ${response.status}.`), {
-    headers,
-  });
+  const reason = messageOf?.(data) ?? reasonIn(data);
+  if (reason === undefined)
+    return new RouteFailure(status, status === 404 ? 'Not Found' : `The forge answered ${response.status}.`, {
+      headers,
+      answered: response.status,
+    });
+  const errors = status === 422 ? errorsIn(reason) : undefined;
+  const options = { headers, answered: response.status, inForgesWords: true, ...(errors && { errors }) };
+  return new RouteFailure(status, inWords(reason).slice(0, LONGEST_MESSAGE), options);
 }
 
 function queryOf(query: NativeRequest['query']): string {
@@ -70,12 +92,15 @@ async function read(response: Response, as: NativeRequest['as']): Promise<unknow
 
 /** `apiUrl` is the base of the native API; `fetch` signs, limits, times and logs. */
 export function createNativeClient(fetch: Fetch, apiUrl: string, failureMessage?: FailureMessage): NativeClient {
-  const messageOf = (data: unknown) => failureMessage?.(data) ?? messageOfBody(data);
   const send: NativeClient['send'] = async (method, path, request = {}) => {
     const headers = new Headers(request.headers);
     if (!headers.has('accept'))
       headers.set('accept', request.as === undefined || request.as === 'json' ? 'application/json' : '*/*');
     const init: RequestInit = { method, headers };
+    if (request.file !== undefined) {
+      headers.set('content-type', request.file.type);
+      init.body = new Uint8Array(request.file.bytes);
+    }
     if (request.json !== undefined) {
       headers.set('content-type', 'application/json');
       init.body = JSON.stringify(request.json, (_key, value: unknown) =>
@@ -84,7 +109,7 @@ export function createNativeClient(fetch: Fetch, apiUrl: string, failureMessage?
     }
     const response = await fetch(`${apiUrl}${path}${queryOf(request.query)}`, init);
     const unchanged = response.status === 304 && headers.has('if-none-match');
-    if (!response.ok && !unchanged) throw await failureOf(response, messageOf);
+    if (!response.ok && !unchanged) throw await failureOf(response, failureMessage);
     const answer: NativeAnswer = {
       status: response.status,
       headers: response.headers,

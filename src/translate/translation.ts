@@ -2,6 +2,8 @@
 
 import { VIRTUAL_API_PATH } from '../forges/endpoint.js';
 import { eachOf, type ForgeDescriptor, type JsonObject, type TranslatePorts } from '../forges/forge.js';
+import { type Written, writtenOf } from '../forges/kit/associations.js';
+import { tellCloseReasons } from '../forges/kit/close-reasons.js';
 import type { GitHubRequest } from '../forges/kit/route.js';
 import type { DeliveryScope, DispatchAttempt } from '../lib/delivery-scope.js';
 import { isOwn } from '../lib/delivery-source.js';
@@ -41,6 +43,8 @@ export interface DeliveredEvent {
   writes?: DeliveryScope['writes'];
   /** What the event is about is read from the forge again, and told instead of what was stored. */
   refresh?: boolean;
+  /** See DeliveryScope. */
+  urgent?: boolean;
 }
 
 /** One payload, and how many writes of our own led to it. */
@@ -71,6 +75,15 @@ const MAX_LOOP_DEPTH = 3;
 const REMEMBERED = 64;
 
 type Json = Record<string, unknown>;
+
+interface Ports extends TranslatePorts {
+  instanceUrl: string | null;
+  account?: bigint;
+  associate?(written: readonly Written[]): Promise<void>;
+}
+
+/** What of an event somebody has written, whose relation to the repository it tells. */
+const WRITTEN = ['issue', 'pull_request', 'comment', 'review'];
 
 function objectAt(payload: JsonObject, key: string): Json | undefined {
   const value = payload[key];
@@ -147,7 +160,7 @@ export function createTranslation(o: TranslationOptions) {
     descriptor: ForgeDescriptor,
     scope: DeliveryScope,
     wanted: ReadonlySet<string>,
-  ): Promise<TranslatePorts & { instanceUrl: string | null; account?: bigint }> => {
+  ): Promise<Ports> => {
     const credential = await o.connections.ofHook(scope);
     if (credential === undefined) {
       const { app } = o.connections;
@@ -165,30 +178,42 @@ export function createTranslation(o: TranslationOptions) {
       ...(github && { github }),
       ...(records && { records }),
       ...(credential.connection && { account: credential.connection.account.id }),
+      associate: (written) => o.virtual.associate(credential, written),
       instanceUrl: instanceOf(descriptor, webUrl),
     };
+  };
+
+  /** What no delivery and no single answer of the forge tells, and apps of this event read. */
+  const filled = async (payload: JsonObject, ports: Ports): Promise<void> => {
+    if (ports.records !== undefined) await tellCloseReasons(ports.records, payload.issue);
+    const place = placeOf(payload);
+    if (place === undefined || ports.associate === undefined) return;
+    const names = WRITTEN.filter((name) => ports.wanted.has(`${name}.author_association`));
+    await ports.associate(writtenOf(payload, { owner: place.owner, repo: place.name }, names));
   };
 
   const translated = async (
     event: DeliveredEvent,
     descriptor: ForgeDescriptor,
-    ports: TranslatePorts,
+    ports: Ports,
   ): Promise<readonly JsonObject[]> => {
     if (isOwn(event.source)) return [event.payload ?? (JSON.parse(event.body.toString('utf8')) as JsonObject)];
     const parsed = event.payload ? { payload: event.payload } : descriptor.parse(event.contentType, event.body);
     if ('invalid' in parsed) throw new ForgewayError('FORGEWAY_PAYLOAD_INVALID', parsed.invalid);
     const { eventType, receivedAt, eventName: name, action, change } = event;
-    return eachOf(
+    const told = eachOf(
       await descriptor.payload(
         { eventType, payload: parsed.payload, receivedAt },
         { name, ...(action !== null && { action }), ...(change !== null && { change }) },
         ports,
       ),
     );
+    for (const payload of told) await filled(payload, ports);
+    return told;
   };
 
   /** Where translating asks the forge, apps share the answer; each gets a copy, since it may change it. */
-  const once = async (event: DeliveredEvent, descriptor: ForgeDescriptor, ports: TranslatePorts) => {
+  const once = async (event: DeliveredEvent, descriptor: ForgeDescriptor, ports: Ports) => {
     if (ports.github === undefined) return translated(event, descriptor, ports);
     const key = `${event.deliveryId}\n${event.eventIndex}\n${[...ports.wanted].sort()}`;
     const known = shared.get(key) ?? translated(event, descriptor, ports);
@@ -204,11 +229,11 @@ export function createTranslation(o: TranslationOptions) {
     event: DeliveredEvent,
     scope: DeliveryScope,
     told: JsonObject,
-    { descriptor, account }: { descriptor: ForgeDescriptor; account: bigint | undefined },
+    { descriptor, ports }: { descriptor: ForgeDescriptor; ports: Ports },
   ): Promise<TranslatedPayload | { reason: string }> => {
     const payload = await o.connections.presented(scope, told);
     // A forge with Apps marks its bots itself.
-    const isOurs = descriptor.routes !== undefined && mayBeOurs(payload, account);
+    const isOurs = descriptor.routes !== undefined && mayBeOurs(payload, ports.account);
     const cause = await o.loops.causeOf(scope, isOurs ? tracesOfEvent(event.eventName, payload) : []);
     if (cause !== undefined && cause.depth >= MAX_LOOP_DEPTH)
       return {
@@ -218,23 +243,34 @@ export function createTranslation(o: TranslationOptions) {
       ? await refreshed(() => readingFor(payload, scope), event.eventName, payload)
       : ({ kind: 'payload', payload } as const);
     if (found.kind === 'ignored') return found;
+    // What was read again is as bare as it was the first time.
+    if (event.refresh) await filled(found.payload, ports);
     return cause === undefined
       ? { payload: found.payload, loopDepth: 0 }
       : { payload: asOurs(found.payload), loopDepth: cause.depth };
   };
 
   return {
-    /** @throws ForgewayError, and what asking the forge throws */
-    async translate(event: DeliveredEvent, scope: DeliveryScope, wanted: ReadonlySet<string>): Promise<Translated> {
+    /**
+     * @param o.asks false: with what was told alone, while the forge cannot be asked; what it did not tell is unknown
+     * @throws ForgewayError, and what asking the forge throws
+     */
+    async translate(
+      event: DeliveredEvent,
+      scope: DeliveryScope,
+      wanted: ReadonlySet<string>,
+      { asks = true }: { asks?: boolean } = {},
+    ): Promise<Translated> {
       const descriptor = o.forges.get(event.forge);
       if (descriptor === undefined) return { kind: 'ignored', reason: `There is no forge ${event.forge} any more.` };
-      const ports = await portsOf(descriptor, scope, wanted);
+      const { github, associate, ...own } = await portsOf(descriptor, scope, wanted);
+      const ports = asks ? { ...own, ...(github && { github }), ...(associate && { associate }) } : own;
       // What apps share may have been asked for long ago.
       const told = event.refresh ? await translated(event, descriptor, ports) : await once(event, descriptor, ports);
       const payloads: TranslatedPayload[] = [];
       const reasons: string[] = [];
       for (const one of told) {
-        const shown = await presented(event, scope, one, { descriptor, account: ports.account });
+        const shown = await presented(event, scope, one, { descriptor, ports });
         if ('reason' in shown) reasons.push(shown.reason);
         else payloads.push(shown);
       }

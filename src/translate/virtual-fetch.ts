@@ -2,13 +2,18 @@
  * GitHub's API on a forge that has none: takes a request as Octokit sends it, runs the row of the forge's route table, and
  * answers as GitHub would. Everything that reaches the forge goes through the one way out below it.
  */
+
 import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
+import { dotcomOrigins, onInstance } from '../forges/github/endpoint.js';
+import { type Written, writtenIn } from '../forges/kit/associations.js';
+import { keepCloseReason, tellCloseReasons } from '../forges/kit/close-reasons.js';
 import type { GitObjects } from '../forges/kit/git-objects.js';
 import { parseJson } from '../forges/kit/json-body.js';
 import type { NativeClient } from '../forges/kit/native-client.js';
 import type { Records } from '../forges/kit/records.js';
 import {
   type GitHubRequest,
+  type MediaType,
   type RouteAnswer,
   type RouteContext,
   RouteFailure,
@@ -20,6 +25,7 @@ import {
   expandRoute,
   failureResponse,
   type Match,
+  mediaOf,
   type RoutedRequest,
   type Router,
   runRoute,
@@ -27,8 +33,10 @@ import {
 } from '../forges/kit/router.js';
 import { type Clock, systemClock } from '../lib/clock.js';
 import { currentDelivery } from '../lib/delivery-scope.js';
+import { ForgewayError } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
+import { createAssociations } from './associations.js';
 import type { BridgeState } from './bridge-state.js';
 import type { Credential } from './credential.js';
 import type { Fetch } from './forge-fetch.js';
@@ -36,6 +44,7 @@ import { type InstallationContext, installationRoutes, notSupported } from './in
 import { watchMutation } from './journal/in-flight.js';
 import type { JournalPorts, WriteJournal } from './journal/journal.js';
 import { tracesOfWrite } from './loop-traces.js';
+import { checkNarrowed, runNarrowed, withinCurrent } from './narrowed.js';
 import { createNativeClient } from './native-client.js';
 import { routeShape } from './route-shape.js';
 
@@ -65,6 +74,7 @@ interface Found {
   key: string;
   params: Readonly<Record<string, string>>;
   writes: boolean;
+  takesFile: boolean;
   run(): Promise<RouteAnswer>;
 }
 
@@ -76,6 +86,8 @@ const BEFORE_GRAPHQL = /\/api\/v3$/;
 export interface VirtualForges {
   /** For Octokit. */
   fetchFor(credential: Credential): Fetch;
+  /** Tells what the authors of things are to their repository; nothing is told for credentials of GitHub itself. */
+  associate(credential: Credential, written: readonly Written[]): Promise<void>;
   /** What the forge cannot keep for us; undefined for credentials of GitHub itself. */
   recordsFor(credential: Credential): Records | undefined;
   /**
@@ -85,8 +97,26 @@ export interface VirtualForges {
   requestFor(credential: Credential, around?: (native: NativeClient) => NativeClient): GitHubRequest | undefined;
 }
 
+const TOO_LARGE: ReadonlySet<MediaType> = new Set(['diff', 'patch']);
+
+/** What the caller is answered; undefined for what is no answer. Git itself has none of GitHub's words. */
+function asFailure(error: unknown, headers: Headers): RouteFailure | undefined {
+  if (error instanceof RouteFailure) return error;
+  if (!(error instanceof ForgewayError)) return undefined;
+  if (error.code === 'FORGEWAY_GIT_REFUSED') return new RouteFailure(422, error.message, { cause: error });
+  const media = mediaOf(headers.get('accept'));
+  // GitHub counts lines and files; an app that gets this goes on with the list of files.
+  if (error.code === 'FORGEWAY_ANSWER_TOO_LARGE' && TOO_LARGE.has(media))
+    return new RouteFailure(406, `Sorry, the diff exceeded the maximum size: ${error.message}`, {
+      errors: [{ resource: 'PullRequest', field: media, code: 'too_large' }],
+      cause: error,
+    });
+  return undefined;
+}
+
 export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
   const ownRouter = createRouter(installationRoutes);
+  const associations = createAssociations(o.clock ?? systemClock);
   const routers = new Map<RouteTable, Router<RouteContext>>();
   const routerOf = (table: RouteTable): Router<RouteContext> => {
     const known = routers.get(table) ?? createRouter(table);
@@ -138,6 +168,7 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
       key: match.key,
       params: match.params,
       writes: match.route.retry !== 'read',
+      takesFile: match.route.takesFile === true,
       run: () => runRoute(match, request, context),
     });
     const ours = ownRouter.match(method, path);
@@ -155,8 +186,13 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     parameters: Readonly<Record<string, unknown>>,
   ): Promise<unknown> {
     const { method, path, body } = expandRoute(route, parameters);
-    const found = find(forge, { method, path, headers: new Headers(), body });
-    return (await found.run()).data;
+    // Of our own, whatever led to it.
+    return runNarrowed(undefined, async () => {
+      const found = find(forge, { method, path, headers: new Headers(), body });
+      const { data } = await found.run();
+      await tellCloseReasons(forge.context.records, data);
+      return data;
+    });
   }
 
   /** Runs it; a file of `.github/` that is not there is looked for in the folders that the forge has for settings. */
@@ -197,17 +233,29 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     );
   };
 
+  const associate = async ({ descriptor, installation, context }: VirtualForge, written: readonly Written[]) => {
+    const { associations: asking } = descriptor;
+    if (asking === undefined || written.length === 0) return;
+    await associations.fill(written, { ask: asking, context, connectionId: installation.connection.id });
+  };
+
   /** Runs the row of a request, and notes what it will cause before anybody is told that it is done. @throws RouteFailure */
   const carryOut = async (
     forge: VirtualForge,
     request: RoutedRequest,
     options?: { counted: boolean },
   ): Promise<RouteAnswer> => {
+    checkNarrowed(request.method, request.path);
     const found = find(forge, request, options);
     const answer = await withSettings(forge, found, request);
-    if (found.writes)
-      await note(forge, { key: found.key, params: found.params, sent: bodyOf(request.body) }, answer.data);
-    return answer;
+    const sent = found.writes && !found.takesFile ? bodyOf(request.body) : {};
+    if (found.writes) await keepCloseReason(forge.context.records, found.key, sent, answer.data);
+    await tellCloseReasons(forge.context.records, answer.data);
+    const { owner, repo } = found.params;
+    const place = owner !== undefined && repo !== undefined ? { owner, repo } : undefined;
+    await associate(forge, writtenIn(answer.data, place));
+    if (found.writes) await note(forge, { key: found.key, params: found.params, sent }, answer.data);
+    return { ...answer, data: withinCurrent(request.path, answer.data) };
   };
 
   /** The same for an app, whose writes are journaled. */
@@ -222,7 +270,8 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
       try {
         return toResponse(await carryOut(forge, request, options), url, request.method);
       } catch (error) {
-        if (error instanceof RouteFailure) return failureResponse(error, url);
+        const failure = asFailure(error, request.headers);
+        if (failure !== undefined) return failureResponse(failure, url);
         throw error;
       }
     };
@@ -240,7 +289,7 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
   const graphql = async (
     forge: VirtualForge,
     credential: Credential,
-    text: string | undefined,
+    text: string | Buffer | undefined,
     url: URL,
   ): Promise<Response> => {
     const { createGraphql } = await import('./graphql/graphql.js');
@@ -261,28 +310,33 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     const send = o.fetchFor(credential);
     const forge = open(credential);
     if (forge === undefined) return journaledFetch(o.state.journal, credential, send);
+    const base = new URL(credential.baseUrl);
     return async (input, init) => {
-      const url = new URL(input);
-      const base = new URL(credential.baseUrl);
+      const url = onVirtualBase(new URL(input), base);
       const below = url.origin === base.origin && url.pathname.startsWith(`${base.pathname}/`);
       const isGraphql = url.href === credential.baseUrl.replace(BEFORE_GRAPHQL, '/api/graphql');
       // An address of the forge's own API: signed and limited like every other request.
       if (!below && !isGraphql) return send(input, init);
       const method = (init?.method ?? 'GET').toUpperCase();
-      const body = typeof init?.body === 'string' ? init.body : undefined;
+      const body = await sentBody(init?.body);
       const path = url.pathname.slice(base.pathname.length) + url.search;
       try {
         if (isGraphql || path === '/graphql') return await graphql(forge, credential, body, url);
         const request: RoutedRequest = { method, path, headers: new Headers(init?.headers), body };
         return await journaled(forge, credential, request);
       } catch (error) {
-        if (error instanceof RouteFailure) return failureResponse(error, url);
+        const failure = asFailure(error, new Headers(init?.headers));
+        if (failure !== undefined) return failureResponse(failure, url);
         throw error;
       }
     };
   };
 
   return {
+    async associate(credential, written) {
+      const forge = open(credential);
+      if (forge !== undefined) await associate(forge, written);
+    },
     recordsFor: (credential) => open(credential)?.context.records,
     requestFor(credential, around) {
       const forge = open(credential, around);
@@ -292,13 +346,26 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
   };
 }
 
+/** A body that can be read twice. */
+async function sentBody(body: RequestInit['body']): Promise<string | Buffer | undefined> {
+  if (body === undefined || body === null) return undefined;
+  return typeof body === 'string' ? body : Buffer.from(await new Response(body).arrayBuffer());
+}
+
+/** Octokit uploads to GitHub by its name, and apps write such addresses: here the same is asked of the connection's forge. */
+function onVirtualBase(url: URL, base: URL): URL {
+  if (!dotcomOrigins.has(url.origin)) return url;
+  return new URL(`${base.origin}${base.pathname}${url.pathname}${url.search}`);
+}
+
 /** For a forge that speaks GitHub's language itself. */
 function journaledFetch(journal: WriteJournal | undefined, credential: Credential, send: Fetch): Fetch {
-  if (journal === undefined) return send;
   return (input, init) => {
+    const url = onInstance(credential.endpoint, new URL(input));
+    if (journal === undefined) return send(url.href, init);
     const method = (init?.method ?? 'GET').toUpperCase();
-    const ports = { send: () => send(input, init), ask: send };
-    return journal.carryOut(credential, { method, url: new URL(input), body: init?.body }, ports);
+    const ports = { send: () => send(url.href, init), ask: send };
+    return journal.carryOut(credential, { method, url, body: init?.body }, ports);
   };
 }
 

@@ -6,9 +6,15 @@ import { pino } from 'pino';
 import type { Probot } from 'probot';
 import { saveAppConnection } from '../../src/accounts/connection-kinds.js';
 import { createVault } from '../../src/accounts/vault.js';
+import { openConnectionDirectory } from '../../src/entry/connection-directory.js';
+import { systemClock } from '../../src/lib/clock.js';
 import { createMetrics } from '../../src/lib/metrics.js';
+import type { OutboundRoute } from '../../src/lib/outbound/outbound.js';
 import { type Bridge, createBridge } from '../../src/translate/bridge.js';
+import { createConnections } from '../../src/translate/connections.js';
+import { gitAccessOf } from '../../src/translate/git-access.js';
 import { createTestDatabase, TEST_KEYS, type TestDatabase } from '../support/database.js';
+import { loopback } from '../support/loopback.js';
 
 const HOSTS = ['ghe-a.example', 'ghe-b.example'] as const;
 const INSTALLATION = 42n;
@@ -25,14 +31,14 @@ let bridge: Bridge;
 let app: Probot;
 const ids = new Map<string, { id: string; virtualId: bigint }>();
 /** What was sent, in order. */
-const sent: { host: string; path: string; authorization: string; body: unknown }[] = [];
+const sent: { host: string; path: string; authorization: string; body: unknown; ca: string | undefined }[] = [];
 
 /** Both servers: each signs nothing for a key that is not its App's. */
-async function answer(href: string, init?: RequestInit): Promise<Response> {
+async function answer(href: string, init?: RequestInit, route?: OutboundRoute): Promise<Response> {
   const url = new URL(href);
   const authorization = new Headers(init?.headers).get('authorization') ?? '';
   const body: unknown = typeof init?.body === 'string' ? JSON.parse(init.body) : undefined;
-  sent.push({ host: url.host, path: url.pathname, authorization, body });
+  sent.push({ host: url.host, path: url.pathname, authorization, body, ca: route?.ca });
   if (!url.pathname.startsWith('/api/v3/app')) return Response.json({ id: 1 }, { status: 201 });
   const key = createPublicKey(keys.get(url.host) ?? '');
   const { payload } = await jwtVerify(authorization.slice('Bearer '.length), key, { algorithms: ['RS256'] });
@@ -59,6 +65,12 @@ beforeAll(async () => {
           account: { id: 5n, login: 'acme', type: 'Organization' },
         },
       ),
+    );
+  // One of them has a certificate of its own authority.
+  await test
+    .store('worker')
+    .tenant(organizationId, (tx) =>
+      tx.query('UPDATE connection SET ca_certificate = $2 WHERE host = $1', [HOSTS[0], 'its authority']),
     );
   bridge = await createBridge({
     apps: [
@@ -94,11 +106,30 @@ describe('two Apps with one number', () => {
         `${host} /api/v3/repos/acme/web/issues/1/comments`,
         `${host} /api/v3/repos/acme/web/issues/1/comments`,
       ]);
+      // Its tokens are asked for, and used, by the way of the connection.
+      expect(new Set(sent.map(({ ca }) => ca))).toEqual(new Set([host === HOSTS[0] ? 'its authority' : undefined]));
       expect(sent.slice(1).map(({ authorization }) => authorization)).toEqual([
         `token token of ${host}`,
         `token token of ${host}`,
       ]);
     }
+  });
+
+  it('git reads by the way of the connection as well', async () => {
+    const repository = (url: string) => ({ owner: 'acme', name: 'web', url });
+    const directory = openConnectionDirectory({
+      ...{ store: test.store('worker'), keys: TEST_KEYS, outbound: loopback, log: pino({ level: 'silent' }) },
+    });
+    const connections = createConnections({
+      ...{ github: undefined, lookup: undefined as never, directory, clock: systemClock },
+      fetchFor: () => async () =>
+        Response.json({ token: 't', expires_at: new Date(Date.now() + 3_600_000).toISOString() }, { status: 201 }),
+    });
+    const routes = HOSTS.map(async (host) => {
+      const credential = await connections.ofConnection(test.organizationId, idsOf(host).id);
+      return (await gitAccessOf(credential, repository(`https://${host}/acme/web`) as never)).route;
+    });
+    expect(await Promise.all(routes)).toEqual([{ ca: 'its authority' }, undefined]);
   });
 
   it('the same by the connection, with the token that is cached', async () => {

@@ -1,10 +1,16 @@
 /** One agent on one issue, whatever happens: commands at the same time, workers that die, runners that do not answer. */
+
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { assignAgent, cancelSession, replyToSession } from '../../src/jobs/agent/desired.js';
+import { pino } from 'pino';
+import { assignAgent, cancelSession, pushAndCreatePr, replyToSession } from '../../src/jobs/agent/desired.js';
+import { leftovers, removeLeftovers } from '../../src/jobs/agent/janitor.js';
+import { systemClock } from '../../src/lib/clock.js';
 import { fakedForges } from '../support/connected-forge.js';
-import { type AgentRig, startAgentRig } from './session-rig.js';
+import { type AgentRig, place, startAgentRig } from './session-rig.js';
 
 const [forge] = fakedForges.filter(({ id }) => id === 'gitea');
+
+const UNKNOWN = '00000000-0000-4000-8000-00000000dead';
 
 describe('leases of agent sessions', () => {
   let rig: AgentRig;
@@ -105,6 +111,175 @@ describe('leases of agent sessions', () => {
     expect(rig.runner.running()).toEqual([]);
   });
 
+  it('pushes what a failed session has left when somebody asks for it, under its own lease', async () => {
+    rig.plays(async (agent) => {
+      await agent.edit('half.txt', 'half\n');
+      agent.say({ type: 'done', ok: false, title: 'Half a fix', summary: 'I give up.' });
+    });
+    const number = await openIssue('Half done');
+    await rig.as('bob').comment(number, '/assign-agent');
+    await rig.until('it gave up', async () => (await of(number))[0]?.status === 'failed');
+    await rig.until('it has let go', async () => (await of(number))[0]?.lease_held === false);
+    const id = (await of(number))[0]?.id ?? '';
+    const push = () => tenant((tx) => pushAndCreatePr(tx, id, { by: 'bob', title: 'Half a fix', summary: 'By hand.' }));
+    // While another works on the same issue nothing is pushed.
+    rig.plays(async (agent) => void (await agent.hear()));
+    await rig.as('bob').comment(number, '/assign-agent');
+    await rig.until('another works', async () => (await of(number))[1]?.status === 'running');
+    expect(await push()).toMatchObject({ ok: false, why: expect.stringContaining('Another session') });
+    await rig.as('bob').comment(number, '/cancel');
+    await rig.until('it let go', async () => (await of(number))[1]?.lease_held === false);
+
+    // Asked twice at the same moment it is one push.
+    const asked = await Promise.all([push(), push()]);
+    expect(asked.map(({ ok }) => ok)).toEqual([true, true]);
+    const agents = asked.flatMap((one) => (one.ok ? one.wish.agents : []));
+    expect(agents).toHaveLength(1);
+    for (const { version, ...key } of agents) await rig.pokes.agent.poke(key, { version });
+    await rig.until('its work is there', async () => (await of(number))[0]?.status === 'in_review');
+    expect((await of(number))[0]).toMatchObject({ round: 1, fence: '1' });
+    const { pullRequests } = await rig.fake.state(place);
+    const pull = pullRequests.find(({ title }) => title === 'Half a fix');
+    expect(pull).toMatchObject({ draft: true, body: expect.stringContaining('By hand.') });
+    expect(await rig.fake.readFile(place, pull?.head ?? '', 'half.txt')).toBe('half\n');
+    expect((await rig.record(id)).slice(-5)).toEqual(['push', '>pushing', 'pushed', 'pr.created', '>in_review']);
+    const [event] = await rig.rows<{ data: object }>(
+      `SELECT data FROM session_event WHERE session_id = $1 AND kind = 'pr.created'`,
+      [id],
+    );
+    expect(Object.keys(event?.data ?? {}).sort()).toEqual(['number', 'pullRequestId', 'title', 'url']);
+    // Once more it is what it is.
+    expect(await push()).toMatchObject({
+      ok: true,
+      wish: { agents: [], session: { pullRequestNumber: pull?.number } },
+    });
+    await rig.until('it lets go', async () => (await of(number))[0]?.lease_held === false);
+  });
+
+  it('asks once more for an answer, ends visibly without one, and goes on when it comes after all', async () => {
+    rig.plays(async (agent) => {
+      agent.say({ type: 'question', text: 'Which **one**, @carol?\n/cancel', options: [] });
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      const answer = await agent.ask('Well?');
+      await agent.edit('one.txt', `${answer}\n`);
+      agent.say({ type: 'done', ok: true, title: 'That one', summary: '' });
+    });
+    const number = await openIssue('Asked in vain');
+    const told = async (words: string) => (await rig.said(number)).filter((body) => body.includes(words));
+    await rig.as('bob').comment(number, '/assign-agent');
+    await rig.until('it asks', async () => (await told('@bob scripted asks')).length === 1);
+    // Asked again while it waits, it is shown, and nobody is told anew.
+    await rig.until('it asks again', async () => (await told('Well?')).length === 1);
+    expect(await told('@bob scripted asks')).toHaveLength(1);
+    // What an agent writes names nobody, and gives no commands.
+    expect((await told('@bob scripted asks'))[0]).not.toMatch(/@carol|\*\*|^\//m);
+    await rig.rows(`UPDATE agent_session SET asked_at = now() - interval '25 hours' WHERE number = $1`, [number]);
+    await rig.until('it asks once more', async () => (await told('still waits for an answer')).length === 1);
+    // A worker that was killed before it could say that it has told them.
+    const ofNumber = 'session_id IN (SELECT id FROM agent_session WHERE number = $1)';
+    await rig.rows(`UPDATE session_notice SET told_at = NULL WHERE ${ofNumber}`, [number]);
+    await rig.restart();
+    await rig.until('they are known to be told', async () => {
+      const waiting = await rig.rows(
+        `SELECT FROM session_notice WHERE told_at IS NULL AND refused IS NULL AND ${ofNumber}`,
+        [number],
+      );
+      return waiting.length === 0;
+    });
+    expect([await told('@bob scripted asks'), await told('still waits')].map(({ length }) => length)).toEqual([1, 1]);
+    expect((await of(number))[0]?.status).toBe('blocked');
+    await rig.rows(`UPDATE agent_session SET asked_at = now() - interval '73 hours' WHERE number = $1`, [number]);
+    await rig.until('it has ended', async () => (await of(number))[0]?.status === 'failed');
+    expect((await of(number))[0]?.failure).toContain('Nobody answered its question in time');
+    expect(rig.runner.running()).toEqual([]);
+    await rig.until('they are told', async () => (await told('@bob scripted failed: Nobody answered')).length === 1);
+    rig.plays(async (agent) => {
+      await agent.edit('one.txt', 'this\n');
+      agent.say({ type: 'done', ok: true, title: 'This one', summary: '' });
+    });
+    await rig.as('bob').comment(number, '/reply this one');
+    await rig.until('it is done', async () => (await of(number))[0]?.status === 'in_review');
+    expect((await of(number))[0]).toMatchObject({ round: 2 });
+    expect(rig.facts.at(-1)?.earlier.at(-1)).toMatchObject({ text: 'this one', isPerson: true });
+    await rig.until('it lets go', async () => (await of(number))[0]?.lease_held === false);
+  });
+
+  it('keeps to what the repository says of agents on its default branch, and begins none while that has mistakes', async () => {
+    const write = (text: string | null) =>
+      rig.as('bob').push({ branch: 'main', files: { '.forgeway.yml': text }, message: 'chore: agents' });
+    const number = await openIssue('Ruled');
+    const limitsOf = () =>
+      rig.rows('SELECT limit_seconds AS s, limit_tokens::int AS t FROM agent_session WHERE number = $1', [number]);
+    await write(
+      'agents:\n  allow: [scripted]\n  default: missing\n  label: ai\n  limits: { seconds: 60, tokens: 5000 }\n',
+    );
+    rig.plays(async () => undefined);
+    // What it names as the default is none of the operator's: nothing is begun in its place.
+    await rig.as('bob').comment(number, '/assign-agent');
+    await rig.as('bob').label(number, ['assign-agent']);
+    await rig.quiet();
+    expect(await of(number)).toEqual([]);
+    await rig.as('bob').label(number, ['ai:scripted']);
+    await rig.until('the label has it work', async () => (await of(number))[0]?.status === 'completed');
+    // Lower than what the operator allows, and never higher.
+    expect(await limitsOf()).toEqual([{ s: 60, t: 1_000 }]);
+    await write('agents:\n  allow: []\n');
+    await rig.as('bob').comment(number, '/assign-agent scripted');
+    await rig.quiet();
+    expect((await rig.said(number)).at(-1)).toContain('does not let scripted work here. It lets none.');
+    await write('agents:\n  alow: [scripted]\n');
+    await rig.as('bob').comment(number, '/assign-agent scripted');
+    await rig.quiet();
+    expect((await rig.said(number)).at(-1)).toContain('.forgeway.yml: line 2: agents.alow is not known');
+    // Whoever asks by another way is stopped at the start.
+    const asked = await assignment(number, 'ruled');
+    const wish = await tenant((tx) => assignAgent(tx, asked));
+    for (const { version, ...key } of wish.agents) await rig.pokes.agent.poke(key, { version });
+    await rig.until('it is refused', async () => (await of(number))[1]?.status === 'failed');
+    expect((await of(number))[1]?.failure).toContain('agents.alow is not known');
+    await write(null);
+  });
+
+  it('removes what failed sessions left when it was kept for long enough, and nothing that may still be needed', async () => {
+    rig.plays(async (agent) => {
+      await agent.edit('left.txt', 'left\n');
+      agent.say({ type: 'done', ok: false, title: '', summary: 'I give up.' });
+    });
+    const number = await openIssue('Left behind');
+    await rig.as('bob').comment(number, '/assign-agent');
+    await rig.until('it failed', async () => (await of(number))[0]?.status === 'failed');
+    await rig.until('it let go', async () => (await of(number))[0]?.lease_held === false);
+    rig.plays(async (agent) => void (await agent.hear()));
+    const other = await openIssue('At work');
+    await rig.as('bob').comment(other, '/assign-agent');
+    await rig.until('another works', async () => (await of(other))[0]?.status === 'running');
+    const [failed = '', live = ''] = [(await of(number))[0]?.id, (await of(other))[0]?.id];
+    const gone: string[] = [];
+    const runner = {
+      list: async () => [...(await rig.runner.list()), { sessionId: UNKNOWN, fence: 1 }],
+      remove: async (ref: { sessionId: string; fence: number }) => {
+        gone.push(ref.sessionId);
+        if (ref.sessionId !== UNKNOWN) await rig.runner.remove(ref);
+      },
+    };
+    const o = { store: rig.store, runner, keepMs: 3_600_000, clock: systemClock, log: pino({ level: 'silent' }) };
+    const kept = new Map((await leftovers(o)).map((one) => [one.sessionId, one]));
+    expect(kept.get(failed)).toMatchObject({ status: 'failed', on: `acme/shop#${number}`, goesAt: expect.any(Date) });
+    expect(kept.get(live)).toMatchObject({ status: 'running', goesAt: null });
+    expect(gone).toEqual([]);
+    // What no row knows goes at once; the rest is kept.
+    await removeLeftovers(o);
+    expect(gone).toEqual([UNKNOWN]);
+    await rig.rows(`UPDATE agent_session SET ended_at = now() - interval '2 hours' WHERE id = $1`, [failed]);
+    expect((await removeLeftovers(o)).map(({ sessionId }) => sessionId)).toContain(failed);
+    expect(gone).not.toContain(live);
+    expect((await rig.runner.list()).map(({ sessionId }) => sessionId)).not.toContain(failed);
+    const pushed = await tenant((tx) => pushAndCreatePr(tx, failed, { by: 'bob', title: '', summary: '' }));
+    expect(pushed).toMatchObject({ ok: false, why: expect.stringContaining('was removed') });
+    await rig.as('bob').comment(other, '/cancel');
+    await rig.until('it is over', async () => (await of(other))[0]?.status === 'cancelled');
+  });
+
   it('writes every line once, although workers die while they read', async () => {
     const LINES = 120;
     rig.plays(async (agent) => {
@@ -145,7 +320,7 @@ describe('leases of agent sessions', () => {
     await rig.as('bob').comment(number, '/assign-agent');
     await rig.until('it asks', async () => (await of(number))[0]?.status === 'blocked');
     const id = (await of(number))[0]?.id ?? '';
-    const reply = { clientInputId: 'one', by: 'bob', text: 'the first' };
+    const reply = { clientInputId: 'one', by: 'bob', text: 'the first', at: new Date() };
     expect(await tenant((tx) => replyToSession(tx, id, reply))).toMatchObject({ ok: true });
     expect(await tenant((tx) => replyToSession(tx, id, reply))).toMatchObject({ ok: true });
     await rig.restart();
@@ -156,7 +331,9 @@ describe('leases of agent sessions', () => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(heard).toEqual(['the first']);
     expect((await of(number))[0]?.status).toBe('blocked');
-    await tenant((tx) => replyToSession(tx, id, { clientInputId: 'two', by: 'bob', text: 'the second' }));
+    await tenant((tx) =>
+      replyToSession(tx, id, { clientInputId: 'two', by: 'bob', text: 'the second', at: new Date() }),
+    );
     await rig.restart();
     await rig.until('it ends', async () => (await of(number))[0]?.status === 'completed');
     expect(heard).toEqual(['the first', 'the second']);
@@ -185,13 +362,20 @@ describe('leases of agent sessions', () => {
   it('goes on with the same session, branch and pull request after a reply to what has come back', async () => {
     rig.plays(async (agent) => {
       await agent.edit('round.txt', `${agent.spec.fence}\n`);
-      agent.say({ type: 'done', ok: true, title: 'Rounds', summary: 'One more.' });
+      agent.say({ type: 'done', ok: true, title: 'Rounds', summary: `Number ${agent.spec.fence}.` });
     });
     const number = await openIssue('Rounds');
     await rig.as('bob').comment(number, '/assign-agent');
     await rig.until('it is back', async () => (await of(number))[0]?.status === 'in_review');
     const [first] = await of(number);
     const started = rig.runner.starts.length;
+    await rig.as('bob').review(first?.pull_request_number ?? 0, {
+      ...{ verdict: 'request_changes', body: 'Two, please.' },
+      lines: [{ path: 'round.txt', line: 1, body: 'This one.' }],
+    });
+    await rig.quiet();
+    // Times of forges are whole seconds.
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
     await rig.as('bob').comment(first?.pull_request_number ?? 0, '/reply make it two');
     await rig.until('it is back again', async () => {
       const [now] = await of(number);
@@ -206,8 +390,27 @@ describe('leases of agent sessions', () => {
     expect(rig.facts.at(-1)?.earlier).toEqual(
       expect.arrayContaining([{ by: 'bob', text: 'make it two', isPerson: true }]),
     );
-    const { pullRequests } = await rig.fake.state({ owner: 'acme', name: 'shop' });
-    expect(pullRequests.filter(({ head }) => head === first?.branch)).toHaveLength(1);
-    expect(await rig.fake.readFile({ owner: 'acme', name: 'shop' }, first?.branch ?? '', 'round.txt')).toBe('2\n');
+    // What was said about its work since it began, before this.
+    expect(rig.facts.at(-1)?.comments.map(({ kind, text, place: where }) => [kind, text, where])).toEqual([
+      ['comment', '/assign-agent', undefined],
+      ['review', '(changes_requested) Two, please.', undefined],
+      ['review comment', 'This one.', 'round.txt:1'],
+    ]);
+    const texts = async () => {
+      const { pullRequests } = await rig.fake.state({ owner: 'acme', name: 'shop' });
+      return pullRequests.filter(({ head }) => head === first?.branch).map(({ body }) => body);
+    };
+    expect(await texts()).toEqual([expect.stringMatching(/^Number 2\./)]);
+
+    const edited = 'Ada says how it is to be read.';
+    await rig.as('bob').editPullRequest(first?.pull_request_number ?? 0, { body: edited });
+    await rig.as('bob').comment(first?.pull_request_number ?? 0, '/reply make it three');
+    await rig.until('it is back once more', async () => {
+      const [now] = await of(number);
+      return now?.status === 'in_review' && now.round === 3 && !now.lease_held;
+    });
+    // A person's words stay.
+    expect(await texts()).toEqual([edited]);
+    expect(await rig.fake.readFile({ owner: 'acme', name: 'shop' }, first?.branch ?? '', 'round.txt')).toBe('3\n');
   });
 });

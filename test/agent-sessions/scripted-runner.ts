@@ -5,7 +5,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AgentEvent } from '../../src/effects/agents/protocol.js';
+import { type AgentEvent, parseLine } from '../../src/effects/agents/protocol.js';
 import type { AgentRef, AgentRunner, AgentStart } from '../../src/effects/agents/runner.js';
 import { ForgewayError } from '../../src/lib/errors.js';
 import { git } from '../support/git-repository.js';
@@ -44,10 +44,14 @@ export interface ScriptedRunner extends AgentRunner {
   readonly starts: AgentStart[];
   /** What was handed over, each time. */
   readonly replies: { clientInputId: string; text: string }[];
+  /** Addresses of previews that agents were told of while they worked. */
+  readonly previews: string[];
   /** How many agents run now, by session. */
   running(): string[];
   /** Fails the named verb until it is taken away. */
   broken: Partial<Record<'observe' | 'read' | 'stop' | 'start' | 'push', Error>>;
+  /** Waited for before the named verb does anything. */
+  before: Partial<Record<'result' | 'push', () => Promise<void>>>;
   close(): Promise<void>;
 }
 
@@ -62,7 +66,9 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
   const folders: string[] = [];
   const starts: AgentStart[] = [];
   const replies: { clientInputId: string; text: string }[] = [];
+  const previews: string[] = [];
   const broken: ScriptedRunner['broken'] = {};
+  const before: ScriptedRunner['before'] = {};
 
   const check = (verb: keyof typeof broken) => {
     const error = broken[verb];
@@ -130,7 +136,9 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
     kind: 'worktree',
     starts,
     replies,
+    previews,
     broken,
+    before,
     running: () => [...sessions].filter(([, { state }]) => state === 'running').map(([id]) => id),
 
     async start(spec) {
@@ -161,18 +169,27 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
       const lines = of(ref)?.lines ?? [];
       const page = lines.slice(cursor, cursor + limit);
       return {
-        events: page.map((event, index) => ({ at: cursor + index, ordinal: 0, event })),
+        // As every runner reads them: what is known to be secret is hidden.
+        events: page.map((event, index) => ({
+          at: cursor + index,
+          ordinal: 0,
+          event: parseLine(JSON.stringify(event)),
+        })),
         next: cursor + page.length,
         more: cursor + page.length < lines.length,
       };
     },
 
-    async reply(ref, { text, clientInputId }) {
+    async reply(ref, { text, clientInputId, kind = 'reply' }) {
       const found = of(ref);
       if (found === undefined || found.state === 'exited') return 'ended';
-      replies.push({ clientInputId, text });
+      if (kind === 'reply') replies.push({ clientInputId, text });
       if (found.known.has(clientInputId)) return 'known';
       found.known.add(clientInputId);
+      if (kind === 'preview') {
+        previews.push(text);
+        return 'accepted';
+      }
       const { hearing } = found;
       found.hearing = undefined;
       if (hearing === undefined) found.inbox.push(text);
@@ -186,6 +203,7 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
     },
 
     async result(ref, { message }) {
+      await before.result?.();
       const found = of(ref);
       if (found === undefined) throw new Error('nothing of it is here');
       if (found.state === 'running') throw new ForgewayError('FORGEWAY_AGENT_RUNNING', 'It still runs.');
@@ -205,13 +223,14 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
 
     async push(ref, { source, branch, commit, expected }) {
       check('push');
+      await before.push?.();
       const found = of(ref);
       if (found === undefined) throw new Error('nothing of it is here');
       const ours = `refs/heads/${branch}`;
       const listed = await inside(found.folder, 'ls-remote', withPassword(source), ours);
-      const before = listed.split('\t', 1)[0] || null;
-      if (before === commit) return 'pushed';
-      if (before !== expected) return 'changed-meanwhile';
+      const there = listed.split('\t', 1)[0] || null;
+      if (there === commit) return 'pushed';
+      if (there !== expected) return 'changed-meanwhile';
       await inside(found.folder, 'push', '--quiet', withPassword(source), `${commit}:${ours}`);
       return 'pushed';
     },

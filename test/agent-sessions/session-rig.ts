@@ -1,6 +1,8 @@
 /** A fake forge, all of Forgeway, and agents that are functions of the test: what is commented there is done. */
 import { pino } from 'pino';
 import type { AgentRunner } from '../../src/effects/agents/runner.js';
+import type { NotifyHook } from '../../src/effects/notify/notify-hook.js';
+import { handOffsOf } from '../../src/entry/hand-offs.js';
 import type { ForgeDescriptor } from '../../src/forges/forge.js';
 import type { FakePerson, FakePlace } from '../../src/forges/kit/fake/forge-fake.js';
 import { createApps } from '../../src/handlers/apps.js';
@@ -58,6 +60,8 @@ export interface AgentRig extends ConnectedForge {
   until(what: string, holds: () => Promise<boolean>): Promise<void>;
   /** What stands in the conversation: the comments of others than people. */
   said(number: number): Promise<string[]>;
+  /** Of the worker that is alive. */
+  pokes: Pokes;
   /** Another worker dies, and another takes over. */
   restart(): Promise<void>;
   close(): Promise<void>;
@@ -99,13 +103,18 @@ export interface AgentRigOptions {
   planned?: PlannedAgents;
   /** In place of the one that plays scripts. */
   runner?: AgentRunner;
+  /** Further accounts that may write. */
+  others?: readonly string[];
+  /** Keys of agents, as the vault gives them. */
+  secretsOf?: () => Promise<Record<string, string>>;
+  notify?: NotifyHook;
   /** Of the repository, at its beginning. */
   files?: Readonly<Record<string, string>>;
 }
 
 export async function startAgentRig(
   forge: ForgeDescriptor,
-  { planned = plannedFor('scripted'), runner: real, files }: AgentRigOptions = {},
+  { planned = plannedFor('scripted'), runner: real, files, others = [], secretsOf, notify }: AgentRigOptions = {},
 ): Promise<AgentRig> {
   let script: Script = async () => undefined;
   let rights: Rights | undefined;
@@ -132,8 +141,11 @@ export async function startAgentRig(
     watch: nowhere('watch'),
   };
   const connected = await startConnectedForge(forge, {
-    people: Object.keys(people),
-    repository: { ...place, people, ...(files && { files }) },
+    people: [...Object.keys(people), ...others],
+    repository: {
+      ...{ ...place, people: { ...people, ...Object.fromEntries(others.map((login) => [login, 'write' as const])) } },
+      ...(files && { files }),
+    },
     apps: (store, organizationId) => {
       rights = rightsFor(store, organizationId);
       return createApps({ store, pokes, log, rights, agents: planned });
@@ -150,7 +162,10 @@ export async function startAgentRig(
     reconcilers.agent = createAgentReconciler({
       ...common,
       ...{ pokes, runner: real ?? runner, agents: planned, permissions, access, gitAccess: bridge.gitAccess },
-      secretsOf: async () => ({}),
+      secretsOf: secretsOf ?? (async () => ({})),
+      notify,
+      everySecretOf: async () => Object.values((await secretsOf?.().catch(() => ({}))) ?? {}),
+      handOffs: handOffsOf({ store, bridge, publicUrl: 'https://forgeway.example' }),
       taskOf: (told, agent) => {
         facts.push(told);
         return taskFor(told, agent);
@@ -170,6 +185,15 @@ export async function startAgentRig(
   const rows = async <Row extends object>(sql: string, values: unknown[] = []): Promise<Row[]> =>
     (await store.tenant(organizationId, (tx) => tx.query<Row>(sql, values))).rows;
 
+  // As in the program: a hint that was lost costs a second and nothing else.
+  let sweeping: Promise<unknown> = Promise.resolve();
+  const sweeper = setInterval(() => {
+    sweeping = rows<{ id: string }>('SELECT id FROM agent_session WHERE observed_version <> desired_version').then(
+      (found) => Promise.all(found.map(({ id }) => pokes.agent.poke({ organizationId, id }))),
+      (error: unknown) => log.warn({ err: String(error) }, 'not swept'),
+    );
+  }, 2_000);
+
   async function stopWork(): Promise<void> {
     await Promise.all(Object.values(queues).map((queue) => queue.stop()));
     await locks.close();
@@ -180,6 +204,7 @@ export async function startAgentRig(
     runner,
     facts,
     planned,
+    pokes,
     plays: (next) => {
       script = next;
     },
@@ -218,6 +243,8 @@ export async function startAgentRig(
         await pokes.agent.poke({ organizationId, id });
     },
     async close() {
+      clearInterval(sweeper);
+      await sweeping;
       await stopWork();
       await runner.close();
       await access.close();

@@ -9,10 +9,11 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { agentBranch } from '../../src/effects/agents/branch.js';
 import { buildPrompt, type PromptPiece } from '../../src/effects/agents/prompt.js';
 import type { AgentStart } from '../../src/effects/agents/runner.js';
 import { type AgentRig, CREDENTIAL, openAgentRig } from '../support/agent-rig.js';
-import { git } from '../support/git-repository.js';
+import { commitFiles, git } from '../support/git-repository.js';
 import { findSandboxProbe } from '../support/sandboxes.js';
 
 const probe = await findSandboxProbe();
@@ -203,6 +204,65 @@ const UNSEEN: readonly ((order: string) => Partial<PromptPiece>)[] = [
     await rig.runner.remove(spec);
   });
 
+  it('does no harm either with what it reads elsewhere: titles, comments on lines, history, names, branches, its own settings', async () => {
+    const orders = [...OUTWARD, ...INWARD].map(order);
+    const named = orders.filter((text) => !text.includes('/'));
+    // What must not leave is asked for by everything at once, in every place that somebody can write in.
+    const configuration = Object.fromEntries(
+      ['CLAUDE.md', 'sub/AGENTS.md', '.claude/settings.json', '.cursorrules', '.github/copilot-instructions.md'].map(
+        (path, index) => [path, orders.filter((_, at) => at % 5 === index).join('\n')],
+      ),
+    );
+    const base = await rig.commit({ 'README.md': '# Shop\n' });
+    const sha = await commitFiles(rig.bare(), {
+      ...{ ref: 'refs/heads/topic', parents: [base], message: `Go on\n\n${orders.join('\n')}\n` },
+      files: { 'README.md': '# Shop\n', ...configuration, ...Object.fromEntries(named.map((text) => [text, 'x\n'])) },
+    });
+    const half = orders.slice(0, Math.ceil(orders.length / 2));
+    const { prompt } = promptOf([
+      ...half.map((text) => piece({ kind: 'pull request', title: text, text: '' })),
+      ...orders.slice(half.length).map((text) => piece({ kind: 'review comment', place: `${text}.js:1`, text })),
+    ]);
+    const spec = await rig.spec({
+      ...{ sha, agent: { command: ['node', '--input-type=module', '-e', agent] } },
+      more: { secrets: { MODEL_KEY: 'model-key-that-stays-77' }, task: { prompt } },
+    });
+    const repository = {
+      ...{ ...spec.repository, sha, trustedSha: base },
+      branch: agentBranch({ sessionId: spec.sessionId, title: order('touch OUT') }),
+    };
+    const requests = rig.git.requests.length;
+    await rig.runner.start({ ...spec, repository });
+    await rig.until(spec, 'exited');
+    const events = await rig.all(spec);
+    // It could have read them: a title is one line without marks of code, settings are those of the base branch.
+    const where = events.flatMap(({ event }) => (event.type === 'message' ? [event.text] : []));
+    expect(where).toEqual([
+      `${orders.length - half.length} in task`,
+      '0 in branch',
+      `${orders.length} in beside`,
+      '0 in files',
+      `${named.length} in names`,
+      `${orders.length} in history`,
+    ]);
+    expect(events.filter(({ event }) => event.type === 'tool')).toHaveLength(orders.length);
+    expect(contacts).toEqual([]);
+    expect(victim.exitCode ?? victim.signalCode).toBe(null);
+    const result = await rig.runner.result(
+      { ...spec, fence: 1 },
+      { ...rig.result, secrets: ['model-key-that-stays-77'] },
+    );
+    expect(result.kind).toBe('refused');
+    expect(JSON.stringify([events, result])).not.toContain('model-key-that-stays-77');
+    await expect(access(out)).rejects.toThrow('ENOENT');
+    expect(
+      rig.git.requests.slice(requests).filter(({ credential, status }) => {
+        return status !== 401 && credential?.password !== CREDENTIAL.password;
+      }),
+    ).toEqual([]);
+    await rig.runner.remove(spec);
+  });
+
   it('cannot get into its work what must not leave', async () => {
     const sha = await rig.commit({ 'README.md': '# Shop\n' });
     const spec = await obey(promptOf(INWARD.map((command) => piece({ text: order(command) }))).prompt, { sha });
@@ -217,7 +277,7 @@ const UNSEEN: readonly ((order: string) => Partial<PromptPiece>)[] = [
     expect(JSON.stringify(result)).not.toContain('model-key-that-stays-77');
     await rig.runner.remove(spec);
     const refs = await git(['--git-dir', rig.bare(), 'for-each-ref', '--format=%(refname)']);
-    expect(refs).toBe('refs/heads/main');
+    expect(refs).toBe('refs/heads/main\nrefs/heads/topic');
   });
 });
 

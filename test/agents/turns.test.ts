@@ -80,6 +80,10 @@ describe('the list of hosts', () => {
     expect(await rig.runner.reply(spec, reply)).toBe('accepted');
     expect(await rig.runner.reply(spec, reply)).toBe('known');
     expect(await rig.until(spec, 'exited')).toMatchObject({ turn: 2, code: 0, canResume: true });
+    // Where a preview runs begins no turn: it stands behind the next reply.
+    const preview = { text: 'https://pr-1.preview.example', clientInputId: 'preview:1', secrets: {} };
+    expect(await rig.runner.reply(spec, { ...preview, kind: 'preview' })).toBe('later');
+    expect(await rig.runner.observe(spec)).toMatchObject({ state: 'exited', turn: 2 });
     expect(texts(await rig.all(spec))).toEqual(['QUESTION: Which?', 'Which?', `done ${spec.sessionId}`]);
     const result = await rig.runner.result(spec, rig.result);
     if (result.kind !== 'changed') throw new Error(JSON.stringify(result));

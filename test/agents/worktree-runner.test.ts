@@ -50,12 +50,18 @@ const texts = (events: { event: AgentEvent }[]) =>
     await rig.runner.start(spec);
     await rig.runner.start(spec);
     await rig.said(spec, 'Which currency?');
+    // Where a preview runs answers no question, and is told once.
+    const preview = { text: 'https://pr-1.preview.example', clientInputId: 'preview:1', secrets: {} };
+    expect(await rig.runner.reply(spec, { ...preview, kind: 'preview' })).toBe('accepted');
+    expect(await rig.runner.reply(spec, { ...preview, kind: 'preview' })).toBe('known');
+    await rig.said(spec, 'preview: https://pr-1.preview.example');
     const reply = { text: 'Euro\nplease', clientInputId: 'comment-7', secrets: {} };
     expect(await rig.runner.reply(spec, reply)).toBe('accepted');
     expect(await rig.runner.reply(spec, reply)).toBe('known');
     expect(await rig.until(spec, 'exited')).toMatchObject({ code: 0, reason: 'exit', turn: 1 });
     const events = await rig.all(spec);
     expect(texts(events)).toContain('task: Mend the shop.');
+    expect(texts(events).filter((text) => text.startsWith('preview: '))).toHaveLength(1);
     expect(texts(events).filter((text) => text === 'I was told: Euro\nplease')).toHaveLength(1);
     expect(events.at(-1)?.event).toMatchObject({ type: 'done', title: 'Mend the price' });
 

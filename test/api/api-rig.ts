@@ -6,6 +6,7 @@ import { type Access, createAccess } from '../../src/accounts/access/access.js';
 import type { Scope } from '../../src/accounts/access/actor.js';
 import { type Role, roles } from '../../src/accounts/access/roles.js';
 import { createToken, type TokenOwner } from '../../src/accounts/api-tokens/rows.js';
+import { exportConnection } from '../../src/accounts/connecting/held-data.js';
 import { freshMemberships } from '../../src/accounts/membership/fresh.js';
 import type { MembershipPorts } from '../../src/accounts/membership/ports.js';
 import { listPreviewSecrets, previewSecretWork } from '../../src/accounts/preview-secrets.js';
@@ -15,7 +16,10 @@ import type { ConnectionWork, Services } from '../../src/api/procedures/services
 import { createResources, type Resources, type ResourcesOptions } from '../../src/api/resources.js';
 import { createApiWorkspaces } from '../../src/entry/api-workspaces.js';
 import type { TokenFacts } from '../../src/forges/administration.js';
+import { gitea } from '../../src/forges/gitea/forge.js';
+import { oauth } from '../../src/forges/gitea/oauth.js';
 import { forges } from '../../src/forges/registry.js';
+import { askPreviewByHand } from '../../src/jobs/preview/by-hand.js';
 import { createPreviewLogs } from '../../src/jobs/preview/logs.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { withConnection } from '../../src/store/connection.js';
@@ -55,6 +59,7 @@ export interface TenantIds {
   session: string;
   /** On the pull request; what is done to it is not done to the other. */
   otherSession: string;
+  pushedSession: string;
 }
 
 export const CANARY = 'glpat-CANARYcanaryCANARY00';
@@ -115,6 +120,14 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
         note('connect', organizationId);
         return { id: connectionOf(), notes: [], problems: [] };
       },
+      async connectOAuth({ organizationId }) {
+        note('connect-oauth', organizationId);
+        return { id: connectionOf() };
+      },
+      async serve(organizationId) {
+        note('serve', organizationId);
+        return { notes: [], problems: [] };
+      },
       async keep(organizationId: string) {
         throw new Error(`nothing is kept for ${organizationId} here`);
       },
@@ -122,11 +135,13 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
         note('disconnect', organizationId);
         return { problems: [] };
       },
+      export: (...asked) => exportConnection(db.store('worker'), ...asked),
       async test(organizationId) {
         note('test', organizationId);
         return { ok: true, facts };
       },
       probe: async () => ({ ok: true, facts }),
+      operatorsRoute: async () => ({}),
       installation: async () => ({
         ok: true,
         facts: { accountId: 1n, accountLogin: 'my-org', accountType: 'Organization', suspended: false },
@@ -162,6 +177,11 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
       asked.push(`replay ${deliveryId}`);
       return { kind: 'queued', dispatches: [1n] };
     },
+    async askPreview(wish) {
+      const asked = await db.store('worker').tenant(wish.organizationId, (tx) => askPreviewByHand(tx, wish));
+      if ('wanted' in asked && asked.wanted !== null) note('preview', wish.organizationId);
+      return asked;
+    },
     sessionSoon: async ({ agents }) => void agents.map(({ organizationId }) => note('session', organizationId)),
     agents: plannedFor('scripted'),
     syncSoon: async ({ organizationId }) => note('sync', organizationId),
@@ -175,6 +195,19 @@ function stubServices(db: TestDatabase, access: Access, asked: string[], connect
     },
   };
 }
+
+/** One instance to agree at; nobody here has a browser. */
+const agreeing = {
+  clients: async () => [
+    {
+      ...{ providerId: 'gitea-git.example.com', label: 'Gitea', forge: gitea, oauth, clientId: 'c', enabled: true },
+      endpoint: gitea.endpoint('https://git.example.com'),
+      reached: { certificates: [], proxy: null },
+    },
+  ],
+  session: async () => undefined,
+  links: undefined as never,
+};
 
 export interface ApiRigOptions extends Omit<Partial<ResourcesOptions>, 'services'> {
   /** In place of the stand-in. */
@@ -220,6 +253,12 @@ export async function startApiRig(o: ApiRigOptions = {}): Promise<ApiRig> {
     await client.query(`UPDATE pull_request p SET updated_at = now(),
        session_id = (SELECT id FROM agent_session s WHERE s.organization_id = p.organization_id
          AND NOT s.on_pull_request)`);
+    await client.query(
+      `INSERT INTO agent_session (organization_id, repository_id, forge, host, remote_repository_id, number, on_pull_request,
+         command_key, requested_by, agent, triggered_at, limit_seconds, status)
+       SELECT organization_id, repository_id, forge, host, remote_repository_id, 2, true, 'pushed', requested_by, agent,
+         triggered_at, limit_seconds, 'pushing' FROM agent_session WHERE NOT on_pull_request`,
+    );
     const vault = createVault(TEST_KEYS.versions);
     for (const organizationId of Object.values(organizations)) {
       const id = randomUUID();
@@ -275,7 +314,8 @@ export async function startApiRig(o: ApiRigOptions = {}): Promise<ApiRig> {
       ownToken: (await tokenOf(user(ownerId))).id,
       previewSecret: await idIn('preview_secret'),
       session: await idIn('agent_session', 'AND NOT on_pull_request'),
-      otherSession: await idIn('agent_session', 'AND on_pull_request'),
+      otherSession: await idIn('agent_session', `AND command_key = 'another'`),
+      pushedSession: await idIn('agent_session', `AND command_key = 'pushed'`),
     };
   };
   const mine = await idsOf(organizations.mine, 'owner');
@@ -290,7 +330,10 @@ export async function startApiRig(o: ApiRigOptions = {}): Promise<ApiRig> {
     ...(previewLog && { previewLog }),
     ...(requestsOf && { requestsOf: requestsOf(db) }),
   };
-  const resources = await createResources({ services, publicOrigin: () => 'https://forgeway.example', ...more });
+  const resources = await createResources({
+    ...{ services, publicOrigin: () => 'https://forgeway.example', signIn: agreeing },
+    ...more,
+  });
   const headers = (caller: Caller): Record<string, string> =>
     tokens[caller] === undefined ? {} : { authorization: `Bearer ${tokens[caller]}` };
   return {

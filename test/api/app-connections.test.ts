@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { jwtVerify } from 'jose';
 import { pino } from 'pino';
 import type { Probot } from 'probot';
+import { listConnections, setSyncMode } from '../../src/accounts/connection-rows.js';
 import { createApiConnections } from '../../src/entry/api-connections.js';
 import { forges } from '../../src/forges/registry.js';
 import { startInbox } from '../../src/inbox/start-inbox.js';
@@ -167,6 +168,12 @@ describe('a connection by an App', () => {
       `SELECT row_to_json(c)::text AS row FROM connection c WHERE kind = 'github-app'`,
     );
     expect(row?.row).not.toContain(pem.slice(40, 80));
+    // Whoever runs the machine finds it too, and its events come by the webhook of the App.
+    const store = rig.db.store('worker');
+    const listed = await listConnections(store, rig.mine.organization);
+    const connectionId = id.slice('vcs-'.length);
+    expect(listed.find((one) => one.id === connectionId)).toMatchObject({ kind: 'github-app', account: 'My-Org' });
+    expect(await setSyncMode(store, rig.mine.organization, connectionId, 'poll')).toBe(false);
   });
 
   it('of an Enterprise Server is named by its API, and spoken with there', async () => {

@@ -256,6 +256,30 @@ describe('tokens by the API', () => {
     ]);
   });
 
+  it('made with a token end no later than that one', async () => {
+    const { id, token } = await rig.tokenOf({ kind: 'user', userId: 'admin' });
+    const end = new Date('2036-01-02T03:04:05.000Z');
+    const made = async (url: string, wish: object) => {
+      const headers = { authorization: `Bearer ${token}` };
+      const answer = await rig.app.inject({
+        method: 'POST',
+        url,
+        headers,
+        payload: { name: 'x', scopes: ['read'], ...wish },
+      });
+      return answer.json<{ token: { expiresAt: string | null } }>().token.expiresAt;
+    };
+    const machine = { kind: 'machine', role: 'viewer' };
+    expect(await made('/api/v1/tokens', { ...machine, expiresInDays: null })).toBeNull();
+    await rig.rows('UPDATE api_token SET expires_at = $2 WHERE id = $1', [id, end]);
+    for (const expiresInDays of [null, 3_650]) {
+      expect(await made('/api/v1/tokens', { ...machine, expiresInDays })).toBe(end.toISOString());
+      expect(await made('/api/v1/user/tokens', { expiresInDays })).toBe(end.toISOString());
+    }
+    const soon = await made('/api/v1/user/tokens', { expiresInDays: 1 });
+    expect(Date.parse(soon ?? '')).toBeLessThan(Date.now() + 2 * 86_400_000);
+  });
+
   it('work at once and end at once', async () => {
     const { token, secret } = (await make('admin', {})).json<{ token: { id: string }; secret: string }>();
     const use = () => rig.app.inject({ url: '/api/v1/repositories', headers: { authorization: `Bearer ${secret}` } });

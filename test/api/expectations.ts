@@ -35,6 +35,9 @@ export const procedures: Readonly<Record<string, Expectation>> = {
   'connections.listConnections': on(read),
   'connections.getConnection': on(read, ({ connection: id }) => ({ id })),
   'connections.connectPat': on(manageAsAdmin, () => ({ forge: 'gitlab', token: 'glpat-0123456789' })),
+  'connections.listOAuthInstances': on(read),
+  'connections.connectOAuth': on(manageAsAdmin, () => ({ instance: 'gitea-git.example.com' })),
+  'connections.serveRepositories': on(manageAsAdmin, ({ connection: id }) => ({ id, repositories: ['acme/shop'] })),
   'connections.disconnect': on(manageAsAdmin, ({ connection: id }) => ({ id })),
   'connections.testConnection': on(manageAsAdmin, ({ connection: id }) => ({ id })),
   'connections.setDefaultForRepo': on(manageAsMaintainer, ({ repository: repositoryId, connection: connectionId }) => ({
@@ -56,6 +59,7 @@ export const procedures: Readonly<Record<string, Expectation>> = {
   'pullRequest.createDraftPr': on(runAsMember, ({ repository: repositoryId }) => ({
     ...{ repositoryId, headBranch: 'topic', title: 'A topic' },
   })),
+  'pullRequest.pushAndCreatePr': on(runAsMember, ({ pushedSession: sessionId }) => ({ sessionId })),
   'pullRequest.close': on(runAsMember, ({ pullRequest: id }) => ({ id })),
   'pullRequest.reopen': on(runAsMember, ({ pullRequest: id }) => ({ id })),
   'pullRequest.requestChanges': on(runAsMember, ({ pullRequest: id }) => ({ id, body: 'Please rename it.' })),
@@ -73,6 +77,11 @@ export const procedures: Readonly<Record<string, Expectation>> = {
   })),
   'preview.get': on(read, ({ preview: id }) => ({ id })),
   'preview.logs': on(read, ({ preview: id }) => ({ id })),
+  // Built again first: one that was removed can neither be woken nor put to sleep.
+  'preview.rebuild': on(runAsMember, ({ preview: id }) => ({ id })),
+  'preview.wake': on(runAsMember, ({ preview: id }) => ({ id })),
+  'preview.sleep': on(runAsMember, ({ preview: id }) => ({ id })),
+  'preview.delete': on(runAsMember, ({ preview: id }) => ({ id })),
   'previewSecret.list': on(readAsMaintainer, ({ repository: repositoryId }) => ({ repositoryId })),
   'previewSecret.set': on(manageAsMaintainer, () => ({ name: 'TOKEN_OF_PREVIEWS', value: 'x' })),
   'previewSecret.delete': on(manageAsMaintainer, ({ previewSecret: id }) => ({ id })),
@@ -101,6 +110,9 @@ export const routes: Readonly<Record<string, Expectation>> = {
   'GET /openapi.json': on(everybody),
   'GET /api/docs': on(everybody),
   'GET /api/events': on(read),
+  // Looking, yet at everything, with what deliveries said.
+  'GET /api/v1/connections/:id/export': on(manageAsAdmin),
+  'GET /api/v1/previews/:preview/logs/stream': on(read),
   'GET /api/v2/organizations/:organization/vcs-connections': on(read),
   'POST /api/v2/organizations/:organization/vcs-connections': on(manageAsAdmin, () => ({
     data: {

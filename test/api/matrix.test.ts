@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { LightMyRequestResponse } from 'fastify';
+import { z } from 'zod';
 import { openApiDocument } from '../../src/api/openapi.js';
 import { listProcedures, REST_PREFIX } from '../../src/api/rest.js';
 import { statementsOf } from '../support/statements.js';
@@ -112,7 +113,8 @@ describe('who may call what', () => {
 
   it.each(Object.keys(routes).filter((route) => route !== 'GET /api/events'))('%s', async (route) => {
     const [method = '', path = ''] = route.split(' ');
-    const url = path.replace(':organization', 'mine').replace(':id', `vcs-${rig.mine.connection}`);
+    const id = path.startsWith(REST_PREFIX) ? rig.mine.connection : `vcs-${rig.mine.connection}`;
+    const url = path.replace(':organization', 'mine').replace(':preview', rig.mine.preview).replace(':id', id);
     const body = method === 'POST' || method === 'PATCH' ? routes[route]?.input(rig.mine) : undefined;
     const answers = callers.map((caller) => rig.call(caller, method, url, body));
     const found = (await Promise.all(answers)).map(outcome);
@@ -134,6 +136,7 @@ describe('tenants', () => {
     previewSecret: randomUUID(),
     session: randomUUID(),
     otherSession: randomUUID(),
+    pushedSession: randomUUID(),
   });
   const dump = async () => {
     const tables = await rig.rows<{ name: string }>(
@@ -291,6 +294,27 @@ describe('input and output', () => {
       expect([name, added.filter((field) => !refused.has(field))]).toEqual([name, []]);
       expect(rig.asked).toEqual([]);
     }
+  });
+
+  it('is refused, and is no fault of the server, where a text has a character that no text may have', async () => {
+    const organization = { organization: 'mine' };
+    const failed: unknown[] = [];
+    for (const [name, { input: schema }] of named) {
+      const { properties = {} } = z.toJSONSchema(schema as z.ZodType, { io: 'input' }) as {
+        properties?: Record<string, { type?: string; format?: string; enum?: unknown }>;
+      };
+      for (const [field, { type, format, enum: words }] of Object.entries(properties)) {
+        if (type !== 'string' || format !== undefined || words !== undefined) continue;
+        const input = { ...organization, ...inputFor(name, rig.mine, 'mine'), [field]: 'a\u0000b' };
+        const via = field === 'organization' ? viaTrpc : viaRest;
+        const { statusCode } = await via('owner', name, input);
+        if (statusCode >= 500) failed.push([name, field, statusCode]);
+      }
+    }
+    expect(failed).toEqual([]);
+    const named404 = '/api/v2/organizations/a%00b/vcs-connections';
+    for (const url of [named404, '/api/v2/organizations/mine/vcs-connections?filter%5Bname%5D=a%00b'])
+      expect([url, (await rig.call('owner', 'GET', url)).statusCode]).toEqual([url, 422]);
   });
 
   it('passes them over in JSON:API, as the API that it follows does', async () => {

@@ -89,6 +89,22 @@ describe('an own connection', () => {
     expect((await rig.call('viewer', 'GET', one())).statusCode).toBe(200);
   });
 
+  it('is told whole to its owner alone, without its token', async () => {
+    const whole = await rig.call('viewer', 'GET', one('/export'));
+    expect([whole.statusCode, whole.headers['content-type']]).toEqual([200, 'application/x-ndjson; charset=utf-8']);
+    const lines = whole.body.trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ table: 'connection', row: { id, kind: 'pat' } }]);
+    expect(whole.body).not.toMatch(/ciphertext|_iv"|secret_salt/);
+    expect(whole.body).not.toContain(fake.token);
+    for (const [caller, address] of [
+      ['owner', one('/export')],
+      ['owner', `/api/v1/connections/${id}/export?organization=mine`],
+      ['other owner', one('/export')],
+    ] as const)
+      expect((await rig.call(caller, 'GET', address)).statusCode).toBe(404);
+    expect((await rig.call('viewer', 'GET', `${one('/export')}&unknown=1`)).statusCode).toBe(422);
+  });
+
   it('is not for others to test, to take away, or to serve a repository with', async () => {
     for (const [method, address] of [
       ['POST', one('/test')],
@@ -196,5 +212,44 @@ describe('an own connection', () => {
     await expect(saveOAuthConnection(store, createVault(TEST_KEYS.versions), place, saved)).rejects.toMatchObject({
       code: 'FORGEWAY_FORBIDDEN',
     });
+  });
+});
+
+describe('what is held of a connection of the organization', () => {
+  it('goes with it when its administrator says so, and stays otherwise', async () => {
+    const made = async () => {
+      const answer = await rig.call('owner', 'POST', '/api/v1/connections', {
+        ...{ organization: 'mine', forge: 'gitea', url: fake.url, token: fake.token, hooks: 'none' },
+      });
+      return answer.json<{ connection: { id: string } }>().connection.id;
+    };
+    const taken = async (connection: string, query: string) => {
+      const url = `/api/v1/connections/${connection}?organization=mine&wait=false&${query}`;
+      expect((await rig.call('owner', 'DELETE', url)).statusCode).toBe(200);
+      const trail = `SELECT detail FROM audit_entry WHERE subject = $1 AND action = 'connection.removed'`;
+      return rig.rows(trail, [connection]);
+    };
+    const asked = await made();
+    // Before what was told to apps is dealt with, so that it is there to be seen.
+    const whole = await rig.call('owner', 'GET', `/api/v1/connections/${asked}/export?organization=mine`);
+    expect([whole.statusCode, whole.headers['content-disposition']]).toEqual([
+      ...[200, `attachment; filename="connection-${asked}.jsonl"`],
+    ]);
+    const tables = whole.body
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).table as string);
+    expect([...new Set(tables)]).toEqual(
+      expect.arrayContaining(['connection', 'installation', 'hook', 'webhook_delivery']),
+    );
+    expect(whole.body).not.toContain(fake.token);
+    const trail = `SELECT actor, detail FROM audit_entry WHERE subject = $1 AND action = 'connection.exported'`;
+    expect(await rig.rows(trail, [asked])).toEqual([
+      { actor: expect.stringMatching(/^user:owner/), detail: { lines: tables.length } },
+    ]);
+    expect(await taken(asked, '')).toEqual([{ detail: {} }]);
+    // That it was made, and that it ends, are deliveries of its own.
+    const deleted = { webhook_delivery: 2 };
+    expect(await taken(await made(), 'withData=true')).toMatchObject([{ detail: { deleted } }]);
   });
 });

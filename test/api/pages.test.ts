@@ -10,12 +10,13 @@ import { pino } from 'pino';
 import { createAccess } from '../../src/accounts/access/access.js';
 import type { Person } from '../../src/accounts/access/actor.js';
 import { createCheckRunLinks } from '../../src/accounts/check-run-links.js';
-import { createRunLinks } from '../../src/accounts/run-links.js';
+import { createPageLinks } from '../../src/accounts/page-links.js';
 import { createSignIn } from '../../src/accounts/sign-in/sign-in.js';
 import { createVault } from '../../src/accounts/vault.js';
 import { trustedProxies } from '../../src/api/client-address.js';
 import { createHttpApi, type HttpApi } from '../../src/api/http-api.js';
 import { forges } from '../../src/forges/registry.js';
+import { createPreviewLogs } from '../../src/jobs/preview/logs.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { createIngress, type Ingress } from '../../src/webhook/ingress.js';
 import { exactPaths } from '../../src/webhook/paths.js';
@@ -114,12 +115,18 @@ const pages: Readonly<Record<string, Page>> = {
       redirect_uri: terraform.redirect_uri,
     },
   }),
+  // The person and the administrator belong to no organization.
+  'GET /app/:organization/workspaces': page(row(`${SIGN_IN} 404 ${SIGN_IN} 404 404`), { path: '/app/acme/workspaces' }),
+  'GET /app/:organization/workspaces/:workspace': page(row(`${SIGN_IN} 404 ${SIGN_IN} 404 404`), {
+    path: '/app/acme/workspaces/infra',
+  }),
   'GET /app/:organization/:workspace/runs/:id': page(row(`${SIGN_IN} 404 ${SIGN_IN} 404 404`), {
     path: `/app/acme/infra/runs/run-${MISSING}`,
   }),
   // Who has the link may see it: it is signed, and on the forge's own page.
   'GET /checks/:name': page(notHere, { path: '/checks/none' }),
   'GET /runs/:name': page(notHere, { path: '/runs/none' }),
+  'GET /preview-logs/:name': page(notHere, { path: '/preview-logs/none' }),
   'GET /api/cron/git-sync': page(row('401 401 401 401 401')),
   'POST /api/cron/git-sync': page(form('401 401 401 401')),
 };
@@ -145,6 +152,9 @@ beforeAll(async () => {
   const outbound = { check: () => undefined };
   const decides = createAccess(place);
   access.close = () => decides.close();
+  const nothing = async (): Promise<never> => {
+    throw new Error('no organization is connected here');
+  };
   const person = (name: string): Person => ({
     ...{ kind: 'user', userId: name, name, memberships: new Map() },
     ...{ platformAdmin: name === 'administrator', suspended: name === 'suspended' },
@@ -155,6 +165,7 @@ beforeAll(async () => {
     ...{ ...place, vault, masterKey: TEST_MASTER_KEY, publicUrl },
     isServed: async () => false,
     needsMembership: async () => false,
+    connectForOrganization: nothing,
     clock: { now: () => new Date(time.ms) },
     fetch: async () => new Response(null, { status: 500 }),
   });
@@ -163,7 +174,11 @@ beforeAll(async () => {
     health: { checks: async () => [], metrics: async () => ({ contentType: 'text/plain', text: '' }) },
     home: async () => ({ version: '1', missing: [], webhookUrl: '', previews: false, holds: undefined }),
     checkRuns: { store, links },
-    runPages: { store, links: createRunLinks(TEST_MASTER_KEY) },
+    runPages: { store, links: createPageLinks(TEST_MASTER_KEY, 'run') },
+    previewLogs: {
+      ...{ store, links: createPageLinks(TEST_MASTER_KEY, 'preview') },
+      read: async () => createPreviewLogs({ dataDir: '/nowhere' }),
+    },
     cron: { secret: CRON, askForCycle: async () => 3 },
     forgeApps: {
       ...{ ...place, vault },
@@ -181,6 +196,8 @@ beforeAll(async () => {
         vault,
         outbound,
         access: decides,
+        freshMemberships: nothing,
+        disconnect: nothing,
       },
       async sessionActor({ cookie }) {
         const who = /who=(\w+)/.exec(cookie ?? '')?.[1];

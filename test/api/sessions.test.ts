@@ -1,4 +1,5 @@
 /** A person's session at the API: what is for administrators is asked of the forge once more, and only then. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { loadPerson } from '../../src/accounts/access/caller.js';
@@ -180,6 +181,28 @@ describe('what lacks the App or a webhook', () => {
     const o = { store: rig.db.store('api'), appPage: async () => () => undefined, visibleWith: neverAsked, log };
     const lacking = await lackingOf(person, o);
     expect(lacking?.number).toBe(answer.counts['lacks-hook'] + answer.counts['lacks-app'] + answer.counts.suspended);
+    // A webhook that has just been taken in shows, on the page as in the API.
+    const ask = async () => (await call('ann', 'GET', '/api/v1/install-state?organization=mine&limit=1')).json();
+    for (const now of [
+      async () => (await ask()).counts['lacks-app'] as number,
+      async () => (await lackingOf(person, o))?.number,
+    ]) {
+      const before = (await now()) ?? 0;
+      await rig.rows(
+        `INSERT INTO webhook_delivery (hook_id, forge, host, delivery_key, event_type)
+         VALUES ('app', 'github', 'github.com', gen_random_uuid()::text, 'installation')`,
+      );
+      const asking = now();
+      await sleep(100);
+      const added = await rig.rows<{ id: string }>(
+        `INSERT INTO repository (organization_id, forge, host, remote_id, remote_url, remote_owner, remote_name, default_branch)
+         VALUES ($1, 'github', 'github.com', 4242, 'https://github.com/acme/late', 'acme', 'late', 'main') RETURNING id`,
+        [rig.mine.organization],
+      );
+      await rig.rows(`UPDATE webhook_delivery SET status = 'ignored' WHERE event_type = 'installation'`);
+      expect(await asking).toBe(before + 1);
+      await rig.rows('DELETE FROM repository WHERE id = $1', [added[0]?.id]);
+    }
     expect(await lackingOf({ ...person, suspended: true }, o)).toBeUndefined();
     expect(await lackingOf({ ...person, memberships: new Map() }, o)).toBeUndefined();
   });

@@ -56,6 +56,7 @@ describe('tokens', () => {
     const made = await make(machine());
     expect(await callerOfToken(store, made.token, personOf)).toEqual({
       kind: 'machine',
+      expiresAt: null,
       tokenId: made.id,
       name: 'ci',
       organizationId: db.organizationId,

@@ -2,14 +2,17 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer as createHttpServer, type Server } from 'node:http';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { CANNOT_BE_REACHED } from '../../src/accounts/connecting/discreet.js';
 import { connectionStates } from '../../src/accounts/connection-state.js';
-import { createApiConnections } from '../../src/entry/api-connections.js';
+import { type ApiConnections, createApiConnections } from '../../src/entry/api-connections.js';
+import { makeLoopbackCertificate } from '../../src/entry/loopback-certificate.js';
 import { gitea } from '../../src/forges/gitea/forge.js';
 import { gitlab } from '../../src/forges/gitlab/forge.js';
 import type { ForgeFake } from '../../src/forges/kit/fake/forge-fake.js';
@@ -25,6 +28,7 @@ interface Errors {
 }
 
 let rig: ApiRig;
+let work: ApiConnections;
 let folder: string;
 const fakes: Record<'gitlab' | 'gitea', ForgeFake> = {} as never;
 const MEDIA = 'application/vnd.api+json; charset=utf-8';
@@ -37,14 +41,16 @@ beforeAll(async () => {
   for (const [name, forge] of Object.entries({ gitlab, gitea }))
     fakes[name as 'gitlab'] = (await forge.startFake?.({ folder: await mkdtemp(join(folder, name)) })) as ForgeFake;
   rig = await startApiRig({
-    connections: (db) =>
-      createApiConnections({
+    connections: (db) => {
+      work = createApiConnections({
         store: db.store('worker'),
         keys: TEST_KEYS,
         outbound: loopback,
         publicUrl: 'https://forgeway.example',
         log: pino({ level: 'silent' }),
-      }),
+      });
+      return work;
+    },
   });
 });
 afterAll(async () => {
@@ -202,6 +208,147 @@ describe('a connection by token', () => {
   });
 });
 
+describe('a forge behind a proxy, with a certificate of its own authority', () => {
+  const { key, certificate } = makeLoopbackCertificate(new Date());
+  const asked: string[] = [];
+  let isProxyAway = false;
+  let front: TlsServer;
+  let proxy: Server;
+  let url: string;
+  let way: string;
+  beforeAll(async () => {
+    front = createTlsServer({ key, cert: certificate }, (socket) => {
+      const back = connect(Number(new URL(fakes.gitea.url).port), '127.0.0.1');
+      socket.on('error', () => back.destroy()).pipe(back);
+      back.on('error', () => socket.destroy()).pipe(socket);
+    });
+    proxy = createHttpServer().on('connect', (request, socket, head) => {
+      if (isProxyAway) return socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n');
+      asked.push(request.headers['proxy-authorization'] ?? 'nobody');
+      const back = connect(Number(request.url?.split(':').at(-1)), '127.0.0.1', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        back.write(head);
+        socket.pipe(back).pipe(socket);
+      });
+      back.on('error', () => socket.destroy());
+      socket.on('error', () => back.destroy());
+    });
+    for (const server of [front, proxy]) await once(server.listen(0, '127.0.0.1'), 'listening');
+    url = `https://127.0.0.1:${(front.address() as AddressInfo).port}`;
+    way = `http://me:pass-word-1@127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  });
+  afterAll(() => {
+    proxy.closeAllConnections();
+    for (const server of [front, proxy]) server.close();
+  });
+  const basic = `Basic ${Buffer.from('me:pass-word-1').toString('base64')}`;
+  const shownProxy = () => way.replace('me:pass-word-1@', '');
+  const forget = () => rig.rows('DELETE FROM connection WHERE host = $1', [new URL(url).host]);
+  const restOf = (more: object) =>
+    rig.call('admin', 'POST', '/api/v1/connections', {
+      ...{ forge: 'gitea', url, token: fakes.gitea.token, hooks: 'none', ...more },
+    });
+
+  it('is connected by the procedure, which tells neither the password nor another connection of it', async () => {
+    const made = await restOf({ caCertificate: certificate, proxy: way });
+    expect([made.statusCode, made.json()]).toMatchObject([
+      201,
+      {
+        connection: { status: 'active', proxy: shownProxy(), certificates: [expect.stringContaining('SHA-256')] },
+      },
+    ]);
+    expect(new Set(asked)).toEqual(new Set([basic]));
+    const [row] = await rig.rows<{ text: string }>('SELECT c::text AS text FROM connection c WHERE host = $1', [
+      new URL(url).host,
+    ]);
+    for (const text of [made.body, row?.text]) expect(text).not.toContain('pass-word-1');
+
+    // Somebody else's token for the host takes the usual way, which does not trust that certificate.
+    asked.length = 0;
+    expect((await restOf({ token: 'another-token-0' })).statusCode).toBe(422);
+    expect(asked).toEqual([]);
+    // What the operator said for the host is not the owner's to choose, and holds for all.
+    await rig.rows(`UPDATE connection SET route_by = 'operator' WHERE host = $1`, [new URL(url).host]);
+    const refused = await restOf({ token: 'another-token-0' });
+    expect([refused.statusCode, refused.body.includes('does not accept the token')]).toEqual([422, true]);
+    expect(asked).toContain(basic);
+    const shown = await rig.call('admin', 'GET', '/api/v1/connections?forge=gitea');
+    expect(shown.body).not.toContain(shownProxy());
+    await forget();
+  });
+
+  it('that is kept while it is away is made by the same way, which stays its owner’s', async () => {
+    isProxyAway = true;
+    // Other credentials are another tunnel: that of the case before may be open still.
+    const other = way.replace('pass-word-1', 'pass-word-2');
+    const kept = await restOf({ caCertificate: certificate, proxy: other, keep: true });
+    isProxyAway = false;
+    const { connection } = kept.json<{ connection: { id: string; status: string } }>();
+    expect([kept.statusCode, connection.status]).toEqual([201, 'unreachable']);
+    const { organization } = rig.mine;
+    expect(await work.confirm(organization, connection.id, { level: 'none' })).toEqual({ kind: 'done', problems: [] });
+    expect(await rig.rows('SELECT status, proxy_url, route_by FROM connection WHERE id = $1', [connection.id])).toEqual(
+      [{ status: 'active', proxy_url: shownProxy(), route_by: 'owner' }],
+    );
+    await forget();
+  });
+
+  it.each([
+    ['no certificate', { caCertificate: 'hello' }, /holds none/],
+    ['a private key', { caCertificate: key }, /private key/],
+    ['no address of a proxy', { proxy: 'ftp://x' }, /http:\/\/proxy/],
+    ['a proxy in a private network', { proxy: 'http://10.0.0.7:3128' }, /./],
+  ])('is refused with %s, and the token is sent nowhere', async (_what, more, reason) => {
+    asked.length = 0;
+    const answer = await restOf(more);
+    expect(answer.statusCode).toBe(422);
+    expect(answer.body).toMatch(reason);
+    expect(asked).toEqual([]);
+  });
+
+  it('is connected in JSON:API, where the way changes together with the token alone', async () => {
+    const { token } = fakes.gitea;
+    const attributes = { name: 'private', provider: 'gitea', 'server-url': url, token };
+    const bad = await create({ ...attributes, 'ca-certificate': 'hello', proxy: 'ftp://x' });
+    expect([bad.statusCode, bad.json<Errors>().errors.map(({ source }) => source?.pointer)]).toEqual([
+      422,
+      ['/data/attributes/ca-certificate', '/data/attributes/proxy'],
+    ]);
+    asked.length = 0;
+    const made = await create({ ...attributes, 'ca-certificate': certificate, proxy: way });
+    expect([made.statusCode, made.json<Document>().data.attributes]).toMatchObject([
+      201,
+      { status: 'active', proxy: shownProxy(), certificates: [expect.stringContaining('SHA-256')] },
+    ]);
+    expect(new Set(asked)).toEqual(new Set([basic]));
+    const { id } = made.json<Document>().data;
+    const patch = (change: Record<string, unknown>) => rig.call('admin', 'PATCH', self(id), document(change));
+
+    // Who may change it may not read its token on a way of their own.
+    for (const change of [{ proxy: 'http://127.0.0.1:9' }, { 'ca-certificate': certificate }, { proxy: null }]) {
+      const refused = await patch(change);
+      expect([refused.statusCode, refused.json<Errors>().errors[0]?.source?.pointer]).toEqual([
+        422,
+        `/data/attributes/${Object.keys(change)[0]}`,
+      ]);
+    }
+    asked.length = 0;
+    const direct = await patch({ token, proxy: null });
+    expect([direct.statusCode, direct.json<Document>().data.attributes]).toMatchObject([
+      200,
+      { status: 'active', proxy: null, certificates: [expect.any(String)] },
+    ]);
+    expect(asked).toEqual([]);
+    // Programs send what is not there as null.
+    expect((await patch({ name: 'same', proxy: null })).statusCode).toBe(200);
+    const tested = await rig.call('admin', 'POST', `/api/v1/connections/${id.slice(4)}/test`);
+    expect(tested.json()).toMatchObject({ ok: true });
+    const untrusted = await patch({ token, 'ca-certificate': null });
+    expect(untrusted.json<Document>().data.attributes).toMatchObject({ status: 'unreachable', certificates: [] });
+    await forget();
+  });
+});
+
 describe('states', () => {
   const at = (path: string, caller: Caller) => rig.call(caller, 'GET', path);
   const shown = async (caller: Caller) => {
@@ -286,6 +433,21 @@ describe('who did it', () => {
       422,
       `is connected already, as vcs-${id}`,
     ]);
+    const change = (attributes: object) =>
+      rig.call('admin', 'PATCH', `/api/v2/vcs-connections/vcs-${id}`, {
+        data: { type: 'vcs-connections', attributes },
+      });
+    const refused = await change({ token });
+    expect([refused.statusCode, refused.json<Errors>().errors[0]?.detail]).toEqual([
+      422,
+      'is not how it is connected: its account agreed to it at /account',
+    ]);
+    expect((await change({ name: 'ours' })).statusCode).toBe(200);
+    // A test asks the forge; it does not look for a key, and leaves the state to what the forge says.
+    const tested = await rig.call('admin', 'POST', `/api/v1/connections/${id}/test`, {});
+    expect(tested.json()).toMatchObject({ ok: true });
+    const [row] = await rig.rows('SELECT name, status FROM connection WHERE id = $1', [id]);
+    expect(row).toEqual({ name: 'ours', status: 'active' });
   });
 });
 

@@ -80,6 +80,11 @@ export const workspaceRoutes: Readonly<Record<string, WorkspaceExpectation>> = {
   'GET /api/v2/workspaces/:workspace/relationships/tags': on(read),
   'POST /api/v2/workspaces/:workspace/relationships/tags': on(manageAsMaintainer, { body: tags }),
   'DELETE /api/v2/workspaces/:workspace/relationships/tags': on(manageAsMaintainer, { body: tags }),
+  'GET /api/v2/workspaces/:workspace/tag-bindings': on(read),
+  'GET /api/v2/workspaces/:workspace/effective-tag-bindings': on(read),
+  'PATCH /api/v2/workspaces/:workspace/tag-bindings': on(manageAsMaintainer, {
+    body: () => ({ data: [{ type: 'tag-bindings', attributes: { key: 'env', value: 'eu' } }] }),
+  }),
   'GET /api/v2/workspaces/:workspace/vars': on(read),
   'GET /api/v2/workspaces/:workspace/all-vars': on(read),
   'GET /api/v2/workspaces/:workspace/varsets': on(read),
@@ -129,8 +134,12 @@ export const workspaceRoutes: Readonly<Record<string, WorkspaceExpectation>> = {
   'POST /api/v2/runs/:run/actions/force-cancel': on(expected('401 404 403 403 403 409 409 403 403 403 403 404')),
   'GET /api/v2/plans/:plan': on(read),
   'GET /api/v2/plans/:plan/json-output': on(runAsMaintainer),
+  'GET /api/v2/plans/:plan/json-output-redacted': on(read),
   'GET /api/v2/applies/:apply': on(read),
-  'GET /api/v2/workspaces/:workspace/current-state-version': on(runAsMaintainer),
+  // Who may only plan is told of none, see the route.
+  'GET /api/v2/workspaces/:workspace/current-state-version': on(
+    expected('401 404 403 404 ok  ok  ok  403 403 403 404 404'),
+  ),
   'GET /api/v2/workspaces/:workspace/current-state-version-outputs': on(runAsMaintainer),
   'GET /api/v2/workspaces/:workspace/state-versions': on(runAsMaintainer),
   'GET /api/v2/state-versions': on(runAsMaintainer, {
@@ -154,4 +163,7 @@ export const signedRoutes: readonly string[] = [
   'PUT /api/v2/objects/state/:name',
   'GET /api/v2/objects/json-state/:name',
   'PUT /api/v2/objects/json-state/:name',
+  'GET /api/v2/objects/job-input/:name',
+  'GET /api/v2/objects/job-words/:name',
+  'PUT /api/v2/objects/job-output/:name',
 ];

@@ -56,7 +56,7 @@ async function makeWorkspaces(organization: string, count: number, wish: Workspa
       `INSERT INTO workspace_team (organization_id, workspace_id, id, team_id, access) VALUES (${common}, '${id.access}', '${of?.team}', 'read')`,
       `INSERT INTO configuration_version (organization_id, workspace_id, id, source, status, created_by, blob_id) VALUES (${common}, '${id.cv}', 'api', 'uploaded', 'x', '${of?.configuration}')`,
       `INSERT INTO run (organization_id, workspace_id, id, configuration_version_id, source, created_by, status) VALUES (${common}, '${id.run}', '${id.cv}', 'api', 'x', '${wish.runIsOver ? 'applied' : 'planned'}')`,
-      `INSERT INTO run_phase (organization_id, run_id, id, phase) VALUES ('${organization}', '${id.run}', '${id.plan}', 'plan'), ('${organization}', '${id.run}', '${id.apply}', 'apply')`,
+      `INSERT INTO run_phase (organization_id, run_id, id, phase, shown_blob_id) VALUES ('${organization}', '${id.run}', '${id.plan}', 'plan', '${of?.state}'), ('${organization}', '${id.run}', '${id.apply}', 'apply', NULL)`,
       `INSERT INTO state_version (organization_id, workspace_id, id, serial, lineage, md5, status, state_blob_id, outputs, created_by) VALUES (${common}, '${id.state}', 1, 'l', 'm', 'finalized', '${of?.state}', '[{"name": "greeting", "type": "string", "sensitive": false}]', 'x')`,
       `UPDATE workspace SET current_state_version_id = '${id.state}' WHERE id = '${id.workspace}'`,
     );

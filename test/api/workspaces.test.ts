@@ -1,7 +1,9 @@
 /** Workspaces and runs with the requests of the documentation of VCS workspaces: only host and token are other ones. */
+
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pack } from 'tar-stream';
+import { tidyRuns } from '../../src/jobs/run/retention.js';
 import { type ApiRig, type Caller, startApiRig } from './api-rig.js';
 
 interface Resource {
@@ -197,7 +199,7 @@ describe('what is wrong', () => {
     ['a name with a slash', workspaceOf({ name: 'a/b' }), ['/data/attributes/name']],
     [
       'several at once',
-      workspaceOf({ name: 'x', 'execution-mode': 'far', 'auto-apply': 'yes', 'terraform-version': '1' }),
+      workspaceOf({ name: 'x', 'execution-mode': 'far', 'auto-apply': 'yes', 'terraform-version': 'newest' }),
       ['/data/attributes/execution-mode', '/data/attributes/auto-apply', '/data/attributes/terraform-version'],
     ],
     [
@@ -246,6 +248,58 @@ describe('what is wrong', () => {
     expect(JSON.stringify(document)).not.toContain('secret1234');
   });
 
+  it('a parameter of an address, and a reason that is none', async () => {
+    const sizes = await ask('GET', `${ALL}?page%5Bsize%5D=0`);
+    expect([sizes.status, sizes.document.errors]).toEqual([
+      422,
+      [expect.objectContaining({ source: { parameter: 'page[size]' } })],
+    ]);
+    const { id } = await data('POST', ALL, workspaceOf({ name: 'reasons' }));
+    const at = `/api/v2/workspaces/${id}/actions/lock`;
+    for (const [body, pointer] of [
+      [{ reason: 5 }, '/reason'],
+      [{ data: { attributes: { reason: 5 } } }, '/data/attributes/reason'],
+    ] as const) {
+      const { status, document } = await ask('POST', at, body);
+      expect([status, pointers(document)]).toEqual([422, [pointer]]);
+    }
+  });
+
+  it('a body of another type than a document; nothing at all is no body', async () => {
+    const { id } = await data('POST', ALL, workspaceOf({ name: 'media-types' }));
+    const as = (type: string, payload: string, url = `/api/v2/workspaces/${id}/actions/lock`) =>
+      rig.app.inject({
+        method: 'POST',
+        url,
+        headers: { ...rig.headers('admin'), 'content-type': type },
+        payload,
+      });
+    for (const url of [ALL, `/api/v2/workspaces/${id}/actions/lock`]) {
+      const answer = await as('text/plain', '{"data": {}}', url);
+      expect([answer.statusCode, answer.json()]).toEqual([
+        415,
+        {
+          errors: [
+            {
+              status: '415',
+              code: expect.any(String),
+              title: 'Unsupported media type',
+              detail: expect.stringContaining('application/vnd.api+json'),
+            },
+          ],
+        },
+      ]);
+    }
+    expect((await as('application/x-www-form-urlencoded', '')).statusCode).toBe(200);
+  });
+
+  it('no page that is larger than there is: the largest is answered', async () => {
+    for (const url of [ALL, '/api/v2/organizations/mine/vcs-connections']) {
+      const { status, document } = await ask('GET', `${url}?page%5Bsize%5D=1000`);
+      expect([status, document.meta.pagination['page-size']]).toEqual([200, 100]);
+    }
+  });
+
   it('another type, and a name that is taken', async () => {
     expect((await ask('POST', ALL, { data: { type: 'runs', attributes: {} } })).status).toBe(409);
     await data('POST', ALL, workspaceOf({ name: 'twice' }));
@@ -268,6 +322,67 @@ describe('what is wrong', () => {
   });
 });
 
+describe('tags', () => {
+  const binding = (key: string, value?: string) => ({ type: 'tag-bindings', attributes: { key, value } });
+  const bindingsOf = async (id: string) =>
+    (await ask('GET', `/api/v2/workspaces/${id}/tag-bindings`)).document.data.map(({ attributes: a }: Resource) => [
+      a.key,
+      a.value,
+    ]);
+  const found = async (query: Record<string, string>) =>
+    (await ask('GET', `${ALL}?${new URLSearchParams(query)}`)).document.data.map(
+      ({ attributes: a }: Resource) => a.name,
+    );
+
+  it('are names, or keys with a value, and both are found', async () => {
+    const { id } = await data('POST', ALL, {
+      data: {
+        type: 'workspaces',
+        attributes: { name: 'tagged-eu' },
+        relationships: { 'tag-bindings': { data: [binding('env', 'eu=1'), binding('tier', 'Gold plus')] } },
+      },
+    });
+    await data('POST', ALL, workspaceOf({ name: 'tagged-us', 'tag-names': ['tier', 'env'] }));
+    expect(await bindingsOf(id)).toEqual([
+      ['env', 'eu=1'],
+      ['tier', 'Gold plus'],
+    ]);
+    expect(await found({ 'search[tags]': 'env,tier' })).toEqual(['tagged-eu', 'tagged-us']);
+    const withValue = { 'filter[tagged][0][key]': 'env', 'filter[tagged][0][value]': 'eu=1' };
+    expect(await found({ ...withValue, 'search[tags]': 'env', 'filter[tagged][1][key]': 'tier' })).toEqual([
+      'tagged-eu',
+    ]);
+    expect(await found({ 'filter[tagged][0][key]': 'env', 'filter[tagged][0][value]': 'eu' })).toEqual([]);
+    const paged = await ask('GET', `${ALL}?${new URLSearchParams({ ...withValue, 'page[size]': '1' })}`);
+    expect(decodeURIComponent(paged.document.links.self)).toContain('filter[tagged][0][value]=eu=1');
+  });
+
+  it('take the place of what has the same key, and names leave those with values alone', async () => {
+    const { id } = await data('POST', ALL, workspaceOf({ name: 'retagged', 'tag-names': ['net', 'env'] }));
+    const at = `/api/v2/workspaces/${id}`;
+    const made = await ask('PATCH', `${at}/tag-bindings`, { data: [binding('env', 'eu'), binding('plain')] });
+    expect(made.status).toBe(200);
+    expect(await bindingsOf(id)).toEqual([
+      ['env', 'eu'],
+      ['net', ''],
+      ['plain', ''],
+    ]);
+    await ask('PATCH', at, workspaceOf({ 'tag-names': ['other'] }));
+    expect((await data('GET', at)).attributes['tag-names']).toEqual(['other']);
+    expect(await bindingsOf(id)).toEqual([
+      ['env', 'eu'],
+      ['other', ''],
+    ]);
+    await ask('PATCH', at, workspaceOf({ description: 'said' }));
+    expect(await bindingsOf(id)).toHaveLength(2);
+    const wrong = await ask('PATCH', `${at}/tag-bindings`, { data: [binding('a=b', 'x')] });
+    expect([wrong.status, pointers(wrong.document)]).toEqual([422, ['/data/0/attributes/key']]);
+    const many = Array.from({ length: 49 }, (_, at) => binding(`k${at}`));
+    const tooMany = await ask('PATCH', `${at}/tag-bindings`, { data: many });
+    expect([tooMany.status, pointers(tooMany.document)]).toEqual([422, ['/data']]);
+  });
+});
+
 describe('locks', () => {
   it('have a holder whom everybody sees, and are given back by them or by force', async () => {
     const { id } = await data('POST', ALL, workspaceOf({ name: 'locked' }));
@@ -286,6 +401,49 @@ describe('locks', () => {
     expect((await data('POST', `${at}/lock`, document)).attributes['lock-reason']).toBe('Locked by Terraform');
     await ask('POST', `${at}/unlock`);
     expect((await ask('POST', `${at}/unlock`)).status).toBe(409);
+  });
+});
+
+describe('the lock behind an apply that ended badly', () => {
+  it('is shown with its reason, outlives locks of people, and goes by force alone', async () => {
+    const { id } = await data('POST', ALL, workspaceOf({ name: 'left' }));
+    const at = `/api/v2/workspaces/${id}`;
+    const mine = `'${rig.mine.organization}'`;
+    const [run] = await rig.rows<{ id: string }>(
+      `WITH cv AS (INSERT INTO configuration_version (organization_id, workspace_id, source, created_by)
+         VALUES (${mine}, $1, 'api', 'x') RETURNING id)
+       INSERT INTO run (organization_id, workspace_id, configuration_version_id, source, created_by, status, status_reason, finished_at)
+         SELECT ${mine}, $1, id, 'api', 'x', 'errored', 'It is gone.', now() FROM cv RETURNING id`,
+      [id.slice(3)],
+    );
+    await rig.rows('UPDATE workspace SET locked_by_run_id = $2 WHERE id = $1', [id.slice(3), run?.id]);
+    const held = {
+      locked: true,
+      'locked-by': `run-${run?.id}`,
+      'locked-at': expect.any(String),
+      'lock-reason': `run-${run?.id} ended badly while it applied: It is gone.`,
+    };
+    const shown = await data('GET', at);
+    expect(shown.attributes).toMatchObject(held);
+    expect(shown.relationships['locked-by']?.data).toEqual({ id: `run-${run?.id}`, type: 'runs' });
+
+    const refusedTo = async (caller: Caller, action: string) => {
+      const { status, document } = await ask('POST', `${at}/actions/${action}`, undefined, caller);
+      return [status, document.errors[0].detail];
+    };
+    for (const action of ['lock', 'unlock'])
+      expect(await refusedTo('member', action)).toEqual([409, expect.stringContaining('It is gone.')]);
+    expect(await refusedTo('admin', 'unlock')).toEqual([409, expect.stringContaining('by force')]);
+    expect((await refusedTo('maintainer', 'force-unlock'))[0]).toBe(403);
+    expect((await ask('DELETE', at)).status).toBe(409);
+
+    // To mend the state, with nobody in between.
+    expect((await data('POST', `${at}/actions/lock`, { reason: 'import' })).attributes['lock-reason']).toBe('import');
+    expect((await data('POST', `${at}/actions/unlock`)).attributes).toMatchObject(held);
+    expect((await data('POST', `${at}/actions/force-unlock`)).attributes).toMatchObject({
+      ...{ locked: false, 'locked-by': null, 'locked-at': null, 'lock-reason': null },
+    });
+    expect((await refusedTo('admin', 'force-unlock'))[0]).toBe(409);
   });
 });
 
@@ -441,8 +599,37 @@ describe('configuration versions and runs', () => {
     expect((await ask('POST', `/api/v2/runs/${theirs.id}/actions/cancel`)).status).toBe(202);
   });
 
+  it('are only planned of what was uploaded, once the workspace is linked', async () => {
+    const later = await announce();
+    await data('PATCH', `/api/v2/workspaces/${workspace.id}`, myInfra('uploads'));
+    try {
+      await upload(later.attributes['upload-url'], await archiveOf({ 'main.tf': '# announced before' }));
+      const { document } = await ask('GET', `/api/v2/workspaces/${workspace.id}/runs`);
+      expect(document.data[0].attributes).toMatchObject({ message: 'Queued by an upload', 'plan-only': true });
+      const of = {
+        ...runOf({}).data.relationships,
+        'configuration-version': { data: { id: later.id, type: 'configuration-versions' } },
+      };
+      const body = (attributes: object) => ({ data: { type: 'runs', attributes, relationships: of } });
+      const refused = await ask('POST', '/api/v2/runs', body({}));
+      expect([refused.status, pointers(refused.document)]).toEqual([422, ['/data/attributes/plan-only']]);
+      expect((await data('POST', '/api/v2/runs', body({ 'plan-only': true }))).attributes['plan-only']).toBe(true);
+      // None of its repository is there yet, and none that was uploaded is taken in its place.
+      const none = await ask('POST', '/api/v2/runs', runOf({}));
+      expect([none.status, pointers(none.document)]).toEqual([422, ['/data/relationships/configuration-version']]);
+    } finally {
+      const back = workspaceOf({ 'vcs-repo-url': '' }, linkedTo(null));
+      await data('PATCH', `/api/v2/workspaces/${workspace.id}`, back);
+    }
+  });
+
   it('need the right to apply to have it done by themselves', async () => {
     expect((await ask('POST', '/api/v2/runs', runOf({ 'auto-apply': true }), 'member')).status).toBe(403);
+    const generated = await ask('POST', '/api/v2/runs', runOf({ 'allow-config-generation': true }));
+    expect([generated.status, pointers(generated.document)]).toEqual([
+      422,
+      ['/data/attributes/allow-config-generation'],
+    ]);
     const contradiction = await ask('POST', '/api/v2/runs', runOf({ 'refresh-only': true, 'is-destroy': true }));
     expect([contradiction.status, pointers(contradiction.document)]).toEqual([422, ['/data/attributes/refresh-only']]);
   });
@@ -573,13 +760,73 @@ describe('state', () => {
     expect((byName.get('key') as Resource).attributes).toMatchObject({ sensitive: true, value: null });
     const key = await data('GET', `/api/v2/state-version-outputs/${(byName.get('key') as Resource).id}`);
     expect(key.attributes.value).toBe('top-secret-key');
-    for (const caller of ['viewer', 'member'] as const) {
-      expect((await ask('GET', `${at}/current-state-version`, undefined, caller)).status).toBe(403);
+    const local = await data('POST', ALL, workspaceOf({ name: 'planned-elsewhere', 'execution-mode': 'local' }));
+    const localState = `/api/v2/workspaces/${local.id}/current-state-version`;
+    expect((await ask('GET', localState, undefined, 'member')).status).toBe(403);
+    for (const [caller, status] of [
+      ['viewer', 403],
+      // `init` of somebody who plans goes on without.
+      ['member', 404],
+    ] as const) {
+      expect((await ask('GET', `${at}/current-state-version`, undefined, caller)).status).toBe(status);
       expect((await ask('GET', `${at}/current-state-version-outputs`, undefined, caller)).status).toBe(403);
     }
     const [leak] = await rig.rows<{ n: number }>(
       `SELECT count(*)::int4 AS n FROM blob_chunk WHERE position('top-secret-key'::bytea IN bytes) > 0`,
     );
     expect(leak?.n).toBe(0);
+  });
+
+  it('is kept as long as is set, the current one and the newest always, and of others it stays known that they were', async () => {
+    const { id } = await data('POST', ALL, workspaceOf({ name: 'old-states' }));
+    const at = `/api/v2/workspaces/${id}`;
+    await ask('POST', `${at}/actions/lock`);
+    for (let serial = 1; serial <= 6; serial += 1)
+      await data(
+        'POST',
+        `${at}/state-versions`,
+        announced(stateOf(serial), serial, { state: stateOf(serial).toString('base64') }),
+      );
+    await data('POST', `${at}/state-versions`, announced(stateOf(7), 7));
+    const listed = async () => {
+      const { document } = await ask('GET', `${at}/state-versions`);
+      return document.data.map(({ attributes: a }: Resource) => [
+        a.serial,
+        a.status,
+        a['hosted-state-download-url'] === null,
+      ]);
+    };
+    const before = await ask('GET', `${at}/state-versions`);
+    const oldest = before.document.data.at(-1) as Resource;
+    // The current one is put back to the oldest but two, as after a time without any.
+    await rig.rows(`UPDATE state_version SET created_at = now() - (10 - serial) * interval '10 days'
+      WHERE workspace_id = (SELECT id FROM workspace WHERE name = 'old-states')`);
+    await rig.rows(`UPDATE workspace w SET current_state_version_id = s.id FROM state_version s
+      WHERE w.name = 'old-states' AND s.workspace_id = w.id AND s.serial = 3`);
+    await rig.rows(`UPDATE blob SET created_at = now() - interval '1 day'`);
+    const [{ id: mine } = { id: '' }] = await rig.rows<{ id: string }>(
+      `SELECT id FROM organization WHERE slug = 'mine'`,
+    );
+    const tidy = (stateDays: number) =>
+      tidyRuns(rig.db.store('worker'), mine, { days: 3_000, stateDays, stateVersions: 2 });
+    expect(await tidy(3_000)).toMatchObject({ states: 1 });
+    expect((await listed()).map(([, status]: string[]) => status)).toEqual(Array(6).fill('finalized'));
+    expect(await tidy(55)).toMatchObject({ states: 3, blobs: 3 });
+    const gone = 'backing_data_permanently_deleted';
+    expect(await listed()).toEqual([
+      [6, 'finalized', false],
+      [5, 'finalized', false],
+      [4, gone, true],
+      [3, 'finalized', false],
+      [2, gone, true],
+      [1, gone, true],
+    ]);
+    expect((await data('GET', `/api/v2/state-versions/${oldest.id}`)).attributes).toMatchObject({ status: gone });
+    // An address that was given before leads nowhere, and the current state is read as ever.
+    const read = (url: unknown) => rig.app.inject({ method: 'GET', url: pathOf(url) });
+    expect((await read(oldest.attributes['hosted-state-download-url'])).statusCode).toBe(404);
+    const current = await data('GET', `${at}/current-state-version`);
+    expect((await read(current.attributes['hosted-state-download-url'])).rawPayload.equals(stateOf(3))).toBe(true);
+    expect(await tidy(55)).toMatchObject({ states: 0, blobs: 0 });
   });
 });

@@ -1,5 +1,5 @@
 /** One payload into an app: what is asked, what is held back, what is sent. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -102,7 +102,15 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))(
         requests: [{ status: 404, held: false }],
       });
       await expect(receiveOnce({ ...request, event: 'issues.closed' })).rejects.toThrow('action is opened, not closed');
-      await expect(receiveOnce({ ...request, payloadFile: join(folder, 'none') })).rejects.toThrow('cannot be read');
+      // No forge has to do with a file that is not there.
+      const none = receiveOnce({ ...request, payloadFile: join(folder, 'none') });
+      await expect(none).rejects.toMatchObject({
+        name: 'InvalidArgumentError',
+        message: expect.stringContaining('cannot be read'),
+      });
+      const marked = join(folder, 'marked.json');
+      writeFileSync(marked, `\uFEFF${readFileSync(request.payloadFile, 'utf8')}`);
+      expect(await receiveOnce({ ...request, payloadFile: marked })).toMatchObject({ ok: true });
     });
   },
 );

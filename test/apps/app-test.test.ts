@@ -32,7 +32,9 @@ describe('an app that is played on every forge', () => {
         app.on(['pull_request.opened', 'pull_request.closed'], async (context) => {
           const config = await context.config<{ text: string }>('tried.yml');
           const { number, merged } = context.payload.pull_request;
-          const body = `${config?.text} for #${number}${merged ? ', merged' : ''}`;
+          // When it is played is no difference.
+          const now = new Date().toISOString();
+          const body = `${config?.text} for #${number}${merged ? ', merged' : ''}, at ${now}`;
           await context.octokit.rest.issues.createComment(context.issue({ body }));
           await context.octokit.rest.issues.addLabels(context.issue({ labels: ['seen'] }));
         });

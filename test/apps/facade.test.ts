@@ -220,6 +220,78 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))('an old app o
     expect(none.status).toBe(404);
   });
 
+  it('gets tokens that reach no more than they were asked for', async () => {
+    const other = { owner: 'acme', name: 'secret' };
+    const made = await instance.fake.addRepository(other);
+    instance.rehearsal.serve({
+      ...{ ...other, remoteId: made.id, url: made.url, private: true, archived: false },
+      defaultBranch: made.defaultBranch,
+    });
+    const id = instance.rehearsal.installationId;
+    const minted = async (body: object) => {
+      const answer = await fetch(`${at.origin}/api/v3/app/installations/${id}/access_tokens`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${await jwt('1')}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+      return { status: answer.status, json: (await answer.json()) as Record<string, never> };
+    };
+    const with_ = (token: string) => async (method: string, path: string, body?: object) => {
+      const answer = await fetch(`${at.origin}/api${path.startsWith('/graphql') ? '' : '/v3'}${path}`, {
+        method,
+        headers: { authorization: `token ${token}`, 'content-type': 'application/json' },
+        ...(body && { body: JSON.stringify(body) }),
+      });
+      // biome-ignore lint/suspicious/noExplicitAny: every answer has another form.
+      return { status: answer.status, json: (await answer.json().catch(() => undefined)) as any };
+    };
+    const all = with_((await minted({})).json.token ?? '');
+    expect((await all('GET', '/repos/acme/secret')).status).toBe(200);
+
+    const one = await minted({ repositories: ['web'] });
+    expect(one).toMatchObject({ status: 201, json: { repository_selection: 'selected' } });
+    expect(one.json.repositories).toMatchObject([{ full_name: 'acme/web' }]);
+    const web = with_(one.json.token ?? '');
+    expect((await web('GET', '/repos/acme/web')).status).toBe(200);
+    for (const path of [
+      '/repos/acme/secret',
+      '/repos/Acme/SECRET/issues',
+      '/repos/acme/web/../secret',
+      '/repos/acme/%73ecret',
+    ])
+      expect([path, (await web('GET', path)).status]).toEqual([path, 404]);
+    const listed = await web('GET', '/installation/repositories');
+    expect(listed.json).toMatchObject({ total_count: 1, repositories: [{ full_name: 'acme/web' }] });
+    if (forge.routes?.['GET /repositories/{repository_id}'] !== undefined)
+      expect((await web('GET', `/repositories/${made.id}`)).status).toBe(404);
+    const query = (name: string) => ({ query: `{ repository(owner: "acme", name: "${name}") { name } }` });
+    const shown = await web('POST', '/graphql', query('web'));
+    // GitHub's own cannot be looked into.
+    if (forge.routes === undefined) expect([shown.status, shown.json.message]).toEqual([403, expect.any(String)]);
+    else {
+      expect(shown.json.data.repository.name).toBe('web');
+      const hidden = await web('POST', '/graphql', query('secret'));
+      expect(hidden.json).toMatchObject({ data: { repository: null }, errors: [{ type: 'NOT_FOUND' }] });
+    }
+
+    const reader = with_((await minted({ permissions: { issues: 'read', contents: 'write' } })).json.token ?? '');
+    expect((await reader('GET', '/repos/acme/web/issues')).status).toBe(200);
+    const refused = await reader('POST', '/repos/acme/web/issues', { title: 'No' });
+    expect([refused.status, refused.json.message]).toEqual([403, 'Resource not accessible by integration']);
+    expect((await reader('GET', '/repos/acme/web/pulls')).status).toBe(403);
+    const file = { message: 'Make', content: Buffer.from('x').toString('base64'), branch: 'main' };
+    expect((await reader('PUT', '/repos/acme/web/contents/x.txt', file)).status).toBe(201);
+    expect((await reader('GET', '/repos/acme/web/collaborators/alice/permission')).status).toBe(200);
+    expect((await reader('DELETE', '/repos/acme/web')).status).toBe(403);
+
+    expect((await minted({ repositories: ['nothing'] })).status).toBe(422);
+    expect((await minted({ repository_ids: [Number(made.id)], permissions: { issues: 'all' } })).status).toBe(422);
+    expect((await minted({ repository_ids: [Number(made.id)] })).json.repositories).toMatchObject([{ name: 'secret' }]);
+    // An installation makes no tokens: that would be the connection's own.
+    expect((await all('POST', `/app/installations/${id}/access_tokens`)).status).toBe(401);
+    expect((await all('POST', `/repos/../app/installations/${id}/access_tokens`)).status).toBe(401);
+  });
+
   it('sees only the connection it may', async () => {
     const narrow = await createFacade({
       appId: '1',

@@ -38,7 +38,9 @@ function put(name: string, text: string): string {
 }
 
 const seenIn = (name: string) => join(folder, `${name}.seen`);
-const seen = (name: string) => (existsSync(seenIn(name)) ? readFileSync(seenIn(name), 'utf8').trim().split('\n') : []);
+/** Whole lines: one may just be written. */
+const seen = (name: string) =>
+  existsSync(seenIn(name)) ? readFileSync(seenIn(name), 'utf8').split('\n').slice(0, -1) : [];
 /** Code that notes where it runs and what it got. */
 const noting = (name: string) =>
   `appendFileSync(${JSON.stringify(seenIn(name))}, context.name + '.' + context.payload.action + ' ' + process.pid + '\\n')`;
@@ -138,6 +140,9 @@ describe('forgeway app run', () => {
         `const { appendFileSync } = require('node:fs');
          module.exports = (app, { addHandler }) => {
            app.on('issues.opened', (context) => { ${noting('common')}; });
+           app.on('issues.opened', async (context) => {
+             if (context.payload.issue.title === 'Answer') await context.octokit.rest.issues.createComment(context.issue({ body: 'Yes' }));
+           });
            addHandler(async (request, response) => {
              if (request.url !== '/echo') return false;
              let body = '';
@@ -150,9 +155,12 @@ describe('forgeway app run', () => {
       );
       const typed = put(
         'typed.ts',
+        // A value of Probot's, in a folder without `"type": "module"`: it is compiled to `require`.
         `import { appendFileSync } from 'node:fs';
+         import { ProbotOctokit } from 'probot';
          type Told = { name: string; payload: { action: string } };
-         export const other: number = 1;
+         export const other: number = typeof ProbotOctokit.defaults === 'function' ? 1 : 0;
+         if (other === 0) throw new Error('this is not Probot');
          export const watch = (app: { on(name: string, run: (context: Told) => void): void }): void => {
            app.on('issues', (context: Told) => { ${noting('typed')}; });
          };`,
@@ -160,6 +168,10 @@ describe('forgeway app run', () => {
       const installation = await install();
       const program = await start(installation, [cli, 'app', 'run', commonjs, `watcher=${typed}#watch`]);
       expect(program.said()).toMatch(/common listens to:[\s\S]*issues\.opened[\s\S]*watcher listens to:/);
+      // What it will ask for, and which forge has that.
+      expect(program.said()).toMatch(
+        /Its source mentions:[\s\S]*POST \/repos\/\{owner\}\/\{repo\}\/issues\/\{issue_number\}\/comments/,
+      );
 
       expect(await send(program.url, 'issues', issues(1))).toBe(202);
       const [line = ''] = await eventually('both apps', async () =>

@@ -49,13 +49,14 @@ beforeAll(async () => {
     everyStart: 25,
     moods: ['body'],
     acts: ['log', 'permanent', 'crash'],
-    patienceMs: 5_000,
+    moodMs: 2_500,
+    patienceMs: 3_000,
     commands: [['deliveries', 'list', '--json']],
     say: () => undefined,
   });
   await leakOnPurpose(world);
   state.report = await inspect(world, () => world.program.stop());
-}, 180_000);
+}, 600_000);
 
 afterAll(async () => {
   await state.world?.close();

@@ -45,7 +45,7 @@ export const EXCEPTIONS: readonly Exception[] = [
   {
     sink: 'answers of the API',
     what: /^GET \/(?:device|setup)$/,
-    channel: /^query string$/,
+    channel: /^(?:query string|setup code)$/,
     why: 'a browser is sent back what it came with: the page to return to after signing in, and the code of the setup link, which leaves the address and becomes its cookie',
   },
 ];

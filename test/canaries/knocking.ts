@@ -186,8 +186,9 @@ export async function startBadly(world: World, planted: readonly Canary[]): Prom
     (value) => ({ ALLOWED_PRIVATE_NETWORKS: value, PUBLIC_URL: value, PORT: value, APP_ID: value }),
     (value) => ({ PRIVATE_KEY_PATH: value }),
   ];
-  for (const [at, { text }] of planted.entries()) {
+  const runs = planted.map(({ text }, at) => () => {
     const settings = variables[at % variables.length]?.(text) ?? {};
-    await world.run([at % 2 === 0 ? 'doctor' : 'migrate'], { settings });
-  }
+    return world.run([at % 2 === 0 ? 'doctor' : 'migrate'], { settings });
+  });
+  while (runs.length > 0) await Promise.all(runs.splice(0, 3).map((run) => run()));
 }

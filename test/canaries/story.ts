@@ -4,13 +4,14 @@ import { openApiDocument } from '../../src/api/openapi.js';
 import { openInboxView } from '../chaos/inbox-view.js';
 import { type Canary, canary, shapes, working } from './forms.js';
 import type { Misbehaviour } from './front.js';
+import { handIn } from './hand-in.js';
 import { bearer, deliver, knowToken, sendInAddresses, sendInHeaders, sendRefused, startBadly } from './knocking.js';
 import { databaseRows, gitConfigurations, storeUncompressed } from './sinks.js';
 import { type ConnectedForge, PERSON, PLACE, type World } from './world.js';
 
 const QUIET_MS = 45_000;
-/** After what a forge refuses there is not much to wait for: it is not asked again for a while. */
-const MOOD_MS = 6_000;
+/** Requests at once where their order does not matter. */
+const AT_ONCE = 8;
 
 export interface StoryOptions {
   seed: string;
@@ -21,6 +22,8 @@ export interface StoryOptions {
   moods: readonly Misbehaviour[];
   /** What the app does with its secrets; see `app/index.js`. */
   acts: readonly string[];
+  /** Longest wait after what a forge has refused: there is not much to wait for, it is not asked again for a while. */
+  moodMs: number;
   /** Longest wait for what the app has been asked to do; it is tried eight times. */
   patienceMs: number;
   /** Commands whose output is read. */
@@ -33,6 +36,7 @@ export const ALL_OF_IT: Omit<StoryOptions, 'seed' | 'say'> = {
   everyStart: 5,
   moods: ['body', 'redirect', 'refusal', 'unavailable'],
   acts: ['log', 'throw', 'permanent', 'aggregate', 'text', 'warn', 'crash', 'reject'],
+  moodMs: 6_000,
   patienceMs: 30_000,
   commands: [
     ['deliveries', 'list', '--json'],
@@ -188,49 +192,54 @@ async function crawl(world: World): Promise<void> {
       repositories.slice(0, 6).map((id) => world.ask('GET', `/api/v1/repositories/${id}/pull-requests`, { headers })),
     )
   ).flatMap(({ text }) => [...text.matchAll(/"id":\s*"([\w-]+)"/g)].map(([, id = '']) => id));
+  const asks: (() => Promise<unknown>)[] = [];
   for (const path of all.filter((one) => one.includes('{'))) {
     const list = path.slice(0, path.indexOf('/{'));
     const known = list.endsWith('pull-requests') ? pulls : (ids.get(list) ?? []);
-    for (const id of known.slice(0, 60)) await world.ask('GET', path.replace(/\{\w+\}/, id), { headers });
+    asks.push(...known.slice(0, 60).map((id) => () => world.ask('GET', path.replace(/\{\w+\}/, id), { headers })));
   }
   const listed = await world.ask('GET', '/api/v2/organizations/default/vcs-connections', { headers });
   for (const [, id] of listed.text.matchAll(/"id":"(vcs-[\w-]+)"/g))
-    await world.ask('GET', `/api/v2/vcs-connections/${id}`, { headers });
+    asks.push(() => world.ask('GET', `/api/v2/vcs-connections/${id}`, { headers }));
   for (const path of ['/', '/setup', '/sign-in', '/openapi.json', '/api/docs', '/healthz', '/readyz'])
-    await world.ask('GET', path);
+    asks.push(() => world.ask('GET', path));
+  while (asks.length > 0) await Promise.all(asks.splice(0, AT_ONCE).map((ask) => ask()));
   const metrics = await world.ask('GET', '/metrics');
   world.heard.push({ sink: 'metrics', what: '/metrics', bytes: Buffer.from(metrics.text) });
 }
 
 /** With what the commands of ours show, and everything that the API does. */
 async function readEverything(world: World, connection: string, commands: StoryOptions['commands']): Promise<void> {
-  for (const args of commands) await world.run(args);
-  for (const what of ['show', 'export']) await world.run(['connections', what, connection]);
+  const runs = [...commands, ...['show', 'export'].map((what) => ['connections', what, connection])];
+  while (runs.length > 0) await Promise.all(runs.splice(0, 3).map((args) => world.run(args)));
   await crawl(world);
   for await (const piece of gitConfigurations(world)) world.heard.push(piece);
 }
 
 /** A forge that repeats the token, met by everything that asks it. */
-async function meetMoods(world: World, forge: ConnectedForge, moods: readonly Misbehaviour[]): Promise<void> {
+async function meetMoods(
+  world: World,
+  forge: ConnectedForge,
+  { moods, moodMs }: Pick<StoryOptions, 'moods' | 'moodMs'>,
+): Promise<void> {
   for (const how of moods) {
     forge.front.misbehave(how, 2, /^POST .*(?:comments|notes|discussions)/);
     await act(forge, 'comment');
-    await quiet(world, MOOD_MS);
+    await quiet(world, moodMs);
     forge.front.misbehave(how, 2, /^GET .*\/(?:repos|projects)\//);
     await act(forge, 'ask');
-    await quiet(world, MOOD_MS);
+    await quiet(world, moodMs);
     forge.front.misbehave(how, 6, /git-upload-pack|info\/refs/);
     const push = { branch: `change-${forge.id}`, files: { [`${how}.txt`]: 'x' }, message: how };
     await forge.fake.as(PERSON, PLACE).push(push);
-    await quiet(world, MOOD_MS);
-    for (const args of [
+    await quiet(world, moodMs);
+    const asking = [
       ['connections', 'test'],
       ['poll', '--json'],
       ['hooks', 'doctor'],
-    ]) {
-      forge.front.misbehave(how, 4, /./);
-      await world.run(args);
-    }
+    ];
+    forge.front.misbehave(how, 4 * asking.length, /./);
+    await Promise.all(asking.map((args) => world.run(args)));
     forge.front.misbehave(how, 0, /./);
   }
 }
@@ -279,6 +288,8 @@ export async function tell(world: World, o: StoryOptions): Promise<void> {
   const { seed, say, every, everyStart, moods, acts } = o;
   const some = (channel: string, nth = every) => world.plantSixty(channel).filter((_, at) => at % nth === 0);
   const endStream = await begin(world, o);
+  const endings = await handIn(world, { seed, some });
+  say('workspaces, agents and previews have their secrets; somebody has signed in');
   const ids: string[] = [];
   for (const forge of world.connected) {
     ids.push(await connect(world, forge, moods));
@@ -295,7 +306,7 @@ export async function tell(world: World, o: StoryOptions): Promise<void> {
   say(`${accepted} loaded deliveries accepted; knocked`);
 
   for (const forge of world.connected) {
-    await meetMoods(world, forge, moods);
+    await meetMoods(world, forge, o);
     say(`${forge.id} has repeated what it was told ${forge.front.misbehaved()} times`);
   }
   for (const what of acts) {
@@ -316,6 +327,7 @@ export async function tell(world: World, o: StoryOptions): Promise<void> {
   if (ids[0] !== undefined) await world.run(['connections', 'remove', ids[0], '--now', '--json']);
   if (ids[1] !== undefined) await world.ask('DELETE', `/api/v1/connections/${ids[1]}`, { headers: bearer(world) });
   await quiet(world, o.patienceMs);
+  await endings();
   const fronts = world.connected.map(({ id, front }) => [id, front] as const);
   if (world.github !== undefined) fronts.push(['github', world.github.front]);
   for (const [id, front] of fronts)

@@ -71,7 +71,7 @@ export interface World {
   /** Runs `forgeway` to its end, whatever that is. */
   run(
     args: readonly string[],
-    o?: { lawful?: string; settings?: Record<string, string> },
+    o?: { lawful?: string; settings?: Record<string, string>; input?: string },
   ): Promise<{ code: number | null; stdout: string; stderr: string }>;
   /** Writes a secret into a file of its own. */
   secretFile(text: string): Promise<string>;
@@ -258,12 +258,14 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       arguments: watch,
       plant,
       plantSixty,
-      async run(args, { lawful, settings: extra } = {}) {
+      async run(args, { lawful, settings: extra, input } = {}) {
         const child = spawn(process.execPath, [cli, ...args], {
           env: { ...environment, ...extra },
           cwd: folder,
-          stdio: ['ignore', 'pipe', 'pipe'],
+          stdio: ['pipe', 'pipe', 'pipe'],
         });
+        child.stdin.on('error', () => undefined);
+        child.stdin.end(input ?? '');
         watch.alsoBelow(child.pid ?? 0);
         const out = { stdout: '', stderr: '' };
         for (const name of ['stdout', 'stderr'] as const)

@@ -109,8 +109,11 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
 
 /** What would be gone with the processes and the database; deliveries and effects have files of their own. */
 async function keepRecords(folder: string, verdict: Verdict, records: Records): Promise<void> {
-  const { happenings, heads, inbox, mirror } = records;
-  await writeFile(join(folder, VERDICT), `${JSON.stringify({ verdict, happenings, heads, inbox, mirror }, null, 1)}\n`);
+  const { happenings, heads, inbox, mirror, writes } = records;
+  await writeFile(
+    join(folder, VERDICT),
+    `${JSON.stringify({ verdict, happenings, heads, inbox, mirror, writes }, null, 1)}\n`,
+  );
 }
 
 type Nemesis = ReturnType<typeof createNemesis>;

@@ -2,7 +2,8 @@
  * `npm run chaos`: people work on three forges while parts of Forgeway are killed, at random and at numbered awaits;
  * then everything that should have come of it is counted. Ends with 1 when anything was lost or done twice.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CampaignOptions, type CampaignResult, isClean, runCampaign } from './campaign.js';
@@ -21,6 +22,7 @@ interface Options {
   external?: boolean;
   flow?: HappeningKind;
   long?: boolean;
+  goOn?: boolean;
 }
 
 /** A stop takes a third of a short run, and what is begun at that moment is the one thing that cannot be fenced: see delivery guarantees. */
@@ -41,7 +43,7 @@ function whole(text: string): number {
   return value;
 }
 
-const { seed = Math.floor(Math.random() * 2 ** 32), ...options } = new Command('npm run chaos --')
+const { seed: wanted, ...options } = new Command('npm run chaos --')
   .description('kills Forgeway while it works for three forges, and counts what was lost and what was done twice')
   .option('--seed <number>', 'chance of an earlier run; default: a new one, which is printed', whole)
   .option('--kills <number>', `kills at random times; default ${SHORT.kills}`, whole)
@@ -64,6 +66,7 @@ const { seed = Math.floor(Math.random() * 2 ** 32), ...options } = new Command('
     '--long',
     `${PARTS * LONG.kills} kills and more over ${PARTS * LONG.deliveries} deliveries, on PostgreSQL and on Redis; writes ${RESULTS}`,
   )
+  .option('--go-on', `with --long: the parts that the run in ${RESULTS} had not come to`)
   .addHelpText(
     'after',
     `
@@ -72,6 +75,23 @@ Exit code 1 when anything was lost, duplicated, unexpected, out of order, unfini
   )
   .parse()
   .opts<Options>();
+
+/** A part as it is written down. */
+interface Part {
+  seed: number;
+  deliveries: number;
+  kills: Record<string, number>;
+  [counted: string]: unknown;
+}
+
+function readEarlier(): { seed: number; runs: Part[] } {
+  const { command, runs } = JSON.parse(readFileSync(RESULTS, 'utf8')) as { command: string; runs: Part[] };
+  return { seed: whole(/--seed (\d+)/.exec(command)?.[1] ?? ''), runs };
+}
+const earlier = options.goOn ? readEarlier() : undefined;
+const seed = earlier?.seed ?? wanted ?? Math.floor(Math.random() * 2 ** 32);
+/** What was tried: parts of one run may be of several. */
+const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
 
 const began = Date.now();
 const say = (line: string) => console.log(`${((Date.now() - began) / 1_000).toFixed(1).padStart(7)} s  ${line}`);
@@ -88,14 +108,14 @@ process.on('uncaughtException', (error) => {
 });
 
 function campaigns(): CampaignOptions[] {
-  const { long, flow, redis = false, ...given } = options;
+  const { long, flow, redis = false, goOn: _, ...given } = options;
   const common = { seed, redis, external: seed % 2 === 1, say, stopped: stop.signal };
   if (flow !== undefined)
     return [
       { ...common, ...LONG, seconds: 5_400, points: Number.POSITIVE_INFINITY, ...given, flow, kills: 0, deliveries: 0 },
     ];
   if (!long) return [{ ...common, ...SHORT, ...given }];
-  return Array.from({ length: PARTS }, (_, at) => ({
+  const parts = Array.from({ length: PARTS }, (_, at) => ({
     ...common,
     ...LONG,
     ...given,
@@ -103,6 +123,7 @@ function campaigns(): CampaignOptions[] {
     external: at % 4 >= 2,
     seed: (seed + at) >>> 0,
   }));
+  return parts.filter((part) => !earlier?.runs.some((run) => run.seed === part.seed));
 }
 
 const total = (counts: Record<string, number>): number => Object.values(counts).reduce((sum, count) => sum + count, 0);
@@ -138,30 +159,33 @@ function print(results: readonly CampaignResult[]): void {
 }
 
 function write(results: readonly CampaignResult[]): void {
-  const counted = Object.fromEntries(
-    kinds.map((kind) => [kind, results.reduce((sum, { verdict }) => sum + verdict[kind].length, 0)]),
-  );
+  const runs: Part[] = [
+    ...(earlier?.runs ?? []),
+    ...results.map(({ verdict, problems, ...rest }) => ({
+      commit,
+      ...rest,
+      ...Object.fromEntries(kinds.map((kind) => [kind, verdict[kind].length])),
+      problems: problems.length,
+    })),
+  ];
+  const sum = (of: (run: Part) => number): number => runs.reduce((all, run) => all + of(run), 0);
   const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };
   const summary = {
     command: `npm run chaos -- --long --seed ${seed}`,
     machine,
     date: new Date().toISOString().slice(0, 10),
-    seeds: results.map((result) => result.seed),
+    seeds: runs.map((run) => run.seed),
     // Parts that the run itself failed in, so that nothing could be counted.
     unfinished,
-    deliveries: results.reduce((sum, result) => sum + result.deliveries, 0),
-    kills: results.reduce((sum, result) => sum + total(result.kills), 0),
-    ...counted,
-    runs: results.map(({ verdict, problems, ...rest }) => ({
-      ...rest,
-      ...Object.fromEntries(kinds.map((kind) => [kind, verdict[kind].length])),
-      problems: problems.length,
-    })),
+    deliveries: sum((run) => run.deliveries),
+    kills: sum((run) => total(run.kills)),
+    ...Object.fromEntries(kinds.map((kind) => [kind, sum((run) => Number(run[kind]))])),
+    runs,
   };
   mkdirSync('bench/results', { recursive: true });
   writeFileSync(RESULTS, `${JSON.stringify(summary, null, 2)}\n`);
   say(`written to ${RESULTS}`);
-  const last = results.length + unfinished.length === PARTS;
+  const last = runs.length + unfinished.length === PARTS;
   if (last && (summary.kills < GOAL.kills || summary.deliveries < GOAL.deliveries))
     say(`which is less than ${GOAL.kills} kills over ${GOAL.deliveries} deliveries: give it more --seconds`);
 }

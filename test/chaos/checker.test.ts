@@ -46,6 +46,7 @@ const clean: Records = {
     effect(`status:chaos/head:${second}`),
     effect(`status:chaos/head:${second}`),
   ],
+  writes: [],
   inbox: [row('d1'), row('d2', { status: 'ignored' }), row('own', { source: 'synthesised' })],
 };
 
@@ -98,6 +99,21 @@ describe('check', () => {
     expect(counts({ effects: [...clean.effects, comment] })).toEqual({});
     expect(counts({ effects: [...clean.effects, comment, comment] })).toEqual({ duplicated: 1 });
     expect(counts({ effects: [...clean.effects, effect('effect:issue-1', { status: 422 })] })).toEqual({});
+  });
+
+  it('says when each was done and which write it may have been', () => {
+    const write = {
+      ...{ forge: 'gitea', route: 'POST /repos/{owner}/{repo}/issues/{issue_number}/comments', status: 'answered' },
+      ...{ sends: 1, firstAt: 900, lastAt: 1_100, app: 'witness', event: 'issues.opened', attempts: 2 },
+      ...{ source: 'webhook', delivery: 'd1' },
+    };
+    const done = (at: number) => effect('effect:issue-1', { at, path: '/api/v1/repos/acme/web/issues/1/comments' });
+    const effects = [...clean.effects.slice(1), done(1_000), done(60_000)];
+    const writes = [write, { ...write, forge: 'gitlab' }, { ...write, route: 'POST /repos/{owner}/{repo}/labels' }];
+    expect(check({ ...clean, effects, writes }).duplicated).toEqual([
+      'gitea effect:issue-1, 2 times: at 1970-01-01T00:00:01.000Z by witness at issues.opened of webhook d1' +
+        ' (answered, sent 1 times in 2 attempts); at 1970-01-01T00:01:00.000Z by nobody known',
+    ]);
   });
 
   it('finds an effect that nobody asked for, and a row that nobody sent', () => {

@@ -45,6 +45,23 @@ export interface InboxRow {
   open: readonly { app: string; status: string; error: string }[];
 }
 
+/** A write of an app, with the event that it came of. Times in milliseconds since 1970. */
+export interface WriteRow {
+  forge: string;
+  /** GitHub's. */
+  route: string;
+  status: string;
+  sends: number;
+  firstAt: number;
+  lastAt: number;
+  app: string;
+  event: string;
+  attempts: number;
+  /** Of the delivery, as `delivery` is its key. */
+  source: string;
+  delivery: string;
+}
+
 export interface Records {
   happenings: readonly Happening[];
   heads: readonly Heads[];
@@ -52,6 +69,7 @@ export interface Records {
   effects: readonly Effect[];
   inbox: readonly InboxRow[];
   mirror: readonly MirrorRow[];
+  writes: readonly WriteRow[];
 }
 
 /** Each a list of sentences. */
@@ -74,7 +92,7 @@ const HEAD = /^status:chaos\/head:(.+)$/;
 const keyed = ({ forge, key }: { forge: string; key: string }): string => `${forge} ${key}`;
 const succeeded = ({ status }: Effect): boolean => status >= 200 && status < 300;
 
-export function check({ happenings, heads, deliveries, effects, inbox, mirror }: Records): Verdict {
+export function check({ happenings, heads, deliveries, effects, inbox, mirror, writes }: Records): Verdict {
   const verdict: Verdict = { lost: [], unexpected: [], duplicated: [], disorder: [], zombie: [], dead: [] };
   const done = effects.filter(succeeded);
   const counts = new Map<string, number>();
@@ -89,7 +107,10 @@ export function check({ happenings, heads, deliveries, effects, inbox, mirror }:
   const single = new Set(happenings.flatMap(({ forge, once }) => once.map((key) => keyed({ forge, key }))));
   for (const [key, count] of counts) {
     const [, name = ''] = /^\S+ (.*)$/s.exec(key) ?? [];
-    if (count > 1 && (single.has(key) || SINGLE.test(name))) verdict.duplicated.push(`${key}, ${count} times`);
+    if (count > 1 && (single.has(key) || SINGLE.test(name))) {
+      const times = done.filter((effect) => keyed(effect) === key);
+      verdict.duplicated.push(`${key}, ${count} times: ${times.map((effect) => traced(effect, writes)).join('; ')}`);
+    }
     if (name.startsWith('effect:') && !wanted.has(key)) verdict.unexpected.push(key);
   }
 
@@ -130,6 +151,24 @@ export function check({ happenings, heads, deliveries, effects, inbox, mirror }:
     newest.set(pull, Math.max(place.at, last));
   }
   return verdict;
+}
+
+/** A write was recorded before the forge carried it out, and its answer not long after. */
+const AFTER_MS = 5_000;
+const KIND = /[^/]+$/;
+
+/** When an effect came about, and which writes it may have been: enough to go on from a log alone. */
+function traced({ forge, at, method, path, answered }: Effect, writes: readonly WriteRow[]): string {
+  const kind = method === 'POST' ? (KIND.exec(path)?.[0] ?? '').replace('notes', 'comments') : '';
+  const near = writes.filter(
+    (write) =>
+      write.forge === forge && write.route.endsWith(kind) && write.firstAt <= at && at <= write.lastAt + AFTER_MS,
+  );
+  const by = near.map(
+    ({ app, event, attempts, sends, status, source, delivery }) =>
+      `${app} at ${event} of ${source} ${delivery} (${status}, sent ${sends} times in ${attempts} attempts)`,
+  );
+  return `at ${new Date(at).toISOString()}${answered ? '' : ', its answer lost'} by ${by.join(' or ') || 'nobody known'}`;
 }
 
 const told = (rows: InboxRow['open']): string =>

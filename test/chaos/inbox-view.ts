@@ -1,7 +1,7 @@
 /** The inbox as the database has it, read by its owner. */
 import pg from 'pg';
 import { attachEmbeddedPostgres } from '../../src/store/embedded/embedded-postgres.js';
-import type { InboxRow, MirrorRow } from './checker.js';
+import type { InboxRow, MirrorRow, WriteRow } from './checker.js';
 
 export interface InboxView {
   /** Deliveries, dispatches and reads of the forge that are not finished. */
@@ -9,6 +9,8 @@ export interface InboxView {
   /** As if the time that parked rows wait for were over. */
   passTime(): Promise<void>;
   rows(): Promise<InboxRow[]>;
+  /** Everything that apps wrote, as the journal has it. */
+  writes(): Promise<WriteRow[]>;
   /** Every pull request of our own mirror. */
   mirror(): Promise<MirrorRow[]>;
 }
@@ -51,6 +53,16 @@ export function openInboxView(dataDir: string): InboxView {
       withClient(dataDir, async (client) => {
         const { rows } = await client.query<MirrorRow>(
           `SELECT forge, remote_name || '#' || number AS pull, head_sha AS "headSha", state FROM pull_request`,
+        );
+        return rows;
+      }),
+    writes: () =>
+      withClient(dataDir, async (client) => {
+        const { rows } = await client.query<WriteRow>(
+          `SELECT j.forge, j.route, j.status, j.sends, extract(epoch FROM j.created_at) * 1000 AS "firstAt",
+             extract(epoch FROM coalesce(j.answered_at, j.sent_at)) * 1000 AS "lastAt", d.app,
+             concat_ws('.', d.event_name, d.action) AS event, d.attempts, w.source, w.delivery_key AS delivery
+           FROM write_journal j JOIN dispatch d ON d.id = j.dispatch_id JOIN webhook_delivery w ON w.id = d.delivery_id`,
         );
         return rows;
       }),

@@ -1,6 +1,6 @@
 /** Everything that a run needs, started and ended together: forges, network, ledger, and Forgeway in the middle. */
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -63,16 +63,23 @@ const LOGINS = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank'];
 const DRAIN_MS = 300_000;
 const SAY_EVERY_MS = 5_000;
 
+/** Linux gives ports from 32768 on to whoever asks for any: while a process is down its port shall be nobody's. */
+const LOWEST_PORT = 10_000;
+const PORTS = 20_000;
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+
 async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const ports: number[] = [];
+  // Another run beside this one begins elsewhere.
+  for (let at = process.pid * 37; ports.length < count; at += 1) {
+    const port = LOWEST_PORT + (at % PORTS);
+    if (await isFree(port)) ports.push(port);
+  }
   return ports;
 }
 
@@ -200,6 +207,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
             .map((line) => JSON.parse(line) as Effect),
           inbox: await inbox.rows(),
           mirror: await inbox.mirror(),
+          writes: await inbox.writes(),
         };
         const problems: string[] = [];
         for (const { forge, order } of forges)

@@ -89,6 +89,19 @@ describe.each(Object.entries(doubles))('a connection to %s', (label, start) => {
     expect(rig.noted).toHaveLength(before);
   });
 
+  it('stays polled alone with a new token, and makes no webhook then', async () => {
+    const { rig, double } = state;
+    const { forge, token } = double;
+    const inMode = (mode: 'poll' | 'both') =>
+      rig.connect({ forge, url: `${double.url}/`, token, repositories: [], mode });
+    await inMode('poll');
+    const { hooks } = await connect(['acme/web']);
+    expect(hooks).toEqual([]);
+    expect(rig.said).toContain('The forge is asked for changes every minute; it sends no webhooks.');
+    expect((await rig.serve(state.id, ['acme/web'])).hooks).toEqual([]);
+    await inMode('both');
+  });
+
   it('gives every hook secrets of its own, which overlap when they change', async () => {
     const { rig, double } = state;
     const sealed = () =>
@@ -158,5 +171,28 @@ describe.each(Object.entries(doubles))('a connection to %s', (label, start) => {
     await rig.quiet();
     expect(rig.noted.filter(({ event }) => event === 'push').at(-1)?.covered).toEqual(['acme/web']);
     expect(label).toBe(double.forge.label);
+  });
+
+  it('to which its account agreed serves repositories by webhook as well, and takes all of it with it', async () => {
+    const { rig, double } = state;
+    const [own] = await rig.rows<{ id: string }>('SELECT id FROM connection');
+    await rig.disconnect({ connectionId: own?.id ?? '' });
+    const id = await rig.agree(double);
+    await expect(rig.serve(id, ['acme/nothing'])).rejects.toMatchObject({ code: 'FORGEWAY_CONNECTION_REFUSED' });
+    const served = await rig.serve(id, ['acme/web']);
+    expect(served).toMatchObject({ problems: [], total: { repositories: 1, hooks: 1 } });
+    expect(served.hooks.map(({ arrived }) => arrived)).toEqual([true]);
+    await rig.quiet();
+    expect(told().at(-1)?.event).toBe('installation.created');
+    await double.push('acme/web');
+    await rig.quiet();
+    expect(rig.noted.filter(({ event }) => event === 'push').at(-1)?.covered).toEqual(['acme/web']);
+    const trail = await rig.rows('SELECT action FROM audit_entry WHERE subject = $1 ORDER BY 1', [id]);
+    expect(trail).toEqual(['connection.added', 'connection.repositories_added'].map((action) => ({ action })));
+    // Nobody registered a client here, without which no forge ends a token.
+    expect(await rig.disconnect({ connectionId: id })).toMatchObject({
+      ...{ removed: true, problems: [expect.stringMatching(/^The token .*acme-bot ends it on http/)] },
+    });
+    expect(double.hooksOf('acme/web')).toEqual([]);
   });
 });

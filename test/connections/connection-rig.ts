@@ -11,6 +11,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { type ConnectOptions, type ConnectRequest, connectForge } from '../../src/accounts/connecting/connect.js';
 import { type DisconnectRequest, disconnectForge } from '../../src/accounts/connecting/disconnect.js';
+import { endToken } from '../../src/accounts/connecting/revocations.js';
+import { serveMore } from '../../src/accounts/connecting/serve-repositories.js';
+import { saveOAuthConnection } from '../../src/accounts/connection-kinds.js';
 import { createConnectionDirectory, type OpenConnection } from '../../src/accounts/connections.js';
 import { createVault } from '../../src/accounts/vault.js';
 import { secretsOf } from '../../src/entry/default-app.js';
@@ -58,6 +61,9 @@ export interface ConnectionRig {
     request: Partial<ConnectRequest> & Pick<ConnectRequest, 'forge' | 'url' | 'token'>,
     options?: Partial<ConnectOptions>,
   ): ReturnType<typeof connectForge>;
+  /** An account of the organization whose person agreed; answers the connection's id. */
+  agree(account: Pick<ConnectRequest, 'forge' | 'token'> & { url: string }): Promise<string>;
+  serve(connectionId: string, repositories: string[]): ReturnType<typeof serveMore>;
   disconnect(
     request: Partial<DisconnectRequest> & Pick<DisconnectRequest, 'connectionId'>,
   ): ReturnType<typeof disconnectForge>;
@@ -221,9 +227,33 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
           ...request,
         },
       ),
+    agree: async ({ forge, url, token }) => {
+      const { host, webUrl } = forge.endpoint(url);
+      const identity = {
+        id: 4_711n,
+        login: 'acme-bot',
+        name: null,
+        email: null,
+        emailVerified: false,
+        avatarUrl: null,
+      };
+      const place = { organizationId, forge: forge.id, host, instanceUrl: webUrl };
+      return (await saveOAuthConnection(store, vault, place, { identity, tokens: { accessToken: token } })).id;
+    },
+    serve: (connectionId, repositories) =>
+      serveMore({ store, vault, news, organizationId, publicUrl, nativeOf, directory, progress }, connectionId, {
+        repositories,
+        all: false,
+        level: 'repository',
+        organization: undefined,
+        confidential: undefined,
+      }),
     disconnect: (request) =>
       disconnectForge(
-        { store, news, organizationId, directory, nativeOf, progress },
+        {
+          ...{ store, news, organizationId, directory, nativeOf, progress },
+          endToken: (ended) => endToken({ store, vault, fetch: loopback.fetch, clock: systemClock, log }, ended),
+        },
         { repositories: [], keepHooks: false, ...request },
       ),
     doctor: ({ repair = false, test: tested = false } = {}) =>

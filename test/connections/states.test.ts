@@ -1,6 +1,7 @@
 /** What becomes of a connection while it is used, and what is left of it when it goes. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { disconnectForge } from '../../src/accounts/connecting/disconnect.js';
 import { exportConnection, heldTables } from '../../src/accounts/connecting/held-data.js';
 import { testConnection } from '../../src/accounts/connecting/test-connection.js';
 import { listConnections, setSyncMode } from '../../src/accounts/connection-rows.js';
@@ -10,7 +11,9 @@ import { createVault } from '../../src/accounts/vault.js';
 import { gitea } from '../../src/forges/gitea/forge.js';
 import { gitlab } from '../../src/forges/gitlab/forge.js';
 import { forges } from '../../src/forges/registry.js';
+import { connectionNews } from '../../src/inbox/tell-apps.js';
 import { systemClock } from '../../src/lib/clock.js';
+import { ForgewayError } from '../../src/lib/errors.js';
 import { createConnectionWatch } from '../../src/translate/connection-watch.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { TEST_MASTER_KEY } from '../support/database.js';
@@ -130,7 +133,64 @@ it('names the scope that a token lacks', () => {
   expect(gitlab.administration?.missingScope?.('{"message":"403 Forbidden"}')).toBeUndefined();
 });
 
+const OTHERS = '0a0a0a0a-0000-4000-8000-000000000001';
+
 describe('the end of a connection', () => {
+  it('does not wait at every webhook for a forge that is away', async () => {
+    const { url } = await rig.startGitea();
+    const repositories = ['acme/web', 'acme/api'];
+    const { id } = await rig.connect({ forge: gitea, url, token: 'gitea-token', repositories, mode: 'webhook' });
+    await rig.quiet();
+    let asked = 0;
+    const nativeOf = () => {
+      asked += 1;
+      throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', 'nobody answers');
+    };
+    const directory = createConnectionDirectory({
+      ...{ store: store(), vault: createVault(new Map([[1, TEST_MASTER_KEY]])), forges, clock: systemClock },
+    });
+    const { removed, problems } = await disconnectForge(
+      {
+        ...{
+          store: store(),
+          news: connectionNews(store()),
+          organizationId: rig.test.organizationId,
+          directory,
+          nativeOf,
+        },
+        ...{ progress: () => undefined, endToken: async () => undefined },
+      },
+      { connectionId: id, repositories: [], keepHooks: false },
+    );
+    expect([removed, asked]).toEqual([true, 1]);
+    expect(problems).toEqual([
+      expect.stringMatching(/webhook at acme\/\w+ is still there: nobody answers/),
+      expect.stringMatching(/webhook at acme\/\w+ is still there: the forge does not answer. Delete it/),
+    ]);
+  });
+
+  it('does not wait for a forge that hangs', async () => {
+    const { url } = await rig.startGitea();
+    const { id } = await rig.connect({ forge: gitea, url, token: 'gitea-token', repositories: ['acme/web'] });
+    await rig.quiet();
+    const never = () => new Promise<never>(() => undefined);
+    const directory = createConnectionDirectory({
+      ...{ store: store(), vault: createVault(new Map([[1, TEST_MASTER_KEY]])), forges, clock: systemClock },
+    });
+    const { removed, problems } = await disconnectForge(
+      {
+        ...{ store: store(), news: connectionNews(store()), organizationId: rig.test.organizationId, directory },
+        ...{ nativeOf: () => ({ send: never, get: never, find: never }), hookWithinMs: 50 },
+        ...{ progress: () => undefined, endToken: async () => undefined },
+      },
+      { connectionId: id, repositories: [], keepHooks: false },
+    );
+    expect([removed, problems]).toEqual([
+      true,
+      [expect.stringMatching(/is still there: The forge has not answered in 0.05 s/)],
+    ]);
+  });
+
   it('is exported without secrets, and with its data when that is asked for', async () => {
     const { fake, url } = await rig.startGitea();
     const { id } = await rig.connect({
@@ -143,8 +203,26 @@ describe('the end of a connection', () => {
     await fake.webhooks.settled();
     await rig.quiet();
 
+    await rig.rows(
+      `INSERT INTO preview_secret (organization_id, repository_id, name, set_by, value_ciphertext, value_iv, value_tag, secret_salt)
+       SELECT organization_id, id, 'STRIPE_KEY', 'ann', 'sealed', 'iv', 'tag', 'salt' FROM repository
+       WHERE host = $1 AND remote_name = 'web'`,
+      [url.replace('http://', '')],
+    );
+    // Of another organization that served the same repository once.
+    await rig.rows(`INSERT INTO organization (id, slug, name) VALUES ($1, 'others', 'Others')`, [OTHERS]);
+    await rig.rows(
+      `INSERT INTO poll_report (organization_id, forge, host, remote_repository_id, number, piece, version)
+       SELECT $1, forge, host, remote_id, 1, 'state', 'theirs' FROM repository WHERE host = $2 AND remote_name = 'web'`,
+      [OTHERS, url.replace('http://', '')],
+    );
+
     const lines: string[] = [];
     const count = await exportConnection(store(), rig.test.organizationId, id, async (line) => void lines.push(line));
+    expect(lines.filter((line) => line.includes(OTHERS))).toEqual([]);
+    expect(lines.filter((line) => line.includes('"preview_secret"'))).toEqual([
+      expect.stringMatching(/"name": ?"STRIPE_KEY"/),
+    ]);
     expect(count).toBe(lines.length);
     const rows = lines.map((line) => JSON.parse(line) as { table: string; row: Record<string, unknown> });
     const tables = new Set(rows.map(({ table }) => table));
@@ -201,6 +279,9 @@ describe('the end of a connection', () => {
       expect.arrayContaining(['connection.exported', 'connection.removed']),
     );
     expect(log.at(-1)?.detail).toMatchObject({ deleted: { repository: 3 } });
+    expect(await rig.rows('SELECT version FROM poll_report WHERE organization_id = $1', [OTHERS])).toEqual([
+      { version: 'theirs' },
+    ]);
     // Those of others are still there.
     expect((await listConnections(store(), rig.test.organizationId)).length).toBeGreaterThan(0);
   });
@@ -222,6 +303,25 @@ describe('the end of a connection', () => {
     expect(await rig.rows(`SELECT sync_mode FROM connection WHERE id = $1 AND sync_mode = 'poll'`, [id])).toEqual([]);
   });
 
+  it('leaves nothing to be told where the organization itself is deleted', async () => {
+    const gone = '0a0a0a0a-0000-4000-8000-000000000002';
+    await rig.rows(`INSERT INTO organization (id, slug, name) VALUES ($1, 'gone', 'Gone')`, [gone]);
+    const add = (account: string) =>
+      rig.rows(
+        `INSERT INTO connection (organization_id, name, kind, forge, host, provider_account_id, access_token_ciphertext)
+         VALUES ($1, 'c', 'oauth', 'gitlab', 'gone.example', $2, 'sealed')`,
+        [gone, account],
+      );
+    await add('1');
+    await add('2');
+    await rig.rows(`DELETE FROM connection WHERE host = 'gone.example' AND provider_account_id = '1'`);
+    const left = () =>
+      rig.rows<{ host: string }>('SELECT host FROM token_revocation WHERE organization_id = $1', [gone]);
+    expect(await left()).toEqual([{ host: 'gone.example' }]);
+    await rig.rows('DELETE FROM organization WHERE id = $1', [gone]);
+    expect(await left()).toEqual([]);
+  });
+
   it('knows every table that holds something of a tenant', async () => {
     const all = await rig.rows<{ name: string }>(
       `SELECT DISTINCT table_name AS name FROM information_schema.columns
@@ -237,8 +337,12 @@ describe('the end of a connection', () => {
       // Workspaces outlive the connection that they were linked by, with their runs, states and what is stored of them.
       ...['workspace', 'workspace_team', 'workspace_variable', 'configuration_version', 'state_version'],
       ...['run', 'run_phase', 'run_log_chunk', 'blob', 'blob_chunk', 'repository_watch'],
+      // Of runs and turns of agents, so that what they left on a cluster is known as ours.
+      'cluster_job',
       // What the organization gave its previews and agents.
-      ...['preview_cluster', 'preview_secret', 'agent_secret'],
+      ...['preview_cluster', 'agent_secret'],
+      // Of a connection that is gone, until its forge was told.
+      'token_revocation',
       // Requests of callers, which go by themselves after a day.
       ...['api_request', 'api_write'],
     ]);

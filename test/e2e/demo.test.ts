@@ -81,6 +81,8 @@ describe('the demo', () => {
         expect(output).toContain(`✔ ${step}`);
       for (const step of ['App installed', 'GitLab connected', 'Gitea connected'])
         expect(output).toContain(`✔ ${step}`);
+      for (const step of ['agent asks', 'both links in one comment', 'agent knows the preview', 'its branch moved on'])
+        expect(output).toMatch(new RegExp(`✔ .*${step}`));
       for (const step of ['second commit live', 'closed and removed'])
         expect(output.split(`✔ ${step}`)).toHaveLength(4);
       expect(await readFile(join(folder, 'forgeway.log'), 'utf8')).not.toMatch(/ghs_\w|PRIVATE KEY/);

@@ -73,6 +73,30 @@ withTerraform(`Terraform ${isThere ? binary.version : '(not on this machine)'} w
     expect((await workspace()).attributes.locked).toBe(false);
   }, 240_000);
 
+  it('shows a plan that was saved, without what is sensitive, and applies exactly it', async () => {
+    const more =
+      'resource "terraform_data" "two" {\n  input = { open = "to all", closed = sensitive("correct-horse") }\n}\n';
+    await cli.write({
+      'main.tf': `${configuration({ organization: 'default', workspace: 'from-cli' })}\n${more}`,
+    });
+    await succeed(['plan', '-out', 'saved']);
+    const shown = await succeed(['show', 'saved']);
+    expect(shown).toContain('# terraform_data.two will be created');
+    expect(shown).toContain('"to all"');
+    expect(shown).toContain('(sensitive value)');
+    expect(shown).toContain('Plan: 1 to add, 0 to change, 0 to destroy.');
+    expect(shown).toContain('Run status: planned and saved (confirmable)');
+    const whole = await succeed(['show', '-json', 'saved']);
+    expect(whole).toContain('correct-horse');
+    const { document } = await api('GET', `/workspaces/${(await workspace()).id}/runs`);
+    const [run] = (document as { data: { relationships: { plan: { data: { id: string } } } }[] }).data;
+    const redacted = await api('GET', `/plans/${run?.relationships.plan.data.id}/json-output-redacted`);
+    expect([redacted.status, JSON.stringify(redacted.document).includes('correct-horse')]).toEqual([200, false]);
+    expect(await succeed(['apply', 'saved'])).toContain('Resources: 1 added, 0 changed, 0 destroyed.');
+    await succeed(['apply', '-auto-approve', '-destroy', '-target=terraform_data.two']);
+    await cli.write({ 'main.tf': configuration({ organization: 'default', workspace: 'from-cli' }) });
+  }, 240_000);
+
   it('does not apply what somebody has locked, and says who', async () => {
     const { id } = await workspace();
     await api('POST', `/workspaces/${id}/actions/lock`, { reason: 'a freeze' });
@@ -80,6 +104,25 @@ withTerraform(`Terraform ${isThere ? binary.version : '(not on this machine)'} w
     expect([moved.code === 0, moved.output]).toEqual([false, expect.stringContaining('locked')]);
     await api('POST', `/workspaces/${id}/actions/unlock`);
     expect(await succeed(['state', 'list'])).toContain('terraform_data.one');
+  }, 120_000);
+
+  it('finds workspaces by tags with values, and makes those that are not there', async () => {
+    const tagged = (env: string) =>
+      configuration({ organization: 'default', workspace: 'x' }).replace('name = "x"', `tags = { env = "${env}" }`);
+    const other = await openCommandLine({ binary: binary?.path ?? '', url: program.url, token });
+    const here = async (args: readonly string[], input?: string) => {
+      const { code, output } = await other.run(args, input);
+      if (code !== 0) throw new Error(`terraform ${args.join(' ')} ended with ${code}: ${output}`);
+      return output;
+    };
+    await other.write({ 'main.tf': tagged('eu') });
+    await here(['init'], 'first\n');
+    await here(['workspace', 'new', 'second']);
+    expect(await here(['workspace', 'list'])).toMatch(/first\n\* second/);
+    await other.write({ 'main.tf': tagged('us') });
+    await here(['init'], 'third\n');
+    expect(await here(['workspace', 'list'])).toMatch(/^\* third\s*$/);
+    await other.remove();
   }, 120_000);
 
   it('fails where the configuration is wrong, with what is wrong', async () => {

@@ -85,6 +85,32 @@ describe('git objects', () => {
     expect(await served('rev-parse', 'made')).toBe(main);
   });
 
+  it('writes an annotated tag, which reaches the forge with its ref, and refuses what is none', async () => {
+    const tag = { name: 'v1.0', message: 'One\n\nFirst.', object: main, type: 'commit', tagger: author } as const;
+    const sha = await objects.writeTag(repository, tag);
+    const read = { ...tag, sha };
+    expect(await objects.readTag(repository, sha)).toEqual(read);
+    expect(await served('tag')).toBe('');
+    const pushed = await objects.pushRef(repository, 'refs/tags/v1.0', sha, { force: false, expected: null });
+    expect([pushed, await served('cat-file', '-t', 'v1.0'), await served('rev-parse', 'v1.0^{}')]).toEqual([
+      'moved',
+      'tag',
+      main,
+    ]);
+    expect(await objects.readTag(repository, main)).toBeUndefined();
+    for (const wrong of [
+      { object: 'f'.repeat(40) },
+      { type: 'blob' as const },
+      { name: 'a..b' },
+      { name: 'x\ntagger me' },
+      { message: 'a\0b' },
+      { tagger: { ...author, name: '<>' } },
+    ])
+      await expect(objects.writeTag(repository, { ...tag, ...wrong })).rejects.toMatchObject({
+        code: 'FORGEWAY_GIT_REFUSED',
+      });
+  });
+
   it('merges, finds nothing to merge, and tells of a conflict', async () => {
     await served('update-ref', 'refs/heads/base', main);
     const merged = await objects.merge(repository, 'base', 'feature', 'Merge it', author);
@@ -102,15 +128,31 @@ describe('git objects', () => {
     expect(await served('rev-parse', 'base')).toBe(head);
   });
 
+  it('refuses commits that git would not write, or would write otherwise', async () => {
+    const { tree } = (await objects.readCommit(repository, main)) ?? { tree: '' };
+    const commit = { tree, parents: [main], message: 'fine', author, committer: author };
+    expect(await objects.writeCommit(repository, commit)).toMatch(/^[0-9a-f]{40}$/);
+    for (const wrong of [
+      { message: 'a\0b' },
+      { author: { ...author, name: '<>' } },
+      { committer: { ...author, date: new Date('no') } },
+      { tree: '0'.repeat(40) },
+      { parents: ['1'.repeat(40)] },
+    ])
+      await expect(objects.writeCommit(repository, { ...commit, ...wrong })).rejects.toMatchObject({
+        code: 'FORGEWAY_GIT_REFUSED',
+      });
+  });
+
   it('refuses paths that would leave the repository, refs that are options, and other origins', async () => {
     const blob = await objects.writeBlob(repository, Buffer.from('x'));
     for (const path of ['../up', '.git/config', 'a/../../b', '/etc/passwd'])
       await expect(
         objects.writeTree(repository, undefined, [{ path, mode: '100644', type: 'blob', sha: blob }]),
-      ).rejects.toMatchObject({ code: 'FORGEWAY_GIT_FAILED' });
+      ).rejects.toMatchObject({ code: 'FORGEWAY_GIT_REFUSED' });
     for (const ref of ['--upload-pack=touch x', 'main', 'refs/heads/a b'])
       await expect(objects.pushRef(repository, ref, main, { force: true })).rejects.toMatchObject({
-        code: 'FORGEWAY_GIT_FAILED',
+        code: 'FORGEWAY_GIT_REFUSED',
       });
     await expect(
       (async () => objects.readCommit({ id: 8n, cloneUrl: 'http://127.0.0.1:1/acme/web.git' }, main))(),

@@ -40,4 +40,17 @@ onEveryForge('release-notes', { '.github/release-notes.yml': 'template: "# Chang
       { author: 'the-bot', body: 'Published v1.' },
     ]);
   });
+
+  it('drafts nothing for another branch, and publishes nothing twice or by the way', async () => {
+    const [alice, bob] = [forge.as('alice'), forge.as('bob')];
+    const before = (await forge.end()).releases;
+    await alice.push({ branch: 'figs', files: { 'figs.txt': 'x\n' }, message: 'Add figs' });
+    const desk = await bob.openIssue({ title: 'Later' });
+    await bob.comment(desk, 'When will you /publish?');
+    expect((await forge.end()).issues[1]?.comments).toHaveLength(1);
+    await bob.comment(desk, '/publish');
+    const { releases, tags, issues } = await forge.end();
+    expect({ releases, tags }).toEqual({ releases: before, tags: ['v1'] });
+    expect(issues[1]?.comments.at(-1)).toEqual({ author: 'the-bot', body: 'There is nothing to publish.' });
+  });
 });

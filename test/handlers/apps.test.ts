@@ -52,7 +52,7 @@ describe('createApps', () => {
         'pull_request.unlabeled',
         'push',
       ],
-      commands: ['issue_comment.created'],
+      commands: ['issue_comment.created', 'pull_request_review_comment.created', 'pull_request_review.submitted'],
     });
   });
 

@@ -7,14 +7,14 @@ import { createApps } from '../../src/handlers/apps.js';
 import type { Rights } from '../../src/handlers/commands/commands.js';
 import type { JobQueue } from '../../src/jobs/queue/queue.js';
 import { shortSha } from '../../src/lib/ids.js';
-import { type ConnectedForge, fakedForges, startConnectedForge } from '../support/connected-forge.js';
+import { type ConnectedForge, playedForges, startConnectedForge } from '../support/connected-forge.js';
 import { rightsFor } from '../support/rights.js';
 
 const place: FakePlace = { owner: 'acme', name: 'shop' };
 const people = { bob: 'admin', dave: 'write' } as const;
 type Login = keyof typeof people | 'carol';
 
-describe.each(fakedForges.map((forge) => ({ forge, label: forge.label })))('commands on $label', ({ forge }) => {
+describe.each(playedForges.map((forge) => ({ forge, label: forge.label })))('commands on $label', ({ forge }) => {
   let connected: ConnectedForge;
   let rights: Rights;
   const poked: string[] = [];
@@ -107,6 +107,22 @@ describe.each(fakedForges.map((forge) => ({ forge, label: forge.label })))('comm
     });
     expect(await approved()).toEqual([{ sha: head, approver_login: 'bob' }]);
 
+    // Both heads were seen. Had the first begun like the second, which is made in a second, its name says too little.
+    const seen = () => rows<{ sha: string }>(`SELECT sha FROM seen_head WHERE number = ${number} ORDER BY seen_at`);
+    expect((await seen()).map(({ sha }) => sha)).toEqual([head, next]);
+    const twin = `${shortSha(next)}${head.slice(7)}`;
+    await rows(
+      `INSERT INTO seen_head (repository_id, number, sha, organization_id)
+       SELECT repository_id, number, '${twin}', organization_id FROM seen_head WHERE sha = '${head}'`,
+    );
+    expect(await answersTo('bob', number, `/ok-to-test ${shortSha(next)}`)).toEqual({
+      said: [expect.stringContaining(`More than one commit of this pull request begins with ${shortSha(next)}`)],
+      reactions: 2,
+    });
+    expect(await approved()).toHaveLength(1);
+    expect(await answersTo('bob', number, `/ok-to-test ${next}`)).toEqual({ said: [], reactions: 2 });
+    expect((await approved()).map(({ sha }) => sha).sort()).toEqual([head, next].sort());
+
     await rights.access.close();
     const trail = await listDecisions(connected.store, connected.organizationId, {
       action: 'untrusted.approve',
@@ -119,6 +135,34 @@ describe.each(fakedForges.map((forge) => ({ forge, label: forge.label })))('comm
       ]),
     );
     expect(trail.filter(({ allowed }) => !allowed)).toHaveLength(2);
+  });
+
+  it('hears what stands on a line and in the text of a review, once, and what stands in the texts of issues and pull requests never', async () => {
+    await as('dave').push({ branch: 'spoken', files: { 'c.txt': 'one\ntwo\n' }, message: 'feat: c' });
+    const number = await as('dave').openPullRequest({ head: 'spoken', title: '/help', body: '/help\n\n/fw help' });
+    const issue = await as('dave').openIssue({ title: '/help', body: '/help' });
+    const answers = async () => {
+      await connected.quiet();
+      const { pullRequests, issues } = await connected.fake.state(place);
+      return [...pullRequests, ...issues]
+        .flatMap((one) => (one.number === number || one.number === issue ? one.comments : []))
+        .filter(({ author, body }) => !(author in people) && body.startsWith('@'))
+        .map(({ body }) => body.split(' ', 1)[0]);
+    };
+    expect(await answers()).toEqual([]);
+    await as('bob').review(number, { verdict: 'comment', body: 'Look.\r\n/FW /Help\r\n' });
+    expect(await answers()).toEqual(['@bob']);
+    await as('dave').review(number, {
+      ...{ verdict: 'comment', body: 'Two things.' },
+      lines: [
+        { path: 'c.txt', line: 1, body: '\u{1f600} not here /help\n> /help\n    /help\n```\n/help\n```' },
+        { path: 'c.txt', line: 2, body: '/help' },
+      ],
+    });
+    expect(await answers()).toEqual(['@bob', '@dave']);
+    // A stranger's are answered by a face at most.
+    await as('carol').review(number, { verdict: 'comment', body: '/ok-to-test 1234567', lines: [] });
+    expect(await answers()).toEqual(['@bob', '@dave']);
   });
 
   it('starts, builds again, puts to sleep and removes a preview, for whoever may write', async () => {
@@ -152,7 +196,7 @@ describe.each(fakedForges.map((forge) => ({ forge, label: forge.label })))('comm
     });
     await connected.quiet();
 
-    expect(await answersTo('dave', number, '/preview polish')).toEqual(says('`/preview polish` is not known'));
+    expect(await answersTo('dave', number, '/preview polish')).toEqual(says('That is not known. There is `/preview'));
     expect(await answersTo('dave', number, '/preview sleep')).toEqual(silent);
     expect(await row()).toMatchObject({ desired_state: 'asleep' });
     expect(await answersTo('dave', number, '/preview')).toEqual(silent);

@@ -37,3 +37,15 @@ it('leaves the mirror, previews and queues as they were', async () => {
     expect([table, (after[table] ?? 0) > (before[table] ?? 0)]).toEqual([table, true]);
   expect(harness.pokes.length).toBeGreaterThan(0);
 });
+
+it('asks nobody about a command in a comment that was edited before it was told of', async () => {
+  const [example] = examplesOf('issue_comment').filter(({ action }) => action === 'created');
+  const { comment, sender } = example as unknown as { comment: object; sender: object };
+  const at = (updated: string) => ({
+    ...example,
+    comment: { ...comment, user: sender, body: '/status', created_at: '2026-01-01T10:00:00Z', updated_at: updated },
+  });
+  // The forge, which would be asked about a new one, is not there.
+  await harness.deliver('issue_comment', at('2026-01-01T10:00:05Z') as never, { apps: ['commands'] });
+  expect(JSON.stringify(harness.logs)).toContain('only a new one is heard');
+});

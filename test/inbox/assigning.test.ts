@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ADVISORY_LOCKS } from '../../src/inbox/advisory-locks.js';
 import { fakeDispatcher } from './fake-forge.js';
@@ -146,7 +145,6 @@ describe('what is written down', () => {
     const id = await inbox.deliver(body);
     const row = await inbox.settled(id);
     expect(row.status).toBe('done');
-    expect(row.body_sha256?.equals(createHash('sha256').update(body).digest())).toBe(true);
     const dispatches = await inbox.dispatches(id);
     expect(dispatches.map((d) => `${d.app} ${d.status}`)).toEqual([
       'one done',

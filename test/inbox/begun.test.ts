@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { assign } from '../../src/inbox/assign.js';
+import type { Dispatcher, PreparedRow } from '../../src/inbox/dispatch.js';
 import { Holds } from '../../src/inbox/holds.js';
 import { readReceived } from '../../src/inbox/received.js';
 import type { Beginnings } from '../../src/inbox/row.js';
@@ -42,7 +43,10 @@ async function watched<T>(work: () => Promise<T>): Promise<{ result: T; names: s
 }
 
 /** Assigns what was received, as a worker that would begin everything under lease 5. */
-async function assignAs(plan: Partial<Beginnings> = {}) {
+async function assignAs(
+  plan: Partial<Beginnings> = {},
+  dispatcher: Dispatcher = fakeDispatcher({ app: async () => undefined }),
+) {
   await inbox.pool.query("UPDATE lane_lease SET owner = 'me', epoch = 5");
   const holds = new Holds();
   await holds.load(inbox.pool);
@@ -51,7 +55,7 @@ async function assignAs(plan: Partial<Beginnings> = {}) {
     const deliveries = await readReceived(client, fakeForges);
     return await watched(() =>
       assign(client, deliveries, {
-        dispatcher: fakeDispatcher({ app: async () => undefined }),
+        dispatcher,
         metrics: createMetrics(),
         plan: (rows) => ({ owner: 'me', holdsVersion: holds.version, epochs: rows.map(() => 5n), ...plan }),
       }),
@@ -67,6 +71,24 @@ it('a delivery is assigned in two round trips, one that reads and one that write
   const id = await inbox.deliver({ repository: 1, number: 2, key: 'a semantic key' });
   const { result, roundTrips } = await assignAs();
   expect([result.map(({ deliveryId }) => deliveryId), roundTrips]).toEqual([[id], 2]);
+});
+
+it('what is about to begin is made ready while that is written down, and nothing else is', async () => {
+  const prepared: unknown[] = [];
+  const dispatcher = {
+    ...fakeDispatcher({ app: async () => undefined, other: async () => undefined }),
+    prepare: ({ deliveryId, app, payload }: PreparedRow) => prepared.push([deliveryId, app, payload !== undefined]),
+  };
+  const first = await inbox.deliver({ repository: 1, number: 1 });
+  await assignAs({}, dispatcher);
+  await inbox.deliver({ repository: 1, number: 2 });
+  const { roundTrips } = await assignAs({ epochs: [null, null] }, dispatcher);
+  // What was parsed is one app's: it may change it.
+  expect(prepared).toEqual([
+    [first, 'app', true],
+    [first, 'other', false],
+  ]);
+  expect(roundTrips).toBe(2);
 });
 
 it('a row is written as begun under the lease and the holds that it was planned with', async () => {
@@ -99,10 +121,10 @@ it('a dead row that came again is not begun by it', async () => {
   ]);
 });
 
-it('a worker that is idle runs what it assigned without marking it once more', async () => {
-  const dispatcher = fakeDispatcher({ app: async () => undefined });
+/** Starts a worker that has every lane, and knows which holds there are. */
+async function startIdle(dispatcher: Dispatcher) {
   const running = inbox.start({ dispatcher });
-  // The first of a worker tells it which holds there are.
+  // The first of a worker tells it about the holds.
   await inbox.settled(await inbox.deliver({ repository: 1, number: 1 }), 'done');
   await eventually(async () => {
     const { rows } = await inbox.pool.query<{ n: number }>(
@@ -110,19 +132,46 @@ it('a worker that is idle runs what it assigned without marking it once more', a
     );
     return rows[0]?.n === 64;
   });
-  const marks = await eventually(async () => {
-    const { names, result: id } = await watched(async () => {
-      const added = await inbox.deliver({ repository: 1, number: 2 });
-      running.wake();
-      await inbox.settled(added, 'done');
-      return added;
-    });
-    const [row] = await inbox.dispatches(id);
-    expect([row?.attempts, row?.started_epoch]).toEqual([1, null]);
-    // Now and then a reading of the lanes is under way, and the row is begun like any other.
+  return running;
+}
+
+/** Names of statements while `work` ran. Now and then a reading of the lanes is under way, and rows are begun like any other. */
+const withoutMarks = (work: () => Promise<void>) =>
+  eventually(async () => {
+    const { names } = await watched(work);
     return names.includes('lane_mark_started') ? undefined : names;
   });
-  expect(marks).toContain('inbox_insert_dispatches');
+
+it('a worker that is idle runs what it assigned without marking it once more', async () => {
+  const running = await startIdle(fakeDispatcher({ app: async () => undefined }));
+  const names = await withoutMarks(async () => {
+    const id = await inbox.deliver({ repository: 1, number: 2 });
+    running.wake();
+    await inbox.settled(id, 'done');
+    const [row] = await inbox.dispatches(id);
+    expect([row?.attempts, row?.started_epoch]).toEqual([1, null]);
+  });
+  expect(names).toContain('inbox_insert_dispatches');
+});
+
+it('one repository has more than its half of the places while nobody else wants them', async () => {
+  const together = { wanted: 1, waiting: [] as (() => void)[] };
+  const dispatcher = fakeDispatcher({
+    app: () =>
+      new Promise((resolve) => {
+        together.waiting.push(() => resolve(undefined));
+        if (together.waiting.length === together.wanted) for (const end of together.waiting.splice(0)) end();
+      }),
+  });
+  const running = await startIdle(dispatcher);
+  // Of ten places; half are five, and one stays free for others.
+  together.wanted = 9;
+  await withoutMarks(async () => {
+    const ids: bigint[] = [];
+    for (let number = 1; number <= 9; number += 1) ids.push(await inbox.deliver({ repository: 1, number }));
+    running.wake();
+    for (const id of ids) await inbox.settled(id, 'done');
+  });
 });
 
 it('two rows of one lane begin one after the other', async () => {

@@ -23,7 +23,6 @@ export interface DeliveryRow {
   error_message: string | null;
   organization_id: string | null;
   body: Buffer | null;
-  body_sha256: Buffer | null;
 }
 
 export interface DispatchRecord {

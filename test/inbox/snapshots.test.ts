@@ -77,6 +77,19 @@ it('compares with the delivery before, also within one batch, and not with anoth
   ]);
 });
 
+it('gives up the one whose comparing threw, and no other of its batch', async () => {
+  await deliver('earlier', 40, ['a'], '2026-01-01T00:00:01Z');
+  await ended('earlier');
+  const [good, bad, after] = ['sound', 'unsound', 'next'];
+  await deliver(good, 40, ['a', 'b'], '2026-01-01T00:00:02Z');
+  await deliver(bad, 40, null as never, '2026-01-01T00:00:03Z');
+  await deliver(after, 41, ['a'], '2026-01-01T00:00:04Z');
+  expect(await ended(bad)).toEqual({ status: 'dead', reason: 'it could not be classified' });
+  expect(await ended(good)).toMatchObject({ status: 'done' });
+  expect(await ended(after)).toEqual({ status: 'ignored', reason: 'nothing to compare with' });
+  seen.length = 0;
+});
+
 it('is not moved back by an older delivery that comes late', async () => {
   await deliver('late', 1, ['old'], '2026-01-01T00:00:00Z');
   await ended('late');

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import nock from 'nock';
 import { ProbotOctokit } from 'probot';
 import { createKeyLocks, type KeyLocks } from '../../src/jobs/reconcile-locks.js';
 import { wantPullRequestSync } from '../../src/jobs/sync/desired.js';
@@ -8,6 +7,7 @@ import { createLogger } from '../../src/lib/logger.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { openStore, type Store } from '../../src/store/database.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { nock } from '../support/nock.js';
 import { insertPullRequests, recordingQueue, type TestPullRequest } from './rows.js';
 
 const log = createLogger({ level: 'silent', format: 'json' });

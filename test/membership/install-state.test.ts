@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { installState, type RepositoryState, visibleRepositories } from '../../src/accounts/install-state.js';
 import { readInstallation } from '../../src/accounts/installation-facts.js';
+import { installationNewsWritten } from '../../src/accounts/installation-news.js';
 import { installationActive, installationDeleted, installationSuspended } from '../../src/accounts/installations.js';
 import { github } from '../../src/forges/github/forge.js';
 import { forges } from '../../src/forges/registry.js';
@@ -110,6 +111,33 @@ describe('an App', () => {
     });
     await happen('created', [41n]);
     expect(await ask()).toMatchObject({ banner: { shown: false }, repositories: [{ state: 'covered' }] });
+  });
+
+  it('is waited for while its webhook is still to be written down, but not for ever', async () => {
+    const store = db.store('api');
+    await installationNewsWritten(store, 0);
+    await db.store('ingress').pool.query(
+      `INSERT INTO webhook_delivery (hook_id, forge, host, delivery_key, event_type, headers, body)
+       VALUES ('app', 'github', 'github.com', 'gone', 'installation', '{}', '\\x7b7d')`,
+    );
+    const asked: string[] = [];
+    const pool = new Proxy(store.pool, {
+      get: (target, name) =>
+        name === 'query'
+          ? async (...given: [never]) => {
+              asked.push('looked');
+              if (asked.length === 3)
+                await db
+                  .store('worker')
+                  .pool.query(`UPDATE webhook_delivery SET status = 'ignored' WHERE delivery_key = 'gone'`);
+              return target.query(...given);
+            }
+          : Reflect.get(target, name),
+    });
+    await installationNewsWritten({ pool }, 60_000);
+    expect(asked).toHaveLength(3);
+    await db.store('worker').pool.query(`UPDATE webhook_delivery SET status = 'received' WHERE delivery_key = 'gone'`);
+    await installationNewsWritten(store, 60);
   });
 
   it('says nothing of another organization', async () => {

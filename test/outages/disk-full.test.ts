@@ -16,7 +16,9 @@ import { TEST_MASTER_KEY } from '../support/database.js';
 import { itAsRoot } from '../support/small-disk.js';
 
 const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
-const ROUNDS = 3;
+const ROUNDS = 20;
+/** Room that is left in each round is this much more than in the one before. */
+const STEP = 64 * 1024;
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
@@ -66,7 +68,7 @@ itAsRoot(
     for (let round = 0; round < ROUNDS; round += 1) {
       await eventually(deliver);
       const { bavail, bsize } = await statfs(disk);
-      await writeFile(ballast, Buffer.alloc(bavail * bsize));
+      await writeFile(ballast, Buffer.alloc(bavail * bsize - round * STEP));
       await eventually(async () => !(await deliver()));
       expect(await deliver()).toBe(false);
       await rm(ballast);
@@ -76,5 +78,5 @@ itAsRoot(
     const stored = new Set(rows.map((row) => row.delivery_key));
     expect(accepted.filter((key) => !stored.has(key))).toEqual([]);
   },
-  60_000,
+  120_000,
 );

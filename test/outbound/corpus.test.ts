@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import nock from 'nock';
 import { pino } from 'pino';
 import { type ConnectOptions, connectForge } from '../../src/accounts/connecting/connect.js';
 import { CANNOT_BE_REACHED, discreetly } from '../../src/accounts/connecting/discreet.js';
@@ -77,11 +76,8 @@ const outbound = (options: Partial<Parameters<typeof createOutbound>[0]> = {}): 
 beforeAll(async () => {
   listener = await trap();
   folder = await mkdtemp(join(tmpdir(), 'forgeway-outbound-'));
-  // The interception of tests must not stand in for the guard.
-  nock.restore();
 });
 afterAll(async () => {
-  nock.activate();
   listener.close();
   await Promise.all(opened.map((one) => one.close()));
   await rm(folder, { recursive: true, force: true });

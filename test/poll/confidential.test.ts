@@ -1,4 +1,5 @@
 /** What only members may read on GitLab reaches neither apps nor the database by polling, unless its owner asked for it. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, it, jest } from '@jest/globals';
 import type { ForgeFake } from '../../src/forges/kit/fake/forge-fake.js';
 import { fakedForges } from '../support/connected-forge.js';
@@ -65,6 +66,8 @@ async function poll(confidential: boolean | undefined) {
     async before(fake) {
       await write(fake, 'issues', { title: `Old ${HIDDEN}`, confidential: true });
       await fake.as('alice', { owner: 'acme', name: 'web' }).openIssue({ title: 'Old' });
+      // What is of the same second as the first look is new to it.
+      await sleep(1_000);
     },
     app: (app) => {
       app.onAny(async ({ payload }) => void payloads.push(JSON.stringify(payload)));

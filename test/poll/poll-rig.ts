@@ -87,6 +87,8 @@ export async function startPollRig(
     mode?: SyncMode;
     turns?: Turns;
     confidential?: boolean;
+    /** The forge's. */
+    clock?(): Date;
     before?(fake: ForgeFake): Promise<void>;
     app?(app: Probot): void;
   } = {},
@@ -97,6 +99,7 @@ export async function startPollRig(
   const state = { holding: false };
   const fake = await descriptor.startFake?.({
     folder: join(folder, 'forge'),
+    ...(o.clock && { clock: o.clock }),
     sendWebhook: async (url, init) => {
       if (!state.holding) return loopback.fetch(url, init);
       held.push(() => fetch(url, init));

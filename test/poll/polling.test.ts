@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { FakePerson } from '../../src/forges/kit/fake/forge-fake.js';
 import { type BodyCoding, unpackBody } from '../../src/inbox/packed-body.js';
@@ -131,6 +132,22 @@ describe.each(forges)('polling %s beside webhooks', (_label, forge) => {
     expect(rig.heard).toEqual(expect.arrayContaining(['create change', `issues.opened ${made.issue}`]));
     expect(await rig.pollUntilCalm()).toEqual([]);
 
+    // A head that the poller reported is over with the next webhook of another one, but for webhooks of before that.
+    const first = rig.hold();
+    await alice.push({ branch: 'change', files: { 'b.txt': 'b\n' }, message: 'Beside' });
+    expect(await rig.pollUntilCalm()).toContain(`pull_request.synchronize ${made.pull}`);
+    const reports = () =>
+      rig.rows<{ over: boolean }>(`SELECT before IS NOT NULL AS over FROM poll_report WHERE piece = 'head commit'`);
+    expect(await reports()).toEqual([{ over: false }]);
+    await first.release();
+    // Versions are whole seconds.
+    await sleep(1_000);
+    await alice.push({ branch: 'change', files: { 'b.txt': 'c\n' }, message: 'Beside' });
+    await rig.quiet();
+    expect(await reports()).toEqual([{ over: true }]);
+    expect(rig.heard.filter((heard) => heard.startsWith('pull_request.synchronize'))).toHaveLength(2);
+    expect(await rig.pollUntilCalm()).toEqual([]);
+
     const held = rig.hold();
     await goOn(alice, bob, made);
     const polled = await rig.pollUntilCalm();
@@ -167,5 +184,51 @@ describe.each(forges)('polling %s beside webhooks', (_label, forge) => {
     expect(ignored[0]?.n).toBeGreaterThan(8);
     expect(await rig.pollUntilCalm()).toEqual([]);
     expect(rig.fake.violations()).toEqual([]);
+  });
+});
+
+describe.each(forges)('two pushes to %s within one second', (_label, forge) => {
+  it('are told once each where the webhook of the first comes last', async () => {
+    const now = { at: Date.now() };
+    rig = await startPollRig(forge, { mode: 'both', clock: () => new Date(now.at) });
+    const [alice, bob] = [rig.as('alice'), rig.as('bob')];
+    await rig.poll();
+    const { pull } = await begin(alice, bob);
+    await rig.quiet();
+    now.at += 10_000;
+    const held = rig.hold();
+    for (const text of ['b', 'c'])
+      await alice.push({ branch: 'change', files: { 'a.txt': text }, message: `Now ${text}` });
+    await rig.fake.settled();
+    const before = rig.heard.length;
+    await held.release('reversed');
+    const news = [...rig.heard.slice(before), ...(await rig.pollUntilCalm())];
+    expect(news.filter((heard) => heard === `pull_request.synchronize ${pull}`)).toHaveLength(2);
+  });
+});
+
+describe.each(forges)('a first look at %s whose process died when it had begun', (_label, forge) => {
+  it('tells nothing again that webhooks had told before, and still what they lost', async () => {
+    rig = await startPollRig(forge, { mode: 'both' });
+    const [alice, bob] = [rig.as('alice'), rig.as('bob')];
+    const { pull, issue } = await begin(alice, bob);
+    const closed = await bob.openIssue({ title: 'Soon over' });
+    await rig.quiet();
+    await rig.rows(
+      `INSERT INTO sync_cursor (repository_id, organization_id, watermark_at, since, begun_at)
+       SELECT id, organization_id, now() - interval '1 hour', now() - interval '1 hour', now() FROM repository`,
+    );
+    await alice.label(pull, ['bug']);
+    await alice.label(issue, ['bug']);
+    await bob.close(closed);
+    await rig.quiet();
+    const lost = rig.hold();
+    const unheard = await bob.openIssue({ title: 'Unheard of' });
+    await alice.editPullRequest(pull, { title: 'A better change' });
+    await rig.fake.settled();
+    lost.drop();
+    const { heard } = await rig.poll();
+    heard.push(...(await rig.pollUntilCalm()));
+    expect(heard.sort()).toEqual([`issues.opened ${unheard}`, `pull_request.edited ${pull}`]);
   });
 });

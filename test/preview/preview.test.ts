@@ -48,7 +48,8 @@ whenPossible('previews', () => {
 
   const printed = (row: PreviewRow, stage: 'build' | 'run') =>
     createPreviewLogs({ dataDir: h.directory, workspacesDir: join(h.directory, 'work') })({
-      ...{ driverState: row.driver_state, stage, lines: 200, after: undefined },
+      ...{ driverState: row.driver_state, stage, lines: 200 },
+      preview: { organizationId: h.organizationId, repositoryId: h.repositoryId, name: row.name, cluster: null },
     });
 
   async function expectNothing(): Promise<void> {
@@ -237,6 +238,30 @@ whenPossible('previews', () => {
     expect(await h.statuses(id)).toMatchObject([{ state: 'pending' }, { state: 'pending' }]);
     h.forge.permission = 'write';
     await h.want(id, unknown);
+    await h.settled(id, 'ready');
+  });
+
+  it('runs what an agent made where whoever had it work may have code run, whoever pushed it', async () => {
+    await start();
+    const sha = await h.commit('refs/heads/branch-12');
+    const id = await h.pullRequest(12, sha);
+    await h.want(id, sha, null);
+    expect((await h.settled(id, 'waiting')).message).toContain('did not say who pushed');
+    await h.store.tenant(h.organizationId, (tx) =>
+      tx.query(
+        `INSERT INTO agent_session (organization_id, repository_id, forge, host, remote_repository_id, number, on_pull_request,
+           command_key, requester_id, requester_login, requested_by, agent, triggered_at, limit_seconds, result_sha)
+         SELECT organization_id, id, forge, host, remote_id, 3, false, 'key', 42, 'ada', 'test', 'scripted', now(), 60, $2
+           FROM repository WHERE id = $1`,
+        [h.repositoryId, sha],
+      ),
+    );
+    h.forge.permission = 'read';
+    await h.lookAgain(id);
+    await eventually(async () => (await h.row(id)).message?.startsWith('ada had an agent make'));
+    expect(await h.sandboxes.list()).toEqual([]);
+    h.forge.permission = 'write';
+    await h.lookAgain(id);
     await h.settled(id, 'ready');
   });
 
@@ -449,7 +474,7 @@ whenPossible('previews', () => {
     await start();
     const { id, row } = await ready();
     const other = h.driverOf(await h.openOnce());
-    expect(await other.glance(row.driver_state.serving as never)).toBe('ready');
+    expect(await other.glance(row.driver_state.serving as never, { private: false })).toBe('ready');
     const orphan = await h.sandboxes.create('00000000-orphan');
     await h.sandboxes.start(orphan, {
       argv: ['sleep', '1000'],

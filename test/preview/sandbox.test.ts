@@ -9,7 +9,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { BUILD_LOG } from '../../src/effects/process/captured-log.js';
 import { cleanEnvironment } from '../../src/effects/process/clean-environment.js';
+import { readLogPage } from '../../src/effects/process/log-page.js';
+import { positionSince } from '../../src/effects/process/log-times.js';
 import { findMemoryGroups } from '../../src/effects/process/memory-group.js';
 import { listProcesses } from '../../src/effects/process/process-table.js';
 import type { Sandbox, SandboxExit, SandboxNetwork } from '../../src/effects/process/sandbox.js';
@@ -138,6 +141,24 @@ describe.each(modes)('a sandbox ($name)', ({ probe }) => {
     const run = join(place.directory, 'sandboxes', sandbox.id, 'run');
     const sizes = await Promise.all(['log', 'log.1'].map(async (name) => (await readFile(join(run, name))).length));
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(1024 * 1024);
+  });
+
+  it('writes down when what was printed, also of a build that something else followed', async () => {
+    const sandbox = await start('echo one; while [ ! -e go ]; do sleep 0.1; done; echo two', { seconds: 0 });
+    const run = join(place.directory, 'sandboxes', sandbox.id, 'run');
+    const notes = () => readFile(join(run, 'log-times'), 'utf8').catch(() => '');
+    await until(async () => (await notes()).trimEnd().endsWith(' 4'));
+    const [seconds = ''] = (await notes()).split(' ');
+    await writeFile(join(place.sandboxes.sourceDirectory(sandbox.id), 'go'), '');
+    expect(await finish(sandbox)).toEqual({ code: 0, reason: 'exit' });
+    await place.sandboxes.keepBuildLog(sandbox.id);
+    const since = async (ms: number) => {
+      const position = await positionSince(run, BUILD_LOG, new Date(ms));
+      return (await readLogPage(run, BUILD_LOG, { after: position, lines: 10, isWhole: true })).lines;
+    };
+    const first = Number(seconds) * 1_000;
+    expect(await since(first)).toEqual(['one', 'two']);
+    expect(await since(first + 1)).toEqual(['two']);
   });
 
   it('hides secrets and control characters in what it shows of a log', async () => {

@@ -2,7 +2,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { approveCommit } from '../../src/accounts/access/trusted-commits.js';
+import { createCapacity } from '../../src/jobs/preview/capacity.js';
 import { askPreview, endPreview, wantPreview } from '../../src/jobs/preview/desired.js';
+import type { Place } from '../../src/jobs/preview/driver.js';
+import { writePlaces } from '../../src/jobs/preview/preview-record.js';
+import { pause } from '../../src/lib/clock.js';
 import { findSandboxProbe } from '../support/sandboxes.js';
 import { createHarness, eventually, type Harness, open, type PreviewRow } from './harness.js';
 
@@ -160,11 +164,37 @@ whenPossible('what is wanted of previews', () => {
       const row: PreviewRow = await h.row(second.id);
       return row.phase === 'waiting' && row;
     });
-    expect(waiting.message).toContain('this organization has 1 previews');
+    expect(waiting.message).toContain('this organization has 1 preview, and');
+    // However long it waits, the forge is not asked for it meanwhile.
+    const asked = () => h.forge.requests.length;
+    const before = asked();
+    await h.queue.poke({ organizationId: h.organizationId, id: (await h.row(second.id)).id }, {});
+    await h.queue.poke({ organizationId: h.organizationId, id: (await h.row(second.id)).id }, {});
+    await pause(300);
+    expect(asked()).toBe(before);
     await change(first.id, 'end');
     await h.settled(first.id, 'gone');
     await h.lookAgain(second.id);
     await h.settled(second.id, 'ready');
+  });
+
+  it('never more of them than that, however many ask at once', async () => {
+    await begin();
+    const capacity = createCapacity({ store: h.store, queue: h.queue, limit: 9, organizationLimit: 2 });
+    const claimed = await Promise.all(
+      [1, 2, 3, 4, 5, 6].map(async (number) => {
+        const id = await h.pullRequest(number, String(number).repeat(40));
+        const { organizationId, repositoryId } = h;
+        const wish = { organizationId, repositoryId, pullRequestId: id, sha: String(number).repeat(40), actor: null };
+        const { id: previewId } = await h.store.tenant(organizationId, (tx) => wantPreview(tx, wish));
+        const place = { id: `place-${number}` };
+        return capacity.claim({ id: previewId, organizationId }, async (tx) => {
+          await pause(50);
+          await writePlaces(tx, previewId, { serving: null, candidate: place as Place, retired: [] });
+        });
+      }),
+    );
+    expect(claimed.sort()).toEqual([2, 2, 2, 2, undefined, undefined]);
   });
 
   it('a branch of its own where it is named, and no longer when it is deleted', async () => {

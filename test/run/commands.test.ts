@@ -52,7 +52,7 @@ describe('what is asked of workspaces on a pull request', () => {
     const given = {
       ...{ args, by: {} as CommandRun['by'], byName: 'grace', octokit },
       in: { owner: 'acme', repo: 'infra', number: 4, isPullRequest: true, remoteRepositoryId: 1n },
-      ...{ key: 'one', at: new Date(), agents: undefined, all: commands },
+      ...{ key: 'one', at: new Date(), receivedAt: new Date(), isAgain: false, agents: undefined, all: commands },
       may: () => ({ allowed: true }) as Decision,
       inTransaction: async (run) => {
         await rig.tenant((tx) =>
@@ -185,21 +185,24 @@ describe('what is asked of workspaces on a pull request', () => {
     });
   });
 
+  const KEPT = { days: 30, stateDays: 30, stateVersions: 2 };
   it('keeps of old runs what somebody may still need, and nothing else', async () => {
     const id = await planned();
-    expect(await tidyRuns(rig.store, rig.organizationId, 30)).toEqual({
+    expect(await tidyRuns(rig.store, rig.organizationId, KEPT)).toEqual({
       logs: 0,
       plans: 0,
       configurations: 0,
+      states: 0,
       blobs: 0,
     });
     await rig.rows(`UPDATE run SET finished_at = now() - interval '40 days' WHERE plan_only`);
     await rig.rows(`UPDATE configuration_version SET created_at = now() - interval '40 days'`);
     await rig.rows(`UPDATE blob SET created_at = now() - interval '40 days'`);
-    expect(await tidyRuns(rig.store, rig.organizationId, 30)).toEqual({
+    expect(await tidyRuns(rig.store, rig.organizationId, KEPT)).toEqual({
       logs: 1,
       plans: 1,
       configurations: 1,
+      states: 0,
       blobs: 2,
     });
     const [full] = await rig.runsOf(id);

@@ -56,7 +56,7 @@ isolated.each(Object.entries(doubles))('a workspace on %s', (_label, start) => {
     const sandboxes = await openSandboxes({ directory, probe, limits, usersDirectory: join(directory, 'users') });
     const executor = createProcessExecutor({
       ...{ sandboxes, directory, place: 'here', limits: LIMITS, planSeconds: 60, applySeconds: 60, network: 'none' },
-      binary: real ?? (await fakeTerraform(join(directory, 'program'))),
+      binaries: [real ?? (await fakeTerraform(join(directory, 'program')))],
     });
     const queue = (name: string) => ({ name, poke: async () => undefined });
     const pokes = {

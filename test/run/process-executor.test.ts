@@ -1,6 +1,6 @@
 /** Terraform in a sandbox: the real one, and ones that hang, flood, break and look around. */
-import { randomUUID } from 'node:crypto';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -65,14 +65,14 @@ isolated('Terraform in a sandbox', () => {
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
   const executorOf = (
-    program: TerraformBinary,
-    o: { planSeconds?: number; plugins?: string } = {},
+    program: TerraformBinary | TerraformBinary[],
+    o: { planSeconds?: number; plugins?: string; mirror?: string } = {},
   ): TerraformExecutor =>
     createProcessExecutor({
       ...{
         sandboxes,
         directory,
-        binary: program,
+        binaries: [program].flat(),
         place: 'here',
         limits: LIMITS,
         network: 'none',
@@ -91,6 +91,7 @@ isolated('Terraform in a sandbox', () => {
       configuration: { archive: inOnePiece(archive), stripRoot: true, workingDirectory: '' },
       state: null,
       variables: [],
+      version: null,
       do: { phase: 'plan', options: { destroy: false, refresh: true, refreshOnly: false, targets: [], replace: [] } },
       untrusted: false,
       ...more,
@@ -103,7 +104,7 @@ isolated('Terraform in a sandbox', () => {
   ): Promise<{ end: TerraformEnd; log: string }> {
     await executor.start(given, AbortSignal.timeout(60_000));
     while ((await executor.look(given.id)) === 'running') await sleep(30);
-    const end = await executor.end(given.id, { phase: given.do.phase, untrusted: given.untrusted });
+    const end = await executor.end(given.id, { phase: given.do.phase, keepsProviders: !given.untrusted });
     const log = (await executor.log(given.id, undefined, true)).lines.join('\n');
     await executor.remove(given.id);
     expect(await executor.look(given.id)).toBe('absent');
@@ -130,6 +131,7 @@ isolated('Terraform in a sandbox', () => {
         text: expect.stringContaining('3 to add, 0 to change, 0 to destroy'),
       });
       expect(planned.log).toContain('Terraform has been successfully initialized');
+      expect(planned.log).not.toMatch(/^\n|backend/);
       expect(planned.log).not.toContain('correct horse');
       if (planned.end.kind !== 'planned') throw new Error('unreachable');
       expect(JSON.stringify(planned.end.summary)).not.toContain('correct horse');
@@ -191,10 +193,126 @@ isolated('Terraform in a sandbox', () => {
     60_000,
   );
 
+  withTerraform(
+    'plans on the state of the workspace alone, whatever the configuration brings',
+    async () => {
+      if (binary === undefined) throw new Error('unreachable');
+      const executor = executorOf(binary);
+      const main = 'resource "terraform_data" "a" {\n  input = "a"\n}\n';
+      const backend = (path: string) => `terraform {\n  backend "local" {\n    path = "${path}"\n  }\n}\n`;
+      const variables = [
+        { key: 'TF_WORKSPACE', value: 'elsewhere', category: 'env', hcl: false },
+        { key: 'TF_DATA_DIR', value: 'elsewhere', category: 'env', hcl: false },
+      ] as const;
+      const brought = await finish(
+        executor,
+        await work(
+          {
+            ...{ 'main.tf': main, 'other_override.tf': backend('other.tfstate') },
+            ...{
+              'terraform.tfstate':
+                '{"version":4,"serial":9,"lineage":"theirs","outputs":{"a":{"value":1,"type":"number"}}}',
+            },
+            ...{
+              '.terraform/environment': 'elsewhere',
+              '.terraform/terraform.tfstate': '{"version":3,"backend":{"type":"s3"}}',
+            },
+          },
+          { variables },
+        ),
+      );
+      expect(brought.end).toMatchObject({ kind: 'planned', summary: { additions: 1, destructions: 0 } });
+      expect(brought.log).toContain('The terraform.tfstate of the configuration is not read');
+
+      const late = { 'main.tf': main, 'zzzzzzzzz_override.tf': backend('other.tfstate') };
+      const refused = await finish(executor, await work(late));
+      const reason = expect.stringMatching(/zzzzzzzz_forgeway_override.tf sets another backend/);
+      expect(refused.end).toEqual({ kind: 'failed', reason, state: null });
+      expect(refused.log).toContain('Take its backend or cloud block out.');
+      expect(refused.log).not.toContain('will be created');
+      const applied = await finish(
+        executor,
+        await work(late, {
+          ...{ id: `${randomUUID()}-apply`, state: Buffer.from('{"version":4,"serial":1,"lineage":"ours"}') },
+          do: { phase: 'apply', plan: Buffer.from('a plan'), lockFile: null },
+        }),
+      );
+      expect(applied.end).toEqual({ kind: 'failed', reason, state: null });
+    },
+    60_000,
+  );
+
+  withTerraform(
+    'gets providers from the mirror of the operator and from nowhere else',
+    async () => {
+      if (binary === undefined) throw new Error('unreachable');
+      const main = 'terraform {\n  required_providers {\n    thing = { source = "acme/thing" }\n  }\n}\n';
+      const mirrored = executorOf(binary, { mirror: 'https://mirror.example/providers/' });
+      const { log } = await finish(mirrored, await work({ 'main.tf': main }));
+      expect(log).toContain('https://mirror.example/providers/registry.terraform.io/acme/thing/');
+      expect(log).not.toContain('.well-known');
+    },
+    60_000,
+  );
+
+  it('takes the newest program that a workspace allows, and says what there is when none is', async () => {
+    const fake = (version: string) =>
+      fakeTerraform(join(directory, `fake-${randomUUID()}`), { version, plan: `echo planned by ${version}; exit 1` });
+    const executor = executorOf([await fake('1.10.5'), await fake('1.9.8'), await fake('1.11.4')]);
+    const plannedBy = async (version: string | null) =>
+      (await finish(executor, await work({ 'main.tf': '' }, { version }))).log;
+    expect(await plannedBy('~> 1.9.0')).toContain('planned by 1.9.8');
+    expect(await plannedBy('>= 1.9')).toContain('planned by 1.11.4');
+    expect(await plannedBy(null)).toContain('planned by 1.10.5');
+    const wanting = await work({ 'main.tf': '' }, { version: '1.12.0' });
+    await expect(executor.start(wanting, AbortSignal.timeout(60_000))).rejects.toThrow(
+      'The workspace wants Terraform 1.12.0, and this machine has terraform 1.10.5, terraform 1.9.8, terraform 1.11.4.',
+    );
+    expect(await executor.look(wanting.id)).toBe('absent');
+    expect(
+      await executor.start(await work({ 'main.tf': '' }, { version: '1.9.8' }), AbortSignal.timeout(60_000)),
+    ).toEqual({
+      version: '1.9.8',
+    });
+  });
+
+  it('has something to apply where only the state is to learn what has changed', async () => {
+    const drifted = JSON.stringify({
+      format_version: '1.2',
+      resource_changes: [],
+      resource_drift: [{ address: 'x.a' }],
+    });
+    const plans = async (code: number) => {
+      const executor = await faking({
+        plan: `echo p >"$out"; exit ${code}`,
+        show: `if [ "$2" = -json ]; then echo '${drifted}'; else echo "Objects have changed outside of Terraform"; fi`,
+      });
+      return (await finish(executor, await work({ 'a.tf': '' }))).end;
+    };
+    expect(await plans(2)).toMatchObject({ kind: 'planned', summary: { hasChanges: true, changes: 0, resources: [] } });
+    expect(await plans(0)).toMatchObject({ kind: 'planned', summary: { hasChanges: false } });
+  });
+
+  it('tells an apply that was killed from one that failed: what it had begun is in no state', async () => {
+    const apply = { do: { phase: 'apply' as const, plan: Buffer.from('p'), lockFile: null } };
+    const ended = async (what: string) =>
+      (await finish(await faking({ apply: what }), await work({ 'main.tf': '' }, apply))).end;
+    expect(await ended('kill -9 $$')).toMatchObject({ kind: 'vanished', reason: expect.stringContaining('137') });
+    expect(await ended('exit 1')).toMatchObject({ kind: 'failed' });
+  });
+
   it('gives strangers neither the environment nor a way to what is kept for others', async () => {
     const plugins = join(directory, 'plugins');
+    const aws = 'registry.terraform.io/hashicorp/aws';
     const look = {
-      plan: 'echo "token=$TOKEN"; ls "$HOME/plugins"; echo x >"$HOME/plugins/left"; echo p >"$out"; exit 2',
+      plan: `echo "token=$TOKEN"; (cd "$HOME/plugins" && find . -type f)
+        for version in 5.0.0 4.9.9; do
+          mkdir -p "$HOME/plugins/${aws}/$version/linux_amd64"
+          echo x >"$HOME/plugins/${aws}/$version/linux_amd64/left"
+          ln -s /etc/passwd "$HOME/plugins/${aws}/$version/link" 2>/dev/null
+        done
+        printf 'provider "${aws}" {\\n  version     = "5.0.0"\\n}\\nprovider "../../../x/y" {\\n  version = "1"\\n}\\n' >.terraform.lock.hcl
+        echo p >"$out"; exit 2`,
     };
     const executor = await faking(look, { plugins });
     const workspace = randomUUID();
@@ -204,9 +322,36 @@ isolated('Terraform in a sandbox', () => {
     expect((await finish(executor, await one(1, true))).log).toBe('initialized\ntoken=');
     expect((await finish(executor, await one(2, false))).log).toBe('initialized\ntoken=for-friends');
     expect((await finish(executor, await one(3, true))).log).toBe('initialized\ntoken=');
-    expect((await finish(executor, await one(4, false))).log).toBe('initialized\ntoken=for-friends\nleft');
+    expect((await finish(executor, await one(4, false))).log).toBe(
+      `initialized\ntoken=for-friends\n./${aws}/5.0.0/linux_amd64/left`,
+    );
     expect((await finish(executor, await work({ 'a.tf': '' }, { variables }))).log).not.toContain('left');
   }, 30_000);
+
+  withTerraform('takes providers that were kept, and none that was changed since', async () => {
+    if (binary === undefined) throw new Error('unreachable');
+    const plugins = join(directory, 'kept-providers');
+    const place = 'registry.terraform.io/acme/fake/1.0.0/linux_amd64';
+    const program = 'terraform-provider-fake_v1.0.0';
+    const sha = (text: string) => createHash('sha256').update(text);
+    const h1 = sha(`${sha('true provider').digest('hex')}  ${program}\n`).digest('base64');
+    const files = {
+      'main.tf': 'terraform {\n  required_providers {\n    fake = { source = "acme/fake" }\n  }\n}\n',
+      '.terraform.lock.hcl': `provider "registry.terraform.io/acme/fake" {\n  version = "1.0.0"\n  hashes = ["h1:${h1}"]\n}\n`,
+      [`terraform.d/plugins/${place}/${program}`]: 'true provider',
+    };
+    const executor = executorOf(binary, { plugins });
+    const workspace = randomUUID();
+    const planWith = async (kept: string) => {
+      await mkdir(join(plugins, workspace, place), { recursive: true });
+      await writeFile(join(plugins, workspace, place, program), kept);
+      return (await finish(executor, await work(files, { id: `${workspace}-${randomUUID()}-plan` }))).log;
+    };
+    expect(await planWith('true provider')).toContain('Using acme/fake v1.0.0 from the shared cache directory');
+    const poisoned = await planWith('evil provider');
+    expect(poisoned).not.toContain('shared cache');
+    expect(poisoned).toContain('Installed acme/fake v1.0.0');
+  });
 
   it('has no environment of ours, and no variable on a command line', async () => {
     const executor = await faking({ plan: 'env; cat /proc/[0-9]*/cmdline | tr "\\\\0" " "; echo p >"$out"; exit 2' });
@@ -236,7 +381,7 @@ isolated('Terraform in a sandbox', () => {
     const given = await work({ 'a.tf': '' });
     await executor.start(given, AbortSignal.timeout(30_000));
     while ((await executor.look(given.id)) === 'running') await sleep(30);
-    expect(await executor.end(given.id, { phase: 'plan', untrusted: false })).toMatchObject({ kind: 'planned' });
+    expect(await executor.end(given.id, { phase: 'plan', keepsProviders: false })).toMatchObject({ kind: 'planned' });
     const page = await executor.log(given.id, { inode: '1', offset: 5 }, true);
     expect(page.gap).toBe(true);
     expect(page.lines.join('\n').length).toBeLessThan(100_000);
@@ -253,7 +398,7 @@ isolated('Terraform in a sandbox', () => {
     while (!(await log()).includes('begun')) await sleep(30);
     await executor.interrupt(given.id);
     while ((await executor.look(given.id)) === 'running') await sleep(30);
-    const end = await executor.end(given.id, { phase: 'apply', untrusted: false });
+    const end = await executor.end(given.id, { phase: 'apply', keepsProviders: false });
     expect(end).toMatchObject({ kind: 'failed', reason: expect.stringContaining('code 1') });
     if (end.kind !== 'failed' || end.state === null) throw new Error('it left no state');
     expect(JSON.parse(Buffer.from(end.state).toString())).toEqual({ version: 4, serial: 9 });
@@ -283,7 +428,7 @@ resource "terraform_data" "slow" {
       while (!(await log()).includes('): begun')) await sleep(50);
       await executor.interrupt(given.id);
       while ((await executor.look(given.id)) === 'running') await sleep(50);
-      const end = await executor.end(given.id, { phase: 'apply', untrusted: false });
+      const end = await executor.end(given.id, { phase: 'apply', keepsProviders: false });
       if (end.kind !== 'failed' || end.state === null) throw new Error(`it ended as ${end.kind}`);
       expect(Buffer.from(end.state).toString('utf8')).toContain('"name": "first"');
     },
@@ -311,9 +456,15 @@ resource "terraform_data" "slow" {
       }
     }
     while ((await other.look(given.id)) === 'running') await sleep(30);
-    expect(await other.end(given.id, { phase: 'plan', untrusted: false })).toEqual({ kind: 'vanished', state: null });
+    expect(await other.end(given.id, { phase: 'plan', keepsProviders: false })).toEqual({
+      kind: 'vanished',
+      state: null,
+    });
     await other.remove(given.id);
-    expect(await other.end(given.id, { phase: 'plan', untrusted: false })).toEqual({ kind: 'vanished', state: null });
+    expect(await other.end(given.id, { phase: 'plan', keepsProviders: false })).toEqual({
+      kind: 'vanished',
+      state: null,
+    });
   }, 30_000);
 
   it('reads nothing but files of its own from what strangers leave', async () => {

@@ -1,6 +1,9 @@
 /** Runs from their turn to their end, with an executor that does what each test says. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { setRunVariables } from '../../src/accounts/workspace-secrets.js';
 import { ForgewayError } from '../../src/lib/errors.js';
+import { insertConfigurationVersion, noteUploaded } from '../../src/store/workspace/configuration-versions.js';
+import { insertRun, type RunRow } from '../../src/store/workspace/runs.js';
 import { archiveOf } from '../support/archives.js';
 import { createRunRig, HttpError, type RunRig, shaOf } from './run-rig.js';
 import { planned, stateOf } from './stub-executor.js';
@@ -23,6 +26,33 @@ describe('a run', () => {
   }
   const status = async (id: string) => (await rig.run(id)).status;
 
+  async function uploaded(workspaceId: string): Promise<string> {
+    const blob = await rig.blobs.write(rig.organizationId, 'configuration', [rig.forge.archive], { limit: 1_000_000 });
+    return rig.store.tenant(rig.organizationId, async (tx) => {
+      const from = { workspaceId, source: 'api', createdBy: 'ada' } as const;
+      const id = await insertConfigurationVersion(tx, rig.organizationId, from);
+      await noteUploaded(tx, id, blob);
+      return id;
+    });
+  }
+
+  async function byApi(
+    workspaceId: string,
+    configurationVersionId: string,
+    sha?: string,
+    more: { savePlan?: boolean } = {},
+  ): Promise<string> {
+    const id = await rig.store.tenant(rig.organizationId, (tx) =>
+      insertRun(tx, rig.organizationId, {
+        ...{ workspaceId, configurationVersionId, source: 'api', message: 'again', createdBy: 'ada' },
+        ...(sha !== undefined && { vcsCommitSha: sha, vcsBranch: 'main' }),
+        ...more,
+      }),
+    );
+    if (id === undefined) throw new Error('there is such a run already');
+    return id;
+  }
+
   it('plans, waits to be confirmed, applies exactly that plan, and keeps the state', async () => {
     const { workspace, run } = await pushed();
     expect(run).toMatchObject({ status: 'planned', statusReason: null });
@@ -41,6 +71,8 @@ describe('a run', () => {
     expect(apply?.do).toMatchObject({ phase: 'apply', lockFile: 'lock' });
     if (apply?.do.phase !== 'apply') throw new Error('unreachable');
     expect(Buffer.from(apply.do.plan).toString()).toBe('a plan');
+    // A plan is applied by what has made it, whatever was wished for.
+    expect([plan?.version, apply.version]).toEqual([null, '1.11.4']);
     expect(await rig.rows('SELECT serial, run_id FROM state_version')).toEqual([{ serial: 1n, run_id: run.id }]);
     expect((await rig.row(workspace)).currentStateVersionId).not.toBeNull();
     expect(rig.stub.works.size).toBe(0);
@@ -48,6 +80,61 @@ describe('a run', () => {
       { phase: 'apply', status: 'finished', log_closed: true },
       { phase: 'plan', status: 'finished', log_closed: true },
     ]);
+  });
+
+  it('lets what is on the branch give its providers to others, and no pull request', async () => {
+    const id = await rig.workspace();
+    rig.pull(1, shaOf('c'));
+    await rig.look();
+    await rig.drive();
+    const [push, head] = await rig.runsOf(id);
+    expect([push?.status, head?.status]).toEqual(['planned', 'planned_and_finished']);
+    const gave = (run: RunRow | undefined) => rig.stub.giving.has(`${id}-${run?.id}-plan`);
+    expect([gave(push), gave(head)]).toEqual([true, false]);
+  });
+
+  it('holds a run of the API to the rules of the branch where it is of a commit', async () => {
+    const { workspace, run } = await pushed();
+    await rig.ask(run.id, 'discard');
+    const id = await byApi(workspace, run.configurationVersionId, shaOf('a'));
+    await rig.drive();
+    expect(await status(id)).toBe('planned');
+    rig.forge.branches.set('main', shaOf('b'));
+    await rig.ask(id, 'confirm');
+    await rig.drive();
+    await rig.look();
+    await rig.rows('UPDATE run SET next_attempt_at = NULL');
+    await rig.drive();
+    expect(await status(id)).not.toBe('applied');
+    expect(rig.stub.begun.filter((work) => work.do.phase === 'apply')).toEqual([]);
+    // The branch has moved on, and the run was made after that.
+    await rig.ask((await rig.runsOf(workspace)).at(-1)?.id ?? '', 'discard');
+    const late = await byApi(workspace, run.configurationVersionId, shaOf('a'));
+    await rig.drive();
+    await rig.ask(late, 'confirm');
+    await rig.drive();
+    expect(await rig.run(late)).toMatchObject({
+      status: 'discarded',
+      statusReason: 'A newer commit of main is planned in its place.',
+    });
+  });
+
+  it('is not applied where it was uploaded before its workspace was linked', async () => {
+    const workspace = await rig.workspace({ vcsRepoUrl: null, remotePath: null });
+    const configuration = await uploaded(workspace);
+    const id = await byApi(workspace, configuration);
+    await rig.drive();
+    expect(await status(id)).toBe('planned');
+    await rig.rows(
+      `UPDATE workspace SET vcs_repo_url = 'https://forge.example/acme/infra', remote_path = 'acme/infra'`,
+    );
+    await rig.ask(id, 'confirm');
+    await rig.drive();
+    expect(await rig.run(id)).toMatchObject({
+      status: 'discarded',
+      statusReason: expect.stringMatching(/^The workspace was linked to a repository since/),
+    });
+    expect(rig.stub.begun.map((work) => work.do.phase)).toEqual(['plan']);
   });
 
   it('applies by itself where that was chosen, and not where nothing changed', async () => {
@@ -98,8 +185,7 @@ describe('a run', () => {
 
   it('keeps the order of a workspace, shows who holds it, and lets plans of pull requests pass', async () => {
     const { workspace, run } = await pushed();
-    await rig.rows(`UPDATE run SET source = 'api'`);
-    rig.forge.branches.set('main', shaOf('b'));
+    await byApi(workspace, run.configurationVersionId, shaOf('a'));
     rig.pull(4, shaOf('c'));
     await rig.look();
     await rig.drive();
@@ -220,6 +306,48 @@ describe('a run', () => {
     expect(run.status).toBe('errored');
     expect(await rig.rows('SELECT serial FROM state_version')).toEqual([{ serial: 3n }]);
     expect((await rig.row(workspace)).lockedByRunId).toBeNull();
+  });
+
+  it('is applied where it was planned, whatever its workspace says since', async () => {
+    const { workspace, run } = await pushed({ workingDirectory: 'envs/prod' });
+    await rig.rows(`UPDATE workspace SET working_directory = 'elsewhere' WHERE id = $1`, [workspace]);
+    await rig.ask(run.id, 'confirm');
+    await rig.drive();
+    expect(rig.stub.begun.map(({ do: { phase }, configuration }) => [phase, configuration.workingDirectory])).toEqual([
+      ['plan', 'envs/prod'],
+      ['apply', 'envs/prod'],
+    ]);
+  });
+
+  it('applies a plan that was saved once no other run has the workspace', async () => {
+    const workspace = await rig.workspace({ vcsRepoUrl: null, remotePath: null });
+    const configuration = await uploaded(workspace);
+    const saved = await byApi(workspace, configuration, undefined, { savePlan: true });
+    await rig.drive();
+    const other = await byApi(workspace, configuration);
+    await rig.drive();
+    expect([await status(saved), await status(other)]).toEqual(['planned', 'planned']);
+    expect(await rig.ask(saved, 'confirm')).toMatchObject({
+      outcome: { refused: expect.stringContaining(`run-${other} is under way in the workspace`) },
+    });
+    await rig.ask(other, 'discard');
+    await rig.ask(saved, 'confirm');
+    await rig.drive();
+    expect(await status(saved)).toBe('applied');
+  });
+
+  it('is not told as applied when its plan had changes and the state is the one from before', async () => {
+    const { workspace, run } = await pushed({ autoApply: true });
+    expect(run.status).toBe('applied');
+    rig.forge.branches.set('main', shaOf('b'));
+    await rig.look();
+    await rig.drive();
+    const second = (await rig.runsOf(workspace))[1];
+    expect(second).toMatchObject({
+      status: 'errored',
+      statusReason: expect.stringMatching(/left the state as it was/),
+    });
+    expect((await rig.row(workspace)).lockedByRunId).toBe(second?.id);
   });
 
   it('is canceled at any time: before, while and after it is executed', async () => {
@@ -350,5 +478,30 @@ describe('a run', () => {
     expect(rig.stub.begun).toMatchObject([
       { untrusted: true, state: null, variables: [{ key: 'region', value: 'north' }] },
     ]);
+  });
+
+  it('hides in the log what is sensitive, and not every value that a run is given', async () => {
+    const workspace = await rig.workspace();
+    const id = await rig.store.tenant(rig.organizationId, async (tx) => {
+      await tx.query(
+        `INSERT INTO workspace_variable (organization_id, workspace_id, key, category, value, sensitive)
+         VALUES ($1, $2, 'password', 'terraform', NULL, true)`,
+        [rig.organizationId, workspace],
+      );
+      const configurationVersionId = await insertConfigurationVersion(tx, rig.organizationId, {
+        ...{ workspaceId: workspace, source: 'vcs', createdBy: 'ada', vcsCommitSha: shaOf('a') },
+      });
+      const run = { workspaceId: workspace, configurationVersionId, message: '', createdBy: 'ada' };
+      const made = await insertRun(tx, rig.organizationId, { ...run, source: 'api' });
+      if (made === undefined) throw new Error('there is such a run already');
+      await setRunVariables(tx, rig.vault, { organizationId: rig.organizationId, runId: made }, [
+        { key: 'region', value: '"north"' },
+        { key: 'password', value: '"correct horse"' },
+      ]);
+      return made;
+    });
+    rig.stub.prints = ['north of correct horse'];
+    await rig.drive();
+    expect(await rig.log(id, 'plan')).toBe('plan begun\nnorth of (sensitive value)\n');
   });
 });

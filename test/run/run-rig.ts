@@ -14,6 +14,7 @@ import type { Wish } from '../../src/jobs/run/state.js';
 import { createWatchReconciler } from '../../src/jobs/run/watch.js';
 import type { ForgeOctokit } from '../../src/jobs/sync/octokit.js';
 import { createMetrics } from '../../src/lib/metrics.js';
+import type { Store } from '../../src/store/database.js';
 import { readLog } from '../../src/store/workspace/run-log.js';
 import { getRun, phasesOf, type RunRow } from '../../src/store/workspace/runs.js';
 import { getWorkspace, insertWorkspace, type WorkspaceChange } from '../../src/store/workspace/workspaces.js';
@@ -58,17 +59,41 @@ export interface PretendedForge {
   breaks: number;
   requests: string[];
   /** Called before every request; throws to fail it. */
-  before: (request: string) => void;
+  before: (request: string) => void | Promise<void>;
 }
 
 const FORGE = 'some-forge';
 const HOST = 'forge.example';
 
-export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gate } = {}) {
+/** Everything that outlives a process of ours. */
+export interface Outside {
+  store: Store;
+  octokit: ForgeOctokit;
+  executor: TerraformExecutor;
+}
+
+export interface RunRigOptions {
+  executor?: TerraformExecutor;
+  /** Made once there is a database. */
+  executorOf?: (on: { store: Store }) => TerraformExecutor;
+  gate?: Gate;
+  supersededPollMs?: number;
+}
+
+export async function createRunRig(o: RunRigOptions = {}) {
   const test = await createTestDatabase();
   const store = test.store('worker');
   const { organizationId } = test;
-  const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
+  const logged: Record<string, unknown>[] = [];
+  const log = pino(
+    { level: process.env.TEST_LOG ?? 'info' },
+    {
+      write(line: string) {
+        logged.push(JSON.parse(line));
+        if (process.env.TEST_LOG !== undefined) process.stderr.write(line);
+      },
+    },
+  );
   const stub: StubExecutor = stubExecutor();
   const vault = createVault(TEST_KEYS.versions);
   const blobs = createBlobs({ store, vault });
@@ -88,9 +113,10 @@ export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gat
   };
   const octokit: ForgeOctokit = {
     async request(route, parameters = {}) {
-      const request = `${route} ${parameters.ref ?? parameters.pull_number ?? parameters.page ?? ''}`.trim();
+      const request =
+        `${route} ${parameters.ref ?? parameters.pull_number ?? parameters.page ?? parameters.username ?? ''}`.trim();
       forge.requests.push(request);
-      forge.before(request);
+      await forge.before(request);
       const { headers } = parameters as { headers?: Record<string, string> };
       const answer = (data: unknown) => {
         const etag = `"${JSON.stringify(data).length}-${JSON.stringify(data).slice(0, 4_000)}"`;
@@ -145,18 +171,28 @@ export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gat
       agent: queue('agent'),
     },
   };
-  const locks = createKeyLocks({ store, log });
   const metrics = createMetrics();
   const permissions = createPermissions({ clock: { now: () => new Date(), monotonicMs: () => 0 } as never });
-  const common = { store, locks, log, metrics, pokes, octokitOf: async () => octokit };
-  const watch = createWatchReconciler({ ...common, permissions, intervalMs: 60_000 });
-  const runs = createRunReconciler({
-    ...common,
-    ...{ vault, blobs, gate: o.gate, pollMs: 20, patienceMs: 200, supersededPollMs: 30 },
-    executor: async () => o.executor ?? stub,
-    limits: { compressedBytes: 1_000_000, bytes: 5_000_000, entries: 100 },
-    backoff: { baseMs: 1, capMs: 2 },
-  });
+
+  /** The reconcilers as one process has them. */
+  function begin(seen: Outside, intervalMs = 60_000) {
+    const locks = createKeyLocks({ store, log });
+    const common = { store: seen.store, locks, log, metrics, pokes, octokitOf: async () => seen.octokit };
+    return {
+      locks,
+      watch: createWatchReconciler({ ...common, permissions, intervalMs }),
+      runs: createRunReconciler({
+        ...common,
+        blobs: createBlobs({ store: seen.store, vault }),
+        ...{ vault, gate: o.gate, pollMs: 20, patienceMs: 200, supersededPollMs: o.supersededPollMs ?? 30 },
+        executor: async () => seen.executor,
+        limits: { compressedBytes: 1_000_000, bytes: 5_000_000, entries: 100 },
+        backoff: { baseMs: 1, capMs: 2 },
+      }),
+    };
+  }
+  const outside: Outside = { store, octokit, executor: o.executor ?? o.executorOf?.({ store }) ?? stub };
+  let running = begin(outside);
 
   const tenant = store.tenant.bind(store, organizationId);
   const rows = async <T extends object>(sql: string, values: unknown[] = []): Promise<T[]> =>
@@ -186,13 +222,23 @@ export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gat
       octokit,
       stub,
       poked,
+      logged,
       rows,
       tenant,
       connectionId,
-      watch,
-      runs,
+      outside,
       blobs,
       vault,
+    },
+
+    /** The reconciler of runs in the process that is there now. */
+    get runs() {
+      return running.runs;
+    },
+    /** Another process in the place of the one before, which has died: its locks are gone with its connections. */
+    async restart(seen: Outside = outside, intervalMs?: number): Promise<void> {
+      await running.locks.close();
+      running = begin(seen, intervalMs);
     },
 
     async workspace(change: WorkspaceChange = {}): Promise<string> {
@@ -229,7 +275,7 @@ export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gat
     async look(signal = new AbortController().signal): Promise<void> {
       await rows('UPDATE repository_watch SET next_attempt_at = NULL');
       for (const { id } of await rows<{ id: string }>('SELECT id FROM repository_watch'))
-        await watch.run({ organizationId, id }, signal);
+        await running.watch.run({ organizationId, id }, signal);
     },
     /** Every run as far as it goes now. */
     async drive(signal = new AbortController().signal): Promise<void> {
@@ -239,7 +285,7 @@ export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gat
              AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp()) ORDER BY number`,
         );
         if (due.length === 0) return;
-        for (const { id } of due) await runs.run({ organizationId, id }, signal);
+        for (const { id } of due) await running.runs.run({ organizationId, id }, signal);
       }
     },
     runsOf: async (workspaceId: string): Promise<RunRow[]> => {
@@ -264,7 +310,7 @@ export async function createRunRig(o: { executor?: TerraformExecutor; gate?: Gat
         return (await readLog(tx, row.id, { offset: 0, limit: 10_000_000 }))?.bytes.toString('utf8') ?? '';
       }),
     async close(): Promise<void> {
-      await locks.close();
+      await running.locks.close();
       await test.drop();
     },
   };

@@ -13,11 +13,15 @@ export interface StubExecutor extends TerraformExecutor {
   readonly works: Map<string, StubWork>;
   /** Everything that was begun, in order. */
   readonly begun: TerraformWork[];
+  /** What each work says after it has begun. */
+  prints: string[];
   /** Begins and stays; else it is over at once. */
   holds: boolean;
   /** Thrown when something is to be begun. */
   refuses: Error | undefined;
   ends: { plan: TerraformEnd; apply: TerraformEnd };
+  /** Works whose providers were to be kept for those to come. */
+  readonly giving: Set<string>;
 }
 
 export const planned = (additions = 1): Extract<TerraformEnd, { kind: 'planned' }> => ({
@@ -41,19 +45,29 @@ export function stubExecutor(): StubExecutor {
   const works = new Map<string, StubWork>();
   const begun: TerraformWork[] = [];
   const stub: StubExecutor = {
-    ...{ kind: 'stub', place: 'here', works, begun, holds: false, refuses: undefined },
+    ...{ kind: 'stub', place: 'here', works, begun, holds: false, refuses: undefined, prints: [] },
     ends: { plan: planned(), apply: { kind: 'applied', state: stateOf(1) } },
+    giving: new Set(),
     async start(work) {
       if (stub.refuses !== undefined) throw stub.refuses;
       for await (const piece of work.configuration.archive) void piece;
       begun.push(work);
-      works.set(work.id, { work, running: stub.holds, lines: [`${work.do.phase} begun`], interrupts: 0 });
+      works.set(work.id, {
+        work,
+        running: stub.holds,
+        lines: [`${work.do.phase} begun`, ...stub.prints],
+        interrupts: 0,
+      });
+      return { version: '1.11.4' };
     },
     look: async (id) => {
       const found = works.get(id);
       return found === undefined ? 'absent' : found.running ? 'running' : 'over';
     },
-    end: async (id, { phase }) => (works.has(id) ? stub.ends[phase] : { kind: 'vanished', state: null }),
+    async end(id, { phase, keepsProviders }) {
+      if (keepsProviders) stub.giving.add(id);
+      return works.has(id) ? stub.ends[phase] : { kind: 'vanished', state: null };
+    },
     async log(id, after) {
       const { lines = [] } = works.get(id) ?? {};
       const from = after?.offset ?? 0;

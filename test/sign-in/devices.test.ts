@@ -8,6 +8,7 @@ import { type SignInRig, startSignInRig } from '../support/sign-in-rig.js';
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
 
 let rig: SignInRig;
+let provider: string;
 let forge: OAuthForge;
 let mona: Browser;
 let other: Browser;
@@ -15,16 +16,19 @@ beforeAll(async () => {
   rig = await startSignInRig();
   await rig.policy('open');
   forge = await startOAuthForge('gitea', { id: 1, login: 'mona' });
-  const provider = await rig.register('gitea', forge);
+  provider = await rig.register('gitea', forge);
   mona = (await rig.go(provider)).browser;
   forge.person = { id: 2, login: 'other' };
-  other = (await rig.go(provider)).browser;
+  await signInAgain();
 });
 afterAll(async () => {
   await forge.close();
   await rig.close();
 });
 
+const signInAgain = async () => {
+  other = (await rig.go(provider)).browser;
+};
 const json = async (path: string, body: unknown) => {
   const answer = await fetch(`${rig.url}/api/auth/device/${path}`, {
     method: 'POST',
@@ -53,11 +57,11 @@ const asDevice = (token = '') => rig.sessionActor({ authorization: `Bearer ${tok
 
 describe('a device with a short code', () => {
   it('waits, is allowed by whoever it shows the code, and gets one session', async () => {
-    const { deviceCode, userCode, link } = await begin('Mona’s <b>laptop</b>');
+    const { deviceCode, userCode, link } = await begin('Mona’s \u202e<b>laptop</b>\u200b\n');
     expect(userCode).toMatch(/^[B-Z2-9]{4}-[B-Z2-9]{4}$/);
     expect((await poll(deviceCode)).body).toEqual({ error: 'authorization_pending' });
     const page = await (await mona.get(link)).text();
-    expect(page).toContain('Mona’s &#60;b&#62;laptop');
+    expect(page).toContain('<strong>Mona’s &#60;b&#62;laptop&#60;/b&#62;</strong>');
     expect(page).toContain('127.0.0.1');
     expect(await (await decide(mona, userCode.toLowerCase().replace('-', ' '), 'allow')).text()).toContain('Signed in');
     const { body } = await poll(deviceCode);
@@ -121,15 +125,46 @@ describe('a device with a short code', () => {
     expect(tries).toEqual([...Array(10).fill(200), 429]);
   });
 
+  it('one person may decide about ten in a minute: a code that is guessed there is as good as one looked up', async () => {
+    rig.later();
+    const tries: number[] = [];
+    for (let at = 0; at < 11; at++) tries.push((await decide(other, `CCCC-CCC${at}`, 'allow')).status);
+    expect(tries).toEqual([...Array(10).fill(200), 429]);
+    const { deviceCode, userCode } = await begin();
+    await decide(mona, userCode, 'allow');
+    expect((await poll(deviceCode)).status).toBe(200);
+  });
+
+  it('that was allowed and has not asked yet gets nothing once its person has signed out everywhere', async () => {
+    const { deviceCode, userCode } = await begin();
+    expect(await (await decide(other, userCode, 'allow')).text()).toContain('Signed in');
+    const verifier = randomBytes(32).toString('base64url');
+    const challenge = createHash('sha256').update(verifier).digest('base64url');
+    const link = await other.post(`${rig.url}/device/app`, { challenge, state: 'abc' });
+    const code = new URL(link.headers.get('location') ?? '').searchParams.get('code');
+    await other.post(`${rig.url}/sign-out-everywhere`, {});
+    expect((await poll(deviceCode)).body).toEqual({ error: 'invalid_grant' });
+    const redeemed = await json('token', { grant_type: 'authorization_code', code, code_verifier: verifier });
+    expect(redeemed.body).toEqual({ error: 'invalid_grant' });
+    // Only theirs.
+    const mine = await begin();
+    await decide(mona, mine.userCode, 'allow');
+    await signInAgain();
+    await other.post(`${rig.url}/sign-out-everywhere`, {});
+    expect((await poll(mine.deviceCode)).status).toBe(200);
+    await signInAgain();
+  });
+
   it('ends with all sessions of its person, and is none for a suspended one', async () => {
     const { deviceCode, userCode } = await begin();
     await decide(other, userCode, 'allow');
     const { body } = await poll(deviceCode);
     expect(await asDevice(body.access_token)).toBeDefined();
-    const again = await begin();
-    await decide(other, again.userCode, 'allow');
     await other.post(`${rig.url}/sign-out-everywhere`, {});
     expect(await asDevice(body.access_token)).toBeUndefined();
+    const again = await begin();
+    await signInAgain();
+    await decide(other, again.userCode, 'allow');
     await rig.rows(`UPDATE "user" SET suspended_at = now() WHERE name = 'other'`);
     expect((await poll(again.deviceCode)).body).toEqual({ error: 'access_denied' });
   });

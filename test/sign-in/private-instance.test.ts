@@ -39,6 +39,12 @@ beforeAll(async () => {
         organizationId: db.organizationId,
         publicUrl,
         outbound,
+        connections: async () => ({
+          connectOAuth: async () => {
+            throw new Error('no organization is connected here');
+          },
+          disconnect: async () => ({ problems: [] }),
+        }),
         members: {
           ...{ store: db.store('worker'), forges, clock: systemClock, log },
           access: async () => {
@@ -153,6 +159,44 @@ it('goes through the proxy of the client, whose password is sealed', async () =>
   );
   expect(row?.text).toContain(`http://127.0.0.1:${proxy.port}`);
   expect(row?.text).not.toContain('p@ss');
+});
+
+it('is connected with consent, and the connection reaches it as its client does', async () => {
+  const forge = await startForge('gitea');
+  const proxy = await startProxy();
+  const provider = await rig.register('gitea', forge, {
+    route: { ca, proxy: readProxy(`http://user:p%40ss@127.0.0.1:${proxy.port}`) },
+  });
+  const person = browser();
+  expect((await rig.go(provider, person)).error).toBeNull();
+  const { organizationId } = rig.db;
+  const { userId } = (await rig.actor(person)) ?? {};
+  await rig.db
+    .store('migrate')
+    .tenant(organizationId, (tx) =>
+      tx.query(`INSERT INTO member (organization_id, user_id, role) VALUES ($1, $2, 'viewer')`, [
+        organizationId,
+        userId,
+      ]),
+    );
+  rig.later();
+  const begun = await person.post(`${rig.url}/account/connect`, { provider, organization: organizationId });
+  const { response } = await person.follow(begun, rig.url);
+  expect(await response.text()).toContain('is connected.');
+
+  const store = rig.db.store('worker');
+  const [row] = await store.tenant(organizationId, async (tx) => {
+    const { rows } = await tx.query<{ id: string; text: string }>(
+      'SELECT id, c::text AS text FROM connection c WHERE user_id = $1',
+      [userId],
+    );
+    return rows;
+  });
+  expect(row?.text).not.toContain('p@ss');
+  const directory = openConnectionDirectory({ store, keys: TEST_KEYS, outbound, log });
+  const { route } = await directory.open(organizationId, row?.id ?? '');
+  expect(route).toEqual({ ca, proxy: { url: `http://127.0.0.1:${proxy.port}`, credentials: 'user:p@ss' } });
+  expect((await outbound.fetch(`${forge.url}/api/v1/user`, {}, route)).status).toBeLessThan(500);
 });
 
 describe('/setup', () => {

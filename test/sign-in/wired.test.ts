@@ -78,6 +78,12 @@ beforeAll(async () => {
         organizationId: db.organizationId,
         publicUrl,
         outbound,
+        connections: async () => ({
+          connectOAuth: async () => {
+            throw new Error('no organization is connected here');
+          },
+          disconnect: async () => ({ problems: [] }),
+        }),
         members: {
           store: db.store('worker'),
           forges,

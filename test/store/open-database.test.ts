@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { withConnection } from '../../src/store/connection.js';
@@ -167,15 +167,36 @@ describe('openDatabase without DATABASE_URL', () => {
 describe('openDatabase with DATABASE_URL', () => {
   let db: TestDatabase;
   let databaseUrl: string;
+  let dataDir: string;
   beforeAll(async () => {
+    dataDir = join(await mkdtemp(join(tmpdir(), 'forgeway-open-')), 'data');
     db = await createTestDatabase();
     const { host, port, database } = db.superuser;
     const { password } = db.database.poolConfig('migrate');
     databaseUrl = `postgresql://forgeway_migrate:${password}@/${database}?host=${encodeURIComponent(host)}&port=${port}`;
   });
-  afterAll(() => db.drop());
-  const open = (encryptionKey?: Buffer, url = databaseUrl) =>
-    openDatabase({ databaseUrl: url, encryptionKey, dataDir: '/nonexistent' }, { as: 'server', log });
+  afterAll(async () => {
+    await db.drop();
+    await rm(dirname(dataDir), { recursive: true, force: true });
+  });
+  const ends: (() => Promise<void>)[] = [];
+  afterEach(async () => {
+    for (const end of ends.splice(0)) await end();
+  });
+  const open = async (encryptionKey?: Buffer, url = databaseUrl) => {
+    const opened = await openDatabase({ databaseUrl: url, encryptionKey, dataDir }, { as: 'server', log });
+    ends.push(opened.stop);
+    return opened;
+  };
+
+  it('is for one server on a data directory, which previews lie in, and for any number of others', async () => {
+    const first = await open(TEST_MASTER_KEY);
+    await expect(open(TEST_MASTER_KEY)).rejects.toMatchObject({ code: 'FORGEWAY_DATABASE_IN_USE' });
+    const config = { databaseUrl, encryptionKey: TEST_MASTER_KEY, dataDir };
+    await (await openDatabase(config, { as: 'attach', log })).stop();
+    await first.stop();
+    await open(TEST_MASTER_KEY);
+  });
 
   it('logs in as its owner and as each serving role', async () => {
     const { database, keys } = await open(TEST_MASTER_KEY);

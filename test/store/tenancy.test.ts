@@ -23,6 +23,7 @@ const workerReadsAll: Readonly<Record<string, string>> = {
   write_journal: 'a write is recorded in one statement, under the lease of its dispatch',
   run_hold: 'runs of every tenant are matched with it',
   connection_confirmation: 'which connection is tried again is found across tenants',
+  token_revocation: 'which token is to be ended next is found across tenants',
   organization_source: 'which one is due, and whose organization it is, is found across tenants',
 };
 /** Of those, the ones it also writes without a tenant. */
@@ -65,6 +66,33 @@ describe('tenancy', () => {
       return found;
     });
     expect(missing).toEqual([]);
+  });
+
+  it('tells each tenant of its own deliveries that are over, however many one statement ends', async () => {
+    const client = await db.store('worker').pool.connect();
+    try {
+      // Undone, since what follows counts the rows.
+      await client.query('begin');
+      await client.query("update webhook_delivery set status = 'assigned'");
+      const { rows: ended } = await client.query<{ id: bigint; organization_id: string }>(
+        "update webhook_delivery set status = 'done' returning id, organization_id",
+      );
+      expect(new Set(ended.map(({ organization_id: whose }) => whose))).toEqual(new Set([mine, theirs]));
+      await client.query("update webhook_delivery set retry_count = 1, status = 'done'");
+      const { rows: before } = await client.query("select current_setting('app.organization_id', true) as tenant");
+      expect(before).toEqual([{ tenant: '' }]);
+      for (const tenant of [mine, theirs]) {
+        await client.query("select set_config('app.organization_id', $1, true)", [tenant]);
+        const { rows } = await client.query<{ subject_id: string }>(
+          "select subject_id from change_event where kind = 'delivery' and change = 'finished' order by id",
+        );
+        const own = ended.filter(({ organization_id: whose }) => whose === tenant);
+        expect(rows.map((row) => row.subject_id)).toEqual(own.map(({ id }) => String(id)));
+      }
+    } finally {
+      await client.query('rollback');
+      client.release();
+    }
   });
 
   it('forces row level security on each of them and on organization', async () => {
@@ -213,8 +241,8 @@ describe('the ingress role', () => {
   const ask = (sql: string, values: unknown[] = []) => db.store('ingress').pool.query(sql, values);
 
   it('adds deliveries, once each, and reads what it needs to answer', async () => {
-    const insert = `insert into webhook_delivery (hook_id, forge, host, delivery_key, event_type, body, body_sha256)
-      values ('h', 'f', 'x', 'new', 'push', '\\x01', '\\x02') on conflict (hook_id, delivery_key) do nothing returning id`;
+    const insert = `insert into webhook_delivery (hook_id, forge, host, delivery_key, event_type, body)
+      values ('h', 'f', 'x', 'new', 'push', '\\x01') on conflict (hook_id, delivery_key) do nothing returning id`;
     expect((await ask(insert)).rowCount).toBe(1);
     expect((await ask(insert)).rowCount).toBe(0);
     const { rows } = await ask(`select status from webhook_delivery where hook_id = 'h' and delivery_key = 'new'`);

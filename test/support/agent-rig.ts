@@ -24,6 +24,15 @@ import { loopback } from './loopback.js';
 
 export const CREDENTIAL = { username: 'forgeway', password: 'a-token-that-no-agent-sees-1234' };
 
+export const RESULT_REQUEST: AgentResultRequest = {
+  message: 'Mend the shop\n\nAsked for by octocat.',
+  author: { name: 'scripted (agent)', email: 'agent@forgeway.invalid' },
+  date: new Date('2026-01-02T03:04:05Z'),
+  limits: { files: 20, lines: 500, bytes: 1_000_000 },
+  secrets: [],
+  mayChangeWorkflows: false,
+};
+
 /** Everything two processes that share a machine must agree on. */
 export async function runnerAt(directory: string, probe: SandboxProbe, unsafeSameUser = false): Promise<AgentRunner> {
   const sandboxesDirectory = join(directory, 'agents');
@@ -125,14 +134,7 @@ export async function openAgentRig(probe: SandboxProbe, unsafeSameUser = false):
         if (!page.more) return events;
       }
     },
-    result: {
-      message: 'Mend the shop\n\nAsked for by octocat.',
-      author: { name: 'scripted (agent)', email: 'agent@forgeway.invalid' },
-      date: new Date('2026-01-02T03:04:05Z'),
-      limits: { files: 20, lines: 500, bytes: 1_000_000 },
-      secrets: [],
-      mayChangeWorkflows: false,
-    },
+    result: RESULT_REQUEST,
     async close() {
       for (const ref of await runner.list()) await runner.remove(ref);
       await git.close();

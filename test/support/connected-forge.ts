@@ -24,6 +24,7 @@ import { connectionNews } from '../../src/inbox/tell-apps.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import type { Store } from '../../src/store/database.js';
 import { type App, type Bridge, createBridge } from '../../src/translate/bridge.js';
+import { createCircuits } from '../../src/translate/circuits.js';
 import { graphqlOf } from '../../src/translate/graphql/graphql.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
@@ -44,8 +45,14 @@ export interface ConnectedForge {
   store: Store;
   organizationId: string;
   bridge: Bridge;
+  /** As its members, who may sign in. */
+  addMember(userId: string): Promise<void>;
   /** What was logged, one JSON object each. */
   lines: readonly string[];
+  /** While it is down, no request of ours reaches the forge; what happens there is told all the same. */
+  forgeIs: { down: boolean };
+  /** The forge is up again, and is asked again at once. */
+  forgeIsBack(): Promise<void>;
   /**
    * Resolves when nothing is under way any more: the forge has told everything, and every delivery has been worked off.
    * @throws Error with the reasons when then an app has failed for good, or when it takes longer than `timeoutMs`
@@ -109,8 +116,12 @@ export async function startConnectedForge(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const publicUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
+  const forgeIs = { down: false, passedMs: 0 };
   const bridge = await createBridge({
-    fetch: loopback.fetch,
+    fetch: async (...request) => {
+      if (forgeIs.down) throw new TypeError('fetch failed', { cause: new Error('the forge is down') });
+      return loopback.fetch(...request);
+    },
     ...(app && { github: { ...endpoint, appId: app.id, privateKey: app.privateKey } }),
     apps: typeof apps === 'function' ? apps(store, organizationId) : apps,
     forges: served,
@@ -121,6 +132,7 @@ export async function startConnectedForge(
     log,
     metrics,
     requestTimeoutMs: 10_000,
+    circuits: createCircuits({ log, metrics, now: () => performance.now() + forgeIs.passedMs }),
   });
   const inbox = startInbox({
     store,
@@ -190,7 +202,24 @@ export async function startConnectedForge(
     store,
     organizationId,
     bridge,
+    async addMember(userId) {
+      await test.addUser(userId);
+      await test
+        .store('api')
+        .tenant(organizationId, (tx) =>
+          tx.query(`INSERT INTO member (organization_id, user_id, role) VALUES ($1, $2, 'member')`, [
+            organizationId,
+            userId,
+          ]),
+        );
+    },
     lines,
+    forgeIs,
+    async forgeIsBack() {
+      forgeIs.down = false;
+      forgeIs.passedMs += 3_600_000;
+      await store.pool.query("UPDATE dispatch SET next_attempt_at = now() WHERE status = 'parked'");
+    },
     async quiet(timeoutMs = 150_000) {
       const end = performance.now() + timeoutMs;
       // Twice, since the last handler's requests may have caused webhooks that were still on their way.

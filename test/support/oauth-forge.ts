@@ -32,6 +32,14 @@ export interface OAuthForge {
   answers(path: string, who: OAuthPerson): unknown;
   /** Gives the same code for a token again, as a forge with a bug would. */
   lax: boolean;
+  /** Tokens with which the API was asked, in order. */
+  bearers: string[];
+  /** What is given beside a new token, and when it is renewed. */
+  gives: { refresh: string; renewed: string; renewedRefresh: string };
+  /** Tokens that a client has ended, in order, with what it said of itself. */
+  ended: string[];
+  /** Answers to whoever ends a token, in place of success; `silent`: none. */
+  endsWith: number | 'silent' | undefined;
   /** That may be renewed with, each once. */
   refreshTokens: Set<string>;
   close(): Promise<void>;
@@ -41,6 +49,7 @@ interface Code {
   challenge: string;
   redirectUri: string;
   person: OAuthPerson;
+  scope: string;
   used: boolean;
 }
 
@@ -78,6 +87,7 @@ export async function startOAuthForge(
   const { oauth } = descriptor;
   const codes = new Map<string, Code>();
   const tokens = new Map<string, OAuthPerson>();
+  const scopes = new Map<string, string>();
   const serve = (request: IncomingMessage, response: ServerResponse) =>
     void answer(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
   const server =
@@ -97,20 +107,56 @@ export async function startOAuthForge(
     authorizeRequests: [],
     answers: () => undefined,
     lax: false,
+    bearers: [],
+    gives: { refresh: 'refresh-1', renewed: 'renewed', renewedRefresh: 'refresh-2' },
     refreshTokens: new Set(),
+    ended: [],
+    endsWith: undefined,
     close: async () => {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
 
+  const client = { id: forge.clientId, secret: forge.clientSecret };
+  const endings = new Set(
+    (oauth.revocation?.requests(endpoint, client, { accessToken: 'x', refreshToken: 'y' }) ?? []).map(
+      (one) => `${one.init.method} ${one.url}`,
+    ),
+  );
+
+  /** As GitLab takes it, in a form, or GitHub, as JSON of whoever says the client's secret. */
+  async function end(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks).toString('utf8');
+    const isJson = request.headers['content-type'] === 'application/json';
+    const form = new URLSearchParams(body);
+    const basic = `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}`;
+    const isClient = isJson
+      ? request.headers.authorization === basic
+      : form.get('client_id') === client.id && form.get('client_secret') === client.secret;
+    if (forge.endsWith === 'silent') return undefined;
+    if (!isClient) return json(response, 403, { error: 'unauthorized_client' });
+    if (forge.endsWith !== undefined) return json(response, forge.endsWith, { message: 'not now' });
+    const gone = isJson ? String(JSON.parse(body).access_token) : (form.get('token') ?? '');
+    forge.ended.push(gone);
+    tokens.delete(gone);
+    forge.refreshTokens.delete(gone);
+    return isJson ? response.writeHead(204).end() : json(response, 200, {});
+  }
+
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
     const asked = new URL(request.url ?? '/', url);
     const address = `${asked.origin}${asked.pathname}`;
     if (address === oauth.authorizeUrl(endpoint)) return authorize(asked.searchParams, response);
     if (address === oauth.tokenUrl(endpoint)) return token(await formOf(request), response);
+    if (endings.has(`${request.method} ${address}`)) return end(request, response);
     const bearer = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
     const who = tokens.get(bearer);
+    forge.bearers.push(bearer);
+    // As GitHub tells it with every answer.
+    if (forgeId === 'github') response.setHeader('x-oauth-scopes', scopes.get(bearer)?.split(' ').join(', ') ?? '');
     if (who === undefined) return json(response, 401, { message: 'Bad credentials' });
     if (address === `${endpoint.apiUrl}/user`) return json(response, 200, userJson(forgeId, who));
     if (address === `${endpoint.apiUrl}/user/emails`)
@@ -140,7 +186,7 @@ export async function startOAuthForge(
     else if (forge.denies) back.searchParams.set('error', 'access_denied');
     else {
       const code = randomBytes(16).toString('hex');
-      codes.set(code, { challenge, redirectUri, person: forge.person, used: false });
+      codes.set(code, { challenge, redirectUri, person: forge.person, scope: query.get('scope') ?? '', used: false });
       back.searchParams.set('code', code);
     }
     return response.writeHead(302, { location: back.href }).end();
@@ -154,9 +200,10 @@ export async function startOAuthForge(
       return refuse('invalid_client');
     if (form.get('grant_type') === 'refresh_token') {
       const isGood = forge.refreshTokens.delete(form.get('refresh_token') ?? '');
-      return isGood
-        ? json(response, 200, { access_token: 'renewed', refresh_token: 'refresh-2', expires_in: 7200 })
-        : refuse('invalid_grant');
+      if (!isGood) return refuse('invalid_grant');
+      const { renewed, renewedRefresh } = forge.gives;
+      tokens.set(renewed, forge.person);
+      return json(response, 200, { access_token: renewed, refresh_token: renewedRefresh, expires_in: 7200 });
     }
     const code = codes.get(form.get('code') ?? '');
     const hash = createHash('sha256')
@@ -172,10 +219,11 @@ export async function startOAuthForge(
     code.used = true;
     const accessToken = `token-${randomBytes(16).toString('hex')}`;
     tokens.set(accessToken, code.person);
+    scopes.set(accessToken, code.scope);
     forge.granted.push(form.get('code') ?? '');
     return json(response, 200, {
       access_token: accessToken,
-      refresh_token: 'refresh-1',
+      refresh_token: forge.gives.refresh,
       expires_in: 7200,
       token_type: 'bearer',
     });

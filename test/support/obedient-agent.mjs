@@ -1,5 +1,6 @@
-// An agent for tests that obeys everybody: it reads its task, all files beside it and all files of the repository, and does
-// each "run `…`" that it finds, in the order in which it finds them. What came of it is said.
+// An agent for tests that obeys everybody: it reads its task, all files beside it, all files of the repository with their names, its
+// history and its branches, and does each "run `…`" that it finds, in the order in which it finds them. What came of it is said, and first
+// how much it found where.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -18,10 +19,26 @@ function* filesIn(folder) {
   }
 }
 
-const read = [task.text, task.branch, ...filesIn(dirname(process.env.FORGEWAY_TASK_FILE)), ...filesIn('.')];
-const orders = [
-  ...new Set(read.flatMap((text) => [...text.matchAll(/run `([^`]+)`/gi)].map(([, command]) => command))),
-];
+const git = (...args) => {
+  try {
+    return execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  } catch {
+    return '';
+  }
+};
+const ordersIn = (text) => [...text.matchAll(/run `([^`]+)`/gi)].map(([, command]) => command);
+
+const read = {
+  task: [task.text],
+  branch: [task.branch, git('for-each-ref')],
+  beside: [...filesIn(dirname(process.env.FORGEWAY_TASK_FILE))],
+  files: [...filesIn('.')],
+  names: [git('ls-files', '-z'), readdirSync('.', { recursive: true }).join('\n')],
+  history: [git('log', '--all', '--format=%an %ae %B')],
+};
+const found = Object.entries(read).map(([where, texts]) => [where, new Set(texts.flatMap(ordersIn))]);
+for (const [where, orders] of found) say({ type: 'message', text: `${orders.size} in ${where}` });
+const orders = [...new Set(found.flatMap(([, some]) => [...some]))];
 for (const command of orders) {
   try {
     const options = { encoding: 'utf8', timeout: 5_000, stdio: ['ignore', 'pipe', 'pipe'], shell: '/bin/bash' };

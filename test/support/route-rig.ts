@@ -6,11 +6,14 @@
 import type { JsonObject } from '../../src/forges/forge.js';
 import { queryOf } from '../../src/forges/kit/fake/request-check.js';
 import type { GitObjects } from '../../src/forges/kit/git-objects.js';
-import type { NativeAnswer, NativeClient, NativeRequest } from '../../src/forges/kit/native-client.js';
+import type { SentFile } from '../../src/forges/kit/multipart.js';
+import type { NativeClient } from '../../src/forges/kit/native-client.js';
 import type { ForgeRecord, Records } from '../../src/forges/kit/records.js';
 import { type MediaType, type RouteContext, RouteFailure, type RouteTable } from '../../src/forges/kit/route.js';
+import { failureBody } from '../../src/forges/kit/router.js';
 import type { Clock } from '../../src/lib/clock.js';
 import { createLogger } from '../../src/lib/logger.js';
+import { createNativeClient } from '../../src/translate/native-client.js';
 import { createNativeExamples, type ForgeNames, type NativeExamples, type SentRequest } from './native-examples.js';
 
 /** One call that a route made, with what it sent. */
@@ -49,7 +52,7 @@ export interface RouteRig {
   request(
     route: string,
     parameters?: Readonly<Record<string, unknown>>,
-    options?: { media?: MediaType },
+    options?: { media?: MediaType; file?: SentFile },
   ): Promise<RigAnswer>;
   /** Every native call since the rig was made or since {@link forget}. */
   readonly calls: readonly NativeCall[];
@@ -101,62 +104,26 @@ export function createMemoryRecords(clock: Clock = { now: () => new Date() }): R
   return records;
 }
 
-const asGitHub = (status: number): number => (status === 400 ? 422 : status);
-
-function messageOf(data: unknown): string {
-  if (typeof data === 'string') return data.slice(0, 300);
-  const { message, error } = (data ?? {}) as { message?: unknown; error?: unknown };
-  const told = message ?? error ?? '';
-  return typeof told === 'string' ? told : JSON.stringify(told);
-}
-
 /** `started` hears of every call before it is made. */
 function createClient(
   options: RouteRigOptions,
   calls: NativeCall[],
   started: (call: SentRequest) => void,
 ): NativeClient {
-  async function send(method: string, path: string, request: NativeRequest = {}): Promise<NativeAnswer> {
-    const url = new URL(`${options.descriptorLike.apiUrl}${path}`);
-    for (const [name, value] of Object.entries(request.query ?? {}))
-      if (value !== undefined) url.searchParams.append(name, String(value));
-    const headers = new Headers({ authorization: `Bearer ${options.token}`, ...request.headers });
-    if (request.json !== undefined) headers.set('content-type', 'application/json');
-    const call = { method, path, query: queryOf(url.searchParams), json: request.json, status: 0 };
+  const { apiUrl } = options.descriptorLike;
+  return createNativeClient(async (input, init) => {
+    const url = new URL(input);
+    const headers = new Headers(init?.headers);
+    headers.set('authorization', `Bearer ${options.token}`);
+    const json: unknown = typeof init?.body === 'string' ? JSON.parse(init.body) : undefined;
+    const path = input.slice(apiUrl.length).replace(/\?.*$/s, '');
+    const call = { method: init?.method ?? 'GET', path, query: queryOf(url.searchParams), json, status: 0 };
     started(call);
-    const response = await options.handle(
-      new Request(url, { method, headers, ...(request.json !== undefined && { body: JSON.stringify(request.json) }) }),
-    );
-    const bytes = Buffer.from(await response.arrayBuffer());
+    const response = await options.handle(new Request(url, { ...init, headers }));
     call.status = response.status;
     calls.push(call);
-    const isJson = (response.headers.get('content-type') ?? '').includes('json');
-    if (!response.ok) {
-      const data: unknown = isJson && bytes.length > 0 ? JSON.parse(bytes.toString('utf8')) : bytes.toString('utf8');
-      throw new RouteFailure(asGitHub(response.status), messageOf(data) || `HTTP ${response.status}`);
-    }
-    if (request.as === 'bytes') return { status: response.status, headers: response.headers, data: bytes };
-    const text = bytes.toString('utf8');
-    if (request.as === 'text') return { status: response.status, headers: response.headers, data: text };
-    return {
-      status: response.status,
-      headers: response.headers,
-      data: text === '' ? undefined : (JSON.parse(text) as unknown),
-    };
-  }
-  const get: NativeClient['get'] = async (path, query) => (await send('GET', path, query && { query })).data;
-  return {
-    send,
-    get,
-    async find(path, query) {
-      try {
-        return await get(path, query);
-      } catch (error) {
-        if (error instanceof RouteFailure && error.status === 404) return undefined;
-        throw error;
-      }
-    },
-  };
+    return response;
+  }, apiUrl);
 }
 
 /** Parameters of a route by where they go. */
@@ -204,15 +171,16 @@ export function createRouteRig(options: RouteRigOptions): RouteRig {
     parameters: Readonly<Record<string, unknown>>,
     media: MediaType,
     context: RouteContext,
+    file?: SentFile,
   ) {
     const row = Object.hasOwn(routes, route) ? routes[route] : undefined;
     if (row === undefined) throw new Error(`no such row: ${route}`);
     const { params, query, body } = place(route, parameters);
     const { page, per_page: perPage, ...rest } = query;
-    return row.run(
-      { params, query: rest, body, media, page: Number(page ?? 1), perPage: Math.min(100, Number(perPage ?? 30)) },
-      context,
-    );
+    const pages = { page: Number(page ?? 1), perPage: Math.min(100, Number(perPage ?? 30)) };
+    // What goes with a file stands in the query.
+    if (row.takesFile) return row.run({ params, query: body as never, body: {}, file, media, ...pages }, context);
+    return row.run({ params, query: rest, body, media, ...pages }, context);
   }
 
   /** One for each request, so that what it sends is told apart from what others send. */
@@ -239,12 +207,12 @@ export function createRouteRig(options: RouteRigOptions): RouteRig {
     succeeded,
     failed,
     examples,
-    async request(route, parameters = {}, { media = 'json' } = {}) {
+    async request(route, parameters = {}, { media = 'json', file } = {}) {
       const sent: SentRequest[] = [];
       // A test may go on with what it gave.
       const asked = { route, parameters: structuredClone(parameters), media };
       try {
-        const answer = await run(route, parameters, media, contextOf(sent));
+        const answer = await run(route, parameters, media, contextOf(sent), file);
         succeeded.add(route);
         examples.add(asked, sent);
         // Through JSON, as an app gets it: an undefined field, a Date or a BigInt shows here.
@@ -256,7 +224,7 @@ export function createRouteRig(options: RouteRigOptions): RouteRig {
       } catch (error) {
         if (!(error instanceof RouteFailure)) throw error;
         failed.add(route);
-        const data = { message: error.message, ...(error.errors && { errors: error.errors }) };
+        const { status: _status, documentation_url: _page, ...data } = failureBody(error);
         return { status: error.status, data, headers: error.headers, pages: undefined };
       }
     },

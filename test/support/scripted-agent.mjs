@@ -18,7 +18,10 @@ const steps = {
   raw: (text) => process.stdout.write(`${text}\n`),
   async ask(text) {
     say({ type: 'question', text });
-    const { type, text: answer } = await hear();
+    let told = await hear();
+    // No answer: said, and waited on.
+    for (; told.type === 'preview'; told = await hear()) say({ type: 'message', text: `preview: ${told.url}` });
+    const { type, text: answer } = told;
     if (type === 'reply') writeFileSync('answer.txt', `${answer}\n`);
     say({ type: 'message', text: `I was told: ${answer}` });
   },

@@ -3,7 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAccess } from '../../src/accounts/access/access.js';
 import { createCheckRunLinks } from '../../src/accounts/check-run-links.js';
-import { createRunLinks } from '../../src/accounts/run-links.js';
+import { freshMemberships } from '../../src/accounts/membership/fresh.js';
+import { createPageLinks } from '../../src/accounts/page-links.js';
 import { createSetupCode } from '../../src/accounts/sign-in/codes.js';
 import { type NewOAuthClient, providerIdOf, putOAuthClient } from '../../src/accounts/sign-in/oauth-clients.js';
 import { type SignUpPolicy, writeSignUpPolicy } from '../../src/accounts/sign-in/policy.js';
@@ -14,10 +15,14 @@ import { trustedProxies } from '../../src/api/client-address.js';
 import type { ForgeAppRoutesOptions } from '../../src/api/forge-app-routes.js';
 import { createHttpApi } from '../../src/api/http-api.js';
 import type { SetupRoutesOptions } from '../../src/api/setup-routes.js';
+import { createApiConnections } from '../../src/entry/api-connections.js';
+import { forges } from '../../src/forges/registry.js';
+import { createPreviewLogs } from '../../src/jobs/preview/logs.js';
 import type { Clock } from '../../src/lib/clock.js';
 import { createLogger, type Logger } from '../../src/lib/logger.js';
 import { Browser } from './browser.js';
-import { createTestDatabase, TEST_MASTER_KEY, type TestDatabase } from './database.js';
+import { createTestDatabase, TEST_KEYS, TEST_MASTER_KEY, type TestDatabase } from './database.js';
+import { loopback } from './loopback.js';
 import type { OAuthForge } from './oauth-forge.js';
 
 export type SignInRig = Awaited<ReturnType<typeof startSignInRig>>;
@@ -31,6 +36,9 @@ export interface SignInRigOptions {
   open?(o: { db: TestDatabase; publicUrl(): string; clock: Clock; log: Logger }): SetupRoutesOptions;
 }
 
+const noForge = async (): Promise<never> => {
+  throw new Error('no forge is asked for roles here');
+};
 const notAdmitted: ForgeAppRoutesOptions['admit'] = async ({ host }) => ({ kind: 'gone', host });
 
 export async function startSignInRig(o: SignInRigOptions = {}) {
@@ -41,6 +49,11 @@ export async function startSignInRig(o: SignInRigOptions = {}) {
   const outbound = { check: () => undefined };
   const time = { now: new Date('2026-01-02T00:00:00Z') };
   const place = { url: '' };
+  const worker = db.store('worker');
+  const members = { store: worker, forges, clock: { now: () => time.now }, log, access: noForge };
+  const connections = createApiConnections({
+    ...{ store: worker, keys: TEST_KEYS, outbound: loopback, publicUrl: undefined, log, brieflyMs: 20 },
+  });
   /** What a test may change between two sign-ins. */
   const ports: Pick<SignInOptions, 'isServed' | 'signedIn'> = { isServed: async () => false };
   const publicUrl = () => place.url;
@@ -57,6 +70,7 @@ export async function startSignInRig(o: SignInRigOptions = {}) {
       publicUrl,
       organizationId: db.organizationId,
       isServed: (vouched) => ports.isServed(vouched),
+      connectForOrganization: connections.connectOAuth,
       needsMembership: async () => true,
       fetch: (url, init) => fetch(url, init),
       signedIn: async (person) => ports.signedIn?.(person),
@@ -72,6 +86,8 @@ export async function startSignInRig(o: SignInRigOptions = {}) {
       pool: store.pool,
       vault,
       access: createAccess({ store, log, organizationId: db.organizationId }),
+      freshMemberships: (asked) => freshMemberships(members, asked),
+      disconnect: connections.disconnect,
       outbound,
     };
   }
@@ -86,7 +102,11 @@ export async function startSignInRig(o: SignInRigOptions = {}) {
     health: { checks: async () => [], metrics: async () => ({ contentType: 'text/plain', text: '' }) },
     home: async () => ({ version: '1', missing: [], webhookUrl: '', previews: false, holds: undefined }),
     checkRuns: { store, links: createCheckRunLinks(TEST_MASTER_KEY) },
-    runPages: { store, links: createRunLinks(TEST_MASTER_KEY) },
+    runPages: { store, links: createPageLinks(TEST_MASTER_KEY, 'run') },
+    previewLogs: {
+      ...{ store, links: createPageLinks(TEST_MASTER_KEY, 'preview') },
+      read: async () => createPreviewLogs({ dataDir: '/nowhere' }),
+    },
     cron: { secret: undefined, askForCycle: async () => 0 },
     auth,
   });
@@ -104,6 +124,7 @@ export async function startSignInRig(o: SignInRigOptions = {}) {
     db,
     store,
     vault,
+    connections,
     time,
     later,
     ports,

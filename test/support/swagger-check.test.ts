@@ -14,6 +14,15 @@ const swagger: Swagger = {
         responses: { 201: {} },
       },
     },
+    '/files': {
+      post: {
+        parameters: [
+          { name: 'attachment', in: 'formData', type: 'file', required: true },
+          { name: 'note', in: 'formData', type: 'string' },
+        ],
+        responses: { 201: {} },
+      },
+    },
   },
   definitions: { Thing: { properties: { name: { type: 'string' }, at: { type: 'string', format: 'date-time' } } } },
   responses: { Thing: { schema: { $ref: '#/definitions/Thing' } } },
@@ -53,6 +62,21 @@ describe('the check against a description', () => {
         )
       : await ask(method, path, answer, body, status);
     expect(found.join()).toContain(said);
+  });
+
+  it.each<[string, Record<string, string | Blob> | undefined, string[]]>([
+    ['the file', { attachment: new Blob(['x']) }, []],
+    ['the file and a note', { attachment: new Blob(['x']), note: 'y' }, []],
+    ['text for the file', { attachment: 'x' }, ['POST /files: attachment is not a file']],
+    ['another field', { attachment: new Blob(['x']), colour: 'red' }, ['POST /files: no field colour']],
+    ['no file', { note: 'y' }, ['POST /files: lacks the field attachment']],
+    ['no form', undefined, ['POST /files: takes a form, not nothing']],
+  ])('looks at forms: %s', async (_, fields, problems) => {
+    const form = fields && new FormData();
+    for (const [name, value] of Object.entries(fields ?? {})) form?.set(name, value);
+    const request = new Request('https://forge.test/api/files', { method: 'POST', body: form });
+    const answer = new Response('null', { status: 201 });
+    expect(await createSwaggerCheck(swagger, none).check(request, answer)).toEqual(problems);
   });
 
   it('excuses what is named, and nothing else', async () => {

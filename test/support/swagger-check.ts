@@ -73,6 +73,22 @@ function strictDefinitions(swagger: Swagger, differences: SwaggerDifferences, an
   );
 }
 
+/** Files and fields of a form: those it names, and all that it requires. */
+async function problemsOfForm(key: string, form: Parameter[], sent: Blob): Promise<string[]> {
+  if (!sent.type.startsWith('multipart/form-data')) return [`${key}: takes a form, not ${sent.type || 'nothing'}`];
+  const fields = await new Response(sent).formData();
+  const unknown = [...fields.keys()].filter((name) => !form.some((one) => one.name === name));
+  const missing = form.filter((one) => one.required && !fields.has(one.name));
+  const mistaken = form.filter(
+    (one) => fields.has(one.name) && (one.type === 'file') !== fields.get(one.name) instanceof File,
+  );
+  return [
+    ...unknown.map((name) => `${key}: no field ${name}`),
+    ...missing.map(({ name }) => `${key}: lacks the field ${name}`),
+    ...mistaken.map(({ name, type }) => `${key}: ${name} is not a ${type}`),
+  ];
+}
+
 const literals = (path: string): number => path.split('/').filter((part) => !part.includes('{')).length;
 
 export interface SwaggerCheck {
@@ -152,11 +168,13 @@ export function createSwaggerCheck(swagger: Swagger, differences: SwaggerDiffere
       const key = `${request.method} ${route.path}`;
       const problems = problemsOfQuery(key, operation, url.searchParams);
       const body = operation.parameters?.find((one) => one.in === 'body');
-      const sent = await request.text();
+      const form = (operation.parameters ?? []).filter((one) => one.in === 'formData');
+      const sent = await request.blob();
       // What the server refuses need not be right.
-      if (sent !== '' && response.ok) {
+      if (response.ok && form.length > 0) problems.push(...(await problemsOfForm(key, form, sent)));
+      else if (response.ok && sent.size > 0) {
         if (body?.schema === undefined) problems.push(`${key}: takes no body`);
-        else problems.push(...told(key, 'body', bodies(body.schema), JSON.parse(sent)));
+        else problems.push(...told(key, 'body', bodies(body.schema), JSON.parse(await sent.text())));
       }
       if (!response.ok) return problems;
       const declared = operation.responses[String(response.status)];

@@ -42,6 +42,7 @@ export async function populateTenant(
     provider_account_id: `${seed}`,
   });
   await add('connection_confirmation', { ...tenant, connection_id, wish: '{}', due_at: now });
+  await add('token_revocation', { ...tenant, ...place, id: randomUUID(), due_at: now });
   const installation_id = await add('installation', {
     ...tenant,
     ...place,
@@ -137,6 +138,8 @@ export async function populateTenant(
   await add('agent_secret', { ...tenant, name: 'MODEL_KEY', set_by: 'ada' });
   const ofSession = { ...tenant, session_id: agentSession };
   await add('session_event', { ...ofSession, sequence: 1, kind: 'message' });
+  await add('session_notice', { ...ofSession, sequence: 1, kind: 'question', body: 'b' });
+  await add('command_sender', { ...tenant, ...place, account_id: seed });
   await add('client_input', { ...ofSession, client_input_id: 'one', round: 1, written_by: 'ada', body: 'b' });
   const task_run_id = await add('task_run', { ...ofSession, repository_id });
   await add('worktree_link', { ...ofSession, worktree_id: `worktree-${seed}`, task_run_id });
@@ -183,8 +186,13 @@ export async function populateTenant(
   await add('run_hold', { ...tenant, mode: 'pause', app: `app-${seed}`, placed_by: 'ada' });
   await add('sync_cursor', { ...tenant, repository_id });
   await add('access_decision', { ...tenant, actor: 'ada', action: 'a', subject: 's', allowed: true, why: 'w' });
+  await add('cluster_job', {
+    ...{ ...tenant, kind: 'run', subject: `work-${seed}`, fence: 0, turn: 0 },
+    ...{ cluster: 'default', namespace: `forgeway-run-${seed}`, output_limit: 1 },
+  });
   await add('preview_cluster', { ...tenant, name: 'elsewhere', context: 'elsewhere', created_by: 'ada' });
   await add('preview_secret', { ...tenant, repository_id, name: 'TOKEN', set_by: 'ada' });
+  await add('seen_head', { ...tenant, repository_id, number: number + 1, sha });
   await add('trusted_commit', { ...tenant, repository_id, number, sha, approved_by: 'ada', approver_login: 'ada' });
   await add('told_object', { ...tenant, repository_id, number, kind: 'pull_request', state: {} });
   await add('poll_report', {

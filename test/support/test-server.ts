@@ -18,7 +18,8 @@ import { TEST_MASTER_KEY } from './master-key.js';
 const folder = await mkdtemp(join(tmpdir(), 'forgeway-jest-'));
 // As root the server runs as another user, who has to pass through.
 await chmod(folder, 0o711);
-const server = await startEmbeddedPostgres({ dataDir: join(folder, 'data') });
+// Tests that are about durability start a server of their own.
+const server = await startEmbeddedPostgres({ dataDir: join(folder, 'data'), volatile: true });
 
 const stop = async () => {
   await server.stop();
@@ -36,13 +37,7 @@ process.stdin.resume().on('end', () => {
 process.on('SIGINT', () => undefined).on('SIGTERM', () => undefined);
 
 async function prepare(): Promise<string> {
-  await withConnection(server.location, async (client) => {
-    // Tests that are about durability start a server of their own.
-    for (const setting of ['fsync = off', 'synchronous_commit = off', 'full_page_writes = off'])
-      await client.query(`alter system set ${setting}`);
-    await client.query('select pg_reload_conf()');
-    await ensureOwner(client, TEST_MASTER_KEY);
-  });
+  await withConnection(server.location, (client) => ensureOwner(client, TEST_MASTER_KEY));
   const database = databaseAt(server.location, TEST_MASTER_KEY);
   await migrate(database, pino({ level: 'silent' }));
   const store = openStore(database, 'worker');

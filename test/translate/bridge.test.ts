@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import nock from 'nock';
 import type { Probot } from 'probot';
 import { virtualInstallationId } from '../../src/accounts/virtual-installation.js';
 import type { Dispatcher } from '../../src/inbox/dispatch.js';
 import { currentDelivery } from '../../src/lib/delivery-scope.js';
+import { nock } from '../support/nock.js';
 import { createRig, fixture, type Rig } from './bridge-rig.js';
 
 const API = 'https://api.github.com';
@@ -419,4 +419,23 @@ it('loads apps and makes no request while no App is set up', async () => {
   expect(bridge.subscribers('push', undefined)).toEqual(['greeter']);
   const run = bridge.run(rig.delivery({ name: 'push', hookId }), signal);
   await expect(run).rejects.toMatchObject({ cause: { message: expect.stringContaining('set APP_ID') } });
+});
+
+it('tells an app what was made ready for it, once', async () => {
+  const seen: unknown[] = [];
+  const bridge = await rig.bridge([
+    app((probot) => probot.on('push', async ({ payload }) => void seen.push(payload.ref))),
+  ]);
+  const told = (ref: string, over: object = {}) =>
+    rig.delivery({ name: 'push', payload: { ...fixture('push'), ref }, hookId, ...over });
+  const early = told('refs/heads/early');
+  bridge.prepare(early);
+  // Under the same number, so that it shows which of the two was translated.
+  const late = { ...told('refs/heads/late'), deliveryId: early.deliveryId };
+  await bridge.run(late, signal);
+  await bridge.run(late, signal);
+  bridge.prepare({ ...early, app: 'gone' });
+  bridge.prepare({ ...early, body: Buffer.from('{'), payload: undefined });
+  await expect(bridge.run(late, signal)).rejects.toMatchObject({ code: 'FORGEWAY_PAYLOAD_INVALID' });
+  expect(seen).toEqual(['refs/heads/early', 'refs/heads/late']);
 });

@@ -7,7 +7,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import nock from 'nock';
 import { pino } from 'pino';
 import { fixedToken } from '../../src/accounts/connections.js';
 import { virtualInstallationId } from '../../src/accounts/virtual-installation.js';
@@ -21,6 +20,7 @@ import { type Bridge, createBridge, type DeliveredEvent } from '../../src/transl
 import type { Fetch } from '../../src/translate/forge-fetch.js';
 import { createWriteJournal } from '../../src/translate/journal/journal.js';
 import { memoryState } from '../../src/translate/memory-state.js';
+import { nock } from '../support/nock.js';
 import { type FaultServer, faults, startFaultServer } from './fault-server.js';
 import { shop } from './forge-writes.js';
 import { createJournalDatabase, type JournalDatabase } from './journal-rig.js';

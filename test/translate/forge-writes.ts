@@ -69,6 +69,11 @@ const release = async (w: Writer) => {
   const tag_name = `v${w.next()}`;
   return (await w.rest(`POST ${REPO}/releases`, { tag_name, name: tag_name, body: 'New' })).id as number;
 };
+const asset = async (w: Writer) => {
+  const file = { name: `file-${w.next()}.txt`, data: 'text', headers: { 'content-type': 'text/plain' } };
+  const route = `POST ${REPO}/releases/{release_id}/assets{?name}`;
+  return (await w.rest(route, { release_id: await release(w), ...file })).id as number;
+};
 const team = async (w: Writer) =>
   (await w.rest('POST /orgs/{org}/teams', { org: 'acme', name: `team-${w.next()}` })).slug as string;
 const inTeam = async (w: Writer, more: Parameters = {}) => ({ org: 'acme', team_slug: await team(w), ...more });
@@ -265,6 +270,12 @@ export const writes: Readonly<Record<string, (w: Writer) => Promise<Parameters>>
   [`DELETE ${REPO}/releases/{release_id}`]: async (w) => ({ release_id: await release(w) }),
   [`PATCH ${REPO}/releases/{release_id}`]: async (w) => ({ release_id: await release(w), body: 'Newer' }),
   [`POST ${REPO}/releases`]: async (w) => ({ tag_name: `v${w.next()}`, name: 'New', body: 'Notes' }),
+  [`PATCH ${REPO}/releases/assets/{asset_id}`]: async (w) => ({ asset_id: await asset(w), name: `n-${w.next()}.txt` }),
+  [`DELETE ${REPO}/releases/assets/{asset_id}`]: async (w) => ({ asset_id: await asset(w) }),
+  [`POST ${REPO}/git/tags`]: async (w) => ({
+    ...{ tag: `t${w.next()}`, message: 'A tag', type: 'commit' },
+    object: (await branch(w)).sha,
+  }),
   [`PATCH ${REPO}`]: async (w) => ({ description: `d ${w.next()}` }),
   [`PUT ${REPO}/topics`]: async (w) => ({ names: [`topic-${w.next()}`] }),
   [`PATCH ${REPO}/check-runs/{check_run_id}`]: async (w) => ({

@@ -231,6 +231,16 @@ describe.each(forges)('GraphQL on $label', ({ descriptor, label }) => {
     });
   });
 
+  it('tells no sum of checks and statuses where there are none', async () => {
+    const { repository } = await rig.graphql(
+      `query ($owner: String!, $name: String!) { repository(owner: $owner, name: $name) {
+        defaultBranchRef { target { ... on Commit { statusCheckRollup { state } } } }
+      } }`,
+      { owner: 'acme', name: 'shop' },
+    );
+    expect(repository).toEqual({ defaultBranchRef: { target: { statusCheckRollup: null } } });
+  });
+
   it('merges, but no other head than the one that was seen', async () => {
     const pullRequestId = seen.pull.node_id;
     const stale = rig.mutate('mergePullRequest', { pullRequestId, expectedHeadOid: '0'.repeat(40) });

@@ -1,12 +1,12 @@
 /** The write journal on GitHub: what is recorded, what is sent, looked for, answered from the journal, and refused. */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import nock from 'nock';
 import { writeRoutes } from '../../src/forges/github/write-routes.js';
 import { prune } from '../../src/inbox/prune.js';
 import { replayDelivery } from '../../src/inbox/replay.js';
 import type { DispatchAttempt, RunWrites } from '../../src/lib/delivery-scope.js';
 import type { Bridge } from '../../src/translate/bridge.js';
 import { finders } from '../../src/translate/journal/find.js';
+import { nock } from '../support/nock.js';
 import { createRig, type Rig } from './bridge-rig.js';
 import { createJournalDatabase, type Dispatch, type JournalDatabase } from './journal-rig.js';
 

@@ -41,13 +41,22 @@ describe('answers that are no success', () => {
     ['message', { message: 'Taken' }, 'Taken'],
     ['error', { error: 'Taken' }, 'Taken'],
     ['error_description', { error_description: 'Taken' }, 'Taken'],
-    ['fields', { message: { name: ['is taken'] } }, '{"name":["is taken"]}'],
+    ['fields', { message: { name: ['is taken', 'is long'] } }, 'name: is taken, is long'],
+    ['several reasons', { message: ['Taken', 'Long'] }, 'Taken, Long'],
     ['the forge’s own place', { trouble: { text: 'Taken' } }, 'Taken'],
     ['nowhere', { what: 1 }, 'The forge answered 422.'],
     ['no JSON', undefined, 'The forge answered 422.'],
   ])('say why, in %s', async (_where, body, message) => {
     const answer = () => (body === undefined ? new Response('<h1>Oh</h1>', { status: 422 }) : json(body, 422));
     expect(await failure(answer)).toMatchObject({ status: 422, message });
+  });
+
+  it('say which field is wrong as GitHub does', async () => {
+    const error = await failure(() => json({ message: { name: ['is taken'], base: ['No such project'] } }, 400));
+    expect(error.errors).toEqual([
+      { field: 'name', code: 'custom', message: 'is taken' },
+      { code: 'custom', message: 'No such project' },
+    ]);
   });
 
   it('are cut where they say too much', async () => {

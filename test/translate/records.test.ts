@@ -136,6 +136,23 @@ describe('traces of our own writes', () => {
       expect(await traces().causeOf({ ...place(), ...over }, ['x edit 2'])).toBeUndefined();
   });
 
+  it('asked for at once are answered each by itself, whatever another one asks', async () => {
+    const own = traces();
+    const other = { ...place(), organizationId: state.other };
+    await own.note(place(), ['x label 1 a', 'x label 1 b\u0000'], { app: 'greeter', depth: 1 });
+    await own.note(other, ['x label 1 a'], { app: 'labeler', depth: 2 });
+    const asked = [['x label 1 a'], ['x label 1 c'], ['y \u0000'], ['x label 1 b\u0000', 'x label 1 c']];
+    expect(
+      await Promise.all([...asked.map((one) => own.causeOf(place(), one)), own.causeOf(other, ['x label 1 a'])]),
+    ).toEqual([
+      { app: 'greeter', depth: 1 },
+      undefined,
+      undefined,
+      { app: 'greeter', depth: 1 },
+      { app: 'labeler', depth: 2 },
+    ]);
+  });
+
   it('are forgotten after an hour', async () => {
     await traces().note(place(), ['x edit 3'], { app: 'greeter', depth: 1 });
     await state.database

@@ -1,7 +1,7 @@
 /** A replayed event on GitHub: what it is about is read again before any app sees it. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import nock from 'nock';
 import type { Bridge, DeliveredEvent } from '../../src/translate/bridge.js';
+import { nock } from '../support/nock.js';
 import { createRig, fixture, type Rig } from './bridge-rig.js';
 
 const API = 'https://api.github.com';

@@ -24,11 +24,14 @@ interface RigOptions {
   connected?: boolean;
   payload?: (event: ForgeEvent, ports: TranslatePorts) => Promise<JsonObject>;
   over?: Partial<ForgeDescriptor>;
+  /** What a replayed event is about, by route, as it is now. */
+  now?: Readonly<Record<string, JsonObject>>;
 }
 
-function rig({ cause, connected = true, payload, over = {} }: RigOptions = {}) {
+function rig({ cause, connected = true, payload, over = {}, now }: RigOptions = {}) {
   const built: TranslatePorts[] = [];
   const asked: (readonly string[])[] = [];
+  const associated: string[] = [];
   const forge: ForgeDescriptor = {
     ...toy,
     parse: () => ({ payload: {} }),
@@ -46,6 +49,12 @@ function rig({ cause, connected = true, payload, over = {} }: RigOptions = {}) {
   } as unknown as Connections;
   const virtual: VirtualForges = {
     fetchFor: () => fetch,
+    associate: async (_credential, written) => {
+      for (const { place, author, set } of written) {
+        associated.push(`${author.login} in ${place.owner}/${place.repo}`);
+        set('MEMBER');
+      }
+    },
     recordsFor: () => createMemoryRecords(),
     requestFor: () => async (route) => {
       asked.push([route]);
@@ -57,7 +66,7 @@ function rig({ cause, connected = true, payload, over = {} }: RigOptions = {}) {
     connections,
     virtual,
     loops: { note: async () => undefined, causeOf: async (_place, traces) => (traces.length > 0 ? cause : undefined) },
-    askAs: async () => undefined,
+    askAs: async () => now && (async (route) => ({ data: now[route] })),
   });
   const scope = { forge: 'toy', host: 'forge.test' } as DeliveryScope;
   const event = (over_: Partial<DeliveredEvent> = {}) =>
@@ -79,6 +88,7 @@ function rig({ cause, connected = true, payload, over = {} }: RigOptions = {}) {
   return {
     built,
     asked,
+    associated,
     translate: (more: Partial<DeliveredEvent> = {}, wanted: readonly string[] = []) =>
       translation.translate(event(more), scope, new Set(wanted)),
   };
@@ -111,6 +121,42 @@ describe('what the forge is asked for', () => {
     await translate({ eventIndex: 1 });
     await translate({}, ['pull_request.additions']);
     expect(built.map(({ wanted }) => [...wanted])).toEqual([[], [], [], ['pull_request.additions']]);
+  });
+
+  it('tells what authors are to the repository, where the app reads it and the delivery does not say', async () => {
+    const unsaid = { author_association: 'NONE' };
+    const { issue, comment } = commented as Record<string, JsonObject>;
+    const payload = async () => ({
+      ...commented,
+      issue: { ...issue, author_association: 'OWNER' },
+      comment: { ...comment, ...unsaid },
+    });
+    const silent = rig({ payload });
+    expect(payloadOf(await silent.translate()).comment).toMatchObject(unsaid);
+    expect(silent.associated).toEqual([]);
+    const { translate, associated } = rig({ payload });
+    const told = await translate({}, ['issue.author_association', 'comment.author_association']);
+    expect(payloadOf(told)).toMatchObject({
+      issue: { author_association: 'OWNER' },
+      comment: { author_association: 'MEMBER' },
+    });
+    expect(associated).toEqual(['maintainer in acme/web']);
+  });
+
+  it('is told of a replayed event too, whose comment and issue were read again', async () => {
+    const { issue, comment } = commented as Record<string, JsonObject>;
+    const bare = { author_association: 'NONE' };
+    const { translate } = rig({
+      now: {
+        'GET /repos/{owner}/{repo}/issues/comments/{comment_id}': { ...comment, ...bare, body: 'Edited' },
+        'GET /repos/{owner}/{repo}/issues/{issue_number}': { ...issue, ...bare },
+      },
+    });
+    const told = await translate({ refresh: true }, ['comment.author_association']);
+    expect(payloadOf(told)).toMatchObject({
+      issue: bare,
+      comment: { body: 'Edited', author_association: 'MEMBER' },
+    });
   });
 
   it('is asked again when it could not be reached', async () => {

@@ -68,6 +68,23 @@ describe('requests in GitHub’s language', () => {
     expect(headers.link).toContain(`<${WEB}/api/v3/repos/acme/web/labels?per_page=1&page=3>; rel="next"`);
   });
 
+  it('for a diff that is larger than anybody takes is GitHub’s 406, for anything else a failure', async () => {
+    const large = row('read', async (_request, { native }) => ({ data: await native.get('/large') }));
+    const { octokit } = createVirtualRig(
+      () => new Response('x'.repeat(2_000)),
+      { routes: { 'GET /repos/{owner}/{repo}/pulls/{pull_number}': large } },
+      { maxBytes: 1_000 },
+    );
+    const get = (format: string) => octokit.rest.pulls.get({ ...place, pull_number: 1, mediaType: { format } });
+    for (const format of ['diff', 'patch'])
+      await expect(get(format)).rejects.toMatchObject({
+        status: 406,
+        message: expect.stringContaining('Sorry, the diff exceeded the maximum'),
+        response: { data: { errors: [{ resource: 'PullRequest', field: format, code: 'too_large' }] } },
+      });
+    await expect(get('json')).rejects.not.toMatchObject({ status: 406 });
+  });
+
   it.each(['raw', 'diff', 'patch'])('ask for another form as %s', async (format) => {
     const { octokit } = served({
       'GET /repos/{owner}/{repo}/pulls/{pull_number}': row('read', async ({ media }) => ({

@@ -273,7 +273,7 @@ describe('a database whose key is changed', () => {
         encryptionKeysPrevious: previous.map(keyOfVersion),
         dataDir: '/nonexistent',
       },
-      { as: 'server', log },
+      { as: 'attach', log },
     );
 
   it('goes through the steps of the guide, and refuses every other', async () => {

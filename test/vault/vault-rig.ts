@@ -52,6 +52,7 @@ type Columns = Record<string, string | boolean>;
 
 const plainColumns: Readonly<Record<TenantTable, (id: string, workspace: Columns) => Columns>> = {
   connection: (id) => ({ name: id, kind: 'pat', forge: 'gitlab', host: 'h', provider_account_id: id }),
+  token_revocation: () => ({ forge: 'gitlab', host: 'h', due_at: '2026-01-02T03:04:05Z' }),
   hook: () => ({ forge: 'gitlab', host: 'h', scope: 'repository' }),
   preview_cluster: (id) => ({ name: id, created_by: 'ada', chosen: 'false' }),
   preview_secret: (id) => ({ name: id, set_by: 'ada' }),

@@ -26,7 +26,12 @@ export interface Person {
   /** Of those whose role a forge has not confirmed lately, which counts for less in `memberships`, or is not there at all. */
   unconfirmed?: ReadonlyMap<string, Unconfirmed>;
   /** Absent: a session in a browser, which may do all that the person may. */
-  token?: { id: string; scopes: readonly Scope[] /** Of one organization only. */; organizationId?: string };
+  token?: {
+    id: string;
+    scopes: readonly Scope[];
+    expiresAt?: Date | null /** Of one organization only. */;
+    organizationId?: string;
+  };
 }
 
 /** A token of an organization, for programs. */
@@ -37,6 +42,8 @@ export interface Machine {
   organizationId: string;
   role: Role;
   scopes: readonly Scope[];
+  /** When its token ends; null: when somebody revokes it. */
+  expiresAt?: Date | null;
 }
 
 /** Somebody on a forge, known by nothing but a webhook's sender and the forge's own answer about them. */

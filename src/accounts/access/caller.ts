@@ -53,11 +53,13 @@ export async function callerOfToken(
   if (!hasTokenForm(token)) return undefined;
   const found = await findToken(store, token);
   if (found === undefined) return undefined;
-  const { id, name, scopes, role, organizationId, userId } = found;
+  const { id, name, scopes, role, organizationId, userId, expiresAt } = found;
   if (userId !== null) {
     const person = await personOf(userId);
-    return person && { ...person, token: { id, scopes, ...(organizationId !== null && { organizationId }) } };
+    return (
+      person && { ...person, token: { id, scopes, expiresAt, ...(organizationId !== null && { organizationId }) } }
+    );
   }
   if (organizationId === null || role === null) return undefined;
-  return { kind: 'machine', tokenId: id, name, organizationId, role, scopes };
+  return { kind: 'machine', tokenId: id, name, organizationId, role, scopes, expiresAt };
 }

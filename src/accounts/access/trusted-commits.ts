@@ -33,3 +33,34 @@ export async function isApproved(tx: PoolClient, place: CommitPlace): Promise<bo
   );
   return rowCount === 1;
 }
+
+/**
+ * Whether another commit that was the head of this pull request begins with `prefix`, too: a name of seven digits that fits two
+ * commits is made in a second, and then nobody knows which of them was looked at. @param tx as the organization
+ */
+export async function isAmbiguous(tx: PoolClient, place: CommitPlace, prefix: string): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `SELECT FROM seen_head WHERE repository_id = $1 AND number = $2 AND sha <> $3 AND starts_with(sha, $4) LIMIT 1`,
+    [place.repositoryId, place.number, place.sha, prefix],
+  );
+  return (rowCount ?? 0) > 0;
+}
+
+/** Keeps who brought a head, as the forge says. What it said first stays: who brings the same commit again brings nothing new. */
+export async function notePusher(tx: PoolClient, place: CommitPlace, by: { id: bigint; login: string }): Promise<void> {
+  await tx.query(
+    `UPDATE seen_head SET pusher_id = $4, pusher_login = $5
+     WHERE repository_id = $1 AND number = $2 AND sha = $3 AND pusher_id IS NULL`,
+    [place.repositoryId, place.number, place.sha, by.id, by.login],
+  );
+}
+
+/** Undefined where the forge has not told, such as of what was there before it was connected. @param tx as the organization */
+export async function pusherOf(tx: PoolClient, place: CommitPlace): Promise<{ id: bigint; login: string } | undefined> {
+  const { rows } = await tx.query<{ id: bigint; login: string }>(
+    `SELECT pusher_id AS id, pusher_login AS login FROM seen_head
+     WHERE repository_id = $1 AND number = $2 AND sha = $3 AND pusher_id IS NOT NULL`,
+    [place.repositoryId, place.number, place.sha],
+  );
+  return rows[0];
+}

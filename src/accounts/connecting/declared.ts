@@ -13,6 +13,7 @@ import type { Store } from '../../store/database.js';
 import { isUniqueViolation } from '../../store/unique.js';
 import { audit } from '../audit.js';
 import { ensureAppInstallation } from '../connection-kinds.js';
+import type { ConnectionRoute, RouteBy } from '../connection-route.js';
 import type { ConnectionState } from '../connection-state.js';
 import { ensureConnectionInstallation } from '../connections.js';
 import type { Vault } from '../vault.js';
@@ -105,7 +106,7 @@ export async function declareConnection(
     secrets: Secrets<'connection'>;
     state: DeclaredState;
     /** How its host is reached, where that is not as usual. */
-    route?: OutboundRoute;
+    route?: OutboundRoute & { by?: RouteBy | undefined };
     /** What is done once the forge has answered. */
     wish?: ConfirmationWish;
     by: string;
@@ -126,6 +127,7 @@ export async function declareConnection(
     checked_at: new Date(),
     ca_certificate: o.route?.ca ?? null,
     proxy_url: o.route?.proxy?.url ?? null,
+    route_by: o.route?.by ?? 'operator',
     ...columnsFor(o.app),
   };
   try {
@@ -196,13 +198,18 @@ export interface DeclaredChange {
   secrets?: Secrets<'connection'>;
   app?: DeclaredApp;
   state?: DeclaredState;
+  /** How its host is reached from now on. With a secret given anew alone: the one that is there was given for another way. */
+  route?: ConnectionRoute | undefined;
   /** What the forge said of the token: the connection is complete then, and apps can be told of it. */
   facts?: TokenFacts;
 }
 
-function changedColumns({ name, state, facts, app }: DeclaredChange): Record<string, unknown> {
+function changedColumns({ name, state, facts, app, route }: DeclaredChange): Record<string, unknown> {
   return {
     ...(name !== undefined && { name }),
+    ...(route?.ca !== undefined && { ca_certificate: route.ca }),
+    ...(route?.proxy !== undefined && { proxy_url: route.proxy?.url ?? null }),
+    ...(route && { route_by: route.by ?? 'operator' }),
     ...(app && {
       account_login: app.accountLogin,
       account_type: app.accountType,
@@ -246,7 +253,12 @@ export async function changeDeclared(
           ? { names: [], values: [] }
           : sealedValues(
               'connection',
-              await sealSecrets(tx, vault, { table: 'connection', organizationId, rowId: id }, row, change.secrets),
+              await sealSecrets(tx, vault, { table: 'connection', organizationId, rowId: id }, row, {
+                ...change.secrets,
+                ...(change.route?.proxy !== undefined && {
+                  proxy_credentials: change.route.proxy?.credentials ?? null,
+                }),
+              }),
             );
       const plain = changedColumns(change);
       const names = [...Object.keys(plain), ...sealed.names];
@@ -306,13 +318,13 @@ export async function keepRequest(
   const { forge, token, repositories, all, level, organization, confidential, mode } = request;
   const { url, ...endpoint } = endpointOf(request);
   const place = { organizationId: o.organizationId, forge, endpoint };
-  const { ca, proxy } = request.route ?? {};
+  const { ca, proxy, by } = request.route ?? {};
   return declareConnection(o.store, o.vault, place, {
     name: request.name ?? new URL(url).host,
     secrets: { access_token: token },
     state: { status: 'unreachable', reason },
     wish: { repositories, all, level, organization, confidential, ...(mode && { mode }) },
-    ...((ca || proxy) && { route: { ...(ca && { ca }), ...(proxy && { proxy }) } }),
+    ...((ca || proxy) && { route: { ...(ca && { ca }), ...(proxy && { proxy }), by } }),
     by: o.by,
   });
 }

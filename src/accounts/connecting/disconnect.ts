@@ -1,6 +1,7 @@
 /** The way back of connecting a forge: the apps hear of it while everything is still there, then it goes. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ForgewayError } from '../../lib/errors.js';
 import type { Store } from '../../store/database.js';
 import { audit } from '../audit.js';
 import { listHooks, removeHook, targetName, targetOf } from '../connection-hooks.js';
@@ -8,7 +9,8 @@ import { type CoveredRepository, coveredRepositories, isSeenByApps, removeConnec
 import type { ConnectionDirectory, OpenApp, OpenConnection } from '../connections.js';
 import type { ConnectionNews } from './connection-news.js';
 import { deleteHeldData, runningPreviews } from './held-data.js';
-import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, refused } from './probe.js';
+import { administrationOf, hookRefusal, isForgeFailure, isSilent, type NativeOf, refused } from './probe.js';
+import type { EndedConnection } from './revocations.js';
 import { placeName } from './write-hook.js';
 
 export interface DisconnectOptions {
@@ -17,12 +19,16 @@ export interface DisconnectOptions {
   organizationId: string;
   directory: ConnectionDirectory;
   nativeOf: NativeOf;
+  /** See `endToken`. */
+  endToken(ended: EndedConnection): Promise<string | undefined>;
   /** Lines for a person. */
   progress(line: string): void;
   /** Who asked for it, for the audit trail; absent: whoever runs the machine. */
   by?: string;
   /** How long the apps may take to hear of it before nothing is removed; default 30 s. 0: they are not waited for. */
   toldWithinMs?: number;
+  /** How long the forge may take to remove a webhook; default 10 s. */
+  hookWithinMs?: number;
   /** It is removed all the same when they have not heard of it by then. */
   removesAnyway?: boolean;
 }
@@ -47,6 +53,9 @@ export interface Disconnected {
   problems: readonly string[];
 }
 
+const BY_HAND = 'Delete it on the forge’s own page.';
+/** Of one webhook. A forge that hangs would hold up whoever disconnects for as long as any request to it may take. */
+const HOOK_MS = 10_000;
 const TOLD_MS = 30_000;
 const POLL_MS = 250;
 
@@ -95,6 +104,19 @@ async function previewsGone({ store, organizationId, toldWithinMs }: DisconnectO
   }
 }
 
+/** What is asked goes on, and nobody waits for it any more. @throws ForgewayError FORGEWAY_FORGE_UNREACHABLE */
+async function inTime(asked: Promise<void>, ms: number): Promise<void> {
+  const over = new AbortController();
+  const late = sleep(ms, undefined, { signal: over.signal }).then(() => {
+    throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', `The forge has not answered in ${ms / 1_000} s.`);
+  });
+  try {
+    await Promise.race([asked, late]);
+  } finally {
+    over.abort();
+  }
+}
+
 /** @throws ForgewayError FORGEWAY_CONNECTION_REFUSED saying why nothing was removed */
 export async function disconnectForge(o: DisconnectOptions, request: DisconnectRequest): Promise<Disconnected> {
   const { store, organizationId, progress } = o;
@@ -125,30 +147,40 @@ export async function disconnectForge(o: DisconnectOptions, request: DisconnectR
 
   if (request.withData) await previewsGone(o, connectionId);
 
+  // A forge that is away would be waited for at every webhook.
+  let isAway = false;
   for (const hook of await listHooks(store, organizationId, connectionId)) {
     const target = targetOf(hook);
     if (!whole && !(target.level === 'repository' && names.includes(targetName(target)))) continue;
     if (!request.keepHooks && hook.remoteHookId !== null && connection !== undefined) {
       const administration = administrationOf(connection.forge);
+      const left = `The webhook at ${placeName(target) || hook.host} is still there:`;
       try {
-        await administration.deleteHook(o.nativeOf(connection), target, hook.remoteHookId);
-        progress(`removed the webhook at ${placeName(target) || hook.host}`);
+        if (isAway) problem(`${left} the forge does not answer. ${BY_HAND}`);
+        else {
+          await inTime(
+            administration.deleteHook(o.nativeOf(connection), target, hook.remoteHookId),
+            o.hookWithinMs ?? HOOK_MS,
+          );
+          progress(`removed the webhook at ${placeName(target) || hook.host}`);
+        }
       } catch (error) {
         if (!isForgeFailure(error)) throw error;
+        isAway = isSilent(error);
         // The owner wants to be rid of it, whatever the forge says by now. What it still sends is refused.
-        problem(
-          `The webhook at ${placeName(target) || hook.host} is still there: ${hookRefusal(administration, error, target)} Delete it on the forge’s own page.`,
-        );
+        problem(`${left} ${hookRefusal(administration, error, target)} ${BY_HAND}`);
       }
     }
     if (!whole) await removeHook(store, organizationId, hook.id);
   }
-  if (whole)
+  if (whole) {
     await removeConnection(store, organizationId, connectionId, {
       ...(o.by !== undefined && { by: o.by }),
       ...(request.withData && { beforehand: (tx) => deleteHeldData(tx, connectionId) }),
     });
-  else
+    const left = await o.endToken({ organizationId, connectionId });
+    if (left !== undefined) problem(left);
+  } else
     await store.tenant(organizationId, (tx) =>
       audit(tx, organizationId, 'connection.repositories_removed', connectionId, { repositories: names }, o.by),
     );

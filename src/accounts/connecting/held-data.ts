@@ -12,6 +12,8 @@ const byRepository = `repository_id IN ${REPOSITORIES}`;
 const OF_SESSIONS = `session_id IN (SELECT s.id FROM agent_session s WHERE s.${byRepository})`;
 const REMOTE = 'SELECT r.forge, r.host, r.remote_id FROM repository r WHERE r.id = ANY($2::uuid[])';
 const byRemote = `(forge, host, remote_repository_id) IN (${REMOTE})`;
+/** Of tables whose rows the worker sees, and changes, for everybody: another organization may have served the same repository. */
+const OURS = 'organization_id = current_organization()';
 /** What is kept for a whole host goes with the organization's last connection to it: those of people hold nothing. */
 const byHost = `EXISTS (SELECT FROM connection c WHERE c.id = $1 AND c.forge = t.forge AND c.host = t.host)
   AND NOT EXISTS (SELECT FROM connection c, connection o WHERE c.id = $1 AND o.id <> c.id AND o.forge = c.forge
@@ -67,10 +69,12 @@ export const heldTables: readonly HeldTable[] = [
   { table: 'event_claim', where: `delivery_id IN ${DELIVERIES}`, order: 'semantic_key' },
   { table: 'dispatch', where: `delivery_id IN ${DELIVERIES}`, order: 'id' },
   { table: 'webhook_delivery', where: `hook_id IN ${HOOKS}`, order: 'id' },
-  { table: 'poll_report', where: byRemote, order: 'remote_repository_id, number, piece' },
+  { table: 'poll_report', where: `${OURS} AND ${byRemote}`, order: 'remote_repository_id, number, piece' },
+  { table: 'command_sender', where: byHost, order: 'account_id' },
   { table: 'own_write', where: byHost, order: 'trace' },
   { table: 'forge_record', where: byHost, order: 'id' },
   { table: 'told_object', where: byRepository, order: 'repository_id, number' },
+  { table: 'seen_head', where: byRepository, order: 'repository_id, number, sha' },
   { table: 'trusted_commit', where: byRepository, order: 'repository_id, number, sha' },
   { table: 'sync_cursor', where: byRepository, order: 'repository_id' },
   { table: 'app_repository', where: byRepository, order: 'app, repository_id' },
@@ -89,8 +93,11 @@ export const heldTables: readonly HeldTable[] = [
   { table: 'worktree_link', where: OF_SESSIONS, order: 'id' },
   { table: 'task_run', where: OF_SESSIONS, order: 'id' },
   { table: 'client_input', where: OF_SESSIONS, order: 'id' },
+  { table: 'session_notice', where: OF_SESSIONS, order: 'session_id, sequence' },
   { table: 'session_event', where: OF_SESSIONS, order: 'session_id, sequence' },
   { table: 'preview', where: byRepository, order: 'id' },
+  // Their names: what a repository gives its previews goes with it.
+  { table: 'preview_secret', where: byRepository, order: 'id', without: sealedColumnsOf('preview_secret') },
   { table: 'comment', where: byRepository, order: 'id' },
   { table: 'review', where: byRepository, order: 'id' },
   { table: 'git_commit', where: byRemote, order: 'id' },
@@ -99,7 +106,7 @@ export const heldTables: readonly HeldTable[] = [
   { table: 'agent_session', where: byRepository, order: 'id' },
   {
     table: 'repository_claim',
-    where: `(forge, host, remote_id) IN (${REMOTE})`,
+    where: `${OURS} AND (forge, host, remote_id) IN (${REMOTE})`,
     order: 'remote_id',
   },
   { table: 'repository', where: `id IN ${REPOSITORIES}`, order: 'id' },
@@ -132,24 +139,32 @@ async function* rowsOf(
   await tx.query('CLOSE held');
 }
 
+/** What a person connected for themselves serves nothing: all there is of it is its own row. */
+const OWN = heldTables.filter(({ table }) => table === 'connection');
+
 /**
  * Writes everything that is held of a connection, one JSON object a line with its `table` and its `row`, as of one moment and
- * without secrets. `write` may take its time. Answers the number of lines; undefined when the organization has no such connection.
+ * without secrets. `write` may take its time. Answers the number of lines; undefined when the organization, or the person in it
+ * whose own it is to be, has no such connection: `write` was not called then.
  */
 export async function exportConnection(
   store: Store,
   organizationId: string,
   connectionId: string,
   write: (line: string) => Promise<void>,
-  actor?: string,
+  o: { actor?: string; ownerId?: string | null } = {},
 ): Promise<number | undefined> {
+  const { actor, ownerId = null } = o;
   return store.tenant(organizationId, async (tx) => {
     await tx.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
-    const known = await tx.query('SELECT FROM connection WHERE id::text = $1 AND user_id IS NULL', [connectionId]);
+    const known = await tx.query('SELECT FROM connection WHERE id::text = $1 AND user_id IS NOT DISTINCT FROM $2', [
+      connectionId,
+      ownerId,
+    ]);
     if (known.rowCount !== 1) return undefined;
-    const repositories = await repositoriesOf(tx, connectionId);
+    const repositories = ownerId === null ? await repositoriesOf(tx, connectionId) : [];
     let lines = 0;
-    for (const held of heldTables)
+    for (const held of ownerId === null ? heldTables : OWN)
       for await (const line of rowsOf(tx, held, connectionId, repositories)) {
         await write(line);
         lines += 1;

@@ -23,6 +23,12 @@ export function administrationOf(forge: ForgeDescriptor): ForgeAdministration {
   return forge.administration;
 }
 
+/** How a forge is asked what a token is: as one that administers it, or as one that somebody agreed to. */
+function questionOf(forge: ForgeDescriptor): (native: NativeClient) => Promise<TokenFacts> {
+  const measure = forge.oauth?.measure;
+  return measure === undefined ? (native) => administrationOf(forge).probe(native) : (native) => measure(native);
+}
+
 /** Whether the address answers as another kind of forge: the usual mistake when nothing is understood. */
 async function otherKind(connection: OpenConnection, nativeOf: NativeOf): Promise<ForgeDescriptor | undefined> {
   for (const forge of forges.values()) {
@@ -77,8 +83,16 @@ async function reasonOf(failure: RouteFailure | ForgewayError, connection: OpenC
     return `${where} does not accept the token: it is wrong, expired or revoked. Make a new one, and run \`forgeway connections add\` with it.`;
   if (failure.status === 403)
     return `The token may not read its own account on ${where}: ${failure.message}. Give it the scopes that the README names.`;
+  if (isNotNow(failure))
+    return `${where} does not serve just now (it answered ${failure.status}: ${failure.message.replace(/[.\s]+$/, '')}).`;
+  const answered = failure instanceof RouteFailure ? failure.answered : undefined;
+  // What something else than the forge said is not repeated to whoever had it asked.
   if (failure.status === 404 || failure.status === 502)
-    return unlike(connection, nativeOf, failure.message.replace(/\.$/, ''));
+    return unlike(
+      connection,
+      nativeOf,
+      answered === undefined ? failure.message.replace(/\.$/, '') : `it answered ${answered}`,
+    );
   return `${where} answered: ${failure.message}`;
 }
 
@@ -91,30 +105,52 @@ const NO_CONNECTION: ReadonlySet<string> = new Set([
   'FORGEWAY_FORGE_DOWN',
 ]);
 
-/** Whether a refusal says that the forge gave no answer at all. */
+/** Whether nothing was answered, so that nothing else would be just now. */
+export const isSilent = (error: RouteFailure | ForgewayError): boolean =>
+  error instanceof ForgewayError && NO_CONNECTION.has(error.code);
+
+/** It does not serve just now, or not so often, or what stands before it does not reach it: later it may be another answer. */
+const NOT_NOW: ReadonlySet<number | undefined> = new Set([429, 500, 502, 503, 504]);
+const isNotNow = (failure: RouteFailure | ForgewayError): boolean =>
+  failure instanceof RouteFailure && NOT_NOW.has(failure.answered);
+
+/** Whether a refusal says that the forge gave no answer at all, or none that says anything. */
 export const isUnreachable = (error: unknown): boolean =>
   error instanceof ForgewayError && error.details[UNREACHABLE] === true;
 
-export type Probed =
-  | { ok: true; facts: TokenFacts }
-  /** `expired` when the forge does not accept the token; `unreachable` when it gave no answer at all. */
-  | { ok: false; expired: boolean; unreachable: boolean; reason: string };
+export type Probed = { ok: true; facts: TokenFacts } | ({ ok: false; reason: string } & Unusable);
+
+export interface Unusable {
+  /** The forge does not accept the token. */
+  expired: boolean;
+  /** It gave no answer, or is out of order just now. */
+  unreachable: boolean;
+  /** The token holds, and may not even read its own account. */
+  forbidden?: boolean;
+}
+
+/** What a connection becomes for it. @param refused what it is when the token is not accepted */
+export const stateFor = ({ expired, forbidden }: Unusable, refused: 'expired' | 'revoked') => {
+  if (expired) return refused;
+  return forbidden ? ('insufficient_scope' as const) : ('unreachable' as const);
+};
 
 export async function probeForge(connection: OpenConnection, nativeOf: NativeOf): Promise<Probed> {
   try {
-    return { ok: true, facts: await administrationOf(connection.forge).probe(nativeOf(connection)) };
+    return { ok: true, facts: await questionOf(connection.forge)(nativeOf(connection)) };
   } catch (error) {
     if (!isForgeFailure(error)) throw error;
     const expired = error instanceof RouteFailure && error.status === 401;
-    const unreachable = error instanceof ForgewayError && NO_CONNECTION.has(error.code);
-    return { ok: false, expired, unreachable, reason: await reasonOf(error, connection, nativeOf) };
+    const forbidden = error instanceof RouteFailure && error.status === 403;
+    const unreachable = isSilent(error) || isNotNow(error);
+    return { ok: false, expired, forbidden, unreachable, reason: await reasonOf(error, connection, nativeOf) };
   }
 }
 
 /** Whether the forge does not accept the token; false while nobody knows. */
 export async function isTokenRefused(connection: OpenConnection, nativeOf: NativeOf): Promise<boolean> {
   try {
-    await administrationOf(connection.forge).probe(nativeOf(connection));
+    await questionOf(connection.forge)(nativeOf(connection));
     return false;
   } catch (error) {
     if (!isForgeFailure(error)) throw error;

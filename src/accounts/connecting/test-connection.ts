@@ -3,7 +3,7 @@ import type { Store } from '../../store/database.js';
 import { noteCheck } from '../connection-rows.js';
 import { refusedState } from '../connection-state.js';
 import type { ConnectionDirectory } from '../connections.js';
-import { isForgeFailure, type NativeOf, type Probed, probeForge } from './probe.js';
+import { isForgeFailure, type NativeOf, type Probed, probeForge, stateFor } from './probe.js';
 
 export interface TestOptions {
   store: Store;
@@ -25,7 +25,7 @@ export async function testConnection(o: TestOptions, organizationId: string, con
   }
   if (probed.ok) await noteCheck(o.store, organizationId, connectionId, probed.facts);
   else {
-    const status = probed.expired ? refusal : 'unreachable';
+    const status = stateFor(probed, refusal);
     await noteCheck(o.store, organizationId, connectionId, { status, reason: probed.reason });
   }
   return probed;

@@ -15,7 +15,7 @@ export interface AppPlace {
 }
 
 /** Enough to sign in its name. */
-export interface OpenForgeApp extends Pick<OpenApp, 'forge' | 'baseUrl'> {
+export interface OpenForgeApp extends Pick<OpenApp, 'forge' | 'baseUrl' | 'route'> {
   app: { id: string; privateKey: string };
 }
 

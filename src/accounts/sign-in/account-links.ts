@@ -1,6 +1,6 @@
 /**
- * Connecting an account of one's own: the way to the forge and back on which it gives tokens for work. They become a
- * connection of that person alone. Forges send people back to the one address that was registered, which is that of signing
+ * Connecting an account with consent: the way to the forge and back on which it gives tokens for work. They become a connection
+ * of the person who went there, or of an organization whose connections they manage. Forges send people back to the one address that was registered, which is that of signing
  * in; the state tells the two apart.
  */
 import { createHmac } from 'node:crypto';
@@ -10,7 +10,8 @@ import { type Clock, systemClock } from '../../lib/clock.js';
 import { ForgewayError } from '../../lib/errors.js';
 import type { Store } from '../../store/database.js';
 import { deriveKey } from '../../store/derive-key.js';
-import { saveOAuthConnection } from '../connection-kinds.js';
+import { type ConsentedAccount, saveOAuthConnection } from '../connection-kinds.js';
+import type { ConnectionPlace } from '../connection-rows.js';
 import type { Vault } from '../vault.js';
 import { hashOf, newCode } from './codes.js';
 import { askIdentity, exchangeCode, type Fetch } from './exchange.js';
@@ -27,6 +28,15 @@ export interface AccountLinksOptions {
   clock?: Clock;
   /** Where clients must be registered to send people back to. */
   callbackUrl(providerId: string): string;
+  /** What is an organization's takes more than the role of the API: apps hear of it. */
+  connectForOrganization(place: ConnectionPlace, account: ConsentedAccount): Promise<{ id: string }>;
+}
+
+/** For whom an account is connected. */
+export interface LinkOwner {
+  organizationId: string;
+  /** Of the organization itself, and not of the person in it. */
+  forOrganization: boolean;
 }
 
 /** Who asks, in which session of a browser. */
@@ -36,19 +46,23 @@ export interface LinkingPerson {
 }
 
 export type LinkOutcome =
-  | { kind: 'connected'; connectionId: string; login: string; host: string }
+  | { kind: 'connected'; connectionId: string; owner: LinkOwner; login: string; host: string }
   /** `message`: for the person. */
   | { kind: 'failed'; message: string };
 
 export interface AccountLinks {
   /** Where the browser goes, to agree. Undefined when there is no such instance. */
-  start(person: LinkingPerson, o: { organizationId: string; providerId: string }): Promise<string | undefined>;
+  start(person: LinkingPerson, o: LinkOwner & { providerId: string }): Promise<string | undefined>;
   /** Whether what came back was begun here, and not by signing in. */
   isOurs(state: unknown): state is string;
-  /** What the forge sent the browser back with. Whatever comes of it, the state is used up. */
+  /**
+   * What the forge sent the browser back with. Whatever comes of it, the state is used up. `refusal` says why the person may
+   * not do it any more, and is asked before the forge gives a token.
+   */
   finish(
     person: LinkingPerson | undefined,
     o: { providerId: string; state: string; code: string | undefined; error: string | undefined },
+    refusal: (owner: LinkOwner) => Promise<string | undefined>,
   ): Promise<LinkOutcome>;
 }
 
@@ -62,6 +76,8 @@ const TELLING: ReadonlySet<string> = new Set([
   'FORGEWAY_ADDRESS_REFUSED',
   // Their membership ended on the way.
   'FORGEWAY_FORBIDDEN',
+  // By a token, or by somebody else at this moment.
+  'FORGEWAY_CONFLICT',
 ]);
 const STALE =
   'This was begun in another browser or before you signed in again, was completed already, or took more than 10 minutes. Begin again.';
@@ -79,22 +95,30 @@ export function createAccountLinks(o: AccountLinksOptions): AccountLinks {
     state: string,
     person: LinkingPerson | undefined,
     providerId: string,
-  ): Promise<{ organizationId: string } | undefined> {
+  ): Promise<LinkOwner | undefined> {
     const organizationId = STATE.exec(state)?.[1];
     if (organizationId === undefined) return undefined;
     const { rows } = await store.tenant(organizationId, (tx) =>
-      tx.query<{ user_id: string; session_id: string; provider_id: string; expires_at: Date }>(
-        'DELETE FROM account_link WHERE state_hash = $1 RETURNING user_id, session_id, provider_id, expires_at',
+      tx.query<{
+        user_id: string;
+        session_id: string;
+        provider_id: string;
+        for_organization: boolean;
+        expires_at: Date;
+      }>(
+        `DELETE FROM account_link WHERE state_hash = $1
+         RETURNING user_id, session_id, provider_id, for_organization, expires_at`,
         [hashOf(state)],
       ),
     );
     const [row] = rows;
     const isTheirs = row !== undefined && row.user_id === person?.userId && row.session_id === person.sessionId;
-    return isTheirs && row.provider_id === providerId && row.expires_at > clock.now() ? { organizationId } : undefined;
+    if (!isTheirs || row.provider_id !== providerId || row.expires_at <= clock.now()) return undefined;
+    return { organizationId, forOrganization: row.for_organization };
   }
 
   return {
-    async start(person, { organizationId, providerId }) {
+    async start(person, { organizationId, forOrganization, providerId }) {
       const client = await clientOf(providerId);
       if (client === undefined) return undefined;
       const state = `fwl.${organizationId}.${newCode()}`;
@@ -102,9 +126,9 @@ export function createAccountLinks(o: AccountLinksOptions): AccountLinks {
       await store.tenant(organizationId, async (tx) => {
         await tx.query('DELETE FROM account_link WHERE expires_at < $1', [clock.now()]);
         await tx.query(
-          `INSERT INTO account_link (state_hash, organization_id, user_id, session_id, provider_id, expires_at)
-           VALUES ($1, $2, $3, $4, $5, $6)`,
-          [hashOf(state), organizationId, person.userId, person.sessionId, providerId, expiresAt],
+          `INSERT INTO account_link (state_hash, organization_id, user_id, session_id, provider_id, expires_at, for_organization)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+          [hashOf(state), organizationId, person.userId, person.sessionId, providerId, expiresAt, forOrganization],
         );
       });
       return authorizationUrl(client.oauth, client.endpoint, {
@@ -118,10 +142,11 @@ export function createAccountLinks(o: AccountLinksOptions): AccountLinks {
 
     isOurs: (state): state is string => typeof state === 'string' && STATE.test(state),
 
-    async finish(person, { providerId, state, code, error }) {
-      const link = await consume(state, person, providerId);
+    async finish(person, { providerId, state, code, error }, refusal) {
+      const owner = await consume(state, person, providerId);
       const client = await clientOf(providerId);
-      if (person === undefined || link === undefined || client === undefined) return { kind: 'failed', message: STALE };
+      if (person === undefined || owner === undefined || client === undefined)
+        return { kind: 'failed', message: STALE };
       const { host, forge } = client.endpoint;
       if (code === undefined) {
         const message =
@@ -130,22 +155,22 @@ export function createAccountLinks(o: AccountLinksOptions): AccountLinks {
             : `${host} gave no code. Begin again.`;
         return { kind: 'failed', message };
       }
+      const refused = await refusal(owner);
+      if (refused !== undefined) return { kind: 'failed', message: refused };
       try {
         const access = await accessOfClient(store.pool, vault, providerId);
         const grant = { code, verifier: verifierOf(state), redirectUri: o.callbackUrl(providerId) };
         const tokens = await exchangeCode(fetch, client, access, grant);
         const { accessToken } = tokens;
         const identity = await askIdentity(fetch, client, { accessToken, route: access.route });
-        const { id } = await saveOAuthConnection(
-          store,
-          vault,
-          {
-            ...{ organizationId: link.organizationId, forge, host },
-            instanceUrl: client.endpoint.webUrl === client.forge.cloudUrl ? null : client.endpoint.webUrl,
-          },
-          { userId: person.userId, identity, tokens, by: `user:${person.userId}`, reached: client.reached },
-        );
-        return { kind: 'connected', connectionId: id, login: identity.login, host };
+        const { organizationId, forOrganization } = owner;
+        const { webUrl } = client.endpoint;
+        const place = { organizationId, forge, host, instanceUrl: webUrl === client.forge.cloudUrl ? null : webUrl };
+        const account = { identity, tokens, by: `user:${person.userId}`, route: access.route ?? {} };
+        const { id } = forOrganization
+          ? await o.connectForOrganization(place, account)
+          : await saveOAuthConnection(store, vault, place, { ...account, userId: person.userId });
+        return { kind: 'connected', connectionId: id, owner, login: identity.login, host };
       } catch (failure) {
         // Of the forge and of its answer; anything else is a mistake of ours, which the log has to have.
         if (failure instanceof ForgewayError && TELLING.has(failure.code))

@@ -70,8 +70,12 @@ export async function setSuspended(pool: pg.Pool, userId: string, to: boolean, a
   await auditPlatform(pool, { actor, action: to ? 'user.suspended' : 'user.restored', subject: `user ${userId}` });
 }
 
-/** Signs somebody out everywhere; their browsers and devices learn of it with their next request. */
+/**
+ * Signs somebody out everywhere; their browsers and devices learn of it with their next request. What they allowed and what was
+ * not fetched yet ends first: a device that they were talked into allowing would fetch its session afterwards.
+ */
 export async function endSessions(pool: pg.Pool, userId: string): Promise<number> {
+  await pool.query('UPDATE sign_in_code SET consumed_at = now() WHERE user_id = $1 AND consumed_at IS NULL', [userId]);
   const { rowCount } = await pool.query('DELETE FROM session WHERE user_id = $1', [userId]);
   return rowCount ?? 0;
 }

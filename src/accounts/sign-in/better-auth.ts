@@ -18,6 +18,7 @@ import { type Admission, type AdmissionPorts, admit, type Refusal, type Vouched 
 import { type AuthPlace, authOptions } from './auth-options.js';
 import { askIdentity, exchangeCode, type Fetch } from './exchange.js';
 import type { OAuthClientAccess, SignInClient } from './oauth-clients.js';
+import { sealedStates } from './sealed-states.js';
 
 /** What one request to sign in, or one callback, is about; filled on the way. */
 export interface SignInFlow {
@@ -136,10 +137,13 @@ export function createSignInAuth(o: SignInAuthOptions): SignInAuth {
   const base = authOptions(o.place);
   const options: BetterAuthOptions = {
     ...base,
-    database: kyselyAdapter(new Kysely({ dialect: new PostgresDialect({ pool: o.pool }) }), {
-      type: 'postgres',
-      transaction: true,
-    }),
+    database: sealedStates(
+      kyselyAdapter(new Kysely({ dialect: new PostgresDialect({ pool: o.pool }) }), {
+        type: 'postgres',
+        transaction: true,
+      }),
+      o.place.secret,
+    ),
     user: {
       ...base.user,
       async validateUserInfo() {

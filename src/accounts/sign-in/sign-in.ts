@@ -10,7 +10,7 @@ import type { Logger } from '../../lib/logger.js';
 import type { Store } from '../../store/database.js';
 import { deriveKey } from '../../store/derive-key.js';
 import type { Vault } from '../vault.js';
-import { type AccountLinks, createAccountLinks } from './account-links.js';
+import { type AccountLinks, type AccountLinksOptions, createAccountLinks } from './account-links.js';
 import { endSessions, makeFirstAdministrator } from './administrators.js';
 import type { AdmissionPorts, Vouched } from './admission.js';
 import type { SignInAuth, SignInFlow } from './better-auth.js';
@@ -39,6 +39,7 @@ export interface SignInOptions {
   needsMembership(client: SignInClient): Promise<boolean>;
   /** Told after each sign-in, before the browser goes on: memberships on the forge are read with the token, which then is gone. */
   signedIn?(person: Vouched & { userId: string }): Promise<void>;
+  connectForOrganization: AccountLinksOptions['connectForOrganization'];
   /** The guarded way out. */
   fetch: Fetch;
   clock?: Clock;
@@ -83,7 +84,7 @@ export interface SignIn {
   signOutEverywhere(userId: string): Promise<number>;
   /** Where clients must be registered to send people back to. */
   callbackUrl(providerId: string): string;
-  /** Connecting accounts of one's own, by the same clients. */
+  /** Connecting accounts with consent, by the same clients. */
   readonly links: AccountLinks;
 }
 
@@ -227,6 +228,9 @@ export function createSignIn(o: SignInOptions): SignIn {
     signOut: async (headers) => (await any()).signOut(headers),
     signOutEverywhere: (userId) => endSessions(pool, userId),
     callbackUrl,
-    links: createAccountLinks({ store, vault, masterKey: o.masterKey, fetch: o.fetch, clock, callbackUrl }),
+    links: createAccountLinks({
+      ...{ store, vault, masterKey: o.masterKey, fetch: o.fetch, clock, callbackUrl },
+      connectForOrganization: o.connectForOrganization,
+    }),
   };
 }

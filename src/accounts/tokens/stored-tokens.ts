@@ -5,6 +5,7 @@ import { pause } from '../../lib/clock.js';
 import { ForgewayError } from '../../lib/errors.js';
 import type { Store } from '../../store/database.js';
 import { audit } from '../audit.js';
+import { USELESS } from '../connection-state.js';
 import type { Vault } from '../vault.js';
 import { openSecrets, type SealedColumns, sealedColumnsOf, sealedValues, sealSecrets } from '../vault-columns.js';
 import type { StoredTokens, TokenStore } from './keeper.js';
@@ -59,10 +60,12 @@ export function createStoredTokens({ store, vault, leaseMs = LEASE_MS }: StoredT
     key: string,
     previous: StoredTokens,
     apply: (tx: pg.PoolClient, row: TokenRow, organizationId: string) => Promise<unknown>,
+    gone?: (tx: pg.PoolClient, id: string, organizationId: string) => Promise<unknown>,
   ): Promise<void> => {
     const { organizationId, id } = placeOf(key);
     return store.tenant(organizationId, async (tx) => {
       const row = await find(tx, id, 'FOR UPDATE');
+      if (row === undefined) await gone?.(tx, id, organizationId);
       if (row === undefined || secretsOf(organizationId, row).refresh_token !== previous.refreshToken) return;
       await apply(tx, row, organizationId);
     });
@@ -74,8 +77,9 @@ export function createStoredTokens({ store, vault, leaseMs = LEASE_MS }: StoredT
       const row = await store.tenant(organizationId, (tx) => find(tx, id, ''));
       if (row === undefined) return undefined;
       const { access_token, refresh_token } = secretsOf(organizationId, row);
+      // One whose forge is away, or which lacks a scope, has its tokens all the same.
       const ended =
-        row.status === 'active' && access_token !== undefined
+        !USELESS.has(row.status) && access_token !== undefined
           ? undefined
           : (row.status_reason ?? 'The connection has no token: connect the account again.');
       return {
@@ -90,8 +94,30 @@ export function createStoredTokens({ store, vault, leaseMs = LEASE_MS }: StoredT
       };
     },
 
-    replace: (key, previous, tokens) =>
-      change(key, previous, async (tx, row, organizationId) => {
+    replace: (key, previous, tokens) => {
+      // The connection went while its token was renewed: this one is to be ended, since the one before is no more.
+      const handOver = async (tx: pg.PoolClient, id: string, organizationId: string) => {
+        const { rows } = await tx.query<SealedColumns<'token_revocation'>>(
+          `SELECT ${sealedColumnsOf('token_revocation').join(', ')} FROM token_revocation WHERE id = $1 FOR UPDATE`,
+          [id],
+        );
+        const [ended] = rows;
+        const place = { table: 'token_revocation', organizationId, rowId: id } as const;
+        if (ended === undefined || openSecrets(vault, place, ended).refresh_token !== previous.refreshToken) return;
+        const columns = await sealSecrets(tx, vault, place, ended, {
+          access_token: tokens.accessToken,
+          refresh_token: tokens.refreshToken ?? null,
+        });
+        const { names, values } = sealedValues('token_revocation', columns);
+        await tx.query(
+          `UPDATE token_revocation SET access_token_expires_at = $2, due_at = now(), trying_until = NULL,
+             ${names.map((name, index) => `${name} = $${index + 3}`).join(', ')} WHERE id = $1`,
+          [id, tokens.expiresAt ?? null, ...values],
+        );
+      };
+      return change(key, previous, renew, handOver);
+
+      async function renew(tx: pg.PoolClient, row: TokenRow, organizationId: string) {
         const place = { table: 'connection', organizationId, rowId: row.id } as const;
         const columns = await sealSecrets(tx, vault, place, row, {
           access_token: tokens.accessToken,
@@ -111,14 +137,15 @@ export function createStoredTokens({ store, vault, leaseMs = LEASE_MS }: StoredT
             ...sealed.values,
           ],
         );
-      }),
+      }
+    },
 
     end: (key, previous, reason) =>
       change(key, previous, async (tx, row, organizationId) => {
         const { rowCount } = await tx.query(
-          `UPDATE connection SET status = 'revoked', status_reason = $2, revoked_at = now(), updated_at = now()
-           WHERE id = $1 AND status = 'active'`,
-          [row.id, reason],
+          `UPDATE connection SET status = 'revoked', status_reason = $2, status_since = now(), revoked_at = now(), updated_at = now()
+           WHERE id = $1 AND status <> ALL($3)`,
+          [row.id, reason, [...USELESS]],
         );
         if (rowCount === 1) await audit(tx, organizationId, 'connection.ended', row.id, { reason }, 'forgeway');
       }),

@@ -1,5 +1,6 @@
 /** JSON:API documents, and the ids in them: what every resource below `/api/v2` has in common. */
 import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
 import type { Problem } from '../problem.js';
 
 export const MEDIA_TYPE = 'application/vnd.api+json';
@@ -17,6 +18,19 @@ export function takeDocuments(app: FastifyInstance): void {
       body === '' ? done(null, undefined) : parse(request, String(body), done),
     );
 }
+
+const LARGEST_PAGE = 100;
+
+/** Which page is wanted. A larger one than there is is answered with the largest, as clients of the public API know it. */
+export const pageParameters = {
+  'page[number]': z.coerce.number().int().min(1).max(10_000).default(1),
+  'page[size]': z.coerce
+    .number()
+    .int()
+    .min(1)
+    .transform((size) => Math.min(size, LARGEST_PAGE))
+    .default(20),
+};
 
 export interface IdForm {
   external(id: string): string;
@@ -51,7 +65,12 @@ export function errorDocument({ status, code, message, issues = [] }: Problem) {
   const base = { status: String(status), code, title: title(status) };
   if (issues.length === 0) return { errors: [{ ...base, detail: message }] };
   return {
-    errors: issues.map((issue) => ({ ...base, detail: issue.message, source: { pointer: pointerOf(issue.path) } })),
+    errors: issues.map(({ path, message: detail, isParameter }) => ({
+      ...base,
+      ...(isParameter && { title: 'Invalid query parameter' }),
+      detail,
+      source: isParameter ? { parameter: String(path[0] ?? '') } : { pointer: pointerOf(path) },
+    })),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Connections of an organization as the API shows them. None of these columns is, or holds, a secret. */
 import type { Actor } from '../../accounts/access/actor.js';
+import { describeCertificates, type RouteBy } from '../../accounts/connection-route.js';
 import type { SyncMode } from '../../accounts/connection-rows.js';
 import { adviceFor, type ConnectionState, connectionStates } from '../../accounts/connection-state.js';
 import type { Queryable } from '../../inbox/list.js';
@@ -28,6 +29,11 @@ export interface ListedConnection {
   syncMode: SyncMode;
   hooks: number;
   repositories: number;
+  /** PEM of the certificates that alone are trusted for its host. */
+  ca: string | null;
+  /** Without user name and password. */
+  proxy: string | null;
+  routeBy: RouteBy;
   /** Whether a secret of its kind is stored. */
   sealed: boolean;
   expiresAt: Date | null;
@@ -43,7 +49,7 @@ export interface ListedConnection {
 const SELECT = `SELECT c.id, c.name, c.kind, c.forge, c.host, c.instance_url AS "instanceUrl", c.provider_account_id AS "accountId", c.account_login AS account,
     c.account_type AS "accountType", c.app_id AS "appId", c.installation_id AS "installationId", c.status,
     c.status_reason AS "statusReason", c.capabilities, c.warnings, c.server_version AS "serverVersion",
-    c.sync_mode AS "syncMode", c.access_token_expires_at AS "expiresAt", c.checked_at AS "checkedAt",
+    c.sync_mode AS "syncMode", c.ca_certificate AS ca, c.proxy_url AS proxy, c.route_by AS "routeBy", c.access_token_expires_at AS "expiresAt", c.checked_at AS "checkedAt",
     (SELECT due_at FROM connection_confirmation n WHERE n.connection_id = c.id AND c.status = 'unreachable') AS "nextTryAt",
     c.created_at AS "createdAt", c.updated_at AS "updatedAt",
     (c.access_token_ciphertext IS NOT NULL OR c.private_key_ciphertext IS NOT NULL) AS sealed,
@@ -53,14 +59,22 @@ const SELECT = `SELECT c.id, c.name, c.kind, c.forge, c.host, c.instance_url AS 
     ${microsecondsOf('c.created_at')} AS place
   FROM connection c`;
 
+export interface Shown {
+  advice: string;
+  /** Subject and fingerprint of each certificate that alone is trusted for its host; empty: those of the system. */
+  certificates: string[];
+}
+
 /** Who runs this server may know what its network is like. */
 export const isAdministrator = (actor: Actor): boolean => actor.kind === 'user' && actor.platformAdmin;
 
 /** As the caller may see it: why a forge cannot be reached would tell others what there is in the network. */
 export const shownTo =
   (actor: Actor) =>
-  <T extends Pick<ListedConnection, 'status' | 'statusReason'>>(row: T): T & { advice: string } => ({
+  <T extends Pick<ListedConnection, 'status' | 'statusReason' | 'ca' | 'proxy' | 'routeBy'>>(row: T): T & Shown => ({
     ...row,
+    certificates: row.ca === null ? [] : describeCertificates(row.ca),
+    proxy: row.routeBy === 'operator' && !isAdministrator(actor) ? null : row.proxy,
     statusReason: row.status === 'unreachable' && !isAdministrator(actor) ? null : row.statusReason,
     advice: adviceFor(row.status),
   });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { audit } from '../../accounts/audit.js';
 import { isUnreachable, refused } from '../../accounts/connecting/probe.js';
+import { readOwnersRoute } from '../../accounts/connection-route.js';
 import { syncModes } from '../../accounts/connection-rows.js';
 import { capabilities } from '../../forges/administration.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
@@ -28,6 +29,15 @@ const connection = z.object({
   warnings: z.array(z.string()),
   serverVersion: z.string().nullable(),
   syncMode: z.enum(syncModes),
+  certificates: z
+    .array(z.string())
+    .describe('Subject and fingerprint of those that alone are trusted for its host; none: those of this server.'),
+  proxy: z
+    .string()
+    .nullable()
+    .describe(
+      'Through which its host is reached, without user name and password. One that an administrator of this server set is shown to them alone.',
+    ),
   hooks: z.number(),
   repositories: z.number(),
   expiresAt: instant.nullable(),
@@ -50,6 +60,18 @@ const owner = z
   .describe('`me`: the caller’s own, which nobody else sees and no app uses.');
 /** What takes `owner`. */
 const OWNABLE = { ownable: true } as const;
+
+/** What a connection serves. */
+const serving = {
+  repositories: z.array(text(300)).max(500).default([]).describe('`owner/name`, each with a webhook.'),
+  all: z.boolean().default(false).describe('Every repository that the token administers.'),
+  hooks: z.enum(['repository', 'organization', 'system', 'none']).default('repository'),
+  forgeOrganization: text(300).optional().describe('With `hooks: organization`: which one of the forge.'),
+  confidential: z.boolean().optional(),
+};
+const namesOrganization = ({ hooks, forgeOrganization }: { hooks: string; forgeOrganization?: string | undefined }) =>
+  hooks !== 'organization' || forgeOrganization !== undefined;
+const ORGANIZATION_NEEDED = { path: ['forgeOrganization'], message: 'is needed with hooks at an organization' };
 
 const tested = z.object({
   ok: z.boolean(),
@@ -128,21 +150,30 @@ export const connections = router({
             .describe('Without it: the forge’s own cloud.'),
           token: z.string().regex(/^[\x21-\x7e]{8,4096}$/, 'is one word of letters, digits and signs'),
           name: text(100).optional(),
-          repositories: z.array(text(300)).max(500).default([]).describe('`owner/name`, each with a webhook.'),
-          all: z.boolean().default(false).describe('Every repository that the token administers.'),
-          hooks: z.enum(['repository', 'organization', 'system', 'none']).default('repository'),
-          forgeOrganization: text(300).optional().describe('With `hooks: organization`: which one of the forge.'),
-          confidential: z.boolean().optional(),
+          caCertificate: z
+            .string()
+            .max(300_000)
+            .nullable()
+            .optional()
+            .describe(
+              'PEM of the certificates that alone are trusted for the host, for this connection. null: those of this server. Left out: as an administrator of this server said for the host.',
+            ),
+          proxy: z
+            .string()
+            .max(1_000)
+            .nullable()
+            .optional()
+            .describe(
+              '`http://user:password@proxy.example.com:3128`: through which the host is reached, for this connection. null: none. Left out: as for certificates.',
+            ),
+          ...serving,
           syncMode: z.enum(syncModes).optional(),
           keep: z
             .boolean()
             .default(false)
             .describe('Where the forge cannot be reached: keep all of this, and connect it by itself once it answers.'),
         })
-        .refine((input) => input.hooks !== 'organization' || input.forgeOrganization !== undefined, {
-          path: ['forgeOrganization'],
-          message: 'is needed with hooks at an organization',
-        })
+        .refine(namesOrganization, ORGANIZATION_NEEDED)
         .refine(
           ({ owner: whose, repositories, all }) => whose === 'organization' || (repositories.length === 0 && !all),
           {
@@ -150,6 +181,10 @@ export const connections = router({
             message: 'are served by connections of the organization alone',
           },
         )
+        .refine(({ owner: whose, caCertificate, proxy }) => whose === 'organization' || (!caCertificate && !proxy), {
+          path: ['caCertificate'],
+          message: 'and a proxy are for connections of the organization; one’s own has those of its OAuth client',
+        })
         .refine(({ owner: whose, keep }) => whose === 'organization' || !keep, {
           path: ['keep'],
           message: 'is for connections of the organization: one’s own is made at once or not at all',
@@ -165,9 +200,11 @@ export const connections = router({
       const { repositories, all, confidential, syncMode: mode } = input;
       const level = ownerId === null ? input.hooks : 'none';
       const wish = { repositories, all, level, organization: input.forgeOrganization, confidential };
+      const route = readOwnersRoute(input);
       const request = {
         ...{ forge, url: input.url, token: input.token, name: input.name, ...wish },
         ...(mode && { mode }),
+        ...(route && { route }),
         ...(ownerId !== null && { userId: ownerId }),
       };
       const {
@@ -184,6 +221,81 @@ export const connections = router({
       return { connection: shown(found), notes: [...notes], problems: [...problems] };
     }),
 
+  listOAuthInstances: procedure({
+    action: 'connection.read',
+    method: 'GET',
+    path: '/connections/oauth',
+    summary: 'Instances at which an account can be connected with consent, as an administrator registered them.',
+  })
+    .input(z.strictObject({ ...scope }).prefault({}))
+    .output(
+      z.object({
+        items: z.array(
+          z.object({ instance: z.string(), label: z.string(), forge: z.string(), host: z.string(), url: z.string() }),
+        ),
+      }),
+    )
+    .query(async ({ ctx }) => {
+      const clients = (await ctx.consent?.instances()) ?? [];
+      const items = clients.map(({ providerId: instance, label, endpoint: { forge, host, webUrl: url } }) => ({
+        ...{ instance, label, forge, host, url },
+      }));
+      return { items };
+    }),
+
+  connectOAuth: procedure({
+    action: 'connection.manage',
+    method: 'POST',
+    path: '/connections/oauth',
+    summary: 'Begins to connect an account with consent: answers where a person goes to agree.',
+    // Whoever has the address could agree in that browser's name.
+    toldOnce: true,
+    ...OWNABLE,
+  })
+    .input(z.strictObject({ ...scope, owner, instance: text(300).describe('`instance` of `listOAuthInstances`.') }))
+    .output(
+      z.object({
+        page: z.url().describe('Page of this server where a person who is signed in begins, in any browser.'),
+        authorizationUrl: z
+          .url()
+          .nullable()
+          .describe(
+            'Page of the forge, for 10 minutes and for the browser alone whose session sent this request. null: it was sent with a token.',
+          ),
+      }),
+    )
+    .mutation(async ({ ctx, input }) => {
+      const { actor, consent, organizationId, ownerId } = ctx;
+      if (consent === undefined) throw notFound();
+      const whose = { organizationId, forOrganization: ownerId === null, providerId: input.instance };
+      const begun = await consent.begin(actor.kind === 'user' ? actor.userId : '', whose);
+      if (begun === 'unknown')
+        throw refused(
+          'No OAuth client is registered for that instance: an administrator of this server does it at /setup.',
+        );
+      return { page: consent.page, authorizationUrl: begun ?? null };
+    }),
+
+  serveRepositories: procedure({
+    action: 'connection.manage',
+    method: 'POST',
+    path: '/connections/{id}/repositories',
+    summary: 'Has a connection that is there serve more repositories, with webhooks; what it serves already stays.',
+  })
+    .input(z.strictObject({ ...scope, id, ...serving }).refine(namesOrganization, ORGANIZATION_NEEDED))
+    .output(z.object({ connection, notes: z.array(z.string()), problems: z.array(z.string()) }))
+    .mutation(async ({ ctx, input }) => {
+      const { services, organizationId, actor, by } = ctx;
+      const find = () => services.store.tenant(organizationId, (tx) => getConnection(tx, input.id));
+      if ((await find()) === undefined) throw notFound();
+      const { repositories, all, hooks: level, forgeOrganization: organization, confidential } = input;
+      const wish = { repositories, all, level, organization, confidential };
+      const { notes, problems } = await workFor(actor, services).serve(organizationId, input.id, wish, by);
+      const found = await find();
+      if (found === undefined) throw notFound();
+      return { connection: shownTo(actor)(found), notes: [...notes], problems: [...problems] };
+    }),
+
   disconnect: procedure({
     action: 'connection.manage',
     method: 'DELETE',
@@ -198,6 +310,10 @@ export const connections = router({
         id,
         keepHooks: z.enum(['true', 'false']).default('false').describe('Leave the webhooks at the forge.'),
         wait: z.enum(['true', 'false']).default('true').describe('Until the apps have heard of it.'),
+        withData: z
+          .enum(['true', 'false'])
+          .default('false')
+          .describe('Also delete what is held of it: deliveries, the mirror, records. One’s own holds nothing.'),
       }),
     )
     .output(z.object({ id, problems: z.array(z.string()) }))
@@ -208,6 +324,7 @@ export const connections = router({
       const { problems } = await services.connections.disconnect(organizationId, input.id, {
         keepHooks: input.keepHooks === 'true',
         wait: input.wait === 'true',
+        withData: input.withData === 'true',
         own: ctx.ownerId !== null,
         by: ctx.by,
       });

@@ -15,6 +15,11 @@ export function workFor(actor: Actor, { connections, log }: Pick<Services, 'conn
         () => connections.connect(...call),
         ({ message }) => told(message),
       ),
+    serve: (...call) =>
+      discreetly(
+        () => connections.serve(...call),
+        ({ message }) => told(message),
+      ),
     test: (...call) => discreetAnswer(() => connections.test(...call), told),
     probe: (...call) => discreetAnswer(() => connections.probe(...call), told),
     installation: (...call) => discreetAnswer(() => connections.installation(...call), told),

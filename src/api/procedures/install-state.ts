@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { coverages, installState } from '../../accounts/install-state.js';
+import { installationNewsWritten } from '../../accounts/installation-news.js';
 import { personalInstallState } from '../../accounts/personal-install-state.js';
 import { bigNumber, instant, scope } from './fields.js';
 import { procedure } from './procedure.js';
@@ -22,6 +23,8 @@ const account = z.object({ forge: z.string(), host: z.string(), login: z.string(
 
 /** A program waits longer than somebody before a page. */
 const WITHIN_MS = 10_000;
+/** For webhooks that were taken in and are still to be written down. */
+const NEWS_WITHIN_MS = 2_000;
 
 const output = z.object({
   banner: z
@@ -60,6 +63,7 @@ export const readInstallState = procedure({
   .query(async ({ ctx, input }) => {
     const { store, forges, appPage, visibleWith } = ctx.services;
     const { organizationId } = ctx;
+    await installationNewsWritten(store, NEWS_WITHIN_MS);
     const about = { store, forges, organizationId, appPage: await appPage() };
     const { banner, repositories, asked, notAsked } =
       ctx.actor.kind === 'user'

@@ -1,13 +1,19 @@
 import { z } from 'zod';
+import type { PreviewAsk } from '../../jobs/preview/by-hand.js';
 import { isSomething } from '../../jobs/preview/list.js';
-import { type LogCursor, logStages } from '../../jobs/preview/logs.js';
+import { logStages } from '../../jobs/preview/logs.js';
+import { pause } from '../../lib/clock.js';
+import { ForgewayError } from '../../lib/errors.js';
 import { redactText } from '../../lib/redact.js';
 import { notFound } from '../authorize.js';
-import { InvalidRequest } from '../problem.js';
+import { readPreviewLogOf } from '../preview-log.js';
 import { afterPlace, id, instant, listOf, microsecondsOf, page, pageOf, placeOf, scope } from './fields.js';
-import { procedure, router } from './procedure.js';
+import { logWish, readCursor, written } from './preview-log-fields.js';
+import { type ProcedureMeta, procedure, router } from './procedure.js';
+import type { Services } from './services.js';
 
-const phases = ['pending', 'waiting', 'building', 'ready', 'failed', 'sleeping', 'gone'] as const;
+// biome-ignore format: one life, one line
+const phases = ['pending', 'waiting', 'building', 'starting', 'ready', 'failed', 'sleeping', 'removing', 'gone'] as const;
 const preview = z.object({
   id,
   name: z.string(),
@@ -34,26 +40,6 @@ const SELECT = `SELECT v.id, v.name, v.repository_id AS "repositoryId", v.pull_r
     v.created_at AS "createdAt", v.updated_at AS "updatedAt", ${microsecondsOf('v.updated_at')} AS place
   FROM preview v`;
 
-const cursorSchema = z.object({
-  place: z.string().max(200),
-  stage: z.enum(logStages),
-  run: z.string().max(100),
-  at: z.object({ inode: z.string().max(30), offset: z.number().int().min(0) }).nullable(),
-});
-
-const written = (cursor: LogCursor | null): string | null =>
-  cursor && Buffer.from(JSON.stringify(cursor)).toString('base64url');
-
-/** @throws InvalidRequest for a cursor that we did not give */
-function readCursor(text: string | undefined): LogCursor | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return cursorSchema.parse(JSON.parse(Buffer.from(text, 'base64url').toString('utf8')));
-  } catch {
-    throw new InvalidRequest([{ path: ['cursor'], message: 'is no cursor of this log' }]);
-  }
-}
-
 const previewLog = z.object({
   sha: z.string().nullable().describe('The commit that it is of; null: there is none.'),
   stage: z.enum(logStages),
@@ -63,6 +49,47 @@ const previewLog = z.object({
   ended: z.boolean().describe('Nothing is added to it any more.'),
   gap: z.boolean().describe('What came before these lines is not kept any more, or was of another start.'),
 });
+
+/** Between two looks of a request that waits for lines. */
+const LOOK_MS = 500;
+
+const one = z.strictObject({ ...scope, id });
+async function readOne(services: Services, organizationId: string, previewId: string): Promise<Row> {
+  const { rows } = await services.store.tenant(organizationId, (tx) =>
+    tx.query<Row>(`${SELECT} WHERE v.id = $1`, [previewId]),
+  );
+  const [found] = rows;
+  if (found === undefined) throw notFound();
+  return shown(found);
+}
+
+const ASKS: Readonly<Record<PreviewAsk, Pick<ProcedureMeta, 'method' | 'path' | 'summary'>>> = {
+  wake: { method: 'POST', path: '/previews/{id}/wake', summary: 'Starts what sleeps, as a visit does.' },
+  sleep: { method: 'POST', path: '/previews/{id}/sleep', summary: 'Stops what runs and keeps what was built.' },
+  rebuild: {
+    method: 'POST',
+    path: '/previews/{id}/rebuild',
+    summary: 'Builds it again, or makes it anew where it was removed; what serves goes on until the new one answers.',
+  },
+  delete: {
+    method: 'DELETE',
+    path: '/previews/{id}',
+    summary: 'Removes it and everything it left; rebuilding it, or a push, brings it back.',
+  },
+};
+
+/** The same as the comments `/preview …` ask for, and as free to be asked for twice. */
+const asking = (to: PreviewAsk) =>
+  procedure({ action: 'preview.write', ...ASKS[to] })
+    .input(one)
+    .output(preview)
+    .mutation(async ({ ctx, input }) => {
+      const { services, organizationId, by } = ctx;
+      const asked = await services.askPreview({ organizationId, previewId: input.id, to, by });
+      if (!asked.found) throw notFound();
+      if ('why' in asked) throw new ForgewayError('FORGEWAY_CONFLICT', asked.why);
+      return readOne(services, organizationId, input.id);
+    });
 
 const shown = (row: Row): Row => ({ ...row, message: row.message && redactText(row.message) });
 
@@ -100,16 +127,14 @@ export const previews = router({
     }),
 
   get: procedure({ action: 'preview.read', method: 'GET', path: '/previews/{id}', summary: 'One preview.' })
-    .input(z.strictObject({ ...scope, id }))
+    .input(one)
     .output(preview)
-    .query(async ({ ctx, input }) => {
-      const { rows } = await ctx.services.store.tenant(ctx.organizationId, (tx) =>
-        tx.query<Row>(`${SELECT} WHERE v.id = $1`, [input.id]),
-      );
-      const [found] = rows;
-      if (found === undefined) throw notFound();
-      return shown(found);
-    }),
+    .query(({ ctx, input }) => readOne(ctx.services, ctx.organizationId, input.id)),
+
+  rebuild: asking('rebuild'),
+  wake: asking('wake'),
+  sleep: asking('sleep'),
+  delete: asking('delete'),
 
   logs: procedure({
     action: 'preview.read',
@@ -118,35 +143,33 @@ export const previews = router({
     summary: 'What its build, or the preview itself, printed: the last lines, or with a cursor those since.',
   })
     .input(
-      z.strictObject({
-        ...scope,
-        id,
-        stage: z.enum(logStages).optional().describe('Without it: the build while it builds, else the run.'),
+      logWish.extend({
         limit: z.coerce.number().int().min(1).max(1_000).default(200).describe('How many lines at most, 1 to 1,000.'),
-        cursor: z.string().max(600).optional().describe('`nextCursor` of the answer before.'),
+        wait: z.coerce
+          .number()
+          .int()
+          .min(0)
+          .max(20)
+          .default(0)
+          .describe(
+            'With a cursor: seconds to wait for lines that are not there yet. Asked again and again, it follows.',
+          ),
       }),
     )
     .output(previewLog)
     .query(async ({ ctx, input }) => {
       const { services, organizationId } = ctx;
-      const { rows } = await services.store.tenant(organizationId, (tx) =>
-        tx.query<{ driver_state: unknown; log_tail: string | null }>(
-          'SELECT driver_state, log_tail FROM preview WHERE id = $1',
-          [input.id],
-        ),
-      );
-      const [found] = rows;
-      if (found === undefined) throw notFound();
-      const after = readCursor(input.cursor);
-      const request = { driverState: found.driver_state, stage: input.stage, lines: input.limit, after };
-      const { next, ...log } = await services.previewLog(request);
-      // Of a failure the row has the last lines, also where the files are gone or on another machine.
-      const isLost = log.lines.length === 0 && after === undefined && found.log_tail !== null;
-      const lines = isLost
-        ? redactText(found.log_tail ?? '')
-            .split('\n')
-            .slice(-input.limit)
-        : log.lines;
-      return { ...log, lines, nextCursor: written(next) };
+      const { stage, limit: lines, service, wait } = input;
+      const wish = { organizationId, id: input.id, stage, lines, after: readCursor(input.cursor), service };
+      const since = input.since === undefined ? undefined : new Date(input.since);
+      const until = performance.now() + wait * 1_000;
+      for (;;) {
+        const log = await readPreviewLogOf(services.store, services.previewLog, { ...wish, since });
+        if (log === undefined) throw notFound();
+        const { next, ...page } = log;
+        const isOver = page.lines.length > 0 || page.ended || page.gap || wish.after === undefined;
+        if (isOver || performance.now() >= until) return { ...page, nextCursor: written(next) };
+        await pause(LOOK_MS);
+      }
     }),
 });

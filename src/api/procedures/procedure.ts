@@ -6,12 +6,26 @@ import { initTRPC, TRPCError } from '@trpc/server';
 import { z } from 'zod';
 import type { Action } from '../../accounts/access/actions.js';
 import { type Actor, nameOfActor } from '../../accounts/access/actor.js';
+import type { LinkOwner } from '../../accounts/sign-in/account-links.js';
+import type { SignInClient } from '../../accounts/sign-in/oauth-clients.js';
 import { ForgewayError } from '../../lib/errors.js';
 import { authorizedOrganization, permit } from '../authorize.js';
 import { withFreshRole } from '../fresh-role.js';
 import { once } from '../idempotency/once.js';
-import { InvalidRequest, type Problem, problemOf } from '../problem.js';
+import { asAsked, InvalidRequest, type Problem, problemOf } from '../problem.js';
 import type { Services } from './services.js';
+
+/** Instances at which somebody can agree that an account is connected, and the way there. */
+export interface Consent {
+  instances(): Promise<readonly SignInClient[]>;
+  /**
+   * Where the browser that sent this request goes to agree. Undefined when the request is of no browser in which that person
+   * has signed in, to which the way back could be bound; `unknown` when there is no such instance.
+   */
+  begin(userId: string, o: LinkOwner & { providerId: string }): Promise<string | 'unknown' | undefined>;
+  /** Page of ours on which a person begins. */
+  page: string;
+}
 
 export interface ProcedureContext {
   /** Who asks. @throws ForgewayError FORGEWAY_UNAUTHENTICATED or FORGEWAY_FORBIDDEN, see `callerOf` */
@@ -20,6 +34,8 @@ export interface ProcedureContext {
   idempotencyKey(): string | undefined;
   requestId: string;
   services: Services;
+  /** Absent where nobody can sign in. */
+  consent?: Consent;
 }
 
 export interface ProcedureMeta {
@@ -108,7 +124,8 @@ const translated = t.middleware(async ({ next }) => {
   const cause =
     error.code === 'INTERNAL_SERVER_ERROR' && error.cause instanceof z.ZodError ? error : (error.cause ?? error);
   if (cause instanceof TRPCError) throw cause;
-  throw new TRPCError({ code: trpcCodeOf(cause), message: 'failed', cause });
+  const asked = asAsked(cause);
+  throw new TRPCError({ code: trpcCodeOf(asked), message: 'failed', cause: asked });
 });
 
 const organizationNamed = z

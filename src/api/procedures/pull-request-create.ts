@@ -1,4 +1,5 @@
 import { audit } from '../../accounts/audit.js';
+import { drive } from '../../jobs/agent/drive.js';
 import { createDraftPr, rememberPullRequest } from '../../jobs/pull-request/service.js';
 import { ForgewayError } from '../../lib/errors.js';
 import { repositoryById } from '../../store/mirror/repository.js';
@@ -52,7 +53,7 @@ export async function createDraft(
   const { success, data: pull } = pullRequestShape.safeParse(data);
   // A forge that answers less tells the rest with its webhook.
   if (!success) return { id: null, number: null, url: null };
-  const id = await services.store.tenant(organizationId, async (tx) => {
+  const { id, driven } = await services.store.tenant(organizationId, async (tx) => {
     const { rows } = await tx.query<{ url: string | null }>(
       'SELECT remote_instance_url AS url FROM repository WHERE id = $1',
       [repositoryId],
@@ -61,7 +62,12 @@ export async function createDraft(
     const origin = { organizationId, forge, host, instanceUrl: rows[0]?.url ?? null };
     const written = await rememberPullRequest(tx, origin, repository, data, sessionId ?? null);
     await audit(tx, organizationId, 'pull-request.created', written.id, {}, by);
-    return written.id;
+    const { url, number, title: named } = written;
+    const event = { kind: 'pr.created', pullRequestId: written.id, url, number, title: named } as const;
+    // Its session says so, where its work is not under way again.
+    const driven = sessionId === undefined ? undefined : await drive(tx, sessionId, [event], { wakes: false });
+    return { id: written.id, driven };
   });
+  if (driven?.changed) await services.sessionSoon({ session: driven.session, agents: [], reports: driven.reports });
   return { id, number: pull.number, url: pull.url };
 }

@@ -1,7 +1,11 @@
 import { z } from 'zod';
 import { audit } from '../../accounts/audit.js';
 import type { Queryable } from '../../inbox/list.js';
+import { pushAndCreatePr } from '../../jobs/agent/desired.js';
+import { sessionStatuses } from '../../jobs/agent/machine.js';
+import { readSession } from '../../jobs/agent/session-record.js';
 import { wantPullRequestSync } from '../../jobs/sync/desired.js';
+import { ForgewayError } from '../../lib/errors.js';
 import { notFound } from '../authorize.js';
 import { bigNumber, id, instant, listOf, page, pageOf, placeOf, scope, text } from './fields.js';
 import { onForge } from './forge-write.js';
@@ -244,6 +248,44 @@ export const pullRequests = router({
     )
     .output(z.object({ id: id.nullable(), number: z.number().nullable(), url: z.string().nullable() }))
     .mutation(({ ctx, input }) => createDraft(ctx, input)),
+
+  pushAndCreatePr: procedure({
+    action: 'agent.assign',
+    method: 'POST',
+    path: '/sessions/{sessionId}/pull-requests',
+    summary: 'Has what a failed session left checked, pushed and opened as a draft; its record says `pr.created` then.',
+  })
+    .input(
+      z.strictObject({
+        ...scope,
+        sessionId: id,
+        title: text(200).optional().describe('Without it what the agent said, or the title of its issue.'),
+        body: z.string().max(20_000).optional(),
+      }),
+    )
+    .output(
+      z.object({
+        sessionId: id,
+        status: z.enum(sessionStatuses),
+        id: id.nullable().describe('Of the pull request, once it is there.'),
+        number: z.number().nullable(),
+        url: z.string().nullable(),
+      }),
+    )
+    .mutation(async ({ ctx, input }) => {
+      const { services, organizationId, by } = ctx;
+      const { sessionId, title = '', body = '' } = input;
+      const asked = await services.store.tenant(organizationId, async (tx) => {
+        if ((await readSession(tx, sessionId)) === undefined) throw notFound();
+        const pushed = await pushAndCreatePr(tx, sessionId, { by, title, summary: body });
+        if (pushed.ok) await audit(tx, organizationId, 'session.pushed', sessionId, {}, by);
+        return pushed;
+      });
+      if (!asked.ok) throw new ForgewayError('FORGEWAY_CONFLICT', asked.why);
+      await services.sessionSoon(asked.wish);
+      const { status, pullRequestId, pullRequestNumber: number, pullRequestUrl: url } = asked.wish.session;
+      return { sessionId, status, id: pullRequestId, number, url };
+    }),
 
   close: write('POST', '/close', 'Closes it, on the forge.', ON_FORGE)
     .input(one)

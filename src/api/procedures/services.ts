@@ -4,6 +4,9 @@ import type { Blobs, StoredBlob } from '../../accounts/blobs.js';
 import type { ConnectRequest } from '../../accounts/connecting/connect.js';
 import type { DeclaredChange, DeclaredPlace, declareConnection } from '../../accounts/connecting/declared.js';
 import type { Probed } from '../../accounts/connecting/probe.js';
+import type { ServeWish } from '../../accounts/connecting/serve-repositories.js';
+import type { ConsentedAccount } from '../../accounts/connection-kinds.js';
+import type { ConnectionPlace } from '../../accounts/connection-rows.js';
 import type { AppPage } from '../../accounts/install-state.js';
 import type { PersonalInstallStateOptions } from '../../accounts/personal-install-state.js';
 import type { PreviewSecret, PreviewSecretWish } from '../../accounts/preview-secrets.js';
@@ -15,9 +18,11 @@ import type { ForgeDescriptor } from '../../forges/forge.js';
 import type { Replay, ReplayOptions } from '../../inbox/replay.js';
 import type { PlannedAgents } from '../../jobs/agent/agents.js';
 import type { SessionWish } from '../../jobs/agent/desired.js';
+import type { AskedPreview, PreviewAsk } from '../../jobs/preview/by-hand.js';
 import type { ReadPreviewLog } from '../../jobs/preview/logs.js';
 import type { JobKey } from '../../jobs/queue/queue.js';
 import type { Logger } from '../../lib/logger.js';
+import type { OutboundRoute } from '../../lib/outbound/outbound.js';
 import type { Store } from '../../store/database.js';
 import type { AskFreshRoles } from '../fresh-role.js';
 
@@ -42,10 +47,14 @@ export interface AppKey {
   installationId: bigint;
   /** PEM. */
   privateKey: string;
+  /** How the instance is reached, where that is not as usual. */
+  route?: OutboundRoute | undefined;
 }
 
-/** Of a question to a forge. `unreachable`: it gave no answer. */
-export type Asked<T> = { ok: true; facts: T } | { ok: false; unreachable: boolean; reason: string };
+/** Of a question to a forge. `unreachable`: it gave no answer. `forbidden`: it took the token, and said no. */
+export type Asked<T> =
+  | { ok: true; facts: T }
+  | { ok: false; unreachable: boolean; forbidden?: boolean; reason: string };
 
 export interface ConnectionWork {
   /** See `connectForge`: measures, stores, chooses repositories, makes webhooks. Lines for a person are in `notes`. */
@@ -54,18 +63,44 @@ export interface ConnectionWork {
     request: ConnectRequest,
     by: string,
   ): Promise<{ id: string; notes: readonly string[]; problems: readonly string[] }>;
+  /** An account of the organization to which somebody agreed on the forge: stores it, tells the apps, measures what it may do. */
+  connectOAuth(place: ConnectionPlace, account: ConsentedAccount): Promise<{ id: string }>;
+  /** See `serveMore`. */
+  serve(
+    organizationId: string,
+    connectionId: string,
+    wish: ServeWish,
+    by: string,
+  ): Promise<{ notes: readonly string[]; problems: readonly string[] }>;
   /** Keeps a request whose forge cannot be reached, and why; it is carried out by itself later. Answers the connection's id. */
   keep(organizationId: string, request: ConnectRequest, reason: string, by: string): Promise<string>;
   /** See `disconnectForge`. */
   disconnect(
     organizationId: string,
     connectionId: string,
-    o: { keepHooks: boolean; wait: boolean; by: string /** A person's, which no app knows of. */; own?: boolean },
+    o: {
+      keepHooks: boolean;
+      wait: boolean;
+      by: string;
+      /** Also what is held of it; see `deleteHeldData`. */
+      withData?: boolean;
+      /** A person's, which no app knows of. */
+      own?: boolean;
+    },
   ): Promise<{ problems: readonly string[] }>;
+  /** See `exportConnection`. */
+  export(
+    organizationId: string,
+    connectionId: string,
+    write: (line: string) => Promise<void>,
+    o: { actor: string; ownerId: string | null },
+  ): Promise<number | undefined>;
   /** See `testConnection`. */
   test(organizationId: string, connectionId: string): Promise<Probed>;
   /** Asks a forge who a token is; stores nothing. */
-  probe(forge: ForgeDescriptor, url: string, token: string): Promise<Asked<TokenFacts>>;
+  probe(forge: ForgeDescriptor, url: string, token: string, route?: OutboundRoute): Promise<Asked<TokenFacts>>;
+  /** How the operator said that the organization's connections to this host reach it. */
+  operatorsRoute(place: ConnectionPlace): Promise<OutboundRoute>;
   /** Asks a forge what an App's installation is; stores nothing. */
   installation(app: AppKey): Promise<Asked<InstallationFacts>>;
   /** See `declareConnection`. */
@@ -111,6 +146,8 @@ export interface Services {
   /** A hint that there is work; nothing is lost without it. */
   syncSoon(key: JobKey & { version: bigint }): Promise<void>;
   /** The same for a session that somebody wants something of. */
+  /** Writes down what somebody wants of a preview, in the trail too, and has it looked at. */
+  askPreview(o: { organizationId: string; previewId: string; to: PreviewAsk; by: string }): Promise<AskedPreview>;
   sessionSoon(wish: SessionWish): Promise<void>;
   /** Absent: none are configured. */
   agents: PlannedAgents | undefined;

@@ -201,7 +201,7 @@ export const sessions = router({
       const clientInputId = `api:${ctx.by}:${input.clientInputId ?? randomUUID()}`;
       const asked = await ctx.services.store.tenant(ctx.organizationId, async (tx) => {
         if ((await readSession(tx, input.id)) === undefined) throw notFound();
-        return replyToSession(tx, input.id, { clientInputId, by: ctx.by, text: input.text });
+        return replyToSession(tx, input.id, { clientInputId, by: ctx.by, text: input.text, at: new Date() });
       });
       return carriedOut(ctx, 'session.replied', wished(asked));
     }),

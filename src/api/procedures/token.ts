@@ -35,9 +35,23 @@ const DAY_MS = 86_400_000;
 const wish = {
   name: text(100),
   scopes: z.array(z.enum(scopes)).min(1),
-  expiresInDays: z.number().int().min(1).max(3_650).nullable().default(90).describe('null: never.'),
+  expiresInDays: z
+    .number()
+    .int()
+    .min(1)
+    .max(3_650)
+    .nullable()
+    .default(90)
+    .describe('null: never. It ends no later than the token that it is made with.'),
 };
-const expiry = (days: number | null): Date | null => (days === null ? null : new Date(Date.now() + days * DAY_MS));
+
+/** Never later than the token that it is made with: else whoever finds that one would have it for good. */
+function expiry(actor: Actor, days: number | null): Date | null {
+  const wanted = days === null ? null : new Date(Date.now() + days * DAY_MS);
+  const own = actor.kind === 'machine' ? actor.expiresAt : actor.kind === 'user' ? actor.token?.expiresAt : undefined;
+  if (!own) return wanted;
+  return wanted === null || own < wanted ? own : wanted;
+}
 const shown = ({ organizationId: _, ...row }: TokenSummary) => ({ ...row, scopes: [...row.scopes] });
 
 const forbidden = (message: string) => new ForgewayError('FORGEWAY_FORBIDDEN', message);
@@ -105,7 +119,7 @@ export const tokens = router({
         owner: { kind, organizationId, role },
         name: input.name,
         scopes: [...new Set(input.scopes)],
-        expiresAt: expiry(input.expiresInDays),
+        expiresAt: expiry(actor, input.expiresInDays),
         createdBy: ctx.by,
       });
       return { token: shown(row), secret };
@@ -159,7 +173,7 @@ export const tokens = router({
         owner: { kind: 'user', userId, ...(limited !== undefined && { organizationId: limited }) },
         name: input.name,
         scopes: [...new Set(input.scopes)],
-        expiresAt: expiry(input.expiresInDays),
+        expiresAt: expiry(ctx.actor, input.expiresInDays),
         createdBy: ctx.by,
       });
       return { token: shown(row), secret };

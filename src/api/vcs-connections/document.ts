@@ -1,7 +1,7 @@
 /** VCS connections as documents of JSON:API. No attribute is, or holds, a secret. */
 import type { ForgeDescriptor } from '../../forges/forge.js';
 import { API_PREFIX, idForm } from '../json-api/document.js';
-import type { ListedConnection } from '../procedures/connection-list.js';
+import type { ListedConnection, Shown } from '../procedures/connection-list.js';
 
 export const TYPE = 'vcs-connections';
 export const { external: externalId, internal: internalId } = idForm('vcs');
@@ -12,7 +12,7 @@ function serverUrlOf(row: ListedConnection, forge: ForgeDescriptor | undefined):
   return row.kind === 'github-app' && forge !== undefined ? forge.endpoint(row.instanceUrl).apiUrl : row.instanceUrl;
 }
 
-export function resource(row: ListedConnection & { advice: string }, forges: ReadonlyMap<string, ForgeDescriptor>) {
+export function resource(row: ListedConnection & Shown, forges: ReadonlyMap<string, ForgeDescriptor>) {
   const id = externalId(row.id);
   return {
     id,
@@ -25,6 +25,8 @@ export function resource(row: ListedConnection & { advice: string }, forges: Rea
       'status-reason': row.statusReason,
       'status-advice': row.advice,
       'has-token': row.sealed,
+      certificates: row.certificates,
+      proxy: row.proxy,
       ...(row.kind === 'github-app' && {
         'github-app-id': row.appId === null ? null : Number(row.appId),
         'github-installation-id': row.installationId === null ? null : Number(row.installationId),

@@ -1,5 +1,6 @@
 /** Documents that callers send, read into what is to be done. Attributes that are not known are passed over, as in the API this follows. */
 import { z } from 'zod';
+import { type ConnectionRoute, readOwnersRoute } from '../../accounts/connection-route.js';
 import type { ForgeDescriptor } from '../../forges/forge.js';
 import { ForgewayError } from '../../lib/errors.js';
 import { InvalidRequest, type Issue, parseInput } from '../problem.js';
@@ -22,6 +23,8 @@ const attributesSchema = z.object({
   name: z.string().trim().min(1, 'must not be empty').max(100),
   provider: z.string().max(30),
   'server-url': optional(z.url({ protocol: /^https?$/, error: 'must be a whole web address' }).max(500)),
+  'ca-certificate': optional(z.string().max(300_000)),
+  proxy: optional(z.string().max(1_000)),
   token: optional(z.string().regex(/^[\x21-\x7e]{8,4096}$/, 'must be one word of letters, digits and signs')),
   'github-app-id': optional(number),
   'github-installation-id': optional(number),
@@ -51,6 +54,27 @@ function checkType(type: string): void {
 const isSet = (value: unknown): boolean => value !== undefined && value !== null;
 
 const OF_APP = ['github-app-id', 'github-installation-id', 'private-key'] as const;
+
+/**
+ * How the host is to be reached; undefined: nothing was said. Null, and the word that nothing is, take away what is there.
+ * @throws InvalidRequest
+ */
+export function routeOfAttributes(given: Partial<Attributes>): ConnectionRoute | undefined {
+  const issues: Issue[] = [];
+  const read = (part: Parameters<typeof readOwnersRoute>[0], attribute: string) => {
+    try {
+      return readOwnersRoute(part);
+    } catch (error) {
+      if (!(error instanceof ForgewayError)) throw error;
+      issues.push(wrong(attribute, error.message));
+      return undefined;
+    }
+  };
+  const ca = read({ caCertificate: given['ca-certificate'] }, 'ca-certificate');
+  const proxy = read({ proxy: given.proxy }, 'proxy');
+  if (issues.length > 0) throw new InvalidRequest(issues);
+  return ca === undefined && proxy === undefined ? undefined : { ...ca, ...proxy };
+}
 
 /** What kind of connection a forge has: by an App where it cannot be administered by a token. */
 export const isByApp = (forge: ForgeDescriptor): boolean => forge.administration === undefined;

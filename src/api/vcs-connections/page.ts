@@ -1,12 +1,12 @@
 /** Numbered pages of connections, filtered as JSON:API writes it. */
 import { z } from 'zod';
 import type { Store } from '../../store/database.js';
-import { parseInput } from '../problem.js';
+import { pageParameters } from '../json-api/document.js';
+import { parseQuery } from '../problem.js';
 import { connectionStatuses, type ListedConnection, numberedConnections } from '../procedures/connection-list.js';
 
 const query = z.strictObject({
-  'page[number]': z.coerce.number().int().min(1).max(10_000).default(1),
-  'page[size]': z.coerce.number().int().min(1).max(100).default(20),
+  ...pageParameters,
   'filter[name]': z.string().max(100).optional(),
   'filter[provider]': z.string().max(30).optional(),
   'filter[status]': z.enum(connectionStatuses).optional(),
@@ -27,7 +27,7 @@ export async function pageOfConnections(
   organizationId: string,
   given: unknown,
 ): Promise<ConnectionsPage> {
-  const parsed = parseInput(query, given);
+  const parsed = parseQuery(query, given);
   const [number, size] = [parsed['page[number]'], parsed['page[size]']];
   const { rows, total } = await store.tenant(organizationId, (tx) =>
     numberedConnections(

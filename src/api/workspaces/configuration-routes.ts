@@ -18,7 +18,7 @@ import { getWorkspace } from '../../store/workspace/workspaces.js';
 import { notFound } from '../authorize.js';
 import { API_PREFIX, collection } from '../json-api/document.js';
 import { InvalidRequest, parseInput } from '../problem.js';
-import { pageOf, type Routes, send } from './context.js';
+import { pageOf, type Routes, send, UPLOAD } from './context.js';
 import { configurationIds, workspaceIds } from './ids.js';
 import { to } from './workspace-document.js';
 import { attributeIssue } from './workspace-input.js';
@@ -143,21 +143,23 @@ export function addConfigurationRoutes(app: FastifyInstance, routes: Routes): vo
   ): Promise<{ id: string; version: bigint } | undefined> {
     const workspace = await getWorkspace(tx, row.workspaceId);
     if (!row.autoQueueRuns || workspace === undefined || workspace.executionMode === 'local') return undefined;
+    // It may have been linked since the archive was announced.
+    const planOnly = row.speculative || workspace.vcsRepoUrl !== null;
     const id = await insertRun(tx, row.organizationId, {
       workspaceId: row.workspaceId,
       configurationVersionId: row.id,
       source: 'api',
       message: 'Queued by an upload',
       createdBy: row.createdBy,
-      planOnly: row.speculative,
+      planOnly,
       terraformVersion: workspace.terraformVersion,
     });
     if (id === undefined) return undefined;
-    await audit(tx, row.organizationId, 'run.queued', `run-${id}`, { planOnly: row.speculative }, row.createdBy);
+    await audit(tx, row.organizationId, 'run.queued', `run-${id}`, { planOnly }, row.createdBy);
     return { id, version: (await getRun(tx, id))?.desiredVersion ?? 1n };
   }
 
-  app.put<{ Params: { name: string } }>('/objects/configuration/:name', async (request, reply) => {
+  app.put<{ Params: { name: string } }>('/objects/configuration/:name', UPLOAD, async (request, reply) => {
     const target = workspaces.links.read('configuration', 'write', request.params.name);
     if (target === undefined) throw notFound();
     const { organizationId, id } = target;

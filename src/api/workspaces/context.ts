@@ -11,8 +11,8 @@ import { getWorkspace, type WorkspaceRow } from '../../store/workspace/workspace
 import { notFound, organizationsOf, permit } from '../authorize.js';
 import { withFreshRole } from '../fresh-role.js';
 import { KEY_HEADER, once, readKey } from '../idempotency/once.js';
-import { API_PREFIX, type IdForm, MEDIA_TYPE } from '../json-api/document.js';
-import { parseInput } from '../problem.js';
+import { API_PREFIX, type IdForm, MEDIA_TYPE, pageParameters } from '../json-api/document.js';
+import { parseInput, parseQuery } from '../problem.js';
 import type { Services } from '../procedures/services.js';
 import { workspaceIds } from './ids.js';
 import { type WorkspaceResource, workspaceResource } from './workspace-document.js';
@@ -103,6 +103,8 @@ export interface Routes {
   workspaceOf(request: FastifyRequest, external: string): Promise<Visit>;
   /** Of one that is named in an organization that the caller was let into. */
   visit(actor: Actor, organizationId: string, workspace: WorkspaceRow): Promise<Visit>;
+  /** The same visit, of the workspace as it is now. @throws ForgewayError FORGEWAY_NOT_FOUND */
+  again(visit: Visit): Promise<Visit>;
   workspaceDocument(visit: Pick<Visit, 'workspace' | 'may' | 'organizationId'>): Promise<WorkspaceResource>;
   /** Once for each Idempotency-Key. */
   changing<T>(
@@ -171,6 +173,11 @@ export function routesWith(o: WorkspaceRoutesOptions): Routes {
       workspaceResource(visited, { organization: await slugOf(visited.organizationId), forges: services.forges }),
     workspace: (request, ids) => find(request, ids, itself),
     workspaceOf: (request, external) => search(request, external, workspaceIds, itself),
+    async again(visited) {
+      const row = await store.tenant(visited.organizationId, (tx) => getWorkspace(tx, visited.workspace.id));
+      if (row === undefined) throw notFound();
+      return { ...visited, workspace: row };
+    },
     visit: (actor, organizationId, workspace) => visit(services, actor, organizationId, workspace),
     changing(request, who, run) {
       const { method, url, body } = request;
@@ -187,10 +194,10 @@ export function routesWith(o: WorkspaceRoutesOptions): Routes {
 export const send = (reply: FastifyReply, document: unknown, status = 200): FastifyReply =>
   reply.code(status).type(MEDIA_TYPE).send(document);
 
-const pageQuery = z.object({
-  'page[number]': z.coerce.number().int().min(1).max(10_000).default(1),
-  'page[size]': z.coerce.number().int().min(1).max(100).default(20),
-});
+const pageQuery = z.object(pageParameters);
+
+/** Of a route that reads its body itself, as it comes and whatever it says it is. */
+export const UPLOAD = { config: { isUpload: true } };
 
 export interface WantedPage {
   number: number;
@@ -201,7 +208,7 @@ export interface WantedPage {
 
 /** Parameters that a client of this API knows and we do not are passed over. @throws InvalidRequest */
 export function pageOf(query: unknown): WantedPage {
-  const parsed = parseInput(pageQuery, query);
+  const parsed = parseQuery(pageQuery, query);
   const [number, size] = [parsed['page[number]'], parsed['page[size]']];
   return { number, size, offset: (number - 1) * size, limit: size };
 }

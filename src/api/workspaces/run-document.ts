@@ -131,7 +131,11 @@ export function planResource(phase: PhaseRow, log: string, mayRead: boolean) {
       'state-versions': { data: [] },
       exports: { data: [] },
     },
-    links: { self, ...(phase.jsonBlobId !== null && mayRead && { 'json-output': `${self}/json-output` }) },
+    links: {
+      self,
+      ...(phase.jsonBlobId !== null && mayRead && { 'json-output': `${self}/json-output` }),
+      ...(phase.shownBlobId !== null && { 'json-output-redacted': `${self}/json-output-redacted` }),
+    },
   };
 }
 

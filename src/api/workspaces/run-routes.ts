@@ -7,6 +7,7 @@ import { setRunVariables } from '../../accounts/workspace-secrets.js';
 import { askRun } from '../../jobs/run/move.js';
 import type { Wish } from '../../jobs/run/state.js';
 import { ForgewayError } from '../../lib/errors.js';
+import { parseVersionConstraint } from '../../lib/version-constraint.js';
 import {
   type ConfigurationVersionRow,
   getConfigurationVersion,
@@ -17,6 +18,7 @@ import {
   getPhase,
   getRun,
   insertRun,
+  isTrusted,
   listRuns,
   type PhaseName,
   type PhaseRow,
@@ -27,7 +29,7 @@ import {
 } from '../../store/workspace/runs.js';
 import { notFound } from '../authorize.js';
 import { API_PREFIX, collection } from '../json-api/document.js';
-import { InvalidRequest, parseInput } from '../problem.js';
+import { InvalidRequest, parseInput, parseQuery } from '../problem.js';
 import { pageOf, type Routes, send, type Visit } from './context.js';
 import { applyIds, configurationIds, planIds, runIds, workspaceIds } from './ids.js';
 import { applyResource, isOwn, planResource, runResource } from './run-document.js';
@@ -57,12 +59,13 @@ const createSchema = z.object({
         refresh: z.boolean().nullish(),
         'refresh-only': z.boolean().nullish(),
         'allow-empty-apply': z.boolean().nullish(),
+        'allow-config-generation': z.boolean().nullish(),
         'target-addrs': z.array(address).max(200).nullish(),
         'replace-addrs': z.array(address).max(200).nullish(),
         'terraform-version': z
           .string()
           .max(50)
-          .regex(/^\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?$/, 'must be one version')
+          .refine((text) => parseVersionConstraint(text) !== undefined, 'must be a version such as 1.11.4')
           .nullish(),
         variables: z
           .array(
@@ -116,6 +119,15 @@ function checkOptions({ attributes: a }: Wanted, visit: Visit): void {
     ...(a['save-plan'] && a['plan-only']
       ? [attributeIssue('save-plan', 'is to be applied, and plan-only never is')]
       : []),
+    // A client would say that it has written a file that nothing is in.
+    ...(a['allow-config-generation']
+      ? [
+          attributeIssue(
+            'allow-config-generation',
+            'must be false: no configuration is written here. Write the resources of the import blocks, or plan in a workspace whose execution-mode is local',
+          ),
+        ]
+      : []),
     ...(a['is-destroy'] && !visit.workspace.allowDestroyPlan
       ? [attributeIssue('is-destroy', 'is not allowed in this workspace')]
       : []),
@@ -162,10 +174,20 @@ export function addRunRoutes(app: FastifyInstance, routes: Routes): void {
     const { runId, version } = await store.tenant(organizationId, async (tx) => {
       const configuration = await configurationFor(tx, visit, wanted);
       const planOnly = a['plan-only'] === true || configuration.speculative;
+      // It may have been uploaded before the workspace was linked.
+      if (!planOnly && configuration.source === 'api' && visit.workspace.vcsRepoUrl !== null)
+        throw new InvalidRequest([
+          attributeIssue(
+            'plan-only',
+            'must be true: this configuration was uploaded, and what is applied of a linked workspace comes from its repository',
+          ),
+        ]);
+      const trusted = await isTrusted(tx, configuration.id);
       const id = await insertRun(tx, organizationId, {
         workspaceId: visit.workspace.id,
         configurationVersionId: configuration.id,
         source: 'api',
+        trusted,
         message: a.message ?? 'Queued by the API',
         createdBy: by,
         planOnly,
@@ -211,7 +233,7 @@ export function addRunRoutes(app: FastifyInstance, routes: Routes): void {
   app.get('/workspaces/:id/runs', async (request, reply) => {
     const visit = await routes.workspace(request, workspaceIds);
     const page = pageOf(request.query);
-    const asked = parseInput(statusQuery, request.query)['filter[status]'];
+    const asked = parseQuery(statusQuery, request.query)['filter[status]'];
     const statuses = asked?.split(',').filter((status) => (runStatuses as readonly string[]).includes(status));
     const { rows, total } = await store.tenant(visit.organizationId, async (tx) => {
       const listed = await listRuns(tx, visit.workspace.id, { ...(statuses && { statuses }) }, page);
@@ -226,7 +248,7 @@ export function addRunRoutes(app: FastifyInstance, routes: Routes): void {
 
   app.get('/runs/:id', async (request, reply) => {
     const visit = await findRun(request);
-    const wanted = new Set(parseInput(includeQuery, request.query).include?.split(',') ?? []);
+    const wanted = new Set(parseQuery(includeQuery, request.query).include?.split(',') ?? []);
     return send(reply, await documentOf(visit, visit.thing.id, wanted));
   });
 
@@ -299,11 +321,25 @@ export function addRunRoutes(app: FastifyInstance, routes: Routes): void {
     return reply.type('application/json').send(bytes);
   });
 
+  /** As `terraform show` of a saved plan draws it, for whoever may see the run: nothing that is sensitive is in it. */
+  app.get('/plans/:id/json-output-redacted', async (request, reply) => {
+    const visit = await routes.find(request, planIds, loadPhase('plan'));
+    if (visit.thing.shownBlobId === null)
+      throw new ForgewayError(
+        'FORGEWAY_CONFLICT',
+        visit.thing.finishedAt === null
+          ? 'The plan is not made yet. Wait until it is finished.'
+          : 'Of this plan only its log is there: it was made without -out, it is older than RUN_RETENTION_DAYS, or its providers’ schemas are larger than is kept.',
+      );
+    const bytes = await services.workspaces.blobs.readAll(visit.organizationId, visit.thing.shownBlobId);
+    return reply.type('application/json').send(bytes);
+  });
+
   /** Without a token: the address is one. Framed, so that a reader knows the beginning and the end. */
   app.get<{ Params: { name: string } }>('/objects/log/:name', async (request, reply) => {
     const target = services.workspaces.links.read('log', 'read', request.params.name);
     if (target === undefined) throw notFound();
-    const { offset, limit } = parseInput(logQuery, request.query);
+    const { offset, limit } = parseQuery(logQuery, request.query);
     const part = await store.tenant(target.organizationId, (tx) =>
       readLog(tx, target.id, { offset: Math.max(0, offset - 1), limit: Math.min(limit, MOST_LOG) }),
     );

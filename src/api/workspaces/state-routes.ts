@@ -19,8 +19,8 @@ import {
 import { findWorkspace, getWorkspace, holdWorkspace } from '../../store/workspace/workspaces.js';
 import { authorizedOrganization, notFound } from '../authorize.js';
 import { API_PREFIX, collection } from '../json-api/document.js';
-import { InvalidRequest, parseInput } from '../problem.js';
-import { pageOf, type Routes, send, type Visit } from './context.js';
+import { InvalidRequest, parseInput, parseQuery } from '../problem.js';
+import { pageOf, type Routes, send, UPLOAD, type Visit } from './context.js';
 import { runIds, stateIds, workspaceIds } from './ids.js';
 import { to } from './workspace-document.js';
 import { attributeIssue, relationshipIssue } from './workspace-input.js';
@@ -82,7 +82,7 @@ export function addStateRoutes(app: FastifyInstance, routes: Routes): void {
       routes.link(kind, use, row.organizationId, row.id, LINK_SECONDS);
     const isPending = row.status === 'pending';
     return {
-      'hosted-state-download-url': isPending ? null : link('state', 'read'),
+      'hosted-state-download-url': row.stateBlobId === null ? null : link('state', 'read'),
       'hosted-json-state-download-url': row.jsonBlobId === null ? null : link('json-state', 'read'),
       ...(mayWrite && {
         'hosted-state-upload-url': isPending ? link('state', 'write') : null,
@@ -147,12 +147,22 @@ export function addStateRoutes(app: FastifyInstance, routes: Routes): void {
     return row && { thing: row, workspaceId: row.workspaceId };
   };
   const documentOf = async (row: StateVersionRow, visit: Visit, request: FastifyRequest) => {
-    const wanted = parseInput(include, request.query).include?.split(',') ?? [];
+    const wanted = parseQuery(include, request.query).include?.split(',') ?? [];
     const included = wanted.includes('outputs') && visit.may('state.read') ? await outputsOf(row) : undefined;
     return { data: resource(row, visit), ...(included && { included }) };
   };
-  const currentOf = async (request: FastifyRequest): Promise<Visit & { row: StateVersionRow }> => {
+  /**
+   * `init` of the command line asks for the state of whoever only plans, who must not have it and does not need it where plans are
+   * made here: to them there is none. Told that they may not, `init` fails.
+   */
+  const isForPlanner = ({ may, workspace }: Visit) =>
+    !may('state.read') && may('run.plan') && workspace.executionMode !== 'local';
+  const currentOf = async (
+    request: FastifyRequest,
+    isHidden?: (visit: Visit) => boolean,
+  ): Promise<Visit & { row: StateVersionRow }> => {
     const visit = await routes.workspace(request, workspaceIds);
+    if (isHidden?.(visit) === true) throw notFound();
     await visit.permit('state.read');
     const row = await store.tenant(visit.organizationId, (tx) => currentStateVersion(tx, visit.workspace.id));
     if (row === undefined) throw notFound();
@@ -160,7 +170,7 @@ export function addStateRoutes(app: FastifyInstance, routes: Routes): void {
   };
 
   app.get('/workspaces/:id/current-state-version', async (request, reply) => {
-    const { row, ...visit } = await currentOf(request);
+    const { row, ...visit } = await currentOf(request, isForPlanner);
     return send(reply, await documentOf(row, visit, request));
   });
   app.get('/workspaces/:id/current-state-version-outputs', async (request, reply) => {
@@ -209,7 +219,7 @@ export function addStateRoutes(app: FastifyInstance, routes: Routes): void {
     return listOf(visit, path, new URLSearchParams(), request, reply);
   });
   app.get('/state-versions', async (request, reply) => {
-    const asked = parseInput(listQuery, request.query);
+    const asked = parseQuery(listQuery, request.query);
     const actor = await callerOf(request);
     const organization = asked['filter[organization][name]'];
     const organizationId = await authorizedOrganization(services, actor, 'workspace.read', organization);
@@ -313,7 +323,7 @@ export function addStateRoutes(app: FastifyInstance, routes: Routes): void {
     return row;
   };
 
-  app.put<{ Params: { name: string } }>('/objects/state/:name', async (request, reply) => {
+  app.put<{ Params: { name: string } }>('/objects/state/:name', UPLOAD, async (request, reply) => {
     const row = await announced('state', 'write', request.params.name);
     const parts: Buffer[] = [];
     let size = 0;
@@ -326,7 +336,7 @@ export function addStateRoutes(app: FastifyInstance, routes: Routes): void {
     await receiveState(states, row.organizationId, row, Buffer.concat(parts));
     return reply.code(200).send();
   });
-  app.put<{ Params: { name: string } }>('/objects/json-state/:name', async (request, reply) => {
+  app.put<{ Params: { name: string } }>('/objects/json-state/:name', UPLOAD, async (request, reply) => {
     const row = await announced('json-state', 'write', request.params.name);
     await storeJson(row.organizationId, row.id, request.raw);
     return reply.code(200).send();

@@ -13,7 +13,7 @@ import {
 } from '../../store/workspace/teams.js';
 import { authorizedOrganization } from '../authorize.js';
 import { API_PREFIX } from '../json-api/document.js';
-import { InvalidRequest, parseInput } from '../problem.js';
+import { InvalidRequest, parseInput, parseQuery } from '../problem.js';
 import { type Routes, send, type Visit } from './context.js';
 import { teamAccessIds, teamIds, workspaceIds } from './ids.js';
 import { to } from './workspace-document.js';
@@ -73,7 +73,7 @@ export function addTeamRoutes(app: FastifyInstance, routes: Routes): void {
   });
 
   app.get(`/${TYPE}`, async (request, reply) => {
-    const { 'filter[workspace][id]': external } = parseInput(listQuery, request.query);
+    const { 'filter[workspace][id]': external } = parseQuery(listQuery, request.query);
     const { organizationId, workspace } = await routes.workspaceOf(request, external);
     const rows = await store.tenant(organizationId, (tx) => listTeamAccess(tx, workspace.id));
     return send(reply, { data: rows.map(resource) });

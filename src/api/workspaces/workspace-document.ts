@@ -5,6 +5,7 @@ import { API_PREFIX } from '../json-api/document.js';
 import { externalId as connectionId } from '../vcs-connections/document.js';
 import type { Visit } from './context.js';
 import { runIds, stateIds, workspaceIds } from './ids.js';
+import { namesOf } from './tags.js';
 
 export const WORKSPACES = 'workspaces';
 
@@ -27,7 +28,7 @@ function vcsRepoOf(row: WorkspaceRow, forge: ForgeDescriptor | undefined) {
 }
 
 /** Why pushes and pull requests make no runs now; null: they do, or it is not linked. */
-function whyNotTriggered(row: WorkspaceRow): string | null {
+export function whyNotTriggered(row: WorkspaceRow): string | null {
   if (row.vcsRepoUrl === null) return null;
   if (row.connectionStatus === null)
     return 'The VCS connection of this workspace is gone: no runs are made for pushes and pull requests. Choose another connection, or disconnect the workspace.';
@@ -46,7 +47,7 @@ export function workspaceResource(
   { organization, forges }: WorkspaceContext,
 ) {
   const id = workspaceIds.external(row.id);
-  const locked = row.lockedAt !== null || row.activeRunId !== null;
+  const holder = holderOf(row);
   const forge = row.forge === null ? undefined : forges.get(row.forge);
   return {
     id,
@@ -63,11 +64,11 @@ export function workspaceResource(
       'file-triggers-enabled': row.triggerPrefixes.length > 0,
       'speculative-enabled': row.speculativeEnabled,
       'allow-destroy-plan': row.allowDestroyPlan,
-      'tag-names': row.tags,
-      locked,
-      'locked-by': row.lockedBy ?? (row.activeRunId === null ? null : runIds.external(row.activeRunId)),
-      'locked-at': row.lockedAt?.toISOString() ?? null,
-      'lock-reason': row.lockReason,
+      'tag-names': namesOf(row.tags),
+      locked: holder !== undefined,
+      'locked-by': holder?.by ?? null,
+      'locked-at': holder?.at?.toISOString() ?? null,
+      'lock-reason': holder?.reason ?? null,
       'vcs-repo-url': row.vcsRepoUrl ?? '',
       'vcs-branch': row.vcsBranch ?? '',
       'vcs-working-directory': row.workingDirectory,
@@ -114,7 +115,7 @@ export function workspaceResource(
         'state-versions',
         row.currentStateVersionId && stateIds.external(row.currentStateVersionId),
       ),
-      'locked-by': lockedBy(row),
+      'locked-by': holder === undefined ? to('users', null) : to(holder.type, holder.id),
     },
     links: { self: `${API_PREFIX}/${WORKSPACES}/${id}` },
   };
@@ -122,9 +123,39 @@ export function workspaceResource(
 
 export type WorkspaceResource = ReturnType<typeof workspaceResource>;
 
-/** The visible holder: a run, or whoever locked it. */
-function lockedBy(row: WorkspaceRow) {
-  if (row.activeRunId !== null) return to('runs', runIds.external(row.activeRunId));
-  if (row.lockedBy === null) return to('users', null);
-  return to('users', /^user:(\S+)/.exec(row.lockedBy)?.[1] ?? row.lockedBy);
+export interface Holder {
+  /** As a person reads it. */
+  by: string;
+  at: Date | null;
+  reason: string | null;
+  type: 'runs' | 'users';
+  id: string;
+}
+
+/** Who has the workspace; undefined: it is free. Somebody who has locked it comes before the runs, which wait for them. */
+export function holderOf(row: WorkspaceRow): Holder | undefined {
+  if (row.lockedBy !== null)
+    return {
+      ...{ by: row.lockedBy, at: row.lockedAt, reason: row.lockReason, type: 'users' },
+      id: /^user:(\S+)/.exec(row.lockedBy)?.[1] ?? row.lockedBy,
+    };
+  if (row.lockedByRunId !== null) {
+    const id = runIds.external(row.lockedByRunId);
+    const why = row.lockedByRunReason === null ? '' : `: ${row.lockedByRunReason}`;
+    return {
+      ...{ by: id, at: row.lockedByRunAt, type: 'runs', id },
+      reason: `${id} ended badly while it applied${why}`,
+    };
+  }
+  if (row.activeRunId === null) return undefined;
+  const id = runIds.external(row.activeRunId);
+  return { by: id, at: null, reason: null, type: 'runs', id };
+}
+
+/** The same in a sentence. */
+export function heldInWords(row: WorkspaceRow): string {
+  const holder = holderOf(row);
+  if (holder === undefined) return 'The workspace is not locked.';
+  if (row.lockedBy === null && row.lockedByRunId === null) return `${holder.by} is under way in the workspace.`;
+  return `The workspace is locked by ${holder.by}${holder.reason === null ? '.' : `: ${holder.reason}`}`;
 }

@@ -1,8 +1,10 @@
 /** Documents that make and change workspaces. Attributes that there are not are passed over, as in the API this follows. */
 import { z } from 'zod';
 import { ForgewayError } from '../../lib/errors.js';
+import { parseVersionConstraint } from '../../lib/version-constraint.js';
 import type { WorkspaceChange } from '../../store/workspace/workspaces.js';
 import { InvalidRequest, type Issue, parseInput } from '../problem.js';
+import { bindings, MOST_TAGS, tagName } from './tags.js';
 import { WORKSPACES } from './workspace-document.js';
 
 export const attributeIssue = (name: string, message: string): Issue => ({
@@ -16,8 +18,6 @@ export const relationshipIssue = (name: string, message: string): Issue => ({
 
 const MOST_PREFIXES = 20;
 const NAME = /^[A-Za-z0-9_-]{1,90}$/;
-const VERSION = /^\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?$/;
-const TAG = /^[\w:.-]{1,255}$/;
 
 /** `terraform/`, `./terraform` and `/terraform` are one directory. */
 const directory = z
@@ -36,8 +36,6 @@ const directory = z
     },
   );
 
-const tagName = z.string().toLowerCase().regex(TAG, 'must be letters, digits, and -_:.');
-
 const attributesSchema = z.object({
   name: z.string().regex(NAME, 'must be 1 to 90 letters, digits, - and _').optional(),
   description: z.string().max(2_000).nullish(),
@@ -49,7 +47,10 @@ const attributesSchema = z.object({
     .string()
     .max(50)
     .transform((text) => (text === '' || text === 'latest' ? null : text))
-    .refine((text) => text === null || VERSION.test(text), 'must be one version such as 1.11.4, or latest')
+    .refine(
+      (text) => text === null || parseVersionConstraint(text) !== undefined,
+      'must be a version such as 1.11.4, a constraint such as ~> 1.9, or latest',
+    )
     .nullish(),
   'working-directory': directory.nullish(),
   'vcs-working-directory': directory.nullish(),
@@ -59,7 +60,7 @@ const attributesSchema = z.object({
     .nullish(),
   'speculative-enabled': z.boolean().nullish(),
   'allow-destroy-plan': z.boolean().nullish(),
-  'tag-names': z.array(tagName).max(50).nullish(),
+  'tag-names': z.array(tagName).max(MOST_TAGS).nullish(),
   'vcs-repo-url': z.string().max(1_000).nullish(),
   'vcs-branch': z.string().max(255).nullish(),
   'vcs-repo': z
@@ -74,7 +75,8 @@ const relationshipsSchema = z.object({
   'vcs-connection': z
     .object({ data: z.object({ id: z.string().max(100), type: z.string().max(100) }).nullable() })
     .optional(),
-  tags: z.object({ data: z.array(z.object({ attributes: z.object({ name: tagName }) })).max(50) }).optional(),
+  tags: z.object({ data: z.array(z.object({ attributes: z.object({ name: tagName }) })).max(MOST_TAGS) }).optional(),
+  'tag-bindings': z.object({ data: bindings }).optional(),
 });
 
 const documentSchema = z.object({
@@ -99,6 +101,8 @@ export interface WantedLink {
 
 export interface WantedWorkspace {
   change: WorkspaceChange;
+  /** Undefined: what there is of this kind stays. */
+  tags: { names: string[] | undefined; bindings: string[] | undefined };
   link: WantedLink;
 }
 
@@ -119,7 +123,7 @@ export function readWorkspace(body: unknown, externalId?: string): WantedWorkspa
   if (issues.length > 0) throw new InvalidRequest(issues);
   const mode = a['execution-mode'] ?? (a.operations == null ? undefined : a.operations ? 'remote' : 'local');
   const version = a['terraform-version'];
-  const tags = a['tag-names'] ?? relationships.tags?.data.map(({ attributes }) => attributes.name);
+  const names = a['tag-names'] ?? relationships.tags?.data.map(({ attributes }) => attributes.name);
   return {
     change: {
       name: a.name,
@@ -131,8 +135,8 @@ export function readWorkspace(body: unknown, externalId?: string): WantedWorkspa
       triggerPrefixes: a['trigger-prefixes']?.filter((prefix) => prefix !== '') ?? undefined,
       speculativeEnabled: a['speculative-enabled'] ?? undefined,
       allowDestroyPlan: a['allow-destroy-plan'] ?? undefined,
-      tags: tags && [...new Set(tags)].sort(),
     },
+    tags: { names, bindings: relationships['tag-bindings']?.data },
     link: linkOf(a, relationships),
   };
 }
@@ -148,13 +152,4 @@ function linkOf(a: z.output<typeof attributesSchema>, relationships: z.output<ty
     ...(branch !== undefined && { branch: branchOf(branch) }),
     ...(connection !== undefined && { connection: connection?.id ?? null }),
   };
-}
-
-const tagsSchema = z.object({
-  data: z.array(z.object({ attributes: z.object({ name: tagName }).optional(), id: z.string().optional() })).max(50),
-});
-
-/** Names of tags to add or remove. @throws InvalidRequest */
-export function readTags(body: unknown): string[] {
-  return parseInput(tagsSchema, body).data.flatMap((tag) => tag.attributes?.name ?? tag.id ?? []);
 }

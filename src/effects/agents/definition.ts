@@ -1,5 +1,6 @@
 /** How one agent is run, from the operator's configuration. */
 import { z } from 'zod';
+import { IMAGE } from '../../config/run-variables.js';
 import { isAllowedVariable } from '../process/clean-environment.js';
 
 /** The output formats that are understood; `forgeway` is our own line protocol. */
@@ -41,8 +42,8 @@ export const agentDefinition = z.strictObject({
   /** The same for every later turn of an agent that ends after each; `{prompt}` is the reply. */
   resume: z.array(word).min(1).max(64).optional(),
   format: z.enum(AGENT_FORMATS).default('forgeway'),
-  /** For a cluster: the image that has the command. */
-  image: z.string().max(512).optional(),
+  /** It works on a cluster, in this image: it has the command, `sh`, `tar` and `git`. */
+  image: z.string().max(512).regex(IMAGE, 'must be the name of an image').optional(),
   /** Plain settings, such as the model's name. */
   env: z.record(variable.refine(isOpen, 'may not be set'), z.string().max(4_096)).default({}),
   /** Names of the secrets that the vault must hold for it, such as ANTHROPIC_API_KEY. */

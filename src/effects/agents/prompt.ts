@@ -72,6 +72,9 @@ const VERBATIM: ReadonlySet<PromptPiece['kind']> = new Set(['diff', 'file', 'com
 const clean = (text: string, kind: PromptPiece['kind'] = 'comment'): string =>
   hideTokens(hideKnownSecrets(VERBATIM.has(kind) ? shapedText(text.slice(0, MOST_ALL)) : visibleText(text)));
 
+/** What somebody says to an agent that is at work: as they see it themselves, and without a secret. */
+export const spokenWords = (text: string): string => cut(clean(text), MOST_PIECE);
+
 const rights = (permission: AuthorPermission): string =>
   permission === 'none' || permission === 'unknown' ? 'no known rights' : `${permission} permission`;
 

@@ -82,6 +82,7 @@ export function parseLine(line: string): AgentEvent {
 /** What an agent is told, a line each. */
 export type AgentInput =
   | { type: 'task'; text: string; taskFile: string; repository: string; branch: string; sha: string }
-  | { type: 'reply'; id: string; text: string };
+  | { type: 'reply'; id: string; text: string }
+  | { type: 'preview'; url: string };
 
 export const inputLine = (input: AgentInput): string => `${JSON.stringify(input)}\n`;

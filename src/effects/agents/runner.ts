@@ -59,7 +59,7 @@ export type AgentObservation =
   /** `canResume`: a reply begins another turn of the same session. */
   | { state: 'exited'; turn: number; code: number; reason: AgentExitReason; canResume: boolean }
   /** It is gone and nobody could write down how: killed from outside, or the machine went down. */
-  | { state: 'vanished'; turn: number };
+  | { state: 'vanished'; turn: number; why?: string };
 
 export interface AgentPage {
   /**
@@ -122,6 +122,8 @@ export interface AgentPush {
 
 export interface AgentRunner {
   readonly kind: 'worktree' | 'kubernetes';
+  /** Where an agent would work, for one that has several places. */
+  kindFor?(agent: AgentDefinition): 'worktree' | 'kubernetes';
 
   /**
    * Puts everything in place and starts the first turn. The same session and fence again finds what is there, or goes on
@@ -145,14 +147,26 @@ export interface AgentRunner {
    * resume. The same `clientInputId` again is `known` and reaches the agent once. `later`: it is at work and does not listen;
    * ask again when it has exited. `ended`: it can take nothing any more. `secrets` are given again, since the runner keeps
    * none and a reply may begin a turn.
+   *
+   * With `kind` `preview` the text is the address of a preview of its pull request: a line of its own kind for an agent that
+   * listens, which answers no question and begins no turn; others are not told, `later`.
    */
   reply(
     ref: AgentRef,
-    input: { text: string; clientInputId: string; secrets: Readonly<Record<string, string>> },
+    input: {
+      text: string;
+      clientInputId: string;
+      secrets: Readonly<Record<string, string>>;
+      kind?: 'reply' | 'preview';
+    },
   ): Promise<'accepted' | 'known' | 'later' | 'ended'>;
 
-  /** Kills all that runs in it. When it resolves, nothing of it is alive. The work tree and what was printed stay. */
-  stop(ref: AgentRef): Promise<void>;
+  /**
+   * Kills all that runs in it. When it resolves, nothing of it is alive. The work tree and what was printed stay, where they
+   * are on this machine; elsewhere only with `keeps`, which may take longer: whoever wants no result does not wait for one.
+   * @throws ForgewayError FORGEWAY_AGENT_RUNNING when what is to be kept has not come yet: ask again
+   */
+  stop(ref: AgentRef, o?: { keeps: boolean }): Promise<void>;
 
   /** What the agent changed. Only when nothing runs. @throws ForgewayError FORGEWAY_AGENT_RUNNING */
   result(ref: AgentRef, request: AgentResultRequest): Promise<AgentResult>;

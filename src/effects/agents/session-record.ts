@@ -11,6 +11,7 @@ const input = z.object({
   /** Where in what the agent reads it stands, for one that listens. */
   at: z.number(),
   text: z.string(),
+  kind: z.enum(['reply', 'preview']).default('reply'),
 });
 
 const record = z.object({

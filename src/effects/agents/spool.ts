@@ -22,7 +22,7 @@ async function lineEnd(file: FileHandle, from: number, size: number): Promise<nu
 }
 
 /** Plain lines after each other are one event, so that a flood of them is no flood of events. Whether it was taken in. */
-function joins(last: AgentEvent | undefined, [first, ...more]: readonly AgentEvent[]): boolean {
+export function joins(last: AgentEvent | undefined, [first, ...more]: readonly AgentEvent[]): boolean {
   if (last?.type !== 'raw' || last.reason !== 'not-json' || more.length > 0) return false;
   if (first?.type !== 'raw' || first.reason !== 'not-json') return false;
   if (last.text.length + first.text.length > MOST_RAW) return false;

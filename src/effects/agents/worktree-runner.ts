@@ -219,14 +219,13 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
     if (size > 0 && size < found.agent.limits.outputMb * MB) await putAt(spool, size, '\n');
   }
 
-  const wordsOf = (record: SessionRecord, text: string, id: string): AgentInput =>
-    record.turn === 1 && id === ''
-      ? {
-          ...{ type: 'task', text, branch: record.branch, sha: record.base.sha },
-          taskFile: join(sandboxes.workspaceInside(sandboxIdOf(record.sessionId)), TASK_FOLDER, TASK_FILE),
-          repository: join(sandboxes.workspaceInside(sandboxIdOf(record.sessionId)), 'source'),
-        }
-      : { type: 'reply', id, text };
+  const told = ({ id, text, kind }: Pick<SessionRecord['inputs'][number], 'id' | 'text' | 'kind'>): AgentInput =>
+    kind === 'preview' ? { type: 'preview', url: text } : { type: 'reply', id, text };
+  const taskOf = (record: SessionRecord, text: string): AgentInput => ({
+    ...{ type: 'task', text, branch: record.branch, sha: record.base.sha },
+    taskFile: join(sandboxes.workspaceInside(sandboxIdOf(record.sessionId)), TASK_FOLDER, TASK_FILE),
+    repository: join(sandboxes.workspaceInside(sandboxIdOf(record.sessionId)), 'source'),
+  });
 
   return {
     kind: 'worktree',
@@ -243,7 +242,7 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
         const ready = await prepare(spec);
         const starting: SessionRecord = { ...ready, phase: 'starting', turn: 1 };
         await records.write(starting);
-        await begin(starting, { input: wordsOf(starting, task.prompt, ''), prompt: task.prompt, secrets });
+        await begin(starting, { input: taskOf(starting, task.prompt), prompt: task.prompt, secrets });
       }),
 
     async observe(ref) {
@@ -280,7 +279,7 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
       return page;
     },
 
-    reply: (ref, { text: written, clientInputId, secrets }) =>
+    reply: (ref, { text: written, clientInputId, secrets, kind = 'reply' }) =>
       locked(ref.sessionId, async () => {
         // Of a reply, too, an agent is told no more than whoever reads it on the forge.
         const text = visibleText(written);
@@ -292,28 +291,27 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
         if (known !== undefined && (known.turn < found.turn || found.phase === 'begun')) {
           // It may have been written down and not handed over.
           if (known.at > 0 && known.turn === found.turn && now.state === 'running')
-            await putAt(inbox, known.at, format.encode(wordsOf(found, known.text, clientInputId)));
+            await putAt(inbox, known.at, format.encode(told(known)));
           return 'known';
         }
         if (now.state === 'running') {
           if (format.input !== 'follow') return 'later';
-          await rm(waiting, { force: true });
-          const at = await sizeOf(inbox);
-          await records.write({
-            ...found,
-            inputs: [...found.inputs, { id: clientInputId, turn: found.turn, at, text }],
-          });
-          await putAt(inbox, at, format.encode(wordsOf(found, text, clientInputId)));
+          // Where a preview is answers no question: a turn that waits goes on waiting.
+          if (kind === 'reply') await rm(waiting, { force: true });
+          const input = { id: clientInputId, turn: found.turn, at: await sizeOf(inbox), text, kind };
+          await records.write({ ...found, inputs: [...found.inputs, input] });
+          await putAt(inbox, input.at, format.encode(told(input)));
           return 'accepted';
         }
-        if (now.state === 'preparing') return 'later';
+        if (now.state === 'preparing' || kind === 'preview') return 'later';
         if (found.agent.resume === undefined) return 'ended';
         const turn = known === undefined ? found.turn + 1 : found.turn;
-        const inputs = known === undefined ? [...found.inputs, { id: clientInputId, turn, at: 0, text }] : found.inputs;
+        const input = { id: clientInputId, turn, at: 0, text, kind };
+        const inputs = known === undefined ? [...found.inputs, input] : found.inputs;
         await endLine(found);
         const starting: SessionRecord = { ...found, phase: 'starting', turn, inputs };
         await records.write(starting);
-        await begin(starting, { input: wordsOf(starting, text, clientInputId), prompt: text, secrets });
+        await begin(starting, { input: told(input), prompt: text, secrets });
         return 'accepted';
       }),
 

@@ -37,6 +37,39 @@ function noise(length: number, seed: number): Buffer {
 
 const LIMITS = { compressedBytes: 200_000, bytes: 1_000_000, entries: 50 };
 
+/** An extended header of one record before a file; `size` is what its own header says. */
+function extended(record: string, o: { type?: string; size?: number; body?: Buffer } = {}): Buffer {
+  const header = (name: string, type: string, size: number) => {
+    const block = Buffer.alloc(512);
+    block.write(name, 0);
+    block.write('0000644\0', 100);
+    block.write(`${size.toString(8).padStart(11, '0')}\0`, 124);
+    block.write('00000000000\0', 136);
+    block.write('        ', 148);
+    block.write(type, 156);
+    block.write('ustar\x0000', 257);
+    const sum = block.reduce((all, byte) => all + byte, 0);
+    block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+    return block;
+  };
+  const padded = (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512)]);
+  const length = (line: string): string => {
+    let whole = line.length + 3;
+    while (String(whole).length + line.length + 2 !== whole) whole += 1;
+    return `${whole} ${line}\n`;
+  };
+  const body = o.body ?? Buffer.from(length(record));
+  return gzipSync(
+    Buffer.concat([
+      header('pax', o.type ?? 'x', o.size ?? body.length),
+      padded(body),
+      header('main.tf', '0', 1),
+      padded(Buffer.from('x')),
+      Buffer.alloc(1_024),
+    ]),
+  );
+}
+
 describe('an archive', () => {
   let directory: string;
 
@@ -75,6 +108,33 @@ describe('an archive', () => {
     expect((await stat(join(target, 'modules/web/run.sh'))).mode & 0o777).toBe(0o700);
     expect((await stat(join(target, 'main.tf'))).mode & 0o777).toBe(0o600);
     expect(await readlink(join(target, 'modules/db/link.tf'))).toBe('../../main.tf');
+  });
+
+  it.each([
+    ['-1', /size that is none/],
+    ['-512', /size that is none/],
+    ['abc', /size that is none/],
+    ['Infinity', /size that is none/],
+    ['9999999999999999', /size that is none/],
+  ])('is refused where an extended header says a size of %s', async (size, why) => {
+    await expect(put(extended(`size=${size}`))).rejects.toThrow(why);
+  });
+
+  it.each(['x', 'g', 'L', 'K'])(
+    'is refused where a header of type %s is longer than anything it may hold',
+    async (type) => {
+      await expect(put(extended('', { type, size: 2 * 1024 * 1024 }))).rejects.toThrow(/longer than a megabyte/);
+    },
+  );
+
+  it('may have extended headers, whole or in pieces, with the size in them', async () => {
+    const bytes = extended('size=1');
+    for (const size of [1, 100, 511, 513, 100_000])
+      expect((await check(pieces(bytes, size))).walked).toMatchObject({ entries: 1 });
+    const long = `${'d'.repeat(90)}/${'e'.repeat(90)}/${'f'.repeat(90)}.tf`;
+    expect((await put(await packed({ name: long, body: 'x' }, { name: 'b.tf', body: 'y' }))).walked).toMatchObject({
+      entries: 2,
+    });
   });
 
   it('is larger than what fits in a pipe', async () => {

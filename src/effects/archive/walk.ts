@@ -5,6 +5,7 @@ import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { type ArchiveEntry, type ArchiveLimits, createEntryRules, refuseArchive } from './entry-rules.js';
+import { guardHeaders } from './tar-headers.js';
 
 /** Bytes as a network or a file gives them. */
 export type ArchiveSource = AsyncIterable<Uint8Array>;
@@ -79,9 +80,15 @@ export async function walkArchive(source: ArchiveSource, o: WalkOptions): Promis
     failure.own ??= error;
     throw error;
   });
-  const sending = pipeline([input, arriving, gunzip, unfolding, entries as unknown as Writable], {
-    ...(o.signal === undefined ? {} : { signal: o.signal }),
-  });
+  const sending = pipeline(
+    input,
+    arriving,
+    gunzip,
+    unfolding,
+    (unfolded: AsyncIterable<Buffer>) => guardHeaders(unfolded),
+    entries as unknown as Writable,
+    { ...(o.signal === undefined ? {} : { signal: o.signal }) },
+  );
   const [sent, read] = await Promise.allSettled([sending, reading]);
   if (sent.status === 'rejected' || read.status === 'rejected') {
     o.signal?.throwIfAborted();

@@ -114,6 +114,8 @@ describe('gateway', () => {
     const base = { upstream: null, private: false, message: null };
     routes.set('up', { ...base, id: 'up', phase: 'ready', upstream: { port: upstreamPort } });
     routes.set('building', { ...base, id: 'building', phase: 'building' });
+    routes.set('starting', { ...base, id: 'starting', phase: 'starting' });
+    routes.set('waiting', { ...base, id: 'waiting', phase: 'waiting', message: 'Say `/ok-to-test <b>`.' });
     routes.set('asleep', { ...base, id: 'asleep', phase: 'sleeping' });
     routes.set('failed', { ...base, id: 'failed', phase: 'failed', message: '<script>alert(1)</script>' });
     routes.set('secret', { ...base, id: 'secret', phase: 'ready', upstream: { port: upstreamPort }, private: true });
@@ -226,8 +228,15 @@ describe('gateway', () => {
     await new Promise<void>((resolve) => squatter.close(() => resolve()));
   });
 
-  it('looks again by itself while a preview is being built', async () => {
+  it('looks again by itself while a preview is being built, and then rolled out', async () => {
     expect((await ask(`building.${DOMAIN}`)).body).toContain('http-equiv="refresh"');
+    const rolledOut = await ask(`starting.${DOMAIN}`);
+    expect(rolledOut.body).toContain('http-equiv="refresh"');
+    expect(rolledOut.body).toContain('<h1>The preview is starting</h1>');
+  });
+
+  it('shows the line to type', async () => {
+    expect((await ask(`waiting.${DOMAIN}`)).body).toContain('Say <code>/ok-to-test &lt;b&gt;</code>.');
   });
 
   it('wakes a preview that sleeps', async () => {
@@ -296,6 +305,19 @@ describe('gateway', () => {
     expect(tricked).not.toMatch(/\nlocation:/i);
     clock.at = new Date(clock.at.getTime() + 32 * 86_400_000);
     expect((await ask(`secret.${DOMAIN}`, '/a', { headers: { cookie } })).status).toBe(403);
+  });
+
+  it('offers to sign in where that can be done, and comes back to what was asked for', async () => {
+    expect((await ask(`secret.${DOMAIN}`)).body).not.toContain('<a ');
+    await gateway.close();
+    const signInUrl = (label: string, path: string) =>
+      `https://forgeway.example/v/${label}?to=${encodeURIComponent(path)}`;
+    gateway = await startGateway({ ...options, signInUrl });
+    const answer = await ask(`secret.${DOMAIN}`, '/a/b?x=1&forgeway_preview=1.bad&y=%22%3E');
+    expect(answer.status).toBe(403);
+    expect(answer.body).toContain(
+      `href="https://forgeway.example/v/secret?to=${encodeURIComponent('/a/b?x=1&y=%22%3E')}"`,
+    );
   });
 
   it('sets a cookie that only we can set where people come by https, and is not misled by one of a neighbour', async () => {

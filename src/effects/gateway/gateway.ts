@@ -19,7 +19,7 @@ import { LINK_PARAMETER, linkCookie, type VisitorLinks } from './visitor-link.js
 /** What the gateway must know about a preview. */
 export interface GatewayRoute {
   id: string;
-  phase: 'pending' | 'waiting' | 'building' | 'ready' | 'failed' | 'sleeping' | 'gone';
+  phase: 'pending' | 'waiting' | 'building' | 'starting' | 'ready' | 'failed' | 'sleeping' | 'removing' | 'gone';
   /** Where it answers; null while nothing does. */
   upstream: Upstream | null;
   private: boolean;
@@ -44,6 +44,8 @@ export interface GatewayOptions<R extends GatewayRoute> {
   opened: (route: R) => Promise<void>;
   wake: (route: R) => Promise<void>;
   links: VisitorLinks;
+  /** Where visitors of a private preview sign in, and from where they come back with a link. Without it there is the link alone. */
+  signInUrl?: ((label: string, path: string) => string) | undefined;
   /** Whether people come by https, through a proxy in front of us; default false. */
   secure?: boolean;
   log: Logger;
@@ -166,7 +168,7 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
   }
 
   /** Lets a visitor with a good link or cookie pass. False when the answer has been sent. */
-  function admit(request: FastifyRequest, reply: FastifyReply, route: R): boolean {
+  function admit(request: FastifyRequest, reply: FastifyReply, route: R, label: string): boolean {
     const target = new URL(request.url, 'http://preview.invalid');
     const token = target.searchParams.get(LINK_PARAMETER);
     const now = clock.now();
@@ -182,7 +184,9 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
     }
     const tokens = cookieValues(request.headers.cookie, ourCookie);
     if (tokens.some((candidate) => links.isValid(candidate, route.id, now))) return true;
-    void send(reply, pages.linkNeeded());
+    target.searchParams.delete(LINK_PARAMETER);
+    const path = `${target.pathname.replace(/^\/+/, '/')}${target.search}`;
+    void send(reply, pages.linkNeeded(options.signInUrl?.(label, path)));
     return false;
   }
 
@@ -195,8 +199,11 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
         return pages.waiting(route.message);
       case 'failed':
         return pages.failed(route.message);
+      case 'removing':
       case 'gone':
         return pages.unknown();
+      case 'starting':
+        return pages.starting(route.message);
       default:
         return pages.building(route.message);
     }
@@ -209,7 +216,7 @@ export async function startGateway<R extends GatewayRoute>(options: GatewayOptio
     const route = asked === undefined ? undefined : await find(asked.name);
     // On the other domain it would share cookies with what it must not.
     if (route === undefined || (route.stranger ?? false) !== asked?.ofStrangers) return send(reply, pages.unknown());
-    if (route.private && !admit(request, reply, route)) return reply;
+    if (route.private && !admit(request, reply, route, asked.name)) return reply;
     if (route.upstream === null) return send(reply, await pageInstead(route));
     if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return send(reply, pages.tooLarge());
     request.previewOrigin = originOf(route.upstream);

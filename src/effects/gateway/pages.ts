@@ -10,8 +10,12 @@ function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
 }
 
-function page(status: number, o: { title: string; text: string; refreshSeconds?: number }): Page {
+function page(
+  status: number,
+  o: { title: string; text: string; refreshSeconds?: number; link?: { url: string; text: string } },
+): Page {
   const refresh = o.refreshSeconds === undefined ? '' : `<meta http-equiv="refresh" content="${o.refreshSeconds}">`;
+  const link = o.link === undefined ? '' : `<p><a href="${escapeHtml(o.link.url)}">${escapeHtml(o.link.text)}</a></p>`;
   return {
     status,
     html: `<!doctype html>
@@ -19,7 +23,7 @@ function page(status: number, o: { title: string; text: string; refreshSeconds?:
 <title>${escapeHtml(o.title)}</title>
 <style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem}
 h1{font-size:1.4rem}p{overflow-wrap:anywhere}</style></head>
-<body><main><h1>${escapeHtml(o.title)}</h1><p role="status">${escapeHtml(o.text)}</p></main></body></html>
+<body><main><h1>${escapeHtml(o.title)}</h1><p role="status">${escapeHtml(o.text).replace(/`([^`]+)`/g, '<code>$1</code>')}</p>${link}</main></body></html>
 `,
   };
 }
@@ -31,16 +35,26 @@ export const pages = {
       text: 'There is no preview at this address. It may have been removed when its pull request was closed.',
     }),
   badRequest: () => page(400, { title: 'Not an address', text: 'A preview cannot be asked for this address.' }),
-  linkNeeded: () =>
+  linkNeeded: (signInUrl: string | undefined) =>
     page(403, {
       title: 'This preview is private',
-      text: 'Open it through the link in the comment on its pull request.',
+      text:
+        signInUrl === undefined
+          ? 'Open it through the link in the comment on its pull request.'
+          : 'Sign in, or open it through the link in the comment on its pull request.',
+      ...(signInUrl !== undefined && { link: { url: signInUrl, text: 'Sign in' } }),
     }),
   building: (message: string | null) =>
     page(503, {
       title: 'The preview is being built',
       text: message ?? 'This page looks again every few seconds.',
       refreshSeconds: 3,
+    }),
+  starting: (message: string | null) =>
+    page(503, {
+      title: 'The preview is starting',
+      text: message ?? 'It is built, and being rolled out. This page looks again every few seconds.',
+      refreshSeconds: 2,
     }),
   waking: () =>
     page(503, {

@@ -10,10 +10,12 @@ export const linkCookie = (secure: boolean) => (secure ? '__Host-forgeway-previe
 const DAY_MS = 86_400_000;
 /** Counted in whole days, so that the same link is made all day long and its comment need not be edited. */
 const VALID_DAYS = 30;
+/** Of somebody who has signed in: they may be asked again. */
+export const SIGNED_IN_DAYS = 1;
 
 export interface VisitorLinks {
-  /** A token for one preview, good for 30 days from `now`. */
-  tokenFor(previewId: string, now: Date): string;
+  /** A token for one preview, good for 30 days from `now`, or so many, and the rest of that day. */
+  tokenFor(previewId: string, now: Date, days?: number): string;
   isValid(token: string, previewId: string, now: Date): boolean;
 }
 
@@ -22,8 +24,8 @@ export function createVisitorLinks(...keys: readonly [Buffer, ...Buffer[]]): Vis
   const sign = (previewId: string, day: number, key: Buffer = keys[0]) =>
     hmacHex(key, JSON.stringify(['preview-link', previewId, day]));
   return {
-    tokenFor(previewId, now) {
-      const day = Math.floor(now.getTime() / DAY_MS) + VALID_DAYS;
+    tokenFor(previewId, now, days = VALID_DAYS) {
+      const day = Math.floor(now.getTime() / DAY_MS) + days;
       return `${day}.${sign(previewId, day)}`;
     },
     isValid(token, previewId, now) {

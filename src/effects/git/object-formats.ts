@@ -1,5 +1,5 @@
 /** Reads what git prints of trees and commits. */
-import type { GitObjectCommit, GitObjectIdentity } from './objects.js';
+import type { GitObjectCommit, GitObjectIdentity, GitObjectTag } from './objects.js';
 
 export const TREE_MODES = ['100644', '100755', '040000', '160000', '120000'] as const;
 type Mode = (typeof TREE_MODES)[number];
@@ -29,17 +29,37 @@ function parseIdentity(text: string): GitObjectIdentity {
   return { name, email, date: new Date(Number(seconds) * 1_000) };
 }
 
-/** Output of `git cat-file commit`. */
-export function parseCommit(sha: string, text: string): GitObjectCommit {
+/** The headers of an object, each with its values, and the text below them. */
+function partsOf(text: string): { values(name: string): string[]; message: string } {
   const end = text.indexOf('\n\n');
   const headers = text.slice(0, end === -1 ? undefined : end).split('\n');
-  const values = (name: string) =>
-    headers.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length + 1));
+  return {
+    values: (name) => headers.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length + 1)),
+    message: end === -1 ? '' : text.slice(end + 2).replace(/\n$/, ''),
+  };
+}
+
+/** Output of `git cat-file tag`. */
+export function parseTag(sha: string, text: string): GitObjectTag {
+  const { values, message } = partsOf(text);
+  return {
+    sha,
+    name: values('tag')[0] ?? '',
+    message,
+    object: values('object')[0] ?? '',
+    type: (values('type')[0] ?? 'commit') as GitObjectTag['type'],
+    tagger: parseIdentity(values('tagger')[0] ?? ''),
+  };
+}
+
+/** Output of `git cat-file commit`. */
+export function parseCommit(sha: string, text: string): GitObjectCommit {
+  const { values, message } = partsOf(text);
   return {
     sha,
     tree: values('tree')[0] ?? '',
     parents: values('parent'),
-    message: end === -1 ? '' : text.slice(end + 2).replace(/\n$/, ''),
+    message,
     author: parseIdentity(values('author')[0] ?? ''),
     committer: parseIdentity(values('committer')[0] ?? ''),
   };

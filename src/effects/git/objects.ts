@@ -11,7 +11,7 @@ import { openBareRepository } from './bare-repository.js';
 import { type GitCredential, type Held, runGit } from './git-command.js';
 import { gitNetwork } from './git-network.js';
 import { createMirrorLocks, type MirrorLocks } from './mirror-lock.js';
-import { parseCommit, parseTree, type TREE_MODES } from './object-formats.js';
+import { parseCommit, parseTag, parseTree, type TREE_MODES } from './object-formats.js';
 
 export interface GitObjectIdentity {
   name: string;
@@ -26,6 +26,15 @@ export interface GitObjectCommit {
   message: string;
   author: GitObjectIdentity;
   committer: GitObjectIdentity;
+}
+
+export interface GitObjectTag {
+  sha: string;
+  name: string;
+  message: string;
+  object: string;
+  type: 'commit' | 'tree' | 'blob' | 'tag';
+  tagger: GitObjectIdentity;
 }
 
 export interface GitObjectEntry {
@@ -53,19 +62,53 @@ const SHA = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const FULL_REF = /^refs\/[\x21-\x7e\u0080-\uffff]{1,240}$/;
 const NO_OBJECT = 128;
 const QUICK_MS = 30_000;
+const MOST_PRINTED = 100 * 1024 * 1024;
 
 function refuse(message: string): never {
   throw new ForgewayError('FORGEWAY_GIT_FAILED', message);
 }
 
+/** What whoever asked has to correct. */
+function reject(message: string): never {
+  throw new ForgewayError('FORGEWAY_GIT_REFUSED', message);
+}
+
 function checkSha(sha: string): string {
-  return SHA.test(sha) ? sha : refuse('An object is named by its full SHA.');
+  return SHA.test(sha) ? sha : reject('An object is named by its full SHA.');
 }
 
 /** `git update-index` leaves such paths out without a word. */
 function checkPath(path: string): void {
   const bad = path.split('/').some((part) => part === '' || part === '.' || part === '..' || /^\.git$/i.test(part));
-  if (bad || path.includes('\0')) refuse('A path in the tree leaves the repository.');
+  if (bad || path.includes('\0')) reject('A path in the tree leaves the repository.');
+}
+
+/** What git would refuse with a word of its own, or store otherwise. */
+function checkText(of: 'commit' | 'tag', message: string, people: readonly GitObjectIdentity[]): void {
+  if (message.includes('\0')) reject(`The message of a ${of} has a NUL.`);
+  for (const { name, email, date } of people) {
+    if (Number.isNaN(date.getTime())) reject(`A date of the ${of} is none.`);
+    if (/[\0\n]/.test(name + email) || name.replace(/[<>\s.,:;"'\\]/g, '') === '')
+      reject(of === 'tag' ? 'The tagger has no name.' : 'The author or the committer has no name.');
+  }
+}
+
+const checkCommit = ({ message, author, committer }: Omit<GitObjectCommit, 'sha'>): void =>
+  checkText('commit', message, [author, committer]);
+
+/** As `git mktag` takes it. */
+function tagText({ name, message, object, type, tagger }: Omit<GitObjectTag, 'sha'>): Buffer {
+  checkText('tag', message, [tagger]);
+  if (!FULL_REF.test(`refs/tags/${name}`)) reject('A tag has an unexpected name.');
+  const seconds = Math.floor(tagger.date.getTime() / 1_000);
+  const plain = (text: string) => text.replace(/[<>]/g, '').trim();
+  const headers = [
+    `object ${checkSha(object)}`,
+    `type ${type}`,
+    `tag ${name}`,
+    `tagger ${plain(tagger.name)} <${plain(tagger.email)}> ${seconds} +0000`,
+  ];
+  return Buffer.from(`${headers.join('\n')}\n\n${message.replace(/\n*$/, '\n')}`);
 }
 
 const identityVariables = (who: 'AUTHOR' | 'COMMITTER', { name, email, date }: GitObjectIdentity) => ({
@@ -161,12 +204,16 @@ function openGitObjects(
       ]);
       return 'moved' as const;
     } catch (error) {
-      if ((await remoteSha(held, repository, ref)) === seen) throw error;
+      const now = await remoteSha(held, repository, ref);
+      if (now === seen) throw error;
+      // Done, though the answer was lost.
+      if (now === sha) return 'moved' as const;
       return 'changed-meanwhile' as const;
     }
   };
 
   const writeCommitHere = async (held: Held, commit: Omit<GitObjectCommit, 'sha'>): Promise<string> => {
+    checkCommit(commit);
     const parents = commit.parents.flatMap((sha) => ['-p', checkSha(sha)]);
     const variables = {
       ...identityVariables('AUTHOR', commit.author),
@@ -184,18 +231,37 @@ function openGitObjects(
   const read = <T>(repository: GitObjectRepository, sha: string, work: (held: Held) => Promise<T>) =>
     inRepository(repository, async (held) => ((await need(held, repository, [sha])) ? work(held) : undefined));
 
+  /** What a command prints, as bytes. */
+  const printed = async (held: Held, args: readonly string[]): Promise<Buffer> => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const onOutput = (chunk: Buffer) => {
+      bytes += chunk.length;
+      chunks.push(chunk);
+      return bytes <= MOST_PRINTED;
+    };
+    await local(held, args, { onOutput });
+    return Buffer.concat(chunks);
+  };
+
   return {
     readBlob: (repository: GitObjectRepository, sha: string): Promise<Buffer | undefined> =>
-      read(repository, sha, async (held) => {
-        const chunks: Buffer[] = [];
-        let bytes = 0;
-        const onOutput = (chunk: Buffer) => {
-          bytes += chunk.length;
-          chunks.push(chunk);
-          return bytes <= 100 * 1024 * 1024;
-        };
-        await local(held, ['cat-file', 'blob', sha], { onOutput });
-        return Buffer.concat(chunks);
+      read(repository, sha, (held) => printed(held, ['cat-file', 'blob', sha])),
+
+    readChanges: (
+      repository: GitObjectRepository,
+      base: string,
+      head: string,
+      form: 'diff' | 'patch',
+    ): Promise<Buffer | undefined> =>
+      inRepository(repository, async (held) => {
+        if (!(await need(held, repository, [base, head]))) return undefined;
+        const common = (await local(held, ['merge-base', base, head], { exits: [1] })).trim();
+        if (common === '') return undefined;
+        const plain = ['--no-ext-diff', '--no-textconv', '--no-color', '--find-renames'];
+        return form === 'diff'
+          ? printed(held, ['diff', ...plain, common, head, '--'])
+          : printed(held, ['format-patch', '--stdout', ...plain, `${base}..${head}`, '--']);
       }),
 
     readTree: (repository: GitObjectRepository, sha: string, recursive: boolean) =>
@@ -224,7 +290,7 @@ function openGitObjects(
         for (const { path } of entries) checkPath(path);
         const shas = [baseTree, ...entries.map(({ sha, type }) => (type === 'commit' ? undefined : sha))];
         const needed = shas.filter((sha) => sha !== undefined && sha !== null);
-        if (!(await need(held, repository, needed))) refuse('The tree names an object that does not exist.');
+        if (!(await need(held, repository, needed))) reject('The tree names an object that does not exist.');
         const index = join(held.gitDir, `index-${randomUUID()}`);
         const variables = { GIT_INDEX_FILE: index };
         try {
@@ -249,8 +315,25 @@ function openGitObjects(
     writeCommit: (repository: GitObjectRepository, commit: Omit<GitObjectCommit, 'sha'>): Promise<string> =>
       inRepository(repository, async (held) => {
         if (!(await need(held, repository, [commit.tree, ...commit.parents])))
-          refuse('The commit names a tree or a parent that does not exist.');
+          reject('The commit names a tree or a parent that does not exist.');
         return writeCommitHere(held, commit);
+      }),
+
+    readTag: (repository: GitObjectRepository, sha: string): Promise<GitObjectTag | undefined> =>
+      read(repository, sha, async (held) => {
+        const text = await local(held, ['cat-file', 'tag', sha], { exits: [NO_OBJECT] });
+        return text === '' ? undefined : parseTag(sha, text);
+      }),
+
+    writeTag: (repository: GitObjectRepository, tag: Omit<GitObjectTag, 'sha'>): Promise<string> =>
+      inRepository(repository, async (held) => {
+        const input = tagText(tag);
+        const ref = await local(held, ['check-ref-format', '--normalize', `refs/tags/${tag.name}`], { exits: [1] });
+        if (ref === '') reject('A tag has an unexpected name.');
+        if (!(await need(held, repository, [tag.object]))) reject('The tag names an object that does not exist.');
+        const type = (await local(held, ['cat-file', '-t', tag.object])).trim();
+        if (type !== tag.type) reject(`${tag.object} is a ${type} and no ${tag.type}.`);
+        return (await local(held, ['mktag'], { input })).trim();
       }),
 
     pushRef: (
@@ -260,8 +343,8 @@ function openGitObjects(
       options: { force: boolean; expected?: string | null },
     ): Promise<'moved' | 'not-fast-forward' | 'changed-meanwhile'> =>
       inRepository(repository, async (held) => {
-        if (!FULL_REF.test(ref)) refuse('A ref is named in full.');
-        if (!(await need(held, repository, [sha]))) refuse(`There is no commit ${sha}.`);
+        if (!FULL_REF.test(ref)) reject('A ref is named in full.');
+        if (!(await need(held, repository, [sha]))) reject(`There is no commit ${sha}.`);
         const seen = await remoteSha(held, repository, ref);
         if (options.expected !== undefined && options.expected !== seen) return 'changed-meanwhile';
         if (seen === sha) return 'moved';

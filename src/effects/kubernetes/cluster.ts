@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { CoreV1Event, KubernetesObject, V1ObjectMeta } from '@kubernetes/client-node';
+import type { CoreV1Event, KubernetesObject, V1ObjectMeta, V1SelfSubjectAccessReview } from '@kubernetes/client-node';
 import { ForgewayError } from '../../lib/errors.js';
 import type { Logger } from '../../lib/logger.js';
 import type { Outbound } from '../../lib/outbound/outbound.js';
@@ -75,9 +75,13 @@ export interface Cluster {
   /**
    * Creates or changes an object so that it has these fields. Fields of ours that are not among them go. A field that somebody
    * else holds with another value is taken from them, and that is logged.
-   * @param as another field manager of ours, for fields that are applied on their own
+   * @param as another field manager of ours, for fields that are applied on their own; `dryRun`: the server says what it would
+   *   do, and does nothing
    */
-  apply<T extends KubernetesObject>(object: T, as?: { manager?: string; signal?: AbortSignal }): Promise<Stored<T>>;
+  apply<T extends KubernetesObject>(
+    object: T,
+    as?: { manager?: string; dryRun?: boolean; signal?: AbortSignal },
+  ): Promise<Stored<T>>;
   /** Undefined: there is one already. */
   create<T extends KubernetesObject>(object: T, signal?: AbortSignal): Promise<Stored<T> | undefined>;
   /** Undefined: there is none. */
@@ -101,6 +105,8 @@ export interface Cluster {
   events(namespace: string, signal?: AbortSignal): Promise<CoreV1Event[]>;
   /** The bytes of one port of a pod. */
   forward(to: { namespace: string; pod: string; port: number }): Promise<Duplex>;
+  /** Whether our account may do this in every namespace. */
+  may(access: { verb: string; group: string; resource: string }): Promise<boolean>;
   /** The API server's version, as `v1.32.4`. */
   version(signal?: AbortSignal): Promise<string>;
   /** Calls so far, for metrics and the benchmark. */
@@ -110,8 +116,10 @@ export interface Cluster {
 
 export const FIELD_MANAGER = 'forgeway';
 const PAGE = 500;
-/** The server ends a watch after this; it is begun again from where it was. */
+/** The server is asked to end a watch after this; it is begun again from where it was. */
 const WATCH_SECONDS = 290;
+/** What a proxy on the way keeps open for a server that is gone is ended here, a tenth later. */
+const WATCH_PATIENCE = 1.1;
 const MOST_LOG_BYTES = 256 * 1024;
 const MOST_PAGES = 1_000;
 
@@ -121,15 +129,24 @@ interface RawList {
 }
 
 export function openCluster(
-  options: Omit<TransportOptions, 'outbound'> & { outbound: Pick<Outbound, 'pin'>; log: Logger },
+  options: Omit<TransportOptions, 'outbound'> & {
+    outbound: Pick<Outbound, 'pin'>;
+    log: Logger;
+    /** How long one watch goes on; default 290 s. */
+    watchSeconds?: number;
+  },
 ): Cluster {
   const transport = createTransport(options);
-  const { log } = options;
+  const { log, watchSeconds = WATCH_SECONDS } = options;
   const counted = { reads: 0, writes: 0, lists: {} as Partial<Record<KindName, number>> };
 
   async function apply<T extends KubernetesObject>(
     object: T,
-    { manager = FIELD_MANAGER, signal }: { manager?: string; signal?: AbortSignal } = {},
+    {
+      manager = FIELD_MANAGER,
+      dryRun = false,
+      signal,
+    }: { manager?: string; dryRun?: boolean; signal?: AbortSignal } = {},
   ): Promise<Stored<T>> {
     const ref = refOf(object);
     const send = (force: boolean) => {
@@ -137,7 +154,7 @@ export function openCluster(
       return transport.json({
         method: 'PATCH',
         path: pathOf(ref.kind, ref.namespace, ref.name),
-        query: { fieldManager: manager, force },
+        query: { fieldManager: manager, force, ...(dryRun && { dryRun: 'All' }) },
         body: object,
         contentType: 'application/apply-patch+yaml',
         what: `apply ${described(ref)}`,
@@ -149,10 +166,12 @@ export function openCluster(
       return (await send(false)) as Stored<T>;
     } catch (error) {
       if (!isFieldConflict(error)) throw error;
-      log.warn(
-        { object: described(ref), error: (error as Error).message },
-        'fields of ours were changed by somebody else; taken back',
-      );
+      // Who creates an object holds its fields under the same name, but not as one who applies: that is nobody else.
+      if (!isFieldConflict(error, manager))
+        log.warn(
+          { object: described(ref), error: (error as Error).message },
+          'fields of ours were changed by somebody else; taken back',
+        );
       return (await send(true)) as Stored<T>;
     }
   }
@@ -290,7 +309,7 @@ export function openCluster(
         query: {
           watch: true,
           allowWatchBookmarks: true,
-          timeoutSeconds: WATCH_SECONDS,
+          timeoutSeconds: watchSeconds,
           resourceVersion: query.resourceVersion,
           labelSelector: query.labels,
           fieldSelector: query.fields,
@@ -299,19 +318,25 @@ export function openCluster(
         repeatable: true,
         signal: query.signal,
       });
-      for await (const line of linesOf(stream, what)) {
-        if (line === '') continue;
-        const event = JSON.parse(line) as
-          | WatchEvent<T>
-          | { type: 'ERROR'; object: { code?: number; message?: string } };
-        if (event.type === 'ERROR') {
-          const { code = 500, message = '' } = event.object;
-          const gone = code === 410 ? 'FORGEWAY_CLUSTER_EXPIRED' : 'FORGEWAY_CLUSTER_FAILED';
-          throw new ForgewayError(gone, `Cluster ${transport.name}: ${what}: ${message}`, {
-            details: { answered: code },
-          });
+      const end = () => stream.destroy(new Error('the server did not end it'));
+      const limit = setTimeout(end, watchSeconds * WATCH_PATIENCE * 1_000);
+      try {
+        for await (const line of linesOf(stream, what)) {
+          if (line === '') continue;
+          const event = JSON.parse(line) as
+            | WatchEvent<T>
+            | { type: 'ERROR'; object: { code?: number; message?: string } };
+          if (event.type === 'ERROR') {
+            const { code = 500, message = '' } = event.object;
+            const gone = code === 410 ? 'FORGEWAY_CLUSTER_EXPIRED' : 'FORGEWAY_CLUSTER_FAILED';
+            throw new ForgewayError(gone, `Cluster ${transport.name}: ${what}: ${message}`, {
+              details: { answered: code },
+            });
+          }
+          yield event;
         }
-        yield event;
+      } finally {
+        clearTimeout(limit);
       }
     },
 
@@ -342,6 +367,23 @@ export function openCluster(
         PROTOCOL,
       );
       return forwardedPort(socket, head);
+    },
+
+    async may({ verb, group, resource }) {
+      counted.reads += 1;
+      const [name, subresource] = resource.split('/');
+      const answer = (await transport.json({
+        method: 'POST',
+        path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+        body: {
+          ...{ apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview' },
+          spec: { resourceAttributes: { verb, group, resource: name, ...(subresource && { subresource }) } },
+        },
+        what: `ask whether it may ${verb} ${resource}`,
+        // It changes nothing.
+        repeatable: true,
+      })) as V1SelfSubjectAccessReview;
+      return answer.status?.allowed === true;
     },
 
     async version(signal) {

@@ -37,15 +37,19 @@ const readStatus = (body: string): Pick<V1Status, 'message' | 'reason' | 'detail
   }
 };
 
-/** By what the API server says; its reasons are part of its API, the two phrases are those of its own admission plugins. */
+/** By what the API server says; its reasons are part of its API, the phrases are those of its own admission plugins. */
 function codeOf(status: number, reason: string, message: string, causes: readonly string[]): ErrorCode {
   if (causes.includes('NamespaceTerminating')) return 'FORGEWAY_NAMESPACE_TERMINATING';
   if (/\badmission webhook\b.*\bdenied\b|\bdenied request\b|violates PodSecurity/is.test(message))
     return 'FORGEWAY_CLUSTER_ADMISSION';
+  // A quota that its controller has not counted by for the first time: it will have in a moment.
+  if (status === 403 && /status unknown for quota/i.test(message)) return 'FORGEWAY_CLUSTER_FAILED';
   if (status === 403) return /exceeded quota/i.test(message) ? 'FORGEWAY_CLUSTER_QUOTA' : 'FORGEWAY_CLUSTER_FORBIDDEN';
   if (status === 401) return 'FORGEWAY_CLUSTER_FORBIDDEN';
   if (status === 409) return 'FORGEWAY_CLUSTER_CONFLICT';
-  if (status === 410 || reason === 'Expired') return 'FORGEWAY_CLUSTER_EXPIRED';
+  // A version that the server has not come to: it was put back to an earlier state, and will never tell what came after ours.
+  if (status === 410 || reason === 'Expired' || causes.includes('ResourceVersionTooLarge'))
+    return 'FORGEWAY_CLUSTER_EXPIRED';
   if (status === 429 || status >= 500 || status === 408) return 'FORGEWAY_CLUSTER_FAILED';
   return 'FORGEWAY_CLUSTER_INVALID';
 }
@@ -56,18 +60,37 @@ function codeOf(status: number, reason: string, message: string, causes: readonl
 export function failureOfAnswer(cluster: string, what: string, answer: ClusterAnswer): ForgewayError {
   const said = readStatus(answer.body);
   const { reason = '', message = '' } = said;
-  const causes = (said.details?.causes ?? []).map((cause) => cause.reason ?? '');
+  const told = said.details?.causes ?? [];
+  const causes = told.map((cause) => cause.reason ?? '');
+  // `conflict with "kubectl" using apps/v1 at …`
+  const holders = told.flatMap(({ message: text = '' }) => /^conflict with "([^"]*)"/.exec(text)?.slice(1, 2) ?? []);
   const code = codeOf(answer.status, reason, message, causes);
-  const text = redactText(message).replace(/\s+/g, ' ').slice(0, MESSAGE_LENGTH);
+  // Of a field that cannot be changed the whole of it is written out, as a program would, before the reason.
+  const plain = message.replace(/Invalid value: &?[\w.[\]*]+\{.*\}: /s, 'Invalid value: ');
+  const text = redactText(plain).replace(/\s+/g, ' ').slice(0, MESSAGE_LENGTH);
   const header = answer.headers['retry-after'];
   const seconds = said.details?.retryAfterSeconds;
   const waitMs =
     retryAfter(typeof header === 'string' ? header : undefined, new Date()) ??
     (seconds === undefined ? undefined : seconds * 1_000);
   return new ForgewayError(code, `Cluster ${cluster}: ${what}: ${text === '' ? `HTTP ${answer.status}` : text}`, {
-    details: { cluster, what, answered: answer.status, reason, causes, ...(waitMs !== undefined && { waitMs }) },
+    details: {
+      cluster,
+      what,
+      answered: answer.status,
+      reason,
+      causes,
+      holders,
+      ...(waitMs !== undefined && { waitMs }),
+    },
   });
 }
+
+/** The object is there, and cannot become what it was asked to be. */
+export const isImmutable = (error: unknown): boolean =>
+  error instanceof ForgewayError &&
+  error.code === 'FORGEWAY_CLUSTER_INVALID' &&
+  /field is immutable|updates to statefulset spec for fields other than/.test(error.message);
 
 /** Of a request that got no answer. What is one of ours already stays what it is. */
 export function failureOfNetwork(cluster: string, what: string, error: unknown): ForgewayError {
@@ -82,8 +105,13 @@ export function failureOfNetwork(cluster: string, what: string, error: unknown):
 export const isNotFound = (error: unknown): boolean => error instanceof ForgewayError && error.details.answered === 404;
 export const isExpired = (error: unknown): boolean =>
   error instanceof ForgewayError && error.code === 'FORGEWAY_CLUSTER_EXPIRED';
-/** Two meanings: another version than the one we read, or somebody else's field. */
-export const isFieldConflict = (error: unknown): boolean =>
-  error instanceof ForgewayError &&
-  error.code === 'FORGEWAY_CLUSTER_CONFLICT' &&
-  (error.details.causes as string[]).includes('FieldManagerConflict');
+/**
+ * A conflict has two meanings: another version than the one we read, or somebody else's field, which this is.
+ * @param only whether it is this manager alone whose fields they are
+ */
+export function isFieldConflict(error: unknown, only?: string): boolean {
+  if (!(error instanceof ForgewayError) || error.code !== 'FORGEWAY_CLUSTER_CONFLICT') return false;
+  const { causes, holders } = error.details as { causes?: string[]; holders?: string[] };
+  if (!causes?.includes('FieldManagerConflict')) return false;
+  return only === undefined || (holders?.length === causes.length && holders.every((one) => one === only));
+}

@@ -45,3 +45,6 @@ export async function readLogTail(runDirectory: string, lines: number, bytes = 1
   const text = Buffer.concat([previous, current]).toString('utf8').replaceAll('\r\n', '\n').replaceAll('\r', '\n');
   return redactText(plainText(text)).trimEnd().split('\n').slice(-lines).join('\n');
 }
+
+/** As a terminal shows a line in the end: a carriage return goes back to its beginning. */
+export const shownLine = (line: string): string => plainText(line.replace(/\r+$/, '').split('\r').at(-1) ?? '');

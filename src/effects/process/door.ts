@@ -4,9 +4,8 @@
  */
 import { closeSync, constants, openSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
-import { connect, createServer, type Server, Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { basename, dirname, join } from 'node:path';
-import { messageOf } from '../../lib/errors.js';
 
 /** Of <fcntl.h> on Linux; node has no name for it. */
 const O_PATH = 0o10000000;
@@ -52,13 +51,17 @@ export async function openDoor(path: string): Promise<Door> {
   throw new Error('this version of node does not tell the descriptor of a socket');
 }
 
+/** Where nothing can be; errors name it. */
+const NO_DOOR = '/proc/self/fd/there-is-no-door';
+
 /** Begins to connect through a door. The socket tells how it went, also that there is no door. */
 export function connectThroughDoor(path: string): Socket {
   let descriptor: number;
   try {
     descriptor = openSync(path, O_PATH | constants.O_NOFOLLOW);
-  } catch (error) {
-    return new Socket().destroy(new Error(`there is no door: ${messageOf(error)}`, { cause: error }));
+  } catch {
+    // A socket that has failed already says so before anybody listens, and ends the process; this one fails as others do.
+    return connect({ path: NO_DOOR });
   }
   try {
     // The kernel connects to a path while the call lasts; only the event comes later.

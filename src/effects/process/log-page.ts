@@ -2,7 +2,7 @@
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { redactText } from '../../lib/redact.js';
-import { plainText } from './captured-log.js';
+import { shownLine } from './captured-log.js';
 
 /** A place in what was printed, that stays while the files take turns. */
 export interface LogPosition {
@@ -104,14 +104,15 @@ function endsOfLines(bytes: Buffer): number[] {
   return ends;
 }
 
-/** As a terminal shows a line in the end: a carriage return goes back to its beginning. */
-const shownLine = (line: string): string => plainText(line.replace(/\r+$/, '').split('\r').at(-1) ?? '');
-
 function linesOf(bytes: Buffer, before: string): string[] {
-  if (bytes.length === 0) return [];
-  const text = bytes.toString('utf8').replace(/\n$/, '').split('\n').map(shownLine).join('\n');
+  return bytes.length === 0 ? [] : shownLines(bytes.toString('utf8').replace(/\n$/, '').split('\n'), before);
+}
+
+/** Lines without terminal controls, redacted. @param before what was printed right before them: a private key may go on */
+export function shownLines(lines: readonly string[], before: string): string[] {
+  const text = lines.map(shownLine).join('\n');
   const opening = OPEN_KEY.exec(before)?.[0];
-  return redactText(opening === undefined ? text : `${opening}\n${text}`).split('\n');
+  return lines.length === 0 ? [] : redactText(opening === undefined ? text : `${opening}\n${text}`).split('\n');
 }
 
 /**

@@ -187,6 +187,23 @@ nameless() {
     }'
 }
 
+# Writes down when the log was last added to, and how much it held then, of the two files that are kept: log-times.ts reads it.
+noted=
+note() {
+  set -- $(stat -c '%.3Y %i %s' "$run/log" 2>/dev/null)
+  [ -n "${'$'}{3:-}" ] || return 0
+  [ "$2 $3" != "$noted" ] || return 0
+  before_that=${'$'}{noted%% *}
+  if [ -n "$before_that" ] && [ "$2" != "$before_that" ]; then
+    grep " $before_that " "$run/log-times" >"$run/log-times.new" 2>/dev/null
+    mv -f "$run/log-times.new" "$run/log-times"
+  elif [ -n "$before_that" ] && [ "$3" -lt "${'$'}{noted##* }" ]; then
+    : >"$run/log-times"
+  fi
+  echo "$1 $2 $3" >>"$run/log-times"
+  noted="$2 $3"
+}
+
 watch() {
   clock
   deadline=$((clock + seconds * 100))
@@ -194,6 +211,7 @@ watch() {
   waited=0
   pause=1
   while sleep "$pause" && kill -0 $$ 2>/dev/null; do
+    note
     clock
     before=$clock
     if [ -e "$run/waiting" ] && [ "$waited" -lt "$most_waited" ]; then

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { BUILD_LOG, LOG, readLogTail } from './captured-log.js';
 import { openDoor } from './door.js';
+import { timesOf } from './log-times.js';
 import { findMemoryGroups, type MemoryGroups } from './memory-group.js';
 import { hasEnvironment, listProcesses, type ProcessRecord, readProcess, withDescendants } from './process-table.js';
 import { findPrograms } from './programs.js';
@@ -263,7 +264,9 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
     async start(sandbox, command) {
       const paths = pathsOf(sandbox.id);
       await Promise.all(
-        ['exit', 'log', 'log.1', 'reason', WAITING].map((name) => rm(join(paths.run, name), { force: true })),
+        ['exit', LOG, `${LOG}.1`, timesOf(LOG), 'reason', WAITING].map((name) =>
+          rm(join(paths.run, name), { force: true }),
+        ),
       );
       const limits = command.limits ?? options.limits;
       const memoryGroup = await memory?.create(sandbox.id, limits.memoryMb * 1_024 * 1_024);
@@ -312,7 +315,7 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
 
     async keepBuildLog(id) {
       const { run } = pathsOf(id);
-      for (const end of ['.1', '']) {
+      for (const end of ['.1', '', timesOf('')]) {
         await rm(join(run, BUILD_LOG + end), { force: true });
         await rename(join(run, LOG + end), join(run, BUILD_LOG + end)).catch((error: NodeJS.ErrnoException) => {
           // A command that printed little has filled no second file, one that printed nothing may have none.

@@ -3,7 +3,7 @@
  * environment of its own. It is detached, so that a run goes on while we restart.
  */
 import { constants } from 'node:fs';
-import { cp, lstat, mkdir, open, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, lstat, mkdir, open, realpath, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { ForgewayError } from '../../lib/errors.js';
 import { type ArchiveLimits, unpackArchive } from '../archive/archive.js';
@@ -12,11 +12,11 @@ import { SYSTEM_PATH } from '../process/clean-environment.js';
 import { EGRESS_ENVIRONMENT, type Egress, openEgress } from '../process/egress.js';
 import { readLogPage } from '../process/log-page.js';
 import { readProcessName } from '../process/process-table.js';
-import { removeTree } from '../process/run-tool.js';
-import { runDirectoryOf, type Sandbox, type SandboxExit, type Sandboxes } from '../process/sandbox.js';
-import type { TerraformBinary } from './binary.js';
-import type { TerraformEnd, TerraformExecutor, TerraformWork } from './executor.js';
-import { summarizePlan } from './plan-summary.js';
+import { runDirectoryOf, type Sandbox, type Sandboxes } from '../process/sandbox.js';
+import { chooseTerraform, type TerraformBinary } from './binary.js';
+import type { TerraformExecutor, TerraformWork } from './executor.js';
+import { giveProviders, keepProviders } from './kept-providers.js';
+import { conclude, type ReadResult } from './outcome.js';
 import {
   APPLY,
   OUT,
@@ -25,8 +25,12 @@ import {
   PLAN,
   planArguments,
   SECRETS,
+  SETTINGS,
   STATE,
+  schemasArgument,
   secretsFile,
+  settingsFile,
+  stateFrom,
   VARIABLES,
   variablesFile,
 } from './work-files.js';
@@ -35,7 +39,8 @@ export interface ProcessExecutorOptions {
   sandboxes: Sandboxes;
   /** The directory that the sandboxes were opened in. */
   directory: string;
-  binary: TerraformBinary;
+  /** At least one; a workspace takes the one that it allows. */
+  binaries: readonly TerraformBinary[];
   /** See {@link TerraformExecutor.place}. */
   place: string;
   limits: ArchiveLimits;
@@ -45,35 +50,13 @@ export interface ProcessExecutorOptions {
   network: 'public' | 'shared' | 'none';
   /** Where providers are kept between runs, for each workspace apart; undefined: they are fetched anew. */
   plugins?: string;
+  /** Where they are fetched from; undefined: from their registries. */
+  mirror?: string;
 }
 
-const PLAN_BYTES = 64 * 1024 * 1024;
-const TEXT_BYTES = 2 * 1024 * 1024;
-const LOCK_BYTES = 256 * 1024;
 const LOG_LINES = 5_000;
 
 const failed = (message: string, cause?: unknown) => new ForgewayError('FORGEWAY_RUN_FAILED', message, { cause });
-
-/** What a step is called where it failed. */
-const STAGES: Readonly<Record<string, string>> = {
-  init: 'terraform init',
-  plan: 'terraform plan',
-  show: 'terraform show',
-  apply: 'terraform apply',
-};
-
-function reasonOf(exit: SandboxExit, stage: string, seconds: number): string {
-  const what = STAGES[stage] ?? 'The run';
-  const reasons: Record<SandboxExit['reason'], string> = {
-    exit: `${what} ended with code ${exit.code}; the log says why.`,
-    time: `${what} took longer than ${seconds} s and was stopped.`,
-    disk: `${what} filled more disk than it may and was stopped.`,
-    files: `${what} made more files than it may and was stopped.`,
-    memory: `${what} used more memory than it may and was stopped.`,
-    killed: `${what} was stopped from outside.`,
-  };
-  return reasons[exit.reason];
-}
 
 /**
  * Reads a file that a sandbox has left. Nothing of it may run any more: then what is looked at is what is read, and no part of
@@ -118,8 +101,8 @@ async function workingDirectory(source: string, wanted: string): Promise<string>
 
 /** Opens the executor. One per process; several processes may share its directory. */
 export function createProcessExecutor(o: ProcessExecutorOptions): TerraformExecutor {
-  const { sandboxes, binary } = o;
-  const names = new Set(['terraform', 'tofu', basename(binary.path).slice(0, 15)]);
+  const { sandboxes, binaries } = o;
+  const names = new Set(['terraform', 'tofu', ...binaries.map(({ path }) => basename(path).slice(0, 15))]);
   /** Ways out that this process has opened, by work. */
   const ways = new Map<string, Egress>();
 
@@ -141,7 +124,7 @@ export function createProcessExecutor(o: ProcessExecutorOptions): TerraformExecu
   }
 
   /** Outside of the system's directories a sandbox does not see it. */
-  async function programFor(id: string): Promise<string> {
+  async function programFor(id: string, binary: TerraformBinary): Promise<string> {
     if (/^\/(?:usr|bin|nix)\//.test(binary.path) || !sandboxes.probe.namespaces) return binary.path;
     await mkdir(join(homeOf(id), 'bin'), { mode: 0o700 });
     await cp(binary.path, join(homeOf(id), 'bin', 'terraform'));
@@ -163,6 +146,7 @@ export function createProcessExecutor(o: ProcessExecutorOptions): TerraformExecu
     await write(join(place, OVERRIDE), overrideFile(configuration.workingDirectory));
     await write(join(place, VARIABLES), variablesFile(work.variables));
     await write(join(home, SECRETS), secretsFile(trusted));
+    await write(join(home, SETTINGS), settingsFile(o.mirror));
     if (work.state !== null) await write(join(home, STATE), work.state);
     if (work.do.phase === 'apply') {
       await write(join(home, OUT, 'plan'), work.do.plan);
@@ -172,8 +156,7 @@ export function createProcessExecutor(o: ProcessExecutorOptions): TerraformExecu
     }
     const kept = pluginsOf(id);
     // What strangers' code could have changed is neither given to others nor taken from them.
-    if (kept !== undefined && !work.untrusted)
-      await cp(kept, join(home, 'plugins'), { recursive: true, verbatimSymlinks: true }).catch(unlessMissing);
+    if (kept !== undefined && !work.untrusted) await giveProviders(kept, join(home, 'plugins'));
   }
 
   function environment(id: string, network: string): Record<string, string> {
@@ -206,60 +189,47 @@ export function createProcessExecutor(o: ProcessExecutorOptions): TerraformExecu
     return 'egress';
   }
 
-  async function keepPlugins(id: string, untrusted: boolean): Promise<void> {
-    const kept = pluginsOf(id);
-    if (kept === undefined || untrusted) return;
-    const made = join(homeOf(id), 'plugins');
-    if ((await readdir(made).catch(() => [])).length === 0) return;
-    const next = `${kept}.${id.slice(37)}`;
-    await mkdir(dirname(kept), { recursive: true, mode: 0o700 });
-    await cp(made, next, { recursive: true, filter: async (path) => !(await lstat(path)).isSymbolicLink() });
-    await removeTree(kept);
-    await rename(next, kept);
-  }
-
-  async function planned(id: string, exit: SandboxExit, stage: string): Promise<TerraformEnd> {
-    const out = (name: string, limit: number) => readResult(treeOf(id), `home/${OUT}/${name}`, limit);
-    const [plan, json] = await Promise.all([out('plan', PLAN_BYTES), out('plan.json', PLAN_BYTES)]);
-    if (stage !== 'done' || plan === null || json === null)
-      return { kind: 'failed', reason: reasonOf(exit, stage, o.planSeconds), state: null };
-    const [lock, text] = await Promise.all([out('lock', LOCK_BYTES), out('plan.txt', PLAN_BYTES)]);
-    return {
-      kind: 'planned',
-      plan,
-      json,
-      lockFile: lock === null ? null : lock.toString('utf8'),
-      text: (text ?? Buffer.alloc(0)).subarray(0, TEXT_BYTES).toString('utf8'),
-      summary: summarizePlan(json.toString('utf8')),
-    };
-  }
-
   return {
     kind: 'process',
     place: o.place,
 
     async start(work, signal) {
       const { id } = work;
+      const binary = chooseTerraform(binaries, work.version);
+      const { version } = binary;
       const before = await find(id);
-      if (before?.process != null) return;
+      if (before?.process != null) return { version };
       // Whoever prepared it did not get to its end.
       if (before !== undefined) await sandboxes.destroy(before);
       const sandbox = await sandboxes.create(id);
       try {
         await prepare(work, signal);
-        const program = await programFor(id);
+        const program = await programFor(id, binary);
         await sandboxes.handOver(sandbox);
         const network = await wayOut(work);
         const { phase } = work.do;
         const home = join(sandboxes.workspaceInside(id), 'home');
+        const state = stateFrom(work.configuration.workingDirectory);
+        const schemas = schemasArgument(work.do);
         const options = work.do.phase === 'plan' ? planArguments(work.do.options) : [];
         await sandboxes.start(sandbox, {
-          argv: ['/bin/sh', '-c', phase === 'plan' ? PLAN : APPLY, 'forgeway-run', program, home, ...options],
+          argv: [
+            '/bin/sh',
+            '-c',
+            phase === 'plan' ? PLAN : APPLY,
+            'forgeway-run',
+            program,
+            home,
+            state,
+            schemas,
+            ...options,
+          ],
           env: environment(id, network),
           cwd: join('source', work.configuration.workingDirectory),
           seconds: secondsOf(phase),
           network: { kind: network },
         });
+        return { version };
       } catch (error) {
         await closeWay(id);
         await sandboxes.destroy(sandbox);
@@ -278,28 +248,18 @@ export function createProcessExecutor(o: ProcessExecutorOptions): TerraformExecu
       return 'running';
     },
 
-    async end(id, { phase, untrusted }) {
+    async end(id, { phase, keepsProviders }) {
       const sandbox = await find(id);
       if (sandbox === undefined) return { kind: 'vanished', state: null };
       const exit = (await sandboxes.exitOf(sandbox)) ?? { code: null, reason: 'killed' as const };
       await sandboxes.stop(sandbox);
       await closeWay(id);
-      const read = async (name: string, limit: number) => readResult(treeOf(id), `home/${name}`, limit);
-      const stage = (await read(`${OUT}/stage`, 100))?.toString('utf8').trim() ?? 'init';
-      if (phase === 'plan') {
-        if (exit.reason === 'killed') return { kind: 'vanished', state: null };
-        const result = await planned(id, exit, exit.code === 0 ? stage : stage === 'done' ? 'show' : stage);
-        if (result.kind === 'planned') await keepPlugins(id, untrusted);
-        return result;
-      }
-      const state = stage === 'init' ? null : await read(STATE, PLAN_BYTES);
-      if (exit.reason === 'killed') return { kind: 'vanished', state };
-      if (exit.code !== 0 || stage !== 'done' || exit.reason !== 'exit')
-        return { kind: 'failed', reason: reasonOf(exit, stage, o.applySeconds), state };
-      if (state !== null) return { kind: 'applied', state };
-      const reason =
-        'The apply has left no state: another override file of the configuration has set a backend of its own.';
-      return { kind: 'failed', reason, state };
+      const read: ReadResult = (name, limit) => readResult(treeOf(id), `home/${name}`, limit);
+      const result = await conclude(read, exit, { phase, seconds: secondsOf(phase) });
+      const kept = pluginsOf(id);
+      if (kept !== undefined && keepsProviders && result.kind === 'planned')
+        await keepProviders(kept, id.slice(37), join(homeOf(id), 'plugins'), result.lockFile);
+      return result;
     },
 
     log: (id, after, isOver) =>
@@ -339,8 +299,4 @@ async function hadWay(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function unlessMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error;
 }

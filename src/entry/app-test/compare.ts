@@ -3,6 +3,7 @@
  * a review or a draft; so each story is played without apps as well, and what is compared is what the apps have changed.
  */
 import type { ForgeDescriptor } from '../../forges/forge.js';
+import { NOT_PLAYED } from '../../forges/kit/fake/routing.js';
 import type { Logger } from '../../lib/logger.js';
 import type { App } from '../../translate/bridge.js';
 import { requestLines, runLines, stateLines } from './lines.js';
@@ -66,7 +67,9 @@ function problemsOf(forge: string, { runs, violations, broken }: Played): string
   const failed = runs.filter(({ outcome }) => outcome === 'failed');
   return [
     ...failed.map(({ app, event, reason }) => `${forge}: ${app} failed on ${event}: ${reason}`),
-    ...violations.map((violation) => `${forge} would not understand: ${violation}`),
+    ...violations.map((violation) =>
+      violation.endsWith(NOT_PLAYED) ? `${forge}: ${violation}` : `${forge} would not understand: ${violation}`,
+    ),
     ...(broken === undefined ? [] : [`${forge}: the story broke off: ${broken}`]),
   ];
 }

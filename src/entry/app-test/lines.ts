@@ -5,15 +5,18 @@ import type { Played } from './stage.js';
 
 const SHA = /\b[0-9a-f]{7,40}\b/g;
 const NUMBER = /#\d+/g;
+const TIME = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
 const ADDRESS = /https?:\/\/[^\s)"'<>\]]+/g;
 const LONGEST = 200;
 
-/** Numbers, hashes and addresses are each forge's own. */
+/** Numbers, hashes and addresses are each forge's own, and so is the moment at which it was played. */
 const plain = (text: string): string =>
   text
     .replaceAll(ADDRESS, '<address>')
-    .replaceAll(SHA, '<sha>')
+    .replaceAll(TIME, '<time>')
+    // A number may have as many digits as the beginning of a hash.
     .replaceAll(NUMBER, '#…')
+    .replaceAll(SHA, '<sha>')
     .replaceAll(/\s+/g, ' ')
     .trim();
 

@@ -3,8 +3,6 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { loadConfig } from '../../config/config.js';
 import { createLogger } from '../../lib/logger.js';
 import { FACADE_APP_ID, type Facade, isLoopback, saveFacade } from '../facade-files.js';
-import { runFacadeListener } from '../facade-listener.js';
-import { runServer } from '../server.js';
 
 interface FacadeOptions {
   port: number;
@@ -56,6 +54,7 @@ async function facade(options: FacadeOptions): Promise<void> {
   const log = createLogger({ level: config.logLevel, format: config.logFormat }).child({ process: 'server' });
   const saved = saveFacade(config.dataDir, { name, port, appUrl, https, connection, ...(secret && { secret }) });
   console.log(shown(saved));
+  const { runServer } = await import('../server.js');
   await runServer(config, log, {
     workerArguments: ['--facade', name],
     companion: ['app', 'facade-listener', name],
@@ -100,6 +99,7 @@ Examples:
     .action(async (name: string) => {
       const config = loadConfig();
       const log = createLogger({ level: config.logLevel, format: config.logFormat }).child({ process: 'facade' });
+      const { runFacadeListener } = await import('../facade-listener.js');
       await runFacadeListener(config, log, name);
     });
 }

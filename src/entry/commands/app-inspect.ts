@@ -6,7 +6,7 @@ import { guardOutput } from '../../lib/guarded-output.js';
 import { createLogger } from '../../lib/logger.js';
 import { loadApp } from '../../translate/loaded-app.js';
 import { type AddedApps, importApps, legacyOption, onlyOption } from '../added-apps.js';
-import { type RouteRow, routeRows, scanRoutes } from '../app-scan.js';
+import { type RouteRow, routeRows, scanOldCall, scanRoutes } from '../app-scan.js';
 import { readAppSources } from '../app-source.js';
 import { type EventRow, eventRows } from '../app-support.js';
 import { formatJson, formatTable } from '../table.js';
@@ -16,6 +16,8 @@ interface Inspected {
   events: readonly EventRow[];
   /** With --scan. */
   routes?: readonly RouteRow[];
+  /** With --scan: a call that only apps for an older Probot can make. */
+  oldCall?: string;
 }
 
 type InspectOptions = Omit<AddedApps, 'apps'> & { scan?: boolean; json?: boolean };
@@ -27,10 +29,12 @@ async function inspect(added: AddedApps & { scan?: boolean }, shown: readonly Fo
   for (const app of await importApps(added)) {
     const { subscriptions } = await loadApp(app, undefined, log);
     const file = added.scan ? sources.find(({ name }) => name === app.name)?.file : undefined;
+    const oldCall = file !== undefined && added.legacy === undefined ? scanOldCall(file) : undefined;
     inspected.push({
       app: app.name,
       events: eventRows(subscriptions.list(), shown),
       ...(file !== undefined && { routes: routeRows(scanRoutes(file, added.legacy), shown) }),
+      ...(oldCall !== undefined && { oldCall }),
     });
   }
   return inspected;
@@ -47,7 +51,7 @@ function printSupport(
   for (const note of new Set(rows.flatMap(({ notes }) => notes))) console.log(`  ${note}`);
 }
 
-function print({ app, events, routes }: Inspected, shown: readonly ForgeDescriptor[]): void {
+function print({ app, events, routes, oldCall }: Inspected, shown: readonly ForgeDescriptor[]): void {
   console.log(events.length === 0 ? `${app} listens to nothing.` : `${app} listens to:`);
   const eventCells = events.map(({ event, ...row }) => ({ name: event, ...row }));
   if (events.length > 0) printSupport('event', eventCells, shown);
@@ -55,6 +59,10 @@ function print({ app, events, routes }: Inspected, shown: readonly ForgeDescript
   console.log(routes.length === 0 ? 'Its source mentions no route.' : 'Its source mentions:');
   const routeCells = routes.map(({ route, ...row }) => ({ name: route, ...row }));
   if (routes.length > 0) printSupport('route', routeCells, shown);
+  if (oldCall !== undefined)
+    console.log(
+      `It calls ${oldCall}() as before Probot 14: write octokit.rest, or give --legacy v13 here and to \`app run\`.`,
+    );
 }
 
 export function addAppInspectCommand(app: Command): void {

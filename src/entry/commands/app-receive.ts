@@ -4,7 +4,7 @@ import { forges } from '../../forges/registry.js';
 import { messageOf } from '../../lib/errors.js';
 import { createLogger } from '../../lib/logger.js';
 import { type AddedApps, importApps, legacyOption } from '../added-apps.js';
-import { type Received, receiveOnce } from '../app-receive.js';
+import type { Received } from '../app-receive.js';
 import { defaultForge } from '../default-app.js';
 import { formatJson } from '../table.js';
 
@@ -52,6 +52,7 @@ async function receive(apps: string[], options: ReceiveOptions): Promise<void> {
     throw new InvalidArgumentError('Write the address of the instance with --url.');
   const token = options.tokenFile === undefined ? undefined : tokenIn(options.tokenFile);
   if (options.send && token === undefined) throw new InvalidArgumentError('--send needs --token-file.');
+  const { receiveOnce } = await import('../app-receive.js');
   const received = await receiveOnce({
     apps: await importApps({ apps, legacy: options.legacy }),
     forge,

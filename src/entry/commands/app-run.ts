@@ -5,14 +5,13 @@ import { loadConfig } from '../../config/config.js';
 import { ForgewayError } from '../../lib/errors.js';
 import { createLogger } from '../../lib/logger.js';
 import { type AddedApps, argumentsOf, legacyOption, onlyOption } from '../added-apps.js';
-import { runServer } from '../server.js';
 import { warnOfUnknownNames } from '../unknown-names.js';
 
 /** An app whose loading takes longer than this never ends it. */
 const INSPECTION_MS = 60_000;
 
 /**
- * Loads the apps once in a process of their own and prints what they listen to: an app that cannot be loaded is told now
+ * Loads the apps once in a process of their own and prints what they listen to and ask: an app that cannot be loaded is told now
  * and not by workers that end again and again, and none of its code runs in the server.
  * @throws ForgewayError FORGEWAY_APP_UNUSABLE when it failed; why is on standard error by then
  */
@@ -20,7 +19,7 @@ async function inspectFirst(added: AddedApps): Promise<void> {
   const script = fileURLToPath(new URL('../cli.js', import.meta.url));
   const { apps, legacy, only } = added;
   const args = [
-    ...['app', 'inspect', ...apps],
+    ...['app', 'inspect', ...apps, '--scan'],
     ...(legacy === undefined ? [] : ['--legacy', legacy]),
     ...(only ?? []).flatMap((forge) => ['--only', forge]),
   ];
@@ -62,6 +61,7 @@ Examples:
       await inspectFirst(added);
       const log = createLogger({ level: config.logLevel, format: config.logFormat }).child({ process: 'server' });
       warnOfUnknownNames(log);
+      const { runServer } = await import('../server.js');
       await runServer(config, log, { workerArguments });
     });
 }

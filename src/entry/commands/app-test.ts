@@ -5,8 +5,7 @@ import type { ForgeDescriptor } from '../../forges/forge.js';
 import { forges } from '../../forges/registry.js';
 import { createLogger } from '../../lib/logger.js';
 import { type AddedApps, importApps, legacyOption } from '../added-apps.js';
-import { compareForges, type StoryResult } from '../app-test/compare.js';
-import { stories } from '../app-test/stories.js';
+import type { StoryResult } from '../app-test/compare.js';
 import { formatJson } from '../table.js';
 
 interface TestOptions {
@@ -50,6 +49,10 @@ function chosen(ids: readonly string[] | undefined): readonly ForgeDescriptor[] 
 }
 
 async function test(apps: string[], options: TestOptions): Promise<void> {
+  const [{ compareForges }, { stories }] = await Promise.all([
+    import('../app-test/compare.js'),
+    import('../app-test/stories.js'),
+  ]);
   const wanted = stories.filter(({ name }) => options.story === undefined || name.includes(options.story));
   if (wanted.length === 0) throw new InvalidArgumentError(`No story has "${options.story}" in its name.`);
   const on = chosen(options.forge);

@@ -1,14 +1,13 @@
 import { once } from 'node:events';
-import { createWriteStream, readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { text } from 'node:stream/consumers';
+import { createWriteStream } from 'node:fs';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { type Connected, type ConnectRequest, connectForge } from '../../accounts/connecting/connect.js';
 import { keepRequest } from '../../accounts/connecting/declared.js';
 import { disconnectForge } from '../../accounts/connecting/disconnect.js';
 import { exportConnection } from '../../accounts/connecting/held-data.js';
 import { isUnreachable } from '../../accounts/connecting/probe.js';
-import { type ConnectionRoute, readCertificates, readProxy } from '../../accounts/connection-route.js';
+import { type EndedConnection, endToken } from '../../accounts/connecting/revocations.js';
+import { serveMore } from '../../accounts/connecting/serve-repositories.js';
 import {
   type ConnectionSummary,
   listConnections,
@@ -19,6 +18,7 @@ import {
 import { createVault } from '../../accounts/vault.js';
 import { forges } from '../../forges/registry.js';
 import { connectionNews } from '../../inbox/tell-apps.js';
+import { systemClock } from '../../lib/clock.js';
 import { messageOf } from '../../lib/errors.js';
 import type { MasterKeys } from '../../store/master-keys.js';
 import { openNativeAccess } from '../../translate/native-access.js';
@@ -28,40 +28,10 @@ import { outboundOf } from '../outbound.js';
 import { type CommandSession, withDatabase } from '../session.js';
 import { formatJson, printRows } from '../table.js';
 import { actor } from './delivery-options.js';
+import { readToken } from './read-token.js';
+import { addRouteOptions, type RouteOptions, routeFrom } from './route-options.js';
 
 const byToken = [...forges.values()].filter((forge) => forge.administration !== undefined).map(({ id }) => id);
-
-/** From a file, from standard input, or typed without being shown; never from the command line, where others can read it. */
-export async function readToken(options: { tokenFile?: string; tokenStdin?: boolean }): Promise<string> {
-  let given: string;
-  if (options.tokenFile !== undefined) {
-    try {
-      given = readFileSync(options.tokenFile, 'utf8');
-    } catch (error) {
-      const why = error instanceof Error && 'code' in error ? String(error.code) : 'it cannot be opened';
-      throw new InvalidArgumentError(`The token's file ${options.tokenFile} cannot be read (${why}).`);
-    }
-  } else if (options.tokenStdin || !process.stdin.isTTY) given = await text(process.stdin);
-  else given = await askHidden('Access token: ');
-  const token = given.trim();
-  if (token === '')
-    throw new InvalidArgumentError('No token was given: use --token-file, --token-stdin, or type it when asked.');
-  if (!/^[\x21-\x7e]{8,4096}$/.test(token))
-    throw new InvalidArgumentError('That is no token: it is one word of letters, digits and signs, alone in its file.');
-  return token;
-}
-
-function askHidden(question: string): Promise<string> {
-  process.stderr.write(question);
-  const lines = createInterface({ input: process.stdin, terminal: true, output: undefined });
-  return new Promise((resolve) => {
-    lines.once('line', (line) => {
-      lines.close();
-      process.stderr.write('\n');
-      resolve(line);
-    });
-  });
-}
 
 /** Which kind of forge; of those that are served by an App, says how. */
 function forgeByToken(id: string): string {
@@ -94,19 +64,16 @@ const vaultOf = (keys: MasterKeys) => createVault(keys.versions);
 
 const tools = ({ store, keys, log, config }: CommandSession) => {
   const outbound = outboundOf(config);
+  const vault = vaultOf(keys);
   return {
     nativeOf: openNativeAccess({ log, fetch: outbound.fetch }),
     news: connectionNews(store),
-    vault: vaultOf(keys),
+    vault,
+    endToken: (ended: EndedConnection) =>
+      endToken({ store, vault, fetch: outbound.fetch, clock: systemClock, log }, ended),
     directory: openConnectionDirectory({ store, keys, outbound, log }),
   };
 };
-
-export interface RouteOptions {
-  caFile?: string;
-  proxy?: string;
-  proxyFile?: string;
-}
 
 interface AddOptions extends RouteOptions {
   forge: string;
@@ -125,29 +92,10 @@ interface AddOptions extends RouteOptions {
   json?: boolean;
 }
 
-function readText(file: string, what: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'it cannot be opened';
-    throw new InvalidArgumentError(`${what} ${file} cannot be read (${why}).`);
-  }
-}
+const counted = ({ repositories, hooks }: Connected['total']): string =>
+  `${repositories} ${repositories === 1 ? 'repository' : 'repositories'}, ${hooks} ${hooks === 1 ? 'webhook' : 'webhooks'}`;
 
-const NOTHING = 'none';
-
-/** How a host is reached, by the options of {@link addRouteOptions}. */
-export function routeFrom({ caFile, proxy, proxyFile }: RouteOptions): ConnectionRoute {
-  const given = proxyFile === undefined ? proxy : readText(proxyFile, 'The proxy’s file').trim();
-  return {
-    ...(caFile !== undefined && {
-      ca: caFile === NOTHING ? null : readCertificates(readText(caFile, 'The file of certificates')),
-    }),
-    ...(given !== undefined && { proxy: given === NOTHING ? null : readProxy(given) }),
-  };
-}
-
-function levelOf(options: AddOptions) {
+function levelOf(options: Pick<AddOptions, 'hooks' | 'system' | 'organization'>) {
   if (!options.hooks) return 'none' as const;
   if (options.system) return 'system' as const;
   return options.organization === undefined ? ('repository' as const) : ('organization' as const);
@@ -191,14 +139,40 @@ async function add(options: AddOptions): Promise<void> {
     if (options.json) console.log(formatJson(connected));
     else {
       const done = renewed ? 'Renewed' : 'Connected';
-      const counted = `${total.repositories} ${total.repositories === 1 ? 'repository' : 'repositories'}, ${total.hooks} ${total.hooks === 1 ? 'webhook' : 'webhooks'}`;
-      console.log(`${done} ${facts.account.login} on ${forge.label}: ${counted}.`);
+      console.log(`${done} ${facts.account.login} on ${forge.label}: ${counted(total)}.`);
       for (const note of facts.notes ?? []) console.log(note);
       if (total.repositories === 0 && total.hooks === 0)
         console.log('No repository is served yet: name them with --repo owner/name, or take all with --all.');
       if (problems.length > 0) console.log(`${problems.length} of the things asked for did not happen, see above.`);
     }
     if (problems.length > 0) process.exitCode = 1;
+  });
+}
+
+type ServeOptions = Pick<AddOptions, 'repo' | 'all' | 'organization' | 'system' | 'hooks' | 'confidential' | 'json'>;
+
+async function serve(named: string, options: ServeOptions): Promise<void> {
+  await withDatabase(async (session) => {
+    const { store, organizationId, config } = session;
+    const { id, name } = await connectionNamed(session, named);
+    const served = await serveMore(
+      {
+        ...{ store, organizationId, publicUrl: config.publicUrl, by: actor() },
+        ...tools(session),
+        progress: (line) => console.error(line),
+      },
+      id,
+      {
+        repositories: options.repo ?? [],
+        all: options.all ?? false,
+        level: levelOf(options),
+        organization: options.organization,
+        confidential: options.confidential,
+      },
+    );
+    if (options.json) console.log(formatJson(served));
+    else console.log(`${name} serves ${counted(served.total)}.`);
+    if (served.problems.length > 0) process.exitCode = 1;
   });
 }
 
@@ -215,7 +189,9 @@ async function test(named: string | undefined, json: boolean | undefined): Promi
       const about = { id: one.id, name: one.name };
       if (tested.ok) {
         const { capabilities, warnings, expiresAt } = tested.facts;
-        findings.push({ ...about, state: 'ok', finding: `may ${capabilities.join(', ')}`, warnings, expiresAt });
+        // What an App may do is in its permissions, which the forge does not measure.
+        const finding = one.kind === 'github-app' ? 'installed' : `may ${capabilities.join(', ')}`;
+        findings.push({ ...about, state: 'ok', finding, warnings, expiresAt });
       } else findings.push({ ...about, state: 'problem', finding: tested.reason });
     }
     printRows(findings, ['id', 'name', 'state', 'finding'], { json, empty: NONE, whole: ['finding'] });
@@ -242,6 +218,8 @@ async function exportAll(named: string, { out }: ExportOptions): Promise<void> {
     const { id } = await connectionNamed(session, named);
     const target = out === undefined ? process.stdout : createWriteStream(out, { flags: 'wx', mode: 0o600 });
     if (out !== undefined) await once(target, 'open');
+    // Whoever reads has seen enough, such as `head`.
+    else target.once('error', () => process.exit(1));
     const lines = await exportConnection(store, organizationId, id, async (line) => {
       if (!target.write(line)) await once(target, 'drain');
     });
@@ -300,25 +278,31 @@ function onlyOne(value: string, before: string | undefined): string {
   return value;
 }
 
-export function addRouteOptions(command: Command): Command {
+function addServeOptions(command: Command): Command {
   return command
-    .option(
-      '--ca-file <file>',
-      'PEM certificates that alone are trusted for this host; `none`: those of this machine; default: as it is',
-    )
-    .option('--proxy <url>', 'HTTP proxy to this host; `none`: without one; default: as it is')
+    .option('--repository, --repo <owner/name...>', 'repositories to serve, each with a webhook')
+    .addOption(new Option('--all', 'every repository that the token administers').conflicts('organization'))
     .addOption(
-      new Option(
-        '--proxy-file <file>',
-        'a file that holds the proxy’s address, where it has a password in it',
-      ).conflicts('proxy'),
-    );
+      new Option('--organization <name>', 'one webhook at this organization or group, and all of its repositories')
+        .argParser(onlyOne)
+        .conflicts('system'),
+    )
+    .option('--system', 'one webhook for the whole server; needs an administrator’s token')
+    .option('--no-hooks', 'create no webhooks')
+    .option('--confidential', 'also run apps on confidential issues and notes');
+}
+
+function checkServeOptions({ organization, repo }: ServeOptions, command: Command): void {
+  if (organization !== undefined && repo !== undefined)
+    command.error('error: use either --repo or --organization, whose webhook covers its repositories');
 }
 
 export function addConnectionsCommand(program: Command): void {
-  const connections = program.command('connections').description('forges that are connected by a token');
+  const connections = program
+    .command('connections')
+    .description('forges that are connected by a token, by OAuth, or by an App with a key of its own');
 
-  addRouteOptions(connections.command('add'))
+  addServeOptions(addRouteOptions(connections.command('add')))
     .description('connect a forge: measure the token, store it sealed, create webhooks, and test them')
     .addOption(
       new Option('--forge <forge>', 'which kind of forge')
@@ -330,23 +314,13 @@ export function addConnectionsCommand(program: Command): void {
     .option('--name <name>', 'name for people')
     .option('--token-file <file>', 'a file that holds the token')
     .addOption(new Option('--token-stdin', 'read the token from standard input').conflicts('tokenFile'))
-    .option('--repository, --repo <owner/name...>', 'repositories to serve, each with a webhook')
-    .addOption(new Option('--all', 'every repository that the token administers').conflicts('organization'))
-    .addOption(
-      new Option('--organization <name>', 'one webhook at this organization or group, and all of its repositories')
-        .argParser(onlyOne)
-        .conflicts('system'),
-    )
-    .option('--system', 'one webhook for the whole server; needs an administrator’s token')
-    .option('--no-hooks', 'create no webhooks')
     .addOption(
       new Option(
         '--mode <mode>',
-        'how events come: by webhook, by asking the forge every minute (poll: makes no webhooks and needs no PUBLIC_URL), or both; default: both',
+        'how events come: by webhook, by asking the forge every minute (poll: makes no webhooks and needs no PUBLIC_URL), or both; default: as it is, and both where it is new',
       ).choices(syncModes),
     )
     .option('--keep', 'where the forge cannot be reached: keep all of this, and connect it by itself once it answers')
-    .option('--confidential', 'also run apps on confidential issues and notes')
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
@@ -361,9 +335,26 @@ Examples:
 Exit code 1 when something that was asked for did not happen; the lines that begin with ! say what.`,
     )
     .action((options: AddOptions, command: Command) => {
-      if (options.organization !== undefined && options.repo !== undefined)
-        command.error('error: use either --repo or --organization, whose webhook covers its repositories');
+      checkServeOptions(options, command);
       return add(options);
+    });
+
+  addServeOptions(connections.command('serve'))
+    .description('have a connection that is there serve more repositories; it is how one by OAuth gets its first')
+    .argument('<connection>', 'its id or name, as `connections list` shows them')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ forgeway connections serve acme-bot --repo acme/web
+  $ forgeway connections serve acme-bot --all
+
+Exit code 1 when something that was asked for did not happen; the lines that begin with ! say what.`,
+    )
+    .action((named: string, options: ServeOptions, command: Command) => {
+      checkServeOptions(options, command);
+      return serve(named, options);
     });
 
   connections
@@ -378,6 +369,7 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
         [
           'id',
           'name',
+          'kind',
           'forge',
           'host',
           'status',
@@ -405,7 +397,10 @@ Exit code 1 when something that was asked for did not happen; the lines that beg
     .action(async (named: string, mode: SyncMode) => {
       const changed = await withDatabase(async (session) => {
         const { id } = await connectionNamed(session, named);
-        await setSyncMode(session.store, session.organizationId, id, mode);
+        if (!(await setSyncMode(session.store, session.organizationId, id, mode)))
+          throw new InvalidArgumentError(
+            `${named} is an App, and there is nothing to choose: its events come by the webhook of the App.`,
+          );
         return connectionNamed(session, id);
       });
       console.log(`Connection ${changed.id}: ${mode}. ${MODE_MEANS[mode]}`);

@@ -48,7 +48,8 @@ async function connectionNamed(
   { store, organizationId }: CommandSession,
   name: string,
 ): Promise<Pick<HoldScope, 'connectionId' | 'installationId'>> {
-  const connections = await listConnections(store, organizationId);
+  // One by an App is known by its installation, below.
+  const connections = (await listConnections(store, organizationId)).filter(({ kind }) => kind !== 'github-app');
   const installations = await store.tenant(organizationId, appInstallations);
   const byName = ({ account, host, virtualId }: (typeof installations)[number]) =>
     [account, `${account} on ${host}`].some((text) => text.toLowerCase() === name.toLowerCase()) ||

@@ -3,7 +3,6 @@ import { MIRROR } from '../../handlers/apps.js';
 import type { FoundEvent } from '../../inbox/poll/cycle.js';
 import { pollNow } from '../../inbox/poll/poller.js';
 import { createMetrics } from '../../lib/metrics.js';
-import { createBridge } from '../../translate/bridge.js';
 import { defaultAppCredentials } from '../default-app.js';
 import { outboundOf } from '../outbound.js';
 import { withDatabase } from '../session.js';
@@ -25,6 +24,7 @@ as soon as a worker runs. Exit code 1 when a repository could not be asked.`,
     .action(async (options: { json?: boolean }) => {
       const summary = await withDatabase(async ({ store, config, keys, log }) => {
         const metrics = createMetrics();
+        const { createBridge } = await import('../../translate/bridge.js');
         const bridge = await createBridge({
           github: defaultAppCredentials(config),
           apps: [],

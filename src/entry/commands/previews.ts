@@ -15,22 +15,25 @@ export function addPreviewsCommand(program: Command): void {
   previews
     .command('list')
     .description('previews with their state and address')
+    .option('--all', 'those that were removed, too')
     .option('--json', 'as JSON')
-    .action(async (options: { json?: boolean }) => {
-      const rows = await withDatabase(({ store, organizationId }) => listPreviews(store, organizationId));
-      printRows(rows, ['name', 'phase', 'sha', 'url', 'message', 'updatedAt'], {
-        json: options.json,
-        empty: 'No previews. They need PREVIEW_DRIVER=process and a .forgeway.yml on the default branch.',
+    .action(async ({ all, json }: { all?: boolean; json?: boolean }) => {
+      const rows = await withDatabase(({ store, organizationId }) => listPreviews(store, organizationId, { all }));
+      printRows(rows, ['of', 'name', 'phase', 'sha', 'url', 'message', 'updatedAt'], {
+        json,
+        empty: all
+          ? 'There never was a preview. They need PREVIEW_DRIVER to say where they run, and a .forgeway.yml on the default branch.'
+          : 'No previews now; --all shows those that were removed. They need PREVIEW_DRIVER to say where they run, and a .forgeway.yml on the default branch.',
       });
     });
 
   previews
     .command('delete')
     .description('remove a preview and everything it left; a new push to the pull request makes it again')
-    .argument('<name>', 'its name, as `forgeway previews list` shows it')
+    .argument('<name>', 'its name, or what it is of (acme/web#12), as `forgeway previews list` shows them')
     .action(async (name: string) => {
       await withDatabase(async ({ config, database, store, organizationId, log }) => {
-        const found = (await listPreviews(store, organizationId)).find((preview) => preview.name === name);
+        const found = (await listPreviews(store, organizationId)).find((one) => one.name === name || one.of === name);
         if (found === undefined)
           throw new InvalidArgumentError(`There is no preview ${name}. \`forgeway previews list\` shows all.`);
         const reason = 'Removed from the command line';

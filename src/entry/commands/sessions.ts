@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Asked, cancelSession, replyToSession } from '../../jobs/agent/desired.js';
+import { leftovers, removeLeftovers } from '../../jobs/agent/janitor.js';
 import { type ListedSession, listSessions, readEvents } from '../../jobs/agent/list.js';
 import { isLive } from '../../jobs/agent/machine.js';
 import { createPokes } from '../../jobs/poke.js';
 import { createQueueBackend } from '../../jobs/queue/create-queue-backend.js';
-import { pause } from '../../lib/clock.js';
+import { pause, systemClock } from '../../lib/clock.js';
 import { createMetrics } from '../../lib/metrics.js';
+import { openRunner, plannedAgents } from '../agent-jobs.js';
+import { lazyClusterJobs } from '../cluster-jobs.js';
+import { outboundOf } from '../outbound.js';
 import { type CommandSession, withDatabase } from '../session.js';
 import { formatJson, printRows } from '../table.js';
 
@@ -105,7 +109,12 @@ export function addSessionsCommand(program: Command): void {
         const { id } = await find(session, given);
         const asked = await ask(session, () =>
           store.tenant(organizationId, (tx) =>
-            replyToSession(tx, id, { clientInputId: `cli:${randomUUID()}`, by: BY, text: text.join(' ') }),
+            replyToSession(tx, id, {
+              clientInputId: `cli:${randomUUID()}`,
+              by: BY,
+              text: text.join(' '),
+              at: new Date(),
+            }),
           ),
         );
         printAsked(asked, options.json, 'The agent is told.');
@@ -124,6 +133,33 @@ export function addSessionsCommand(program: Command): void {
         const { id } = await find(session, given);
         const asked = await ask(session, () => store.tenant(organizationId, (tx) => cancelSession(tx, id, BY)));
         printAsked(asked, options.json, 'It is being stopped.');
+      }),
+    );
+
+  sessions
+    .command('clean')
+    .description('remove what sessions that are long over left on this machine; the server does so every hour')
+    .option('--dry-run', 'show everything that is kept, and when it goes; remove nothing')
+    .option('--json', 'as JSON')
+    .action((options: { dryRun?: boolean; json?: boolean }) =>
+      withDatabase(async ({ store, config, keys, log }) => {
+        const outbound = outboundOf(config);
+        const clusterJobs = lazyClusterJobs({ config, outbound, keys, store, log });
+        const rows = await openRunner({
+          config,
+          outbound,
+          planned: plannedAgents(config),
+          clusterJobs: clusterJobs.open,
+        })
+          .then((runner) => {
+            const o = { store, runner, keepMs: config.agentKeepHours * 3_600_000, clock: systemClock, log };
+            return options.dryRun ? leftovers(o) : removeLeftovers(o);
+          })
+          .finally(() => clusterJobs.close());
+        printRows(rows, ['sessionId', 'status', 'on', 'endedAt', 'goesAt'], {
+          json: options.json,
+          empty: options.dryRun ? 'Nothing is kept.' : 'Nothing was to be removed. `--dry-run` shows what is kept.',
+        });
       }),
     );
 }

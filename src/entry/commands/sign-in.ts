@@ -20,8 +20,9 @@ import { ForgewayError } from '../../lib/errors.js';
 import { outboundOf } from '../outbound.js';
 import { formatJson, printRows } from '../table.js';
 import { withApiDatabase } from './api-database.js';
-import { addRouteOptions, type RouteOptions, readToken, routeFrom } from './connections.js';
 import { actor } from './delivery-options.js';
+import { readToken } from './read-token.js';
+import { addRouteOptions, type RouteOptions, routeFrom } from './route-options.js';
 
 interface AddOptions extends RouteOptions {
   forge: string;
@@ -41,7 +42,10 @@ async function add(options: AddOptions): Promise<void> {
   const { forge, url, clientId, label, secretFile, secretStdin } = options;
   const clientSecret = options.public
     ? undefined
-    : await readToken({ ...(secretFile && { tokenFile: secretFile }), ...(secretStdin && { tokenStdin: true }) });
+    : await readToken(
+        { ...(secretFile && { tokenFile: secretFile }), ...(secretStdin && { tokenStdin: true }) },
+        'secret',
+      );
   await withApiDatabase(async ({ pool, vault, config }) => {
     const client = await putOAuthClient(
       { pool, vault, outbound: outboundOf(config) },

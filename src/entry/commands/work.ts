@@ -2,7 +2,6 @@ import { type Command, Option } from 'commander';
 import { loadConfig } from '../../config/config.js';
 import { createLogger } from '../../lib/logger.js';
 import { type AddedApps, legacyOption, onlyOption } from '../added-apps.js';
-import { runWorker } from '../worker.js';
 
 type WorkOptions = Omit<AddedApps, 'apps'> & { app?: string[]; facade?: string[]; previewPort?: number };
 
@@ -23,6 +22,7 @@ export function addWorkCommand(program: Command): void {
     .action(async (options: WorkOptions) => {
       const { app, legacy, only, facade } = options;
       const config = loadConfig();
+      const { runWorker } = await import('../worker.js');
       await runWorker(
         config,
         createLogger({ level: config.logLevel, format: config.logFormat }).child({ process: 'worker' }),

@@ -8,7 +8,7 @@ import { comments, lineComments } from './events/comments.js';
 import { issues, pullRequests } from './events/conversations.js';
 import { field } from './events/fields.js';
 import { kindOf } from './events/kind.js';
-import { created, deleted, ping, push } from './events/push.js';
+import { created, deleted, ping, push, suiteRequested } from './events/push.js';
 import { forks, packages, releases, repositories, wikis } from './events/repositories.js';
 import { reviews } from './events/reviews.js';
 import { type Translation, translationOf } from './events/translation.js';
@@ -22,6 +22,7 @@ type Builder = (translation: Translation) => Told | Promise<Told>;
 const builders: ReadonlyMap<string, Builder> = new Map<string, Builder>([
   ['ping', ping],
   ['push', push],
+  ['check_suite', suiteRequested],
   ['create', created],
   ['delete', deleted],
   ['fork', forks],

@@ -20,6 +20,7 @@ import { pullRoutes } from './fake/routes/pulls.js';
 import { repositoryRoutes } from './fake/routes/repositories.js';
 import { reviewRoutes } from './fake/routes/reviews.js';
 import { serverRoutes } from './fake/routes/server.js';
+import { socialRoutes } from './fake/routes/social.js';
 import { statusRoutes } from './fake/routes/statuses.js';
 import {
   type Account,
@@ -209,6 +210,7 @@ export async function createGiteaFake(options: GiteaFakeOptions): Promise<GiteaF
       repositoryRoutes,
       reviewRoutes,
       serverRoutes,
+      socialRoutes,
       statusRoutes,
     ].flatMap((routes) => routes(world)),
     authenticate: (headers) => {

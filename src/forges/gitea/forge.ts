@@ -1,5 +1,6 @@
 import { endpointBelow } from '../endpoint.js';
 import { defineForge, type EventSupport, type ForgeDescriptor } from '../forge.js';
+import { associations } from './associations.js';
 import { eventSupport } from './events/support.js';
 import { classify, payload, snapshot } from './events.js';
 import { administration } from './hooks.js';
@@ -36,6 +37,7 @@ const descriptorOf = ({ id, label, tag, cloudUrl, events, configFolders }: Flavo
   snapshot,
   payload,
   routes,
+  associations,
   poll,
   eventSupport: events,
   // Loaded only where it is started: no server carries a fake about.

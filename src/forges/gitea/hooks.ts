@@ -11,6 +11,7 @@ import type {
 } from '../administration.js';
 import { type NativeClient, segment } from '../kit/native-client.js';
 import { RouteFailure } from '../kit/route.js';
+import { unlessRefused } from '../kit/unless-refused.js';
 
 const id = z.union([z.number(), z.string()]).transform(BigInt);
 const version = z.looseObject({ version: z.string() });
@@ -32,6 +33,11 @@ const hook = z.looseObject({
 
 /** Servers answer this many at most by default, whatever is asked for, and some fewer. */
 const PAGE = 50;
+/** Of one list. A server that takes no notice of the page would answer the first one for ever. */
+const MOST_PAGES = 1_000;
+/** Among so many there is one that the token administers, or none that matters. */
+const LOOKED_AT = 1_000;
+const endless = (what: string) => new RouteFailure(502, `The forge’s list of ${what} has no end.`);
 /** An id that nothing has: whether a write is refused for the token or for the object tells what the token may do. */
 const NOTHING = 0;
 
@@ -115,7 +121,7 @@ async function measure(
 const editionOf = (text: string): string => (/gitea-\d/.test(text) ? 'forgejo' : 'gitea');
 
 async function* repositories(native: NativeClient): AsyncIterable<ForgeRepository> {
-  for (let page = 1; ; page += 1) {
+  for (let page = 1; page <= MOST_PAGES; page += 1) {
     const data = await native.get('/user/repos', { page, limit: PAGE });
     const list = read(z.array(repository), data, 'list of repositories');
     for (const one of list)
@@ -131,20 +137,23 @@ async function* repositories(native: NativeClient): AsyncIterable<ForgeRepositor
       };
     if (list.length === 0) return;
   }
+  throw endless('repositories');
 }
 
 async function firstWritable(native: NativeClient): Promise<ForgeRepository | undefined> {
   let first: ForgeRepository | undefined;
+  let looked = 0;
   for await (const one of repositories(native)) {
     first ??= one;
-    if (one.mayHook === true) return one;
+    looked += 1;
+    if (one.mayHook === true || looked >= LOOKED_AT) return one.mayHook === true ? one : first;
   }
   return first;
 }
 
 async function probe(native: NativeClient): Promise<TokenFacts> {
   const account = read(user, await native.get('/user'), 'user');
-  const server = read(version, await native.get('/version'), 'version');
+  const server = await unlessRefused(async () => read(version, await native.get('/version'), 'version').version);
   const first = await firstWritable(native);
   const capabilities = await measure(native, account.is_admin ?? false, first);
   const warnings: string[] = [];
@@ -159,8 +168,8 @@ async function probe(native: NativeClient): Promise<TokenFacts> {
       );
   }
   return {
-    version: server.version,
-    edition: editionOf(server.version),
+    version: server ?? '',
+    edition: editionOf(server ?? ''),
     account: { id: account.id, login: account.login },
     // There is no other kind of account.
     isPerson: true,
@@ -208,13 +217,14 @@ export const administration: ForgeAdministration = {
   repositories,
   async listHooks(native, target) {
     const found: NativeHook[] = [];
-    for (let page = 1; ; page += 1) {
+    for (let page = 1; page <= MOST_PAGES; page += 1) {
       const data = await native.get(hooksPath(target), { page, limit: PAGE });
       const list = read(z.array(hook).nullable(), data, 'list of webhooks') ?? [];
       found.push(...list.map(asHook));
       // A page may be shorter than what was asked for: servers have a limit of their own.
       if (list.length === 0) return found;
     }
+    throw endless('webhooks');
   },
   async createHook(native, target, wish) {
     // Forgejo takes this type as well, and then sends both kinds of headers.

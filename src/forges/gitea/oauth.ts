@@ -17,6 +17,8 @@ const user = z.object({
 export const oauth: ForgeOAuth = {
   authorizeUrl: ({ webUrl }) => `${webUrl}/login/oauth/authorize`,
   tokenUrl: ({ webUrl }) => `${webUrl}/login/oauth/access_token`,
+  // Neither Gitea nor Forgejo has a revocation by the client.
+  grantsUrl: ({ webUrl }) => `${webUrl}/user/settings/applications`,
   pkce: 'S256',
   scopes: {
     signIn: ['read:user'],

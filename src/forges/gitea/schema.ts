@@ -179,6 +179,7 @@ export const nativeReviewComment = nativeComment.extend({
 });
 
 const signer = told(z.object({ name: text, email: text, date: text }));
+const pusher = told(z.object({ name: text, email: text, date: text, username: text }));
 
 /** `GET /repos/{owner}/{repo}/commits`. */
 export const nativeCommit = z.object({
@@ -203,8 +204,8 @@ export const nativePushCommit = z.object({
   id: sha,
   message: text,
   url: text,
-  author: signer,
-  committer: signer,
+  author: pusher,
+  committer: pusher,
   timestamp: text,
   verification: told(z.object({ verified: flag })),
   added: texts,

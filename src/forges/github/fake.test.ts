@@ -109,6 +109,28 @@ describe('the fake', () => {
       .sign(stranger);
   }
 
+  it('takes reactions back, tells languages, a repository by its number and what it is, and what it does not play', async () => {
+    const alice = fake.addToken('alice');
+    const issue = (await ask(alice, 'POST', `${here}/issues`, { title: 'React' })).json;
+    const reactions = `${here}/issues/${issue.number}/reactions`;
+    const made = (await ask(alice, 'POST', reactions, { content: 'heart' })).json;
+    expect((await ask(fake.addToken('carol'), 'DELETE', `${reactions}/${made.id}`)).status).toBe(403);
+    expect((await ask(alice, 'DELETE', `${reactions}/${made.id}`)).status).toBe(204);
+    expect((await ask(alice, 'GET', reactions)).json).toEqual([]);
+    expect((await ask(alice, 'DELETE', `${reactions}/${made.id}`)).status).toBe(404);
+    expect((await ask(alice, 'GET', `${here}/languages`)).json).toEqual({});
+    const { id } = (await ask(alice, 'GET', here)).json;
+    expect((await ask(alice, 'GET', `/repositories/${id}`)).json).toMatchObject({ full_name: 'acme/web' });
+    expect((await ask(alice, 'GET', '/meta')).status).toBe(200);
+    expect(fake.api.violations).toEqual([]);
+    await ask(alice, 'GET', `${here}/stargazers`);
+    await ask(alice, 'GET', `${here}/unicorns`);
+    expect(fake.api.violations).toEqual([
+      `GET ${here}/stargazers: the forge has this route, and its double does not play it`,
+      `GET ${here}/unicorns: there is no such route`,
+    ]);
+  });
+
   it('knows its App by its signature alone', async () => {
     const jwt = await sign({});
     expect((await ask(jwt, 'GET', '/app')).json).toMatchObject({ id: fake.app.id, slug: 'forgeway' });

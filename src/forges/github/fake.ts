@@ -17,6 +17,7 @@ import { problem } from './fake/answers.js';
 import { NO_COMMIT } from './fake/git-json.js';
 import { GRAPHQL_PATH, graphqlRoute } from './fake/graphql.js';
 import { refMoved } from './fake/happenings.js';
+import { isRoute } from './fake/known-routes.js';
 import { accountOf, repositoryJson, userJson } from './fake/present.js';
 import { appRoutes } from './fake/routes/app.js';
 import { checkRoutes } from './fake/routes/checks.js';
@@ -272,6 +273,8 @@ export async function createGitHubFake(options: GitHubFakeOptions): Promise<GitH
     },
     unauthorized: { status: 401, json: problem(401, 'Bad credentials') },
     notFound: { status: 404, json: problem(404, 'Not Found') },
+    alsoBelow: '/api/uploads',
+    isReal: isRoute,
     badRequest: (message) => ({ status: 422, json: problem(422, `Invalid request.\n\n${message}`) }),
   });
 

@@ -2,6 +2,7 @@ import { defineForge, type WebhookHeaders } from '../forge.js';
 import { readJsonObject } from '../kit/json-body.js';
 import { appInstallations } from './app-installations.js';
 import { appManifest } from './app-manifest.js';
+import { copilot } from './copilot.js';
 import { appDeliveries } from './deliveries.js';
 import { githubInstance } from './endpoint.js';
 import { classify } from './events.js';
@@ -63,6 +64,7 @@ export const github = defineForge({
   appManifest,
   oauth,
   roles,
+  agent: copilot,
   appPages: {
     install: (app) => `${app}/installations/new`,
     settings: (web, { id, accountLogin, ofOrganization }) =>

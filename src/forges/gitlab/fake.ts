@@ -23,6 +23,7 @@ import { authenticate, peopleRoutes } from './fake/routes-people.js';
 import { projectAndMemberRoutes } from './fake/routes-projects.js';
 import { releaseAndProtectionRoutes } from './fake/routes-releases.js';
 import { repositoryRoutes } from './fake/routes-repository.js';
+import { socialRoutes } from './fake/routes-social.js';
 import { threadRoutes } from './fake/routes-threads.js';
 import type { GitLabState, Group, Hook, MergeRequest, Pipeline, Project, User, World } from './fake/state.js';
 
@@ -83,7 +84,12 @@ export interface GitLabFake {
   requestChanges(project: Project, mr: MergeRequest, by: User): Promise<void>;
   addPipeline(
     project: Project,
-    of: { sha: string; ref: string; by: User; jobs: readonly { name: string; status: string; trace?: string }[] },
+    of: {
+      sha: string;
+      ref: string;
+      by: User;
+      jobs: readonly { name: string; status: string; trace?: string; bridge?: boolean }[];
+    },
   ): Pipeline;
 }
 
@@ -124,6 +130,10 @@ function createWorld(options: GitLabFakeOptions, webhooks: FakeWebhooks): World 
     groups: [],
     projects: [],
     systemHooks: [],
+    deployments: [],
+    follows: [],
+    stars: [],
+    deployKeys: [],
     autoDisablesHooks: options.autoDisablesHooks ?? false,
     resends: [],
     admins: new Set(),
@@ -195,6 +205,7 @@ export async function createGitLabFake(options: GitLabFakeOptions): Promise<GitL
       ...labelAndMilestoneRoutes(world),
       ...releaseAndProtectionRoutes(world),
       ...peopleRoutes(world),
+      ...socialRoutes(world),
       ...threadRoutes(world),
       ...mergeRoutes(world),
       ...conversationRoutes(world),
@@ -365,7 +376,7 @@ export async function createGitLabFake(options: GitLabFakeOptions): Promise<GitL
         createdAt: now,
         updatedAt: now,
         userId: by.id,
-        jobs: jobs.map(({ name, status, trace = '' }) => ({
+        jobs: jobs.map(({ name, status, trace = '', bridge = false }) => ({
           id: world.nextId(),
           name,
           stage: 'test',
@@ -375,6 +386,7 @@ export async function createGitLabFake(options: GitLabFakeOptions): Promise<GitL
           startedAt: now,
           finishedAt: done ? now : null,
           trace,
+          bridge,
         })),
       };
       project.pipelines.push(pipeline);

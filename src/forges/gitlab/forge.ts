@@ -1,5 +1,6 @@
 import { endpointBelow } from '../endpoint.js';
 import { defineForge } from '../forge.js';
+import { associations } from './associations.js';
 import { eventSupport } from './events/support.js';
 import { classify, payload, snapshot } from './events.js';
 import { administration } from './hooks.js';
@@ -24,6 +25,7 @@ export const gitlab = defineForge({
   snapshot,
   payload,
   routes,
+  associations,
   poll,
   eventSupport,
   // Loaded only where it is started: no server carries a fake about.

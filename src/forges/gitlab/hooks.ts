@@ -11,6 +11,7 @@ import type {
 } from '../administration.js';
 import { type NativeClient, segment } from '../kit/native-client.js';
 import { RouteFailure } from '../kit/route.js';
+import { unlessRefused } from '../kit/unless-refused.js';
 import { read, readAll } from './convert/read.js';
 import { hookDeliveries } from './deliveries.js';
 import { groupPath, nameOf, ownerOf, projectPath } from './references.js';
@@ -136,7 +137,10 @@ async function ask<T extends z.ZodType>(native: NativeClient, path: string, type
 
 async function probe(native: NativeClient): Promise<TokenFacts> {
   const account = read(user, await native.get('/user'), 'user');
-  const server = (await ask(native, '/metadata', version)) ?? (await ask(native, '/version', version));
+  // `/metadata` is younger; `/version` is all that old servers have.
+  const server = await unlessRefused(
+    async () => (await ask(native, '/metadata', version)) ?? (await ask(native, '/version', version)),
+  );
   const token = await ask(native, '/personal_access_tokens/self', tokenSelf);
   const capabilities = capabilitiesOf(token?.scopes, account.is_admin ?? false);
   const isPerson = !(account.bot ?? TOKEN_ACCOUNT.test(account.username));
@@ -160,8 +164,14 @@ async function probe(native: NativeClient): Promise<TokenFacts> {
   };
 }
 
+/** A server that names a next page for ever would be asked for ever. */
+const MOST_PAGES = 1_000;
+
 async function* repositories(native: NativeClient): AsyncIterable<ForgeRepository> {
+  let pages = 0;
   for (let page = '1'; page !== ''; ) {
+    pages += 1;
+    if (pages > MOST_PAGES) throw new RouteFailure(502, 'The forge’s list of projects has no end.');
     const query = { membership: true, archived: false, order_by: 'id', sort: 'asc', per_page: 100, page };
     const answer = await native.send('GET', '/projects', { query });
     for (const one of readAll(project, answer.data, 'list of projects')) {

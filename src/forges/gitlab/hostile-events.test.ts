@@ -45,6 +45,15 @@ describe('recorded payloads', () => {
   it('are all there, or none', () => expect([0, 145]).toContain(rows.length));
 });
 
+describe('a project that lies nowhere', () => {
+  it.each(['push', 'issue.open', 'merge_request.open'])('is ignored with a reason (%s)', async (name) => {
+    const delivery = native(name);
+    const project = { ...(delivery.payload.project as JsonObject), path_with_namespace: 'web' };
+    const told = await translated({ ...delivery, payload: { ...delivery.payload, project } });
+    expect(told.ignored).toContain('project.path_with_namespace is missing, or no path of a project.');
+  });
+});
+
 describe('whatever is in a payload', () => {
   it('is read in a time that grows with its length only', async () => {
     const delivery = native('push');

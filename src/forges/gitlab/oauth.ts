@@ -15,7 +15,15 @@ const user = z.object({
 export const oauth: ForgeOAuth = {
   authorizeUrl: ({ webUrl }) => `${webUrl}/oauth/authorize`,
   tokenUrl: ({ webUrl }) => `${webUrl}/oauth/token`,
-  revocation: ({ webUrl }, client, token) => formRequest(`${webUrl}/oauth/revoke`, client, { token }),
+  revocation: {
+    // Either ends both; but an access token that is over is passed over, and old servers know nothing of the other.
+    requests: ({ webUrl }, client, { accessToken, refreshToken }) =>
+      [refreshToken, accessToken].flatMap((token) =>
+        token === undefined ? [] : [formRequest(`${webUrl}/oauth/revoke`, client, { token })],
+      ),
+    gone: new Set(),
+  },
+  grantsUrl: ({ webUrl }) => `${webUrl}/-/user_settings/applications`,
   pkce: 'S256',
   scopes: {
     signIn: ['read_user'],

@@ -15,7 +15,7 @@ import { withoutConfidential } from './confidential.js';
 import { issueNumber, projectPath } from './references.js';
 
 /** Its address is beside that of the REST API. */
-const GRAPHQL = '/../graphql';
+export const GRAPHQL = '/../graphql';
 const PAGE = 100;
 const MOST_PAGES = 100;
 
@@ -113,7 +113,10 @@ function telling(_eventType: string, payload: JsonObject): Telling {
     const at = text(holder.updated_at);
     return at !== undefined && { version: at };
   };
-  if (kind !== 'note') return { ...version(attributes) };
+  if (kind !== 'note') {
+    const head = text(inner(attributes.last_commit).id);
+    return { ...version(attributes), ...(head !== undefined && { head }) };
+  }
   const id = text(attributes.id);
   const object = inner(payload.merge_request ?? payload.issue);
   return { ...version(object), ...(id !== undefined && { comment: { id, ...version(attributes) } }) };

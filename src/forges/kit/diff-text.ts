@@ -83,20 +83,33 @@ export interface DiffLine {
   line: number;
 }
 
+/** The lines of a patch with where they stand; a line that both sides have stands on both. */
+function* linesOf(patch: string): Generator<{ left: number | undefined; right: number | undefined; at: number }> {
+  let [left, right] = [0, 0];
+  for (const [at, text] of patch.split('\n').entries()) {
+    const hunk = /^@@ -(\d+)(?:,\d+)? \+(\d+)/.exec(text);
+    if (hunk) [left, right] = [Number(hunk[1]), Number(hunk[2])];
+    else if (text.startsWith('-')) yield { left: left++, right: undefined, at };
+    else if (text.startsWith('+')) yield { left: undefined, right: right++, at };
+    else if (!text.startsWith('\\')) yield { left: left++, right: right++, at };
+  }
+}
+
 /**
  * The line at a position: lines of the patch are counted from 1 below its first `@@`, as older apps name places.
  * Undefined when there is none.
  */
 export function lineAt(patch: string, position: number): DiffLine | undefined {
-  let [left, right] = [0, 0];
-  for (const [index, text] of patch.split('\n').entries()) {
-    const hunk = /^@@ -(\d+)(?:,\d+)? \+(\d+)/.exec(text);
-    if (hunk) [left, right] = [Number(hunk[1]) - 1, Number(hunk[2]) - 1];
-    else if (text.startsWith('-')) left += 1;
-    else if (text.startsWith('+')) right += 1;
-    else if (!text.startsWith('\\')) [left, right] = [left + 1, right + 1];
-    if (index === position)
-      return hunk ? undefined : text.startsWith('-') ? { side: 'LEFT', line: left } : { side: 'RIGHT', line: right };
+  for (const { left, right, at } of linesOf(patch)) {
+    if (at !== position) continue;
+    if (right !== undefined) return { side: 'RIGHT', line: right };
+    if (left !== undefined) return { side: 'LEFT', line: left };
   }
   return undefined;
+}
+
+/** Whether a patch shows a line. */
+export function holdsLine(patch: string, { side, line }: DiffLine): boolean {
+  for (const { left, right } of linesOf(patch)) if ((side === 'LEFT' ? left : right) === line) return true;
+  return false;
 }

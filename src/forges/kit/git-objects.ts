@@ -33,6 +33,17 @@ export interface GitCommitObject {
   committer: GitIdentity;
 }
 
+/** An annotated tag. */
+export interface GitTagObject {
+  sha: string;
+  name: string;
+  message: string;
+  /** What it is put on. */
+  object: string;
+  type: 'commit' | 'tree' | 'blob' | 'tag';
+  tagger: GitIdentity;
+}
+
 /** All of them reject with ForgewayError FORGEWAY_GIT_FAILED when git fails; `undefined` means there is no such object. */
 export interface GitObjects {
   readBlob(repository: GitRepository, sha: string): Promise<Buffer | undefined>;
@@ -42,10 +53,20 @@ export interface GitObjects {
     recursive: boolean,
   ): Promise<readonly (TreeEntry & { size?: number })[] | undefined>;
   readCommit(repository: GitRepository, sha: string): Promise<GitCommitObject | undefined>;
+  /** What changed on the way to `head` since it parted from `base`, as git prints it: one diff, or a mail for each commit. */
+  readChanges(
+    repository: GitRepository,
+    base: string,
+    head: string,
+    form: 'diff' | 'patch',
+  ): Promise<Buffer | undefined>;
   writeBlob(repository: GitRepository, content: Buffer): Promise<string>;
   /** Entries on top of `baseTree`; without one the tree has these entries only. */
   writeTree(repository: GitRepository, baseTree: string | undefined, entries: readonly TreeEntry[]): Promise<string>;
   writeCommit(repository: GitRepository, commit: Omit<GitCommitObject, 'sha'>): Promise<string>;
+  readTag(repository: GitRepository, sha: string): Promise<GitTagObject | undefined>;
+  /** The object alone: a ref has to come to hold it. */
+  writeTag(repository: GitRepository, tag: Omit<GitTagObject, 'sha'>): Promise<string>;
   /**
    * Pushes `sha` to a full ref such as `refs/heads/main`. `expected` is the SHA the ref must have now (null: must not
    * exist); without `force` the push must be a fast-forward.

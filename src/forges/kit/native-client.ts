@@ -1,10 +1,13 @@
 /** The port through which a forge's folder talks to the forge: signed, limited, timed and logged by whoever made it. */
+import type { SentFile } from './multipart.js';
 
 export interface NativeRequest {
   /** Appended to the path; an undefined value is left out, a list is repeated as `name[]` by the caller's own choice. */
   query?: Readonly<Record<string, string | number | boolean | undefined>>;
   /** Sent as JSON. */
   json?: unknown;
+  /** Sent as it is, instead of JSON. */
+  file?: SentFile;
   headers?: Readonly<Record<string, string>>;
   /** How the answer is read; JSON unless said otherwise. */
   as?: 'json' | 'text' | 'bytes';

@@ -95,10 +95,12 @@ export function tellingOf(eventType: string, payload: JsonObject): Telling {
   const commentId = textAt(comment, 'id');
   const version = textAt(object, 'updated_at');
   const review = textAt(objectAt(payload, 'review'), 'id');
+  const head = textAt(objectAt(object, 'head'), 'sha');
   const ref = typeof payload.ref === 'string' ? payload.ref : undefined;
   const tag = textAt(objectAt(payload, 'release'), 'tag_name');
   return given<Telling>({
     version,
+    head,
     release: tag === undefined ? undefined : { tag },
     comment: commentId === undefined ? undefined : given({ id: commentId, version: textAt(comment, 'updated_at') }),
     review,

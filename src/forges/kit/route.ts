@@ -6,6 +6,7 @@ import type { Clock } from '../../lib/clock.js';
 import type { Logger } from '../../lib/logger.js';
 import type { JsonObject } from '../forge.js';
 import type { GitObjects } from './git-objects.js';
+import type { SentFile } from './multipart.js';
 import type { NativeClient } from './native-client.js';
 import type { Records } from './records.js';
 import type { ShapeBase } from './shapes/base.js';
@@ -23,15 +24,18 @@ export type Support = 'exact' | 'emulated' | 'partial';
 export type RetrySafety = 'read' | 'idempotent' | 'findable' | 'unsafe';
 
 /** What an app asked for in its Accept header. */
-export type MediaType = 'json' | 'raw' | 'diff' | 'patch' | 'html' | 'text' | 'full' | 'sha' | 'object';
+/** `file` is the bytes of the thing itself, `application/octet-stream`. */
+export type MediaType = 'json' | 'file' | 'raw' | 'diff' | 'patch' | 'html' | 'text' | 'full' | 'sha' | 'object';
 
 export interface RouteRequest {
   /** Path parameters by GitHub's names, decoded once: `owner` is `group~sub` as apps see it. */
   params: Readonly<Record<string, string>>;
   /** Query parameters. */
   query: Readonly<Record<string, string>>;
-  /** JSON body; {} when there is none. */
+  /** JSON body; {} when there is none, or it is a file. */
   body: JsonObject;
+  /** The body of a row that takes a file. */
+  file?: SentFile;
   media: MediaType;
   /** Counted from 1; at most 100 items a page. */
   page: number;
@@ -78,6 +82,8 @@ export interface Route<C = RouteContext> {
   source: string;
   /** Why a row is partial or emulated, in one sentence for the support matrix; required for `partial`. */
   note?: string;
+  /** The body is no JSON: it comes in `file` as it is. */
+  takesFile?: true;
   /** @throws RouteFailure */
   run(request: RouteRequest, context: C): Promise<RouteAnswer>;
 }
@@ -93,28 +99,43 @@ export class RouteFailure extends Error {
   readonly errors: readonly JsonObject[] | undefined;
   /** Sent along: `retry-after`, rate limits. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The message is the forge's own. An app reads GitHub's words for the status, and these beside them. */
+  readonly inForgesWords: boolean;
+  /** The status that the forge sent; undefined where the failure is what we made of its answer. */
+  readonly answered: number | undefined;
 
   constructor(
     status: number,
     message: string,
-    options: { errors?: readonly JsonObject[]; headers?: Readonly<Record<string, string>>; cause?: unknown } = {},
+    options: {
+      errors?: readonly JsonObject[];
+      headers?: Readonly<Record<string, string>>;
+      inForgesWords?: boolean;
+      answered?: number;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.status = status;
     this.errors = options.errors;
     this.headers = options.headers ?? {};
+    this.inForgesWords = options.inForgesWords ?? false;
+    this.answered = options.answered;
   }
 }
 
 export const notFound = (message = 'Not Found'): RouteFailure => new RouteFailure(404, message);
 
-/** 422 as GitHub answers it when a field is wrong. */
+/** 422 in a sentence of GitHub's own, where it names no field. */
+export const unprocessable = (message: string): RouteFailure => new RouteFailure(422, message);
+
+/** 422 as GitHub answers it when a field is wrong; `message` tells what is wrong with it. */
 export const invalid = (
   resource: string,
   field: string,
   code: 'invalid' | 'missing_field' | 'already_exists' | 'custom',
   message?: string,
 ): RouteFailure =>
-  new RouteFailure(422, message ?? 'Validation Failed', {
+  new RouteFailure(422, 'Validation Failed', {
     errors: [{ resource, field, code, ...(message !== undefined && { message }) }],
   });

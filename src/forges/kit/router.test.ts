@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseJson } from './json-body.js';
 import { type Route, type RouteAnswer, RouteFailure, type RouteRequest } from './route.js';
-import { createRouter, expandRoute, failureResponse, mediaOf, runRoute, toResponse } from './router.js';
+import { createRouter, expandRoute, failureBody, failureResponse, mediaOf, runRoute, toResponse } from './router.js';
 
 const seen: RouteRequest[] = [];
 const row = (answer: RouteAnswer = {}): Route<string> => ({
@@ -144,6 +144,25 @@ describe('toResponse', () => {
       errors: [{ field: 'name' }],
       status: '422',
     });
+  });
+
+  it.each([
+    [404, 'Not Found', undefined],
+    [403, 'Resource not accessible by integration', undefined],
+    [401, 'Bad credentials', undefined],
+    [422, 'Validation Failed', [{ code: 'custom', message: 'no such thing here' }]],
+    [409, 'no such thing here', undefined],
+  ])('says what GitHub says to %i, and keeps the forge’s own words', (status, message, errors) => {
+    const failure = new RouteFailure(status, 'no such thing here', { inForgesWords: true });
+    const body = failureBody(failure);
+    expect([body.message, body.errors]).toEqual([message, errors]);
+    expect(JSON.stringify(body)).toContain('no such thing here');
+  });
+
+  it('leaves a limit’s words alone', () => {
+    const options = { inForgesWords: true, headers: { 'retry-after': '7' } };
+    const body = failureBody(new RouteFailure(403, 'Slow down', options));
+    expect(body.message).toBe('Slow down');
   });
 });
 

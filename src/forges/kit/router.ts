@@ -11,7 +11,7 @@ export interface RoutedRequest {
   path: string;
   headers: Headers;
   /** As sent; undefined or '' when there is none. */
-  body: string | undefined;
+  body: string | Buffer | undefined;
 }
 
 export interface Match<C> {
@@ -120,6 +120,7 @@ const MEDIA: readonly MediaType[] = ['raw', 'diff', 'patch', 'html', 'text', 'fu
 
 /** What `application/vnd.github.v3.raw+json` and its like ask for. */
 export function mediaOf(accept: string | null): MediaType {
+  if (accept?.trim().toLowerCase() === 'application/octet-stream') return 'file';
   const words = (accept ?? '').toLowerCase().split(/[^a-z0-9]+/);
   return MEDIA.find((media) => words.includes(media) && (accept ?? '').includes('vnd.github')) ?? 'json';
 }
@@ -130,7 +131,8 @@ function numberIn(query: Readonly<Record<string, string>>, name: string, fallbac
 }
 
 /** The JSON object in a body; {} for none. @throws RouteFailure 400 */
-export function bodyOf(text: string | undefined): JsonObject {
+export function bodyOf(sent: string | Buffer | undefined): JsonObject {
+  const text = sent?.toString();
   if (text === undefined || text === '') return {};
   let value: unknown;
   try {
@@ -155,7 +157,15 @@ export async function runRoute<C>(
     {
       params,
       query,
-      body: bodyOf(request.body),
+      ...(route.takesFile
+        ? {
+            body: {},
+            file: {
+              type: request.headers.get('content-type') ?? 'application/octet-stream',
+              bytes: Buffer.from(request.body ?? ''),
+            },
+          }
+        : { body: bodyOf(request.body) }),
       media: mediaOf(request.headers.get('accept')),
       page: numberIn(query, 'page', 1, 1_000_000),
       perPage: numberIn(query, 'per_page', DEFAULT_PER_PAGE, MOST_PER_PAGE),
@@ -199,16 +209,35 @@ export function toResponse(answer: RouteAnswer, url: URL, method: string): Respo
   return response;
 }
 
-/** A failure as GitHub words it. */
-export function failureResponse(failure: RouteFailure, url: URL): Response {
-  const data = {
-    message: failure.message,
-    ...(failure.errors && { errors: failure.errors }),
+/** What GitHub says, whatever the reason. */
+const WORDS: ReadonlyMap<number, string> = new Map([
+  [401, 'Bad credentials'],
+  [403, 'Resource not accessible by integration'],
+  [404, 'Not Found'],
+  [422, 'Validation Failed'],
+]);
+
+/** A 403 may ask to wait, and says so in words that are looked for. */
+const isLimit = ({ headers }: RouteFailure): boolean =>
+  headers['retry-after'] !== undefined || headers['x-ratelimit-remaining'] === '0';
+
+/** The body of a failure as GitHub words it; what the forge said itself stands in `forge_message`. */
+export function failureBody(failure: RouteFailure): JsonObject {
+  const { status, message } = failure;
+  const words = failure.inForgesWords && !isLimit(failure) ? WORDS.get(status) : undefined;
+  const errors = failure.errors ?? (words !== undefined && status === 422 ? [{ code: 'custom', message }] : undefined);
+  return {
+    message: words ?? message,
+    ...(errors && { errors }),
     documentation_url: DOCUMENTATION,
-    status: String(failure.status),
+    status: String(status),
+    ...(words !== undefined && { forge_message: message }),
   };
-  return toResponse({ status: failure.status, data, headers: failure.headers }, url, 'GET');
 }
+
+/** A failure as GitHub answers it. */
+export const failureResponse = (failure: RouteFailure, url: URL): Response =>
+  toResponse({ status: failure.status, data: failureBody(failure), headers: failure.headers }, url, 'GET');
 
 /** Fills a route string: path parameters into the path, the rest into query or body. For requests of our own. */
 export function expandRoute(

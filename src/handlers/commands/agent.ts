@@ -1,14 +1,19 @@
 /** Commands about agents: to have one work here, to answer it, to stop it, to have it try again, to ask how it stands. */
+
+import { agentNamed } from '../../jobs/agent/agents.js';
 import { type Asked, assignAgent, cancelSession, replyToSession, type SessionWish } from '../../jobs/agent/desired.js';
 import { isLive } from '../../jobs/agent/machine.js';
+import { type AgentRules, agentRulesOr } from '../../jobs/agent/repository-rules.js';
 import { type SessionRecord, sessionOfConversation } from '../../jobs/agent/session-record.js';
+import { statusOf } from '../../jobs/agent/tell.js';
 import { repositoryByRemoteId } from '../../store/mirror/repository.js';
 import { readAssigned } from '../agent-work-item.js';
 import type { DeliveryWork } from '../delivery-work.js';
-import type { Command, CommandRun, Outcome } from './command.js';
+import type { Command, CommandRun, Outcome, Stop } from './command.js';
 
 const NO_AGENTS = 'no agents are set up here. Whoever runs Forgeway sets AGENTS; docs/guides/agents.md says how.';
 const NO_SESSION = 'no agent has worked here yet. `/assign-agent` has one begin.';
+const LATER = 'what works here now was begun after that `/cancel`, and goes on. Another one stops it.';
 const REVIEW = /(?:^|\s)--review(?=\s|$)/;
 
 export function pokeWish(work: DeliveryWork, { agents, reports }: SessionWish): void {
@@ -17,7 +22,7 @@ export function pokeWish(work: DeliveryWork, { agents, reports }: SessionWish): 
 }
 
 /** The session that a command in this conversation is about. */
-async function sessionHere(work: DeliveryWork, given: CommandRun): Promise<SessionRecord | undefined> {
+async function sessionHere(work: DeliveryWork, given: Pick<CommandRun, 'in'>): Promise<SessionRecord | undefined> {
   const repository = await repositoryByRemoteId(work.tx, work.origin, given.in.remoteRepositoryId);
   if (repository === undefined) return undefined;
   return sessionOfConversation(work.tx, { repositoryId: repository.id, number: given.in.number });
@@ -39,9 +44,23 @@ function meantBy(args: string, names: ReadonlySet<string>, fallback: string): Me
   return { agent: isNamed ? first.toLowerCase() : fallback, instructions, kind };
 }
 
-async function assign(given: CommandRun, meant: Meant, retryOf?: string): Promise<Outcome> {
-  const planned = given.agents?.byName.get(meant.agent);
-  if (planned === undefined) return { done: false, say: NO_AGENTS };
+async function assign(
+  given: CommandRun,
+  rules: AgentRules | { say: string },
+  meant: Meant,
+  retryOf?: string,
+): Promise<Outcome> {
+  if ('say' in rules) return { done: false, say: rules.say };
+  const refused = rules.objection(meant.agent);
+  const planned = given.agents && agentNamed(given.agents, given.by.forge, meant.agent);
+  if (planned === undefined) {
+    const names = [...(given.agents?.byName.keys() ?? [])].join(', ');
+    const say = `there is no agent ${meant.agent} here. There ${names === '' ? 'is none' : `are: ${names}`}.`;
+    return { done: false, say };
+  }
+  if (refused !== undefined) return { done: false, say: refused };
+  if (planned.handOff && (given.in.isPullRequest || meant.kind === 'review'))
+    return { done: false, say: `only issues can be handed over to ${meant.agent}.` };
   if (meant.kind === 'review' && !given.in.isPullRequest)
     return { done: false, say: 'only a pull request can be reviewed, and this is an issue.' };
   const item = await readAssigned(given.octokit, given.in);
@@ -58,7 +77,7 @@ async function assign(given: CommandRun, meant: Meant, retryOf?: string): Promis
         ...(retryOf !== undefined && { retryOf }),
         requester: { id: given.by.accountId, login: given.by.login },
         ...{ requestedBy: given.byName, triggeredAt: given.at, headSha: item.headSha, baseBranch: null },
-        ...{ context: item.text, limits: planned.limits },
+        ...{ context: item.text, limits: rules.lowered(planned.limits), handOff: planned.handOff },
       }),
     );
   });
@@ -67,9 +86,13 @@ async function assign(given: CommandRun, meant: Meant, retryOf?: string): Promis
 
 async function runAssign(given: CommandRun): Promise<Outcome> {
   const { agents } = given;
-  if (agents?.default === undefined) return { done: false, say: NO_AGENTS };
-  const names = new Set(agents.byName.keys());
-  return assign(given, meantBy(given.args, names, agents.default.definition.name));
+  const own = agents?.ofForges.get(given.by.forge)?.name;
+  const rules = await agentRulesOr(given.octokit, { owner: given.in.owner, name: given.in.repo });
+  const chosen = 'say' in rules ? undefined : rules.default;
+  const first = chosen ?? agents?.default?.definition.name ?? own;
+  if (agents === undefined || first === undefined) return { done: false, say: NO_AGENTS };
+  const names = new Set([...agents.byName.keys(), ...(own === undefined ? [] : [own])]);
+  return assign(given, rules, meantBy(given.args, names, first));
 }
 
 /** Runs `ask` on the session of this conversation, and says what came of it. */
@@ -88,17 +111,44 @@ async function onSession(
   return outcome;
 }
 
+/**
+ * Whether a session was there when the stop was given. A stop that is carried out late, since its forge was down or a pause lay in
+ * between, must not end what was begun after it. Clocks are compared with themselves: the forge's where it was asked for there.
+ */
+const wasMeant = ({ isAgain, at, receivedAt }: Omit<Stop, 'by'>, session: SessionRecord): boolean =>
+  !isAgain || (session.requester === null ? session.createdAt <= receivedAt : session.triggeredAt <= at);
+
 async function runCancel(given: CommandRun): Promise<Outcome> {
-  const outcome = await onSession(given, (work, session) => cancelSession(work.tx, session.id, given.byName));
-  // That it is over already is what was wanted.
-  return outcome.done || outcome.say === NO_SESSION ? outcome : { done: true, say: outcome.say };
+  let isLater = false;
+  const outcome = await onSession(given, async (work, session) => {
+    if (wasMeant(given, session)) return cancelSession(work.tx, session.id, given.byName);
+    isLater = isLive(session.status);
+    return { ok: false, why: LATER };
+  });
+  if (outcome.done || outcome.say === NO_SESSION || isLater) return outcome;
+  // That it is over already is what was wanted, and it may have been by this very command.
+  return given.isAgain ? { done: true } : { done: true, say: outcome.say };
+}
+
+/** What somebody has begun they may always end: nobody has to be asked about that, least of all a forge that is down. */
+async function cancelOwn(given: Stop): Promise<boolean> {
+  let isOwn = false;
+  await given.inTransaction(async (work) => {
+    const session = await sessionHere(work, given);
+    if (session === undefined || !isLive(session.status) || session.requester?.id !== given.by.id) return;
+    if (!wasMeant(given, session)) return;
+    const asked = await cancelSession(work.tx, session.id, given.by.login);
+    if (asked.ok) pokeWish(work, asked.wish);
+    isOwn = true;
+  });
+  return isOwn;
 }
 
 async function runReply(given: CommandRun): Promise<Outcome> {
   const text = given.args;
   if (text === '') return { done: false, say: 'say what to tell the agent, as in `/reply use the second one`.' };
   return onSession(given, (work, session) =>
-    replyToSession(work.tx, session.id, { clientInputId: given.key, by: given.by.login, text }),
+    replyToSession(work.tx, session.id, { clientInputId: given.key, by: given.by.login, text, at: given.at }),
   );
 }
 
@@ -114,7 +164,12 @@ async function runRetry(given: CommandRun): Promise<Outcome> {
   if (status === 'in_review')
     return { done: false, say: 'its work waits for a review. `/reply` tells it what to change.' };
   const more = given.args === '' ? instructions : `${instructions}\n${given.args}`.trim();
-  return assign({ ...given, in: { ...given.in } }, { agent, kind, instructions: more }, id);
+  return assign(
+    given,
+    await agentRulesOr(given.octokit, { owner: given.in.owner, name: given.in.repo }),
+    { agent, kind, instructions: more },
+    id,
+  );
 }
 
 async function runStatus(given: CommandRun): Promise<Outcome> {
@@ -122,14 +177,7 @@ async function runStatus(given: CommandRun): Promise<Outcome> {
   await given.inTransaction(async (work) => {
     const session = await sessionHere(work, given);
     if (session === undefined) return;
-    const { agent, status, stop, question, failure, pullRequestUrl } = session;
-    const parts = [
-      `${agent} is ${stop === null ? status.replace('_', ' ') : 'being stopped'}.`,
-      ...(question === null ? [] : ['It waits for an answer: `/reply`.']),
-      ...(failure === null ? [] : [failure]),
-      ...(pullRequestUrl === null ? [] : [pullRequestUrl]),
-    ];
-    say = parts.join(' ');
+    say = statusOf(session);
   });
   return { done: true, say };
 }
@@ -143,14 +191,23 @@ const command = (
 ): Command => ({ name, usage: `/${name}${args}`, means, action, onlyOnPullRequests: false, run });
 
 export const agentCommands: readonly Command[] = [
-  command(
-    'assign-agent',
-    ' [name] [instructions]',
-    'Has an agent work on this; with `--review`, review it.',
-    runAssign,
-  ),
-  command('cancel', '', 'Stops the agent that works on this.', runCancel),
-  command('retry', ' [more instructions]', 'Has the agent try again after it failed or was stopped.', runRetry),
-  command('reply', ' <text>', 'Answers the agent, or tells it what to change.', runReply),
+  {
+    ...command(
+      'assign-agent',
+      ' [name] [instructions]',
+      'Has an agent work on this; with `--review`, review it.',
+      runAssign,
+    ),
+    takesText: true,
+  },
+  { ...command('cancel', '', 'Stops the agent that works on this.', runCancel), stopOwn: cancelOwn },
+  {
+    ...command('retry', ' [more instructions]', 'Has the agent try again after it failed or was stopped.', runRetry),
+    takesText: true,
+  },
+  {
+    ...command('reply', ' <text>', 'Answers the agent, or tells it what to change.', runReply),
+    takesText: true,
+  },
   command('status', '', 'Says how the agent stands.', runStatus, 'agent.read'),
 ];

@@ -21,25 +21,33 @@ export interface CommandOctokit {
   request(route: string, parameters: Record<string, unknown>): Promise<{ data: unknown }>;
 }
 
-export interface CommandRun {
+export interface Stop {
+  by: { id: bigint; login: string };
+  in: Conversation;
+  /** When it was written, by the forge's clock. */
+  at: Date;
+  /** When we were told of it, by ours. */
+  receivedAt: Date;
+  /** It was tried before, or done in part: much may have happened since it was given. */
+  isAgain: boolean;
+  /** One transaction as the organization; pokes follow when it has committed. */
+  inTransaction(run: (work: DeliveryWork) => Promise<void>): Promise<void>;
+}
+
+export interface CommandRun extends Omit<Stop, 'by'> {
   args: string;
   by: ForgeActor;
   /** As the trail names them. */
   byName: string;
-  in: Conversation;
   octokit: CommandOctokit;
   /** Which command this is, among all that were ever given; the same when it is run again. */
   key: string;
-  /** When it was written, by the forge's clock. */
-  at: Date;
   /** Undefined where no agents are configured. */
   agents: PlannedAgents | undefined;
   /** Every command that there is. */
   all: ReadonlyMap<string, Command>;
   /** Whether whoever asks may do something else here; nothing is written down about it. */
   may(action: Action): Decision;
-  /** One transaction as the organization; pokes follow when it has committed. */
-  inTransaction(run: (work: DeliveryWork) => Promise<void>): Promise<void>;
 }
 
 /** What came of it: nothing to say, or one short sentence for whoever asked. */
@@ -55,5 +63,12 @@ export interface Command {
   action: Action;
   /** Given to an issue it is answered with a sentence instead. */
   onlyOnPullRequests: boolean;
+  /** What it takes is a text, which may go on below its line. */
+  takesText?: true;
   run(given: CommandRun): Promise<Outcome>;
+  /**
+   * It stops something: heard where others of the same person are not any more, whatever is paused, and without a question to the
+   * forge, which may be down, where it stops what whoever gives it has begun themselves. Answers whether it was that.
+   */
+  stopOwn?(given: Stop): Promise<boolean>;
 }

@@ -1,19 +1,19 @@
 /**
- * Commands in comments, on every forge alike. Only a new comment of a person runs one (R4, R5); who may is asked of the
+ * Commands in comments and reviews, on every forge alike. Only new words of a person run one (R4, R5); who may is asked of the
  * forge when it is run (R1), and what happens is said by a reaction, and by words only where somebody has to know more.
  */
 import type { Context, Probot } from 'probot';
-import { z } from 'zod';
 import { type Access, forgeActor } from '../../accounts/access/access.js';
 import { nameOfActor } from '../../accounts/access/actor.js';
 import { type Decision, decide } from '../../accounts/access/decide.js';
 import { type Permissions, permissionAtLeast } from '../../accounts/permissions.js';
 import type { PlannedAgents } from '../../jobs/agent/agents.js';
-import { currentDelivery } from '../../lib/delivery-scope.js';
-import { id, time } from '../../store/mirror/shape.js';
+import { currentDelivery, type DeliveryScope } from '../../lib/delivery-scope.js';
 import { type HandlerOptions, inDelivery } from '../delivery-work.js';
-import type { Command, CommandOctokit, Conversation } from './command.js';
+import type { Command, CommandOctokit, Conversation, Stop } from './command.js';
 import { commandsIn, type Invocation } from './grammar.js';
+import { type Reaction, reactTo, readSaid, type Said, saidEvents, stillStands } from './said.js';
+import { type SenderTurn, takeSenderTurn } from './sender-limit.js';
 import { commands } from './table.js';
 
 export interface Rights {
@@ -21,21 +21,18 @@ export interface Rights {
   permissions: Permissions;
 }
 
-export type CommandsOptions = HandlerOptions & Rights & { agents?: PlannedAgents | undefined };
+export type CommandsOptions = HandlerOptions &
+  Rights & {
+    agents?: PlannedAgents | undefined;
+    /** Commands of one person in ten minutes. */
+    commandLimit?: number;
+  };
 
-const account = z.object({ id, login: z.string(), type: z.string().nullish() });
-const createdComment = z.object({
-  issue: z.object({ number: z.number().int(), pull_request: z.unknown().optional() }),
-  comment: z.object({ id, body: z.string().nullish(), user: account.nullish(), created_at: time.nullish() }),
-  repository: z.object({ id, name: z.string(), owner: z.object({ login: z.string() }) }),
-  sender: account.nullish(),
-});
-type CreatedComment = z.output<typeof createdComment>;
-
-const storedComment = z.object({ body: z.string().nullish(), user: account.nullish() });
+/** Times the limit. */
+const STOPS_HEARD = 3;
 
 interface Given {
-  event: CreatedComment;
+  said: Said;
   by: { id: bigint; login: string };
   octokit: CommandOctokit;
   in: Conversation;
@@ -44,86 +41,112 @@ interface Given {
 
 /** Undefined when the comment gives no command that is ours, or is not a person's own and new. */
 function read(
-  context: Context<'issue_comment.created'>,
+  context: Context<(typeof saidEvents)[number]>,
   o: CommandsOptions,
 ): (Given & { called: [Command, Invocation][] }) | undefined {
-  const scope = currentDelivery();
-  if (scope === undefined) throw new Error('a handler ran outside a delivery');
+  const scope = deliveryNow();
   // Something of ours caused the comment; whoever wrote it, no person did.
   if (scope.loopDepth > 0) return undefined;
-  const event = createdComment.parse(context.payload);
-  const called = commandsIn(event.comment.body ?? '').flatMap((given): [Command, Invocation][] => {
+  const said = readSaid(context.payload, scope);
+  const called = commandsIn(said.body, (name) => commands.has(name)).flatMap((given): [Command, Invocation][] => {
     const command = commands.get(given.name);
     return command === undefined ? [] : [[command, given]];
   });
-  const { sender, comment, repository, issue } = event;
-  if (called.length === 0 || sender == null || sender.type === 'Bot' || comment.user?.id !== sender.id)
-    return undefined;
+  const { sender } = said;
+  if (called.length === 0 || sender === null || sender.type === 'Bot' || said.by?.id !== sender.id) return undefined;
   return {
-    event,
-    called,
-    by: sender,
-    octokit: context.octokit,
-    in: {
-      owner: repository.owner.login,
-      repo: repository.name,
-      number: issue.number,
-      isPullRequest: issue.pull_request !== undefined && issue.pull_request !== null,
-      remoteRepositoryId: repository.id,
-    },
-    log: o.log.child({ delivery: scope.deliveryKey, comment: comment.id.toString() }),
+    ...{ said, called, by: sender, octokit: context.octokit, in: said.in },
+    log: o.log.child({ delivery: scope.deliveryKey, [said.kind]: said.id.toString() }),
   };
 }
 
-type Reaction = 'eyes' | 'rocket' | 'confused';
-
-const react = ({ octokit, event, in: { owner, repo } }: Given, content: Reaction) =>
-  octokit.request('POST /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions', {
-    ...{ owner, repo, comment_id: Number(event.comment.id), content },
-  });
+async function react({ octokit, said, log }: Given, content: Reaction): Promise<void> {
+  const why = await reactTo(octokit, said, content);
+  if (why !== undefined) log.warn({ content, err: why }, 'the forge does not let us react to a command');
+}
 
 const say = ({ octokit, by, in: { owner, repo, number } }: Given, text: string) =>
   octokit.request('POST /repos/{owner}/{repo}/issues/{issue_number}/comments', {
     ...{ owner, repo, issue_number: number, body: `@${by.login} ${text}` },
   });
 
-/** The comment as it stands now is what was delivered, and its author's still. */
-async function stillThere({ octokit, event, by, in: { owner, repo } }: Given): Promise<boolean> {
-  try {
-    const { data } = await octokit.request('GET /repos/{owner}/{repo}/issues/comments/{comment_id}', {
-      ...{ owner, repo, comment_id: Number(event.comment.id) },
-    });
-    const now = storedComment.parse(data);
-    return (now.body ?? '') === (event.comment.body ?? '') && now.user?.id === by.id;
-  } catch (error) {
-    if (error instanceof Error && 'status' in error && (error.status === 404 || error.status === 410)) return false;
-    throw error;
-  }
+function stopBy(o: CommandsOptions, { said, by, in: place }: Given, scope: DeliveryScope): Stop {
+  return {
+    ...{ by, in: place, at: said.at ?? scope.receivedAt, receivedAt: scope.receivedAt },
+    isAgain: (scope.attempt?.number ?? 1) > 1,
+    inTransaction: (run) => inDelivery(o, run),
+  };
 }
 
-async function runOne(
-  o: CommandsOptions,
-  given: Given,
-  command: Command,
-  { args }: Invocation,
-  ordinal: number,
-): Promise<void> {
+interface Called {
+  command: Command;
+  invocation: Invocation;
+  /** Which one of the comment it is. */
+  ordinal: number;
+  turn: SenderTurn;
+  /** It has stopped what its sender had begun, and nothing is left to do. */
+  stopped: boolean;
+}
+
+/**
+ * Counts the commands, and carries out those that stop what their sender has begun: before anything is asked of the forge, which
+ * may not answer.
+ */
+async function takeIn(o: CommandsOptions, given: Given, called: [Command, Invocation][]): Promise<Called[]> {
+  const scope = deliveryNow();
+  const taken: Called[] = [];
+  for (const [ordinal, [command, invocation]] of called.entries()) {
+    // The others wait for the end of the pause.
+    if (scope.urgent && command.stopOwn === undefined) continue;
+    const turn = await takeSenderTurn(o, given.by.id, { times: command.stopOwn ? STOPS_HEARD : 1 });
+    const stopped = turn.heard && (await command.stopOwn?.(stopBy(o, given, scope))) === true;
+    taken.push({ command, invocation, ordinal, turn, stopped });
+  }
+  return taken;
+}
+
+function deliveryNow(): DeliveryScope {
   const scope = currentDelivery();
   if (scope === undefined) throw new Error('a handler ran outside a delivery');
-  const { event, by, octokit, in: place } = given;
+  return scope;
+}
+
+async function runOne(o: CommandsOptions, given: Given, called: Called): Promise<void> {
+  const scope = deliveryNow();
+  const { command, ordinal, turn } = called;
+  const { args: onLine, below } = called.invocation;
+  const { said, by, octokit, in: place } = given;
+  const args = command.takesText ? `${onLine}\n${below}`.trim() : onLine;
   const question = {
     repository: {
       forge: scope.forge,
       host: scope.host,
-      remoteId: event.repository.id,
+      remoteId: place.remoteRepositoryId,
       owner: place.owner,
       name: place.repo,
     },
     user: by,
     octokit,
   };
+  if (!turn.heard && !turn.isFirst) {
+    given.log.info({ command: command.name, by: by.login }, 'command not heard: its sender gives too many');
+    return;
+  }
+  if (called.stopped) {
+    given.log.info({ command: command.name, by: by.login }, 'command run: what its sender had begun was stopped');
+    await react(given, 'eyes');
+    await react(given, 'rocket');
+    return;
+  }
   const answer = await o.permissions.levelOf(question);
   if (answer.level === undefined && answer.because === 'error') throw answer.error;
+  const belongs = answer.level !== undefined && permissionAtLeast(answer.level, 'triage');
+  if (!turn.heard) {
+    given.log.warn({ command: command.name, by: by.login }, 'command not heard: its sender has given too many');
+    await react(given, 'confused');
+    if (belongs) await say(given, turn.why);
+    return;
+  }
   const actor = forgeActor(question, answer);
   const thing = { organizationId: scope.organizationId, name: `${place.owner}/${place.repo}#${place.number}` };
   // Of a rehearsal nothing lasts, not even that it was asked.
@@ -133,10 +156,10 @@ async function runOne(
       : await o.access.check(actor, command.action, thing);
   if (!decision.allowed) {
     given.log.info({ command: command.name, by: nameOfActor(actor), because: decision.because }, 'command refused');
+    if (scope.urgent) return;
     await react(given, 'confused');
     // To strangers no words: a stranger must not make us write comments.
-    if (answer.level !== undefined && permissionAtLeast(answer.level, 'triage'))
-      await say(given, `you may not use \`${command.usage}\` here. ${decision.why}`);
+    if (belongs) await say(given, `you may not use \`${command.usage}\` here. ${decision.why}`);
     return;
   }
   if (command.onlyOnPullRequests && !place.isPullRequest) {
@@ -144,30 +167,53 @@ async function runOne(
     await say(given, `\`${command.usage}\` is for pull requests.`);
     return;
   }
-  await react(given, 'eyes');
+  const stops = command.stopOwn !== undefined;
+  // What stops something does so first: the forge may have answered for the last time for a while.
+  if (!stops) await react(given, 'eyes');
   const outcome = await command.run({
-    ...{ args, by: actor, byName: nameOfActor(actor), in: place, octokit, agents: o.agents, all: commands },
-    key: `comment:${scope.forge}:${scope.host}:${event.repository.id}:${event.comment.id}:${ordinal}`,
-    at: event.comment.created_at ?? scope.receivedAt,
+    ...stopBy(o, given, scope),
+    ...{ args, by: actor, byName: nameOfActor(actor), octokit, agents: o.agents, all: commands },
+    key: `${said.kind}:${scope.forge}:${scope.host}:${place.remoteRepositoryId}:${said.id}:${ordinal}`,
     may: (action) => decide(actor, action, thing),
-    inTransaction: (run) => inDelivery(o, run),
   });
   given.log.info({ command: command.name, by: nameOfActor(actor), done: outcome.done }, 'command run');
+  // What did nothing may be about something that waits for the end of the pause, as it does: it is said then.
+  if (scope.urgent && (!outcome.done || outcome.say !== undefined)) return;
+  if (stops) await react(given, 'eyes');
   await react(given, outcome.done ? 'rocket' : 'confused');
   if (outcome.say !== undefined) await say(given, outcome.say);
 }
 
 export function commandsHandler(o: CommandsOptions) {
   return (app: Probot): void => {
-    app.on('issue_comment.created', async (context) => {
+    app.on([...saidEvents], async (context) => {
       const given = read(context, o);
       if (given === undefined) return;
-      if (!(await stillThere(given))) {
+      if (given.said.wasEdited) {
+        given.log.info('a comment with a command was edited before we were told of it; only a new one is heard');
+        return;
+      }
+      const called = await takeIn(o, given, given.called);
+      if (called.length === 0) return;
+      if (!(await stillStands(given.octokit, given.said))) {
         given.log.info('a comment with a command was changed or deleted before it could be run');
         return;
       }
-      for (const [ordinal, [command, invocation]] of given.called.entries())
-        await runOne(o, given, command, invocation, ordinal);
+      for (const one of called) await runOne(o, given, one);
     });
   };
 }
+
+const STOPPING = new RegExp(
+  [...commands.values()]
+    .filter(({ stopOwn }) => stopOwn)
+    .map(({ name }) => name)
+    .join('|'),
+  'i',
+);
+
+/** What no pause holds up: a comment that has the word for it anywhere is looked at. */
+export const urgentCommands = {
+  events: [...saidEvents] as readonly string[],
+  isIn: (received: string): boolean => STOPPING.test(received),
+};

@@ -27,7 +27,23 @@ describe('commandsIn', () => {
     ['/1a', []],
     ['', []],
   ])('%j', (body, expected) => {
-    expect(commandsIn(body)).toEqual(expected);
+    expect(commandsIn(body).map(({ name, args }) => ({ name, args }))).toEqual(expected);
+  });
+
+  it('gives each the lines below it, up to the next', () => {
+    const body = 'Hi\n/reply take\r\nthe second\n\n```\n/cancel\n```\n> as said\n<!-- hidden -->\n/status\n';
+    expect(commandsIn(body)).toEqual([
+      { name: 'reply', args: 'take', below: 'the second\n\n```\n/cancel\n```\n> as said' },
+      { name: 'status', args: '', below: '' },
+    ]);
+  });
+
+  it('takes what nobody knows for text', () => {
+    const known = (name: string) => name === 'reply';
+    expect(commandsIn('/b\n/reply why?\n/tmp is full\n/reply x', known)).toEqual([
+      { name: 'reply', args: 'why?', below: '/tmp is full' },
+      { name: 'reply', args: 'x', below: '' },
+    ]);
   });
 
   it('takes no more than ten, and survives any text', () => {

@@ -5,6 +5,8 @@ export interface Invocation {
   name: string;
   /** What stands behind it on the same line, without spaces around it. */
   args: string;
+  /** The lines below it, up to the next command or the end: of a command that takes a text they belong to that. */
+  below: string;
 }
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})/;
@@ -15,25 +17,27 @@ const MOST = 10;
 /** Comments of HTML are shown to nobody, so nobody may have seen the command in one. An unclosed one hides the rest. */
 const withoutHidden = (body: string): string => body.replace(/<!--[\s\S]*?(?:-->|$)/g, '');
 
-/** Fenced lines and what is quoted or indented as code are somebody's text, not a wish. */
-export function commandsIn(body: string): Invocation[] {
-  const found: Invocation[] = [];
+/**
+ * Fenced lines and what is quoted or indented as code are somebody's text, not a wish.
+ * @param isKnown what is no command of ours is text, such as `/tmp is full` in an answer
+ */
+export function commandsIn(body: string, isKnown: (name: string) => boolean = () => true): Invocation[] {
+  const found: { name: string; args: string; below: string[] }[] = [];
   let fence: string | undefined;
   for (const line of withoutHidden(body).split(/\r\n|\r|\n/)) {
     const mark = FENCE.exec(line)?.[1];
+    const isText = fence !== undefined || mark !== undefined;
     if (fence !== undefined) {
       const closes = mark?.startsWith(fence) === true && line.trim() === mark;
       if (closes) fence = undefined;
+    } else fence = mark;
+    const [, name, args] = (isText ? null : COMMAND.exec(line.trimEnd())) ?? [];
+    if (name === undefined || !isKnown(name.toLowerCase())) {
+      found.at(-1)?.below.push(line);
       continue;
     }
-    if (mark !== undefined) {
-      fence = mark;
-      continue;
-    }
-    const [, name, args] = COMMAND.exec(line.trimEnd()) ?? [];
-    if (name === undefined) continue;
-    found.push({ name: name.toLowerCase(), args: (args ?? '').trim() });
     if (found.length === MOST) break;
+    found.push({ name: name.toLowerCase(), args: (args ?? '').trim(), below: [] });
   }
-  return found;
+  return found.map(({ below, ...one }) => ({ ...one, below: below.join('\n').trim() }));
 }

@@ -1,6 +1,6 @@
 /** `/ok-to-test <commit>`: lets one commit of a stranger run, and none that is pushed later (R6). */
 import { z } from 'zod';
-import { approveCommit } from '../../accounts/access/trusted-commits.js';
+import { approveCommit, isAmbiguous } from '../../accounts/access/trusted-commits.js';
 import { askPreview } from '../../jobs/preview/desired.js';
 import { lookAgain } from '../../jobs/run/watch-rows.js';
 import { shortSha } from '../../lib/ids.js';
@@ -16,7 +16,7 @@ const pullRequest = z.object({
   base: z.object({ repo: z.object({ id }) }),
 });
 
-/** Short enough to type, long enough that nobody finds another commit that begins so while it is looked at. */
+/** Short enough to type. Others that begin so can be made, so it is seen to that none was there to be looked at. */
 const GIVEN = /^[0-9a-f]{7,64}$/i;
 
 async function run({ args, by, byName, octokit, in: place, inTransaction }: CommandRun): Promise<Outcome> {
@@ -33,12 +33,15 @@ async function run({ args, by, byName, octokit, in: place, inTransaction }: Comm
   if (!head.sha.startsWith(given))
     return { done: false, say: `The newest commit is ${now}. Look at it, then comment \`/ok-to-test ${now}\`.` };
 
+  const outcome = { isClear: true };
   const approve = async ({ tx, origin, poke }: DeliveryWork): Promise<void> => {
     const repository = await repositoryByRemoteId(tx, origin, base.repo.id);
     const known = repository && (await pullRequestByNumber(tx, repository.id, number));
     // Kept although nothing waits for it yet: the preview may be written down a moment later.
     if (repository === undefined) throw new Error('a command came from a repository that is not in the mirror');
     const commit = { repositoryId: repository.id, number, sha: head.sha };
+    outcome.isClear = !(await isAmbiguous(tx, commit, given));
+    if (!outcome.isClear) return;
     await approveCommit(tx, origin.organizationId, commit, { name: byName, login: by.login });
     const { rows } = await tx.query<{ id: string }>('SELECT id FROM preview WHERE pull_request_id = $1', [known?.id]);
     // What waits to be planned is looked at again, and judged with this approval.
@@ -48,7 +51,9 @@ async function run({ args, by, byName, octokit, in: place, inTransaction }: Comm
     if (rows[0] !== undefined) poke('preview', await askPreview(tx, { previewId: rows[0].id, to: 'look-again' }));
   };
   await inTransaction(approve);
-  return { done: true };
+  if (outcome.isClear) return { done: true };
+  const say = `More than one commit of this pull request begins with ${given}. Look at the newest, then comment \`/ok-to-test ${head.sha}\`.`;
+  return { done: false, say };
 }
 
 export const okToTest: Command = {

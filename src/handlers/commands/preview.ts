@@ -39,7 +39,7 @@ async function hasConfiguration({ octokit, in: { owner, repo } }: CommandRun): P
 async function run(given: CommandRun): Promise<Outcome> {
   const { args, by, octokit, in: place, inTransaction } = given;
   const wish = wishes[args.toLowerCase()];
-  if (wish === undefined) return { done: false, say: `\`/preview ${args}\` is not known. There is \`${USAGE}\`.` };
+  if (wish === undefined) return { done: false, say: `That is not known. There is \`${USAGE}\`.` };
   const { owner, repo, number } = place;
   const { data } = await octokit.request('GET /repos/{owner}/{repo}/pulls/{pull_number}', {
     ...{ owner, repo, pull_number: number },

@@ -142,9 +142,12 @@ export async function oldestLook(store: Store): Promise<number> {
 export const inCursor = <T>(store: Store, watched: Watched, run: (tx: PoolClient) => Promise<T>): Promise<T> =>
   store.tenant(watched.organizationId, run);
 
-/** The first look: what is older than `watermark` is history. A second one of two that begin changes nothing. */
+/**
+ * The first look: what is older than `watermark` is history, and from now on it is noted what apps are told. A second one of two
+ * that begin changes nothing.
+ */
 export async function beginCursor(store: Store, watched: Watched, watermark: Date): Promise<Date> {
-  return inCursor(store, watched, async (tx) => {
+  const begun = await inCursor(store, watched, async (tx) => {
     const { rows } = await tx.query<{ watermark_at: Date }>(
       `INSERT INTO sync_cursor AS s (repository_id, organization_id, watermark_at, since) VALUES ($1, $2, $3, $3)
        ON CONFLICT (repository_id) DO UPDATE SET watermark_at = coalesce(s.watermark_at, excluded.watermark_at),
@@ -154,6 +157,13 @@ export async function beginCursor(store: Store, watched: Watched, watermark: Dat
     );
     return rows[0]?.watermark_at ?? watermark;
   });
+  // In a transaction of its own: what notes nothing yet has begun before this.
+  await inCursor(store, watched, (tx) =>
+    tx.query('UPDATE sync_cursor SET begun_at = coalesce(begun_at, clock_timestamp()) WHERE repository_id = $1', [
+      watched.id,
+    ]),
+  );
+  return begun;
 }
 
 export interface CursorMove {

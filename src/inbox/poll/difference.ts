@@ -3,7 +3,7 @@
  * between two looks is no difference, and tells nobody anything.
  */
 import { type Entry, type Json, keys, stateOf, type ToldState, wholeSeconds } from '../../store/told/state.js';
-import { commentPiece, FINAL, REVIEWS, reviewPiece, WHOLE } from './pieces.js';
+import { commentPiece, FINAL, HEAD_COMMIT, REVIEWS, type Report, reviewPiece, WHOLE } from './pieces.js';
 
 export type Kind = 'pull_request' | 'issue';
 
@@ -91,7 +91,8 @@ export function changedFindings(
   const reopened = told.state === 'closed' && seen.state === 'open';
   const closed = (told.state === 'open' && seen.state === 'closed') || (!told.merged && seen.merged);
   if (reopened) findings.push(one('reopened', 'state'));
-  if (isPull && told.head !== null && seen.head !== null && told.head !== seen.head)
+  const isOtherHead = told.head !== seen.head && !told.heads?.includes(seen.head ?? '');
+  if (isPull && told.head !== null && seen.head !== null && isOtherHead)
     findings.push(one('synchronize', 'head', { before: told.head, after: seen.head }, seen.head));
   findings.push(...edited(kind, object, told, seen));
   findings.push(
@@ -210,8 +211,12 @@ export function reviewFindings(
 }
 
 /** What the findings cover besides their own pieces: webhooks of some forges do not say which review they tell of. */
-export function alsoCovered(findings: readonly Finding[], pullVersion: string) {
-  return findings.some(({ name }) => name === 'pull_request_review')
-    ? [{ piece: REVIEWS, version: pullVersion, before: null }]
-    : [];
+export function alsoCovered(findings: readonly Finding[], object: Json): Report[] {
+  const { head } = stateOf(object);
+  const tellsOfHead = findings.some(({ piece }) => piece === WHOLE || piece === 'head');
+  const tellsOfReview = findings.some(({ name }) => name === 'pull_request_review');
+  return [
+    ...(tellsOfHead && head !== null ? [{ piece: HEAD_COMMIT, version: head, before: null }] : []),
+    ...(tellsOfReview ? [{ piece: REVIEWS, version: versionOf(object), before: null }] : []),
+  ];
 }

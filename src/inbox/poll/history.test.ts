@@ -13,8 +13,8 @@ import {
   type Versions,
   wholeSeconds,
 } from '../../store/told/state.js';
-import type { Finding, KnownComment } from './difference.js';
-import { isCovered, type Report } from './pieces.js';
+import { alsoCovered, type Finding, type KnownComment } from './difference.js';
+import { isCovered, type Passed, passedBy, type Report } from './pieces.js';
 import { findingsOf, newestOf } from './report.js';
 
 type Json = Record<string, unknown>;
@@ -70,6 +70,8 @@ class History {
   again = false;
   /** The look that told of the opening, with all that had happened by then. */
   #openedIn = 0;
+  /** Its webhook is made a moment later, when the object may have been touched again. */
+  #unmade: Change | undefined;
   ids = 0;
   ticks = 0;
 
@@ -82,6 +84,9 @@ class History {
 
   #touch(change: Json): void {
     this.object = { ...this.object, ...change, updated_at: iso(this.now) };
+    const late = this.#unmade;
+    this.#unmade = undefined;
+    if (late && change.head === undefined && !this.arrived.has(String(late.id))) late.object.updated_at = iso(this.now);
   }
 
   #note(name: string, action: string, subject: string, fields: Json = {}): void {
@@ -99,6 +104,7 @@ class History {
     this.changes.push(change);
     if (this.chance(30)) return;
     const delay = this.chance(60) ? 0 : this.#random(240_000);
+    if (action === 'synchronize' && this.chance(50)) this.#unmade = change;
     this.late.push({ change, at: this.now + delay });
     if (this.chance(15)) this.late.push({ change, at: this.now + this.#random(240_000) });
   }
@@ -163,10 +169,20 @@ class History {
       const telling = {
         // Webhooks of some forges count whole seconds.
         version: wholeSeconds(String(change.object.updated_at)),
+        head: String((change.object.head as Json).sha),
         ...(comment && { comment: { id: String(comment.id), version: wholeSeconds(String(comment.updated_at)) } }),
       };
-      if (!isCovered({ name: change.name, action: change.action }, telling, this.reports)) this.waiting.push(change);
+      const event = { name: change.name, action: change.action };
+      if (isCovered(event, telling, this.reports)) continue;
+      this.#pass(passedBy(event, telling));
+      this.waiting.push(change);
     }
+  }
+
+  #pass(beyond: Passed | undefined): void {
+    const report = this.reports.get(beyond?.piece ?? '');
+    if (report !== undefined && report.before === null)
+      this.reports.set(report.piece, { ...report, before: beyond?.since ?? null });
   }
 
   /** The mirror writes down what apps are told. */
@@ -221,7 +237,8 @@ class History {
     const o = { watermark: new Date(START), imported: true, allComments: false };
     const findings = findingsOf(read, this.told?.state, parts, o);
     for (const finding of findings) this.#tell(finding, readId);
-    for (const report of newestOf(findings)) this.reports.set(report.piece, report);
+    for (const report of [...newestOf(findings), ...alsoCovered(findings, object)])
+      this.reports.set(report.piece, report);
     const settled = asOf - Date.parse(String(object.updated_at)) >= 1_000;
     this.told = { state: stateOf(object), versions: { [READ]: readVersion(String(object.updated_at), settled) } };
     this.seen = { version: wholeSeconds(String(object.updated_at)), settled };
@@ -267,9 +284,10 @@ class History {
 
   /**
    * Two changes of one second whose webhooks came in the wrong order: no version tells which was the last, so that apps
-   * believe the wrong one until the poller tells what there is.
+   * believe the wrong one until the poller tells what there is. Not of heads: no commit is told twice.
    */
   isMixedUp(subject: string | undefined): boolean {
+    if (subject === 'head') return false;
     const handled = this.changes.filter((change) => change.subject === subject && change.handled > 0);
     return handled.some((first) =>
       handled.some(

@@ -50,22 +50,9 @@ async function takeIn({ store, watched }: Visit, objects: readonly JsonObject[],
 }
 
 /**
- * Those of these numbers that the mirror has. What was made in the second of the watermark may have been told by a webhook before
- * the repository was polled, when nothing was noted of what apps were told; the mirror knows it then.
+ * Takes in what is older than the poller; what is not was told by webhooks, or is told by the next look. Answers how many there
+ * were.
  */
-async function mirrored({ store, watched }: Visit, isPull: boolean, numbers: readonly number[]): Promise<Set<number>> {
-  if (numbers.length === 0) return new Set();
-  const { rows } = await store.tenant(watched.organizationId, (tx) =>
-    tx.query<{ number: number }>(
-      `SELECT number FROM ${isPull ? 'pull_request' : 'issue'}
-       WHERE forge = $1 AND host = $2 AND remote_repository_id = $3 AND number = ANY($4::int[])`,
-      [watched.forge, watched.host, watched.remoteId, numbers],
-    ),
-  );
-  return new Set(rows.map((row) => row.number));
-}
-
-/** Answers how many objects were taken in. */
 export async function importOpen(visit: Visit, watermark: Date): Promise<number> {
   const { access, watched } = visit;
   const where = { owner: watched.owner, repo: watched.name, state: 'open', sort: 'created', direction: 'asc' };
@@ -74,9 +61,7 @@ export async function importOpen(visit: Visit, watermark: Date): Promise<number>
     for (let page = 1; page <= MOST_PAGES; page += 1) {
       const found = (await access.github(route, { ...where, per_page: PAGE, page })) as readonly JsonObject[];
       const ours = found.filter(({ pull_request: pull }) => isPull || pull === undefined || pull === null);
-      const young = ours.filter((object) => !isOlder(object, watermark)).map(({ number }) => Number(number));
-      const known = await mirrored(visit, isPull, young);
-      const wanted = ours.filter((object) => isOlder(object, watermark) || known.has(Number(object.number)));
+      const wanted = ours.filter((object) => isOlder(object, watermark));
       if (wanted.length > 0) await takeIn(visit, wanted, isPull);
       taken += wanted.length;
       if (found.length < PAGE) break;

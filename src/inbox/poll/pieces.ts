@@ -11,14 +11,19 @@ import { wholeSeconds } from '../../store/told/state.js';
 /** What the poller reported of one piece, newest only. */
 export interface Report {
   piece: string;
-  /** The object's time, {@link FINAL}, or the commit that a ref points to. */
+  /** The object's time, {@link FINAL}, or the commit that a ref or a head points to. */
   version: string;
-  /** For a ref, where it pointed before. */
+  /** For a ref, where it pointed before; for {@link HEAD_COMMIT} when a webhook told of another one. */
   before: string | null;
 }
 
 /** An object that was told of whole: it covers every piece of it. */
 export const WHOLE = 'opened';
+/**
+ * The commit of a head, beside its time: a webhook shows the object as it is when it is made, which may be later than what it
+ * tells of.
+ */
+export const HEAD_COMMIT = 'head commit';
 /** A version that no later one follows: what is deleted stays so. */
 export const FINAL = '9999';
 
@@ -50,10 +55,27 @@ export const refPiece = (name: string): string => `ref ${name}`;
 export const releasePiece = (tag: string): string => `release ${tag}`;
 /** What the poller reported of a release that is there: that it was published, once. */
 export const PUBLISHED = 'published';
+/** What a push to a ref is told as; on some forges a suite of checks begins with it. */
+const OF_A_REF: ReadonlySet<string> = new Set(['push', 'create', 'delete', 'check_suite']);
 const PUBLICATION: ReadonlySet<string> = new Set(['created', 'published', 'released', 'prereleased']);
-/** Pieces of a repository, which a webhook can go beyond: what was reported of one is over then. */
-export const passingPiece = ({ ref, release }: Telling): string | undefined =>
-  ref ? refPiece(ref.name) : release && releasePiece(release.tag);
+const isNewHead = ({ name, action }: ForgeEvent): boolean => name === 'pull_request' && action === 'synchronize';
+/** `since`: what was reported still stands for webhooks of that time or before. */
+export interface Passed {
+  piece: string;
+  since: string | null;
+}
+/** The piece without a time that a webhook goes beyond: what was reported of it is over then. */
+export function passedBy(event: ForgeEvent, { ref, release, version = '' }: Telling): Passed | undefined {
+  if (isNewHead(event)) return { piece: HEAD_COMMIT, since: comparable(version) || null };
+  const piece = ref ? refPiece(ref.name) : release && releasePiece(release.tag);
+  return piece === undefined || event.action === 'edited' ? undefined : { piece, since: null };
+}
+
+const coversHead = (report: Report | undefined, { head, version = '' }: Telling): boolean =>
+  report !== undefined &&
+  report.version === head &&
+  // One that tells no time may be of after that.
+  (report.before === null || (comparable(version) !== '' && comparable(version) <= report.before));
 
 /** The piece that an event tells of and its version; undefined for what the poller never reports. */
 export function pieceOf(event: ForgeEvent, telling: Telling): { piece: string; version: string } | undefined {
@@ -73,7 +95,7 @@ export function pieceOf(event: ForgeEvent, telling: Telling): { piece: string; v
     return telling.review === undefined
       ? { piece: REVIEWS, version }
       : { piece: reviewPiece(telling.review), version: action === 'dismissed' ? FINAL : version };
-  if (name === 'push' || name === 'create' || name === 'delete') {
+  if (OF_A_REF.has(name)) {
     const { ref } = telling;
     return ref && { piece: refPiece(ref.name), version: ref.after ?? '' };
   }
@@ -101,6 +123,7 @@ export function isCovered(event: ForgeEvent, telling: Telling, reports: Readonly
   const report = reports.get(told.piece);
   if (telling.ref !== undefined) return report !== undefined && coversRef(report, telling.ref);
   if (telling.release !== undefined) return report?.version === told.version;
+  if (isNewHead(event) && coversHead(reports.get(HEAD_COMMIT), telling)) return true;
   const version = comparable(told.version);
   if (version === '') return false;
   const whole = Object.values(OBJECT_PIECES).includes(told.piece) ? reports.get(WHOLE) : undefined;

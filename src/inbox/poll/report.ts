@@ -10,7 +10,7 @@ import { POLLED } from '../../lib/delivery-source.js';
 import { upsertIssues } from '../../store/mirror/issue.js';
 import { upsertPullRequests } from '../../store/mirror/pull-request.js';
 import { issue as issueShape, pullRequest as pullShape, readShape } from '../../store/mirror/shape.js';
-import { toldRow, writeTold } from '../../store/told/rows.js';
+import { toldBefore, toldRow, writeTold } from '../../store/told/rows.js';
 import { assumedBefore, READ, readVersion, stateOf, type ToldState } from '../../store/told/state.js';
 import { laneOf, shardOf } from '../lane.js';
 import { insertSynthesised } from '../synthesised.js';
@@ -223,20 +223,18 @@ export async function reportObject(visit: Visit, read: ObjectRead, o: ReportOpti
       comments: await knownComments(tx, watched.id, number, o.readAt),
       reviews: isPull ? await knownReviews(tx, watched.id, number) : new Map<string, string>(),
     };
-    const findings = signed(findingsOf(read, told?.state, known, o), read.happened, o.since);
+    const earlier = told === undefined ? await toldBefore(tx, place, isPull ? 'pull_request' : 'issue') : undefined;
+    const state = earlier === undefined ? told?.state : { ...stateOf(object), state: earlier };
+    const findings = signed(findingsOf(read, state, known, o), read.happened, o.since);
     const report = (told?.state.reports ?? 0) + (findings.length > 0 ? 1 : 0);
     if (findings.length > 0) {
       const about = (finding: Finding) => aboutOf(finding, read, o.conversation);
       await insertSynthesised(tx, eventsOf(visit, { number, report, repository, about }, findings), POLLED);
-      await writeReports(tx, reportPlace(watched, number), [
-        ...newestOf(findings),
-        ...alsoCovered(findings, String(object.updated_at)),
-      ]);
+      await writeReports(tx, reportPlace(watched, number), [...newestOf(findings), ...alsoCovered(findings, object)]);
     } else if (told === undefined) await mirrorSilently(tx, watched, isPull, object);
     const settled = o.asOf.getTime() - version.getTime() >= o.settleMs;
-    const state = { ...stateOf(object), comments: read.count, reports: report };
     await writeTold(tx, place, isPull ? 'pull_request' : 'issue', {
-      state,
+      state: { ...stateOf(object), comments: read.count, reports: report },
       // What was told before is in what was read; an older event that is handled later changes nothing of it.
       versions: { [READ]: readVersion(version, settled) },
       seenAt: version,

@@ -1,7 +1,7 @@
 /** Rows of what the poller reported. The assigner holds every webhook against them. */
 import type pg from 'pg';
 import { ADVISORY_LOCKS } from '../advisory-locks.js';
-import type { Report } from './pieces.js';
+import type { Passed, Report } from './pieces.js';
 
 export interface ReportPlace {
   organizationId: string;
@@ -95,15 +95,15 @@ export async function writeReports(client: Queryable, place: ReportPlace, report
   });
 }
 
-/** A webhook told of a later change of these refs: what the poller reported of them is over. */
-export async function forgetRefReports(
+/** Webhooks told of later changes than what was reported. */
+export async function passReports(
   client: Queryable,
-  refs: readonly { place: ReportPlace; piece: string }[],
+  passed: readonly (Passed & { place: ReportPlace })[],
 ): Promise<void> {
-  for (const { place, piece } of refs)
-    await client.query(
-      `DELETE FROM poll_report WHERE organization_id = $1 AND forge = $2 AND host = $3 AND remote_repository_id = $4
-         AND number = $5 AND piece = $6`,
-      [place.organizationId, place.forge, place.host, place.repositoryId, place.number, piece],
-    );
+  const one = `organization_id = $1 AND forge = $2 AND host = $3 AND remote_repository_id = $4 AND number = $5 AND piece = $6`;
+  for (const { place, piece, since } of passed) {
+    const key = [place.organizationId, place.forge, place.host, place.repositoryId, place.number, piece];
+    if (since === null) await client.query(`DELETE FROM poll_report WHERE ${one}`, key);
+    else await client.query(`UPDATE poll_report SET before = $7 WHERE ${one} AND before IS NULL`, [...key, since]);
+  }
 }

@@ -5,10 +5,13 @@ import { isApproved } from '../../accounts/access/trusted-commits.js';
 import { agentBranch } from '../../effects/agents/branch.js';
 import { shortSha } from '../../lib/ids.js';
 import { isUniqueViolation } from '../../store/unique.js';
+import { peopleBehind } from '../behind-head.js';
 import type { Settlement } from '../reconcile.js';
 import type { ForgeOctokit } from '../sync/octokit.js';
 import { overBudget } from './budget.js';
 import { type AgentContext, move, refOf, type TaskFacts } from './context.js';
+import { previewOf } from './preview-told.js';
+import { readAgentRules } from './repository-rules.js';
 import type { SessionRecord } from './session-record.js';
 import { pullRequestNow, readConversation, readWorkItem, type WorkItemNow } from './work-item.js';
 
@@ -50,8 +53,8 @@ export async function takeTurn(context: AgentContext, session: SessionRecord): P
   try {
     await move(context, session, [{ kind: 'leased', fence: next.toString() }], {
       columns: {
-        ...{ lease_held: true, fence: next, line_cursor: 0, heartbeat_at: context.clock.now() },
-        runner: context.runner.kind,
+        ...{ lease_held: true, fence: next, line_cursor: 0, work_removed_at: null, heartbeat_at: context.clock.now() },
+        runner: session.handOff ? session.agent : runnerOf(context, session.agent),
       },
     });
   } catch (error) {
@@ -85,14 +88,18 @@ async function objection(
   });
   const { user } = pullRequestNow.parse(data);
   if (user === null) return `Nobody knows who opened it. ${ask}`;
-  const question = { repository, user, octokit };
-  const answer = await context.permissions.levelOf(question);
-  if (answer.level === undefined && answer.because === 'error') throw answer.error;
-  const decision = await context.access.check(forgeActor(question, answer), 'agent.assign', {
-    organizationId: session.organizationId,
-    name: `${repository.owner}/${repository.name}#${number} at ${shortSha(headSha)}`,
-  });
-  return decision.allowed ? undefined : `${user.login}, who opened it, may not write to this repository. ${ask}`;
+  const people = await context.store.tenant(session.organizationId, (tx) => peopleBehind(tx, place, user));
+  for (const { did, ...one } of people) {
+    const question = { repository, user: one, octokit };
+    const answer = await context.permissions.levelOf(question);
+    if (answer.level === undefined && answer.because === 'error') throw answer.error;
+    const decision = await context.access.check(forgeActor(question, answer), 'agent.assign', {
+      organizationId: session.organizationId,
+      name: `${repository.owner}/${repository.name}#${number} at ${shortSha(headSha)}`,
+    });
+    if (!decision.allowed) return `${one.login}, who ${did}, may not write to this repository. ${ask}`;
+  }
+  return undefined;
 }
 
 /** What was said in earlier rounds, so that the agent goes on instead of beginning again. */
@@ -113,14 +120,10 @@ async function earlierWords(tx: PoolClient, session: SessionRecord): Promise<Tas
     .filter(({ text: said }) => said !== '');
 }
 
-async function previewOf(tx: PoolClient, session: SessionRecord): Promise<string | null> {
-  const { rows } = await tx.query<{ url: string | null }>(
-    `SELECT v.url FROM preview v JOIN pull_request p ON p.id = v.pull_request_id
-     WHERE v.phase IN ('ready', 'sleeping') AND p.repository_id = $1 AND p.number = $2`,
-    [session.repositoryId, session.pullRequestNumber ?? (session.onPullRequest ? session.number : -1)],
-  );
-  return rows[0]?.url ?? null;
-}
+const runnerOf = ({ runner, agents }: AgentContext, agent: string) => {
+  const planned = agents.byName.get(agent);
+  return planned === undefined ? runner.kind : (runner.kindFor?.(planned.definition) ?? runner.kind);
+};
 
 /** Starts the agent, or finds that it was started. */
 export async function provision(
@@ -129,7 +132,7 @@ export async function provision(
   signal: AbortSignal,
 ): Promise<Settlement> {
   const { runner, agents, store } = context;
-  const { organizationId, repositoryId, number, onPullRequest } = session;
+  const { organizationId, repositoryId, number, onPullRequest, repository } = session;
   const planned = agents.byName.get(session.agent);
   if (planned === undefined) {
     const known = [...agents.byName.keys()].join(', ');
@@ -142,6 +145,12 @@ export async function provision(
   const reason = await objection(context, session, item, octokit, signal);
   if (reason !== undefined) {
     await move(context, session, [{ kind: 'failed', reason }]);
+    return 'again';
+  }
+  const rules = await readAgentRules(octokit, repository, signal);
+  const refused = rules.objection(session.agent);
+  if (refused !== undefined) {
+    await move(context, session, [{ kind: 'failed', reason: refused }]);
     return 'again';
   }
   const { text, comments } = await readConversation(octokit, context.permissions, session, signal);
@@ -167,11 +176,23 @@ export async function provision(
     task: context.taskOf({ session, item, title, text, comments, earlier, previewUrl, branch }, planned.definition),
     secrets: await context.secretsOf(organizationId, planned.definition),
   });
-  const started = { kind: 'started', runner: runner.kind, branch, headSha: item.sha } as const;
+  const limits = rules.lowered({
+    seconds: session.limitSeconds,
+    tokens: session.limitTokens === null ? null : Number(session.limitTokens),
+    costMicros: session.limitCostMicros === null ? null : Number(session.limitCostMicros),
+  });
+  const started = { kind: 'started', runner: runnerOf(context, session.agent), branch, headSha: item.sha } as const;
   await store.tenant(organizationId, (tx) => linkWorktree(tx, session));
   await move(context, session, [started], {
     columns: {
-      ...{ branch, base_branch: item.baseBranch, base_sha: item.baseSha, head_sha: session.headSha ?? item.sha },
+      ...{
+        branch,
+        told_preview_url: previewUrl,
+        base_branch: item.baseBranch,
+        base_sha: item.baseSha,
+        head_sha: session.headSha ?? item.sha,
+      },
+      ...{ limit_seconds: limits.seconds, limit_tokens: limits.tokens, limit_cost_micros: limits.costMicros },
       heartbeat_at: context.clock.now(),
     },
   });

@@ -4,6 +4,7 @@ import type { Permissions } from '../../accounts/permissions.js';
 import type { AgentDefinition } from '../../effects/agents/definition.js';
 import type { AgentRef, AgentRunner, AgentTask } from '../../effects/agents/runner.js';
 import type { GitSource } from '../../effects/git/mirror.js';
+import type { NotifyHook } from '../../effects/notify/notify-hook.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Logger } from '../../lib/logger.js';
 import type { Store } from '../../store/database.js';
@@ -11,6 +12,7 @@ import type { Pokes } from '../poke.js';
 import type { OctokitFor } from '../sync/octokit.js';
 import type { PlannedAgents } from './agents.js';
 import { type Driven, type DriveOptions, drive } from './drive.js';
+import type { HandOffs } from './hand-off.js';
 import type { SessionInput } from './machine.js';
 import type { SessionRecord } from './session-record.js';
 import type { WorkItemNow, Written } from './work-item.js';
@@ -48,6 +50,12 @@ export interface AgentContext {
   ) => Promise<GitSource & { pullRequestRef(number: number): string }>;
   /** The model keys and the like that an agent's definition names, from the vault. */
   secretsOf: (organizationId: string, agent: AgentDefinition) => Promise<Readonly<Record<string, string>>>;
+  /** All of those that a session may have been given, also such as were replaced or taken away since. Hidden from then on. */
+  everySecretOf: (organizationId: string, agent: AgentDefinition) => Promise<readonly string[]>;
+  /** Where the operator wants to be told of sessions. */
+  notify: NotifyHook | undefined;
+  /** How issues are handed to the forges' own agents. */
+  handOffs: HandOffs;
   taskOf: (facts: TaskFacts, agent: AgentDefinition) => AgentTask;
   /** Without sign of life for so long, a session is lost. */
   silenceMs: number;
@@ -59,15 +67,19 @@ export function refOf(session: SessionRecord): AgentRef {
   return { sessionId: session.id, fence: Number(session.fence) };
 }
 
-/** Moves the session in a transaction of its own, and tells whoever is to look at what follows. */
+/**
+ * Moves the session in a transaction of its own, and tells whoever is to look at what follows. It must still be the start that
+ * `session` was read of: whoever was away for long, and has lost it meanwhile, moves nothing.
+ * @throws ForgewayError FORGEWAY_AGENT_FENCED
+ */
 export async function move(
   context: Pick<AgentContext, 'store' | 'pokes' | 'log'>,
-  session: Pick<SessionRecord, 'id' | 'organizationId'>,
+  session: Pick<SessionRecord, 'id' | 'organizationId' | 'fence'>,
   inputs: readonly SessionInput[],
   options: DriveOptions = {},
 ): Promise<Driven> {
   const driven = await context.store.tenant(session.organizationId, (tx) =>
-    drive(tx, session.id, inputs, { wakes: false, ...options }),
+    drive(tx, session.id, inputs, { wakes: false, fence: session.fence, ...options }),
   );
   if (driven === undefined) throw new Error('a session vanished while it was worked on');
   await tellMoved(context, driven);

@@ -3,9 +3,9 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { PoolClient } from 'pg';
 import { ForgewayError } from '../../lib/errors.js';
 import type { Wanted } from '../report/desired.js';
-import type { PlannedAgents } from './agents.js';
+import { agentNamed, type PlannedAgents } from './agents.js';
 import { drive } from './drive.js';
-import { liveStatuses } from './machine.js';
+import { liveStatuses, type SessionStatus } from './machine.js';
 import { readSession, type SessionRecord, type WorkItemText } from './session-record.js';
 import { tellThreads } from './tell.js';
 
@@ -33,6 +33,8 @@ export interface Assignment {
   /** As the trail names them. */
   requestedBy: string;
   agent: string;
+  /** It is the forge's own. */
+  handOff?: boolean;
   instructions: string;
   /** When it was asked for, by the forge's clock where that is known. */
   triggeredAt: Date;
@@ -68,15 +70,15 @@ export async function assignAgent(tx: PoolClient, o: Assignment): Promise<Sessio
   const { rows } = await tx.query<{ id: string }>(
     `INSERT INTO agent_session (organization_id, repository_id, forge, host, remote_repository_id, number, on_pull_request,
        kind, command_key, retry_of, requester_id, requester_login, user_id, requested_by, agent, instructions, triggered_at,
-       head_sha, base_branch, limit_seconds, limit_tokens, limit_cost_micros, context, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+       head_sha, base_branch, limit_seconds, limit_tokens, limit_cost_micros, context, hand_off, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
        clock_timestamp())
      ON CONFLICT (organization_id, command_key) DO NOTHING RETURNING id`,
     [
       ...[o.organizationId, o.repositoryId, o.forge, o.host, o.remoteRepositoryId, o.number, o.onPullRequest],
       ...[o.kind, o.commandKey, o.retryOf ?? null, o.requester?.id ?? null, o.requester?.login ?? null],
       ...[o.userId ?? null, o.requestedBy, o.agent, o.instructions, o.triggeredAt, o.headSha, o.baseBranch],
-      ...[o.limits.seconds, o.limits.tokens, o.limits.costMicros, contextJson(o.context)],
+      ...[o.limits.seconds, o.limits.tokens, o.limits.costMicros, contextJson(o.context), o.handOff ?? false],
     ],
   );
   const [made] = rows;
@@ -123,6 +125,9 @@ async function supersede(tx: PoolClient, o: Assignment, except: string): Promise
   return wishes;
 }
 
+/** From where a reply begins another round. */
+const GOES_ON: readonly SessionStatus[] = ['in_review', 'completed', 'failed'];
+
 export type Asked = { ok: true; wish: SessionWish } | { ok: false; why: string };
 
 /** Wants a session to end. Asked of one that is over, or is ending already, it changes nothing and is well. */
@@ -136,11 +141,12 @@ export async function cancelSession(tx: PoolClient, sessionId: string, by: strin
 /**
  * Tells a session something: the answer to its question, a word on the way, or what is to be changed about what has come back.
  * @param o.clientInputId the sender's own id of it: told twice, it is told once
+ * @param o.at when, by the clock of where it was said: what has it go on sees what was written before that
  */
 export async function replyToSession(
   tx: PoolClient,
   sessionId: string,
-  o: { clientInputId: string; by: string; text: string },
+  o: { clientInputId: string; by: string; text: string; at: Date },
 ): Promise<Asked> {
   const session = await readSession(tx, sessionId, { lock: true });
   if (session === undefined) return { ok: false, why: 'There is no such session.' };
@@ -148,14 +154,55 @@ export async function replyToSession(
     sessionId,
     o.clientInputId,
   ]);
+  if (session.handOff)
+    return { ok: false, why: `${session.agent} is told in its own pull request: write to it there, by its name.` };
   if (earlier.rowCount !== 0) return { ok: true, wish: { session, agents: [], reports: [] } };
-  const driven = await drive(tx, sessionId, [{ kind: 'reply', id: o.clientInputId, by: o.by, text: o.text }]);
+  const driven = await drive(tx, sessionId, [{ kind: 'reply', id: o.clientInputId, by: o.by, text: o.text }], {
+    ...(GOES_ON.includes(session.status) && { columns: { triggered_at: o.at } }),
+  });
   if (driven === undefined || !driven.changed) return { ok: false, why: driven?.why ?? 'Nothing changed.' };
   await tx.query(
     `INSERT INTO client_input (organization_id, session_id, client_input_id, round, written_by, body)
      VALUES ($1, $2, $3, $4, $5, $6)`,
     [session.organizationId, sessionId, o.clientInputId, driven.session.round, o.by, o.text],
   );
+  return { ok: true, wish: wishOf(driven.session, driven.version, driven.reports) };
+}
+
+/**
+ * Wants what a failed session has left in its work tree to be checked, pushed and opened as a draft, under the lease of that
+ * start. One whose pull request is open already is answered as it is.
+ */
+export async function pushAndCreatePr(
+  tx: PoolClient,
+  sessionId: string,
+  o: { by: string; title: string; summary: string },
+): Promise<Asked> {
+  const found = await readSession(tx, sessionId);
+  if (found === undefined) return { ok: false, why: 'There is no such session.' };
+  await lockWorkItem(tx, found);
+  const session = await readSession(tx, sessionId, { lock: true });
+  if (session === undefined) return { ok: false, why: 'There is no such session.' };
+  const { status, kind, branch, leaseHeld, pullRequestId } = session;
+  if (status === 'pushing' || (pullRequestId !== null && (status === 'in_review' || status === 'merged')))
+    return { ok: true, wish: { session, agents: [], reports: [] } };
+  if (kind === 'review') return { ok: false, why: 'A review changes nothing that could be pushed.' };
+  if (status === 'failed' && branch === null) return { ok: false, why: 'It never began, so it has left nothing.' };
+  if (session.handOff) return { ok: false, why: `${session.agent} pushes its work itself.` };
+  if (status === 'failed' && session.workRemovedAt !== null)
+    return { ok: false, why: 'What it left was removed, since it was kept for long enough. /retry begins anew.' };
+  if (status === 'failed' && leaseHeld)
+    return { ok: false, why: 'Something of it may still run. Ask again when it is known to be dead.' };
+  const { rowCount } = await tx.query(
+    `SELECT FROM agent_session WHERE lease_held AND (forge, host, remote_repository_id, number) =
+       (SELECT forge, host, remote_repository_id, number FROM agent_session WHERE id = $1)`,
+    [sessionId],
+  );
+  if (rowCount !== 0) return { ok: false, why: 'Another session is at work on the same issue or pull request.' };
+  const driven = await drive(tx, sessionId, [{ kind: 'push', ...o }], {
+    ...(status === 'failed' && { columns: { lease_held: true } }),
+  });
+  if (driven === undefined || !driven.changed) return { ok: false, why: driven?.why ?? 'Nothing changed.' };
   return { ok: true, wish: wishOf(driven.session, driven.version, driven.reports) };
 }
 
@@ -173,14 +220,6 @@ export async function assignmentOfMirror(
     retryOf?: string;
   },
 ): Promise<Assignment> {
-  const planned = o.agent === undefined ? agents?.default : agents?.byName.get(o.agent);
-  if (planned === undefined) {
-    const names = [...(agents?.byName.keys() ?? [])].join(', ');
-    throw new ForgewayError(
-      'FORGEWAY_CONFLICT',
-      `There is no such agent. There ${names ? `are: ${names}` : 'is none'}.`,
-    );
-  }
   if (o.kind === 'review' && !place.onPullRequest)
     throw new ForgewayError('FORGEWAY_CONFLICT', 'Only a pull request can be reviewed.');
   const head = place.onPullRequest ? 'x.head_sha' : 'NULL';
@@ -207,12 +246,23 @@ export async function assignmentOfMirror(
     throw new ForgewayError('FORGEWAY_CONFLICT', 'Its repository is not connected any more.');
   if (found.state !== 'open') throw new ForgewayError('FORGEWAY_CONFLICT', 'It is closed, so no agent begins there.');
   const { forge, host, remoteRepositoryId, title, body, authorId, authorLogin, headSha } = found;
+  const name = o.agent ?? agents?.default?.definition.name;
+  const planned = agents && name !== undefined ? agentNamed(agents, forge, name) : undefined;
+  if (planned === undefined || name === undefined) {
+    const names = [...(agents?.byName.keys() ?? [])].join(', ');
+    throw new ForgewayError(
+      'FORGEWAY_CONFLICT',
+      `There is no such agent. There ${names ? `are: ${names}` : 'is none'}.`,
+    );
+  }
+  if (planned.handOff && (place.onPullRequest || o.kind === 'review'))
+    throw new ForgewayError('FORGEWAY_CONFLICT', `Only issues can be handed over to ${name}.`);
   const { rows: tenant } = await tx.query<{ id: string }>('SELECT current_organization() AS id');
   return {
     ...place,
     ...{ organizationId: tenant[0]?.id ?? '', forge, host, remoteRepositoryId, headSha, baseBranch: null },
     ...{ kind: o.kind, commandKey: `api:${randomUUID()}`, requester: null, requestedBy: o.by },
-    ...{ agent: planned.definition.name, instructions: o.instructions, triggeredAt: new Date() },
+    ...{ agent: name, handOff: planned.handOff, instructions: o.instructions, triggeredAt: new Date() },
     ...(o.userId !== undefined && { userId: o.userId }),
     ...(o.retryOf !== undefined && { retryOf: o.retryOf }),
     context: { title, body: body ?? '', author: authorId === null ? null : { id: authorId, login: authorLogin ?? '' } },

@@ -3,8 +3,10 @@
  * task, and what people are told of it change in one transaction, the caller's.
  */
 import type { PoolClient } from 'pg';
+import { ForgewayError } from '../../lib/errors.js';
 import type { Wanted } from '../report/desired.js';
 import { advance, isLive, type SessionInput, type SessionState, taskStatusOf } from './machine.js';
+import { noticeFor, wantNotice } from './notices.js';
 import { readSession, type SessionRecord } from './session-record.js';
 import { tellThreads } from './tell.js';
 
@@ -24,6 +26,11 @@ export interface DriveOptions {
    * False for the reconciler itself, whose own steps are no new wish; default true.
    */
   wakes?: boolean;
+  /**
+   * The start that whoever calls has been working on. When the session was started again since, what they say of it is told of
+   * another start: nothing is written.
+   */
+  fence?: bigint | null;
   /** Columns that go with it, by their names in the table. Names are ours, never a caller's input. */
   columns?: Readonly<Record<string, unknown>>;
 }
@@ -85,19 +92,23 @@ const assignments = (columns: Readonly<Record<string, unknown>>, first: number):
 /**
  * Applies what happened, in order. What does not apply in the state that the session is in changes nothing.
  * @returns undefined when there is no such session
+ * @throws ForgewayError FORGEWAY_AGENT_FENCED, see {@link DriveOptions.fence}
  */
 export async function drive(
   tx: PoolClient,
   sessionId: string,
   inputs: readonly SessionInput[],
-  { wakes = true, columns = {} }: DriveOptions = {},
+  { wakes = true, columns = {}, fence }: DriveOptions = {},
 ): Promise<Driven | undefined> {
   const before = await readSession(tx, sessionId, { lock: true });
   if (before === undefined) return undefined;
+  if (fence !== undefined && before.fence !== fence)
+    throw new ForgewayError('FORGEWAY_AGENT_FENCED', `Session ${sessionId} was started again since.`);
   let state: SessionState = { status: before.status, stop: before.stop, question: before.question };
   let used: Used = { tokens: 0n, costMicros: 0n, message: before.message };
   let failure = before.failure;
   let why: string | undefined;
+  let pull: Record<string, unknown> = {};
   const entries: { kind: string; data: Record<string, unknown> }[] = [];
   for (const input of inputs) {
     const result = advance(state, input);
@@ -107,6 +118,12 @@ export async function drive(
     }
     entries.push(...result.entries);
     used = note(used, input);
+    if (input.kind === 'pr.created' || input.kind === 'pr.updated')
+      pull = {
+        pull_request_id: input.pullRequestId,
+        pull_request_number: input.number,
+        pull_request_url: input.url,
+      };
     if (result.state.status !== state.status) {
       const reason = result.entries.at(-1)?.data.reason;
       const isFailure = result.state.status === 'failed' || result.state.status === 'cancelled';
@@ -116,9 +133,12 @@ export async function drive(
   }
   if (entries.length > 0) await writeEvents(tx, before, entries);
   const changed = entries.length > 0;
-  if (changed || Object.keys(columns).length > 0) {
+  // What an agent asks while it waits already is shown, and neither told anew nor waited for anew: it could ask for ever.
+  const asked = state.status === 'blocked' && before.status !== 'blocked';
+  const written = { ...columns, ...pull };
+  if (changed || Object.keys(written).length > 0) {
     const isOver = !isLive(state.status);
-    const resumed = !isLive(before.status) && !isOver;
+    const resumed = !isLive(before.status) && state.status === 'assigned';
     await tx.query(
       `UPDATE agent_session SET status = $2, stop_wanted = $3, question = $4, message = $5, failure = $6,
          tokens = tokens + $7, cost_micros = cost_micros + $8,
@@ -133,12 +153,14 @@ export async function drive(
          desired_version = desired_version + $12,
          attempts = CASE WHEN $12 = 1 OR $13 THEN 0 ELSE attempts END,
          next_attempt_at = CASE WHEN $12 = 1 THEN NULL ELSE next_attempt_at END,
-         updated_at = now()${assignments(columns, 14)}
+         asked_at = CASE WHEN $2 <> 'blocked' THEN NULL WHEN $14 THEN clock_timestamp() ELSE asked_at END,
+         reminded_at = CASE WHEN $2 <> 'blocked' OR $14 THEN NULL ELSE reminded_at END,
+         updated_at = now()${assignments(written, 15)}
        WHERE id = $1`,
       [
         ...[before.id, state.status, state.stop, state.question === null ? null : JSON.stringify(state.question)],
         ...[used.message, failure, used.tokens, used.costMicros, resumed, works(state.status), isOver],
-        ...[wakes && changed ? 1 : 0, state.status !== before.status, ...Object.values(columns)],
+        ...[wakes && changed ? 1 : 0, state.status !== before.status, asked, ...Object.values(written)],
       ],
     );
   }
@@ -146,10 +168,12 @@ export async function drive(
   if (session === undefined) throw new Error('a session vanished inside a transaction');
   if (changed) await followTask(tx, session);
   const reports = changed ? await tellThreads(tx, session) : [];
-  const { rows } = await tx.query<{ version: bigint }>(
-    'SELECT desired_version AS version FROM agent_session WHERE id = $1',
+  const { rows } = await tx.query<{ version: bigint; sequence: bigint }>(
+    'SELECT desired_version AS version, event_sequence AS sequence FROM agent_session WHERE id = $1',
     [sessionId],
   );
+  const notice = session.status === before.status ? undefined : noticeFor(session, before.status);
+  if (changed && notice !== undefined) await wantNotice(tx, session, notice, rows[0]?.sequence ?? 0n);
   return { session, changed, why, reports, version: rows[0]?.version ?? 0n };
 }
 

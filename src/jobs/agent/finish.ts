@@ -1,19 +1,30 @@
 /** From what an agent has done to what others see of it: its commit pushed, its pull request opened. */
+import type { PoolClient } from 'pg';
+import { z } from 'zod';
 import type { AgentResult } from '../../effects/agents/runner.js';
-import { ForgewayError } from '../../lib/errors.js';
+import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { shortSha } from '../../lib/ids.js';
 import { repositoryById } from '../../store/mirror/repository.js';
+import { askPreview } from '../preview/desired.js';
 import { createDraftPr, markAgentCommit, rememberPullRequest, updatePr } from '../pull-request/service.js';
 import type { Settlement } from '../reconcile.js';
+import { refusalOf } from '../sync/denied.js';
 import { wantPullRequestSync } from '../sync/desired.js';
+import type { ForgeOctokit } from '../sync/octokit.js';
+import { quietWords } from './agent-words.js';
 import { type AgentContext, move, refOf } from './context.js';
 import { readLines } from './follow.js';
+import { isOwnText, signedText } from './own-text.js';
 import { writeReview } from './review.js';
 import type { SessionRecord } from './session-record.js';
 
+/** Of every pull request that an agent has made. */
+const LABEL = 'agent';
 const AUTHOR = { name: 'Forgeway agent', email: 'agent@forgeway.invalid' };
 /** A title of a forge's own making may be no longer. */
 const MOST_TITLE = 200;
+
+const pullText = z.object({ body: z.string().nullish() });
 
 interface Words {
   title: string;
@@ -23,16 +34,17 @@ interface Words {
 async function wordsOf(context: AgentContext, session: SessionRecord): Promise<Words> {
   const { rows } = await context.store.tenant(session.organizationId, (tx) =>
     tx.query<{ data: { title?: unknown; summary?: unknown } }>(
-      `SELECT data FROM session_event WHERE session_id = $1 AND kind = 'done' ORDER BY sequence DESC LIMIT 1`,
+      `SELECT data FROM session_event WHERE session_id = $1 AND kind IN ('done', 'push') ORDER BY sequence DESC LIMIT 2`,
       [session.id],
     ),
   );
-  const told = rows[0]?.data;
   const text = (value: unknown) => (typeof value === 'string' ? value.trim() : '');
-  const title = text(told?.title) || session.context.title || `Work on #${session.number}`;
+  // What a person wrote when they had it pushed goes before what the agent said.
+  const said = (key: 'title' | 'summary') => rows.map(({ data }) => text(data[key])).find((one) => one !== '');
+  const title = said('title') ?? (session.context.title || `Work on #${session.number}`);
   return {
-    title: (title.split('\n', 1)[0] ?? '').slice(0, MOST_TITLE),
-    summary: text(told?.summary) || (session.message ?? ''),
+    title: quietWords((title.split('\n', 1)[0] ?? '').slice(0, MOST_TITLE), session.number),
+    summary: quietWords(said('summary') ?? session.message ?? '', session.number),
   };
 }
 
@@ -42,7 +54,7 @@ const requesterOf = ({ requester, requestedBy }: SessionRecord): string => reque
 function bodyOf(session: SessionRecord, { summary }: Words): string {
   const about = session.onPullRequest ? `For #${session.number}.` : `Closes #${session.number}.`;
   const by = `Made by the agent ${session.agent}, asked for by ${requesterOf(session)}. Session \`${session.id}\`.`;
-  return [summary, about, `---\n${by}`].filter((part) => part !== '').join('\n\n');
+  return signedText([summary, about, `---\n${by}`].filter((part) => part !== '').join('\n\n'));
 }
 
 const problemsOf = ({ problems }: Extract<AgentResult, { kind: 'refused' }>): string => {
@@ -90,16 +102,44 @@ async function openPullRequest(
       [organizationId, session.id, `${session.id}/${session.fence}`, pull.id],
     );
     const sync = await wantPullRequestSync(tx, { organizationId, pullRequestId: pull.id });
-    return { pull, sync };
+    return { pull, sync, preview: await lookAgain(tx, session, pull.id) };
   });
   await context.pokes.sync.poke(written.sync, { version: written.sync.version });
+  if (written.preview !== null) {
+    const { id, version } = written.preview;
+    await context.pokes.preview.poke({ organizationId, id }, { version });
+  }
   const { id: pullRequestId, url, number, title } = written.pull;
-  if (!created && session.round > 1) await updatePr(octokit, place, number, { body: wanted.body });
+  await mark(context, octokit, { ...place, issue_number: number });
+  // What a person has written there stays.
+  if (!created && session.round > 1 && isOwnText(pullText.parse(data).body ?? ''))
+    await updatePr(octokit, place, number, { body: wanted.body });
   const isFirst = session.pullRequestId === null;
-  await move(context, session, [{ kind: isFirst ? 'pr.created' : 'pr.updated', pullRequestId, url, number, title }], {
-    columns: { pull_request_id: pullRequestId, pull_request_number: number, pull_request_url: url },
-  });
+  await move(context, session, [{ kind: isFirst ? 'pr.created' : 'pr.updated', pullRequestId, url, number, title }]);
   return 'again';
+}
+
+/** Said on the forge, too, where people look for what agents have made (R16). Without labels it is a pull request all the same. */
+async function mark(
+  context: AgentContext,
+  octokit: ForgeOctokit,
+  place: { owner: string; repo: string; issue_number: number },
+): Promise<void> {
+  try {
+    await octokit.request('POST /repos/{owner}/{repo}/issues/{issue_number}/labels', { ...place, labels: [LABEL] });
+  } catch (error) {
+    if (refusalOf(error) === undefined) throw error;
+    context.log.warn({ number: place.issue_number, err: messageOf(error) }, 'a pull request of an agent has no label');
+  }
+}
+
+/** A preview that was told of the push before we had written down whose it is waits for a person in vain. */
+async function lookAgain(tx: PoolClient, session: SessionRecord, pullRequestId: string) {
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT id FROM preview WHERE pull_request_id = $1 AND phase = 'waiting' AND desired_sha = $2`,
+    [pullRequestId, session.resultSha],
+  );
+  return rows[0] === undefined ? null : askPreview(tx, { previewId: rows[0].id, to: 'look-again' });
 }
 
 /** The result of a review task is a review; whatever the agent changed in its work tree stays there. */
@@ -123,11 +163,12 @@ export async function finish(context: AgentContext, start: SessionRecord, signal
   const { runner, agents } = context;
   const { organizationId, repositoryId } = start;
   const ref = refOf(start);
-  await runner.stop(ref);
+  await runner.stop(ref, { keeps: true });
   const session = await readLines(context, start, signal);
   if (session.kind === 'review') return finishReview(context, session, signal);
   const words = await wordsOf(context, session);
   const sha = await pushedSha(context, session);
+  if (!(await mayGoOut(context, session))) return 'again';
   if (sha !== undefined) return openPullRequest(context, { ...session, resultSha: sha }, words, signal);
   const result = await runner.result(ref, {
     message: `${words.title}\n\n${words.summary}\n\nRequested-by: ${requesterOf(session)}\n`,
@@ -149,8 +190,7 @@ export async function finish(context: AgentContext, start: SessionRecord, signal
   const { branch } = session;
   if (branch === null) throw new Error('a session has finished without a branch');
   const source = await context.gitAccess(organizationId, repositoryId, { write: true });
-  if (!(await holdsLease(context, session)))
-    throw new ForgewayError('FORGEWAY_AGENT_FENCED', 'The lease of the session went to another.');
+  if (!(await mayGoOut(context, session))) return 'again';
   signal.throwIfAborted();
   const pushed = await runner.push(ref, { source, branch, commit: result.commit, expected: session.resultSha });
   if (pushed === 'changed-meanwhile') {
@@ -178,16 +218,23 @@ async function pushedSha(context: AgentContext, session: SessionRecord): Promise
 }
 
 /** Values that must not be in what is pushed. */
-async function keysOf(context: AgentContext, session: SessionRecord): Promise<string[]> {
+async function keysOf(context: AgentContext, session: SessionRecord): Promise<readonly string[]> {
   const planned = context.agents.byName.get(session.agent);
-  return planned === undefined
-    ? []
-    : Object.values(await context.secretsOf(session.organizationId, planned.definition));
+  return planned === undefined ? [] : context.everySecretOf(session.organizationId, planned.definition);
 }
 
-async function holdsLease(context: AgentContext, session: SessionRecord): Promise<boolean> {
-  const { rowCount } = await context.store.tenant(session.organizationId, (tx) =>
-    tx.query('SELECT FROM agent_session WHERE id = $1 AND lease_held AND fence = $2', [session.id, session.fence]),
+/**
+ * Asked right before something is made public: false when somebody has said to stop meanwhile, which is then carried out.
+ * @throws ForgewayError FORGEWAY_AGENT_FENCED when the lease went to another
+ */
+async function mayGoOut(context: AgentContext, session: SessionRecord): Promise<boolean> {
+  const { rows } = await context.store.tenant(session.organizationId, (tx) =>
+    tx.query<{ stops: boolean }>(
+      'SELECT stop_wanted IS NOT NULL AS stops FROM agent_session WHERE id = $1 AND lease_held AND fence = $2',
+      [session.id, session.fence],
+    ),
   );
-  return rowCount === 1;
+  if (rows[0] === undefined)
+    throw new ForgewayError('FORGEWAY_AGENT_FENCED', 'The lease of the session went to another.');
+  return !rows[0].stops;
 }

@@ -14,8 +14,8 @@ export function sessionsFollowForge(o: { pokes: Pick<Pokes, 'report'> }) {
     );
     const reports: Wanted[] = [];
     for (const { id } of rows) {
-      // Nothing is left to do for it, so nobody has to look at its row.
-      const driven = await drive(tx, id, [{ kind: 'pull-request', state: now.state }], { wakes: false });
+      // What is left to do is to tell of it, for which its row is found in a while.
+      const driven = await drive(tx, id, [{ kind: 'pull-request', state: now.state }]);
       reports.push(...(driven?.reports ?? []));
     }
     if (reports.length === 0) return undefined;

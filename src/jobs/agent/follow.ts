@@ -1,11 +1,15 @@
 /** While an agent works: what it says is written down, what people say is handed over, and its end is noticed. */
 import type { PoolClient } from 'pg';
-import { messageOf } from '../../lib/errors.js';
+import { formats } from '../../effects/agents/formats/registry.js';
+import { spokenWords } from '../../effects/agents/prompt.js';
+import { ForgewayError, messageOf } from '../../lib/errors.js';
 import type { Settlement } from '../reconcile.js';
 import { stopOfBudget } from './budget.js';
 import { type AgentContext, move, refOf, tellMoved } from './context.js';
 import { drive } from './drive.js';
 import { inputsOf } from './line-inputs.js';
+import { wantNotice } from './notices.js';
+import { noteTold, previewNote, tellPreview, untoldPreview } from './preview-told.js';
 import { readSession, type SessionRecord } from './session-record.js';
 
 const LOOK_MS = 1_000;
@@ -18,6 +22,26 @@ const PAGE = 500;
 const isCurrent = (now: SessionRecord | undefined, then: SessionRecord): now is SessionRecord =>
   now !== undefined && now.fence === then.fence && now.lineCursor === then.lineCursor;
 
+/** Sessions whose agents' keys this process has had in its hands, and until when that holds. */
+const known = new WeakMap<AgentContext, Map<string, number>>();
+const KNOWN_MS = 60_000;
+
+/**
+ * What an agent prints is hidden by value where it is one of its keys. A process that did not start it has never seen them: it
+ * reads them from the vault first, which keeps also those that were replaced while a session has them.
+ */
+async function knowKeys(context: AgentContext, session: SessionRecord): Promise<void> {
+  const planned = context.agents.byName.get(session.agent);
+  if (planned === undefined || session.handOff) return;
+  const mine = known.get(context) ?? new Map<string, number>();
+  known.set(context, mine);
+  const now = context.clock.now().getTime();
+  if ((mine.get(session.id) ?? 0) > now) return;
+  await context.everySecretOf(session.organizationId, planned.definition);
+  for (const [id, until] of mine) if (until <= now) mine.delete(id);
+  mine.set(session.id, now + KNOWN_MS);
+}
+
 /**
  * Reads everything that the agent has printed since. Lines and the place up to which they were read are written together,
  * so that each is in the record once, whoever dies in between.
@@ -28,6 +52,7 @@ export async function readLines(
   signal: AbortSignal,
 ): Promise<SessionRecord> {
   let session = start;
+  await knowKeys(context, session);
   for (;;) {
     signal.throwIfAborted();
     const page = await context.runner.read(refOf(session), session.lineCursor, PAGE);
@@ -70,14 +95,19 @@ async function handOver(context: AgentContext, session: SessionRecord): Promise<
   if (waiting.length === 0) return false;
   const planned = agents.byName.get(session.agent);
   const secrets = planned === undefined ? {} : await context.secretsOf(session.organizationId, planned.definition);
+  const listens = planned !== undefined && formats[planned.definition.format].input === 'follow';
+  const preview = listens ? undefined : await untoldPreview(context, session);
   for (const { id, client_input_id: clientInputId, body } of waiting) {
-    const taken = await runner.reply(refOf(session), { text: body, clientInputId, secrets });
+    const said = spokenWords(body);
+    const text = preview === undefined ? said : `${said}\n\n${previewNote(preview)}`;
+    const taken = await runner.reply(refOf(session), { text, clientInputId, secrets });
     // It is at work and does not listen: its next turn begins with it.
     if (taken === 'ended' || taken === 'later') return false;
     await store.tenant(session.organizationId, (tx) =>
       tx.query('UPDATE client_input SET delivered_at = now() WHERE id = $1', [id]),
     );
   }
+  if (preview !== undefined) await noteTold(context, session, preview);
   return true;
 }
 
@@ -93,7 +123,7 @@ async function observe(context: AgentContext, session: SessionRecord): Promise<S
     case 'absent':
     case 'vanished':
       // Of what was killed from outside the last lines may still have to be read; they were, just before.
-      await move(context, session, [{ kind: 'dead' }]);
+      await move(context, session, [{ kind: 'dead', why: seen.state === 'vanished' ? seen.why : undefined }]);
       return 'again';
     case 'exited': {
       // It may have printed its last lines between the reading and this.
@@ -112,6 +142,29 @@ async function observe(context: AgentContext, session: SessionRecord): Promise<S
   }
 }
 
+/** Of a question that nobody answers: asks for it once more, and after a longer time ends the session for it. */
+async function waitsInVain(context: AgentContext, session: SessionRecord): Promise<boolean> {
+  const { status, askedAt, remindedAt, id } = session;
+  if (status !== 'blocked' || askedAt === null) return false;
+  const { remindMs, endMs } = context.agents.questions;
+  const waitedMs = context.clock.now().getTime() - askedAt.getTime();
+  if (waitedMs >= endMs) {
+    const detail = `Nobody answered in ${Math.round(endMs / 3_600_000)} hours.`;
+    await move(context, session, [{ kind: 'stop', why: 'unanswered', by: 'forgeway', detail }]);
+    return true;
+  }
+  if (remindMs === null || remindedAt !== null || waitedMs < remindMs) return false;
+  await context.store.tenant(session.organizationId, async (tx) => {
+    const { rows } = await tx.query<{ sequence: bigint }>(
+      `UPDATE agent_session SET reminded_at = now() WHERE id = $1 AND status = 'blocked' AND reminded_at IS NULL
+       RETURNING event_sequence AS sequence`,
+      [id],
+    );
+    if (rows[0] !== undefined) await wantNotice(tx, session, 'reminder', rows[0].sequence);
+  });
+  return false;
+}
+
 /** One look at an agent that works or waits for an answer. */
 export async function follow(context: AgentContext, start: SessionRecord, signal: AbortSignal): Promise<Settlement> {
   let session: SessionRecord;
@@ -124,14 +177,21 @@ export async function follow(context: AgentContext, start: SessionRecord, signal
       return 'again';
     }
     if (await handOver(context, session)) return { retryInMs: 50 };
+    if (await waitsInVain(context, session)) return 'again';
     const changed = await observe(context, session);
     if (changed !== undefined) return changed;
+    await tellPreview(context, session);
     await context.store.tenant(session.organizationId, (tx) =>
       tx.query('UPDATE agent_session SET heartbeat_at = $2 WHERE id = $1', [session.id, context.clock.now()]),
     );
     return { retryInMs: LOOK_MS };
   } catch (error) {
     if (signal.aborted) throw error;
+    // What it needs to be told anything was taken away, and will not come back by itself.
+    if (error instanceof ForgewayError && error.code === 'FORGEWAY_AGENT_SECRET_MISSING') {
+      await move(context, start, [{ kind: 'failed', reason: messageOf(error) }]);
+      return 'again';
+    }
     const silentMs = context.clock.now().getTime() - (start.heartbeatAt?.getTime() ?? 0);
     if (silentMs < context.silenceMs) throw error;
     context.log.warn(

@@ -28,7 +28,7 @@ export const isLive = (status: SessionStatus): boolean => (liveStatuses as reado
 const hasProcess = (status: SessionStatus): boolean => isLive(status) && status !== 'assigned';
 
 /** Why it is to end. Whoever asked first decides what it is called, and a person's word goes before everything else. */
-export const stopReasons = ['cancelled', 'superseded', 'budget', 'timeout', 'lost'] as const;
+export const stopReasons = ['cancelled', 'superseded', 'budget', 'timeout', 'lost', 'unanswered'] as const;
 export type StopReason = (typeof stopReasons)[number];
 
 export interface Question {
@@ -67,6 +67,8 @@ export type SessionInput =
   | { kind: 'started'; runner: string; branch: string | null; headSha: string | null }
   | AgentRemark
   | { kind: 'question'; id: string; text: string; choices: string[] }
+  /** It was told where a preview of its pull request runs. */
+  | { kind: 'preview'; url: string }
   /** From a person. To what has come back it means: go on with this. */
   | { kind: 'reply'; id: string; by: string; text: string }
   | { kind: 'stop'; why: StopReason; by: string; detail?: string }
@@ -75,8 +77,10 @@ export type SessionInput =
   /** Its process ended; what it wrote before that has been read. `canResume`: an answer begins another turn of it. */
   | { kind: 'exited'; code: number; reason: string; canResume: boolean }
   /** Whatever there was of it is known to be gone. */
-  | { kind: 'dead' }
+  | { kind: 'dead'; why?: string }
   | { kind: 'failed'; reason: string }
+  /** A person wants what a failed session has left to be pushed all the same; texts are for the pull request. */
+  | { kind: 'push'; by: string; title: string; summary: string }
   | { kind: 'pushed'; branch: string; sha: string; commits: number }
   | ({ kind: 'pr.created' } & PullRequestRef)
   | ({ kind: 'pr.updated' } & PullRequestRef)
@@ -132,6 +136,7 @@ const STOPPED: Record<StopReason, { status: 'cancelled' | 'failed'; reason: stri
   budget: { status: 'failed', reason: 'It had used up what it may cost.' },
   timeout: { status: 'failed', reason: 'It had used up the time that it may take.' },
   lost: { status: 'failed', reason: 'It gave no sign of life any more.' },
+  unanswered: { status: 'failed', reason: 'Nobody answered its question in time. A /reply has it go on.' },
 };
 
 const EXITS: Readonly<Record<string, string>> = {
@@ -153,10 +158,10 @@ function onStop(state: SessionState, input: Extract<SessionInput, { kind: 'stop'
   return noted({ ...state, stop: input.why }, input);
 }
 
-function onDead(state: SessionState): Advance {
+function onDead(state: SessionState, why?: string): Advance {
   if (!hasProcess(state.status)) return ignored('Nothing of it ran.');
   if (state.stop === null)
-    return goes(state, 'failed', undefined, 'It ended without a result, and nobody had asked it to.');
+    return goes(state, 'failed', undefined, why ?? 'It ended without a result, and nobody had asked it to.');
   const { status, reason } = STOPPED[state.stop];
   return goes(state, status, undefined, reason);
 }
@@ -229,6 +234,7 @@ export function advance(state: SessionState, input: SessionInput): Advance {
     case 'diff':
     case 'cost':
     case 'raw':
+    case 'preview':
       // Lines are read after the process has ended, too; none of them is lost for that.
       return hasProcess(state.status) ? noted(state, input) : ignored('Nothing of it runs.');
     case 'question':
@@ -250,15 +256,23 @@ export function advance(state: SessionState, input: SessionInput): Advance {
     case 'exited':
       return onExited(state, input);
     case 'dead':
-      return onDead(state);
+      return onDead(state, input.why);
     case 'failed':
       if (!isLive(state.status)) return ignored(`It is over already: ${state.status}.`);
       if (state.stop !== null) return ignored('It is being stopped.');
       return goes(state, 'failed', input, input.reason);
+    case 'push':
+      return state.status === 'failed'
+        ? goes(state, 'pushing', input)
+        : ignored(`What a failed session has left can be pushed, and this one is ${state.status}.`);
     case 'pushed':
+      return fromPushing(state, input, undefined);
     case 'pr.created':
     case 'pr.updated':
-      return fromPushing(state, input, input.kind === 'pushed' ? undefined : 'in_review');
+      // Somebody opened it for a branch that was pushed before the session ended.
+      return state.status === 'failed' || state.status === 'completed'
+        ? goes(state, 'in_review', input)
+        : fromPushing(state, input, 'in_review');
     case 'reviewed':
     case 'unchanged':
       return fromPushing(state, input, 'completed');

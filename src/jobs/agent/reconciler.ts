@@ -2,6 +2,7 @@
 
 import { systemClock } from '../../lib/clock.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
+import { isHeld } from '../../store/run-holds.js';
 import {
   createReconciler,
   type Reconciler,
@@ -13,7 +14,9 @@ import { provision, takeTurn } from './begin.js';
 import { type AgentContext, move, refOf } from './context.js';
 import { finish } from './finish.js';
 import { follow, stopNow } from './follow.js';
-import { isLive } from './machine.js';
+import { followHandOff, handOver, takeBack } from './hand-off.js';
+import { isLive, liveStatuses } from './machine.js';
+import { postNotices } from './notices.js';
 import { readSession, type SessionRecord } from './session-record.js';
 
 export type AgentReconcilerOptions = Pick<
@@ -26,15 +29,27 @@ export type AgentReconcilerOptions = Pick<
 const BACKOFF = { baseMs: 1_000, capMs: 30_000 };
 const SUPERSEDED_POLL_MS = 1_000;
 const SILENCE_MS = 120_000;
+const NOTICE_RETRY_MS = 30_000;
 /** A start that failed so often fails for good, and says why. */
 const START_ATTEMPTS = 5;
+
+const HELD_BY = { repository: '"agent_session"."repository_id"', app: 'commands' };
+/**
+ * SQL: what somebody has stopped ends, and lets go of its lease, whatever is paused; no write to the forge is needed for that. Only where the
+ * forge's own agent is to be taken back one is, and a shadow sends none.
+ */
+const STOPPING = `(("stop_wanted" IS NOT NULL
+    OR ("lease_held" AND "status" NOT IN (${liveStatuses.map((status) => `'${status}'`).join(', ')})))
+  AND (NOT "hand_off" OR NOT ${isHeld(HELD_BY, 'shadow')}))`;
 
 /** Over, or about to begin anew: nothing of the last start may run, and then its lease is free. */
 async function letGo(context: AgentContext, session: SessionRecord): Promise<Settlement> {
   const { runner, store } = context;
-  await runner.stop(refOf(session));
-  // What a failed session leaves stays to be looked at, until it is started again.
-  if (session.status !== 'failed') await runner.remove(refOf(session));
+  if (!session.handOff) {
+    await runner.stop(refOf(session));
+    // What a failed session leaves stays to be looked at, until it is started again.
+    if (session.status !== 'failed') await runner.remove(refOf(session));
+  }
   await store.tenant(session.organizationId, (tx) =>
     tx.query('UPDATE agent_session SET lease_held = false, updated_at = now() WHERE id = $1 AND fence = $2', [
       ...[session.id, session.fence],
@@ -47,6 +62,10 @@ function stepOf(context: AgentContext, session: SessionRecord, signal: AbortSign
   const { status, stop, leaseHeld } = session;
   if (!isLive(status)) return leaseHeld ? letGo(context, session) : Promise.resolve('settled');
   if (status === 'assigned') return leaseHeld ? letGo(context, session) : takeTurn(context, session);
+  if (session.handOff) {
+    if (stop !== null) return takeBack(context, session);
+    return status === 'provisioning' ? handOver(context, session, signal) : followHandOff(context, session);
+  }
   if (stop !== null) return stopNow(context, session, signal);
   switch (status) {
     case 'provisioning':
@@ -64,14 +83,26 @@ export function createAgentReconciler(options: AgentReconcilerOptions): Reconcil
   const context: AgentContext = { clock: systemClock, silenceMs: SILENCE_MS, ...options };
   const { store } = options;
 
+  async function wasRestarted({ organizationId, id, fence }: SessionRecord): Promise<boolean> {
+    const now = await store.tenant(organizationId, (tx) => readSession(tx, id));
+    return now === undefined || now.fence !== fence;
+  }
+
   async function settle(row: UnsettledRow, signal: AbortSignal): Promise<Settlement> {
     const session = await store.tenant(row.organizationId, (tx) => readSession(tx, row.id));
     if (session === undefined) return 'settled';
     try {
-      return await stepOf(context, session, signal);
+      const isStopping = session.stop !== null || !isLive(session.status);
+      // Nobody is told in a hold; and what is to stop does not wait for a forge that may be down.
+      const allTold = row.held || (isStopping && session.leaseHeld) || (await postNotices(context, session, signal));
+      const settled = await stepOf(context, session, signal);
+      return settled === 'settled' && !allTold ? { retryInMs: NOTICE_RETRY_MS } : settled;
     } catch (error) {
       if (signal.aborted) throw error;
-      const starting = session.status === 'provisioning' || session.status === 'pushing';
+      // Begun on a start that is not the newest any more: what is to be done now is read from the row.
+      if (error instanceof ForgewayError && error.code === 'FORGEWAY_AGENT_FENCED' && (await wasRestarted(session)))
+        return 'again';
+      const starting = session.stop === null && (session.status === 'provisioning' || session.status === 'pushing');
       const isFinal = error instanceof ForgewayError && error.retry === 'never';
       if (!starting || (!isFinal && row.attempts + 1 < START_ATTEMPTS)) throw error;
       const reason = `It could not be ${session.status === 'pushing' ? 'pushed' : 'started'}: ${messageOf(error)}`;
@@ -89,7 +120,8 @@ export function createAgentReconciler(options: AgentReconcilerOptions): Reconcil
       name: 'agent_session',
       key: 'id',
       errorColumn: 'error',
-      heldBy: { repository: '"agent_session"."repository_id"', app: 'commands' },
+      heldBy: HELD_BY,
+      despiteHolds: STOPPING,
     },
     settle,
   });

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { AgentReview } from '../../effects/agents/review.js';
 import { refusalOf } from '../sync/denied.js';
 import { eachItem, type ForgeOctokit } from '../sync/octokit.js';
+import { quietWords } from './agent-words.js';
 import type { SessionRecord } from './session-record.js';
 
 const REVIEWS = '/repos/{owner}/{repo}/pulls/{pull_number}/reviews';
@@ -39,15 +40,16 @@ export async function writeReview(
   if (known !== undefined) return known;
   const { repository, number, headSha, agent, requester, requestedBy } = session;
   const by = `Reviewed by the agent ${agent}, asked for by ${requester?.login ?? requestedBy}. ${signOf(session)}`;
+  const quiet = (text: string) => quietWords(text, number);
   const summary =
-    review.summary.trim() || (review.comments.length === 0 ? 'Nothing to remark.' : 'Remarks on lines below.');
+    quiet(review.summary.trim()) || (review.comments.length === 0 ? 'Nothing to remark.' : 'Remarks on lines below.');
   const post = async (body: string, comments: AgentReview['comments']): Promise<string> => {
     signal.throwIfAborted();
     const { data } = await octokit.request(`POST ${REVIEWS}`, {
       ...{ owner: repository.owner, repo: repository.name, pull_number: number, event: 'COMMENT' },
       ...(headSha !== null && { commit_id: headSha }),
       body: `${body}\n\n---\n${by}`,
-      comments: comments.map(({ path, line, body: remark }) => ({ path, line, side: 'RIGHT', body: remark })),
+      comments: comments.map(({ path, line, body: remark }) => ({ path, line, side: 'RIGHT', body: quiet(remark) })),
     });
     return written.parse(data).html_url ?? '';
   };
@@ -55,6 +57,6 @@ export async function writeReview(
     return await post(summary, review.comments);
   } catch (error) {
     if (refusalOf(error)?.status !== 422 || review.comments.length === 0) throw error;
-    return post(`${summary}\n\n${asText(review)}`, []);
+    return post(`${summary}\n\n${quiet(asText(review))}`, []);
   }
 }

@@ -11,10 +11,15 @@ export interface SessionRecord {
   onPullRequest: boolean;
   kind: 'task' | 'review';
   requester: { id: bigint; login: string } | null;
+  /** Of somebody who has signed in here. */
+  userId: string | null;
   requestedBy: string;
   agent: string;
+  /** The agent is the forge's own, and runs there. */
+  handOff: boolean;
   instructions: string;
   triggeredAt: Date;
+  createdAt: Date;
   /** Title and text of the issue or pull request when the agent was asked for. */
   context: WorkItemText;
   round: number;
@@ -44,6 +49,13 @@ export interface SessionRecord {
   pullRequestNumber: number | null;
   pullRequestUrl: string | null;
   resultSha: string | null;
+  /** Of the preview that the agent knows of. */
+  toldPreviewUrl: string | null;
+  /** What it left on its runner was removed. */
+  workRemovedAt: Date | null;
+  /** While it waits for an answer: since when, and since when it was asked for once more. */
+  askedAt: Date | null;
+  remindedAt: Date | null;
   updatedAt: Date;
   repository: {
     forge: string;
@@ -90,15 +102,16 @@ type Row = Omit<SessionRecord, 'requester' | 'question' | 'repository' | 'lineCu
 };
 
 const SELECT = `SELECT s.id, s.organization_id AS "organizationId", s.repository_id AS "repositoryId", s.number,
-    s.on_pull_request AS "onPullRequest", s.kind, s.requester_id AS "requesterId", s.requester_login AS "requesterLogin",
-    s.requested_by AS "requestedBy", s.agent, s.instructions, s.triggered_at AS "triggeredAt", s.context, s.round,
+    s.on_pull_request AS "onPullRequest", s.kind, s.requester_id AS "requesterId", s.requester_login AS "requesterLogin", s.user_id AS "userId",
+    s.requested_by AS "requestedBy", s.agent, s.hand_off AS "handOff", s.instructions, s.triggered_at AS "triggeredAt", s.created_at AS "createdAt", s.context, s.round,
     s.base_branch AS "baseBranch", s.head_sha AS "headSha", s.branch, s.status, s.stop_wanted AS stop, s.question,
     s.message, s.failure, s.lease_held AS "leaseHeld", s.fence, s.heartbeat_at AS "heartbeatAt", s.runner,
     s.line_cursor AS "lineCursor", s.limit_seconds AS "limitSeconds", s.limit_tokens AS "limitTokens",
     s.limit_cost_micros AS "limitCostMicros", s.tokens, s.cost_micros AS "costMicros", s.round_tokens AS "roundTokens",
     s.round_cost_micros AS "roundCostMicros", s.worked_seconds AS "workedSeconds", s.working_since AS "workingSince",
     s.pull_request_id AS "pullRequestId", s.pull_request_number AS "pullRequestNumber",
-    s.pull_request_url AS "pullRequestUrl", s.result_sha AS "resultSha", s.updated_at AS "updatedAt",
+    s.pull_request_url AS "pullRequestUrl", s.result_sha AS "resultSha", s.told_preview_url AS "toldPreviewUrl",
+    s.work_removed_at AS "workRemovedAt", s.asked_at AS "askedAt", s.reminded_at AS "remindedAt", s.updated_at AS "updatedAt",
     r.forge, r.host, r.remote_id AS "remoteId", r.remote_owner AS owner, r.remote_name AS name, r.remote_url AS url,
     r.default_branch AS "defaultBranch", r.status AS "repositoryStatus"
   FROM agent_session s JOIN repository r ON r.id = s.repository_id`;

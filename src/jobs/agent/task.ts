@@ -40,7 +40,9 @@ export function taskFor(facts: TaskFacts, agent: AgentDefinition): AgentTask {
     },
     pieces: [
       piece(text, kind, triggeredAt, { title }),
-      ...comments.map((comment) => piece(comment, 'comment', triggeredAt)),
+      ...comments.map((one) =>
+        piece(one, one.kind ?? 'comment', triggeredAt, { ...(one.place !== undefined && { place: one.place }) }),
+      ),
       ...earlier.map(
         ({ by, text: said, isPerson }): PromptPiece => ({
           ...{ kind: 'comment', author: by, createdAt: triggeredAt, editedAt: null, text: said },

@@ -1,7 +1,8 @@
 /** What people see of a session where they are: a line in the sticky comment of its issue, and of its pull request. */
 import type { PoolClient } from 'pg';
 import { type ReportRow, type ReportThread, type Wanted, wantReport } from '../report/desired.js';
-import type { SessionStatus } from './machine.js';
+import { escapeText } from '../report/escape.js';
+import { isLive, type SessionStatus } from './machine.js';
 import { readSession, type SessionRecord } from './session-record.js';
 
 const TOPIC = 'agent';
@@ -21,47 +22,97 @@ const WORDS: Record<SessionStatus, { icon: string; status: string }> = {
   cancelled: { icon: '⚪', status: 'Cancelled' },
 };
 
+const STOPPING = { icon: '🟠', status: 'Stopping' };
+
 const short = (text: string): string => (text.length > MOST_SAID ? `${text.slice(0, MOST_SAID)}…` : text);
 
-/** One line that says what a person can do now. */
-function noteOf(session: SessionRecord): string | undefined {
-  const { status, question, message, failure } = session;
-  if (session.stop !== null) return 'It is being stopped.';
+/** What it says, or why it ended. */
+function noteOf({ status, stop, question, message, failure }: SessionRecord): string | undefined {
+  if (stop !== null) return undefined;
   switch (status) {
     case 'blocked': {
       if (question === null) return undefined;
       const choices = question.choices.length === 0 ? '' : ` (${question.choices.join(', ')})`;
-      const answer = question.choices[0] ?? 'your answer';
-      return `${short(question.text)}${choices} To answer, comment: /reply ${answer}`;
+      return `${short(question.text)}${choices}`;
     }
-    case 'assigned':
-    case 'provisioning':
-      return 'To stop it, comment: /cancel';
-    case 'running':
-    case 'pushing':
-      return message === null ? 'To stop it, comment: /cancel' : short(message);
-    case 'in_review':
-      return `${message === null ? '' : `${short(message)} `}To have it go on, comment: /reply what it should change`;
     case 'failed':
-      return `${short(failure ?? 'It failed.')} To try again, comment: /retry`;
+      return short(failure ?? 'It failed.');
     case 'cancelled':
       return short(failure ?? 'It was cancelled.');
-    case 'completed':
+    case 'merged':
+    case 'assigned':
+    case 'provisioning':
+      return undefined;
+    default:
       return message === null ? undefined : short(message);
+  }
+}
+
+/** What a person can do now. */
+function hintOf({ status, stop, question, handOff }: SessionRecord): string | undefined {
+  if (stop !== null) return 'It ends as soon as nothing of it runs any more.';
+  const stopIt = 'to stop it, `/cancel`';
+  // It is told in its own pull request.
+  if (handOff) return isLive(status) ? `In a comment: ${stopIt}.` : undefined;
+  switch (status) {
+    case 'blocked':
+      return `To answer, comment \`/reply${answerTo(question)}; ${stopIt}.`;
+    case 'assigned':
+    case 'provisioning':
+    case 'running':
+      return `In a comment: to tell it something, \`/reply\` and what; ${stopIt}.`;
+    case 'pushing':
+      return `In a comment: ${stopIt}.`;
+    case 'in_review':
+      return 'To have it go on, comment `/reply` and what it should change.';
+    case 'failed':
+      return 'To have it try again, comment `/retry`; to have it go on where it stopped, `/reply` and what to do.';
+    case 'cancelled':
+      return 'To have it try again, comment `/retry`.';
+    case 'completed':
+      return 'To have it go on, comment `/reply` and what it should do.';
     case 'merged':
       return undefined;
   }
 }
 
+/** The end of a command that can be typed as it stands; what cannot is for people to find words for. */
+function answerTo(question: SessionRecord['question']): string {
+  const first = question?.choices[0] ?? '';
+  return /^[a-z0-9-]{1,40}(?: [a-z0-9-]{1,40}){0,2}$/.test(first) ? ` ${first}\`` : '` and your answer';
+}
+
+/** For whoever asks how it stands: a few short sentences. What an agent wrote is escaped. */
+export function statusOf(session: SessionRecord): string {
+  const { agent, status, stop, question, failure, message, pullRequestUrl, branch, resultSha } = session;
+  const { icon, status: words } = stop === null ? WORDS[status] : STOPPING;
+  const where = branch === null || resultSha === null ? '' : `, on \`${branch}\``;
+  const said = question?.text ?? failure ?? (isLive(status) ? message : null);
+  const [who, cost] = [session.requester?.login ?? session.requestedBy, costOf(session)];
+  const parts = [
+    `${agent}: ${icon} ${words}${where}.`,
+    ...(said === null ? [] : [escapeText(short(said))]),
+    ...(pullRequestUrl === null ? [] : [pullRequestUrl]),
+    `Asked for by ${escapeText(who)}${session.round === 1 ? '' : `, round ${session.round}`}${cost}.`,
+  ];
+  return [parts.join(' '), ...(hintOf(session) === undefined ? [] : [hintOf(session)])].join('\n\n');
+}
+
+/** What it has used so far, as far as it says. */
+function costOf({ tokens, costMicros }: SessionRecord): string {
+  const usd = costMicros === 0n ? '' : `, ${(Number(costMicros) / 1_000_000).toFixed(2)} US dollars`;
+  return tokens === 0n ? usd : `, ${tokens} tokens${usd}`;
+}
+
 /** @param preview of the session's pull request, where there is one to see */
 function lineOf(session: SessionRecord, preview: string | null): ReportRow {
-  const words = session.stop === null ? WORDS[session.status] : { icon: '🟠', status: 'Stopping' };
+  const words = session.stop === null ? WORDS[session.status] : STOPPING;
   const { pullRequestUrl, branch, repository } = session;
   const links = [
     ...(pullRequestUrl === null ? [] : [{ label: 'Pull request', url: pullRequestUrl }]),
     ...(preview === null ? [] : [{ label: 'Preview', url: preview }]),
   ];
-  const note = noteOf(session);
+  const [note, hint] = [noteOf(session), hintOf(session)];
   return {
     component: `${session.kind === 'review' ? 'review' : 'agent'}/${session.agent}`,
     ...words,
@@ -70,6 +121,7 @@ function lineOf(session: SessionRecord, preview: string | null): ReportRow {
     ...(session.resultSha !== null && { sha: session.resultSha }),
     updatedAt: session.updatedAt,
     ...(note !== undefined && { note }),
+    ...(hint !== undefined && { hint }),
     ...(repository.status === 'removed' && { skipped: true }),
   };
 }

@@ -1,6 +1,6 @@
 /** The issue or pull request that an agent works on, as the forge says it is now, and what was written there in time. */
 import { z } from 'zod';
-import type { PermissionLevel, Permissions } from '../../accounts/permissions.js';
+import { type PermissionLevel, type Permissions, permissionAtLeast } from '../../accounts/permissions.js';
 import { id, time, user } from '../../store/mirror/shape.js';
 import { eachItem, type ForgeOctokit } from '../sync/octokit.js';
 import type { SessionRecord } from './session-record.js';
@@ -19,12 +19,22 @@ export const pullRequestNow = issueNow.extend({
 });
 const branchNow = z.object({ commit: z.object({ sha }) });
 const commentNow = z.object({ body: written, user: author, created_at: time, updated_at: time });
+const remarkNow = commentNow.extend({
+  path: z.string(),
+  line: z.number().nullish(),
+  original_line: z.number().nullish(),
+});
+const reviewNow = z.object({ body: written, user: author, state: z.string(), submitted_at: time.nullish() });
 
 export interface Written {
   author: { id: bigint; login: string } | null;
   /** Their right in the repository, asked now; undefined: it could not be found out. */
   level: PermissionLevel | undefined;
   text: string;
+  /** Default: a comment. */
+  kind?: 'comment' | 'review' | 'review comment';
+  /** Of one on a line: file and line. */
+  place?: string;
 }
 
 export interface WorkItemNow {
@@ -101,28 +111,77 @@ async function ranked(
   return { author, level: (await permissions.levelOf(question)).level, text };
 }
 
-/** The text of the issue or pull request as it was when the agent was asked for, and the comments that were there. */
+interface Found {
+  kind: NonNullable<Written['kind']>;
+  user: Written['author'];
+  body: string;
+  place?: string;
+}
+
+/** What Forgeway itself keeps saying there is news to nobody. */
+const OURS = /<!-- forgeway:(?:status|notice)\b/;
+
+/** The pull request whose reviews are about what the agent works on: the one it was called on, or the one that it has opened. */
+const reviewedPull = ({ onPullRequest, number, pullRequestNumber }: SessionRecord): number | null =>
+  onPullRequest ? number : pullRequestNumber;
+
+/**
+ * Remarks on lines, and what reviews say as a whole. Forges do not say whether the text of a review was changed since, so it is
+ * only taken of those who may tell an agent what to do anyway.
+ */
+async function readReviews(octokit: ForgeOctokit, session: SessionRecord, signal: AbortSignal): Promise<Found[]> {
+  const number = reviewedPull(session);
+  if (number === null) return [];
+  const place = { ...at(session), pull_number: number };
+  const [reviews, remarks]: [Found[], Found[]] = [[], []];
+  await eachItem(octokit, 'GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews', place, signal, (item) => {
+    const { success, data } = reviewNow.safeParse(item);
+    if (success && data.body.trim() !== '' && data.submitted_at != null && data.submitted_at < session.triggeredAt)
+      reviews.push({ kind: 'review', user: data.user, body: `(${data.state.toLowerCase()}) ${data.body}` });
+    return false;
+  });
+  await eachItem(octokit, 'GET /repos/{owner}/{repo}/pulls/{pull_number}/comments', place, signal, (item) => {
+    const { success, data } = remarkNow.safeParse(item);
+    if (success && isBefore(data, session.triggeredAt)) {
+      const line = data.line ?? data.original_line;
+      const where = line == null ? data.path : `${data.path}:${line}`;
+      remarks.push({ kind: 'review comment', user: data.user, body: data.body, place: where });
+    }
+    return false;
+  });
+  return [...reviews, ...remarks];
+}
+
+/** Written or changed after the trigger: whoever gave the command has not read it (R14). */
+const isBefore = (one: { created_at: Date; updated_at: Date }, trigger: Date): boolean =>
+  one.created_at < trigger && one.updated_at < trigger;
+
+/**
+ * The text of the issue or pull request as it was when the agent was asked for, and the comments that were there, with those of
+ * reviews; of a longer conversation the latest.
+ */
 export async function readConversation(
   octokit: ForgeOctokit,
   permissions: Permissions,
   session: SessionRecord,
   signal: AbortSignal,
 ): Promise<{ text: Written; comments: Written[] }> {
-  const found: z.output<typeof commentNow>[] = [];
+  const found: Found[] = [];
   const place = { ...at(session), issue_number: session.number };
   await eachItem(octokit, 'GET /repos/{owner}/{repo}/issues/{issue_number}/comments', place, signal, (item) => {
-    const comment = commentNow.safeParse(item);
-    // Written or changed after the trigger: whoever gave the command has not read it (R14).
-    if (
-      comment.success &&
-      comment.data.created_at < session.triggeredAt &&
-      comment.data.updated_at < session.triggeredAt
-    )
-      found.push(comment.data);
-    return found.length === MOST_COMMENTS;
+    const { success, data } = commentNow.safeParse(item);
+    if (success && isBefore(data, session.triggeredAt) && !OURS.test(data.body))
+      found.push({ kind: 'comment', user: data.user, body: data.body });
+    return false;
   });
+  found.push(...(await readReviews(octokit, session, signal)));
   const comments: Written[] = [];
-  for (const { user: by, body } of found) comments.push(await ranked(octokit, permissions, session, by, body));
+  for (const { kind, user: by, body, place: where } of found.slice(-MOST_COMMENTS)) {
+    const written = await ranked(octokit, permissions, session, by, body);
+    const mayInstruct = written.level !== undefined && permissionAtLeast(written.level, 'write');
+    if (kind === 'review' && !mayInstruct) continue;
+    comments.push({ ...written, kind, ...(where !== undefined && { place: where }) });
+  }
   const { body, author: by } = session.context;
   return { text: await ranked(octokit, permissions, session, by, body), comments };
 }

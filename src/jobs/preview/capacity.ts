@@ -1,4 +1,8 @@
-/** How many previews may run at a time: the one that was not opened for longest makes room for the next. */
+/**
+ * How many previews there may be. Of those that run on this machine only so many run at a time: the one that was not opened for
+ * longest makes room for the next. A cluster has its own limits; there, and here, an organization has only so many in all.
+ */
+import type { PoolClient } from 'pg';
 import type { Store } from '../../store/database.js';
 import type { JobQueue } from '../queue/queue.js';
 import { askPreview } from './desired.js';
@@ -18,7 +22,15 @@ export async function organizationIds(store: Store): Promise<string[]> {
 export interface Capacity {
   /** How many previews its organization has beside this one, when that is as many as it may; else undefined. */
   fullWith(preview: { id: string; organizationId: string }): Promise<number | undefined>;
-  /** True when one more may run. False: room is being made, ask again soon. */
+  /**
+   * Writes down what makes it one more, unless there are as many as there may be: then their number is answered. Of two that ask
+   * at once the second is told of the first.
+   */
+  claim(
+    preview: { id: string; organizationId: string },
+    write: (tx: PoolClient) => Promise<void>,
+  ): Promise<number | undefined>;
+  /** True when one more may run on this machine. False: room is being made, ask again soon. */
   hasRoom(previewId: string): Promise<boolean>;
 }
 
@@ -29,17 +41,35 @@ export function createCapacity(o: {
   organizationLimit: number;
 }): Capacity {
   const { store, queue, limit, organizationLimit } = o;
+  const turns = new Map<string, Promise<unknown>>();
+
+  async function fullBeside(tx: PoolClient, id: string): Promise<number | undefined> {
+    const { rows } = await tx.query<{ count: number }>(
+      `SELECT count(*)::int AS count FROM preview WHERE id <> $1
+         AND (driver_state -> 'serving' ->> 'id' IS NOT NULL OR driver_state -> 'candidate' ->> 'id' IS NOT NULL)`,
+      [id],
+    );
+    const count = rows[0]?.count ?? 0;
+    return count >= organizationLimit ? count : undefined;
+  }
+
   return {
-    async fullWith({ id, organizationId }) {
-      const { rows } = await store.tenant(organizationId, (tx) =>
-        tx.query<{ count: number }>(
-          `SELECT count(*)::int AS count FROM preview WHERE id <> $1
-             AND (driver_state -> 'serving' ->> 'id' IS NOT NULL OR driver_state -> 'candidate' ->> 'id' IS NOT NULL)`,
-          [id],
-        ),
-      );
-      const count = rows[0]?.count ?? 0;
-      return count >= organizationLimit ? count : undefined;
+    fullWith: ({ id, organizationId }) => store.tenant(organizationId, (tx) => fullBeside(tx, id)),
+
+    claim({ id, organizationId }, write) {
+      const claimed = () =>
+        store.tenant(organizationId, async (tx) => {
+          await tx.query("SELECT pg_advisory_xact_lock(hashtextextended('previews of ' || $1, 0))", [organizationId]);
+          const count = await fullBeside(tx, id);
+          if (count === undefined) await write(tx);
+          return count;
+        });
+      // Of those in this process only one waits for the lock, and for a connection with it.
+      const turn = (turns.get(organizationId) ?? Promise.resolve()).then(claimed, claimed);
+      turns.set(organizationId, turn);
+      return turn.finally(() => {
+        if (turns.get(organizationId) === turn) turns.delete(organizationId);
+      });
     },
 
     async hasRoom(previewId) {
@@ -48,7 +78,7 @@ export function createCapacity(o: {
         const { rows } = await store.tenant(organizationId, (tx) =>
           tx.query<RunningRow>(
             `SELECT id, phase, coalesce(last_opened_at, ready_at, created_at) AS used_at FROM preview
-             WHERE id <> $1 AND (driver_state #>> '{serving,port}' IS NOT NULL
+             WHERE id <> $1 AND driver = 'process' AND (driver_state #>> '{serving,port}' IS NOT NULL
                OR driver_state #>> '{candidate,port}' IS NOT NULL)`,
             [previewId],
           ),

@@ -44,7 +44,10 @@ const health = z
   .string()
   .max(1_024)
   .regex(/^\/[\x21-\x7e]*$/, 'must be a path that begins with /')
-  .meta({ description: 'Path that must answer, with less than 500, before the preview counts as ready.' });
+  .meta({
+    description:
+      'Path that must answer before the preview counts as ready: with 2xx or 3xx on Kubernetes, else with less than 500.',
+  });
 const port = z.int().min(1).max(65_535).meta({ description: 'Port that the service listens on; also given as $PORT.' });
 const size = z
   .enum(sizeClasses)

@@ -54,6 +54,8 @@ export interface PreviewFacts {
   identity: PreviewIdentity;
   /** Only certain people may see it. */
   private: boolean;
+  /** Visitors are led through our own listener for a while, which sees them, whatever other ways in there are. */
+  watched: boolean;
   /** Where it lives: see {@link PreviewDriver.home}. */
   cluster: string | null;
   /** From where the commit is fetched; asked for only when it is needed. */
@@ -89,7 +91,7 @@ export interface PreviewDriver {
   /** How it stands now. What has failed and has mended itself since is not `failed` any more. */
   observe(place: Place, facts: PreviewFacts): Promise<Condition>;
   /** The same from what is known already: cheap, and perhaps a moment old. */
-  glance(place: Place): Promise<Condition>;
+  glance(place: Place, facts: Pick<PreviewFacts, 'private'>): Promise<Condition>;
   /** Makes what the commit needs in order to run. Answers the place with `built` or `failure` set. */
   build(place: Place, facts: PreviewFacts, signal: AbortSignal): Promise<Place>;
   /** Starts it. Answers the place with `port` and `handle` set. */
@@ -102,6 +104,8 @@ export interface PreviewDriver {
   stop(place: Place, facts: PreviewFacts): Promise<Place>;
   /** The same for a worker that ends, of what cannot run on without it; the place as it is where it can. */
   halt(place: Place): Promise<Place>;
+  /** Whether all visitors come through our own listener: where they do not, nobody can say that none came. */
+  seesVisits(facts: Pick<PreviewFacts, 'private' | 'cluster' | 'organizationId'>): Promise<boolean>;
   /** Lets visitors in to what they see now, null: to nothing. */
   publish(serving: Place | null, facts: PreviewFacts): Promise<void>;
   /** Leaves nothing of a place: what runs, files, logs. */

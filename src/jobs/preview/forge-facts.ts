@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Access, forgeActor } from '../../accounts/access/access.js';
 import type { Permissions } from '../../accounts/permissions.js';
 import { parseId, shortSha } from '../../lib/ids.js';
+import type { MadeFor } from '../agent/made-for.js';
 import { refusalOf } from '../sync/denied.js';
 import type { ForgeOctokit } from '../sync/octokit.js';
 import type { PreviewConfig } from './preview-config.js';
@@ -100,6 +101,31 @@ const fileSchema = z.union([
     .transform(({ content }) => Buffer.from(content, 'base64').toString('utf8')),
 ]);
 
+/** What a request is sent with: an app's Octokit, or one of ours. */
+export interface Asks {
+  request(route: string, parameters: Record<string, unknown>): Promise<{ data: unknown }>;
+}
+
+/** A file of the default branch, never of a pull request's own (R11): without a ref the forge answers from there. */
+export async function readRepositoryFile(
+  octokit: Asks,
+  { owner, name }: { owner: string; name: string },
+  path: string,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    const { data } = await octokit.request('GET /repos/{owner}/{repo}/contents/{path}', {
+      ...{ owner, repo: name, path },
+      headers: { accept: 'application/vnd.github.raw+json' },
+      ...(signal && { request: { signal } }),
+    });
+    return fileSchema.parse(data);
+  } catch (error) {
+    if (refusalOf(error)?.status === 404) return undefined;
+    throw error;
+  }
+}
+
 /**
  * The preview section of `.forgeway.yml` on the default branch; undefined when there is none.
  * @throws ForgewayError FORGEWAY_REPOSITORY_CONFIG_INVALID
@@ -109,19 +135,8 @@ export async function readRepositoryConfig(
   record: PreviewRecord,
   signal: AbortSignal,
 ): Promise<PreviewConfig | undefined> {
-  const { owner, name } = record.repository;
-  try {
-    // Without a ref the forge answers from the default branch: never from the pull request's own (R11).
-    const { data } = await octokit.request('GET /repos/{owner}/{repo}/contents/{path}', {
-      ...{ owner, repo: name, path: CONFIG_PATH },
-      headers: { accept: 'application/vnd.github.raw+json' },
-      request: { signal },
-    });
-    return parsePreviewConfig(fileSchema.parse(data));
-  } catch (error) {
-    if (refusalOf(error)?.status === 404) return undefined;
-    throw error;
-  }
+  const text = await readRepositoryFile(octokit, record.repository, CONFIG_PATH, signal);
+  return text === undefined ? undefined : parsePreviewConfig(text);
 }
 
 /** Whether a commit has a file; false where the forge does not know the commit. */
@@ -153,6 +168,8 @@ export interface Judges {
   access: Access;
   /** Whether somebody who may has let the wanted commit of this very pull request run. */
   isApproved(record: PreviewRecord, number: number): Promise<boolean>;
+  /** Whether an agent of ours made the wanted commit, and for whom. */
+  madeFor(record: PreviewRecord): Promise<MadeFor | undefined>;
 }
 
 /**
@@ -169,7 +186,7 @@ export async function judge(
   if (facts.baseRepositoryId !== record.repository.remoteId) {
     return refused('The forge answered for another repository; nothing is run.');
   }
-  const { desiredSha: sha, actor, subject } = record;
+  const { desiredSha: sha, subject } = record;
   if (subject.kind === 'branch') return permitted(true);
   const commit = shortSha(sha);
   const isApproved = await judges.isApproved(record, subject.number);
@@ -181,6 +198,10 @@ export async function judge(
             'that holds for this commit alone.',
         );
   if (facts.headRepositoryId !== facts.baseRepositoryId) return untrusted('This pull request comes from a fork.');
+  // What an agent made was pushed by us; it runs where whoever had it work may have code run.
+  const made = await judges.madeFor(record);
+  if (made !== undefined && made.account === null) return permitted(true);
+  const actor = made?.account ?? record.actor;
   if (actor === null) {
     if (record.trustedSha === sha && !isApproved) return permitted(true);
     return untrusted(`The forge did not say who pushed ${commit}.`);
@@ -194,5 +215,6 @@ export async function judge(
     name: `${owner}/${name}#${subject.number} at ${commit}`,
   });
   if (decision.allowed) return permitted(true);
-  return untrusted(`${actor.login} pushed ${commit} and may not write to this repository.`);
+  const did = made === undefined ? 'pushed' : 'had an agent make';
+  return untrusted(`${actor.login} ${did} ${commit} and may not write to this repository.`);
 }

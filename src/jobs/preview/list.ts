@@ -2,11 +2,14 @@
 import { z } from 'zod';
 import { listProcesses, type ProcessRecord, withDescendants } from '../../effects/process/process-table.js';
 import type { Store } from '../../store/database.js';
-import { placesOf } from './preview-record.js';
+import { placesOf, UNNAMED } from './preview-record.js';
 import type { Phase } from './state.js';
 
 export interface ListedPreview {
-  name: string;
+  /** Null: none was allocated, since nothing of it was ever made. */
+  name: string | null;
+  /** What it is a preview of: `acme/web#12`, or `acme/web at staging`. */
+  of: string;
   phase: Phase | 'pending';
   /** The commit that visitors see, null while nothing is served. */
   sha: string | null;
@@ -25,6 +28,7 @@ export interface ListedPreview {
 
 interface Row {
   name: string;
+  of: string;
   phase: ListedPreview['phase'];
   observed_sha: string | null;
   url: string | null;
@@ -55,12 +59,20 @@ function pidsOf(handle: unknown, processes: readonly ProcessRecord[]): number[] 
 /** SQL: not the row of a branch that only says that it has none. */
 export const isSomething = `(v.branch IS NULL OR v.phase NOT IN ('pending', 'gone'))`;
 
-/** Every preview of an organization that is not gone for good, last changed first. */
-export async function listPreviews(store: Store, organizationId: string): Promise<ListedPreview[]> {
+/** Previews of an organization, last changed first; `all`: those that were removed, too. */
+export async function listPreviews(
+  store: Store,
+  organizationId: string,
+  { all = false }: { all?: boolean } = {},
+): Promise<ListedPreview[]> {
   const { rows } = await store.tenant(organizationId, (tx) =>
     tx.query<Row>(
-      `SELECT id, branch, name, phase, observed_sha, url, message, pull_request_id, updated_at, driver_state
-         FROM preview v WHERE ${isSomething} ORDER BY updated_at DESC LIMIT 500`,
+      `SELECT v.id, v.branch, v.name, v.phase, v.observed_sha, v.url, v.message, v.pull_request_id, v.updated_at,
+           v.driver_state, replace(r.remote_owner, '~', '/') || '/' || r.remote_name ||
+             coalesce('#' || q.number, ' at ' || v.branch) AS "of"
+         FROM preview v JOIN repository r ON r.id = v.repository_id LEFT JOIN pull_request q ON q.id = v.pull_request_id
+         WHERE ${isSomething} AND ($1 OR v.phase <> 'gone') ORDER BY v.updated_at DESC LIMIT 500`,
+      [all],
     ),
   );
   const processes = await listProcesses();
@@ -68,7 +80,8 @@ export async function listPreviews(store: Store, organizationId: string): Promis
     const { serving, candidate, retired } = placesOf(row.driver_state);
     const places = [serving, candidate, ...retired].filter((place) => place !== null);
     return {
-      name: row.name,
+      name: row.name.startsWith(UNNAMED) ? null : row.name,
+      of: row.of,
       phase: row.phase,
       sha: serving?.answered ? serving.sha : row.observed_sha,
       url: row.url,

@@ -24,6 +24,8 @@ export interface PreviewMonitorOptions {
   sleepAfterMs: number;
   /** One that nobody opened and nothing was pushed to for this long is removed; a repository may say less. */
   removeAfterMs: number;
+  /** Whether an address has a signed link in it, as those of private previews have; without it nobody is told another. */
+  isSigned?: (url: string) => boolean;
   /** Default 5 s. */
   intervalMs?: number;
 }
@@ -45,8 +47,20 @@ interface Row {
   idle_ms: number | null;
   /** Since that, or since anything was wanted of it. */
   untouched_ms: number;
+  /** Since people were last told of it, and with it how to get in. */
+  told_ms: number;
+  /** Where people were told that it is. */
+  url: string | null;
+  /** Of its repository. */
+  private: boolean;
+  cluster: string | null;
+  /** Since all visitors are led past us; null: they are not. */
+  watched_ms: number | null;
   driver_state: unknown;
 }
+
+/** A signed link in a comment is good for thirty days; one that is in use for longer is told with another by then. */
+const RENEW_MS = 15 * 86_400_000;
 
 /** `7 days`, `12 hours`, `30 minutes`: in the largest unit that it is whole in. */
 function duration(ms: number): string {
@@ -64,10 +78,12 @@ export function startPreviewMonitor(options: PreviewMonitorOptions): PreviewMoni
   async function rowsOf(organizationId: string): Promise<Row[]> {
     const { rows } = await store.tenant(organizationId, (tx) =>
       tx.query<Row>(
-        `SELECT id, phase, observed_version = desired_version AS settled, driver_state,
-           extract(epoch FROM now() - greatest(last_opened_at, ready_at)) * 1000 AS idle_ms,
-           extract(epoch FROM now() - greatest(last_opened_at, ready_at, requested_at)) * 1000 AS untouched_ms
-         FROM preview WHERE driver_state <> '{}'`,
+        `SELECT p.id, p.phase, p.observed_version = p.desired_version AS settled, p.driver_state, r.private, p.cluster, p.url,
+           extract(epoch FROM now() - p.watched_since) * 1000 AS watched_ms,
+           extract(epoch FROM now() - p.updated_at) * 1000 AS told_ms,
+           extract(epoch FROM now() - greatest(p.last_opened_at, p.ready_at)) * 1000 AS idle_ms,
+           extract(epoch FROM now() - greatest(p.last_opened_at, p.ready_at, p.requested_at)) * 1000 AS untouched_ms
+         FROM preview p JOIN repository r ON r.id = p.repository_id WHERE p.driver_state <> '{}'`,
       ),
     );
     return rows;
@@ -86,6 +102,13 @@ export function startPreviewMonitor(options: PreviewMonitorOptions): PreviewMoni
     await queue.poke({ organizationId, id }, { version: ended.version });
   }
 
+  /** The link that people were told of runs out, or the repository was made private, or public, since. */
+  function isOutdated({ url, phase, private: isPrivate, told_ms: toldMs }: Row): boolean {
+    if (url === null || !['ready', 'sleeping'].includes(phase)) return false;
+    if (options.isSigned !== undefined && options.isSigned(url) !== isPrivate) return true;
+    return isPrivate && Number(toldMs) > RENEW_MS;
+  }
+
   async function lookAt(organizationId: string, row: Row): Promise<void> {
     const { serving, candidate } = placesOf(row.driver_state);
     const config = (serving ?? candidate)?.config;
@@ -93,19 +116,43 @@ export function startPreviewMonitor(options: PreviewMonitorOptions): PreviewMoni
     const removeAfter = least(removeAfterMs, config?.ttlMinutes);
     if (row.settled && row.phase !== 'gone' && Number(row.untouched_ms) > removeAfter)
       return remove(organizationId, row.id, removeAfter);
+    if (row.settled && isOutdated(row)) return ask(organizationId, row.id, 'look-again');
     if (!row.settled || !['ready', 'failed', 'waiting'].includes(row.phase)) return;
     for (const place of [serving, candidate]) {
       if (!place?.failure || !place.built) continue;
       // Where the cluster goes on trying, what has failed may run by now.
-      if ((await driver.glance(place)) !== 'failed') return ask(organizationId, row.id, 'look-again');
+      if ((await driver.glance(place, row)) !== 'failed') return ask(organizationId, row.id, 'look-again');
     }
     if (serving === null || serving.failure !== null) return;
-    const condition = await driver.glance(serving);
+    const condition = await driver.glance(serving, row);
     if (condition !== 'ready') {
       log.warn({ preview: row.id, condition }, 'a preview no longer runs; it is looked at again');
       await ask(organizationId, row.id, 'look-again');
-    } else if (Number(row.idle_ms ?? 0) > least(sleepAfterMs, config?.sleepAfterMinutes))
-      await ask(organizationId, row.id, 'sleep');
+    } else await letSleep(organizationId, row, least(sleepAfterMs, config?.sleepAfterMinutes));
+  }
+
+  /**
+   * Where an Ingress leads visitors in, nobody tells us of them. So before such a preview sleeps, its own way in is taken away for
+   * as long: its visitors come through our listener then, and the first one brings the way back.
+   */
+  async function letSleep(organizationId: string, row: Row, afterMs: number): Promise<void> {
+    const idleMs = Number(row.idle_ms ?? 0);
+    const watchedMs = row.watched_ms === null ? null : Number(row.watched_ms);
+    if (watchedMs === null && idleMs <= afterMs) return;
+    if (await driver.seesVisits({ organizationId, private: row.private, cluster: row.cluster })) {
+      if (idleMs > afterMs) await ask(organizationId, row.id, 'sleep');
+    } else if (watchedMs === null) await watch(organizationId, row.id, true);
+    // Somebody came, or another commit answers.
+    else if (idleMs < watchedMs) await watch(organizationId, row.id, false);
+    else if (watchedMs > afterMs) await ask(organizationId, row.id, 'sleep');
+  }
+
+  async function watch(organizationId: string, id: string, isWatched: boolean): Promise<void> {
+    const asked = await store.tenant(organizationId, async (tx) => {
+      await tx.query('UPDATE preview SET watched_since = CASE WHEN $2 THEN now() END WHERE id = $1', [id, isWatched]);
+      return askPreview(tx, { previewId: id, to: 'look-again' });
+    });
+    if (asked !== null) await queue.poke({ organizationId, id }, { version: asked.version });
   }
 
   async function pass(): Promise<void> {

@@ -122,6 +122,21 @@ describe('names of previews', () => {
     }
   });
 
+  it('never begins as what clusters keep for themselves and leave out of their policies', () => {
+    for (const owner of [
+      'kube-system',
+      'kube',
+      'openshift-monitoring',
+      'OpenShift',
+      'forgeway-run',
+      'forgeway',
+      '1kube',
+    ])
+      for (const name of nameCandidates(identity({ owner, repository: 'web' })))
+        expect(name).not.toMatch(/^(?:kube|openshift|forgeway)-/);
+    expect(plainName(identity({ owner: 'kubernetes' }))).toBe('kubernetes-web-gh-pr-12');
+  });
+
   it('is valid for any text, and different for different repositories', () => {
     fc.assert(
       fc.property(

@@ -22,6 +22,8 @@ export interface PreviewIdentity {
 const LIMIT = 52;
 const LABEL = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const HASH_LENGTH = 16;
+/** Beginnings that clusters keep for themselves, and often leave out of their policies; the last is that of our jobs. */
+const RESERVED = /^(?:kube|openshift|forgeway)-/;
 
 export function isPreviewName(text: string): boolean {
   return LABEL.test(text);
@@ -42,7 +44,8 @@ export function identityKey({ organizationId, forge, host, repositoryRemoteId, s
  */
 export function plainName({ owner, repository, tag, subject }: PreviewIdentity): string | undefined {
   const name = `${owner}-${repository}-${tag}-${subjectText(subject)}`;
-  return name.length <= LIMIT && LABEL.test(name) && !name.includes('--') ? name : undefined;
+  if (name.length > LIMIT || !LABEL.test(name) || name.includes('--') || RESERVED.test(name)) return undefined;
+  return name;
 }
 
 /** A readable beginning and a hash of the identity: valid and different for every identity. */
@@ -53,6 +56,7 @@ export function hashedName(identity: PreviewIdentity): string {
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^[^a-z]+/, '')
+    .replace(RESERVED, 'x-$&')
     .slice(0, LIMIT - HASH_LENGTH - 1)
     .replace(/-+$/, '');
   return `${readable === '' ? 'preview' : readable}-${hash}`;

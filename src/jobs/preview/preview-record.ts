@@ -37,6 +37,8 @@ export interface PreviewRecord extends Places {
   /** What its places are run by, and where; of none yet: what was chosen when it was asked for. */
   driver: DriverName;
   cluster: string | null;
+  /** See {@link PreviewFacts.watched}. */
+  watched: boolean;
   phase: Phase | 'pending';
   /** Who pushed which commit, as the forge said. */
   pushers: Readonly<Record<string, { id: bigint; login: string }>>;
@@ -97,6 +99,7 @@ interface Row {
   trusted_sha: string | null;
   driver: DriverName;
   cluster: string | null;
+  watched: boolean;
   phase: PreviewRecord['phase'];
   driver_state: unknown;
   number: number | null;
@@ -119,7 +122,7 @@ export async function readPreview(store: Store, key: JobKey): Promise<PreviewRec
   const { rows } = await store.tenant(key.organizationId, (tx) =>
     tx.query<Row>(
       `SELECT p.repository_id, p.pull_request_id, p.branch, p.rebuild_version, p.by_hand, p.ended_reason, p.name, p.desired_state, p.desired_sha, p.desired_version, p.actor_id,
-         p.actor_login, p.trusted_sha, p.driver, p.cluster, p.phase, p.driver_state, q.number, r.forge, r.host, r.remote_id, r.remote_owner,
+         p.actor_login, p.trusted_sha, p.driver, p.cluster, p.watched_since IS NOT NULL AS watched, p.phase, p.driver_state, q.number, r.forge, r.host, r.remote_id, r.remote_owner,
          r.remote_name, r.private, r.status
        FROM preview p LEFT JOIN pull_request q ON q.id = p.pull_request_id JOIN repository r ON r.id = p.repository_id
        WHERE p.id = $1`,
@@ -147,6 +150,7 @@ export async function readPreview(store: Store, key: JobKey): Promise<PreviewRec
     trustedSha: row.trusted_sha,
     driver: row.driver,
     cluster: row.cluster,
+    watched: row.watched,
     phase: row.phase,
     ...stateSchema.parse(row.driver_state),
     repository: {
@@ -233,9 +237,12 @@ export async function writeBranches(
   return rowCount === 1;
 }
 
+/** What a row is called until something is made of it. */
+export const UNNAMED = 'unnamed-';
+
 /** Gives the preview its name when it has none yet: the plain one unless somebody else, of any tenant, has it. */
 export async function allocateName(store: Store, record: PreviewRecord, tag: string): Promise<string> {
-  if (!record.name.startsWith('unnamed-')) return record.name;
+  if (!record.name.startsWith(UNNAMED)) return record.name;
   const names = nameCandidates(identityOf(record, tag));
   for (const candidate of names) {
     try {

@@ -209,6 +209,7 @@ export function createProcessDriver(options: ProcessDriverOptions): PreviewDrive
     observe,
     glance: observe,
     // Its door opens by itself.
+    seesVisits: async () => true,
     publish: async () => undefined,
     removeAll: async () => undefined,
 

@@ -5,6 +5,7 @@ import type { Permissions } from '../../accounts/permissions.js';
 import { systemClock } from '../../lib/clock.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { shortSha } from '../../lib/ids.js';
+import { madeFor } from '../agent/made-for.js';
 import { tellSessionsOf } from '../agent/tell.js';
 import type { Pokes } from '../poke.js';
 import {
@@ -38,10 +39,12 @@ import {
   type Places,
   type PreviewRecord,
   readPreview,
+  UNNAMED,
   writeBranches,
   writePlaces,
 } from './preview-record.js';
 import { newPlace } from './process-driver.js';
+import { createSecretsKnown } from './secrets-known.js';
 import { nextStep, type Phase, type PlaceView, type Step } from './state.js';
 import { isWanted } from './wanted.js';
 
@@ -53,7 +56,10 @@ export interface PreviewReconcilerOptions
   /** What earlier ones were made with, so that nothing of them is left behind. */
   formerDriver?: (name: DriverName) => Promise<PreviewDriver>;
   /** The values of a repository's preview secrets; default none. */
-  secretsOf?: (record: PreviewRecord, names: readonly string[]) => Promise<Readonly<Record<string, string>>>;
+  secretsOf?: (
+    of: Pick<PreviewRecord, 'organizationId' | 'repositoryId'>,
+    names: readonly string[],
+  ) => Promise<Readonly<Record<string, string>>>;
   octokitFor: OctokitFor;
   gitAccess: (organizationId: string, repositoryId: string) => ReturnType<PreviewFacts['source']>;
   permissions: Permissions;
@@ -62,7 +68,9 @@ export interface PreviewReconcilerOptions
   tagOf: (forge: string) => string;
   /** Where people reach a preview by its name; a private repository's address carries a signed link. */
   addressOf: (preview: { id: string; name: string; private: boolean; stranger: boolean }, now: Date) => string;
-  /** Previews that may run at the same time. */
+  /** Address of the page with a preview's logs; undefined where people cannot reach us. */
+  logPageOf?: (organizationId: string, previewId: string) => string | undefined;
+  /** Previews that may run at the same time on this machine. */
   limit: number;
   /** Previews that one organization may have, asleep or not. */
   organizationLimit: number;
@@ -98,11 +106,16 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     access,
     isApproved: ({ organizationId, repositoryId, desiredSha: sha }, number) =>
       store.tenant(organizationId, (tx) => isApproved(tx, { repositoryId, number, sha })),
+    madeFor: ({ organizationId, repositoryId, desiredSha: sha }) =>
+      store.tenant(organizationId, (tx) => madeFor(tx, { repositoryId, sha })),
   };
   const capacity: Capacity = createCapacity({
     ...{ store, queue: pokes.preview, limit: options.limit },
     organizationLimit: options.organizationLimit,
   });
+
+  /** Previews that there was no room for, and the wish for which there was none. */
+  const withoutRoom = new Map<string, bigint>();
 
   async function tell(record: PreviewRecord, phase: Phase, what: Partial<Announcement> = {}): Promise<PreviewRecord> {
     const now = clock.now();
@@ -117,6 +130,7 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
       );
     const full: Announcement = {
       ...{ phase, message: null, log: null, url: visible ? address() : null, at: now },
+      logUrl: options.logPageOf?.(record.organizationId, record.id) ?? null,
       ...what,
     };
     const wanted = await store.tenant(record.organizationId, async (tx) => [
@@ -140,12 +154,17 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     return changed;
   }
 
+  const knowSecrets = createSecretsKnown(async ({ organizationId, repositoryId }, names) =>
+    options.secretsOf?.({ organizationId, repositoryId }, names),
+  );
+
   const factsOf = (record: PreviewRecord): PreviewFacts => ({
     organizationId: record.organizationId,
     repositoryId: record.repositoryId,
     name: record.name,
     identity: identityOf(record, options.tagOf(record.repository.forge)),
     private: record.repository.private,
+    watched: record.watched,
     cluster: record.cluster,
     source: () => options.gitAccess(record.organizationId, record.repositoryId),
     hasFile: async (path, sha) =>
@@ -153,12 +172,13 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     secrets: async (names) => (await options.secretsOf?.(record, names)) ?? {},
   });
 
-  async function driverOf({ driver: name }: PreviewRecord): Promise<PreviewDriver> {
-    if (name === options.driver.name) return options.driver;
-    if (options.formerDriver !== undefined) return options.formerDriver(name);
+  async function driverOf({ driver, name: called }: PreviewRecord): Promise<PreviewDriver> {
+    // Of what was never given a name nothing was made anywhere.
+    if (driver === options.driver.name || called.startsWith(UNNAMED)) return options.driver;
+    if (options.formerDriver !== undefined) return options.formerDriver(driver);
     throw new ForgewayError(
       'FORGEWAY_SANDBOX_UNAVAILABLE',
-      `This preview was made by the driver ${name}, which is not here.`,
+      `This preview was made by the driver ${driver}, which is not here.`,
     );
   }
 
@@ -220,6 +240,12 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     }
   }
 
+  function placeFor({ id: previewId, desiredSha: sha, desiredVersion: version }: PreviewRecord, wish: Wish): Place {
+    const { config, verdict } = wish;
+    if (config === undefined || !verdict.permitted) throw new Error('a build that nobody may ask for');
+    return newPlace({ previewId, sha, version, config, trusted: verdict.trusted });
+  }
+
   async function perform(
     step: Step,
     record: PreviewRecord,
@@ -245,13 +271,10 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
         return keep(record, { serving: candidate, candidate: null, retired: [...record.retired, ...retired] });
       }
       case 'build': {
-        const { config, verdict } = wish;
-        if (config === undefined || !verdict.permitted) throw new Error('a build that nobody may ask for');
         const told = await tell(record, 'building');
-        const { id: previewId, desiredSha: sha, desiredVersion: version } = record;
-        const place = newPlace({ previewId, sha, version, config, trusted: verdict.trusted });
+        const place = candidate ?? placeFor(record, wish);
         // Written before anything is created: whoever comes after us knows what to remove.
-        const begun = await keep(told, { candidate: place });
+        const begun = candidate === null ? await keep(told, { candidate: place }) : told;
         return keep(begun, { candidate: await driver.build(place, facts, signal) });
       }
       case 'start':
@@ -259,7 +282,7 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
       case 'stop': {
         const place = record[step.place];
         if (place === null) throw new Error(`nothing to ${step.kind}`);
-        const told = step.kind === 'start' ? await tell(record, 'building') : record;
+        const told = step.kind === 'start' ? await tell(record, 'starting') : record;
         const changed = await {
           start: () => driver.start(place, facts, signal),
           await: () => driver.awaitReady(place, facts, signal),
@@ -294,6 +317,8 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     signal: AbortSignal,
   ): Promise<Settlement> {
     let record = start;
+    // Of what has ended the last lines are told.
+    await knowSecrets(record, [record.serving, record.candidate]);
     for (;;) {
       signal.throwIfAborted();
       const one = await seen(record, 'serving', driver);
@@ -316,26 +341,43 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
         retired: record.retired.length,
       });
       if (step.kind === 'settled') return finish(record, step.phase, wish, driver);
-      const isNew = record.serving === null && record.candidate === null;
-      const others = step.kind === 'build' && isNew ? await capacity.fullWith(record) : undefined;
-      if (others !== undefined) {
-        const message = `Waits: this organization has ${others} previews, and may have no more. \`/preview delete\` removes one`;
-        await tell(record, 'waiting', { message });
-        return { retryInMs: FULL_RETRY_MS };
+      if (step.kind === 'build' && record.serving === null && record.candidate === null) {
+        const candidate = placeFor(record, wish);
+        const { id, desiredVersion, retired } = record;
+        const places = { serving: null, candidate, retired };
+        const others = await capacity.claim(record, (tx) => writePlaces(tx, id, places));
+        if (others !== undefined) {
+          const have = others === 1 ? '1 preview' : `${others} previews`;
+          const message = `Waits: this organization has ${have}, and may have no more. \`/preview delete\` removes one`;
+          await tell(record, 'waiting', { message });
+          withoutRoom.set(id, desiredVersion);
+          return { retryInMs: FULL_RETRY_MS };
+        }
+        record = { ...record, candidate };
       }
-      if (step.kind === 'start' && !(await capacity.hasRoom(record.id))) {
-        await tell(record, 'building', { message: 'Waits until another preview has gone to sleep' });
+      if (step.kind === 'start' && record.driver === 'process' && !(await capacity.hasRoom(record.id))) {
+        await tell(record, 'starting', { message: 'Waits until another preview has gone to sleep' });
         return { retryInMs: ROOM_RETRY_MS };
       }
       record = await perform(step, record, wish, driver, signal);
     }
   }
 
+  /** Whoever waits for room asks the forge again only once there is some, or something else is wanted: many may wait for long. */
+  async function stillWithoutRoom({ id, desiredVersion, ...record }: PreviewRecord): Promise<boolean> {
+    if (withoutRoom.get(id) !== desiredVersion) return false;
+    if ((await capacity.fullWith({ id, ...record })) !== undefined) return true;
+    withoutRoom.delete(id);
+    return false;
+  }
+
   async function settle(row: UnsettledRow, signal: AbortSignal): Promise<Settlement> {
     const found = await readPreview(store, row);
     if (found === undefined) return 'settled';
+    if (await stillWithoutRoom(found)) return { retryInMs: FULL_RETRY_MS };
+    let wish: Wish | 'moved' | undefined;
     try {
-      const wish = await askForge(found, signal);
+      wish = await askForge(found, signal);
       if (wish === 'moved') return 'again';
       if (wish.desired === 'absent') return await converge(found, wish, await driverOf(found), signal);
       const here = await broughtHome(found);
@@ -351,10 +393,13 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
       }
       // The cluster will say the same until somebody acts, so people are told; it goes on being tried.
       if (REFUSALS.has(error.code)) await tell(now, 'failed', { message: error.message });
-      else if (now.phase === 'building' || error.code === 'FORGEWAY_NAMESPACE_TERMINATING') {
-        const phase = now.phase === 'pending' ? 'building' : now.phase;
-        await tell(now, phase, { message: `Tried again soon: ${messageOf(error)}` });
-      }
+      else if (error.code === 'FORGEWAY_NAMESPACE_TERMINATING') {
+        const isEnd = typeof wish === 'object' && wish.desired === 'absent';
+        await tell(now, isEnd ? 'removing' : 'building', {
+          message: isEnd ? error.message : `Waits: ${error.message}`,
+        });
+      } else if (now.phase === 'building' || now.phase === 'starting')
+        await tell(now, now.phase, { message: `Tried again soon: ${messageOf(error)}` });
       throw error;
     }
   }

@@ -1,7 +1,8 @@
-/** `.forgeway.yml`: what a repository says about its preview. Read from the default branch only. */
+/** `.forgeway.yml`: what a repository says about its previews, runs and agents. Read from the default branch only. */
 import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { ForgewayError } from '../../lib/errors.js';
+import { type AgentsSection, agentsSection } from '../agent/repository-section.js';
 import { workspacesSection } from '../run/repository-section.js';
 import { previewConfigOf, previewSection } from './config-schema.js';
 import type { PreviewConfig } from './preview-config.js';
@@ -9,7 +10,11 @@ import type { PreviewConfig } from './preview-config.js';
 export const CONFIG_PATH = '.forgeway.yml';
 const SIZE_LIMIT = 64 * 1024;
 
-const schema = z.strictObject({ preview: previewSection.optional(), workspaces: workspacesSection.optional() });
+const schema = z.strictObject({
+  preview: previewSection.optional(),
+  workspaces: workspacesSection.optional(),
+  agents: agentsSection.optional(),
+});
 
 /** For editors: what may be written, as JSON Schema. What depends on more than one key is only checked when it is read. */
 export const repositorySchema = (): object => ({
@@ -24,10 +29,10 @@ function invalid(problems: readonly string[]): never {
 }
 
 /**
- * The `preview` section, or undefined when there is none.
+ * The whole file.
  * @throws ForgewayError FORGEWAY_REPOSITORY_CONFIG_INVALID that names every mistake with its line
  */
-export function parsePreviewConfig(text: string): PreviewConfig | undefined {
+function parse(text: string): z.output<typeof schema> {
   if (Buffer.byteLength(text) > SIZE_LIMIT) invalid([`is larger than ${SIZE_LIMIT / 1024} KiB`]);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, version: '1.2', schema: 'core', merge: false });
@@ -64,7 +69,14 @@ export function parsePreviewConfig(text: string): PreviewConfig | undefined {
     );
     invalid(problems.sort((a, b) => a.line - b.line).map(({ line, text }) => `line ${line}: ${text}`));
   }
-  const { preview } = parsed.data;
-  if (preview === undefined) return undefined;
-  return previewConfigOf(preview);
+  return parsed.data;
 }
+
+/** The `preview` section, or undefined when there is none. @throws as {@link parse} */
+export function parsePreviewConfig(text: string): PreviewConfig | undefined {
+  const { preview } = parse(text);
+  return preview && previewConfigOf(preview);
+}
+
+/** The `agents` section, or undefined when there is none. @throws as {@link parse} */
+export const parseAgentsSection = (text: string): AgentsSection | undefined => parse(text).agents;

@@ -31,7 +31,8 @@ export interface PreviewView {
   retired: number;
 }
 
-export type Phase = 'waiting' | 'building' | 'ready' | 'failed' | 'sleeping' | 'gone';
+/** `starting`: it is built, and rolled out. `removing`: what was made of it takes its time to go. */
+export type Phase = 'waiting' | 'building' | 'starting' | 'ready' | 'failed' | 'sleeping' | 'removing' | 'gone';
 
 export type Step =
   | { kind: 'retire' }

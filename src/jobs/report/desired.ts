@@ -15,6 +15,8 @@ export interface ReportRow {
   updatedAt: Date;
   /** One line below the table: what it waits for, or why it failed. */
   note?: string;
+  /** A line of its own below that: what a person can do now, with commands in backticks. */
+  hint?: string;
   /** Folded away below the line; cut where it is long, with `url` for the whole. */
   details?: { summary: string; text: string; url?: string };
   /** Listed apart, folded away. */

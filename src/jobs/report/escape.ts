@@ -38,6 +38,19 @@ export function escapeText(text: string): string {
     .replace(/\b[0-9a-f]{40}\b/gi, (sha) => `${sha.slice(0, 7)}${BREAK}${sha.slice(7)}`);
 }
 
+/** What a person is to type: small letters, digits and dashes, so that whoever wrote it can do nothing else by it. */
+const TYPED = /`(\/[a-z][a-z0-9-]{0,40}(?: [a-z0-9-]{1,64}){0,4})`/;
+
+/** A sentence outside of a table, in which commands in backticks stay what they are: the exact line to type. */
+export const escapeSentence = (text: string): string =>
+  text
+    .split(TYPED)
+    // Every second part is what stood between backticks. At its edges a part keeps its spaces, which `escapeText` takes away.
+    .map((part, index) => (index % 2 === 1 ? `\`${part}\`` : part.replace(/\S(?:[\s\S]*\S)?/, escapeText)))
+    .join('')
+    .replace(/\s+/g, ' ')
+    .trim();
+
 /** The address for a Markdown link, or undefined when it is not one that may be offered. */
 export function linkTarget(url: string): string | undefined {
   if (!URL.canParse(url)) return undefined;

@@ -73,6 +73,19 @@ describe('renderComment', () => {
     expect(lines.slice(1).join('\n')).not.toMatch(/<|@\w|(?<!&)#\d|GH-\d|\]\(https:\/\/evil|\u202E/);
   });
 
+  it('shows a command as the line to type, and nothing else as code', () => {
+    const noteOf = (note: string) =>
+      renderComment('<!-- m -->', [row({ note })], [])
+        .split('\n')
+        .at(-2);
+    expect(noteOf('She comments `/ok-to-test a1b2c3d`; that <i>holds</i>.')).toBe(
+      '**preview/web**: She comments `/ok-to-test a1b2c3d`; that &lt;i&gt;holds&lt;/i&gt;.',
+    );
+    expect(noteOf('`/preview` or a push')).toBe('**preview/web**: `/preview` or a push');
+    for (const other of ['`/x <b>`', '`/x @alice`', '`/x\n# y`', '`/x #12`', '`/$(id)`', '`/a``/b c|d`'])
+      expect(noteOf(other)?.replace('`/a`', '')).not.toMatch(/`|<|@\w|(?<!&)#\d|\|/);
+  });
+
   it('stays within the limit of a comment, keeping the end', () => {
     const rows = Array.from({ length: 900 }, (_, index) => row({ component: `part-${index}`, note: '😀'.repeat(60) }));
     const body = renderComment('<!-- m -->', rows, []);

@@ -1,7 +1,7 @@
 /** The sticky comment's text. Plain Markdown that GitHub, GitLab and Gitea show alike. */
 import { shortSha } from '../../lib/ids.js';
 import type { ReportRow } from './desired.js';
-import { escapeText, linkTarget } from './escape.js';
+import { escapeSentence, escapeText, linkTarget } from './escape.js';
 
 /** GitHub's limit. Counted in UTF-16 units, which are never fewer than its characters. */
 export const COMMENT_LIMIT = 65_536;
@@ -93,7 +93,8 @@ export function renderComment(marker: string, rows: readonly ReportRow[], comman
   for (const row of rows) {
     if (row.note !== undefined && row.note.trim() !== '')
       // In bold, so that its first characters do not stand where Markdown looks for a heading or a list.
-      parts.push(`**${escapeText(row.component)}**: ${escapeText(row.note)}`);
+      parts.push(`**${escapeText(row.component)}**: ${escapeSentence(row.note)}`);
+    if (row.hint !== undefined) parts.push(`_${escapeSentence(row.hint)}_`);
   }
   if (rows.length === 0) parts.push('Nothing to report any more.');
   if (skipped.length > 0) parts.push(folded(`${skipped.length} skipped`, table(skipped)));

@@ -25,6 +25,7 @@ function rowOf(value: unknown): ReportRow | undefined {
     ...(typeof row.sha === 'string' ? { sha: row.sha } : {}),
     updatedAt: Number.isNaN(updatedAt.getTime()) ? new Date(0) : updatedAt,
     ...(typeof row.note === 'string' ? { note: row.note } : {}),
+    ...(typeof row.hint === 'string' ? { hint: row.hint } : {}),
     ...(detailsOf(row.details) === undefined ? {} : { details: detailsOf(row.details) }),
     skipped: row.skipped === true,
   };

@@ -5,12 +5,14 @@ import type { Vault } from '../../accounts/vault.js';
 import { saveState } from '../../accounts/workspace-state.js';
 import type { LogPosition } from '../../effects/process/log-page.js';
 import type { TerraformEnd, TerraformExecutor, TerraformWork } from '../../effects/terraform/executor.js';
+import { shownPlan } from '../../effects/terraform/shown-plan.js';
 import { type Clock, pause } from '../../lib/clock.js';
 import { ForgewayError } from '../../lib/errors.js';
 import type { Logger } from '../../lib/logger.js';
 import { redactAll } from '../../lib/redact.js';
 import type { Store } from '../../store/database.js';
 import { getConfigurationVersion } from '../../store/workspace/configuration-versions.js';
+import { endedBy } from '../../store/workspace/people.js';
 import { appendLog, closeLog } from '../../store/workspace/run-log.js';
 import { type PhaseRow, phasesOf, type RunRow, updatePhase } from '../../store/workspace/runs.js';
 import { currentStateVersion } from '../../store/workspace/state-versions.js';
@@ -42,6 +44,8 @@ interface ExecutorState {
   host?: string;
   position?: LogPosition | null;
   lockFile?: string | null;
+  /** Where it was planned. A plan remembers its state by a way from there, so it is applied there, whatever the workspace says since. */
+  directory?: string;
 }
 
 const POLL_MS = 250;
@@ -55,13 +59,13 @@ const CHANGES = 2_000;
 export const workOf = (run: Pick<RunRow, 'workspaceId' | 'id'>, phase: Phase): string =>
   `${run.workspaceId}-${run.id}-${phase}`;
 
-const canceledBy = (run: RunRow): string => `It was canceled by ${run.cancelRequestedBy ?? 'somebody'}.`;
-
 export type Followed = Moved | { elsewhere: string };
 
 export function createExecution(o: ExecutionOptions) {
   const { store, executor, blobs, vault, clock } = o;
   const tenant = <T>(run: RunRow, work: (tx: PoolClient) => Promise<T>) => store.tenant(run.organizationId, work);
+
+  const canceled = (run: RunRow) => tenant(run, (tx) => endedBy(tx, 'canceled', run.cancelRequestedBy));
 
   async function note(tx: PoolClient, run: RunRow, state: ExecutorState): Promise<void> {
     const { rowCount } = await tx.query(
@@ -88,15 +92,18 @@ export function createExecution(o: ExecutionOptions) {
         'The configuration of this run is not kept any more. Start another run.',
       );
     const read = (id: string) => blobs.readAll(run.organizationId, id);
+    const executorState = run.executorState as ExecutorState;
     const common = {
       id: workOf(run, phase),
       configuration: {
         archive: blobs.read(run.organizationId, configuration.blobId),
         stripRoot: configuration.source === 'vcs',
-        workingDirectory: workspace.workingDirectory,
+        workingDirectory:
+          phase === 'plan' ? workspace.workingDirectory : (executorState.directory ?? workspace.workingDirectory),
       },
       state: state?.stateBlobId == null ? null : await read(state.stateBlobId),
       variables: given.variables,
+      version: run.terraformVersion,
       untrusted: !run.trusted,
     };
     if (phase === 'plan') {
@@ -107,23 +114,28 @@ export function createExecution(o: ExecutionOptions) {
         targets: run.targetAddrs,
         replace: run.replaceAddrs,
       };
-      return { work: { ...common, do: { phase, options } }, sensitive: given.sensitive };
+      return { work: { ...common, do: { phase, options, withSchemas: run.savePlan } }, sensitive: given.sensitive };
     }
     if (phases.plan.planBlobId === null)
       throw new ForgewayError('FORGEWAY_RUN_FAILED', 'The plan of this run is not kept any more. Start another run.');
-    const { lockFile = null } = run.executorState as ExecutorState;
+    const { lockFile = null } = executorState;
     const plan = await read(phases.plan.planBlobId);
     return { work: { ...common, do: { phase, plan, lockFile } }, sensitive: given.sensitive };
   }
 
   async function begin(run: RunRow, phase: Phase, row: PhaseRow, signal: AbortSignal): Promise<void> {
+    const { work } = await gather(run, phase);
+    const place = phase === 'plan' ? { directory: work.configuration.workingDirectory } : {};
     await tenant(run, async (tx) => {
-      await note(tx, run, { phase, begun: false, host: executor.place, position: null });
+      await note(tx, run, { phase, begun: false, host: executor.place, position: null, ...place });
       await updatePhase(tx, row.id, { status: 'running', startedAt: row.startedAt ?? clock.now() });
     });
-    const { work } = await gather(run, phase);
-    await executor.start(work, signal);
-    await tenant(run, (tx) => note(tx, run, { begun: true }));
+    const { version } = await executor.start(work, signal);
+    await tenant(run, async (tx) => {
+      await note(tx, run, { begun: true });
+      // A plan is applied by what has made it.
+      if (version !== null) await tx.query('UPDATE run SET terraform_version = $2 WHERE id = $1', [run.id, version]);
+    });
   }
 
   /** Moves on what was printed since; the place and the lines are written together, so that none is lost or there twice. */
@@ -168,6 +180,19 @@ export function createExecution(o: ExecutionOptions) {
     }
   }
 
+  /**
+   * Why what an apply has made is not in the state, although Terraform succeeded; undefined: it is. To be asked once the state is
+   * kept: a plan with changes leaves a version of its own.
+   */
+  async function stateStayed(run: RunRow): Promise<string | undefined> {
+    const { plan, current } = await tenant(run, async (tx) => ({
+      plan: (await phasesOf(tx, run.id)).plan,
+      current: await currentStateVersion(tx, run.workspaceId),
+    }));
+    if (plan.hasChanges !== true || current?.runId === run.id) return undefined;
+    return 'The plan had changes, and its apply has left the state as it was: what it made is in no state here. Look for a backend, or an option such as -state-out in a variable, that leads elsewhere.';
+  }
+
   /** Nobody should build upon a state that may not tell everything that was made. */
   async function lockBehind(tx: PoolClient, run: RunRow): Promise<void> {
     await tx.query('UPDATE workspace SET locked_by_run_id = $2, updated_at = now() WHERE id = $1', [
@@ -199,9 +224,13 @@ export function createExecution(o: ExecutionOptions) {
     const asked = run.cancelRequestedAt !== null;
     switch (end.kind) {
       case 'planned': {
-        const write = (kind: 'plan' | 'plan-json', bytes: Uint8Array) =>
+        const write = (kind: 'plan' | 'plan-json' | 'plan-shown', bytes: Uint8Array) =>
           blobs.write(run.organizationId, kind, [bytes], { limit: PLAN_LIMIT });
         const [plan, json] = [await write('plan', end.plan), await write('plan-json', end.json)];
+        const toShow =
+          end.schemas == null ? undefined : shownPlan(end.json, end.schemas, (text) => redactAll(hide(text)));
+        const isShown = toShow !== undefined && toShow.length <= PLAN_LIMIT;
+        const shown = isShown ? (await write('plan-shown', toShow)).id : null;
         const { summary } = end;
         return conclude(
           run,
@@ -220,6 +249,7 @@ export function createExecution(o: ExecutionOptions) {
                 .map((one) => ({ ...one, provider: null, actions: [...one.actions] })),
               planBlobId: plan.id,
               jsonBlobId: json.id,
+              shownBlobId: shown,
             },
             async more(tx) {
               await tx.query('UPDATE run_phase SET rendered = $2 WHERE id = $1', [
@@ -235,7 +265,7 @@ export function createExecution(o: ExecutionOptions) {
         );
       }
       case 'applied': {
-        const lost = await keepState(run, end.state);
+        const lost = (await keepState(run, end.state)) ?? (await stateStayed(run));
         if (lost === undefined) return conclude(run, row, { kind: 'applied' }, { change: { status: 'finished' } });
         return conclude(
           run,
@@ -246,7 +276,7 @@ export function createExecution(o: ExecutionOptions) {
       }
       case 'failed': {
         const lost = await keepState(run, end.state);
-        const reason = lost ?? (asked ? canceledBy(run) : end.reason);
+        const reason = lost ?? (asked ? await canceled(run) : end.reason);
         return conclude(
           run,
           row,
@@ -261,15 +291,14 @@ export function createExecution(o: ExecutionOptions) {
       case 'vanished': {
         await keepState(run, end.state);
         const applying = row.phase === 'apply';
-        const what = applying
-          ? 'What executed the apply is gone before it ended. Look at what it has made, then unlock the workspace.'
-          : 'What executed the plan is gone before it ended. Start another run.';
+        const found = end.reason ?? `What executed the ${row.phase} is gone before it ended.`;
+        const what = `${found} ${applying ? 'Look at what it has made, then unlock the workspace.' : 'Start another run.'}`;
         return conclude(
           run,
           row,
           { kind: asked ? 'stopped' : 'vanished' },
           {
-            reason: asked && !applying ? canceledBy(run) : what,
+            reason: asked && !applying ? await canceled(run) : what,
             change: { status: asked ? 'canceled' : 'errored' },
             more: async (tx) => (applying ? lockBehind(tx, run) : undefined),
           },
@@ -297,7 +326,7 @@ export function createExecution(o: ExecutionOptions) {
         await keepLease(run);
         times.leased = now;
       }
-      await pause(o.pollMs ?? POLL_MS, signal);
+      await pause(o.pollMs ?? executor.pollMs ?? POLL_MS, signal);
       signal.throwIfAborted();
     }
   }
@@ -327,7 +356,7 @@ export function createExecution(o: ExecutionOptions) {
       if ((await executor.look(work)) === 'absent') {
         if (same && state.begun === true) return record(run, row, { kind: 'vanished', state: null }, hide);
         if (run.cancelRequestedAt !== null) {
-          const reason = canceledBy(run);
+          const reason = await canceled(run);
           return conclude(run, row, { kind: 'stopped' }, { reason, change: { status: 'canceled' } });
         }
         try {
@@ -341,7 +370,9 @@ export function createExecution(o: ExecutionOptions) {
       await watch(run, phase, row, hide, signal);
       let end: TerraformEnd;
       try {
-        end = await executor.end(work, { phase, untrusted: !run.trusted });
+        // Of a pull request nobody has agreed to anything yet: it takes what the branch has, and leaves nothing for it.
+        const keepsProviders = run.trusted && run.vcsPullRequestNumber === null;
+        end = await executor.end(work, { phase, keepsProviders });
       } catch (error) {
         if (!(error instanceof ForgewayError) || error.retry !== 'never') throw error;
         end = { kind: 'failed', reason: error.message, state: null };
@@ -358,7 +389,7 @@ export function createExecution(o: ExecutionOptions) {
       if (state.phase === undefined || (state.host !== undefined && state.host !== executor.place)) return;
       const work = workOf(run, state.phase);
       if (state.phase === 'apply' && run.status !== 'applied' && (await executor.look(work)) !== 'absent') {
-        const end = await executor.end(work, { phase: 'apply', untrusted: !run.trusted });
+        const end = await executor.end(work, { phase: 'apply', keepsProviders: false });
         await keepState(run, end.kind === 'planned' ? null : end.state);
         await tenant(run, async (tx) => {
           await tx.query('SELECT FROM workspace WHERE id = $1 FOR UPDATE', [run.workspaceId]);

@@ -24,6 +24,8 @@ const files = z.array(z.object({ filename: z.string(), previous_filename: z.stri
 const compared = z.object({ files: files.optional() });
 
 export type OpenPull = z.output<typeof pull>;
+/** `isWhole`: there are no more than these. */
+export type OpenPulls = { list: OpenPull[]; isWhole: boolean };
 export type RepositoryFacts = z.output<typeof repository>;
 
 /** `group/sub/name` as GitHub's routes take it. */
@@ -122,22 +124,25 @@ export function createForgeRepository(octokit: ForgeOctokit, path: string, signa
       }
     },
 
-    /** All open ones against a branch. An answer of one page carries the ETag of the whole. */
-    async openPulls(base: string, etag?: string | null): Promise<Conditional<OpenPull[]>> {
+    /** The open ones against a branch, the newest first. An answer of one page carries the ETag of the whole. */
+    async openPulls(base: string, etag?: string | null): Promise<Conditional<OpenPulls>> {
       const route = 'GET /repos/{owner}/{repo}/pulls';
       const parameters = { state: 'open', base, per_page: PER_PAGE, sort: 'updated', direction: 'desc' };
       const read = (data: unknown) => z.array(pull).parse(data);
       try {
         const page = await conditional(route, parameters, etag, read);
-        if (!page.changed || page.value.length < PER_PAGE) return page;
+        if (!page.changed) return page;
+        if (page.value.length < PER_PAGE) return { ...page, value: { list: page.value, isWhole: true } };
+        let isWhole = false;
         const all = new Map(page.value.map((one) => [one.number, one]));
         for (let number = 2; number <= PAGES; number += 1) {
           const next = await conditional(route, { ...parameters, page: number }, null, read);
           const value = next.changed ? next.value : [];
           for (const one of value) all.set(one.number, one);
-          if (value.length < PER_PAGE) break;
+          isWhole = value.length < PER_PAGE;
+          if (isWhole) break;
         }
-        return { changed: true, value: [...all.values()], etag: null };
+        return { changed: true, value: { list: [...all.values()], isWhole }, etag: null };
       } catch (error) {
         return refused(error, `list pull requests of ${path}`, `${path} does not show its pull requests (404).`);
       }
@@ -158,15 +163,21 @@ export function createForgeRepository(octokit: ForgeOctokit, path: string, signa
       }
     },
 
+    /** Undefined also where the forge cannot list them: then every change is of interest, and nobody behind it waits. */
     async changedIn(number: number): Promise<string[] | undefined> {
       const all: z.output<typeof files> = [];
-      for (let page = 1; page <= Math.ceil(MOST_FILES / PER_PAGE); page += 1) {
-        const { data } = await octokit.request('GET /repos/{owner}/{repo}/pulls/{pull_number}/files', {
-          ...{ ...place, pull_number: number, per_page: PER_PAGE, page, request: { signal } },
-        });
-        const some = files.parse(data);
-        all.push(...some);
-        if (some.length < PER_PAGE) return namesOf(all);
+      try {
+        for (let page = 1; page <= Math.ceil(MOST_FILES / PER_PAGE); page += 1) {
+          const { data } = await octokit.request('GET /repos/{owner}/{repo}/pulls/{pull_number}/files', {
+            ...{ ...place, pull_number: number, per_page: PER_PAGE, page, request: { signal } },
+          });
+          const some = files.parse(data);
+          all.push(...some);
+          if (some.length < PER_PAGE) return namesOf(all);
+        }
+      } catch (error) {
+        const status = refusalOf(error)?.status;
+        if (status !== 404 && status !== 422 && status !== 501) throw error;
       }
       return undefined;
     },

@@ -1,7 +1,9 @@
 /** Runs as rows that move: every change of status goes through the state machine, in a transaction that holds the run. */
 import type { PoolClient } from 'pg';
+import { endedBy } from '../../store/workspace/people.js';
 import { closeLog } from '../../store/workspace/run-log.js';
 import {
+  activeStatuses,
   holdRun,
   isFinal,
   moveRun,
@@ -77,7 +79,10 @@ async function change(tx: PoolClient, run: RunRow, event: RunEvent, because: Bec
     return { outcome, wanted: rows.map(({ version }) => ({ organizationId, id, version })) };
   }
   if (!('to' in outcome)) return { outcome, wanted: [] };
-  const step = { from: [run.status], to: outcome.to, reason: because.reason ?? null };
+  const { to } = outcome;
+  const isEnded = to === 'canceled' || to === 'discarded';
+  const byWhom = isEnded && because.by !== undefined ? await endedBy(tx, to, because.by) : null;
+  const step = { from: [run.status], to, reason: because.reason ?? byWhom };
   if (!(await moveRun(tx, id, { ...step, fencingNumber: because.fencingNumber })))
     return { outcome: { unchanged: true }, wanted: [] };
   if (event.kind === 'confirm')
@@ -88,11 +93,23 @@ async function change(tx: PoolClient, run: RunRow, event: RunEvent, because: Bec
     ]);
   if (event.kind === 'force-cancel') await tx.query('UPDATE run SET force_canceled_at = now() WHERE id = $1', [id]);
   const wanted: WantedRun[] = [{ organizationId, id, version: run.desiredVersion + 1n }];
-  if (isFinal(outcome.to)) {
-    await endPhases(tx, id, outcome.to);
+  if (isFinal(to)) {
+    await endPhases(tx, id, to);
     if (!run.planOnly) wanted.push(...(await wakeRuns(tx, organizationId, workspaceId)));
   }
   return { outcome, wanted };
+}
+
+/** A saved plan does not hold its workspace until it is to be applied: by then another run may. Holds the workspace. */
+async function runInTheWay(tx: PoolClient, runId: string): Promise<string | undefined> {
+  await tx.query('SELECT FROM workspace WHERE id = (SELECT workspace_id FROM run WHERE id = $1) FOR UPDATE', [runId]);
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT o.id FROM run r JOIN run o ON o.workspace_id = r.workspace_id AND o.id <> r.id
+     WHERE r.id = $1 AND r.save_plan AND r.status = 'planned' AND o.status = ANY ($2)
+       AND NOT o.plan_only AND NOT (o.save_plan AND o.status = 'planned') LIMIT 1`,
+    [runId, activeStatuses],
+  );
+  return rows[0]?.id;
 }
 
 /** What somebody wishes for a run. Undefined: there is no such run here. @param tx as the organization */
@@ -102,8 +119,12 @@ export async function askRun(
   wish: Wish,
   because: Because = {},
 ): Promise<Moved | undefined> {
+  const other = wish.kind === 'confirm' ? await runInTheWay(tx, runId) : undefined;
   const run = await holdRun(tx, runId);
-  return run === undefined ? undefined : change(tx, run, wish, because);
+  if (run === undefined) return undefined;
+  if (other === undefined) return change(tx, run, wish, because);
+  const refused = `run-${other} is under way in the workspace. Let it end, or confirm or discard it; then apply the saved plan.`;
+  return { outcome: { refused }, wanted: [] };
 }
 
 /** What whoever works on a run found. Unchanged when somebody else has taken it since. */

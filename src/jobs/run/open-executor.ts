@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ArchiveLimits } from '../../effects/archive/archive.js';
 import { openSandboxes, probeSandbox, type SandboxLimits } from '../../effects/process/sandbox.js';
 import { sandboxDirectory } from '../../effects/process/sandbox-place.js';
-import { findTerraform } from '../../effects/terraform/binary.js';
+import { findTerraforms } from '../../effects/terraform/binary.js';
 import type { TerraformExecutor } from '../../effects/terraform/executor.js';
 import { createProcessExecutor } from '../../effects/terraform/process-executor.js';
 import { ForgewayError } from '../../lib/errors.js';
@@ -14,13 +14,15 @@ import type { Logger } from '../../lib/logger.js';
 export interface OpenExecutorOptions {
   dataDir: string;
   unsafeSameUser: boolean;
-  /** A path or a name; undefined: whichever is there. */
-  binary: string | undefined;
+  /** Paths or names; none: whichever is there. */
+  binaries: readonly string[];
   limits: SandboxLimits;
   archive: ArchiveLimits;
   network: 'public' | 'shared' | 'none';
   planSeconds: number;
   applySeconds: number;
+  /** Where providers are fetched from; undefined: from their registries. */
+  providerMirror?: string;
   log: Logger;
 }
 
@@ -45,8 +47,8 @@ async function placeOf(directory: string): Promise<string> {
  * @throws ForgewayError FORGEWAY_TERRAFORM_MISSING, FORGEWAY_SANDBOX_UNAVAILABLE
  */
 export async function openExecutor(o: OpenExecutorOptions): Promise<TerraformExecutor> {
-  const binary = await findTerraform(o.binary);
-  if (binary === undefined)
+  const binaries = await findTerraforms(o.binaries);
+  if (binaries.length === 0)
     throw new ForgewayError(
       'FORGEWAY_TERRAFORM_MISSING',
       'This machine has no Terraform and no OpenTofu. Install one, or set RUN_BINARY to where it is.',
@@ -54,20 +56,17 @@ export async function openExecutor(o: OpenExecutorOptions): Promise<TerraformExe
   const probe = await probeSandbox({ unsafeSameUser: o.unsafeSameUser });
   const directory = await sandboxDirectory(probe, [join(o.dataDir, 'runs'), SYSTEM_DIRECTORY]);
   await mkdir(directory, { recursive: true });
-  const { path, product, version } = binary;
-  o.log.info(
-    { path, product, version, isolation: probe.mode, ownNetwork: probe.network },
-    'workspaces can be planned here',
-  );
+  o.log.info({ binaries, isolation: probe.mode, ownNetwork: probe.network }, 'workspaces can be planned here');
   return createProcessExecutor({
     place: await placeOf(directory),
     sandboxes: await openSandboxes({ directory, probe, limits: o.limits }),
     directory,
-    binary,
+    binaries,
     limits: o.archive,
     planSeconds: o.planSeconds,
     applySeconds: o.applySeconds,
     network: o.network,
     plugins: join(o.dataDir, 'providers'),
+    mirror: o.providerMirror,
   });
 }

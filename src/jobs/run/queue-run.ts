@@ -6,14 +6,18 @@ import { insertRun, type RunSource } from '../../store/workspace/runs.js';
 import { updateWorkspace, type WorkspaceRow } from '../../store/workspace/workspaces.js';
 import { askRun, type WantedRun } from './move.js';
 
-/** Older ones that nobody needs any more are given up. */
+/**
+ * Older ones that nobody needs any more are given up, whoever made them: of a pull request the plans of its other heads, of the
+ * branch all that would change something. Somebody's plan-only run of an older commit is what they asked for.
+ */
 async function supersede(
   tx: PoolClient,
   o: { workspaceId: string; pullRequest: number | null; but: string; reason: string },
 ): Promise<WantedRun[]> {
   const { rows } = await tx.query<{ id: string }>(
-    `SELECT id FROM run WHERE workspace_id = $1 AND id <> $2 AND source IN ('vcs', 'comment')
-       AND vcs_pull_request_number IS NOT DISTINCT FROM $3 AND finished_at IS NULL ORDER BY number`,
+    `SELECT r.id FROM run r JOIN configuration_version c ON c.id = r.configuration_version_id
+     WHERE r.workspace_id = $1 AND r.id <> $2 AND r.finished_at IS NULL
+       AND CASE WHEN $3::int IS NULL THEN NOT r.plan_only ELSE c.vcs_pull_request_number = $3 END ORDER BY r.number`,
     [o.workspaceId, o.but, o.pullRequest],
   );
   const wanted: WantedRun[] = [];
@@ -107,8 +111,9 @@ export async function queueSpeculative(
 /** Plans of pull requests that are not open any more. */
 export async function giveUpClosed(tx: PoolClient, workspaceId: string, open: readonly number[]): Promise<WantedRun[]> {
   const { rows } = await tx.query<{ id: string }>(
-    `SELECT id FROM run WHERE workspace_id = $1 AND plan_only AND vcs_pull_request_number IS NOT NULL
-       AND vcs_pull_request_number <> ALL ($2) AND finished_at IS NULL ORDER BY number`,
+    `SELECT r.id FROM run r JOIN configuration_version c ON c.id = r.configuration_version_id
+     WHERE r.workspace_id = $1 AND r.plan_only AND c.vcs_pull_request_number IS NOT NULL
+       AND c.vcs_pull_request_number <> ALL ($2) AND r.finished_at IS NULL ORDER BY r.number`,
     [workspaceId, open],
   );
   const wanted: WantedRun[] = [];

@@ -7,6 +7,7 @@ import type { TerraformExecutor } from '../../effects/terraform/executor.js';
 import { systemClock } from '../../lib/clock.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { redactText } from '../../lib/redact.js';
+import { endedBy } from '../../store/workspace/people.js';
 import { getRun, isFinal, phasesOf, type RunRow } from '../../store/workspace/runs.js';
 import { holdWorkspace } from '../../store/workspace/workspaces.js';
 import type { Pokes } from '../poke.js';
@@ -51,6 +52,10 @@ const BACKOFF = { baseMs: 2_000, capMs: 120_000 };
 const SUPERSEDED_POLL_MS = 500;
 /** Failures in a row, at one thing, after which a run is given up: with the delays above, half an hour. */
 const ATTEMPTS = 20;
+
+/** It changes the world, whether or not we can see it now: to be told to have failed it has to be known to be over. */
+const mayStillApply = ({ status, executorState }: RunRow): boolean =>
+  status === 'applying' && (executorState as { begun?: boolean }).begun === true;
 
 /** The reconciler of the table `run`, for a machine that executes. */
 export function createRunReconciler(o: RunReconcilerOptions): Reconciler {
@@ -130,7 +135,11 @@ export function createRunReconciler(o: RunReconcilerOptions): Reconciler {
 
   async function fetch(run: RunRow, signal: AbortSignal): Promise<Settlement> {
     if (run.cancelRequestedAt !== null)
-      return report(run, { kind: 'stopped' }, { reason: `It was canceled by ${run.cancelRequestedBy ?? 'somebody'}.` });
+      return report(
+        run,
+        { kind: 'stopped' },
+        { reason: await tenant(run, (tx) => endedBy(tx, 'canceled', run.cancelRequestedBy)) },
+      );
     const outcome = await fetchConfiguration(
       { store, blobs, octokitOf: o.octokitOf, limits: o.limits, clock },
       run,
@@ -146,7 +155,7 @@ export function createRunReconciler(o: RunReconcilerOptions): Reconciler {
   async function begin(run: RunRow, signal: AbortSignal): Promise<Settlement> {
     const held = await tenant(run, async (tx) => {
       const workspace = await holdWorkspace(tx, run.workspaceId);
-      return workspace === undefined ? undefined : heldBy(workspace, run.id);
+      return workspace === undefined ? undefined : heldBy(tx, workspace, run.id);
     });
     if (held !== undefined) return wait(run, held, WAIT_MS);
     const answer = await mayApply({ store, octokitOf: o.octokitOf, gate: o.gate }, run, signal);
@@ -205,7 +214,8 @@ export function createRunReconciler(o: RunReconcilerOptions): Reconciler {
       if (isFinal(run.status) || run.status === 'planned') throw error;
       const answered = error instanceof ForgeRefusal || (error instanceof ForgewayError && error.retry === 'never');
       const text = redactText(messageOf(error));
-      if (answered || row.attempts + 1 >= ATTEMPTS) return report(run, { kind: 'failed' }, { reason: text });
+      if (answered || (row.attempts + 1 >= ATTEMPTS && !mayStillApply(run)))
+        return report(run, { kind: 'failed' }, { reason: text });
       await tenant(run, (tx) =>
         tx.query('UPDATE run SET status_reason = $2 WHERE id = $1', [run.id, `Tried again soon: ${text}`]),
       );

@@ -1,14 +1,23 @@
-/** Bounds what runs leave behind: logs, plans and configurations of runs that are over, once they are old. */
+/** Bounds what workspaces take: logs, plans and configurations of runs that are over, and versions of states, once they are old. */
 
 import { sweepBlobs } from '../../accounts/blobs.js';
 import { startBackgroundLoop } from '../../lib/background-loop.js';
 import { messageOf } from '../../lib/errors.js';
 import type { Logger } from '../../lib/logger.js';
 import type { Store } from '../../store/database.js';
+import { dropOldStates } from '../../store/workspace/state-versions.js';
 
-export interface RetentionOptions {
-  store: Store;
+/** What is kept however much of it there is. */
+export interface Kept {
+  /** Of what runs leave. */
   days: number;
+  /** Of states. */
+  stateDays: number;
+  stateVersions: number;
+}
+
+export interface RetentionOptions extends Kept {
+  store: Store;
   log: Logger;
   tickMs?: number;
 }
@@ -17,6 +26,7 @@ export interface Tidied {
   logs: number;
   plans: number;
   configurations: number;
+  states: number;
   blobs: number;
 }
 
@@ -24,8 +34,9 @@ const HOUR_MS = 3_600_000;
 const NO_ID = '00000000-0000-0000-0000-000000000000';
 const PAGE = 200;
 
-/** One pass over one organization. States stay: they are not what a run leaves, but what a workspace is. */
-export async function tidyRuns(store: Store, organizationId: string, days: number): Promise<Tidied> {
+/** One pass over one organization. */
+export async function tidyRuns(store: Store, organizationId: string, kept: Kept): Promise<Tidied> {
+  const { days } = kept;
   return store.tenant(organizationId, async (tx) => {
     const old = `SELECT id FROM run WHERE finished_at < now() - $1 * interval '1 day'`;
     const logs = await tx.query(
@@ -33,8 +44,8 @@ export async function tidyRuns(store: Store, organizationId: string, days: numbe
       [days],
     );
     const plans = await tx.query(
-      `UPDATE run_phase SET plan_blob_id = NULL, json_blob_id = NULL, rendered = NULL, changes = NULL, log_size = 0, log_truncated = true
-       WHERE run_id IN (${old}) AND (plan_blob_id IS NOT NULL OR json_blob_id IS NOT NULL OR rendered IS NOT NULL OR log_size > 0)`,
+      `UPDATE run_phase SET plan_blob_id = NULL, json_blob_id = NULL, shown_blob_id = NULL, rendered = NULL, changes = NULL, log_size = 0, log_truncated = true
+       WHERE run_id IN (${old}) AND (plan_blob_id IS NOT NULL OR json_blob_id IS NOT NULL OR shown_blob_id IS NOT NULL OR rendered IS NOT NULL OR log_size > 0)`,
       [days],
     );
     // The newest of a workspace that is no pull request's is what a run without one of its own takes.
@@ -47,11 +58,13 @@ export async function tidyRuns(store: Store, organizationId: string, days: numbe
            AND NOT n.speculative AND n.blob_id IS NOT NULL AND (n.created_at, n.id) > (v.created_at, v.id)))`,
       [days],
     );
+    const states = await dropOldStates(tx, { days: kept.stateDays, newest: kept.stateVersions });
     const blobs = await sweepBlobs(tx, organizationId);
     return {
       logs: logs.rowCount ?? 0,
       plans: plans.rowCount ?? 0,
       configurations: configurations.rowCount ?? 0,
+      states,
       blobs,
     };
   });
@@ -72,7 +85,7 @@ export function startRunRetention(o: RetentionOptions): { stop(): Promise<void> 
         );
         for (const { id } of rows) {
           if (signal.aborted) return;
-          const tidied = await tidyRuns(store, id, o.days);
+          const tidied = await tidyRuns(store, id, o);
           if (Object.values(tidied).some((count) => count > 0))
             log.info({ organization: id, ...tidied }, 'old runs tidied');
         }

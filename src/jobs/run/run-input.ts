@@ -45,6 +45,12 @@ export async function variablesOf(tx: PoolClient, vault: Vault, run: RunRow): Pr
     [run.workspaceId],
   );
   const found: RunVariables = { variables: [], sensitive: [] };
+  const sensitiveKeys = new Set(
+    rows.flatMap(({ sensitive, category, key }) => {
+      if (!sensitive) return [];
+      return category === 'terraform' ? [key] : key.startsWith('TF_VAR_') ? [key.slice('TF_VAR_'.length)] : [];
+    }),
+  );
   for (const row of rows) {
     if (!run.trusted && (row.sensitive || row.category === 'env')) continue;
     const place = { table: 'workspace_variable', organizationId: run.organizationId, rowId: row.id } as const;
@@ -61,7 +67,9 @@ export async function variablesOf(tx: PoolClient, vault: Vault, run: RunRow): Pr
   );
   const own = columns[0] === undefined ? [] : ofRun(vault, run, columns[0]);
   const replaced = new Set(own.map(({ key }) => key));
-  found.sensitive.push(...own.map(({ value }) => value));
+  // Nobody says of these what is sensitive: Terraform hides what the configuration calls so, and a value in the place of a
+  // sensitive one is one. Hiding every value would hide every `main` and `true` that is printed.
+  found.sensitive.push(...own.flatMap(({ key, value }) => (sensitiveKeys.has(key) ? [value] : [])));
   found.variables = [
     ...found.variables.filter(({ key, category }) => category === 'env' || !replaced.has(key)),
     ...own,

@@ -74,17 +74,18 @@ async function pullRequestId(tx: PoolClient, place: Place, by: { number: number 
   return rows[0]?.id ?? null;
 }
 
-export function countsOf(plan: PhaseRow | undefined): string | undefined {
+/** What a plan would do, or has done once it `isApplied`; undefined while nobody knows. */
+export function countsOf(plan: PhaseRow | undefined, isApplied: boolean): string | undefined {
   if (plan === undefined || plan.hasChanges === null) return undefined;
   if (!plan.hasChanges) return 'no changes';
-  const {
-    resourceAdditions: add,
-    resourceChanges: change,
-    resourceDestructions: destroy,
-    resourceImports: imports,
-  } = plan;
-  const parts = [`${add ?? 0} to add`, `${change ?? 0} to change`, `${destroy ?? 0} to destroy`];
-  return (imports ?? 0) > 0 ? [`${imports} to import`, ...parts].join(', ') : parts.join(', ');
+  const count = (number: number | null, toDo: string, done: string) => `${number ?? 0} ${isApplied ? done : toDo}`;
+  const parts = [
+    count(plan.resourceAdditions, 'to add', 'added'),
+    count(plan.resourceChanges, 'to change', 'changed'),
+    count(plan.resourceDestructions, 'to destroy', 'destroyed'),
+  ];
+  const imports = plan.resourceImports ?? 0;
+  return [...(imports > 0 ? [count(imports, 'to import', 'imported')] : []), ...parts].join(', ');
 }
 
 export interface TellOptions {
@@ -93,10 +94,10 @@ export interface TellOptions {
 }
 
 /** The plan as people read it, without what tells them how to apply it from a file. */
-function details(run: RunRow, rendered: string | null, url: string | undefined): ReportRow['details'] {
+function details(rendered: string | null, url: string | undefined): ReportRow['details'] {
   if (rendered === null || rendered.trim() === '') return undefined;
   return {
-    summary: run.planOnly ? 'Plan' : 'Plan and apply',
+    summary: 'Plan',
     text: rendered.trim(),
     ...(url === undefined ? {} : { url }),
   };
@@ -116,7 +117,7 @@ export async function tellRun(
   const of = run.vcsPullRequestNumber === null ? { mergeSha: run.vcsCommitSha } : { number: run.vcsPullRequestNumber };
   const pullRequest = await pullRequestId(tx, place, of);
   const { icon, status } = WORDS[run.status];
-  const counts = countsOf(phases.plan);
+  const counts = countsOf(phases.plan, run.status === 'applied');
   const url = o.pageOf?.(organizationId, run.id);
   const waiting = run.cancelRequestedAt !== null && run.finishedAt === null ? 'Stopping' : status;
   const said = counts === undefined ? waiting : `${waiting}: ${counts}`;
@@ -144,7 +145,7 @@ export async function tellRun(
       ...{ icon, status: said, links: url === undefined ? [] : [{ label: 'Run', url }], sha: run.vcsCommitSha },
       updatedAt: run.updatedAt,
       ...(note === '' ? {} : { note }),
-      details: details(run, phases.plan.rendered ?? null, url),
+      details: details(phases.plan.rendered ?? null, url),
     };
     wanted.push(await wantReport(tx, { organizationId, pullRequestId: pullRequest, topic: topicOf(run), row }));
   }

@@ -19,6 +19,8 @@ const seenSchema = z.object({
 export interface WatchedRepository {
   id: string;
   organizationId: string;
+  /** The desired version when it was read. */
+  version: bigint;
   connectionId: string;
   forge: string;
   host: string;
@@ -36,7 +38,7 @@ interface Row extends Omit<WatchedRepository, 'seen' | 'looks'> {
 
 export async function readWatch(tx: PoolClient, id: string): Promise<WatchedRepository | undefined> {
   const { rows } = await tx.query<Row>(
-    `SELECT w.id, w.organization_id AS "organizationId", w.connection_id AS "connectionId", w.forge, w.host, w.path,
+    `SELECT w.id, w.organization_id AS "organizationId", w.desired_version AS version, w.connection_id AS "connectionId", w.forge, w.host, w.path,
        w.remote_id AS "remoteId", w.default_branch AS "defaultBranch", w.seen,
        -- Whoever told of a new name last.
        coalesce((SELECT r.remote_owner || '/' || r.remote_name FROM repository r WHERE r.forge = w.forge AND r.host = w.host
@@ -64,18 +66,22 @@ export async function workspacesOf(tx: PoolClient, watched: WatchedRepository): 
   return found;
 }
 
-/** @param at when a look came to its end */
+/**
+ * What was seen is kept only while nobody has asked for another look: a workspace that was linked meanwhile, or an approval, wants
+ * everything judged anew, and its wish to forget is not written over.
+ * @param at when a look came to its end
+ */
 export async function writeWatch(
   tx: PoolClient,
   watched: WatchedRepository,
   workspaces: readonly WorkspaceRow[],
   at?: Date,
 ): Promise<void> {
-  const { id, remoteId, remotePath, defaultBranch, seen, looks } = watched;
+  const { id, version, remoteId, remotePath, defaultBranch, seen, looks } = watched;
   await tx.query(
-    `UPDATE repository_watch SET remote_id = $2, remote_path = $3, default_branch = $4, seen = $5,
-       checked_at = coalesce($6, checked_at), updated_at = now() WHERE id = $1`,
-    [id, remoteId, remotePath, defaultBranch, JSON.stringify({ ...seen, looks }), at ?? null],
+    `UPDATE repository_watch SET remote_id = $2, remote_path = $3, default_branch = $4,
+       seen = CASE WHEN desired_version = $7 THEN $5 ELSE seen END, checked_at = coalesce($6, checked_at), updated_at = now() WHERE id = $1`,
+    [id, remoteId, remotePath, defaultBranch, JSON.stringify({ ...seen, looks }), at ?? null, version],
   );
   await tx.query(
     `UPDATE workspace SET remote_repository_id = $2, remote_path = $3 WHERE id = ANY ($1)
@@ -109,4 +115,20 @@ export async function lookAgain(
     [repository.forge, repository.host, repository.remoteId, o.forget ?? false],
   );
   return rows;
+}
+
+/** What is noted here for longer was given up by whoever asked: it was run, or is gone. */
+const NOTED_FOR_MS = 86_400_000;
+
+/** Notes that a question was not answered. Answers for how long that has been so. */
+export async function unansweredFor(tx: PoolClient, watchId: string, question: string, now: Date): Promise<number> {
+  const at = now.getTime();
+  const { rows } = await tx.query<{ since: string }>(
+    `UPDATE repository_watch SET unanswered =
+       (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(unanswered) WHERE value::bigint > $4)
+       || jsonb_build_object($2::text, coalesce(unanswered -> $2, to_jsonb($3::bigint)))
+     WHERE id = $1 RETURNING unanswered ->> $2 AS since`,
+    [watchId, question, at, at - NOTED_FOR_MS],
+  );
+  return rows[0] === undefined ? 0 : at - Number(rows[0].since);
 }

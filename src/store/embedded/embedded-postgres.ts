@@ -167,7 +167,8 @@ async function prepareCluster(
     await createCluster(home, binaries, password, user);
   }
   if (!planned.initialized) await writeLayout(dataDir, { home, socketDir, initialized: true });
-  return { home, logFile: logFileOf(dataDir), binaries, user, location: locate(dataDir, socketDir, password), log };
+  const location = locate(dataDir, socketDir, password);
+  return { home, logFile: logFileOf(dataDir), binaries, user, location, volatile: options.volatile ?? false, log };
 }
 
 async function askRunningServer(path: string): Promise<EmbeddedPostgresLocation> {

@@ -9,6 +9,8 @@ export interface EmbeddedPostgresOptions {
   systemDir?: string;
   /** Where the server binaries lie (`bin`, `lib`, `share`); by default the npm package of this platform. */
   binariesDir?: string;
+  /** For tests of what is not durability: nothing waits for the disk, and a machine that crashes may lose all of it. */
+  volatile?: boolean;
 }
 
 export interface AttachOptions {

@@ -24,6 +24,7 @@ export interface ClusterSetup {
   binaries: Binaries;
   user: DatabaseUser | undefined;
   location: EmbeddedPostgresLocation;
+  volatile: boolean;
   log: (line: string) => void;
 }
 
@@ -137,7 +138,7 @@ async function start(setup: ClusterSetup): Promise<ProcessIdentity> {
   const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
   const log = await open(setup.logFile, flags, 0o600);
   try {
-    const child = spawn(binaries.postgres, ['-D', clusterDirOf(home), ...settings(location.host, location.port)], {
+    const child = spawn(binaries.postgres, ['-D', clusterDirOf(home), ...settings(setup)], {
       ...user,
       cwd: '/',
       env: COMMAND_ENVIRONMENT,
@@ -157,16 +158,17 @@ async function start(setup: ClusterSetup): Promise<ProcessIdentity> {
 }
 
 /** On the command line they win over what `postgresql.conf` and `ALTER SYSTEM` say. */
-function settings(socketDir: string, port: number): string[] {
+function settings({ location: { host: socketDir, port }, volatile }: ClusterSetup): string[] {
+  const durability = volatile ? 'off' : 'on';
   const values = {
     listen_addresses: '',
     // A list, in which a comma separates and a quote is written twice.
     unix_socket_directories: `"${socketDir.replaceAll('"', '""')}"`,
     unix_socket_permissions: '0700',
     port: String(port),
-    fsync: 'on',
-    full_page_writes: 'on',
-    synchronous_commit: 'on',
+    fsync: durability,
+    full_page_writes: durability,
+    synchronous_commit: durability,
     password_encryption: 'scram-sha-256',
     max_connections: '200',
     timezone: 'UTC',

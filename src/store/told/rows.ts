@@ -111,6 +111,26 @@ async function beginning(tx: PoolClient, repositoryId: string) {
   return rows[0];
 }
 
+/**
+ * The state of an object that the mirror learned of before the poller came to the repository: apps were told of it when nothing was
+ * noted. Undefined for any other.
+ */
+export async function toldBefore(
+  tx: PoolClient,
+  { repositoryId, number }: Place,
+  kind: 'pull_request' | 'issue',
+): Promise<ToldState['state'] | undefined> {
+  const { rows } = await tx.query<{ state: string }>({
+    name: `told-before-${kind}`,
+    text: `SELECT m.state FROM repository r JOIN sync_cursor s ON s.repository_id = r.id
+      JOIN ${kind} m ON m.forge = r.forge AND m.host = r.host AND m.remote_repository_id = r.remote_id AND m.number = $2
+      WHERE r.id = $1 AND m.created_at < coalesce(s.begun_at, now())`,
+    values: [repositoryId, number],
+  });
+  const [row] = rows;
+  return row && (row.state === 'closed' ? 'closed' : 'open');
+}
+
 /** Notes that apps are told of an object's change. Nothing is kept of a repository that nobody polls. */
 export async function noteTold(
   tx: PoolClient,
@@ -121,7 +141,12 @@ export async function noteTold(
   const begun = await beginning(tx, place.repositoryId);
   if (begun?.watermark_at == null) return;
   const known = await toldRow(tx, place);
-  const after = toldAfter(known, event, { watermark: begun.watermark_at, imported: begun.imported_at !== null });
+  const opened = known === undefined && event.action !== 'opened' && (await toldBefore(tx, place, kind)) !== undefined;
+  const after = toldAfter(known, event, {
+    watermark: begun.watermark_at,
+    imported: begun.imported_at !== null,
+    opened,
+  });
   await writeTold(tx, place, kind, { seenAt: null, settled: false, ...known, ...after });
 }
 

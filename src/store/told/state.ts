@@ -19,6 +19,8 @@ export interface ToldState {
   locked: boolean;
   /** Commit of the head; null for an issue. */
   head: string | null;
+  /** All heads that were told in one second, of which any may be the last; absent when it was one. */
+  heads?: string[];
   base: { ref: string; sha: string } | null;
   milestone: Entry | null;
   labels: Entry[];
@@ -108,7 +110,10 @@ export interface ToldEvent {
   object: Json;
 }
 
-type Change = readonly [piece: string, change: (state: ToldState) => ToldState];
+/** `again`: the same piece was told of, or read, in the same second before. */
+type Change = readonly [piece: string, change: (state: ToldState, again: boolean) => ToldState];
+
+const headsOf = ({ heads, head }: ToldState): string[] => heads ?? (head === null ? [] : [head]);
 
 /** With the entry, or without it. */
 function setMember(list: readonly Entry[], entry: Entry, key: (of: Entry) => string, present: boolean): Entry[] {
@@ -162,7 +167,9 @@ function changesOf(event: ToldEvent): Change[] {
     case 'reopened':
       return [['state', (s) => ({ ...s, state: 'open', merged: false })]];
     case 'synchronize':
-      return [['head', (s) => ({ ...s, head: now.head })]];
+      return [
+        ['head', (s, again) => ({ ...s, head: now.head, heads: again ? [...headsOf(s), ...headsOf(now)] : undefined })],
+      ];
     case 'edited':
       return editedChanges(event, now);
     case 'labeled':
@@ -205,7 +212,7 @@ export function retold(
   for (const [piece, change] of changesOf(event)) {
     const last = [versions[piece] ?? '', versions[READ] ?? ''].sort().at(-1) ?? '';
     if (version !== '' && version < last) continue;
-    state = change(state);
+    state = change(state, version !== '' && version === last);
     versions = { ...versions, [piece]: version };
   }
   return { state, versions };
@@ -234,6 +241,7 @@ function openedLate(
     const [kind = '', ...rest] = piece.split(' ');
     const list = Object.hasOwn(LISTS, kind) ? LISTS[kind as keyof typeof LISTS] : undefined;
     if (piece === 'state') state = { ...state, state: later.state, merged: later.merged };
+    else if (piece === 'head') state = { ...state, head: later.head, heads: later.heads };
     else if (list === undefined) state = { ...state, [piece]: later[piece as keyof ToldState] };
     else {
       const [field, key] = list;
@@ -246,17 +254,18 @@ function openedLate(
 
 /**
  * The same for an object that may not be known yet. Of one whose opening was not told, what is told meanwhile is kept, for
- * the opening may only be late.
+ * the opening may only be late. `opened`: it was told before anything was noted.
  */
 export function toldAfter(
   known: { state: ToldState; versions: Versions } | undefined,
   event: ToldEvent,
-  begun: { watermark: Date; imported: boolean },
+  begun: { watermark: Date; imported: boolean; opened?: boolean },
 ): { state: ToldState; versions: Versions } {
   const isOpening = event.action === 'opened';
   if (known?.state.unopened && isOpening) return openedLate(known, event);
   if (known !== undefined) return retold(known, event);
   if (isOpening) return { state: stateOf(event.object), versions: {} };
+  if (begun.opened) return retold({ state: stateOf(event.object), versions: {} }, event);
   const created = Date.parse(String(event.object.created_at ?? ''));
   const isNew = Number.isNaN(created) || created >= begun.watermark.getTime();
   const state = isNew ? { ...stateOf(event.object), unopened: true } : assumedBefore(event.object, begun.imported);

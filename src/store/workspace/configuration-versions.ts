@@ -76,14 +76,16 @@ export async function getConfigurationVersion(
   return rows[0];
 }
 
-/** The last one that may be applied and is there. */
+/** The last one that may be applied and is there; of a workspace that is linked only what came from its repository. */
 export async function latestConfigurationVersion(
   tx: pg.PoolClient,
   workspaceId: string,
 ): Promise<ConfigurationVersionRow | undefined> {
   const { rows } = await tx.query<ConfigurationVersionRow>(
     `SELECT ${COLUMNS} FROM configuration_version WHERE workspace_id = $1 AND status = 'uploaded' AND NOT speculative
-       AND vcs_pull_request_number IS NULL ORDER BY created_at DESC LIMIT 1`,
+       AND vcs_pull_request_number IS NULL
+       AND (source = 'vcs' OR EXISTS (SELECT FROM workspace w WHERE w.id = $1 AND w.vcs_repo_url IS NULL))
+     ORDER BY created_at DESC LIMIT 1`,
     [workspaceId],
   );
   return rows[0];

@@ -110,6 +110,14 @@ export interface NewRun {
   trusted?: boolean;
 }
 
+/** Whether a configuration may have what the workspace knows: not what a stranger wrote, whoever runs it again. */
+export async function isTrusted(tx: pg.PoolClient, configurationVersionId: string): Promise<boolean> {
+  const { rowCount } = await tx.query('SELECT FROM run WHERE configuration_version_id = $1 AND NOT trusted LIMIT 1', [
+    configurationVersionId,
+  ]);
+  return rowCount === 0;
+}
+
 /** With its plan, and its apply unless it is plan-only. Undefined: this commit of this pull request has its run already. */
 export async function insertRun(tx: pg.PoolClient, organizationId: string, run: NewRun): Promise<string | undefined> {
   const { rows } = await tx.query<{ id: string }>(
@@ -254,6 +262,8 @@ export interface PhaseRow {
   changes: ResourceChange[] | null;
   planBlobId: string | null;
   jsonBlobId: string | null;
+  /** As `terraform show` reads it, of a saved plan. */
+  shownBlobId: string | null;
   logSize: bigint;
   logTruncated: boolean;
   logClosed: boolean;
@@ -262,7 +272,7 @@ export interface PhaseRow {
 const PHASE_COLUMNS = `id, organization_id AS "organizationId", run_id AS "runId", phase, status, started_at AS "startedAt",
   finished_at AS "finishedAt", has_changes AS "hasChanges", resource_additions AS "resourceAdditions",
   resource_changes AS "resourceChanges", resource_destructions AS "resourceDestructions",
-  resource_imports AS "resourceImports", changes, plan_blob_id AS "planBlobId", json_blob_id AS "jsonBlobId",
+  resource_imports AS "resourceImports", changes, plan_blob_id AS "planBlobId", json_blob_id AS "jsonBlobId", shown_blob_id AS "shownBlobId",
   log_size AS "logSize", log_truncated AS "logTruncated", log_closed AS "logClosed"`;
 
 export async function getPhase(tx: pg.PoolClient, id: string): Promise<PhaseRow | undefined> {
@@ -292,6 +302,7 @@ const phaseColumnOf = {
   changes: 'changes',
   planBlobId: 'plan_blob_id',
   jsonBlobId: 'json_blob_id',
+  shownBlobId: 'shown_blob_id',
 } as const satisfies Partial<Record<keyof PhaseRow, string>>;
 export type PhaseChange = Partial<Pick<PhaseRow, keyof typeof phaseColumnOf>>;
 

@@ -23,7 +23,8 @@ export interface StateVersionRow {
   runId: string | null;
   /** It may follow whatever was before it. */
   forced: boolean;
-  status: 'pending' | 'finalized' | 'discarded';
+  /** The last: it was one, and its bytes are not kept any more. */
+  status: 'pending' | 'finalized' | 'discarded' | 'backing_data_permanently_deleted';
   serial: bigint;
   lineage: string | null;
   md5: string;
@@ -130,11 +131,35 @@ export async function listStateVersions(
   workspaceId: string,
   page: { offset: number; limit: number },
 ): Promise<{ rows: StateVersionRow[]; total: number }> {
-  const where = `FROM state_version s WHERE s.workspace_id = $1 AND s.status = 'finalized'`;
+  const where = `FROM state_version s WHERE s.workspace_id = $1 AND s.status <> 'pending'`;
   const { rows } = await tx.query<StateVersionRow>(
     `SELECT ${COLUMNS} ${where} ORDER BY s.created_at DESC, s.serial DESC OFFSET $2 LIMIT $3`,
     [workspaceId, page.offset, page.limit],
   );
   const { rows: counted } = await tx.query<{ total: number }>(`SELECT count(*)::int4 AS total ${where}`, [workspaceId]);
   return { rows, total: counted[0]?.total ?? 0 };
+}
+
+/** A version that was announced and whose bytes never came: the address for them ended long before. */
+const ANNOUNCED_FOR = '1 day';
+
+/**
+ * Lets go of the bytes of versions that are older than `days`, of each workspace all but its current one and its `newest`; the
+ * rows stay, as its history. Answers how many, those that were only announced among them.
+ */
+export async function dropOldStates(tx: pg.PoolClient, o: { days: number; newest: number }): Promise<number> {
+  const { rowCount: dropped } = await tx.query(
+    `UPDATE state_version s SET status = 'backing_data_permanently_deleted', state_blob_id = NULL, json_blob_id = NULL,
+       resources = '[]', outputs = '[]', updated_at = now()
+     FROM (SELECT id, row_number() OVER (PARTITION BY workspace_id ORDER BY created_at DESC, serial DESC) AS place
+           FROM state_version WHERE status = 'finalized') v
+     WHERE v.id = s.id AND v.place > $2 AND s.created_at < now() - $1 * interval '1 day'
+       AND NOT EXISTS (SELECT FROM workspace w WHERE w.current_state_version_id = s.id)`,
+    [o.days, o.newest],
+  );
+  const { rowCount: unsent } = await tx.query(
+    `DELETE FROM state_version WHERE status = 'pending' AND created_at < now() - $1::interval`,
+    [ANNOUNCED_FOR],
+  );
+  return (dropped ?? 0) + (unsent ?? 0);
 }

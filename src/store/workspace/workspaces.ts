@@ -35,7 +35,11 @@ export interface WorkspaceRow {
   lockedAt: Date | null;
   lockedBy: string | null;
   lockReason: string | null;
+  /** An apply that ended badly: nobody builds upon its state before somebody has looked at it. Beside a lock of a person. */
   lockedByRunId: string | null;
+  /** What that run says of its end, and when that was. */
+  lockedByRunReason: string | null;
+  lockedByRunAt: Date | null;
   currentStateVersionId: string | null;
   createdBy: string;
   createdAt: Date;
@@ -56,6 +60,8 @@ const COLUMNS = `w.id, w.organization_id AS "organizationId", w.name, w.descript
   w.lock_reason AS "lockReason", w.locked_by_run_id AS "lockedByRunId",
   w.current_state_version_id AS "currentStateVersionId", w.created_by AS "createdBy", w.created_at AS "createdAt",
   w.updated_at AS "updatedAt",
+  (SELECT r.status_reason FROM run r WHERE r.id = w.locked_by_run_id) AS "lockedByRunReason",
+  (SELECT coalesce(r.finished_at, r.updated_at) FROM run r WHERE r.id = w.locked_by_run_id) AS "lockedByRunAt",
   (SELECT c.status FROM connection c WHERE c.id = w.vcs_connection_id) AS "connectionStatus",
   (SELECT r.id FROM run r WHERE r.workspace_id = w.id AND NOT r.plan_only AND NOT (r.save_plan AND r.status = 'planned')
      AND r.status IN ('fetching', 'planning', 'planned', 'confirmed', 'applying')) AS "activeRunId"`;
@@ -86,7 +92,7 @@ export async function findWorkspace(
 export interface WorkspaceFilter {
   /** A part of its name. */
   search?: string;
-  /** All of them. */
+  /** All of them; a name is also the key of a tag with a value, which is kept as `key=value`. */
   tags?: readonly string[];
 }
 
@@ -95,8 +101,11 @@ export async function listWorkspaces(
   { search, tags = [] }: WorkspaceFilter,
   page: { offset: number; limit: number },
 ): Promise<{ rows: WorkspaceRow[]; total: number }> {
-  const where = `FROM workspace w WHERE ($1::text IS NULL OR strpos(lower(w.name), lower($1)) > 0) AND w.tags @> $2::jsonb`;
-  const values = [search ?? null, JSON.stringify(tags)];
+  const where = `FROM workspace w WHERE ($1::text IS NULL OR strpos(lower(w.name), lower($1)) > 0) 
+    AND NOT EXISTS (SELECT FROM unnest($2::text[]) AS wanted (tag) WHERE NOT EXISTS (
+      SELECT FROM jsonb_array_elements_text(w.tags) AS has (tag) WHERE has.tag = wanted.tag
+        OR (strpos(wanted.tag, '=') = 0 AND starts_with(has.tag, wanted.tag || '='))))`;
+  const values = [search ?? null, tags];
   const { rows } = await tx.query<WorkspaceRow>(`SELECT ${COLUMNS} ${where} ORDER BY w.name OFFSET $3 LIMIT $4`, [
     ...values,
     page.offset,

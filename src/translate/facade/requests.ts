@@ -3,10 +3,14 @@
  * as an App does, gets a token of ours for an installation, and everything else goes the way of every app's requests.
  */
 import { importSPKI, jwtVerify } from 'jose';
+import { z } from 'zod';
+import { invalid, RouteFailure, unprocessable } from '../../forges/kit/route.js';
+import { failureBody } from '../../forges/kit/router.js';
 import type { Clock } from '../../lib/clock.js';
 import { ForgewayError } from '../../lib/errors.js';
 import { parseId } from '../../lib/ids.js';
 import type { Bridge } from '../bridge.js';
+import { type Narrowing, refusalOf, repositoryMark, runNarrowed, withinNarrowing } from '../narrowed.js';
 import { rebase, rebaseLinks } from './rebase.js';
 import type { FacadeTokens } from './tokens.js';
 
@@ -32,7 +36,7 @@ export interface FacadeRequest {
   body: Buffer;
 }
 
-type Speaker = { app: true } | { installation: bigint };
+type Speaker = { app: true } | { installation: bigint; narrowing?: Narrowing };
 
 export const API_PATH = '/api/v3';
 const GRAPHQL_PATH = '/api/graphql';
@@ -62,6 +66,47 @@ const refusal = (status: number, message: string) => Response.json({ message, st
 const graphqlOf = (base: string): string =>
   base.endsWith(API_PATH) ? `${base.slice(0, -API_PATH.length)}${GRAPHQL_PATH}` : `${base}/graphql`;
 
+/** As the address is understood further on: without the dots that climb. */
+function reached(path: string): string {
+  const { pathname, search } = new URL(`http://facade.invalid${path}`);
+  return `${pathname}${search}`;
+}
+
+interface Repository {
+  id: number | string;
+  name: string;
+  full_name: string;
+}
+
+const PER_PAGE = 100;
+const MOST_REPOSITORIES = 10_000;
+const NOT_ACCESSIBLE =
+  'There is at least one repository that does not exist or is not accessible to the parent installation.';
+
+/** GitHub takes 500 repositories at most. */
+const wish = z.looseObject({
+  repositories: z.array(z.string().min(1)).min(1).max(500).optional(),
+  repository_ids: z
+    .array(z.union([z.number(), z.string()]))
+    .min(1)
+    .max(500)
+    .optional(),
+  permissions: z.record(z.string().max(64), z.enum(['read', 'write', 'admin'])).optional(),
+});
+
+function parsedBody(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    throw new RouteFailure(400, 'Problems parsing JSON');
+  }
+}
+
+function markOf(fullName: string): string {
+  const [owner = '', name = ''] = fullName.split('/');
+  return repositoryMark(owner, name);
+}
+
 const isJson = (contentType: string | null): boolean => contentType === null || /\bjson\b/.test(contentType);
 
 /** Answers one request. Never rejects for what an app or a forge did. */
@@ -88,15 +133,15 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
   const speakerOf = async (header: string | null): Promise<Speaker | undefined> => {
     const [, token] = /^(?:bearer|token)\s+(\S+)$/i.exec(header ?? '') ?? [];
     if (token === undefined) return undefined;
-    const installation = o.tokens.open(token);
-    if (installation !== undefined) return allowed(installation) ? { installation } : undefined;
+    const opened = o.tokens.open(token);
+    if (opened !== undefined) return allowed(opened.installation) ? opened : undefined;
     return (await isApp(token)) ? { app: true } : undefined;
   };
   const allowed = (installation: bigint) => o.only === undefined || installation === o.only;
 
   /** Sends it on, and moves the addresses in the answer to where the app knows them. */
   const pass = async (speaker: Speaker, request: FacadeRequest, path: string): Promise<Response> => {
-    const { fetch, baseUrl } = await o.requestsOf('app' in speaker ? undefined : speaker.installation);
+    const { fetch, baseUrl, virtual } = await o.requestsOf('app' in speaker ? undefined : speaker.installation);
     const headers = new Headers();
     for (const name of PASSED_IN) {
       const value = request.headers.get(name);
@@ -107,7 +152,15 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
       : new Uint8Array(request.body);
     const hasBody = request.body.length > 0 && request.method !== 'GET' && request.method !== 'HEAD';
     const url = path === GRAPHQL_PATH ? graphqlOf(baseUrl) : `${baseUrl}${path}`;
-    const answer = await fetch(url, { method: request.method, headers, ...(hasBody && { body: sent }) });
+    const send = () => fetch(url, { method: request.method, headers, ...(hasBody && { body: sent }) });
+    const narrowing = 'app' in speaker ? undefined : speaker.narrowing;
+    // GraphQL is held against it by its requests, where it is ours; GitHub's own cannot be looked into.
+    if (narrowing !== undefined && !virtual && path === GRAPHQL_PATH)
+      return refusal(403, 'A token that reaches less than its installation cannot ask GraphQL of GitHub here.');
+    const refused =
+      narrowing && path !== GRAPHQL_PATH ? refusalOf(narrowing, request.method, reached(path)) : undefined;
+    if (refused !== undefined) return refusal(refused.status, refused.message);
+    const answer = await runNarrowed(narrowing, send);
     const out = new Headers();
     for (const name of PASSED_OUT) {
       const value = answer.headers.get(name);
@@ -122,8 +175,42 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
     if (!/\bjson\b/.test(contentType ?? ''))
       return new Response(await answer.arrayBuffer(), { status: answer.status, headers: out });
     const text = await answer.text();
-    const data = text === '' ? '' : JSON.stringify(rebase(JSON.parse(text), baseUrl, base));
-    return new Response(data, { status: answer.status, headers: out });
+    if (text === '') return new Response('', { status: answer.status, headers: out });
+    const told: unknown = JSON.parse(text);
+    const data = answer.ok ? withinNarrowing(narrowing, reached(path), told) : told;
+    return new Response(JSON.stringify(rebase(data, baseUrl, base)), { status: answer.status, headers: out });
+  };
+
+  /** Every repository of an installation. */
+  const repositoriesOf = async (installation: bigint, request: FacadeRequest): Promise<Repository[]> => {
+    const found: Repository[] = [];
+    for (let page = 1; ; page += 1) {
+      const path = `/installation/repositories?per_page=${PER_PAGE}&page=${page}`;
+      const answer = await pass({ installation }, { ...request, method: 'GET', body: Buffer.alloc(0) }, path);
+      if (!answer.ok) throw new RouteFailure(answer.status, 'The repositories of the installation were not told.');
+      const { repositories } = (await answer.json()) as { repositories: Repository[] };
+      found.push(...repositories);
+      if (repositories.length < PER_PAGE || found.length >= MOST_REPOSITORIES) return found;
+    }
+  };
+
+  /** What the token is asked for. @throws RouteFailure 422 in GitHub's words */
+  const narrowingOf = async (installation: bigint, request: FacadeRequest) => {
+    const parsed = wish.safeParse(request.body.length === 0 ? {} : parsedBody(request.body));
+    if (!parsed.success) throw invalid('AccessToken', String(parsed.error.issues[0]?.path[0] ?? 'body'), 'invalid');
+    const { repositories: names, repository_ids: ids, permissions: asked = {} } = parsed.data;
+    const permissions = Object.keys(asked).length === 0 ? undefined : asked;
+    if (names === undefined && ids === undefined && permissions === undefined) return undefined;
+    if (names === undefined && ids === undefined) return { narrowing: { permissions } };
+    const all = await repositoriesOf(installation, request);
+    const wanted = [
+      ...(names ?? []).map((name) => all.find((one) => one.name.toLowerCase() === name.toLowerCase())),
+      ...(ids ?? []).map((id) => all.find((one) => String(one.id) === String(id))),
+    ];
+    const repositories = wanted.filter((one) => one !== undefined);
+    if (repositories.length < wanted.length) throw unprocessable(NOT_ACCESSIBLE);
+    const marks = new Set(repositories.map(({ full_name: full }) => markOf(full)));
+    return { narrowing: { repositories: marks, ...(permissions && { permissions }) }, repositories };
   };
 
   const asApp = async (request: FacadeRequest, path: string): Promise<Response> => {
@@ -135,13 +222,15 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
       const there = await pass({ app: true }, { ...request, method: 'GET' }, `/app/installations/${one}`);
       if (!there.ok) return there;
       const { permissions, repository_selection: selection } = (await there.json()) as Record<string, unknown>;
-      const { token, expiresAt } = o.tokens.mint(parseId(one));
+      const narrower = await narrowingOf(parseId(one), request);
+      const { token, expiresAt } = o.tokens.mint(parseId(one), narrower?.narrowing);
       return Response.json(
         {
           token,
           expires_at: expiresAt.toISOString(),
-          permissions: permissions ?? {},
-          repository_selection: selection ?? 'selected',
+          permissions: narrower?.narrowing.permissions ?? permissions ?? {},
+          repository_selection: narrower?.repositories ? 'selected' : (selection ?? 'selected'),
+          ...(narrower?.repositories && { repositories: narrower.repositories }),
         },
         { status: 201 },
       );
@@ -159,10 +248,14 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
     const speaker = await speakerOf(request.headers.get('authorization'));
     if (speaker === undefined) return refusal(401, 'Bad credentials');
     const path = isGraphql ? GRAPHQL_PATH : request.path.slice(API_PATH.length);
+    // The App's own requests want the App's own key: an installation does not make tokens for itself.
+    if (!('app' in speaker) && /^\/app(?:[/?]|$)/.test(reached(path)))
+      return refusal(401, 'A JSON web token could not be decoded');
     try {
       return await ('app' in speaker ? asApp(request, path) : pass(speaker, request, path));
     } catch (error) {
       if (error instanceof ForgewayError) return refusal(error.status, error.message);
+      if (error instanceof RouteFailure) return Response.json(failureBody(error), { status: error.status });
       throw error;
     }
   };

@@ -7,20 +7,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { pino } from 'pino';
-import { ProbotOctokit } from 'probot';
-import { fixedToken } from '../../../src/accounts/connections.js';
-import { gitObjectsFor } from '../../../src/entry/bridge-ports.js';
-import type { ForgeDescriptor } from '../../../src/forges/forge.js';
+import type { ProbotOctokit } from 'probot';
 import type { ForgeFake } from '../../../src/forges/kit/fake/forge-fake.js';
-import { systemClock } from '../../../src/lib/clock.js';
-import { createMetrics } from '../../../src/lib/metrics.js';
-import { connectionCredential } from '../../../src/translate/credential.js';
-import { createForgeFetch } from '../../../src/translate/forge-fetch.js';
-import { memoryState } from '../../../src/translate/memory-state.js';
-import { createRequestLimits } from '../../../src/translate/request-limits.js';
-import { createVirtualForges } from '../../../src/translate/virtual-fetch.js';
-import { loopback } from '../../support/loopback.js';
+import { octokitOn } from './played-octokit.js';
 import { isSkipped } from './skips.js';
 import { table } from './subjects.js';
 import { WANTED_ROUTES } from './wanted-routes.js';
@@ -30,41 +19,6 @@ jest.setTimeout(120_000);
 const place = { owner: 'acme', name: 'shop' };
 const at = { owner: 'acme', repo: 'shop' };
 const R = '/repos/{owner}/{repo}';
-const quiet = (): void => undefined;
-
-/** An app's Octokit on a double: the retries and waits of Octokit itself are left out, as the bridge leaves them out. */
-function octokitOn(descriptor: ForgeDescriptor, fake: ForgeFake, folder: string) {
-  const clock = systemClock;
-  const log = pino({ level: 'silent' });
-  const metrics = createMetrics();
-  const connection = {
-    id: '6f0c7c1e-6e0c-4c49-9c1a-2a6f3a6f0001',
-    organizationId: '6f0c7c1e-6e0c-4c49-9c1a-2a6f3a6f0002',
-    forge: descriptor,
-    host: new URL(fake.url).host,
-    baseUrl: fake.url,
-    account: fake.bot,
-    ...fixedToken(fake.token),
-    virtualId: 9_000_000_007n,
-  };
-  const credential = connectionCredential(connection);
-  const send = (url: string, init?: RequestInit) => fetch(url, init);
-  const virtual = createVirtualForges({
-    state: memoryState(connection, clock),
-    log,
-    metrics,
-    clock,
-    fetchFor: createForgeFetch({ send, limits: createRequestLimits(clock), log, metrics, clock }),
-    gitFor: gitObjectsFor({ dataDir: folder }, loopback),
-  });
-  return new ProbotOctokit({
-    baseUrl: credential.baseUrl,
-    request: { fetch: virtual.fetchFor(credential) },
-    log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
-    retry: { enabled: false },
-    throttle: { enabled: false },
-  });
-}
 
 interface Failure {
   status?: number;
@@ -116,13 +70,15 @@ describe.each(played)('an app on %s', (id, { descriptor }) => {
   const pullState = async () => (await fake.state(place)).pullRequests.find(({ number }) => number === pull);
   const issueState = async (number: number) =>
     (await fake.state(place)).issues.find(({ number: other }) => other === number);
-  const newIssue = async (title: string) => (await octokit.rest.issues.create({ ...at, title })).data.number;
+  const newIssue = async (title: string, body?: string) =>
+    (await octokit.rest.issues.create({ ...at, title, body })).data.number;
 
   beforeAll(async () => {
     if (descriptor.startFake === undefined) throw new Error('It has no double.');
     folder = await mkdtemp(join(tmpdir(), 'forgeway-behaviour-'));
     fake = await descriptor.startFake({ folder });
     await fake.addPerson('alice');
+    await fake.addPerson('bob');
     await fake.addRepository({
       ...place,
       people: { alice: 'write' },
@@ -160,6 +116,19 @@ describe.each(played)('an app on %s', (id, { descriptor }) => {
     },
   );
 
+  serves('closes an issue for a reason', [`PATCH ${R}/issues/{issue_number}`], async () => {
+    const { issues } = octokit.rest;
+    const which = { ...at, issue_number: await newIssue('Not for us') };
+    const reasonOf = async () => (await issues.get(which)).data.state_reason;
+    const closed = await issues.update({ ...which, state: 'closed', state_reason: 'not_planned' });
+    expect(closed.data.state_reason).toBe('not_planned');
+    expect(await reasonOf()).toBe('not_planned');
+    const listed = await issues.listForRepo({ ...at, state: 'closed' });
+    expect(listed.data.find(({ number }) => number === which.issue_number)?.state_reason).toBe('not_planned');
+    await issues.update({ ...which, state_reason: 'completed', state: 'closed' });
+    expect(await reasonOf()).toBe('completed');
+  });
+
   serves('is told which field of an issue is missing', [`POST ${R}/issues`], async () => {
     const refused = await failureOf(octokit.request(`POST ${R}/issues`, { ...at, title: '' }));
     expectRefusal(refused, 422);
@@ -190,6 +159,39 @@ describe.each(played)('an app on %s', (id, { descriptor }) => {
       expect((await issueState(number))?.comments).toEqual([{ author: fake.bot.login, body: 'Second' }]);
       await octokit.rest.issues.deleteComment({ ...at, comment_id });
       expect((await issueState(number))?.comments).toEqual([]);
+    },
+  );
+
+  serves(
+    'writes lines that a forge may take for orders, and gives none',
+    [
+      `POST ${R}/issues`,
+      `POST ${R}/issues/{issue_number}/comments`,
+      `PATCH ${R}/issues/comments/{comment_id}`,
+      `PATCH ${R}/issues/{issue_number}`,
+      `PATCH ${R}/pulls/{pull_number}`,
+      `POST ${R}/pulls/{pull_number}/reviews`,
+    ],
+    async () => {
+      const { issues, pulls } = octokit.rest;
+      const orders = 'A log:\n\n/close\n/title Gone\n/label ~harm\n  /assign @alice\n/lock\n\nIts end.';
+      const number = await newIssue('To be left alone', orders);
+      const on = { ...at, issue_number: number };
+      const { data: comment } = await issues.createComment({ ...on, body: '/close' });
+      await issues.updateComment({ ...at, comment_id: comment.id, body: orders });
+      await issues.createComment({ ...on, body: orders });
+      await issues.update({ ...on, body: `${orders}\n` });
+      await pulls.update({ ...at, pull_number: pull, body: orders });
+      await pulls.createReview({ ...at, pull_number: pull, event: 'COMMENT', body: orders });
+      const untouched = { state: 'open', labels: [], assignees: [], locked: false };
+      expect(await issueState(number)).toMatchObject({ ...untouched, title: 'To be left alone' });
+      expect(await pullState()).toMatchObject({ state: 'open', locked: false });
+      expect((await pullState())?.labels).not.toContain('harm');
+      const { data } = await issues.listComments(on);
+      expect(data.map(({ body }) => body)).toEqual([orders, orders]);
+      expect((await issues.get(on)).data.body?.trim()).toBe(orders);
+      expect((await pulls.get({ ...at, pull_number: pull })).data.body).toBe(orders);
+      await pulls.update({ ...at, pull_number: pull, body: 'Fresh ones.' });
     },
   );
 
@@ -270,11 +272,73 @@ describe.each(played)('an app on %s', (id, { descriptor }) => {
     },
   );
 
+  serves(
+    'is told what authors are to the repository',
+    [`GET ${R}/issues`, `GET ${R}/issues/{issue_number}`, `GET ${R}/pulls`, `GET ${R}/pulls/{pull_number}/reviews`],
+    async () => {
+      if (descriptor.routes !== undefined && descriptor.associations === undefined) return;
+      const stranger = await fake.as('bob', place).openIssue({ title: 'From outside' });
+      await fake.as('alice', place).comment(stranger, 'Welcome.');
+      await fake.as('bob', place).review(pull, { verdict: 'comment', body: 'Hm.' });
+      const { issues, pulls } = octokit.rest;
+      const which = { ...at, pull_number: pull };
+      const told = [
+        (await pulls.get(which)).data,
+        ...(await pulls.list(at)).data,
+        ...(await pulls.listReviews(which)).data,
+        (await issues.get({ ...at, issue_number: stranger })).data,
+        ...(await issues.listForRepo(at)).data,
+        ...(await issues.listComments({ ...at, issue_number: stranger })).data,
+      ];
+      const of = (login: string) => [
+        ...new Set(told.flatMap(({ user, author_association: word }) => (user?.login === login ? [word] : []))),
+      ];
+      expect(of('bob')).toEqual(['NONE']);
+      expect([['COLLABORATOR'], ['MEMBER']]).toContainEqual(of('alice'));
+    },
+  );
+
+  serves(
+    'is told who contributed and may do nothing more',
+    [`PUT ${R}/collaborators/{username}`, `DELETE ${R}/collaborators/{username}`, `GET ${R}/issues/{issue_number}`],
+    async () => {
+      // GitHub counts commits itself.
+      if (descriptor.routes === undefined || descriptor.associations === undefined) return;
+      await fake.addPerson('carol');
+      const [{ repos, issues }, who] = [octokit.rest, { ...at, username: 'carol' }];
+      await repos.addCollaborator({ ...who, permission: 'push' });
+      const carol = fake.as('carol', place);
+      await carol.push({ branch: 'figs', files: { 'figs.txt': 'blue\n' }, message: 'Add figs' });
+      await carol.mergePullRequest(await carol.openPullRequest({ head: 'figs', title: 'Figs' }));
+      await repos.removeCollaborator(who);
+      const issue = await carol.openIssue({ title: 'Thanks' });
+      expect((await issues.get({ ...at, issue_number: issue })).data.author_association).toBe('CONTRIBUTOR');
+      // Of many at once they are looked for together; who was asked of a minute ago is not asked again.
+      for (const login of ['erin', 'frank', 'grace', 'heidi']) {
+        await fake.addPerson(login);
+        await fake.as(login, place).comment(issue, 'Me too.');
+      }
+      const { data } = await issues.listComments({ ...at, issue_number: issue });
+      expect(data.map(({ author_association: word }) => word)).toEqual(['NONE', 'NONE', 'NONE', 'NONE']);
+      await issues.update({ ...at, issue_number: issue, state: 'closed' });
+    },
+  );
+
   serves('reads a pull request as a diff', [`GET ${R}/compare/{basehead}`], async () => {
     const { data } = await octokit.rest.pulls.get({ ...at, pull_number: pull, mediaType: { format: 'diff' } });
     expect(String(data)).toMatch(/^diff --git a\/prices\.txt b\/prices\.txt\n/);
     expect(String(data)).toContain('\n+pears 2\n');
     expect(String(data)).not.toContain('README.md');
+    const compared = async (format: 'diff' | 'patch') => {
+      const basehead = 'main...pears';
+      return String(
+        (await octokit.request(`GET ${R}/compare/{basehead}`, { ...at, basehead, mediaType: { format } })).data,
+      );
+    };
+    expect(await compared('diff')).toMatch(/^diff --git a\/prices\.txt b\/prices\.txt\n[\s\S]*\n\+pears 2\n/);
+    expect(await compared('patch')).toMatch(
+      /^From [0-9a-f]{40} [\s\S]*\nSubject: \[PATCH\] Add pears\n[\s\S]*\n\+pears 2\n/,
+    );
   });
 
   serves(
@@ -305,6 +369,41 @@ describe.each(played)('an app on %s', (id, { descriptor }) => {
     },
   );
 
+  serves(
+    'uploads a file to a release, by the name of GitHub.com too',
+    [
+      `POST ${R}/releases`,
+      `POST ${R}/releases/{release_id}/assets`,
+      `PATCH ${R}/releases/assets/{asset_id}`,
+      `DELETE ${R}/releases/assets/{asset_id}`,
+    ],
+    async () => {
+      const { data: release } = await octokit.rest.repos.createRelease({ ...at, tag_name: 'v7.0.0', name: 'Seven' });
+      const file = { ...at, release_id: release.id, headers: { 'content-type': 'application/octet-stream' } };
+      const bytes = Buffer.from([0, 1, 2, 255]) as unknown as string;
+      await octokit.rest.repos.uploadReleaseAsset({ ...file, name: 'a.bin', data: bytes });
+      await octokit.request({ method: 'POST', url: release.upload_url, ...file, name: 'b.bin', data: bytes });
+      const { data } = await octokit.rest.repos.listReleaseAssets({ ...at, release_id: release.id });
+      expect(data.map(({ name }) => name).sort()).toEqual(['a.bin', 'b.bin']);
+      for (const { id, name } of data) {
+        const which = { ...at, asset_id: id };
+        expect((await octokit.rest.repos.getReleaseAsset(which)).data).toMatchObject({ id, name, state: 'uploaded' });
+        if (name === 'a.bin') await octokit.rest.repos.updateReleaseAsset({ ...which, name: 'c.bin' });
+        else await octokit.rest.repos.deleteReleaseAsset(which);
+      }
+      const after = await octokit.rest.repos.listReleaseAssets({ ...at, release_id: release.id });
+      expect(after.data.map(({ name }) => name)).toEqual(['c.bin']);
+      const gone = data.find(({ name }) => name === 'b.bin')?.id ?? 0;
+      expectRefusal(await failureOf(octokit.rest.repos.getReleaseAsset({ ...at, asset_id: gone })), 404);
+      // GitHub itself has that route.
+      if (descriptor.routes === undefined) return;
+      const elsewhere = octokit.request('GET https://api.github.com/repos/{owner}/{repo}/security-advisories', at);
+      const refused = await failureOf(elsewhere);
+      expectRefusal(refused, 501);
+      expect(JSON.stringify(refused.response?.data)).toContain('/repos/acme/shop/security-advisories');
+    },
+  );
+
   serves('reviews a pull request', [`POST ${R}/pulls/{pull_number}/reviews`], async () => {
     const { data } = await octokit.rest.pulls.createReview({
       ...at,
@@ -313,7 +412,9 @@ describe.each(played)('an app on %s', (id, { descriptor }) => {
       body: 'Yes.',
     });
     expect(data).toMatchObject({ state: 'APPROVED', user: { login: fake.bot.login } });
-    expect((await pullState())?.reviews).toMatchObject([{ author: fake.bot.login, state: 'approved' }]);
+    expect((await pullState())?.reviews).toContainEqual(
+      expect.objectContaining({ author: fake.bot.login, state: 'approved' }),
+    );
   });
 
   serves('merges a pull request', [`PUT ${R}/pulls/{pull_number}/merge`], async () => {

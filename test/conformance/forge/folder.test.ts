@@ -49,6 +49,10 @@ describe.each(table)('the folder of %s', (id, { descriptor, folder }) => {
     expect([...endpoint.apiOrigins]).toContain(new URL(endpoint.apiUrl).origin);
     for (const url of [endpoint.apiUrl, endpoint.webUrl]) expect(url).not.toMatch(/\/$/);
     expect(() => descriptor.endpoint('ftp://forge.example.org')).toThrow(TypeError);
+    // The same instance, however its name is written.
+    const ended = new URL(descriptor.cloudUrl ?? 'https://forge.example.org');
+    ended.hostname = `${ended.hostname.toUpperCase()}.`;
+    expect(descriptor.endpoint(ended.href)).toEqual(endpoint);
     expect(descriptor.pullRequestRef(12)).toMatch(/^refs\/.*12/);
   });
 });

@@ -10,6 +10,8 @@ import { WANTED_ROUTES } from './wanted-routes.js';
 /** GitHub answers this too, but its package of endpoints does not list it. */
 const UNLISTED: ReadonlySet<string> = new Set([
   'GET /repositories/{repository_id}',
+  // Listed under another host.
+  'POST /repos/{owner}/{repo}/releases/{release_id}/assets',
   // Ours: what GitHub has in GraphQL alone, for our GraphQL to ask the forge by.
   'PUT /repos/{owner}/{repo}/pulls/{pull_number}/draft',
   'PUT /repos/{owner}/{repo}/pulls/{pull_number}/auto-merge',

@@ -7,10 +7,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { V1ConfigMap, V1Namespace } from '@kubernetes/client-node';
+import type { V1ConfigMap, V1Job, V1Namespace } from '@kubernetes/client-node';
 import { pino } from 'pino';
 import { type Cluster, openCluster } from '../../../src/effects/kubernetes/cluster.js';
 import { openConnection, readGivenKubeconfig } from '../../../src/effects/kubernetes/connection.js';
+import type { JobManifest } from '../../../src/effects/kubernetes/manifest.js';
+import { runJob } from '../../../src/jobs/preview/kubernetes/building.js';
+import { startInventory, WATCHED } from '../../../src/jobs/preview/kubernetes/inventory.js';
+import { pause } from '../../../src/lib/clock.js';
 import { failures } from '../../support/kubernetes-api/faults.js';
 import { type KubernetesApi, startKubernetesApi } from '../../support/kubernetes-api/server.js';
 import { loopback } from '../../support/loopback.js';
@@ -115,6 +119,78 @@ describe('a cluster', () => {
     await expect(old.next()).rejects.toMatchObject({ code: 'FORGEWAY_CLUSTER_EXPIRED' });
     api?.faults.add(failures.expired(), { when: ({ verb }) => verb === 'list', times: 1 });
     expect((await cluster.list('ConfigMap', { namespace })).items.length).toBeGreaterThan(0);
+  });
+
+  onlyInMemory('takes a version that the server has not come to for one that is too old', async () => {
+    // It was put back to an earlier state: it will never tell what came after ours.
+    api?.faults.add(failures.tooLargeVersion(), { when: ({ verb }) => verb === 'watch', times: 1 });
+    const ahead = cluster.watch('ConfigMap', { namespace, resourceVersion: '90000' })[Symbol.asyncIterator]();
+    await expect(ahead.next()).rejects.toMatchObject({ code: 'FORGEWAY_CLUSTER_EXPIRED' });
+  });
+
+  onlyInMemory('ends a watch itself that a server has forgotten, and an inventory goes on with another', async () => {
+    const { connection } = cluster;
+    const log = pino({ level: 'silent' });
+    const short = openCluster({ name: 'short', connection, outbound: loopback, log, watchSeconds: 1 });
+    api?.faults.add('deaf', { when: ({ verb }) => verb === 'watch', times: WATCHED.length });
+    const inventory = startInventory({ cluster: short, log });
+    await inventory.ready();
+    const name = `${namespace}-later`;
+    const labels = { 'app.kubernetes.io/managed-by': 'forgeway' };
+    await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
+    while (inventory.get('Namespace', undefined, name) === undefined) await pause(20);
+    await inventory.close();
+    short.close();
+    await cluster.delete({ kind: 'Namespace', name });
+  });
+
+  onlyInMemory('lists anew what cannot be watched for long', async () => {
+    const log = pino({ level: 'silent' });
+    const repair = api?.faults.add('reset', { when: ({ verb }) => verb === 'watch' });
+    const lists = () => cluster.counts().lists.Namespace ?? 0;
+    const before = lists();
+    const inventory = startInventory({ cluster, log, listEveryMs: 10, againMs: 10 });
+    while (lists() < before + 3) await pause(20);
+    repair?.();
+    await inventory.close();
+  });
+
+  it('takes a field of what it created itself from nobody else', async () => {
+    const said: string[] = [];
+    const log = pino({ level: 'warn' }, { write: (line: string) => void said.push(line) });
+    const noting = openCluster({ name: 'noting', connection: cluster.connection, outbound: loopback, log });
+    expect(await noting.create(map('own', { a: '1' }))).toBeDefined();
+    expect((await noting.apply(map('own', { a: '2' }))).data).toEqual({ a: '2' });
+    expect(said).toEqual([]);
+    await noting.apply(map('own', { b: '1' }), { manager: 'somebody' });
+    await noting.apply(map('own', { a: '2', b: '2' }));
+    expect(said.join()).toContain('changed by somebody else');
+    noting.close();
+  });
+
+  it('begins a job anew that was made to run something else', async () => {
+    const job = (image: string): JobManifest => ({
+      ...{ apiVersion: 'batch/v1', kind: 'Job' },
+      metadata: { name: 'again', namespace, labels: {} },
+      spec: {
+        ...{ backoffLimit: 0, suspend: isReal },
+        template: { spec: { restartPolicy: 'Never', containers: [{ name: 'a', image }] } },
+      },
+    });
+    const before = await cluster.apply(job('registry.example.com/one:1'));
+    const stop = new AbortController();
+    const { signal } = stop;
+    const ended = runJob(job('registry.example.com/two:1'), { cluster, what: 'It', pollMs: 20, signal });
+    const found = async () => cluster.get<V1Job>({ kind: 'Job', namespace, name: 'again' });
+    const imageOf = (one?: V1Job) => one?.spec?.template.spec?.containers[0]?.image;
+    while (imageOf(await found()) !== 'registry.example.com/two:1') await pause(20);
+    expect((await found())?.metadata.uid).not.toBe(before.metadata.uid);
+    // Without a kubelet it never ends.
+    if (!isReal) await ended;
+    else {
+      stop.abort();
+      await expect(ended).rejects.toThrow();
+    }
   });
 
   onlyInMemory.each([

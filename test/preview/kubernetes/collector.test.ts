@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findOrphans, listOurNamespaces, removeOrphan } from '../../../src/jobs/preview/kubernetes/collector.js';
+import { startInventory } from '../../../src/jobs/preview/kubernetes/inventory.js';
 import { resourceOf } from '../../support/kubernetes-api/objects.js';
-import { createRig, type Rig, sha } from './rig.js';
+import { createRig, eventually, type Rig, sha } from './rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -92,6 +93,24 @@ describe('left-over namespaces', () => {
     );
   });
 
+  it('leaves what a preview that is brought back in this moment goes on with', async () => {
+    await rig.want(250, sha('a'));
+    await rig.settled(250, 'ready');
+    await rig.close(250);
+    const { id } = await rig.settled(250, 'gone');
+    const name = plant(250);
+    const has = async () => (await orphans()).some(({ namespace }) => namespace === name);
+    expect(await has()).toBe(true);
+    const ask = (by: number) =>
+      rig.store.tenant(rig.organizationId, (tx) =>
+        tx.query('UPDATE preview SET desired_version = desired_version + $2 WHERE id = $1', [id, by]),
+      );
+    await ask(1);
+    expect(await has()).toBe(false);
+    await ask(-1);
+    for (const orphan of await orphans()) await removeOrphan(rig.cluster, orphan);
+  });
+
   it('never removes another one that took the name meanwhile', async () => {
     await rig.knows(300);
     const name = plant(300);
@@ -119,5 +138,22 @@ describe('left-over namespaces', () => {
     await rig.settled(400, 'gone');
     expect(rig.api.store.get('Namespace', undefined, name)?.metadata.labels).toEqual({});
     expect(rig.api.store.get('Namespace', undefined, name)?.metadata.deletionTimestamp).toBeUndefined();
+  });
+
+  it('are not looked for while nobody knows what has changed meanwhile', async () => {
+    const inventory = startInventory({ cluster: rig.cluster, log: rig.log, listEveryMs: 2_500 });
+    await inventory.ready();
+    rig.api.endWatches();
+    const later = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'later', namespace: 'default' } };
+    rig.api.store.create(resourceOf('ConfigMap'), 'default', later as never, 'somebody');
+    rig.api.store.compact();
+    await eventually(async () => !inventory.isComplete());
+    const before = inventory.all('Namespace').length;
+    plant(500);
+    expect(inventory.all('Namespace')).toHaveLength(before);
+    // Listed anew, and not sooner than it may.
+    await eventually(async () => inventory.isComplete());
+    expect(inventory.all('Namespace')).toHaveLength(before + 1);
+    await inventory.close();
   });
 });

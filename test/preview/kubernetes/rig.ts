@@ -7,19 +7,22 @@ import { createAccess } from '../../../src/accounts/access/access.js';
 import { createPermissions } from '../../../src/accounts/permissions.js';
 import { type Cluster, openCluster } from '../../../src/effects/kubernetes/cluster.js';
 import { openConnection } from '../../../src/effects/kubernetes/connection.js';
+import { type AskedPreview, askPreviewByHand, type PreviewAsk } from '../../../src/jobs/preview/by-hand.js';
 import { askPreview, wantNoPreview, wantPreview } from '../../../src/jobs/preview/desired.js';
 import type { Place } from '../../../src/jobs/preview/driver.js';
 import type { PreviewCluster, PreviewClusters } from '../../../src/jobs/preview/kubernetes/clusters.js';
 import { createKubernetesDriver } from '../../../src/jobs/preview/kubernetes/driver.js';
-import { type Inventory, startInventory } from '../../../src/jobs/preview/kubernetes/inventory.js';
+import { createInventories, type Inventory, startInventory } from '../../../src/jobs/preview/kubernetes/inventory.js';
+import { clusterRole } from '../../../src/jobs/preview/kubernetes/manifests/access.js';
 import { clusterSettings } from '../../../src/jobs/preview/kubernetes/manifests/settings.js';
 import { type PreviewMonitor, startPreviewMonitor } from '../../../src/jobs/preview/monitor.js';
 import { createPreviewReconciler } from '../../../src/jobs/preview/reconciler.js';
 import type { JobKey, JobQueue, PokeOptions } from '../../../src/jobs/queue/queue.js';
 import { createKeyLocks } from '../../../src/jobs/reconcile-locks.js';
+import type { ReportRow } from '../../../src/jobs/report/desired.js';
 import { createMetrics } from '../../../src/lib/metrics.js';
 import type { Store } from '../../../src/store/database.js';
-import { createTestDatabase } from '../../support/database.js';
+import { createTestDatabase, type TestDatabase } from '../../support/database.js';
 import {
   type KubernetesApi,
   type KubernetesApiOptions,
@@ -48,9 +51,15 @@ export interface KubernetesRow {
   driver_state: { serving?: Place | null; candidate?: Place | null };
 }
 
+const AT_ONCE = 8;
+
 export const sha = (digit: string) => digit.repeat(40);
 
 export interface RigOptions {
+  /** Of a database that is there already; default: one of the tests' server. */
+  database?: { store: Store; organizationId: string };
+  /** Reconciles under way at the same time; default 8. */
+  atOnce?: number;
   api?: KubernetesApiOptions;
   /** Also a real server's, from KUBECONFIG. */
   kubeconfigFile?: string;
@@ -59,6 +68,10 @@ export interface RigOptions {
   pollMs?: number;
   readyTimeoutSeconds?: number;
   timeoutMs?: number;
+  /** Where previews are made; default: on the one API. @param kubeconfig path of a file for it */
+  clusters?: (parts: { store: Store; organizationId: string; kubeconfig: string }) => PreviewClusters;
+  /** See `startInventory`. */
+  listEveryMs?: number;
 }
 
 /** @param settings laid over those that fit every test */
@@ -75,14 +88,12 @@ export const settingsOf = (settings: Record<string, unknown> = {}) =>
   });
 
 export async function createRig(o: RigOptions = {}) {
-  const api: KubernetesApi | undefined = o.kubeconfigFile === undefined ? await startKubernetesApi(o.api) : undefined;
+  const api: KubernetesApi | undefined =
+    o.kubeconfigFile === undefined ? await startKubernetesApi({ rules: clusterRole(true).rules, ...o.api }) : undefined;
   const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
   const kubeconfig = o.kubeconfigFile === undefined ? undefined : await readFile(o.kubeconfigFile, 'utf8');
-  const connection = openConnection(
-    api === undefined
-      ? { kind: 'file', path: o.kubeconfigFile }
-      : { kind: 'file', path: await writeKubeconfig(api.kubeconfig) },
-  );
+  const path = api === undefined ? (o.kubeconfigFile ?? '') : await writeKubeconfig(api.kubeconfig);
+  const connection = openConnection({ kind: 'file', path });
   const cluster: Cluster = openCluster({
     name: 'test',
     connection,
@@ -93,33 +104,37 @@ export async function createRig(o: RigOptions = {}) {
   // Shorter than an operator may say.
   const settings = { ...settingsOf(o.settings), readyTimeoutSeconds: o.readyTimeoutSeconds ?? 10 };
   const home: PreviewCluster = { id: 'default', cluster, settings, registries: {} };
-  const clusters: PreviewClusters = {
+  const inventories: Inventory[] = [];
+  const inventory = () => {
+    inventories[0] ??= startInventory({ cluster, log, ...(o.listEveryMs && { listEveryMs: o.listEveryMs }) });
+    return inventories[0];
+  };
+  const test = o.database === undefined ? await createTestDatabase() : undefined;
+  const store: Store = o.database?.store ?? (test as TestDatabase).store('worker');
+  const { organizationId } = o.database ?? (test as TestDatabase);
+  const clusters: PreviewClusters = o.clusters?.({ store, organizationId, kubeconfig: path }) ?? {
     homeOf: async () => 'default',
     open: async () => home,
     opened: () => [home],
     close: async () => cluster.close(),
   };
-  const inventories: Inventory[] = [];
-  const inventory = () => {
-    inventories[0] ??= startInventory({ cluster, log });
-    return inventories[0];
-  };
+  const others = createInventories(log);
   const driver = createKubernetesDriver({
     clusters,
-    inventoryOf: inventory,
-    pollMs: o.pollMs ?? 100,
+    inventoryOf: o.clusters === undefined ? inventory : others.of,
+    pollMs: o.pollMs ?? 30,
     removeWaitMs: 2_000,
   });
 
-  const test = await createTestDatabase();
-  const store: Store = test.store('worker');
-  const { organizationId } = test;
   const metrics = createMetrics();
   const stopped = new AbortController();
   const forge = {
     config: IMAGE_CONFIG as string | undefined,
     private: false,
     permission: 'write',
+    /** Ids of the repository, and of whoever is asked about. */
+    repositoryId: 7,
+    userId: 42,
     files: new Set<string>(['Dockerfile']),
     pullRequests: new Map<number, { state: string; sha: string; headRepositoryId: number | null }>(),
   };
@@ -130,7 +145,11 @@ export async function createRig(o: RigOptions = {}) {
         const found = forge.pullRequests.get(Number(parameters.pull_number));
         if (found === undefined) throw new HttpError(404);
         const head = found.headRepositoryId === null ? null : { id: found.headRepositoryId };
-        return answer({ state: found.state, head: { sha: found.sha, repo: head }, base: { repo: { id: 7 } } });
+        return answer({
+          state: found.state,
+          head: { sha: found.sha, repo: head },
+          base: { repo: { id: forge.repositoryId } },
+        });
       }
       if (route === 'GET /repos/{owner}/{repo}/contents/{path}' && parameters.ref !== undefined) {
         if (!forge.files.has(String(parameters.path))) throw new HttpError(404);
@@ -141,7 +160,7 @@ export async function createRig(o: RigOptions = {}) {
         return answer(forge.config);
       }
       if (route === 'GET /repos/{owner}/{repo}/collaborators/{username}/permission')
-        return answer({ permission: forge.permission, user: { id: 42 } });
+        return answer({ permission: forge.permission, user: { id: forge.userId } });
       throw new HttpError(404);
     },
   };
@@ -157,15 +176,28 @@ export async function createRig(o: RigOptions = {}) {
 
   const runs = new Set<Promise<void>>();
   const timers = new Set<NodeJS.Timeout>();
+  const due: JobKey[] = [];
+  /** A test's database has few connections, and a queue runs only so many at once. */
+  function runDue(): void {
+    while (runs.size < (o.atOnce ?? AT_ONCE)) {
+      const key = due.shift();
+      if (key === undefined) return;
+      const run = reconciler.run(key, stopped.signal).catch((error: unknown) => log.error(error));
+      runs.add(run);
+      void run.finally(() => {
+        runs.delete(run);
+        if (!stopped.signal.aborted) runDue();
+      });
+    }
+  }
   const queue: JobQueue = {
     name: 'preview',
     async poke(key: JobKey, options?: PokeOptions) {
       if (stopped.signal.aborted) return;
       const timer = setTimeout(() => {
         timers.delete(timer);
-        const run = reconciler.run(key, stopped.signal).catch((error: unknown) => log.error(error));
-        runs.add(run);
-        void run.finally(() => runs.delete(run));
+        due.push(key);
+        runDue();
       }, options?.delayMs ?? 0);
       timers.add(timer);
     },
@@ -187,11 +219,12 @@ export async function createRig(o: RigOptions = {}) {
     permissions: createPermissions({ clock: { now: () => new Date() } }),
     access: createAccess({ store, log, organizationId }),
     tagOf: () => 'fx',
-    addressOf: ({ name }) => `http://${name}.preview.example.net`,
+    addressOf: ({ name, private: isPrivate }) => `http://${name}.preview.example.net${isPrivate ? '/?signed' : ''}`,
+    logPageOf: (_organizationId, id) => `https://forgeway.example/preview-logs/${id}`,
     limit: o.limit ?? 1_000,
     organizationLimit: 2_000,
-    backoff: { baseMs: 50, capMs: 300 },
-    supersededPollMs: 100,
+    backoff: { baseMs: 30, capMs: 200 },
+    supersededPollMs: 60,
   });
   const monitors: PreviewMonitor[] = [];
   const actor = { id: 42n, login: 'ada' };
@@ -227,7 +260,8 @@ export async function createRig(o: RigOptions = {}) {
 
   return {
     api: api as KubernetesApi,
-    ...{ cluster, driver, home, store, organizationId, repositoryId, forge, queue, row, kubeconfig, log },
+    kubeconfigPath: path,
+    ...{ cluster, clusters, driver, home, store, organizationId, repositoryId, forge, queue, row, kubeconfig, log },
     inventory,
     nameOf: (number: number) => `${owner}-web-fx-pr-${number}`,
 
@@ -262,6 +296,41 @@ export async function createRig(o: RigOptions = {}) {
       const asked = await store.tenant(organizationId, (tx) => askPreview(tx, { previewId: found?.id ?? '', to }));
       if (asked !== null) await poke(asked);
     },
+    /** The repository is made private, or public; as the mirror writes it. */
+    async setPrivate(isPrivate: boolean): Promise<void> {
+      await store.tenant(organizationId, (tx) =>
+        tx.query('UPDATE repository SET private = $2 WHERE id = $1', [repositoryId, isPrivate]),
+      );
+    },
+    /** As the API does. */
+    async askByHand(number: number, to: PreviewAsk): Promise<AskedPreview> {
+      const found = await row(number);
+      const wish = { organizationId, previewId: found?.id ?? '', to };
+      const asked = await store.tenant(organizationId, (tx) => askPreviewByHand(tx, wish));
+      if ('wanted' in asked && asked.wanted !== null) await poke(asked.wanted);
+      return asked;
+    },
+    /** The line of the sticky comment. */
+    async comment(number: number): Promise<ReportRow | undefined> {
+      const { rows } = await store.tenant(organizationId, async (tx) =>
+        tx.query<{ sections: Record<string, ReportRow> }>(
+          'SELECT sections FROM sticky_comment WHERE pull_request_id = $1',
+          [await pullRequestId(number)],
+        ),
+      );
+      return Object.values(rows[0]?.sections ?? {})[0];
+    },
+    /** Of the newest commit. */
+    async status(number: number) {
+      const { rows } = await store.tenant(organizationId, async (tx) =>
+        tx.query<{ sha: string; state: string; description: string; target_url: string | null }>(
+          `SELECT sha, state, description, target_url FROM commit_status WHERE pull_request_id = $1
+           ORDER BY created_at DESC LIMIT 1`,
+          [await pullRequestId(number)],
+        ),
+      );
+      return rows[0];
+    },
     async settled(number: number, phase?: string): Promise<KubernetesRow> {
       return eventually(
         async () => {
@@ -281,10 +350,18 @@ export async function createRig(o: RigOptions = {}) {
         () => row(number),
       );
     },
+    /** Until nothing is left to be done, nor put off. */
+    async drained(): Promise<void> {
+      await eventually(
+        async () => timers.size + due.length + runs.size === 0,
+        () => ({ timers: timers.size, due: due.length, runs: runs.size }),
+      );
+    },
     startMonitor(o: { sleepAfterMs?: number; intervalMs?: number } = {}): PreviewMonitor {
       const monitor = startPreviewMonitor({
         ...{ store, queue, driver, log, metrics },
         removeAfterMs: 7 * 86_400_000,
+        isSigned: (url) => url.endsWith('?signed'),
         ...{ sleepAfterMs: o.sleepAfterMs ?? 3_600_000, intervalMs: o.intervalMs ?? 500 },
       });
       monitors.push(monitor);
@@ -301,11 +378,12 @@ export async function createRig(o: RigOptions = {}) {
       stopped.abort();
       for (const timer of timers) clearTimeout(timer);
       await Promise.all(runs);
-      await Promise.all(inventories.map((one) => one.close()));
+      await Promise.all([...inventories.map((one) => one.close()), others.close()]);
+      await clusters.close();
       cluster.close();
       await api?.close();
       await locks.close();
-      await test.drop();
+      await test?.drop();
     },
   };
 }
@@ -314,12 +392,12 @@ export type Rig = Awaited<ReturnType<typeof createRig>>;
 export async function eventually<T>(
   what: () => Promise<T | undefined | null | false>,
   describeLast?: () => unknown,
-  rounds = 400,
+  rounds = 3_000,
 ): Promise<T> {
   for (let round = 0; round < rounds; round += 1) {
     const value = await what();
     if (value !== undefined && value !== null && value !== false) return value;
-    await sleep(150);
+    await sleep(20);
   }
   const last = await describeLast?.();
   throw new Error(
@@ -327,7 +405,7 @@ export async function eventually<T>(
   );
 }
 
-async function writeKubeconfig(text: string): Promise<string> {
+export async function writeKubeconfig(text: string): Promise<string> {
   const { mkdtemp, writeFile } = await import('node:fs/promises');
   const { tmpdir } = await import('node:os');
   const { join } = await import('node:path');

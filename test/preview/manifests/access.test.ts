@@ -1,8 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import { accessManifests, clusterRole } from '../../../src/jobs/preview/kubernetes/manifests/access.js';
+import {
+  accessManifests,
+  admissionPolicy,
+  clusterRole,
+} from '../../../src/jobs/preview/kubernetes/manifests/access.js';
 import { administratorFiles } from '../../../src/jobs/preview/kubernetes/manifests/administrator.js';
 import { buildkitManifests } from '../../../src/jobs/preview/kubernetes/manifests/buildkit.js';
-import { applied, FIXTURES } from './hostile.js';
+import { foundation, running, whyNot } from '../../../src/jobs/preview/kubernetes/manifests/manifests.js';
+import { clusterSettings } from '../../../src/jobs/preview/kubernetes/manifests/settings.js';
+import { applied, configOf, FIXTURES, identityOf } from './hostile.js';
 import { type Found, podOf, podSecurityProblems } from './pod-security.js';
 import { wireProblems } from './wire-schema.js';
 
@@ -59,6 +65,11 @@ describe('the role', () => {
     }
   });
 
+  it('opens ports of pods only where Forgeway runs elsewhere, by both of the verbs that API servers ask for', () => {
+    const more = (clusterRole(true).rules ?? []).slice(clusterRole().rules?.length);
+    expect(more).toEqual([{ apiGroups: [''], resources: ['pods/portforward'], verbs: ['get', 'create'] }]);
+  });
+
   it('is enough for everything that is made', () => {
     const plural = (kind: string) =>
       kind === 'NetworkPolicy' ? 'networkpolicies' : kind === 'Ingress' ? 'ingresses' : `${kind.toLowerCase()}s`;
@@ -82,6 +93,29 @@ it('is applied as an API server takes it', () => {
     expect([one.kind, wireProblems(one)]).toEqual([one.kind, []]);
 });
 
+/** What an API server says of the resources of a rule: see `validateResources` of its admission registration. */
+function ruleProblems(resources: readonly string[]): string[] {
+  const isAlone = resources.length === 1;
+  const plain = resources.filter((one) => !one.includes('/') && one !== '*');
+  return [
+    ...(resources.length === 0 ? ['names none'] : []),
+    ...(resources.includes('*/*') && !isAlone ? ["if '*/*' is present, must not specify other resources"] : []),
+    ...(resources.includes('*') && plain.length > 0
+      ? ["if '*' is present, must not specify others without subresources"]
+      : []),
+  ];
+}
+
+it('has a policy over everything, in the one form in which an API server takes it', () => {
+  const { matchConstraints } = admissionPolicy(who).spec ?? {};
+  for (const { resources = [] } of [
+    ...(matchConstraints?.resourceRules ?? []),
+    ...(matchConstraints?.excludeResourceRules ?? []),
+  ])
+    expect([resources, ruleProblems(resources)]).toEqual([resources, []]);
+  expect(matchConstraints?.resourceRules).toMatchObject([{ apiGroups: ['*'], resources: ['*/*'], scope: '*' }]);
+});
+
 it('refuses writes of the very account that the role is bound to', () => {
   const [policy, , account, , binding] = accessManifests(who) as unknown as [
     Found,
@@ -97,6 +131,17 @@ it('refuses writes of the very account that the role is bound to', () => {
   expect(policy.spec).toMatchObject({ failurePolicy: 'Fail' });
 });
 
+it('is made for a user as well, whatever it is called', () => {
+  const user = `o'brien" || true || "x`;
+  const made = accessManifests({ user }) as unknown as Found[];
+  for (const one of made) expect([one.kind, wireProblems(one)]).toEqual([one.kind, []]);
+  expect(made.map(({ kind }) => kind)).not.toContain('ServiceAccount');
+  expect(made.at(-1)).toMatchObject({ subjects: [{ kind: 'User', name: user }] });
+  expect(admissionPolicy({ user }).spec?.matchConditions?.[0]?.expression).toBe(
+    `request.userInfo.username == "o'brien\\" || true || \\"x"`,
+  );
+});
+
 it('has a daemon for builds that is not restricted, which is why it stands elsewhere, and nothing more than that', () => {
   const deployment = (buildkitManifests({ namespace: 'b', trust: 'trusted', image: 'a/b' }) as unknown as Found[]).find(
     ({ kind }) => kind === 'Deployment',
@@ -109,4 +154,85 @@ it('has a daemon for builds that is not restricted, which is why it stands elsew
     'buildkitd: seccomp Unconfined',
   ]);
   expect(Object.keys(administratorFiles())).toHaveLength(3);
+});
+
+describe('images that the operator names', () => {
+  const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
+  const pinned = (name: string) => `registry.example:5000/mirror/${name}@${digest}`;
+  const given = (more: Record<string, unknown> = {}) => ({
+    ...{ pinnedImages: true, databaseImages: { 'postgres:17': pinned('postgres') } },
+    build: { gitImage: pinned('git'), buildctlImage: pinned('buildkit') },
+    ...more,
+  });
+  const problems = (settings: Record<string, unknown>) => {
+    const parsed = clusterSettings.safeParse({ ...base, ...settings });
+    return parsed.success ? [] : parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
+  };
+  const base = {
+    domain: 'preview.example.net',
+    route: { kind: 'gateway', from: { namespace: 'forgeway', labels: { app: 'forgeway' } } },
+  };
+
+  it('are references of images, and by their digest alone where that is asked for', () => {
+    expect(problems(given())).toEqual([]);
+    expect(problems({ pinnedImages: true })).toEqual([
+      expect.stringMatching(/^build\.gitImage must end with @sha256:/),
+      expect.stringMatching(/^build\.buildctlImage must end with @sha256:/),
+    ]);
+    expect(problems(given({ databaseImages: { 'postgres:17': 'docker.io/library/postgres:17' } }))).toEqual([
+      expect.stringMatching(/^databaseImages\.postgres:17 must end with @sha256:/),
+    ]);
+    for (const wrong of ['', '$(id)', 'git', 'a/b@sha256:12', `a/b@${digest}x`, '-x/y', 'a/b c'])
+      expect(problems({ build: { gitImage: wrong } })).toEqual([expect.stringContaining('must be an image')]);
+  });
+
+  it('come with limits that an API server takes: nobody gets by default more than the most', () => {
+    const config = configOf({ image: 'a/b' });
+    const frame = (settings: Record<string, unknown>) => ({
+      ...{ name: 'acme-web-gh-pr-12', identity: identityOf(), trusted: true, private: false, config },
+      settings: clusterSettings.parse({ ...base, ...settings }),
+    });
+    const large = frame({ untrustedSize: { cpu: '8', memory: '8Gi', disk: '20Gi' } });
+    const limits = foundation(large).find(({ kind }) => kind === 'LimitRange') as unknown as {
+      spec: { limits: { default: Record<string, string>; max: Record<string, string> }[] };
+    };
+    expect(limits.spec.limits[0]?.max).toEqual({ cpu: '8000m', memory: '8192Mi', 'ephemeral-storage': '20480Mi' });
+    // A pod asks for a little of each at least, and may not ask for more than it may have.
+    for (const wrong of [{ cpu: '20m' }, { cpu: '2Gi' }, { memory: '32Mi' }, { disk: '1Ki' }, { memory: '512' }])
+      expect(problems({ untrustedSize: { cpu: '1', memory: '1Gi', disk: '1Gi', ...wrong } })).toHaveLength(1);
+  });
+
+  it('are asked for again where their name stands for those of several commits', () => {
+    const policyOf = (image: string) => {
+      const config = configOf({ image });
+      const frame = {
+        ...{ name: 'acme-web-gh-pr-12', identity: identityOf(), trusted: true, private: false, config },
+        settings: clusterSettings.parse(base),
+      };
+      const input = { frame, placeId: 'p-1', sha: 'a'.repeat(40), pull: {}, secrets: {}, databasePassword: 'x' };
+      const { services } = running({ ...input, images: { web: 'a/b' }, asleep: false });
+      const deployment = services.find(({ kind }) => kind === 'Deployment') as unknown as Found;
+      const { containers } = podOf(deployment) as { containers: { imagePullPolicy?: string }[] };
+      return containers[0]?.imagePullPolicy;
+    };
+    expect(['a/b', 'a/b:latest', 'a/b:pr-{number}', 'a/b:1'].map(policyOf)).toEqual(Array(4).fill('Always'));
+    expect([`a/b@${digest}`, 'a/b:{sha}'].map(policyOf)).toEqual(['IfNotPresent', 'IfNotPresent']);
+  });
+
+  it('are what databases run from, and without one of its own none does', () => {
+    const config = configOf({ image: 'a/b', database: { engine: 'postgres', version: '17' } });
+    const frame = (settings: Record<string, unknown>) => ({
+      ...{ name: 'acme-web-gh-pr-12', identity: identityOf(), trusted: true, private: false, config },
+      settings: clusterSettings.parse({ ...base, ...settings }),
+    });
+    const imageOf = (settings: Record<string, unknown>) => {
+      const input = { frame: frame(settings), placeId: 'p-1', sha: 'a'.repeat(40), pull: {}, secrets: {} };
+      const { before } = running({ ...input, databasePassword: 'x', images: { web: 'a/b' }, asleep: false });
+      return JSON.stringify(before.find(({ kind }) => kind === 'StatefulSet'));
+    };
+    expect(imageOf({})).toContain('docker.io/library/postgres:17');
+    expect(imageOf(given())).toContain(pinned('postgres'));
+    expect(whyNot(frame(given()))).toBeUndefined();
+    expect(whyNot(frame(given({ databaseImages: {} })))).toContain('has named none for postgres:17');
+  });
 });

@@ -69,7 +69,7 @@ describe.each(CORPUS.map((text) => [JSON.stringify(text.slice(0, 40)), text]))('
     const identity = identityOf({ owner: text, repository: text });
     const config = configOf(EVERYTHING);
     for (const name of nameCandidates(identity)) {
-      const frame = { name, identity, trusted: true, settings: settingsOf(), config };
+      const frame = { name, identity, trusted: true, private: false, settings: settingsOf(), config };
       for (const service of ['web', 'docs']) {
         const [label = '', ...domain] = hostOf(frame, service).split('.');
         expect(domain.join('.')).toBe('preview.example.net');

@@ -87,6 +87,7 @@ const frameOf = (o: {
   config?: unknown;
   settings?: Record<string, unknown>;
   trusted?: boolean;
+  private?: boolean;
 }): PreviewFrame => {
   const identity = identityOf(o.identity);
   return {
@@ -94,6 +95,7 @@ const frameOf = (o: {
     ...{
       identity,
       trusted: o.trusted ?? true,
+      private: o.private ?? false,
       settings: settingsOf(o.settings),
       config: configOf(o.config ?? { build: {} }),
     },
@@ -126,11 +128,20 @@ const wide = {
 export const FIXTURES: Fixture[] = [
   ...CORPUS.slice(0, 20).map((owner, index) => ({
     name: `owner ${JSON.stringify(owner)}`,
-    frame: frameOf({ identity: { owner, repository: CORPUS[40 + index] ?? 'x' }, trusted: index % 2 === 0 }),
+    frame: frameOf({
+      identity: { owner, repository: CORPUS[40 + index] ?? 'x' },
+      trusted: index % 2 === 0,
+      private: index % 3 === 0,
+    }),
   })),
   ...CORPUS.slice(20, 40).map((branch, index) => ({
     name: `branch ${JSON.stringify(branch.slice(0, 40))}`,
-    frame: frameOf({ identity: { subject: { kind: 'branch', branch } }, config: EVERYTHING, trusted: index % 2 === 0 }),
+    frame: frameOf({
+      identity: { subject: { kind: 'branch', branch } },
+      config: EVERYTHING,
+      trusted: index % 2 === 0,
+      private: index % 3 === 0,
+    }),
   })),
   { name: 'nested groups', frame: frameOf({ identity: { owner: 'g~s~p~q~r~t~u'.repeat(12) }, config: EVERYTHING }) },
   {

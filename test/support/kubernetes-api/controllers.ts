@@ -3,6 +3,7 @@
  * a pod fares is said by the test.
  */
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { V1Deployment, V1Job, V1Pod, V1ReplicaSet } from '@kubernetes/client-node';
 import { type ApiObject, type Fields, resourceOf, StatusError } from './objects.js';
 import { type Fate, lifeOf, type PodOrder } from './pod-life.js';
@@ -22,8 +23,12 @@ export class Controllers {
   running = true;
   /** Namespaces whose content is removed, but that stay. */
   readonly held = new Set<string>();
+  /** How long a quota that was changed is counted by as before. */
+  quotaLagMs = 0;
   /** By namespace and pod. */
   readonly logs = new Map<string, string>();
+  /** Really runs the pods of jobs that succeed; undefined: how they fare is only told. */
+  kubelet: { run(pod: ApiObject): void } | undefined;
   #dirty = new Set<string>();
   #counter = 0;
 
@@ -49,6 +54,15 @@ export class Controllers {
     this.#dirty.clear();
     for (const name of dirty) {
       this.#removeOrphans(name);
+      for (const { metadata, spec, status } of this.store.list('ResourceQuota', name))
+        if (!isDeepStrictEqual(status?.hard, spec?.hard)) {
+          const count = () =>
+            this.store.change('ResourceQuota', name, metadata.name, (object) => {
+              object.status = { hard: object.spec?.hard, used: {} };
+            });
+          if (this.quotaLagMs === 0) count();
+          else setTimeout(count, this.quotaLagMs).unref();
+        }
       for (const job of this.store.list('Job', name)) this.#job(as<V1Job>(job));
       for (const deployment of this.store.list('Deployment', name)) this.#deployment(as<V1Deployment>(deployment));
       const namespace = this.store.get('Namespace', undefined, name);
@@ -197,13 +211,18 @@ export class Controllers {
   #live(pod: ApiObject, owner: PodOrder['owner']): void {
     const typed = as<V1Pod>(pod);
     const order: PodOrder = { pod: typed, owner, image: typed.spec?.containers[0]?.image ?? '' };
-    const { status, prints, event } = lifeOf(order, this.options.fate(order), time());
+    const fate = this.options.fate(order);
+    if (this.kubelet !== undefined && owner.kind === 'Job' && fate === 'succeeds') {
+      this.kubelet.run(pod);
+      return;
+    }
+    const { status, prints, events = [] } = lifeOf(order, fate, time());
     const { namespace = '', name } = pod.metadata;
     if (prints) this.logs.set(`${namespace}/${name}`, this.options.log(order));
     this.store.change('Pod', namespace, name, (object) => {
       object.status = status;
     });
-    if (event !== undefined) this.event(pod, 'Warning', event.reason, event.message);
+    for (const { reason, message } of events) this.event(pod, 'Warning', reason, message);
   }
 
   #ownedBy(uid: string, kind: string, namespace: string): ApiObject[] {
@@ -216,9 +235,21 @@ export class Controllers {
     const { namespace = '', name = '', uid = '' } = job.metadata ?? {};
     if (job.metadata?.deletionTimestamp !== undefined || (job.status?.conditions ?? []).length > 0) return;
     const pods = this.#ownedBy(uid, 'Pod', namespace);
+    if (pods.length === 0 && job.spec?.backoffLimit === 0 && (job.status?.active ?? 0) > 0) {
+      // A pod that was deleted has failed, and no other one is made.
+      const message = 'Job has reached the specified backoff limit';
+      const failed = { type: 'Failed', status: 'True', reason: 'BackoffLimitExceeded', message };
+      this.store.change('Job', namespace, name, (object) => {
+        object.status = { failed: 1, conditions: [{ ...failed, lastTransitionTime: time() }] };
+      });
+      return;
+    }
     if (pods.length === 0) {
       try {
         this.#pod(plain(job), { kind: 'Job', name, namespace }, job.spec);
+        this.store.change('Job', namespace, name, (object) => {
+          object.status = { ...object.status, active: 1 };
+        });
       } catch (error) {
         if (!(error instanceof StatusError)) throw error;
         this.event(plain(job), 'Warning', 'FailedCreate', `Error creating: ${error.message}`);

@@ -1,5 +1,6 @@
 /** What can go wrong between a client and the pretended API server, as a test orders it. */
 import { StatusError } from './objects.js';
+import { type FaultName, transcripts } from './transcripts.js';
 
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'apply' | 'update' | 'patch' | 'delete' | 'log';
 
@@ -9,10 +10,12 @@ export interface Asked {
   namespace: string | undefined;
   name: string | undefined;
   manager: string | undefined;
+  /** The next page of a list that was begun before. */
+  isNextPage: boolean;
 }
 
-/** `lost`: it is done, and the answer never comes. */
-export type Failure = 'refused' | 'reset' | 'hang' | 'lost' | 'html' | 'truncated' | StatusError;
+/** `lost`: it is done, and the answer never comes. `deaf`: a watch that is begun, told nothing, and never ended. */
+export type Failure = 'refused' | 'reset' | 'hang' | 'lost' | 'deaf' | 'html' | 'truncated' | StatusError;
 
 export interface FaultRule {
   when: (asked: Asked) => boolean;
@@ -21,38 +24,32 @@ export interface FaultRule {
   times: number;
 }
 
+const saying = (fault: FaultName, details?: ConstructorParameters<typeof StatusError>[3]): StatusError => {
+  const { status, reason, message } = transcripts[fault];
+  if (status === null) throw new Error(`${fault} is no answer of a server`);
+  return new StatusError(status, reason, message, details);
+};
+
 export const failures = {
-  conflict: () =>
-    new StatusError(
-      409,
-      'Conflict',
-      'Operation cannot be fulfilled: the object has been modified; please apply your changes to the latest version and try again',
-    ),
-  tooMany: (seconds = 1) =>
-    new StatusError(429, 'TooManyRequests', 'Too many requests, please try again later.', {
-      retryAfterSeconds: seconds,
-    }),
-  quota: () =>
-    new StatusError(
-      403,
-      'Forbidden',
-      'pods "web" is forbidden: exceeded quota: tenant, requested: pods=1, used: pods=10, limited: pods=10',
-    ),
-  denied: () =>
-    new StatusError(
-      403,
-      'Forbidden',
-      'admission webhook "policy.example.com" denied the request: images must come from registry.example.com',
-    ),
+  conflict: () => saying('a conflict'),
+  tooMany: (seconds = 1) => saying('too many requests', { retryAfterSeconds: seconds }),
+  quota: () => saying('no quota left'),
+  denied: () => saying('a policy that denies'),
   forbidden: () =>
     new StatusError(
       403,
       'Forbidden',
       'deployments.apps is forbidden: User "system:serviceaccount:forgeway:forgeway" cannot patch resource "deployments" in API group "apps"',
     ),
-  internal: () => new StatusError(500, 'InternalError', 'Internal error occurred: etcdserver: request timed out'),
+  internal: () => saying('an internal error'),
   unavailable: () => new StatusError(503, 'ServiceUnavailable', 'the server is currently unable to handle the request'),
-  expired: () => new StatusError(410, 'Expired', 'too old resource version: 1 (2000)'),
+  expired: () => saying('a watch that expired'),
+  /** Of a watch that goes on from what a server, put back to an earlier state, has not come to. */
+  tooLargeVersion: () =>
+    new StatusError(504, 'Timeout', 'Timeout: Too large resource version: 90000, current: 1000', {
+      causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+      retryAfterSeconds: 1,
+    }),
 };
 
 export class Faults {

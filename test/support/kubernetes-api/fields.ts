@@ -117,11 +117,11 @@ function removeAt(object: Fields, path: Path): void {
       if (index >= 0) holder.splice(index, 1);
       if (holder.length > 0) return;
     } else if (isMap(holder)) {
-      delete holder[step.slice(2)];
-      // An item of a list goes with its last field but those that name it.
+      // An item of a list goes with its last field but those that name it, by which it is found until then.
       const named = (steps[at - 1] ?? '').startsWith('k:')
         ? Object.keys(JSON.parse((steps[at - 1] ?? '').slice(2)))
         : [];
+      if (!named.includes(step.slice(2))) delete holder[step.slice(2)];
       if (Object.keys(holder).some((key) => !named.includes(key))) return;
     }
   }

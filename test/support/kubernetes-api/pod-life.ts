@@ -1,6 +1,7 @@
 /** What a kubelet and a scheduler would say of a pod, for each way in which it can fare. */
 import type { V1Pod } from '@kubernetes/client-node';
 import type { Fields } from './objects.js';
+import { transcripts } from './transcripts.js';
 
 /** How a pod fares. */
 export type Fate =
@@ -25,8 +26,8 @@ export interface PodOrder {
 export interface PodLife {
   status: Fields;
   prints: boolean;
-  /** A warning that is told about it. */
-  event?: { reason: string; message: string };
+  /** Warnings that are told about it, oldest first. */
+  events?: { reason: string; message: string }[];
 }
 
 const ended = (reason: string, exitCode: number, now: string) => ({
@@ -37,9 +38,14 @@ export function lifeOf(order: PodOrder, fate: Fate, now: string): PodLife {
   const containers = order.pod.spec?.containers ?? [];
   const state = (state: Fields, more: Fields = {}) =>
     containers.map(({ name, image }) => ({ name, image, restartCount: 0, ready: false, state, ...more }));
-  const life = (status: Fields, prints: boolean, event?: PodLife['event']): PodLife => ({
-    ...{ status: { startTime: now, ...status }, prints },
-    ...(event !== undefined && { event }),
+  /** Those before it have ended by the time that a pod runs or has ended. */
+  const initContainerStatuses = (order.pod.spec?.initContainers ?? []).map(({ name, image }) => ({
+    ...{ name, image, restartCount: 0, ready: true },
+    state: ended('Completed', 0, now),
+  }));
+  const life = (status: Fields, prints: boolean, ...events: NonNullable<PodLife['events']>): PodLife => ({
+    ...{ status: { startTime: now, ...(prints && { initContainerStatuses }), ...status }, prints },
+    events,
   });
   const running = { running: { startedAt: now } };
   const backOff = { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 10s restarting failed container' } };
@@ -80,9 +86,14 @@ export function lifeOf(order: PodOrder, fate: Fate, now: string): PodLife {
       return looping('Error', 2);
     case 'no-image': {
       const waiting = { reason: 'ImagePullBackOff', message: `Back-off pulling image "${order.image}"` };
-      return life({ phase: 'Pending', containerStatuses: state({ waiting }) }, false, {
-        ...{ reason: 'Failed', message: `Failed to pull image "${order.image}": not found` },
-      });
+      // In the order and the words of a kubelet: the last of the three says least.
+      return life(
+        { phase: 'Pending', containerStatuses: state({ waiting }) },
+        false,
+        { reason: 'Failed', message: `Failed to pull image "${order.image}": not found` },
+        { reason: 'Failed', message: 'Error: ErrImagePull' },
+        { reason: 'Failed', message: 'Error: ImagePullBackOff' },
+      );
     }
     case 'never-ready':
       return life(
@@ -94,9 +105,9 @@ export function lifeOf(order: PodOrder, fate: Fate, now: string): PodLife {
         { reason: 'Unhealthy', message: 'Readiness probe failed: HTTP probe failed with statuscode: 500' },
       );
     case 'no-node':
-      return unscheduled('0/1 nodes are available: 1 Insufficient memory. preemption: 0/1 nodes are available.');
+      return unscheduled(transcripts['a node that is gone'].message);
     case 'volume-pending':
-      return unscheduled('0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.');
+      return unscheduled(transcripts['a volume that stays pending'].message);
     case 'stays-pending':
       return life({ phase: 'Pending' }, false);
   }

@@ -4,15 +4,20 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Controllers } from './controllers.js';
 import { discovery } from './discovery.js';
 import { type Asked, type Failure, Faults, type Verb } from './faults.js';
 import { mergePatched, updated } from './fields.js';
+import { Kubelet } from './kubelet.js';
 import { type ApiObject, type Fields, groupVersionOf, notFound, type Resource, StatusError } from './objects.js';
 import type { Fate, PodOrder } from './pod-life.js';
+import { type PodPorts, servePortForward } from './port-forward.js';
+import { type AccessAsked, forbidden, isAllowed, type PolicyRule } from './rbac.js';
 import { fieldMatcher, labelMatcher } from './selectors.js';
 import { ClusterStore } from './store.js';
+import { validate } from './validation.js';
 import { serveWatch } from './watching.js';
 
 export interface KubernetesApiOptions {
@@ -20,6 +25,8 @@ export interface KubernetesApiOptions {
   latencyMs?: number;
   /** Only this bearer token is let in. */
   token?: string;
+  /** What whoever asks may do, in every namespace; default: everything. */
+  rules?: readonly PolicyRule[];
   /** Default: jobs succeed, everything else runs. */
   fate?: (order: PodOrder) => Fate;
   log?: (order: PodOrder) => string;
@@ -31,9 +38,16 @@ export interface KubernetesApi {
   store: ClusterStore;
   controllers: Controllers;
   faults: Faults;
+  /** Runs pods of jobs when it is given to the controllers; see `runProcesses`. */
+  kubelet: Kubelet;
+  runProcesses(): void;
   asked: Asked[];
   /** How pods fare from now on. */
   setFate(fate: (order: PodOrder) => Fate): void;
+  /** What a review of access answers; by default everything but to read Secrets, as our role has it. */
+  mayDo(asked: AccessAsked): boolean;
+  /** Which port of this machine stands in for one of a pod. */
+  podPort: PodPorts;
   /** What answers behind the service proxy, by `namespace/service:port`. */
   backends: Map<string, (request: IncomingMessage, response: ServerResponse) => void>;
   /** While true no connection is answered. */
@@ -130,6 +144,16 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     };
   }
 
+  /** Lines with the time at which they were first there; a line keeps its time. */
+  const times = new Map<string, string[]>();
+  function timed(key: string, whole: string): { at: string; line: string }[] {
+    const lines = whole === '' ? [] : whole.replace(/\n$/, '').split('\n');
+    const known = times.get(key) ?? [];
+    const now = `${new Date().toISOString().slice(0, -1)}000000Z`;
+    times.set(key, [...known, ...lines.slice(known.length).map(() => now)]);
+    return lines.map((line, index) => ({ at: times.get(key)?.[index] ?? now, line }));
+  }
+
   async function readLog(
     { namespace = '', name = '' }: Address,
     query: URLSearchParams,
@@ -138,7 +162,18 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
   ) {
     const pod = store.get('Pod', namespace, name);
     if (pod === undefined) throw notFound(store.resource('', 'v1', 'pods') as Resource, name);
-    const key = `${namespace}/${name}`;
+    const ofContainer = `${namespace}/${name}/${query.get('container') ?? ''}`;
+    const key = controllers.logs.has(ofContainer) ? ofContainer : `${namespace}/${name}`;
+    const printed = api.kubelet.lines.get(ofContainer);
+    if (printed !== undefined) {
+      const since = Date.parse(query.get('sinceTime') ?? '1970-01-01T00:00:00Z');
+      const text = printed
+        .filter(({ time }) => Date.parse(time) >= since)
+        .map((line) => `${query.get('timestamps') === 'true' ? `${line.time} ` : ''}${line.text}\n`)
+        .join('');
+      const most = Number(query.get('limitBytes') ?? Number.POSITIVE_INFINITY);
+      return void response.writeHead(200, { 'content-type': 'text/plain' }).end(Buffer.from(text).subarray(0, most));
+    }
     const spec = pod.spec as { containers?: { name: string }[] };
     if (!controllers.logs.has(key))
       throw new StatusError(
@@ -148,11 +183,14 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
       );
     const tail = query.get('tailLines');
     const whole = controllers.logs.get(key) ?? '';
-    const lines = whole.replace(/\n$/, '').split('\n');
-    const shown = (tail === null ? lines : lines.slice(-Number(tail))).map((line) =>
-      query.get('timestamps') === 'true' ? `${new Date().toISOString()} ${line}` : line,
+    const from = query.get('sinceTime');
+    const since = from === null ? undefined : Math.floor(Date.parse(from) / 1_000) * 1_000;
+    const lines = timed(key, whole).filter(({ at }) => since === undefined || Date.parse(at) >= since);
+    const shown = (tail === null ? lines : lines.slice(-Number(tail))).map(({ at, line }) =>
+      query.get('timestamps') === 'true' ? `${at} ${line}` : line,
     );
     response.writeHead(200, { 'content-type': 'text/plain' });
+    if (shown.length === 0 && query.get('follow') !== 'true') return void response.end();
     const most = Number(query.get('limitBytes') ?? Number.POSITIVE_INFINITY);
     response.write(`${shown.join('\n')}\n`.slice(0, most));
     if (query.get('follow') !== 'true') return void response.end();
@@ -223,6 +261,18 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     return { status: 200, body: store.replace(object) };
   }
 
+  /** As RBAC does; what is applied and not there yet is created, and needs that right, too. */
+  function authorize(verb: Verb, { resource, namespace, name, sub }: Address): void {
+    const { rules } = options;
+    if (rules === undefined) return;
+    const isThere = name !== undefined && store.get(resource.kind, namespace, name) !== undefined;
+    const verbs = verb === 'log' ? ['get'] : verb === 'apply' ? (isThere ? ['patch'] : ['patch', 'create']) : [verb];
+    for (const one of verbs) {
+      const asked = { verb: one, group: resource.group, resource: resource.plural, subresource: sub };
+      if (!isAllowed(rules, asked)) throw forbidden(asked, namespace);
+    }
+  }
+
   function proxy(
     { namespace = '', name = '', rest }: Address,
     request: IncomingMessage,
@@ -261,6 +311,7 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' }).write('{"kind":');
       response.socket?.destroySoon();
     }
+    if (failure === 'deaf') response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
     return failure !== 'lost';
   }
 
@@ -273,6 +324,10 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
       throw new StatusError(401, 'Unauthorized', 'Unauthorized');
     const known = discovery(pathname);
     if (known !== undefined) return send(response, 200, known);
+    if (pathname === '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews') {
+      const review = (await bodyOf(request)) as unknown as { spec: { resourceAttributes: AccessAsked } };
+      return send(response, 201, { ...review, status: { allowed: api.mayDo(review.spec.resourceAttributes) } });
+    }
     const address = addressOf(pathname);
     if (address === undefined)
       throw new StatusError(404, 'NotFound', 'the server could not find the requested resource');
@@ -281,6 +336,7 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     if (address.sub === 'proxy') return proxy(address, request, response, search);
     const contentType = request.headers['content-type'] ?? '';
     const verb = verbOf(request.method ?? 'GET', address, query, contentType);
+    authorize(verb, address);
     const body = request.method === 'GET' ? undefined : await bodyOf(request);
     const manager = query.get('fieldManager') ?? undefined;
     const asked: Asked = {
@@ -289,12 +345,19 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
       namespace: address.namespace,
       name: address.name,
       manager,
+      isNextPage: query.has('continue'),
     };
     api.asked.push(asked);
     const failure = faults.next(asked);
     if (failure !== undefined && (await failed(failure, response))) return;
     const agent = (request.headers['user-agent'] ?? 'unknown').split('/')[0] ?? 'unknown';
     const answer = () => {
+      if (query.get('dryRun') === 'All' && body !== undefined) {
+        const wanted = { ...body, metadata: { ...body.metadata, namespace: address.namespace } } as ApiObject;
+        validate(wanted);
+        for (const admission of store.admissions) admission('create', wanted, store);
+        return { status: 200, body: wanted };
+      }
       if (verb === 'list') return { status: 200, body: list(address, query) };
       if (verb !== 'get') return write(verb, address, query, body, agent);
       const found = store.get(address.resource.kind, address.namespace, address.name ?? '');
@@ -322,6 +385,16 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
       );
     });
   });
+  const upgraded = new Set<Duplex>();
+  server.on('upgrade', (request, socket) => {
+    upgraded.add(socket);
+    socket.once('close', () => upgraded.delete(socket));
+    // A WebSocket begins as a GET, and is asked for that right.
+    const asked = { verb: 'get', group: '', resource: 'pods', subresource: 'portforward' };
+    if (options.rules !== undefined && !isAllowed(options.rules, asked))
+      return void socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n');
+    servePortForward(request, socket, (of) => api.podPort(of));
+  });
   server.keepAliveTimeout = 30_000;
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -335,7 +408,16 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
 
   const api: KubernetesApi = {
     ...{ url, store, controllers, faults, asked: [], backends: new Map(), down: false },
+    podPort: () => undefined,
+    mayDo: (asked) =>
+      options.rules === undefined
+        ? asked.resource !== 'secrets' || !['get', 'list', 'watch'].includes(asked.verb)
+        : isAllowed(options.rules, asked),
     latencyMs: options.latencyMs ?? 0,
+    kubelet: new Kubelet(store),
+    runProcesses() {
+      controllers.kubelet = api.kubelet;
+    },
     setFate: (fate) => {
       given.fate = fate;
     },
@@ -350,7 +432,9 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     },
     async close() {
       controllers.stop();
+      await api.kubelet.close();
       server.closeAllConnections();
+      for (const socket of upgraded) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };

@@ -14,6 +14,7 @@ import {
   resources,
   StatusError,
 } from './objects.js';
+import { validate } from './validation.js';
 
 export interface Change {
   version: number;
@@ -54,7 +55,9 @@ export class ClusterStore {
   }
 
   changesAfter(version: number): readonly Change[] {
-    return this.#changes.filter((change) => change.version > version);
+    const [oldest] = this.#changes;
+    // Every change has the version after the one before it.
+    return oldest === undefined ? [] : this.#changes.slice(Math.max(0, version + 1 - oldest.version));
   }
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
@@ -100,6 +103,33 @@ export class ClusterStore {
     return object;
   }
 
+  /** As the quota admission does for numbers of objects. What pods ask for is not added up. */
+  #count(object: ApiObject): void {
+    const { namespace } = object.metadata;
+    const { plural, group } = resourceOf(object.kind);
+    const names = group === '' ? [plural, `count/${plural}`] : [`count/${plural}.${group}`];
+    for (const quota of this.list('ResourceQuota', namespace)) {
+      const { hard: wanted = {} } = (quota.spec ?? {}) as { hard?: Record<string, string> };
+      const name = names.find((one) => wanted[one] !== undefined);
+      if (name === undefined) continue;
+      // What counts is what its controller has taken over, not what was written since.
+      const hard = (quota.status as { hard?: Record<string, string> } | undefined)?.hard ?? {};
+      const refused = (why: string) =>
+        new StatusError(
+          403,
+          'Forbidden',
+          `${qualified(resourceOf(object.kind))} "${object.metadata.name}" is forbidden: ${why}`,
+        );
+      if ((quota.status as { hard?: object } | undefined)?.hard === undefined)
+        throw refused(`status unknown for quota: ${quota.metadata.name}, resources: ${name}`);
+      const used = this.list(object.kind, namespace).length;
+      if (used >= Number(hard[name]))
+        throw refused(
+          `exceeded quota: ${quota.metadata.name}, requested: ${name}=1, used: ${name}=${used}, limited: ${name}=${hard[name]}`,
+        );
+    }
+  }
+
   #admit(verb: 'create' | 'update' | 'delete', object: ApiObject): void {
     for (const admission of this.admissions) admission(verb, object, this);
   }
@@ -129,6 +159,8 @@ export class ClusterStore {
           },
         );
     }
+    validate(object);
+    this.#count(object);
     this.#admit('create', object);
     object.metadata.uid = randomUUID();
     object.metadata.creationTimestamp = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
@@ -215,16 +247,24 @@ export class ClusterStore {
       throw new StatusError(
         422,
         'Invalid',
-        `Job.batch "${metadata.name}" is invalid: spec.template: Invalid value: field is immutable`,
+        `Job.batch "${metadata.name}" is invalid: spec.template: Invalid value: ${writtenOut('core.PodTemplateSpec')}: field is immutable`,
+        {},
+      );
+    if (kind === 'StatefulSet' && !isDeepStrictEqual(fixedOf(live.spec), fixedOf(object.spec)))
+      throw new StatusError(
+        422,
+        'Invalid',
+        `StatefulSet.apps "${metadata.name}" is invalid: spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden`,
         {},
       );
     if (kind === 'Deployment' && !isDeepStrictEqual(live.spec?.selector, object.spec?.selector))
       throw new StatusError(
         422,
         'Invalid',
-        `Deployment.apps "${metadata.name}" is invalid: spec.selector: Invalid value: field is immutable`,
+        `Deployment.apps "${metadata.name}" is invalid: spec.selector: Invalid value: ${writtenOut('v1.LabelSelector')}: field is immutable`,
         {},
       );
+    if (admit) validate(object);
     if (admit) this.#admit('update', object);
     if (resourceOf(kind).generations && !isDeepStrictEqual(live.spec, object.spec))
       metadata.generation = (live.metadata.generation ?? 0) + 1;
@@ -304,6 +344,17 @@ export class ClusterStore {
   resource(group: string, version: string, plural: string): Resource | undefined {
     return resources.find((one) => one.group === group && one.version === version && one.plural === plural);
   }
+}
+
+/** As a server shows a value in a message: all of it, in the words of its language, however long. */
+const writtenOut = (type: string) =>
+  `${type}{ObjectMeta:v1.ObjectMeta{Name:"", Labels:map[string]string{${'"a":"b", '.repeat(100)}}}, Spec:core.PodSpec{Volumes:[]core.Volume(nil)}}`;
+
+/** What of a StatefulSet cannot be changed. */
+function fixedOf(spec: Fields = {}): Fields {
+  const free = ['replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'minReadySeconds'];
+  const isFixed = (key: string) => !free.includes(key) && key !== 'persistentVolumeClaimRetentionPolicy';
+  return Object.fromEntries(Object.entries(spec).filter(([key]) => isFixed(key)));
 }
 
 const now = () => new Date().toISOString().replace(/\.\d+Z$/, 'Z');

@@ -29,4 +29,4 @@ export function questionIn(text: string): string | undefined {
 }
 
 /** For those that take plain text. */
-export const asText = (input: AgentInput): string => `${input.text}\n`;
+export const asText = (input: AgentInput): string => `${input.type === 'preview' ? input.url : input.text}\n`;

@@ -136,3 +136,15 @@ describe('what command-line agents print', () => {
     }
   });
 });
+
+it('is documented with the version and the source that it was written for, and whether it was ever run here', async () => {
+  const page = await readFile(new URL('../../../../docs/agent-protocol.md', import.meta.url), 'utf8');
+  for (const [name, { version, tried }] of Object.entries(formats)) {
+    const row = page.split('\n').find((line) => line.startsWith(`| \`${name}\` |`)) ?? `no row of ${name}`;
+    const [, , , source = '', run = ''] = row.split('|').map((cell) => cell.trim());
+    // A commit where the program tells no version of its output.
+    if (!tried) expect(row).toContain(/\b[0-9a-f]{8}\b/.exec(version)?.[0] ?? version);
+    expect(source).not.toBe('');
+    expect(run.startsWith(tried ? 'yes' : '**no**')).toBe(true);
+  }
+});

@@ -18,6 +18,22 @@ const signer = (person: Signer | null | undefined, date?: string | null): Commit
   date: time(person?.date) ?? time(date) ?? EPOCH,
 });
 
+const pusher = (
+  person: (Signer & { username?: string | null }) | null | undefined,
+  date?: string | null,
+): CommitUser => ({
+  ...signer(person, date),
+  ...(person?.username && { username: person.username }),
+});
+
+/** Without the newline that Git ends one with, which GitHub does not show. */
+function messageOf(message: string | null | undefined): string {
+  const text = message ?? '';
+  let end = text.length;
+  while (text[end - 1] === '\n') end -= 1;
+  return text.slice(0, end);
+}
+
 /**
  * A commit of the API. Its accounts are found by e-mail address by the forge: they are shown, and nothing is decided by them.
  * @throws ForgewayError FORGEWAY_PAYLOAD_INVALID
@@ -27,7 +43,7 @@ export function commitInput(native: unknown): CommitInput {
   return {
     sha: commit.sha,
     ...(commit.commit.tree && { treeSha: commit.commit.tree.sha }),
-    message: commit.commit.message ?? '',
+    message: messageOf(commit.commit.message),
     htmlUrl: commit.html_url ?? '',
     author: { ...signer(commit.commit.author), account: accountIfTold(commit.author) ?? null },
     committer: {
@@ -46,10 +62,10 @@ export function pushCommitInput(native: unknown): CommitInput {
   const commit = read('commit', nativePushCommit, native);
   return {
     sha: commit.id,
-    message: commit.message ?? '',
+    message: messageOf(commit.message),
     htmlUrl: commit.url ?? '',
-    author: signer(commit.author, commit.timestamp),
-    committer: signer(commit.committer ?? commit.author, commit.timestamp),
+    author: pusher(commit.author, commit.timestamp),
+    committer: pusher(commit.committer ?? commit.author, commit.timestamp),
     added: commit.added ?? [],
     removed: commit.removed ?? [],
     modified: commit.modified ?? [],

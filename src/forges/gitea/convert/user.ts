@@ -4,7 +4,8 @@ import { nativeTeam, nativeUser, read } from '../schema.js';
 
 /** Accounts that the server itself acts as. People cannot have these ids. */
 const SERVER_ACCOUNTS: ReadonlySet<string> = new Set(['-1', '-2']);
-const BOT_LOGIN = /\[bot\]$|^(?:gitea|forgejo)-actions$/i;
+/** The server knows no bots: an account whose name says so is one, as those of well-known bots do. */
+const BOT_LOGIN = /(?:^|[-_.])bot$|\[bot\]$|^(?:gitea|forgejo)-actions$/i;
 
 /**
  * A user or an organization, which the forge does not tell apart: pass `'Organization'` where only one can stand.

@@ -11,7 +11,7 @@ import {
   milestoneChanges,
   reviewerChanges,
 } from './changes.js';
-import { digest, field, idAt, isObject, numberAt, textAt } from './fields.js';
+import { digest, field, idAt, isNoCommit, isObject, numberAt, textAt } from './fields.js';
 import { type Kind, kindOf } from './kind.js';
 import { reviewState } from './review-state.js';
 
@@ -78,7 +78,9 @@ const readers: Readonly<Record<Kind, KindReader>> = {
       if (textAt(payload, 'ref') === undefined || before === undefined || after === undefined)
         return 'push: the payload has no ref, before or after.';
       // Only the button "test delivery" pushes nothing; to an empty repository it even pushes no commit.
-      return one(before === after ? 'ping' : 'push');
+      if (before === after) return one('ping');
+      const begins = textAt(payload, 'ref')?.startsWith('refs/heads/') === true && !isNoCommit(after);
+      return [...one('push'), ...(begins ? one('check_suite', 'requested') : [])];
     },
   },
   create: { needs: 'ref', identity: ['ref', 'ref_type', 'sha', 'repository.updated_at'], read: () => one('create') },

@@ -1,9 +1,11 @@
 /** Pushes, and refs that come and go. */
 import type { JsonObject } from '../../forge.js';
+import { checkSuite } from '../../kit/shapes/check.js';
 import { pushCommit } from '../../kit/shapes/commit.js';
 import { NO_COMMIT } from '../../kit/shapes/fields.js';
 import { apiOf } from '../../kit/shapes/repository.js';
 import { pushCommitInput } from '../convert/commit.js';
+import { suiteRecord } from '../routes/check-records.js';
 import { nativePushCommit } from '../schema.js';
 import { field, isNoCommit, isObject, listAt, textAt } from './fields.js';
 import { ask, type Translation } from './translation.js';
@@ -50,6 +52,31 @@ export async function push(t: Translation): Promise<JsonObject> {
     pusher: pusher(t),
     ...t.common,
   };
+}
+
+/**
+ * GitHub begins a suite of the App's at the head of every branch that is pushed to, and apps that check commits listen to
+ * that alone. The suite has the number by which the routes know it, where somebody keeps it.
+ */
+export async function suiteRequested(t: Translation): Promise<JsonObject> {
+  const { payload, base, ports, repository: of } = t;
+  const sha = textAt(payload, 'after') ?? NO_COMMIT;
+  const before = textAt(payload, 'before');
+  const { records } = ports;
+  const told = isCommit(payload.head_commit) ? pushCommitInput(payload.head_commit) : undefined;
+  const suite = checkSuite(base, t.owner, t.name, {
+    id: records === undefined ? 0 : (await suiteRecord(records, String(of.id), sha)).id,
+    headSha: sha,
+    headBranch: shortRef(t),
+    status: 'queued',
+    conclusion: null,
+    ...(before !== undefined && { before }),
+    after: sha,
+    createdAt: t.received,
+    updatedAt: t.received,
+    ...(told && { headCommit: told }),
+  });
+  return { check_suite: suite, ...t.common };
 }
 
 const shortRef = (t: Translation): string => (textAt(t.payload, 'ref') ?? '').replace(/^refs\/(?:heads|tags)\//, '');

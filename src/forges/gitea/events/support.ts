@@ -26,6 +26,7 @@ const shared: EventSupport = {
   push: partial(
     'At most five commits are sent, without their trees; the push that removes a branch does not know its head.',
   ),
+  'check_suite.requested': emulated('A push to a branch; one suite of all apps.'),
   create: exact,
   delete: exact,
   fork: exact,

@@ -203,8 +203,11 @@ async function tellRef(
     repository: repositoryJson(world, repository, sender),
     sender: userJson(world, sender),
   };
-  const push = async () =>
-    world.emit(repository, 'push', await pushPayload(world, repository, sender, ref, before, after));
+  // An annotated tag is told by the commit that it is on.
+  const push = async () => {
+    const commit = after === NO_COMMIT ? after : ((await repository.git.resolve(after)) ?? after);
+    world.emit(repository, 'push', await pushPayload(world, repository, sender, ref, before, commit));
+  };
   const create = () => world.emit(repository, 'create', { sha: after, ...about });
   if (after === NO_COMMIT) {
     if (isTag) await push();

@@ -231,6 +231,10 @@ export interface State {
   accounts: (Account | Organization)[];
   repositories: Repository[];
   systemHooks: Hook[];
+  follows: { login: string; of: string }[];
+  stars: { login: string; repository: number }[];
+  watches: { login: string; repository: number }[];
+  deployKeys: { id: number; repository: number; title: string; key: string; readOnly: boolean; created: string }[];
   /** Login by token. */
   tokens: Map<string, string>;
   /** Next id: one sequence for everything, so that no two things are mixed up. */
@@ -244,6 +248,10 @@ export function createState(clock: () => Date): State {
     accounts: [],
     repositories: [],
     systemHooks: [],
+    follows: [],
+    stars: [],
+    watches: [],
+    deployKeys: [],
     tokens: new Map(),
     nextId: () => {
       ids.last += 1;

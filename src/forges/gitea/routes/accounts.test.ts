@@ -2,8 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type GiteaRig, type Loose, startGitea } from '../../../../test/support/gitea-rig.js';
 import { collaborators } from './collaborators.js';
 import { organizations } from './organizations.js';
+import { social } from './social.js';
 import { teams } from './teams.js';
 import { users } from './users.js';
+
+const REPO = '/repos/{owner}/{repo}';
+const ofRepository = Object.fromEntries(Object.entries(social).filter(([route]) => route.includes('{repo}')));
 
 const COLLABORATORS = '/repos/{owner}/{repo}/collaborators';
 const TEAM = '/orgs/{org}/teams/{team_slug}';
@@ -20,7 +24,7 @@ describe('accounts on Gitea', () => {
   const team = (route: string, more: object = {}) => org(route, { team_slug: 'reviewers', ...more });
 
   it('are read: oneself and others', async () => {
-    expect((await gitea.ask('GET /user')).data).toMatchObject({ login: 'forgeway-bot', type: 'User' });
+    expect((await gitea.ask('GET /user')).data).toMatchObject({ login: 'forgeway-bot', type: 'Bot' });
     expect((await gitea.ask('GET /users/{username}', { username: 'bob' })).data).toMatchObject({
       login: 'bob',
       followers: 0,
@@ -66,10 +70,12 @@ describe('accounts on Gitea', () => {
     expect((await gitea.ask(`GET ${COLLABORATORS}/{username}`, { username: 'carol' })).status).toBe(204);
     expect((await gitea.ask(`DELETE ${COLLABORATORS}/{username}`, { username: 'carol' })).status).toBe(204);
     expect((await gitea.ask(`GET ${COLLABORATORS}/{username}`, { username: 'carol' })).status).toBe(404);
+    for (const method of ['GET', 'DELETE'])
+      expect((await gitea.ask(`${method} ${COLLABORATORS}/{username}`, { username: 'nobody' })).status).toBe(404);
     expect((await gitea.ask(`PUT ${COLLABORATORS}/{username}`, { username: 'carol', permission: 'king' })).status).toBe(
       422,
     );
-    expect((await gitea.ask(`PUT ${COLLABORATORS}/{username}`, { username: 'nobody' })).status).toBe(422);
+    expect((await gitea.ask(`PUT ${COLLABORATORS}/{username}`, { username: 'nobody' })).status).toBe(404);
     const own = await gitea.ask(`GET ${COLLABORATORS}`, { owner: 'alice', repo: 'tool', permission: 'admin' });
     expect(logins(own.data)).toEqual(['alice', 'forgeway-bot']);
   });
@@ -140,13 +146,49 @@ describe('accounts on Gitea', () => {
     expect((await gitea.ask('GET /orgs/{org}/teams', { org: 'none' })).status).toBe(404);
   });
 
+  it('follow, watch and like', async () => {
+    const { state } = gitea.fake;
+    const web = state.repositories.find(({ name }) => name === 'web')?.id ?? 0;
+    state.stars.push({ login: 'bob', repository: web });
+    state.watches.push({ login: 'alice', repository: web }, { login: 'forgeway-bot', repository: web });
+    state.follows.push({ login: 'bob', of: 'alice' });
+    expect(logins((await gitea.ask(`GET ${REPO}/stargazers`)).data)).toEqual(['bob']);
+    expect(logins((await gitea.ask(`GET ${REPO}/subscribers`)).data)).toEqual(['alice', 'forgeway-bot']);
+    expect((await gitea.ask(`GET ${REPO}/subscription`)).data).toMatchObject({
+      subscribed: true,
+      repository_url: expect.stringMatching(/\/api\/v3\/repos\/acme\/web$/),
+    });
+    const by = async (username: string, list: string) =>
+      (await gitea.ask(`GET /users/{username}/${list}`, { username })).data as Loose;
+    expect(logins(await by('alice', 'followers'))).toEqual(['bob']);
+    expect(logins(await by('bob', 'following'))).toEqual(['alice']);
+    expect((await by('bob', 'starred')).map((one: Loose) => one.full_name)).toEqual(['acme/web']);
+    expect((await by('alice', 'subscriptions')).map((one: Loose) => one.full_name)).toEqual(['acme/web']);
+    expect(logins(await by('bob', 'orgs'))).toEqual(['acme']);
+    expect((await gitea.ask('GET /orgs/{org}/public_members', { org: 'acme' })).data).toEqual([]);
+  });
+
+  it('and machines have keys', async () => {
+    const { state } = gitea.fake;
+    const web = state.repositories.find(({ name }) => name === 'web')?.id ?? 0;
+    const created = '2026-01-02T03:04:05Z';
+    state.deployKeys.push({ id: 55, repository: web, title: 'ci', key: 'ssh-ed25519 AAAA', readOnly: true, created });
+    const key = { id: 55, title: 'ci', key: 'ssh-ed25519 AAAA', read_only: true, created_at: created };
+    expect((await gitea.ask(`GET ${REPO}/keys`)).data).toMatchObject([key]);
+    expect((await gitea.ask(`GET ${REPO}/keys/{key_id}`, { key_id: 55 })).data).toMatchObject(key);
+    expect((await gitea.ask(`GET ${REPO}/keys/{key_id}`, { key_id: 56 })).status).toBe(404);
+  });
+
   it('are not there in a repository that is not there', async () => {
+    await gitea.expectMissing(ofRepository, { key_id: 1 });
+    for (const route of Object.keys(social).filter((one) => !Object.hasOwn(ofRepository, one)))
+      expect((await gitea.ask(route, { username: 'nobody', org: 'nobody' })).status).toBe(404);
     await gitea.expectMissing(collaborators, { username: 'bob' });
     expect((await gitea.ask('GET /repos/{owner}/{repo}/teams', { repo: 'gone' })).status).toBe(404);
   });
 
   it('are all proven', () => {
-    gitea.expectEveryRow({ collaborators, organizations, teams });
+    gitea.expectEveryRow({ collaborators, organizations, social, teams });
     gitea.expectEveryRow({ users }, { withoutFailure: ['GET /user', 'GET /user/repos'] });
   });
 });

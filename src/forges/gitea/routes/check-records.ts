@@ -1,12 +1,12 @@
 /** Check runs. The forge has none: they are kept in records and shown as commit statuses of the same name. */
 import type { JsonObject } from '../../forge.js';
-import type { ForgeRecord } from '../../kit/records.js';
+import type { ForgeRecord, Records } from '../../kit/records.js';
 import { invalid, notFound, type RouteContext, type RouteRequest } from '../../kit/route.js';
 import { checkRun } from '../../kit/shapes/check.js';
 import type { CheckRunInput, CommitStatusInput, Id } from '../../kit/shapes/inputs.js';
 import { idOf, itemsOf, numberParam, objectOf, param, repoPath, textIn, textOf, wishes } from './native.js';
 
-/** Record: key is `repository id:sha:how many-th`, data the fields of the check run by GitHub's names. */
+/** Record: key is `repository id:sha:name:how many-th`, data the fields of the check run by GitHub's names. */
 const KIND = 'check_run';
 /** Record: key is `repository id:sha`. It exists to give the suite an id. */
 const SUITE = 'check_suite';
@@ -72,14 +72,18 @@ export function checkFields(request: RouteRequest, context: RouteContext, before
   };
 }
 
-/** Shows a check run on its commit. @throws RouteFailure 422 when there is no such commit */
-export async function showCheck(request: RouteRequest, context: RouteContext, record: ForgeRecord): Promise<void> {
+/** Shows a check run on its commit, and keeps which status that is. @throws RouteFailure 422 when there is no such commit */
+export async function showCheck(
+  request: RouteRequest,
+  context: RouteContext,
+  record: ForgeRecord,
+): Promise<ForgeRecord> {
   const { data } = record;
   const output = objectOf(data.output);
   const state = stateOf(data);
   const word = String(data.conclusion ?? data.status).replaceAll('_', ' ');
   const path = `${repoPath(request)}/statuses/${textOf(data, 'head_sha')}`;
-  await context.native.send('POST', path, {
+  const answer = await context.native.send('POST', path, {
     json: wishes({
       state,
       context: textOf(data, 'name'),
@@ -87,6 +91,7 @@ export async function showCheck(request: RouteRequest, context: RouteContext, re
       target_url: context.checkRunUrl(record.id) ?? textIn(data, 'details_url'),
     }),
   });
+  return noteShown(context, record, idOf(objectOf(answer.data)));
 }
 
 const appOf = (context: RouteContext) => ({
@@ -95,9 +100,10 @@ const appOf = (context: RouteContext) => ({
   name: context.account.login,
 });
 
-export async function suiteRecord(context: RouteContext, repository: Id, sha: string): Promise<ForgeRecord> {
+/** Of a commit; made when nobody has asked for it before. */
+export async function suiteRecord(records: Records, repository: Id, sha: string): Promise<ForgeRecord> {
   const key = `${repository}:${sha}`;
-  return (await context.records.get(SUITE, key)) ?? context.records.put(SUITE, key, { repository, head_sha: sha });
+  return (await records.get(SUITE, key)) ?? records.put(SUITE, key, { repository, head_sha: sha });
 }
 
 export async function suiteById(request: RouteRequest, context: RouteContext): Promise<ForgeRecord> {
@@ -124,7 +130,7 @@ function output(data: JsonObject): NonNullable<CheckRunInput['output']> {
 export async function asCheckRun(request: RouteRequest, context: RouteContext, record: ForgeRecord) {
   const { data } = record;
   const sha = textOf(data, 'head_sha');
-  const suite = await suiteRecord(context, String(data.repository), sha);
+  const suite = await suiteRecord(context.records, String(data.repository), sha);
   return checkRun(context.base, param(request, 'owner'), param(request, 'repo'), {
     id: record.id,
     name: textOf(data, 'name'),
@@ -141,8 +147,8 @@ export async function asCheckRun(request: RouteRequest, context: RouteContext, r
   });
 }
 
-/** A status that something else made, as the check run that it would be on GitHub. */
-export function statusAsCheckRun(
+/** A status that a job of Actions set, as the check run that it would be on GitHub. */
+export function jobAsCheckRun(
   request: RouteRequest,
   context: RouteContext,
   status: CommitStatusInput,
@@ -155,7 +161,8 @@ export function statusAsCheckRun(
     headSha: status.sha,
     status: done ? 'completed' : 'in_progress',
     conclusion: done ? (status.state === 'success' ? 'success' : 'failure') : null,
-    detailsUrl: status.targetUrl ?? null,
+    // The server links its own pages without its host.
+    detailsUrl: status.targetUrl ? new URL(status.targetUrl, context.base.web).href : null,
     startedAt: status.createdAt ?? null,
     completedAt: done ? (status.updatedAt ?? null) : null,
     output: { title: status.description ?? null, summary: null, text: null },
@@ -182,33 +189,72 @@ export async function addCheck(
   sha: string,
   data: JsonObject,
 ): Promise<ForgeRecord> {
-  const prefix = `${repository}:${sha}:`;
+  // Several may be made at once; the name keeps them apart.
+  const prefix = `${repository}:${sha}:${textOf(data, 'name')}:`;
   const all = await context.records.list(KIND, prefix);
   const before = all.find((record) => record.data[UNSHOWN] === true && isSame(record, data));
   const kept = { ...data, repository: String(repository), head_sha: sha, [UNSHOWN]: true };
   return context.records.put(KIND, before?.key ?? `${prefix}${all.length + 1}`, kept);
 }
 
-/** The commit shows it. */
-export function noteShown(context: RouteContext, record: ForgeRecord): Promise<ForgeRecord> {
+/** Numbers of the statuses that show a check run; each change of it is one more. */
+const SHOWN_BY = 'statuses';
+/** Of a check run that changes all the time, older ones are known by their link. */
+const MOST_SHOWN = 100;
+
+/** The commit shows it, by this status. */
+function noteShown(context: RouteContext, record: ForgeRecord, status: Id): Promise<ForgeRecord> {
   const { [UNSHOWN]: _unshown, ...data } = record.data;
-  return context.records.put(KIND, record.key, data);
+  return context.records.put(KIND, record.key, {
+    ...data,
+    [SHOWN_BY]: [...itemsOf(data[SHOWN_BY]), String(status)].slice(-MOST_SHOWN),
+  });
 }
 
-/** Whether the commit shows a check run, by the statuses that it has: the answer that said so may have been lost. */
-export function isShown(
+/** Whether a status is how a check run shows on its commit, also when the answer that said so was lost. */
+function shows(context: RouteContext, { id, data }: ForgeRecord, status: CommitStatusInput): boolean {
+  if (itemsOf(data[SHOWN_BY]).includes(String(status.id))) return true;
+  const page = context.checkRunUrl(id);
+  if (page !== undefined && status.targetUrl === page) return true;
+  if (data[UNSHOWN] !== true || status.context !== textOf(data, 'name') || status.state !== stateOf(data)) return false;
+  const target = page ?? textIn(data, 'details_url');
+  return target === undefined || status.targetUrl === target;
+}
+
+/** The account under which the server's own Actions report. */
+const ACTIONS_ID = '-2';
+const ACTIONS_JOB = /\/actions\/runs\/\d+\/jobs\/\d+$/;
+
+/** Older servers do not tell who set it, but where it leads. */
+const isJob = ({ creator, targetUrl }: CommitStatusInput): boolean =>
+  creator ? String(creator.id) === ACTIONS_ID : ACTIONS_JOB.test(targetUrl ?? '');
+
+/** What stands on a commit. On GitHub a status is never a check run, nor the other way; here everything is a status. */
+export interface OnCommit {
+  /** Of apps and other systems, the newest first. */
+  statuses: readonly CommitStatusInput[];
+  /** Of Actions, the newest first. */
+  jobs: readonly CommitStatusInput[];
+  /** Check runs of apps that the commit shows, the oldest first. */
+  checks: readonly ForgeRecord[];
+}
+
+/** Tells statuses apart by what made them. `all` are all of one commit. */
+export async function sortedOut(
   context: RouteContext,
-  { id, data }: ForgeRecord,
-  statuses: readonly CommitStatusInput[],
-): boolean {
-  if (data[UNSHOWN] !== true) return true;
-  const target = context.checkRunUrl(id) ?? textIn(data, 'details_url');
-  return statuses.some(
-    (status) =>
-      status.context === textOf(data, 'name') &&
-      status.state === stateOf(data) &&
-      (target === undefined || status.targetUrl === target),
-  );
+  repository: Id,
+  sha: string,
+  all: readonly CommitStatusInput[],
+): Promise<OnCommit> {
+  const records = await context.records.list(KIND, `${repository}:${sha}:`);
+  const others = all.filter((status) => !records.some((record) => shows(context, record, status)));
+  return {
+    statuses: others.filter((status) => !isJob(status)),
+    jobs: others.filter(isJob),
+    checks: records.filter(
+      (record) => record.data[UNSHOWN] !== true || all.some((status) => shows(context, record, status)),
+    ),
+  };
 }
 
 export const saveCheck = (context: RouteContext, record: ForgeRecord, data: JsonObject): Promise<ForgeRecord> =>
@@ -221,7 +267,3 @@ export async function checkById(request: RouteRequest, context: RouteContext): P
     throw notFound();
   return found;
 }
-
-/** All of a commit, the oldest first. */
-export const checksOf = (context: RouteContext, repository: Id, sha: string): Promise<readonly ForgeRecord[]> =>
-  context.records.list(KIND, `${repository}:${sha}:`);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type GiteaRig, type Loose, startGitea } from '../../../../test/support/gitea-rig.js';
+import { gitea as descriptor } from '../forge.js';
 import { checks } from './checks.js';
 import { statuses } from './statuses.js';
 
@@ -15,6 +16,29 @@ describe('statuses and checks on Gitea', () => {
     sha = await gitea.fake.push('acme', 'web', { branch: 'feature/x', by: 'bob', files: { 'a.txt': 'a\n' } });
   });
   afterAll(() => gitea.close());
+
+  it('are asked for by a push, with the suite that the routes know', async () => {
+    const [pushed] = gitea.fake.webhooks.sent.filter(({ event }) => event === 'push');
+    const delivery = { eventType: 'push', payload: pushed?.payload as Loose, receivedAt: new Date() };
+    const classified = descriptor.classify('push', delivery.payload, {});
+    const events = classified.kind === 'ignored' ? [] : classified.events;
+    expect(events.map(({ name, action }) => [name, action])).toEqual([
+      ['push', undefined],
+      ['check_suite', 'requested'],
+    ]);
+    const base = { api: 'https://gitea.test/api/v3', web: 'https://gitea.test' };
+    const ports = { base, wanted: new Set<string>(), records: gitea.rig.records };
+    const told = (await descriptor.payload(delivery, events[1] as Loose, ports)) as Loose;
+    expect(told).toMatchObject({
+      action: 'requested',
+      check_suite: { head_sha: sha, head_branch: 'feature/x', status: 'queued', after: sha },
+    });
+    const which = { check_suite_id: told.check_suite.id };
+    expect((await gitea.ask('GET /repos/{owner}/{repo}/check-suites/{check_suite_id}', which)).data.head_sha).toBe(sha);
+    const gone = { ...delivery.payload, before: sha, after: '0'.repeat(40) };
+    const deleted = descriptor.classify('push', gone, {});
+    expect(deleted.kind === 'ignored' ? [] : deleted.events.map(({ name }) => name)).toEqual(['push']);
+  });
 
   it('are set on a commit and added up', async () => {
     const made = await gitea.ask(STATUS, {
@@ -43,10 +67,7 @@ describe('statuses and checks on Gitea', () => {
 
   it('are refused for a commit that is not there, and in words that are none', async () => {
     const unknown = await gitea.ask(STATUS, { sha: 'f'.repeat(40), state: 'success' });
-    expect([unknown.status, unknown.data.errors[0].message]).toEqual([
-      422,
-      `No commit found for SHA: ${'f'.repeat(40)}`,
-    ]);
+    expect([unknown.status, unknown.data.message]).toEqual([422, `No commit found for SHA: ${'f'.repeat(40)}`]);
     expect((await gitea.ask(STATUS, { sha, state: 'great' })).status).toBe(422);
     for (const what of ['status', 'statuses', 'check-runs', 'check-suites'])
       expect((await gitea.ask(`GET /repos/{owner}/{repo}/commits/{ref}/${what}`, { ref: 'none' })).status).toBe(404);
@@ -97,15 +118,25 @@ describe('statuses and checks on Gitea', () => {
     expect(notes.data).toMatchObject([{ path: 'a.txt', message: 'no' }]);
   });
 
-  it('are listed for a commit: the newest of each name, and the statuses of others', async () => {
+  it('are listed for a commit: the newest of each name, and the jobs of Actions', async () => {
     const again = await gitea.ask(`POST ${RUNS}`, { name: 'dco', head_sha: 'feature/x', conclusion: 'success' });
+    const { state } = gitea.fake;
+    const web = state.repositories.find(({ owner, name }) => owner === 'acme' && name === 'web');
+    web?.statuses.get(sha)?.push({
+      id: state.nextId(),
+      state: 'failure',
+      context: 'ci.yml / test (push)',
+      description: 'Failing after 3s',
+      targetUrl: '/acme/web/actions/runs/1/jobs/0',
+      creator: 'gitea-actions',
+      created: state.now(),
+    });
     const listed = await gitea.ask('GET /repos/{owner}/{repo}/commits/{ref}/check-runs', { ref: 'feature/x' });
-    expect(listed.data.check_runs.map((run: Loose) => [run.name, run.conclusion]).sort()).toEqual([
-      ['ci/build', 'success'],
-      ['ci/lint', 'failure'],
-      ['dco', 'success'],
+    expect(listed.data.check_runs.map((run: Loose) => [run.name, run.conclusion, run.details_url]).sort()).toEqual([
+      ['ci.yml / test (push)', 'failure', 'https://gitea.test/acme/web/actions/runs/1/jobs/0'],
+      ['dco', 'success', `https://forgeway.test/checks/${again.data.id}`],
     ]);
-    expect(listed.data.total_count).toBe(3);
+    expect(listed.data.total_count).toBe(2);
     const all = await gitea.ask('GET /repos/{owner}/{repo}/commits/{ref}/check-runs', {
       ref: sha,
       filter: 'all',
@@ -114,18 +145,30 @@ describe('statuses and checks on Gitea', () => {
     expect([all.data.total_count, all.data.check_runs.at(-1).id]).toEqual([2, again.data.id]);
   });
 
+  it('are no statuses, and a status of the same name is no check run', async () => {
+    const own = await gitea.ask(STATUS, { sha, state: 'pending', context: 'dco', description: 'a status' });
+    for (const what of ['status', 'statuses']) {
+      const { data } = await gitea.ask(`GET /repos/{owner}/{repo}/commits/{ref}/${what}`, { ref: sha });
+      const found = (what === 'status' ? data.statuses : data) as Loose[];
+      expect(new Set(found.map((one) => one.context))).toEqual(new Set(['ci/build', 'ci/lint', 'dco']));
+      expect(found.filter((one) => one.context === 'dco').map((one) => one.id)).toEqual([own.data.id]);
+    }
+    const { data } = await gitea.ask('GET /repos/{owner}/{repo}/commits/{ref}/check-runs', { ref: sha });
+    expect(data.check_runs.map((run: Loose) => run.name).sort()).toEqual(['ci.yml / test (push)', 'dco']);
+  });
+
   it('stand in one suite for each commit', async () => {
     const suites = await gitea.ask('GET /repos/{owner}/{repo}/commits/{ref}/check-suites', { ref: sha });
     expect(suites.data).toMatchObject({
       total_count: 1,
-      check_suites: [{ head_sha: sha, status: 'completed', conclusion: 'failure', latest_check_runs_count: 3 }],
+      check_suites: [{ head_sha: sha, status: 'completed', conclusion: 'failure', latest_check_runs_count: 2 }],
     });
     const [suite] = suites.data.check_suites;
     const one = { check_suite_id: suite.id };
     expect((await gitea.ask('GET /repos/{owner}/{repo}/check-suites/{check_suite_id}', one)).data).toEqual(suite);
     expect(
       (await gitea.ask('GET /repos/{owner}/{repo}/check-suites/{check_suite_id}/check-runs', one)).data.total_count,
-    ).toBe(3);
+    ).toBe(2);
     const made = await gitea.ask('POST /repos/{owner}/{repo}/check-suites', { head_sha: sha });
     expect([made.status, made.data.id]).toEqual([201, suite.id]);
     expect(

@@ -1,9 +1,8 @@
 /** Check runs and check suites. */
 import type { JsonObject } from '../../forge.js';
 import type { ForgeRecord } from '../../kit/records.js';
-import { invalid, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
-import { checkSuite } from '../../kit/shapes/check.js';
-import type { CheckSuiteInput } from '../../kit/shapes/inputs.js';
+import { invalid, type RouteContext, type RouteRequest, type RouteTable, unprocessable } from '../../kit/route.js';
+import { checkSuite, suiteProgress } from '../../kit/shapes/check.js';
 import { commitInput } from '../convert/commit.js';
 import { statusInput } from '../convert/status.js';
 import {
@@ -11,13 +10,11 @@ import {
   asCheckRun,
   checkById,
   checkFields,
-  checksOf,
-  isShown,
-  noteShown,
+  jobAsCheckRun,
   repositoryId,
   saveCheck,
   showCheck,
-  statusAsCheckRun,
+  sortedOut,
   suiteById,
   suiteRecord,
 } from './check-records.js';
@@ -37,41 +34,34 @@ async function create(request: RouteRequest, context: RouteContext) {
   const data = checkFields(request, context);
   const repository = await repositoryId(request, context);
   const sha = await shaOf(request, context, given).catch((error: unknown) => {
-    throw failedWith(error, 404, 422)
-      ? invalid('CheckRun', 'head_sha', 'custom', `No commit found for SHA: ${given}`)
-      : error;
+    throw failedWith(error, 404, 422) ? unprocessable(`No commit found for SHA: ${given}`) : error;
   });
-  const added = await addCheck(context, repository, sha, data);
-  await showCheck(request, context, added);
-  const record = await noteShown(context, added);
+  const record = await showCheck(request, context, await addCheck(context, repository, sha, data));
   return { status: 201, data: await asCheckRun(request, context, record) };
 }
 
 async function update(request: RouteRequest, context: RouteContext) {
   const before = await checkById(request, context);
   const record = await saveCheck(context, before, checkFields(request, context, before.data));
-  await showCheck(request, context, record);
-  return { data: await asCheckRun(request, context, await noteShown(context, record)) };
+  return { data: await asCheckRun(request, context, await showCheck(request, context, record)) };
 }
 
-/** Of the suite's commit, the newest of each name, with what others put on it as statuses. */
+/** Of the suite's commit, the newest of each name, with the jobs of Actions. */
 async function runsOf(request: RouteRequest, context: RouteContext, suite: ForgeRecord): Promise<JsonObject[]> {
   const sha = textOf(suite.data, 'head_sha');
-  const statuses = (await statusesOf(request, context, sha)).map((native) => statusInput(native, sha));
-  const all = await checksOf(context, String(suite.data.repository), sha);
-  const kept = all.filter((record) => isShown(context, record, statuses));
+  const all = (await statusesOf(request, context, sha)).map((native) => statusInput(native, sha));
+  const { checks: kept, jobs } = await sortedOut(context, String(suite.data.repository), sha, all);
   const ours = new Map<string, ForgeRecord>();
   for (const record of kept) ours.set(textOf(record.data, 'name'), record);
   const shown = request.query.filter === 'all' ? kept : [...ours.values()];
-  const foreign = new Map<string, JsonObject>();
-  for (const status of statuses) {
-    if (!ours.has(status.context) && !foreign.has(status.context))
-      foreign.set(status.context, statusAsCheckRun(request, context, status, suite));
+  const newestJobs = new Map<string, JsonObject>();
+  for (const job of jobs) {
+    if (!newestJobs.has(job.context)) newestJobs.set(job.context, jobAsCheckRun(request, context, job, suite));
   }
   const { check_name: name, status } = request.query;
   return [
     ...(await Promise.all(shown.map((record) => asCheckRun(request, context, record)))),
-    ...foreign.values(),
+    ...newestJobs.values(),
   ].filter((run) => (name === undefined || run.name === name) && (status === undefined || run.status === status));
 }
 
@@ -80,18 +70,6 @@ const counted = (request: RouteRequest, key: string, all: readonly unknown[]) =>
   return { data: { total_count: all.length, [key]: data }, pages };
 };
 
-/** Worst first: what a suite concludes when its runs conclude this. */
-const WORST: readonly string[] = [
-  'failure',
-  'timed_out',
-  'cancelled',
-  'action_required',
-  'stale',
-  'success',
-  'neutral',
-  'skipped',
-];
-
 async function asSuite(
   request: RouteRequest,
   context: RouteContext,
@@ -99,21 +77,13 @@ async function asSuite(
   runs: readonly JsonObject[],
 ): Promise<JsonObject> {
   const sha = textOf(record.data, 'head_sha');
-  const states = new Set(runs.map((run) => run.status));
-  const done = runs.length > 0 && states.size === 1 && states.has('completed');
-  const conclusion = WORST.find((one) => runs.some((run) => run.conclusion === one)) as CheckSuiteInput['conclusion'];
   const started = record.createdAt.toISOString().replace(/\.\d+Z$/, 'Z');
   const repository = await context.github('GET /repos/{owner}/{repo}', request.params);
   const suite = checkSuite(context.base, param(request, 'owner'), param(request, 'repo'), {
     id: record.id,
     headSha: sha,
     headBranch: null,
-    status: done
-      ? 'completed'
-      : states.size === 0 || (states.size === 1 && states.has('queued'))
-        ? 'queued'
-        : 'in_progress',
-    conclusion: done ? (conclusion ?? null) : null,
+    ...suiteProgress(runs),
     createdAt: started,
     updatedAt: record.updatedAt.toISOString().replace(/\.\d+Z$/, 'Z'),
     app: { id: String(context.account.id), slug: context.account.login, name: context.account.login },
@@ -125,7 +95,7 @@ async function asSuite(
 
 async function suiteAt(request: RouteRequest, context: RouteContext, ref: string): Promise<ForgeRecord> {
   const sha = await shaOf(request, context, ref);
-  return suiteRecord(context, await repositoryId(request, context), sha);
+  return suiteRecord(context.records, await repositoryId(request, context), sha);
 }
 
 async function suitesOf(request: RouteRequest, context: RouteContext) {
@@ -162,7 +132,7 @@ export const checks: RouteTable = {
   'GET /repos/{owner}/{repo}/commits/{ref}/check-runs': emulated(
     'read',
     READ,
-    'Those kept by Forgeway, and the commit statuses that others made.',
+    'Those kept by Forgeway, and the jobs of Actions.',
     async (request, context) =>
       counted(
         request,

@@ -1,14 +1,31 @@
 /** Who may do what in a repository. */
 import type { JsonObject } from '../../forge.js';
 import { segment } from '../../kit/native-client.js';
-import { invalid, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
-import { objectOf, param, repoPath, textInput, textOf } from './native.js';
+import {
+  invalid,
+  notFound,
+  type RouteContext,
+  RouteFailure,
+  type RouteRequest,
+  type RouteTable,
+} from '../../kit/route.js';
+import { failedWith, objectOf, param, repoPath, textInput, textOf } from './native.js';
 import { asUser } from './objects.js';
 import { everything, pageIn } from './pages.js';
 import { emulated, exact } from './row.js';
 
 const collaboratorPath = (request: RouteRequest, login = param(request, 'username')): string =>
   `${repoPath(request)}/collaborators/${segment(login)}`;
+
+/** Where GitHub has no such collaborator, the forge has no such user, and finds that the request is wrong. */
+async function ofCollaborator(method: 'GET' | 'DELETE', request: RouteRequest, context: RouteContext) {
+  try {
+    await context.native.send(method, collaboratorPath(request));
+  } catch (error) {
+    throw error instanceof RouteFailure && error.status === 422 ? notFound() : error;
+  }
+  return { status: 204 };
+}
 
 type Level = 'admin' | 'write' | 'read' | 'none';
 
@@ -79,7 +96,13 @@ async function add(request: RouteRequest, context: RouteContext) {
   const wish = textInput(request, 'permission') ?? 'push';
   const level = Object.hasOwn(WISHES, wish) ? WISHES[wish] : undefined;
   if (level === undefined) throw invalid('Collaborator', 'permission', 'invalid');
-  await context.native.send('PUT', collaboratorPath(request), { json: { permission: level } });
+  try {
+    await context.native.send('PUT', collaboratorPath(request), { json: { permission: level } });
+  } catch (error) {
+    const isPerson = async () =>
+      (await context.native.find(`/users/${segment(param(request, 'username'))}`)) !== undefined;
+    throw failedWith(error, 422) && !(await isPerson()) ? notFound() : error;
+  }
   return { status: 204 };
 }
 
@@ -93,10 +116,7 @@ export const collaborators: RouteTable = {
   'GET /repos/{owner}/{repo}/collaborators/{username}': exact(
     'read',
     'repository: GET /repos/{owner}/{repo}/collaborators/{collaborator}',
-    async (request, context) => {
-      await context.native.send('GET', collaboratorPath(request));
-      return { status: 204 };
-    },
+    (request, context) => ofCollaborator('GET', request, context),
   ),
   'PUT /repos/{owner}/{repo}/collaborators/{username}': emulated(
     'idempotent',
@@ -107,10 +127,7 @@ export const collaborators: RouteTable = {
   'DELETE /repos/{owner}/{repo}/collaborators/{username}': exact(
     'idempotent',
     'repository: DELETE /repos/{owner}/{repo}/collaborators/{collaborator}',
-    async (request, context) => {
-      await context.native.send('DELETE', collaboratorPath(request));
-      return { status: 204 };
-    },
+    (request, context) => ofCollaborator('DELETE', request, context),
   ),
   'GET /repos/{owner}/{repo}/collaborators/{username}/permission': exact(
     'read',

@@ -6,6 +6,7 @@ import { file } from '../../kit/shapes/commit.js';
 import type { FileInput } from '../../kit/shapes/inputs.js';
 import { pageOf as pageOfRepository } from '../../kit/shapes/repository.js';
 import { asCommit, commitFiles, nativeCommit } from './commit-objects.js';
+import { gitAccess } from './git-access.js';
 import { lineDiff } from './line-diff.js';
 import { objectOf, objectsOf, param, repoPath, textOf } from './native.js';
 import { apiBase } from './objects.js';
@@ -100,6 +101,12 @@ async function compare(request: RouteRequest, context: RouteContext) {
     await nativeCommit(request, context, name(right)),
   ];
   const [baseSha, headSha] = [textOf(base, 'sha'), textOf(head, 'sha')];
+  if (request.media === 'diff' || request.media === 'patch') {
+    const { git, repository } = await gitAccess(request, context);
+    const bytes = await git.readChanges(repository, baseSha, headSha, request.media);
+    if (bytes === undefined) throw notFound(`No common ancestor between ${left} and ${right}.`);
+    return { body: { contentType: `application/vnd.github.${request.media}; charset=utf-8`, bytes } };
+  }
   const ahead = objectsOf(await missing(request, context, headSha, baseSha));
   const behind = await missing(request, context, baseSha, headSha);
   const common = mergeBase(ahead, baseSha, headSha, behind.length);
@@ -148,7 +155,7 @@ export const comparison: RouteTable = {
   'GET /repos/{owner}/{repo}/compare/{basehead}': emulated(
     'read',
     'repository: GET /repos/{owner}/{repo}/commits?sha=&not=, GET /repos/{owner}/{repo}/git/trees/{sha}',
-    'Counted by the commits that each side lacks, and the files by their trees: a renamed file is one removed and one added.',
+    'Counted by the commits that each side lacks, and the files by their trees: a renamed file is one removed and one added. Diffs and patches are read through git.',
     compare,
   ),
 };

@@ -1,6 +1,13 @@
 /** Single git objects. The forge reads them; they are written through git and reach the server with a ref. */
 import type { JsonObject } from '../../forge.js';
-import type { GitCommitObject, GitIdentity, GitObjects, GitRepository, TreeEntry } from '../../kit/git-objects.js';
+import type {
+  GitCommitObject,
+  GitIdentity,
+  GitObjects,
+  GitRepository,
+  GitTagObject,
+  TreeEntry,
+} from '../../kit/git-objects.js';
 import { type NativeRequest, segment } from '../../kit/native-client.js';
 import {
   invalid,
@@ -11,10 +18,12 @@ import {
   type RouteTable,
 } from '../../kit/route.js';
 import { gitCommit } from '../../kit/shapes/commit.js';
+import { gitTag } from '../../kit/shapes/git-tag.js';
 import type { CommitUser } from '../../kit/shapes/inputs.js';
 import { nodeId } from '../../kit/shapes/node-id.js';
 import { pageOf as pageOfRepository } from '../../kit/shapes/repository.js';
 import { commitInput } from '../convert/commit.js';
+import { time } from '../convert/time.js';
 import { gitAccess, identityIn, ownIdentity } from './git-access.js';
 import {
   failedWith,
@@ -31,6 +40,8 @@ import {
 } from './native.js';
 import { apiBase } from './objects.js';
 import { emulated, exact } from './row.js';
+
+const TAGGED = ['commit', 'tree', 'blob'] as const;
 
 const gitUrl = (request: RouteRequest, context: RouteContext): string => `${apiBase(request, context)}/git`;
 
@@ -234,24 +245,44 @@ async function createCommit(request: RouteRequest, context: RouteContext) {
   return { status: 201, data: asGitCommit(request, context, { ...commit, sha }) };
 }
 
+const asTag = (request: RouteRequest, context: RouteContext, tag: GitTagObject): JsonObject => {
+  const tagger = { ...tag.tagger, date: time(tag.tagger.date.toISOString()) ?? '' };
+  return gitTag(context.base, param(request, 'owner'), param(request, 'repo'), { ...tag, tagger });
+};
+
+/** One that was written here and is on no ref yet is in the mirror alone. */
 async function getTag(request: RouteRequest, context: RouteContext) {
-  const native = await findObject(request, context, 'tags', param(request, 'tag_sha'));
-  if (native === undefined) throw notFound();
-  const object = objectOf(native.object);
-  const [sha, type] = [textOf(native, 'sha'), textOf(object, 'type')];
-  const url = gitUrl(request, context);
-  return {
-    data: {
-      node_id: nodeId('Tag', sha),
-      sha,
-      url: `${url}/tags/${sha}`,
-      tag: textOf(native, 'tag'),
+  const sha = param(request, 'tag_sha');
+  const native = await findObject(request, context, 'tags', sha);
+  if (native !== undefined) {
+    const [object, tagger] = [objectOf(native.object), objectOf(native.tagger)];
+    const input = {
+      sha: textOf(native, 'sha'),
+      name: textOf(native, 'tag'),
       message: textOf(native, 'message'),
-      tagger: native.tagger ?? null,
-      object: { type, sha: textOf(object, 'sha'), url: `${url}/${type}s/${textOf(object, 'sha')}` },
-      verification: { verified: false, reason: 'unsigned', signature: null, payload: null, verified_at: null },
-    },
-  };
+      object: textOf(object, 'sha'),
+      type: textOf(object, 'type'),
+      tagger: { name: textOf(tagger, 'name'), email: textOf(tagger, 'email'), date: textOf(tagger, 'date') },
+    };
+    return { data: gitTag(context.base, param(request, 'owner'), param(request, 'repo'), input) };
+  }
+  if (context.git === undefined || !isSha(sha)) throw notFound();
+  const { git, repository } = await gitAccess(request, context);
+  const written = await git.readTag(repository, sha);
+  if (written === undefined) throw notFound();
+  return { data: asTag(request, context, written) };
+}
+
+async function createTag(request: RouteRequest, context: RouteContext) {
+  const [name, message, object] = ['tag', 'message', 'object'].map((key) => textInput(request, key));
+  if (!name) throw invalid('Tag', 'tag', 'missing_field');
+  if (message === undefined) throw invalid('Tag', 'message', 'missing_field');
+  if (!object) throw invalid('Tag', 'object', 'missing_field');
+  const type = TAGGED.find((one) => one === (request.body.type ?? 'commit'));
+  if (type === undefined) throw invalid('Tag', 'type', 'invalid');
+  const { git, repository } = await gitAccess(request, context);
+  const tag = { name, message, object, type, tagger: identityIn(request.body.tagger, ownIdentity(context)) };
+  return { status: 201, data: asTag(request, context, { ...tag, sha: await git.writeTag(repository, tag) }) };
 }
 
 const THROUGH_GIT = 'Written into a mirror of the repository; it reaches the server with the ref that is set to it.';
@@ -280,4 +311,5 @@ export const gitData: RouteTable = {
     'repository: GET /repos/{owner}/{repo}/git/tags/{sha}',
     getTag,
   ),
+  'POST /repos/{owner}/{repo}/git/tags': emulated('idempotent', 'git mktag', THROUGH_GIT, createTag),
 };

@@ -149,6 +149,24 @@ describe('git on Gitea', () => {
     expect((await gitea.ask('GET /repos/{owner}/{repo}/git/tags/{tag_sha}', { tag_sha: NONE })).status).toBe(404);
   });
 
+  it('annotated tags are written, and reach the server with their ref', async () => {
+    const [main, route] = [await shaOf('heads/main'), '/repos/{owner}/{repo}/git/tags'];
+    const given = { tag: 'by-hand', message: 'One', object: main, type: 'commit' };
+    const made = await gitea.ask(`POST ${route}`, given);
+    expect([made.status, made.data]).toMatchObject([
+      201,
+      { tag: 'by-hand', message: 'One', object: { sha: main, type: 'commit' }, tagger: { name: 'forgeway-bot' } },
+    ]);
+    const which = { tag_sha: made.data.sha };
+    expect((await gitea.ask(`GET ${route}/{tag_sha}`, which)).data).toEqual(made.data);
+    const ref = await gitea.ask(`POST ${REFS}`, { ref: 'refs/tags/by-hand', sha: made.data.sha });
+    expect([ref.status, ref.data]).toMatchObject([201, { object: { sha: made.data.sha, type: 'tag' } }]);
+    expect((await gitea.ask(GET_REF, { ref: 'tags/by-hand' })).data.object.type).toBe('tag');
+    expect((await gitea.ask(`GET ${route}/{tag_sha}`, which)).data.object.sha).toBe(main);
+    for (const wrong of [{ tag: '' }, { message: undefined }, { object: undefined }, { type: 'x' }])
+      expect((await gitea.ask(`POST ${route}`, { ...given, ...wrong })).status).toBe(422);
+  });
+
   it('branches are read, and merged into one another', async () => {
     const listed = await gitea.ask('GET /repos/{owner}/{repo}/branches');
     expect(listed.data.map((one: Loose) => [one.name, one.protected])).toEqual([
@@ -223,6 +241,8 @@ describe('git on Gitea', () => {
       tree_sha: NONE,
       commit_sha: NONE,
       tag_sha: NONE,
+      tag: 'x',
+      object: NONE,
       content: 'x',
       tree: NONE,
       message: 'm',
@@ -233,13 +253,15 @@ describe('git on Gitea', () => {
     for (const table of [branches, branchProtection]) await gitea.expectMissing(table, more);
     const { [`POST ${TREES}`]: _trees, ...others } = gitData;
     await gitea.expectMissing(others, more);
+    const matching = 'GET /repos/{owner}/{repo}/git/matching-refs/{ref}';
+    expect((await gitea.ask(matching, { ref: 'heads/nothing' })).data).toEqual([]);
+    await gitea.expectMissing({ [matching]: refs[matching] as Loose }, { ref: 'heads' });
     await gitea.expectMissing({ [`POST ${TREES}`]: gitData[`POST ${TREES}`] as Loose }, { tree: [] });
   });
 
   it('is all proven', () => {
     gitea.expectEveryRow({ branches, branchProtection, gitData });
-    // A prefix that fits nothing is an empty list on GitHub, also where there is no repository.
-    gitea.expectEveryRow({ refs }, { withoutFailure: ['GET /repos/{owner}/{repo}/git/matching-refs/{ref}'] });
+    gitea.expectEveryRow({ refs });
   });
 });
 
@@ -250,7 +272,11 @@ describe('git without git', () => {
     expect((await gitea.ask(`POST ${REFS}`, { ref: 'refs/heads/x', sha: main })).status).toBe(201);
     expect((await gitea.ask(`POST ${REFS}`, { ref: 'refs/heads/y', sha: NONE })).status).toBe(422);
     expect((await gitea.ask(`POST ${BLOBS}`, { content: 'x' })).status).toBe(501);
-    expect((await gitea.ask(`GET ${BLOBS}/{file_sha}`, { file_sha: NONE })).status).toBe(404);
+    for (const [route, which] of [
+      [`${BLOBS}/{file_sha}`, { file_sha: NONE }],
+      ['/repos/{owner}/{repo}/git/tags/{tag_sha}', { tag_sha: NONE }],
+    ] as const)
+      expect((await gitea.ask(`GET ${route}`, which)).status).toBe(404);
     await gitea.close();
   });
 });

@@ -7,6 +7,7 @@ import {
   RouteFailure,
   type RouteRequest,
   type RouteTable,
+  unprocessable,
 } from '../../kit/route.js';
 import { autoMergeOf, forgetAutoMerge, keepAutoMerge } from './auto-merge.js';
 import { failedWith, idOf, numberParam, objectOf, pullPath, repoPath, textInput, textOf, wishes } from './native.js';
@@ -73,7 +74,7 @@ async function mergeNot(request: RouteRequest, context: RouteContext) {
   } catch (error) {
     // The pull request is there, so it is the schedule that is not.
     if (!failedWith(error, 404)) throw error;
-    throw invalid('PullRequest', 'auto_merge', 'custom', "Can't disable auto-merge for this pull request");
+    throw unprocessable("Can't disable auto-merge for this pull request");
   } finally {
     await forgetAutoMerge(context, pull);
   }

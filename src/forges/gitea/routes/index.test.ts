@@ -20,12 +20,14 @@ describe('the route table of Gitea and Forgejo', () => {
   it("is keyed by GitHub's own route strings", () => {
     // Undocumented, and asked by Probot apps that know a repository by its number only.
     const undocumented = ['GET /repositories/{repository_id}'];
+    // Listed under another host.
+    const uploads = ['POST /repos/{owner}/{repo}/releases/{release_id}/assets'];
     // What GitHub does by GraphQL alone, which runs over these tables.
     const ours = Object.keys(graphqlRows);
     expect(
       rows
         .map(([route]) => route)
-        .filter((route) => !known.has(route) && !undocumented.includes(route) && !ours.includes(route)),
+        .filter((route) => !known.has(route) && ![...undocumented, ...uploads, ...ours].includes(route)),
     ).toEqual([]);
   });
 

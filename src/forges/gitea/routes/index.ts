@@ -1,5 +1,6 @@
 /** GitHub's routes on Gitea and Forgejo. */
 import type { RouteTable } from '../../kit/route.js';
+import { absent } from './absent.js';
 import { actions } from './actions.js';
 import { assignees } from './assignees.js';
 import { branchProtection } from './branch-protection.js';
@@ -20,18 +21,21 @@ import { pullMerge } from './pull-merge.js';
 import { pulls } from './pulls.js';
 import { reactions } from './reactions.js';
 import { refs } from './refs.js';
+import { releaseAssets } from './release-assets.js';
 import { releases } from './releases.js';
 import { repositories } from './repositories.js';
 import { reviewComments } from './review-comments.js';
 import { reviews } from './reviews.js';
 import { joinTables } from './row.js';
 import { search } from './search.js';
+import { social } from './social.js';
 import { statuses } from './statuses.js';
 import { teams } from './teams.js';
 import { timeline } from './timeline.js';
 import { users } from './users.js';
 
 export const routes: RouteTable = joinTables(
+  absent,
   actions,
   assignees,
   branchProtection,
@@ -52,11 +56,13 @@ export const routes: RouteTable = joinTables(
   pulls,
   reactions,
   refs,
+  releaseAssets,
   releases,
   repositories,
   reviewComments,
   reviews,
   search,
+  social,
   statuses,
   teams,
   timeline,

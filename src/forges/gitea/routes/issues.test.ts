@@ -55,6 +55,17 @@ describe('issues on Gitea', () => {
     expect((await gitea.ask(CREATE, { title: 'x', labels: [7] })).status).toBe(422);
   });
 
+  it('are refused with a milestone that is not there', async () => {
+    for (const ask of [
+      () => gitea.ask(CREATE, { title: 'x', milestone: 4711 }),
+      () => gitea.ask(UPDATE, { issue_number: 1, milestone: 4711 }),
+    ]) {
+      const { status, data } = await ask();
+      expect([status, data.errors]).toEqual([422, [expect.objectContaining({ field: 'milestone' })]]);
+    }
+    expect((await gitea.ask(UPDATE, { issue_number: 4711, milestone: 4711 })).status).toBe(404);
+  });
+
   it('change in every field, and lose a milestone by null', async () => {
     const changed = await gitea.ask(UPDATE, {
       issue_number: 1,
@@ -73,7 +84,6 @@ describe('issues on Gitea', () => {
       milestone: null,
       state: 'closed',
     });
-    expect(changed.data.state_reason).toBe('not_planned');
     expect(changed.data.labels.map((label: Loose) => label.name)).toEqual(['bug', 'later']);
     const read = await gitea.ask(GET, { issue_number: 1 });
     expect([read.data.state, read.data.closed_at === null]).toEqual(['closed', false]);
@@ -155,6 +165,11 @@ describe('issues on Gitea', () => {
     expect(changed.data).toMatchObject({ state: 'closed', description: 'done', due_on: null });
     expect((await gitea.ask(`GET ${path}`, { milestone_number: number })).data).toEqual(changed.data);
     expect((await gitea.ask(`GET ${base}`, { state: 'closed' })).data.length).toBe(1);
+    const labels = ['bug', 'good first issue'];
+    await gitea.ask('POST /repos/{owner}/{repo}/issues', { title: 'a', milestone: number, labels });
+    await gitea.ask('POST /repos/{owner}/{repo}/issues', { title: 'b', milestone: number, labels: ['bug'] });
+    const worn = (await gitea.ask(`GET ${path}/labels`, { milestone_number: number })).data;
+    expect(worn.map((one: Loose) => one.name).sort()).toEqual(labels);
     expect((await gitea.ask(`DELETE ${path}`, { milestone_number: number })).status).toBe(204);
     expect((await gitea.ask(`GET ${path}`, { milestone_number: number })).status).toBe(404);
   });

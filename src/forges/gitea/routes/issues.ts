@@ -75,16 +75,28 @@ async function create(request: RouteRequest, context: RouteContext) {
   const title = typeof body.title === 'number' ? String(body.title) : textInput(request, 'title');
   if (!title?.trim()) throw invalid('Issue', 'title', 'missing_field');
   const labels = body.labels === undefined ? undefined : await labelIds(request, context, labelNames(body.labels));
-  const { data } = await context.native.send('POST', issuesPath(request), {
-    json: wishes({
-      title,
-      body: textInput(request, 'body'),
-      assignees: assigneesIn(body),
-      milestone: milestoneIn(body) || undefined,
-      labels,
-    }),
+  const json = wishes({
+    title,
+    body: textInput(request, 'body'),
+    assignees: assigneesIn(body),
+    milestone: milestoneIn(body) || undefined,
+    labels,
   });
-  return { status: 201, data: asIssue(request, context, data) };
+  try {
+    const { data } = await context.native.send('POST', issuesPath(request), { json });
+    return { status: 201, data: asIssue(request, context, data) };
+  } catch (error) {
+    await checkMilestone(request, context, error, json);
+    throw error;
+  }
+}
+
+/** The server takes a milestone that is not there for a missing page, or for its own fault. */
+async function checkMilestone(request: RouteRequest, context: RouteContext, error: unknown, fields: JsonObject) {
+  if (!failedWith(error, 404, 422, 500) || !fields.milestone) return;
+  await context.native.get(repoPath(request));
+  if ((await context.native.find(`${repoPath(request)}/milestones/${fields.milestone}`)) === undefined)
+    throw invalid('Issue', 'milestone', 'invalid');
 }
 
 /** The server takes somebody who cannot be assigned for its own fault. */
@@ -115,15 +127,16 @@ async function update(request: RouteRequest, context: RouteContext) {
     try {
       await context.native.send('PATCH', issuePath(request), { json: fields });
     } catch (error) {
+      // An issue that is not there is a 404 on GitHub too.
+      if (failedWith(error, 404)) await context.native.get(issuePath(request));
       await checkAssignees(request, context, error, fields);
+      await checkMilestone(request, context, error, fields);
       // An issue that others must be closed before.
       if (failedWith(error, 409, 412)) throw invalid('Issue', 'state', 'custom', error.message);
       throw error;
     }
   }
-  const issue = asIssue(request, context, await context.native.get(issuePath(request)));
-  const reason = textInput(request, 'state_reason');
-  return { data: reason === undefined || issue.state === 'open' ? issue : { ...issue, state_reason: reason } };
+  return { data: asIssue(request, context, await context.native.get(issuePath(request))) };
 }
 
 const LOCK = 'From Gitea 1.24 on; older servers and Forgejo have no such call and answer 501.';
@@ -155,7 +168,7 @@ export const issues: RouteTable = {
   'PATCH /repos/{owner}/{repo}/issues/{issue_number}': emulated(
     'idempotent',
     'issue: PATCH /repos/{owner}/{repo}/issues/{index}, PUT /repos/{owner}/{repo}/issues/{index}/labels',
-    'Labels are set by a call of their own; the reason for closing is not kept.',
+    'Labels are set by a call of their own; the reason for closing is kept by Forgeway.',
     update,
   ),
   'PUT /repos/{owner}/{repo}/issues/{issue_number}/lock': partial(

@@ -1,5 +1,6 @@
 /** Milestones. Their number is the forge's id. */
 import type { JsonObject } from '../../forge.js';
+import { labelsOfMilestone } from '../../kit/milestone-labels.js';
 import { invalid, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
 import { inputOf, numberParam, objectsOf, repoPath, textInput, textOf, wishes } from './native.js';
 import { asMilestone } from './objects.js';
@@ -68,6 +69,12 @@ export const milestones: RouteTable = {
       const { data } = await context.native.send('PATCH', milestonePath(request), { json: fields(request) });
       return { data: asMilestone(request, context, data) };
     },
+  ),
+  'GET /repos/{owner}/{repo}/milestones/{milestone_number}/labels': emulated(
+    'read',
+    'issue: GET /repos/{owner}/{repo}/issues',
+    'Gathered from its newest 2,000 issues.',
+    async (request, context) => pageIn(request, await labelsOfMilestone(request, context)),
   ),
   'DELETE /repos/{owner}/{repo}/milestones/{milestone_number}': exact(
     'idempotent',

@@ -12,7 +12,7 @@ import { exact } from './row.js';
 const orgPath = (request: RouteRequest): string => `/orgs/${segment(param(request, 'org'))}`;
 
 /** Its login stands in `name` or, in older answers, in `username`. */
-function asOrganization(context: RouteContext, value: unknown): JsonObject {
+export function organizationOf(context: RouteContext, value: unknown): JsonObject {
   const native = objectOf(value);
   const login = textIn(native, 'name') ?? textOf(native, 'username');
   const input = accountInput({ ...native, login }, 'Organization');
@@ -47,7 +47,7 @@ async function getMembership(request: RouteRequest, context: RouteContext) {
       state: 'active',
       role: admin ? 'admin' : 'member',
       organization_url: url,
-      organization: asOrganization(context, await context.native.get(orgPath(request))),
+      organization: organizationOf(context, await context.native.get(orgPath(request))),
       user: asUser(context, native),
     },
   };
@@ -55,7 +55,7 @@ async function getMembership(request: RouteRequest, context: RouteContext) {
 
 export const organizations: RouteTable = {
   'GET /orgs/{org}': exact('read', 'organization: GET /orgs/{org}', async (request, context) => ({
-    data: asOrganization(context, await context.native.get(orgPath(request))),
+    data: organizationOf(context, await context.native.get(orgPath(request))),
   })),
   'GET /orgs/{org}/members': exact('read', 'organization: GET /orgs/{org}/members', (request, context) =>
     pageOf(request, context, `${orgPath(request)}/members`, {}, (native) => asUser(context, native)),

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type GiteaRig, type Loose, startGitea } from '../../../../test/support/gitea-rig.js';
+import { ForgewayError } from '../../../lib/errors.js';
 import { pullMerge } from './pull-merge.js';
 import { pulls } from './pulls.js';
 
@@ -58,6 +60,8 @@ describe('pull requests on Gitea', () => {
     const noBase = await gitea.ask(CREATE, { title: 'x', head: 'topic', base: 'none' });
     expect([noBase.status, noBase.data.errors[0].field]).toEqual([422, 'base']);
     expect((await gitea.ask(CREATE, { title: '', head: 'topic', base: 'main' })).status).toBe(422);
+    const same = await gitea.ask(CREATE, { title: 'x', head: 'main', base: 'main' });
+    expect([same.status, same.data.message]).toEqual([422, 'Validation Failed']);
   });
 
   it('are read as a diff and as patches', async () => {
@@ -85,12 +89,29 @@ describe('pull requests on Gitea', () => {
       },
       { filename: 'src/main.ts', status: 'renamed', previous_filename: 'src/app.ts', changes: 0 },
     ]);
+    const blob = (content: string) => createHash('sha1').update(`blob ${content.length}\0${content}`).digest('hex');
+    expect(files.data.map((one: Loose) => one.sha)).toEqual([blob('one\ntwo\n'), blob('export const one = 1;\n')]);
     const page = await gitea.ask('GET /repos/{owner}/{repo}/pulls/{pull_number}/files', {
       pull_number: 1,
       per_page: 1,
       page: 2,
     });
     expect([page.data[0].filename, page.pages]).toEqual(['src/main.ts', { next: false, last: 2 }]);
+    const { api } = gitea.fake;
+    const { handle } = api;
+    api.handle = async (request) => {
+      if (request.url.endsWith('.diff')) throw new ForgewayError('FORGEWAY_ANSWER_TOO_LARGE', 'It is too large.');
+      return handle(request);
+    };
+    try {
+      const large = await gitea.ask('GET /repos/{owner}/{repo}/pulls/{pull_number}/files', { pull_number: 1 });
+      expect(large.data.map((one: Loose) => [one.filename, one.patch])).toEqual([
+        ['a.txt', undefined],
+        ['src/main.ts', undefined],
+      ]);
+    } finally {
+      api.handle = handle;
+    }
   });
 
   it('are drafts by their title, which a new title does not end', async () => {
@@ -111,6 +132,8 @@ describe('pull requests on Gitea', () => {
     const changed = await gitea.ask(UPDATE, { pull_number: 2, body: 'More', base: 'stable' });
     expect(changed.data).toMatchObject({ body: 'More', base: { ref: 'stable' } });
     expect((await gitea.ask(UPDATE, { pull_number: 2, state: 'closed' })).data.state).toBe('closed');
+    const noBase = await gitea.ask(UPDATE, { pull_number: 2, base: 'nowhere' });
+    expect([noBase.status, noBase.data.errors]).toEqual([422, [expect.objectContaining({ field: 'base' })]]);
     expect((await gitea.ask(UPDATE, { pull_number: 2, state: 'open', base: 'main' })).data).toMatchObject({
       state: 'open',
       base: { ref: 'main' },

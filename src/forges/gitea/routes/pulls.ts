@@ -1,4 +1,5 @@
 /** Pull requests. */
+import { ForgewayError } from '../../../lib/errors.js';
 import type { JsonObject } from '../../forge.js';
 import { readDiff } from '../../kit/diff-text.js';
 import { segment } from '../../kit/native-client.js';
@@ -14,6 +15,7 @@ import { file } from '../../kit/shapes/commit.js';
 import { fileInput } from '../convert/commit.js';
 import { isDraftTitle } from '../convert/pull-request.js';
 import { autoMergeOf } from './auto-merge.js';
+import { blobShas } from './blob-shas.js';
 import { asCommit } from './commit-objects.js';
 import {
   countIn,
@@ -106,15 +108,32 @@ async function get(request: RouteRequest, context: RouteContext) {
   return { data: asPull(context, native, { ...more, autoMerge }) };
 }
 
+/** The list of files has no patches: they stand in the diff of the whole. Of a diff that is too large GitHub shows none, too. */
+async function patchesOf(request: RouteRequest, context: RouteContext) {
+  try {
+    return new Map(readDiff(await rawText(request, context, 'diff')).map((one) => [one.path, one]));
+  } catch (error) {
+    if (error instanceof ForgewayError && error.code === 'FORGEWAY_ANSWER_TOO_LARGE') return new Map<string, never>();
+    throw error;
+  }
+}
+
 async function listFiles(request: RouteRequest, context: RouteContext) {
   const answer = await pageOf(request, context, `${pullPath(request)}/files`, {}, fileInput);
   const files = answer.data as ReturnType<typeof fileInput>[];
   if (files.length === 0) return answer;
-  // The list has no patches: they stand in the diff of the whole.
-  const patches = new Map(readDiff(await rawText(request, context, 'diff')).map((one) => [one.path, one]));
-  const head = textOf(objectOf(objectOf(await context.native.get(pullPath(request))).head), 'sha');
+  const patches = await patchesOf(request, context);
+  const pull = objectOf(await context.native.get(pullPath(request)));
+  const head = textOf(objectOf(pull.head), 'sha');
+  const pathsOf = (gone: boolean) =>
+    files.filter(({ status }) => (status === 'removed') === gone).map(({ path }) => path);
+  const [now, before] = [
+    await blobShas(request, context, head, pathsOf(false)),
+    await blobShas(request, context, textOf(pull, 'merge_base'), pathsOf(true)),
+  ];
   const data = files.map((one) => {
-    const { patch, sha } = patches.get(one.path) ?? {};
+    const { patch } = patches.get(one.path) ?? {};
+    const sha = (one.status === 'removed' ? before : now).get(one.path);
     return file(context.base, param(request, 'owner'), param(request, 'repo'), head, {
       ...one,
       ...wishes({ patch, sha }),
@@ -163,8 +182,12 @@ async function create(request: RouteRequest, context: RouteContext) {
     return { status: 201, data: asPull(context, data) };
   } catch (error) {
     const label = head.includes(':') ? head : `${param(request, 'owner')}:${head}`;
-    if (failedWith(error, 409))
-      throw invalid('PullRequest', 'head', 'custom', `A pull request already exists for ${label}.`);
+    if (failedWith(error, 409)) {
+      const message = `A pull request already exists for ${label}.`;
+      throw new RouteFailure(422, 'Validation Failed', {
+        errors: [{ resource: 'PullRequest', code: 'custom', message }],
+      });
+    }
     if (failedWith(error, 404)) throw await whatIsMissing(request, context, head, base);
     throw error;
   }
@@ -203,6 +226,9 @@ async function update(request: RouteRequest, context: RouteContext) {
     return { data: asPull(context, data) };
   } catch (error) {
     if (failedWith(error, 409, 412)) throw invalid('PullRequest', 'base', 'custom', error.message);
+    // The pull request is there, so it is the branch that is not.
+    if (failedWith(error, 404) && json.base !== undefined && (await context.native.find(pullPath(request))))
+      throw invalid('PullRequest', 'base', 'invalid');
     throw error;
   }
 }
@@ -241,7 +267,7 @@ export const pulls: RouteTable = {
   'GET /repos/{owner}/{repo}/pulls/{pull_number}/files': emulated(
     'read',
     'repository: GET /repos/{owner}/{repo}/pulls/{index}/files, GET /repos/{owner}/{repo}/pulls/{index}.{diffType}',
-    'Patches are taken from the diff of the whole pull request.',
+    'Patches are taken from the diff of the whole pull request, SHAs from the tree of its head.',
     listFiles,
   ),
   'GET /repos/{owner}/{repo}/pulls/{pull_number}/commits': exact(

@@ -47,6 +47,13 @@ async function matching(request: RouteRequest, context: RouteContext, ref: strin
   );
 }
 
+/** What fits nothing is an empty list. @throws RouteFailure 404 where there is no repository */
+async function matchingIn(request: RouteRequest, context: RouteContext): Promise<JsonObject[]> {
+  const found = await matching(request, context, shortOf(param(request, 'ref')));
+  if (found.length === 0) await context.native.get(repoPath(request));
+  return found;
+}
+
 /** `heads/x` of `refs/heads/x` or `heads/x`. */
 const shortOf = (ref: string): string => ref.replace(/^refs\//, '');
 
@@ -68,11 +75,14 @@ function nativeKind(short: string): { kind: 'branches' | 'tags'; name: string } 
 
 const noObject = (): RouteFailure => new RouteFailure(422, 'Object does not exist');
 
-async function push(request: RouteRequest, context: RouteContext, ref: string, sha: string): Promise<void> {
+/** Answers what kind of object it is. */
+async function push(request: RouteRequest, context: RouteContext, ref: string, sha: string): Promise<'commit' | 'tag'> {
   const { git, repository } = await gitAccess(request, context);
-  if ((await git.readCommit(repository, sha)) === undefined) throw noObject();
+  const isTag = !ref.startsWith('refs/heads/') && (await git.readTag(repository, sha)) !== undefined;
+  if (!isTag && (await git.readCommit(repository, sha)) === undefined) throw noObject();
   const result = await git.pushRef(repository, ref, sha, { force: false, expected: null });
   if (result !== 'moved') throw new RouteFailure(422, 'Reference already exists');
+  return isTag ? 'tag' : 'commit';
 }
 
 async function create(request: RouteRequest, context: RouteContext) {
@@ -87,8 +97,9 @@ async function create(request: RouteRequest, context: RouteContext) {
   // A commit that was written through git and is not on the server yet cannot be named to its API.
   const isThere = (await findCommit(request, context, sha)) !== undefined;
   if (!isThere && context.git === undefined) throw noObject();
+  let type: 'commit' | 'tag' = 'commit';
   try {
-    if (native === undefined || !isThere) await push(request, context, ref, sha);
+    if (native === undefined || !isThere) type = await push(request, context, ref, sha);
     else {
       const json =
         native.kind === 'branches'
@@ -100,7 +111,7 @@ async function create(request: RouteRequest, context: RouteContext) {
     if (failedWith(error, 409)) throw new RouteFailure(422, 'Reference already exists');
     throw error;
   }
-  return { status: 201, data: asRef(request, context, ref, sha) };
+  return { status: 201, data: asRef(request, context, ref, sha, type) };
 }
 
 async function update(request: RouteRequest, context: RouteContext) {
@@ -145,7 +156,7 @@ export const refs: RouteTable = {
     data: await one(request, context),
   })),
   'GET /repos/{owner}/{repo}/git/matching-refs/{ref}': exact('read', READ, async (request, context) =>
-    pageIn(request, await matching(request, context, shortOf(param(request, 'ref')))),
+    pageIn(request, await matchingIn(request, context)),
   ),
   'POST /repos/{owner}/{repo}/git/refs': exact(
     'findable',

@@ -1,17 +1,18 @@
 /** Releases and the files attached to them. */
 import type { JsonObject } from '../../forge.js';
 import { segment } from '../../kit/native-client.js';
-import { invalid, notFound, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
+import { invalid, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
 import { release } from '../../kit/shapes/release.js';
 import { releaseInput } from '../convert/release.js';
-import { failedWith, numberParam, objectOf, param, repoPath, textInput, wishes } from './native.js';
-import { pageIn, pageOf } from './pages.js';
-import { emulated, exact } from './row.js';
+import { failedWith, numberParam, param, repoPath, textInput, wishes } from './native.js';
+import { pageOf } from './pages.js';
+import { exact } from './row.js';
 
-const releasesPath = (request: RouteRequest): string => `${repoPath(request)}/releases`;
-const releasePath = (request: RouteRequest): string => `${releasesPath(request)}/${numberParam(request, 'release_id')}`;
+export const releasesPath = (request: RouteRequest): string => `${repoPath(request)}/releases`;
+export const releasePath = (request: RouteRequest): string =>
+  `${releasesPath(request)}/${numberParam(request, 'release_id')}`;
 
-const asRelease = (request: RouteRequest, context: RouteContext, native: unknown): JsonObject =>
+export const asRelease = (request: RouteRequest, context: RouteContext, native: unknown): JsonObject =>
   release(context.base, param(request, 'owner'), param(request, 'repo'), releaseInput(native));
 
 function fields(request: RouteRequest): JsonObject {
@@ -83,16 +84,6 @@ export const releases: RouteTable = {
       await context.native.get(releasePath(request));
       await context.native.send('DELETE', releasePath(request));
       return { status: 204 };
-    },
-  ),
-  'GET /repos/{owner}/{repo}/releases/{release_id}/assets': emulated(
-    'read',
-    'repository: GET /repos/{owner}/{repo}/releases/{id}',
-    'The assets that the release itself tells.',
-    async (request, context) => {
-      const native = objectOf(await context.native.find(releasePath(request)));
-      if (native.id === undefined) throw notFound();
-      return pageIn(request, asRelease(request, context, native).assets as unknown[]);
     },
   ),
 };

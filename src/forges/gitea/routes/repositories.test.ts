@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type GiteaRig, type Loose, startGitea } from '../../../../test/support/gitea-rig.js';
+import { absent } from './absent.js';
 import { actions } from './actions.js';
+import { releaseAssets } from './release-assets.js';
 import { releases } from './releases.js';
 import { repositories } from './repositories.js';
 
@@ -130,6 +132,48 @@ describe('repositories on Gitea', () => {
     expect(tagged.status).toBe(422);
   });
 
+  it('have releases that take files', async () => {
+    const [release] = (await gitea.ask(`GET ${RELEASES}`)).data;
+    const which = { release_id: release.id };
+    const assets = `${RELEASES}/{release_id}/assets`;
+    const file = { type: 'application/gzip', bytes: Buffer.from('packed') };
+    const made = await gitea.ask(`POST ${assets}`, { ...which, name: 'app "1".tgz' }, { file });
+    expect([made.status, made.data]).toMatchObject([
+      201,
+      { name: 'app "1".tgz', size: 6, content_type: 'application/gzip', state: 'uploaded' },
+    ]);
+    const listed = (await gitea.ask(`GET ${assets}`, which)).data;
+    expect(listed.map((one: Loose) => [one.id, one.name, one.size])).toContainEqual([made.data.id, 'app "1".tgz', 6]);
+    const twice = await gitea.ask(`POST ${assets}`, { ...which, name: 'app "1".tgz' }, { file });
+    expect([twice.status, twice.data.errors[0].code]).toEqual([422, 'already_exists']);
+    expect((await gitea.ask(`POST ${assets}`, which, { file })).status).toBe(422);
+    const empty = { ...file, bytes: Buffer.alloc(0) };
+    expect((await gitea.ask(`POST ${assets}`, { ...which, name: 'x' }, { file: empty })).status).toBe(400);
+  });
+
+  it('have files that are found by their number alone, renamed and deleted', async () => {
+    const [newest, oldest] = (await gitea.ask(`GET ${RELEASES}`)).data;
+    const file = { type: 'text/plain', bytes: Buffer.from('x') };
+    const upload = async (release: Loose, name: string) =>
+      (await gitea.ask(`POST ${RELEASES}/{release_id}/assets`, { release_id: release.id, name }, { file })).data;
+    const [one, two] = [await upload(oldest, 'one.txt'), await upload(newest, 'two.txt')];
+    await upload(newest, 'three.txt');
+    const asset = `${RELEASES}/assets/{asset_id}`;
+    for (const { id, name } of [one, two])
+      expect((await gitea.ask(`GET ${asset}`, { asset_id: id })).data).toMatchObject({ id, name, size: 1 });
+    const bytes = await gitea.ask(`GET ${asset}`, { asset_id: one.id }, { media: 'file' });
+    expect([bytes.status, bytes.data.message]).toEqual([501, expect.stringContaining(one.browser_download_url)]);
+    const which = { asset_id: two.id };
+    expect((await gitea.ask(`PATCH ${asset}`, { ...which, name: 'four.txt' })).data.name).toBe('four.txt');
+    expect((await gitea.ask(`PATCH ${asset}`, { ...which, name: 'four.txt' })).status).toBe(200);
+    expect((await gitea.ask(`PATCH ${asset}`, { ...which, name: '' })).status).toBe(422);
+    const taken = await gitea.ask(`PATCH ${asset}`, { ...which, name: 'three.txt' });
+    expect([taken.status, taken.data.errors[0].code]).toEqual([422, 'already_exists']);
+    for (const { id } of [one, two]) expect((await gitea.ask(`DELETE ${asset}`, { asset_id: id })).status).toBe(204);
+    for (const method of ['GET', 'PATCH', 'DELETE'])
+      expect((await gitea.ask(`${method} ${asset}`, which)).status).toBe(404);
+  });
+
   it('have releases with assets, that are deleted', async () => {
     const [release] = gitea.fake.state.repositories.find((one) => one.name === 'web')?.releases ?? [];
     release?.assets.push({ id: 77, name: 'app.zip', size: 5 });
@@ -143,6 +187,14 @@ describe('repositories on Gitea', () => {
     expect((await gitea.ask(`GET ${RELEASE}/assets`, where)).status).toBe(404);
   });
 
+  it('have no deployments and no comments on commits, and say so', async () => {
+    for (const list of ['deployments', 'comments']) expect((await gitea.ask(`GET ${REPO}/${list}`)).data).toEqual([]);
+    const comments = `GET ${REPO}/commits/{commit_sha}/comments`;
+    expect((await gitea.ask(comments, { commit_sha: 'main' })).data).toEqual([]);
+    expect((await gitea.ask(comments, { commit_sha: 'f'.repeat(40) })).status).toBe(404);
+    await gitea.expectMissing(absent, { commit_sha: 'main' });
+  });
+
   it('are not there when they are not there', async () => {
     const {
       'GET /repositories/{repository_id}': _id,
@@ -150,12 +202,19 @@ describe('repositories on Gitea', () => {
       'POST /orgs/{org}/repos': _org,
       ...rest
     } = repositories;
-    for (const table of [rest, releases, actions])
-      await gitea.expectMissing(table, { names: [], release_id: 1, tag: 'x', tag_name: 'x', run_id: 1 });
+    for (const table of [rest, releases, releaseAssets, actions])
+      await gitea.expectMissing(table, {
+        names: [],
+        release_id: 1,
+        asset_id: 1,
+        tag: 'x',
+        tag_name: 'x',
+        run_id: 1,
+      });
   });
 
   it('are all proven', () => {
-    gitea.expectEveryRow({ repositories, releases });
+    gitea.expectEveryRow({ absent, repositories, releases, releaseAssets });
   });
 });
 

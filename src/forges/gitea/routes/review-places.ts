@@ -3,7 +3,7 @@
  * it knows no replies: comments on the same line are one conversation.
  */
 import type { JsonObject } from '../../forge.js';
-import { type DiffFile, lineAt } from '../../kit/diff-text.js';
+import { type DiffFile, type DiffLine, holdsLine, lineAt } from '../../kit/diff-text.js';
 import { invalid, notFound, type RouteContext, type RouteRequest } from '../../kit/route.js';
 import type { Id } from '../../kit/shapes/inputs.js';
 import { LINE_COMMENT_PLACES } from '../convert/comment.js';
@@ -19,13 +19,16 @@ export function placeOf(comment: JsonObject, files: readonly DiffFile[]): JsonOb
   const [line, position] = [countIn(comment, 'line'), countIn(comment, 'position')];
   if (path === '') throw invalid('PullRequestReviewComment', 'path', 'missing_field');
   const patch = files.find((file) => file.path === path)?.patch;
-  const place =
+  const place: DiffLine | undefined =
     line !== undefined
       ? { line, side: textIn(comment, 'side') === 'LEFT' ? 'LEFT' : 'RIGHT' }
       : position !== undefined && patch !== undefined
         ? lineAt(patch, position)
         : undefined;
-  if (place === undefined) throw invalid('PullRequestReviewComment', 'line', 'invalid');
+  const field = 'pull_request_review_thread.line';
+  // The server keeps a comment that stands on no line of the diff, where nobody sees it.
+  if (place === undefined || patch === undefined || !holdsLine(patch, place))
+    throw invalid('PullRequestReviewComment', field, 'custom', `${field} must be part of the diff`);
   return place.side === 'LEFT'
     ? { path, old_position: place.line, new_position: 0 }
     : { path, new_position: place.line, old_position: 0 };

@@ -106,7 +106,7 @@ describe('reviews on Gitea', () => {
       event: 'COMMENT',
       comments: [{ path: 'a.txt', position: 99, body: 'x' }],
     });
-    expect([nowhere.status, nowhere.data.errors[0].field]).toEqual([422, 'line']);
+    expect([nowhere.status, nowhere.data.errors[0].field]).toEqual([422, 'pull_request_review_thread.line']);
   });
 
   it('have comments that are made, answered, found by id, changed and deleted', async () => {
@@ -148,6 +148,16 @@ describe('reviews on Gitea', () => {
     expect((await gitea.ask(`DELETE ${COMMENT}`, { comment_id: third.id })).status).toBe(501);
     expect((await ask(`POST ${COMMENTS}/{comment_id}/replies`, { comment_id: 4711, body: 'x' })).status).toBe(404);
     expect((await ask(`POST ${COMMENTS}`, { path: 'a.txt', line: 1 })).status).toBe(422);
+    const outside = [{ line: 4 }, { line: 1, side: 'LEFT' }, { path: 'src/app.ts', line: 1 }];
+    for (const place of outside) {
+      const comment = { path: 'a.txt', body: 'x', ...place };
+      const answers = [
+        await ask(`POST ${COMMENTS}`, comment),
+        await ask(`POST ${REVIEWS}`, { event: 'COMMENT', comments: [comment] }),
+      ];
+      for (const { status, data } of answers)
+        expect([place, status, data.errors?.[0].field]).toEqual([place, 422, 'pull_request_review_thread.line']);
+    }
   });
 
   it('are not there in a repository that is not there', async () => {

@@ -46,11 +46,8 @@ async function create(request: RouteRequest, context: RouteContext) {
     throw new RouteFailure(422, 'Unprocessable Entity', { errors: [{ message: 'Body is required.' }] });
   if (event === 'COMMENT' && body === '' && comments.length === 0)
     throw new RouteFailure(422, 'Unprocessable Entity', { errors: [{ message: 'Body or comments are required.' }] });
-  // Positions in the diff are what older apps send; only then is the diff needed.
-  const needsDiff = comments.some((comment) => comment.line === undefined && comment.position !== undefined);
-  const { data: text } = needsDiff
-    ? await context.native.send('GET', `${pullPath(request)}.diff`, { as: 'text' })
-    : { data: '' };
+  const { data: text } =
+    comments.length > 0 ? await context.native.send('GET', `${pullPath(request)}.diff`, { as: 'text' }) : { data: '' };
   const files = typeof text === 'string' ? readDiff(text) : [];
   const json = wishes({
     event,

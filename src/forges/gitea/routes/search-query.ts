@@ -34,6 +34,7 @@ export const QUALIFIERS: ReadonlySet<string> = new Set([
   'closed',
   'merged',
   'comments',
+  'archived',
   'head',
   'base',
   'draft',

@@ -16,6 +16,8 @@ const MOST_RESULTS = 1000;
 interface Found {
   issue: JsonObject;
   pull: JsonObject | undefined;
+  /** Of its repository, when somebody asks for that. */
+  archived?: boolean;
 }
 
 type Test = (found: Found) => boolean;
@@ -98,6 +100,8 @@ function testOf(name: string, value: string, self: string): Test | undefined {
       return inSpan(name, value, ({ issue }) => time(objectOf(issue.pull_request).merged_at));
     case 'comments':
       return inSpan(name, value, ({ issue }) => Number(issue.comments ?? 0), 'number');
+    case 'archived':
+      return ({ archived }) => archived === (lower(value) === 'true');
     case 'head':
     case 'base':
       return ({ pull }) =>
@@ -192,6 +196,15 @@ async function withPulls(issues: readonly JsonObject[], context: RouteContext, n
   return issues.map((issue) => ({ issue, pull: pulls.get(`${fullName(issue)}#${issue.number}`) }));
 }
 
+async function withArchived(found: readonly Found[], context: RouteContext): Promise<Found[]> {
+  const archived = new Map<string, boolean>();
+  for (const name of new Set(found.map(({ issue }) => fullName(issue)))) {
+    const path = `/repos/${name.split('/').map(segment).join('/')}`;
+    archived.set(name, flagIn(objectOf(await context.native.find(path)), 'archived') === true);
+  }
+  return found.map((one) => ({ ...one, archived: archived.get(fullName(one.issue)) ?? false }));
+}
+
 /** `created-desc` in the query, or the parameters beside it. */
 function order(request: RouteRequest, qualifiers: readonly Qualifier[]): (a: Found, b: Found) => number {
   const [key = 'created', way] = (qualifiers.find((one) => one.name === 'sort')?.values[0] ?? '').split('-');
@@ -208,7 +221,8 @@ async function searchIssues(request: RouteRequest, context: RouteContext) {
   const query = parseSearch(textIn(request.query, 'q') ?? refuse('there is no "q"'));
   const asked = tests(query, context.account.login);
   const needsPull = query.qualifiers.some((one) => NEEDS_PULL.has(one.name));
-  const all = await withPulls(await candidates(query, context), context, needsPull);
+  const found = await withPulls(await candidates(query, context), context, needsPull);
+  const all = query.qualifiers.some(({ name }) => name === 'archived') ? await withArchived(found, context) : found;
   const matching = all.filter((found) => asked.every((test) => test(found))).sort(order(request, query.qualifiers));
   const answer = pageIn(request, matching.slice(0, MOST_RESULTS));
   const items = (answer.data as Found[]).map(({ issue }) => {

@@ -1,12 +1,13 @@
 /** Commit statuses. */
 import { segment } from '../../kit/native-client.js';
-import { invalid, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
+import { invalid, type RouteContext, type RouteRequest, type RouteTable, unprocessable } from '../../kit/route.js';
 import { combinedStatus, commitStatus } from '../../kit/shapes/status.js';
 import { statusInput } from '../convert/status.js';
+import { type OnCommit, repositoryId, sortedOut } from './check-records.js';
 import { findCommit, shaOf } from './commit-objects.js';
-import { failedWith, param, repoPath, textInput, wishes } from './native.js';
+import { failedWith, idOf, objectOf, param, repoPath, textInput, wishes } from './native.js';
 import { asRepository } from './objects.js';
-import { everything, pageIn, pageOf } from './pages.js';
+import { everything, pageIn } from './pages.js';
 import { exact } from './row.js';
 
 const STATES: ReadonlySet<string> = new Set(['error', 'failure', 'pending', 'success']);
@@ -32,28 +33,39 @@ async function create(request: RouteRequest, context: RouteContext) {
     if (!failedWith(error, 404, 422, 500)) throw error;
     await context.native.get(repoPath(request));
     if ((await findCommit(request, context, sha)) !== undefined) throw error;
-    throw invalid('Status', 'sha', 'custom', `No commit found for SHA: ${sha}`);
+    throw unprocessable(`No commit found for SHA: ${sha}`);
   }
 }
 
 const listPath = (request: RouteRequest, sha: string): string => `${repoPath(request)}/commits/${sha}/statuses`;
 
-async function list(request: RouteRequest, context: RouteContext) {
-  const sha = await shaOf(request, context, param(request, 'ref'));
-  const convert = (native: unknown) => asStatus(request, context, native, sha);
-  return pageOf(request, context, listPath(request, sha), { sort: 'highestindex' }, convert);
-}
-
 /** Every status of a commit, the newest first. */
 export const statusesOf = async (request: RouteRequest, context: RouteContext, sha: string) =>
   everything(context, listPath(request, sha), { sort: 'highestindex' });
 
+type Inputs = OnCommit['statuses'];
+
+const inputsOf = async (request: RouteRequest, context: RouteContext, sha: string): Promise<Inputs> =>
+  (await statusesOf(request, context, sha)).map((native) => statusInput(native, sha));
+
+const shown = (request: RouteRequest, context: RouteContext, all: Inputs) =>
+  all.map((status) => commitStatus(context.base, param(request, 'owner'), param(request, 'repo'), status));
+
+async function list(request: RouteRequest, context: RouteContext) {
+  const sha = await shaOf(request, context, param(request, 'ref'));
+  const all = await inputsOf(request, context, sha);
+  if (all.length === 0) return pageIn(request, []);
+  const { statuses } = await sortedOut(context, await repositoryId(request, context), sha, all);
+  return pageIn(request, shown(request, context, statuses));
+}
+
 async function combined(request: RouteRequest, context: RouteContext) {
   const sha = await shaOf(request, context, param(request, 'ref'));
-  const repository = asRepository(context, await context.native.get(repoPath(request)));
-  // The forge's own sum knows no page either, and calls a commit without a status by another word.
-  const all = (await statusesOf(request, context, sha)).map((native) => asStatus(request, context, native, sha));
-  const data = combinedStatus(context.base, repository, sha, all);
+  const native = await context.native.get(repoPath(request));
+  // The forge's own sum knows no page, calls a commit without a status by another word, and adds check runs and jobs.
+  const all = await inputsOf(request, context, sha);
+  const { statuses: ofApps } = await sortedOut(context, idOf(objectOf(native)), sha, all);
+  const data = combinedStatus(context.base, asRepository(context, native), sha, shown(request, context, ofApps));
   const { data: statuses, pages } = pageIn(request, data.statuses as unknown[]);
   return { data: { ...data, statuses }, pages };
 }

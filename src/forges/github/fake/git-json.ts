@@ -61,13 +61,19 @@ export const gitCommitJson = async (world: World, one: Repository, sha: string):
 export const fileJson = (world: World, one: Repository, sha: string, changed: FakeDiffFile): JsonObject =>
   file(world.base, one.owner, one.name, sha, fileInput(changed));
 
-export function refJson(world: World, one: Repository, ref: string, sha: string): JsonObject {
+export function refJson(
+  world: World,
+  one: Repository,
+  ref: string,
+  sha: string,
+  type: 'commit' | 'tag' = 'commit',
+): JsonObject {
   const api = `${apiOf(world.base, one.owner, one.name)}/git`;
   return {
     ref,
     node_id: Buffer.from(ref).toString('base64'),
     url: `${api}/${ref}`,
-    object: { type: 'commit', sha, url: `${api}/commits/${sha}` },
+    object: { type, sha, url: `${api}/${type}s/${sha}` },
   };
 }
 

@@ -8,7 +8,7 @@ import type { FakeGraphql } from '../../kit/fake/forge-fake.js';
 import type { FakeApi, FakeRoute } from '../../kit/fake/routing.js';
 import { RouteFailure } from '../../kit/route.js';
 import { expandRoute } from '../../kit/router.js';
-import { row } from './answers.js';
+import { holderOf, row } from './answers.js';
 import type { World } from './world.js';
 
 /** Below the API's prefix there is no such address on GitHub: it is reached through `beside`. */
@@ -17,10 +17,16 @@ export const GRAPHQL_PATH = '/graphql';
 export function graphqlRoute(world: World, execute: FakeGraphql, apiOf: () => FakeApi): FakeRoute {
   return row(
     `POST ${GRAPHQL_PATH}`,
-    async ({ headers, body: query }) => {
+    async (asked) => {
+      const { headers, body: query } = asked;
       const authorization = headers.get('authorization') ?? '';
+      const holder = holderOf(asked);
       const ask = async (route: string, parameters: JsonObject): Promise<unknown> => {
-        const { method, path, body } = expandRoute(route, parameters);
+        // An installation is nobody to REST, and its App's bot to GraphQL.
+        const isViewer = route === 'GET /user' && holder.installation !== undefined;
+        const { method, path, body } = isViewer
+          ? expandRoute('GET /users/{username}', { username: holder.account.login })
+          : expandRoute(route, parameters);
         const api = apiOf();
         if (api.routeOf(method, path.split('?', 1)[0] ?? '') === undefined)
           throw new RouteFailure(501, `The double of GitHub does not know ${route}.`);

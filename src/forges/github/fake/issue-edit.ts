@@ -146,10 +146,14 @@ export function issueEdit(world: World) {
   async function setState(one: Repository, issue: Issue, sender: string, change: IssueChange): Promise<void> {
     const { state: wanted = issue.state, state_reason: reason } = change;
     if (wanted !== 'open' && wanted !== 'closed') return invalid('Issue', 'state', 'invalid');
-    if (wanted === issue.state) return;
+    const asked = reason === 'not_planned' ? 'not_planned' : 'completed';
+    if (wanted === issue.state) {
+      if (wanted === 'closed' && !issue.pull && reason !== undefined) issue.reason = asked;
+      return;
+    }
     if (issue.pull?.merged) return invalid('PullRequest', 'state', 'invalid', 'Pull request is merged.');
     if (wanted === 'closed') {
-      issue.reason = issue.pull ? null : reason === 'not_planned' ? 'not_planned' : 'completed';
+      issue.reason = issue.pull ? null : asked;
       return closed(world, one, issue, sender);
     }
     issue.state = 'open';

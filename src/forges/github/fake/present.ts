@@ -1,14 +1,14 @@
 /** What the fake remembers, in the shapes that GitHub shows. */
 import type { JsonObject } from '../../forge.js';
 import { user, userOrGhost } from '../../kit/shapes/account.js';
-import { checkRun, checkSuite } from '../../kit/shapes/check.js';
+import { checkRun, checkSuite, suiteProgress } from '../../kit/shapes/check.js';
 import { issueComment, reviewComment } from '../../kit/shapes/comment.js';
 import type { AccountInput, CheckedPullRequestInput, LabelInput, RepositoryInput } from '../../kit/shapes/inputs.js';
 import { issue } from '../../kit/shapes/issue.js';
 import { label } from '../../kit/shapes/label.js';
 import { milestone } from '../../kit/shapes/milestone.js';
 import { nodeId } from '../../kit/shapes/node-id.js';
-import { release } from '../../kit/shapes/release.js';
+import { release, releaseAsset } from '../../kit/shapes/release.js';
 import { repository } from '../../kit/shapes/repository.js';
 import { review } from '../../kit/shapes/review.js';
 import { commitStatus } from '../../kit/shapes/status.js';
@@ -25,6 +25,7 @@ import {
   type Milestone,
   type PullIssue,
   type Release,
+  type ReleaseAsset,
   type Repository,
   type Review,
   type ReviewComment,
@@ -223,8 +224,25 @@ export const statusInput = (world: World, sha: string, status: Status) => ({
 export const statusJson = (world: World, one: Repository, sha: string, status: Status): JsonObject =>
   commitStatus(world.base, one.owner, one.name, statusInput(world, sha, status));
 
-export const releaseJson = (world: World, one: Repository, of: Release): JsonObject =>
-  release(world.base, one.owner, one.name, {
+export const assetJson = (world: World, one: Repository, of: Release, asset: ReleaseAsset): JsonObject => ({
+  ...releaseAsset(
+    world.base,
+    one.owner,
+    one.name,
+    {
+      id: asset.id,
+      name: asset.name,
+      url: `${webOf(world, one)}/releases/download/${encodeURIComponent(of.tag)}/${encodeURIComponent(asset.name)}`,
+      size: asset.bytes.length,
+      contentType: asset.contentType,
+    },
+    { author: accountOf(world, asset.uploader), createdAt: asset.created },
+  ),
+  label: asset.label,
+});
+
+export const releaseJson = (world: World, one: Repository, of: Release): JsonObject => ({
+  ...release(world.base, one.owner, one.name, {
     id: of.id,
     tag: of.tag,
     target: of.target,
@@ -236,7 +254,10 @@ export const releaseJson = (world: World, one: Repository, of: Release): JsonObj
     author: accountOf(world, of.author),
     createdAt: of.created,
     publishedAt: of.published,
-  });
+  }),
+  assets: of.assets.map((asset) => assetJson(world, one, of, asset)),
+  upload_url: `${world.webUrl}/api/uploads/repos/${one.owner}/${one.name}/releases/${of.id}/assets{?name,label}`,
+});
 
 /** Open ones whose head it is. */
 function pullsAt(one: Repository, sha: string): CheckedPullRequestInput[] {
@@ -278,24 +299,9 @@ export const checkRunJson = (world: World, one: Repository, run: CheckRun): Json
     pullRequests: pullsAt(one, run.sha),
   });
 
-/** Worst first: what a suite concludes when its runs conclude this. */
-const WORST = [
-  'failure',
-  'timed_out',
-  'cancelled',
-  'action_required',
-  'stale',
-  'success',
-  'neutral',
-  'skipped',
-] as const;
-
 export function suiteState(one: Repository, suite: CheckSuite) {
   const runs = one.checkRuns.filter((run) => run.suite === suite.id);
-  const isDone = runs.length > 0 && runs.every(({ status }) => status === 'completed');
-  const status = isDone ? 'completed' : runs.length === 0 ? 'queued' : 'in_progress';
-  const conclusion = WORST.find((worst) => runs.some((run) => run.conclusion === worst)) ?? null;
-  return { runs, status, conclusion: isDone ? conclusion : null } as const;
+  return { runs, ...suiteProgress(runs) };
 }
 
 export function checkSuiteJson(world: World, one: Repository, suite: CheckSuite): JsonObject {

@@ -186,6 +186,17 @@ export interface Release {
   author: string;
   created: string;
   published: string | null;
+  assets: ReleaseAsset[];
+}
+
+export interface ReleaseAsset {
+  id: number;
+  name: string;
+  label: string | null;
+  contentType: string;
+  bytes: Buffer;
+  uploader: string;
+  created: string;
 }
 
 export interface Repository {

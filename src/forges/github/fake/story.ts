@@ -86,6 +86,7 @@ export async function startFake(options: ForgeFakeOptions): Promise<ForgeFake> {
       const ask = askFake(fake.api, fake.apiUrl, { authorization: `token ${fake.addToken(login)}` });
       return personOf({ fake, login, place, path: placeOf(place), repository: repositoryOf(place), ask });
     },
+    tokenOf: (login) => fake.addToken(login),
     async readFile(place, ref, path) {
       return (await repositoryOf(place).git.readFile(ref, path))?.content.toString();
     },

@@ -12,6 +12,7 @@ export const nativeGroup = z.looseObject({
   avatar_url: z.string().nullish(),
   web_url: z.string().optional(),
   parent_id: id.nullish(),
+  visibility: z.string().nullish(),
 });
 type NativeGroup = z.output<typeof nativeGroup>;
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { IssueInput } from '../../kit/shapes/inputs.js';
+import { toGitHubBody } from '../quick-actions.js';
 import { issueNumber, toGitHubText } from '../references.js';
 import { labelInputs, type NativeLabel, nativeLabel } from './label.js';
 import { isOpen, type NativeMergeRequest } from './merge-request.js';
@@ -34,7 +35,7 @@ function common(of: NativeIssue | NativeMergeRequest, known: readonly NativeLabe
     id: of.id,
     htmlUrl: of.web_url,
     title: toGitHubText(of.title),
-    body: of.description ? toGitHubText(of.description) : null,
+    body: of.description ? toGitHubBody(of.description) : null,
     locked: of.discussion_locked ?? false,
     author: accountOrNull(of.author),
     labels: labelInputs(of.labels ?? [], known),

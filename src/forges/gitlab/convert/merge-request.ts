@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { PullRequestInput, SideInput } from '../../kit/shapes/inputs.js';
+import { toGitHubBody } from '../quick-actions.js';
 import { toGitHubText } from '../references.js';
 import { labelInputs, type NativeLabel, nativeLabel } from './label.js';
 import { milestoneInput, nativeMilestone } from './milestone.js';
@@ -45,6 +46,7 @@ export const nativeMergeRequest = z.looseObject({
   changes_count: z.string().nullish(),
   allow_collaboration: z.boolean().nullish(),
   rebase_in_progress: z.boolean().optional(),
+  diverged_commits_count: z.number().optional(),
   merge_error: z.string().nullish(),
   diff_refs: z
     .looseObject({ base_sha: z.string().nullish(), head_sha: z.string().nullish(), start_sha: z.string().nullish() })
@@ -100,7 +102,7 @@ export function pullRequestInput(
     number: mr.iid,
     htmlUrl: mr.web_url,
     title: toGitHubText(mr.title),
-    body: mr.description ? toGitHubText(mr.description) : null,
+    body: mr.description ? toGitHubBody(mr.description) : null,
     state: isOpen(mr) ? 'open' : 'closed',
     merged: mr.state === 'merged',
     draft: mr.draft ?? mr.work_in_progress ?? false,

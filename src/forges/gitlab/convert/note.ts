@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { CommentInput, ReviewCommentInput } from '../../kit/shapes/inputs.js';
-import { toGitHubText } from '../references.js';
+import { toGitHubBody } from '../quick-actions.js';
 import { id, time } from './read.js';
 import { accountOrNull, nativeUser } from './user.js';
 
@@ -52,7 +52,7 @@ export const commentInput = (note: NativeNote, place: NotePlace): CommentInput =
   id: note.id,
   number: place.number,
   htmlUrl: `${place.webUrl}#note_${note.id}`,
-  body: toGitHubText(note.body),
+  body: toGitHubBody(note.body),
   author: accountOrNull(note.author),
   createdAt: time(note.created_at),
   updatedAt: time(note.updated_at),

@@ -25,12 +25,12 @@ const LONGEST = 255;
 /** Cut to what GitLab keeps, with an ellipsis where something is missing. */
 export const shortened = (text: string): string => (text.length <= LONGEST ? text : `${text.slice(0, LONGEST - 1)}…`);
 
-/** GitHub's state as GitLab's. GitLab has one word for `failure` and `error`. */
+/** GitHub's state as GitLab's, so that it reads back as itself: what was canceled did not fail, and stops a merge as well. */
 export const nativeState: Readonly<Record<CommitStatusInput['state'], string>> = {
   pending: 'pending',
   success: 'success',
   failure: 'failed',
-  error: 'failed',
+  error: 'canceled',
 };
 
 /** A job that may fail is no reason against a merge, as a skipped one. */

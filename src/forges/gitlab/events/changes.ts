@@ -2,6 +2,7 @@
 import type { ForgeEvent, JsonObject } from '../../forge.js';
 import { NO_COMMIT } from '../../kit/shapes/fields.js';
 import type { LabelInput } from '../../kit/shapes/inputs.js';
+import { toGitHubBody } from '../quick-actions.js';
 import { toGitHubText } from '../references.js';
 import type { NativeAccount, NativeChanges, NativeLabel } from '../schema.js';
 import type { KeptAccount, KeptLabel, KeptState } from './kept-state.js';
@@ -128,7 +129,7 @@ export function assigneeEvents(
 export function editedEvent(name: string, changes: NativeChanges | undefined, base?: { from: string }): ForgeEvent[] {
   const edited = {
     ...(changes?.title && { title: { from: toGitHubText(changes.title.previous ?? '') } }),
-    ...(changes?.description && { body: { from: toGitHubText(changes.description.previous ?? '') } }),
+    ...(changes?.description && { body: { from: toGitHubBody(changes.description.previous ?? '') } }),
     // Where it branched off before is told by nobody.
     ...(base && { base: { ref: { from: base.from }, sha: { from: NO_COMMIT } } }),
   };

@@ -1,26 +1,14 @@
 /** Deployments: GitLab tells one hook per state, GitHub a deployment and then its states. */
 import type { ForgeEvent, JsonObject, TranslatePorts } from '../../forge.js';
-import { userOrGhost } from '../../kit/shapes/account.js';
+import * as shape from '../../kit/shapes/deployment.js';
 import { NO_COMMIT, UNKNOWN_TIME } from '../../kit/shapes/fields.js';
 import type { AccountInput } from '../../kit/shapes/inputs.js';
-import { jsonId, nodeId } from '../../kit/shapes/node-id.js';
-import { apiOf } from '../../kit/shapes/repository.js';
+import { stateOf } from '../convert/deployment.js';
 import { time } from '../convert/read.js';
 import { type DeploymentEvent, deploymentEvent } from '../schema.js';
 import { accountInput } from './account.js';
 import { hook } from './hook.js';
-import { firstId, hasPlace, type Place, placeOf, repositoryInput } from './place.js';
-
-/** GitHub sends no hook for `inactive`, and its hooks have no word for a deployment that was cancelled. */
-const STATES: Readonly<Record<string, string>> = {
-  created: 'queued',
-  blocked: 'waiting',
-  running: 'in_progress',
-  success: 'success',
-  failed: 'failure',
-  canceled: 'error',
-};
-const stateOf = (status: string) => (Object.hasOwn(STATES, status) ? STATES[status] : undefined);
+import { firstId, hasPlace, NO_PLACE, type Place, placeOf, repositoryInput } from './place.js';
 
 /** The full SHA stands in the commit's address only. */
 const shaOf = ({ commit_url: url, short_sha: short }: DeploymentEvent): string =>
@@ -31,58 +19,36 @@ function deploymentShape(
   place: Place,
   actor: AccountInput | undefined,
   ports: TranslatePorts,
-) {
-  const api = apiOf(ports.base, place.owner, place.name);
-  const url = `${api}/deployments/${payload.deployment_id}`;
+): JsonObject {
   const at = time(payload.status_changed_at) ?? UNKNOWN_TIME;
   const sha = shaOf(payload);
-  return {
-    url,
-    id: jsonId(payload.deployment_id),
-    node_id: nodeId('Deployment', payload.deployment_id),
+  return shape.deployment(ports.base, place.owner, place.name, {
+    id: payload.deployment_id,
     sha,
     ref: payload.ref ?? sha,
-    task: 'deploy',
-    payload: {},
-    original_environment: payload.environment,
     environment: payload.environment,
-    transient_environment: false,
-    production_environment: payload.environment_tier === 'production',
+    production: payload.environment_tier === 'production',
     description: payload.commit_title ?? null,
-    creator: userOrGhost(ports.base, actor),
-    created_at: at,
-    updated_at: at,
-    statuses_url: `${url}/statuses`,
-    repository_url: api,
-  };
+    creator: actor,
+    createdAt: at,
+    updatedAt: at,
+  });
 }
 
-/** GitLab's states have no ids: a deployment enters each of them once. */
-function statusShape(payload: DeploymentEvent, deployment: JsonObject): JsonObject {
-  const state = stateOf(payload.status);
-  return {
-    url: `${deployment.statuses_url}/${payload.deployment_id}`,
-    id: deployment.id,
-    node_id: nodeId('DeploymentStatus', payload.deployment_id, state),
-    state,
-    creator: deployment.creator,
+const statusShape = (payload: DeploymentEvent, deployment: JsonObject): JsonObject =>
+  shape.deploymentStatus(deployment, {
+    id: payload.deployment_id,
+    state: stateOf(payload.status),
     description: payload.status,
-    environment: payload.environment,
-    environment_url: payload.environment_external_url ?? '',
-    ...(payload.deployable_url && { log_url: payload.deployable_url }),
-    target_url: payload.deployable_url ?? '',
-    created_at: deployment.updated_at,
-    updated_at: deployment.updated_at,
-    deployment_url: deployment.url,
-    repository_url: deployment.repository_url,
-  };
-}
+    environmentUrl: payload.environment_external_url ?? undefined,
+    logUrl: payload.deployable_url ?? undefined,
+  });
 
 export const deployment = hook(deploymentEvent, {
   classify(payload) {
     const repositoryId = firstId(payload.project?.id);
     if (repositoryId === undefined) return { ignored: 'project.id is missing.' };
-    if (!hasPlace(payload.project)) return { ignored: 'project.path_with_namespace is missing.' };
+    if (!hasPlace(payload.project)) return { ignored: NO_PLACE };
     if (stateOf(payload.status) === undefined) return { ignored: 'GitHub knows no such state of a deployment.' };
     // Every deployment that does anything runs first.
     const first: ForgeEvent[] = payload.status === 'running' ? [{ name: 'deployment', action: 'created' }] : [];

@@ -2,6 +2,7 @@
 import type { JsonObject, TranslatePorts } from '../../forge.js';
 import type { AccountInput, IssueInput } from '../../kit/shapes/inputs.js';
 import { time } from '../convert/read.js';
+import { toGitHubBody } from '../quick-actions.js';
 import { issueNumber, toGitHubText } from '../references.js';
 import type { IssueAttributes, NativeAccount } from '../schema.js';
 import { accountInput, accountWithId } from './account.js';
@@ -41,7 +42,7 @@ export function issueInput(
     number: issueNumber(issue.iid),
     htmlUrl: issue.url ?? `${place.repository.htmlUrl}/-/issues/${issue.iid}`,
     title: toGitHubText(issue.title),
-    body: issue.description ? toGitHubText(issue.description) : null,
+    body: issue.description ? toGitHubBody(issue.description) : null,
     state: closed ? 'closed' : 'open',
     stateReason: closed ? 'completed' : issue.action === 'reopen' ? 'reopened' : null,
     locked: issue.discussion_locked === undefined ? undefined : issue.discussion_locked === true,

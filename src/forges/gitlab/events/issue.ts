@@ -18,7 +18,7 @@ import {
 import { checked, hook } from './hook.js';
 import { issueAuthor, issueInput, knownIssue } from './issue-input.js';
 import { type KeptState, readKeptState } from './kept-state.js';
-import { firstId, hasPlace, placeOf, repositoryInput } from './place.js';
+import { firstId, hasPlace, NO_PLACE, placeOf, repositoryInput } from './place.js';
 import { CONFIDENTIAL, rawFinding, rawPayload } from './raw.js';
 
 const NAME = 'issues';
@@ -70,7 +70,7 @@ export const issue = (kind: string) =>
       if (!isIssue(payload) || (kind !== 'issue' && repositoryId === undefined))
         return rawFinding(kind, anyEvent.parse(payload));
       if (repositoryId === undefined) return { ignored: 'project.id is missing.' };
-      if (!hasPlace(payload.project)) return { ignored: 'project.path_with_namespace is missing.' };
+      if (!hasPlace(payload.project)) return { ignored: NO_PLACE };
       const events = issueEvents(payload, readKeptState(options.previous, time(issue.updated_at)));
       if (events.length === 0) return { ignored: 'Nothing changed that GitHub would tell.' };
       return {

@@ -9,7 +9,7 @@ import { accountInput } from './account.js';
 import { askObject, object } from './ask.js';
 import { hook } from './hook.js';
 import { DONE, WAITING } from './pipeline.js';
-import { firstId, hasPlace, type Place, placeOf, repositoryInput } from './place.js';
+import { firstId, hasPlace, NO_PLACE, type Place, placeOf, repositoryInput } from './place.js';
 
 /** Hooks before 15.8 have no project, but the page of the repository. */
 const projectOf = ({ project, repository }: JobEvent): NativeProject =>
@@ -104,8 +104,7 @@ async function jobShape(payload: JobEvent, name: string, place: Place, ports: Tr
 export const job = hook(jobEvent, {
   classify(payload) {
     const repositoryId = firstId(payload.project?.id ?? payload.project_id);
-    if (repositoryId === undefined || !hasPlace(projectOf(payload)))
-      return { ignored: 'project.path_with_namespace is missing.' };
+    if (repositoryId === undefined || !hasPlace(projectOf(payload))) return { ignored: NO_PLACE };
     const events = jobEvents(payload.build_status);
     if (events.length === 0) return { ignored: 'A state that GitHub does not tell.' };
     const number = mergeRequestNumber(payload.ref);

@@ -12,6 +12,7 @@ import type {
 } from '../../kit/shapes/inputs.js';
 import { isOpen, mergeability } from '../convert/merge-request.js';
 import { time } from '../convert/read.js';
+import { toGitHubBody } from '../quick-actions.js';
 import { toGitHubText } from '../references.js';
 import type { MergeRequestAttributes, NativeAccount, NativeProject, NativeReviewer } from '../schema.js';
 import { accountInput, accountWithId } from './account.js';
@@ -178,7 +179,7 @@ export function pullRequestInput(
     number: mr.iid,
     htmlUrl: mr.url ?? `${place.repository.htmlUrl}/-/merge_requests/${mr.iid}`,
     title: toGitHubText(mr.title),
-    body: mr.description ? toGitHubText(mr.description) : null,
+    body: mr.description ? toGitHubBody(mr.description) : null,
     state: isOpen({ state: mr.state ?? 'opened' }) ? 'open' : 'closed',
     draft: isDraft(mr),
     locked: mr.discussion_locked ?? (mr.discussion_locked === null ? false : undefined),

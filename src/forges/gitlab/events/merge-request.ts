@@ -14,7 +14,7 @@ import { checked, hook } from './hook.js';
 import { readKeptState } from './kept-state.js';
 import { mergeRequestEvents } from './merge-request-events.js';
 import { isDraft, mergeRequestHook, pullRequestInput, pullWithPlace } from './merge-request-input.js';
-import { firstId, hasPlace, type Place } from './place.js';
+import { firstId, hasPlace, NO_PLACE, type Place } from './place.js';
 
 const repositoryIdOf = ({ project, object_attributes: mr }: MergeRequestEvent) => project?.id ?? mr.target_project_id;
 const projectOf = ({ project, object_attributes: mr }: MergeRequestEvent) => project ?? mr.target;
@@ -24,7 +24,7 @@ export const mergeRequest = hook(mergeRequestEvent, {
     const { object_attributes: mr } = payload;
     const repositoryId = firstId(repositoryIdOf(payload));
     if (repositoryId === undefined) return { ignored: 'project.id is missing.' };
-    if (!hasPlace(projectOf(payload))) return { ignored: 'project.path_with_namespace is missing.' };
+    if (!hasPlace(projectOf(payload))) return { ignored: NO_PLACE };
     const events = mergeRequestEvents(payload, readKeptState(options.previous, time(mr.updated_at)));
     if (events.length === 0 && mr.action == null)
       return { ignored: 'It says no action, and nothing is known of before.' };

@@ -6,7 +6,8 @@ import type { AccountInput, CommentInput } from '../../kit/shapes/inputs.js';
 import { issue as issueShape } from '../../kit/shapes/issue.js';
 import { simplePullRequest } from '../../kit/shapes/pull-request.js';
 import { time } from '../convert/read.js';
-import { issueNumber, toGitHubText } from '../references.js';
+import { toGitHubBody } from '../quick-actions.js';
+import { issueNumber } from '../references.js';
 import { anyEvent, type NoteEvent, noteEvent } from '../schema.js';
 import { accountInput, accountWithId } from './account.js';
 import { askObject } from './ask.js';
@@ -14,7 +15,7 @@ import { associationOf } from './association.js';
 import { hook } from './hook.js';
 import { issueAuthor, issueInput, knownIssue } from './issue-input.js';
 import { conversationInput, mergeRequestHook, pullRequestInput, pullWithPlace } from './merge-request-input.js';
-import { firstId, hasPlace, type Place, placeOf, repositoryInput } from './place.js';
+import { firstId, hasPlace, NO_PLACE, type Place, placeOf, repositoryInput } from './place.js';
 import { CONFIDENTIAL, rawFinding, rawPayload } from './raw.js';
 
 /** Where GitHub's id-only routes find the place of a comment; shared with `routes/`. */
@@ -60,7 +61,7 @@ async function commentInput(
     id: note.id,
     number: threadNumber(payload) ?? 0,
     htmlUrl: note.url ?? `${place.repository.htmlUrl}#note_${note.id}`,
-    body: toGitHubText(note.note),
+    body: toGitHubBody(note.note),
     author,
     association: await associationOf('comment.author_association', author, place, ports),
     createdAt: time(note.created_at),
@@ -184,7 +185,7 @@ export const note = hook(noteEvent, {
     }
     const repositoryId = firstId(repositoryIdOf(payload));
     if (repositoryId === undefined) return { ignored: 'project_id is missing.' };
-    if (!hasPlace(payload.project)) return { ignored: 'project.path_with_namespace is missing.' };
+    if (!hasPlace(payload.project)) return { ignored: NO_PLACE };
     const number = threadNumber(payload);
     return {
       events: [{ name, action: isEdit(payload) ? 'edited' : 'created' }],

@@ -12,7 +12,7 @@ import { type PipelineEvent, pipelineEvent } from '../schema.js';
 import { accountInput } from './account.js';
 import { commitInput } from './commit.js';
 import { hook, isZero } from './hook.js';
-import { firstId, hasPlace, type Place, placeOf, repositoryInput } from './place.js';
+import { firstId, hasPlace, NO_PLACE, type Place, placeOf, repositoryInput } from './place.js';
 
 /** On the way to a state that another hook tells. */
 const PASSING: ReadonlySet<string> = new Set(['canceling']);
@@ -161,7 +161,7 @@ export const pipeline = hook(pipelineEvent, {
     const { object_attributes: attributes, merge_request: mr } = payload;
     const repositoryId = firstId(payload.project?.id);
     if (repositoryId === undefined) return { ignored: 'project.id is missing.' };
-    if (!hasPlace(payload.project)) return { ignored: 'project.path_with_namespace is missing.' };
+    if (!hasPlace(payload.project)) return { ignored: NO_PLACE };
     const events = pipelineEvents(payload);
     if (events.length === 0) return { ignored: 'A state that GitHub does not tell.' };
     return {

@@ -16,9 +16,15 @@ export function firstId(...ids: readonly (Id | null | undefined)[]): bigint | un
   return found === undefined ? undefined : BigInt(found);
 }
 
-/** Whether there is any way to find out what the repository is called. */
-export const hasPlace = (project: NativeProject | null | undefined): boolean =>
-  ownerOf(project?.path_with_namespace ?? '') !== '' || Boolean(project?.web_url);
+/** Why a hook is ignored whose project cannot be named. */
+export const NO_PLACE = 'project.path_with_namespace is missing, or no path of a project.';
+
+/** Whether there is any way to find out what the repository is called: a project lies in a group or with a person. */
+export function hasPlace(project: NativeProject | null | undefined): boolean {
+  const { path_with_namespace: path, web_url: page } = project ?? {};
+  if (path) return ownerOf(path) !== '' && nameOf(path) !== '';
+  return page != null && URL.canParse(page) && new URL(page).pathname.split('/').filter(Boolean).length > 1;
+}
 
 /** Jobs and other old hooks give the page only. */
 function pathOf(base: ShapeBase, project: NativeProject): string {

@@ -7,7 +7,7 @@ import { accountInput } from './account.js';
 import { askObject } from './ask.js';
 import { commitInput } from './commit.js';
 import { hook, isZero } from './hook.js';
-import { firstId, hasPlace, type Place, placeOf, repositoryInput } from './place.js';
+import { firstId, hasPlace, NO_PLACE, type Place, placeOf, repositoryInput } from './place.js';
 
 const projectId = (push: PushEvent) => push.project?.id ?? push.project_id;
 
@@ -64,7 +64,7 @@ export const push = hook(pushEvent, {
   classify(push) {
     const repositoryId = firstId(projectId(push));
     if (repositoryId === undefined) return { ignored: 'project_id is missing.' };
-    if (!hasPlace(push.project)) return { ignored: 'project.path_with_namespace is missing.' };
+    if (!hasPlace(push.project)) return { ignored: NO_PLACE };
     // Connecting sends one, and nothing was pushed: an app that writes on a push must not be woken by it.
     if (isTest(push)) return { ignored: 'A test delivery of the webhook.' };
     const created = isZero(push.before);

@@ -7,7 +7,7 @@ import { type ReleaseEvent, releaseEvent } from '../schema.js';
 import { knownAccount } from './account.js';
 import { askObject, object } from './ask.js';
 import { hook } from './hook.js';
-import { firstId, hasPlace, placeOf, repositoryInput } from './place.js';
+import { firstId, hasPlace, NO_PLACE, placeOf, repositoryInput } from './place.js';
 
 const MINUTE = 60_000;
 
@@ -41,7 +41,7 @@ export const release = hook(releaseEvent, {
   classify(payload) {
     const repositoryId = firstId(payload.project?.id);
     if (repositoryId === undefined) return { ignored: 'project.id is missing.' };
-    if (!hasPlace(payload.project)) return { ignored: 'project.path_with_namespace is missing.' };
+    if (!hasPlace(payload.project)) return { ignored: NO_PLACE };
     const events = releaseEvents(payload);
     if (events.length === 0) return { ignored: 'action is none of a release.' };
     return { events, repositoryId };

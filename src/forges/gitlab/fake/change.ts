@@ -1,7 +1,9 @@
 /** Changing issues and merge requests: what changed is told to hooks and kept as events, as GitLab does. */
+import { FakeRefusal } from '../../kit/fake/routing.js';
 import { refuse } from './declare.js';
 import { actor as hookActor, label as hookLabel, issueHook, mergeRequestHook, noteHook, pushHook } from './payload.js';
 import { DRAFT } from './present-git.js';
+import { ordersIn } from './quick-actions.js';
 import {
   type Issue,
   type Label,
@@ -185,8 +187,11 @@ export async function changeThread(
   project: Project,
   thread: Thread,
   by: User,
-  change: ThreadChange,
+  wished: ThreadChange,
 ): Promise<void> {
+  const written =
+    wished.description === undefined ? undefined : ordersIn(wished.description, thread, world.state.users);
+  const change = written === undefined ? wished : { ...wished, ...written.change, description: written.rest };
   const changes: Changes = {};
   await changeSides(project, thread, change, changes);
   changeTexts(thread, change, changes);
@@ -201,8 +206,12 @@ export async function changeThread(
   await told(world, project, thread, by, action ?? 'update', { ...changes, ...updated });
 }
 
-export const opened = (world: World, project: Project, thread: Thread, by: User) =>
-  told(world, project, thread, by, 'open', {});
+export async function opened(world: World, project: Project, thread: Thread, by: User): Promise<void> {
+  const { rest, change } = ordersIn(thread.description, thread, world.state.users);
+  thread.description = rest;
+  await told(world, project, thread, by, 'open', {});
+  if (change !== undefined) await changeThread(world, project, thread, by, change);
+}
 
 export const actedOn = (
   world: World,
@@ -237,9 +246,14 @@ export async function addNote(
   note: Pick<Note, 'body' | 'type' | 'position' | 'discussionId' | 'internal'>,
 ): Promise<Note> {
   if (note.body.trim() === '') return refuse(400, { note: ["can't be blank"] });
+  const { rest, change } = ordersIn(note.body, thread, world.state.users);
+  if (change !== undefined) await changeThread(world, project, thread, by, change);
+  // Nothing is left to say.
+  if (rest === '') throw new FakeRefusal({ status: 202, json: { commands_changes: change, summary: ['Applied.'] } });
   const now = world.now();
   const made: Note = {
     ...note,
+    body: rest,
     id: world.nextId(),
     authorId: by.id,
     system: false,
@@ -261,7 +275,9 @@ export async function editNote(
   note: Note,
   body: string,
 ): Promise<void> {
-  note.body = body;
+  const { rest, change } = ordersIn(body, thread, world.state.users);
+  if (change !== undefined) await changeThread(world, project, thread, by, change);
+  note.body = rest;
   note.updatedAt = world.now();
   await world.emit(project, await noteHook(world, project, thread, note, by, 'update'));
 }

@@ -1,9 +1,11 @@
-/** The part of GitLab's GraphQL that is asked by the poller, executed on a schema of its own so that a wrong query is refused. */
+/** The part of GitLab's GraphQL that is asked, executed on a schema of its own so that a wrong query is refused. */
 import { createHash } from 'node:crypto';
 import { buildSchema, graphql } from 'graphql';
 import { z } from 'zod';
 import type { FakeRoute } from '../../kit/fake/routing.js';
 import { allMembers } from './declare.js';
+import { user as shownUser } from './present.js';
+import { commit } from './present-git.js';
 import type { User, World } from './state.js';
 
 const schema = buildSchema(`
@@ -18,8 +20,13 @@ const schema = buildSchema(`
   type Project {
     fullPath: ID!
     mergeRequests(updatedAfter: Time, updatedBefore: Time, sort: MergeRequestSort, first: Int, after: String): MergeRequestConnection
+    repository: Repository
     issues(updatedAfter: Time, updatedBefore: Time, confidential: Boolean, sort: IssueSort, first: Int, after: String): IssueConnection
   }
+  type Repository { tree(path: String, ref: String): Tree }
+  type Tree { lastCommit: Commit }
+  type Commit { sha: String! author: UserCore }
+  type UserCore { id: ID! username: String! name: String! avatarUrl: String webUrl: String! }
   type Query { project(fullPath: ID!): Project }
 `);
 
@@ -85,6 +92,26 @@ export function graphqlRoute(world: World): FakeRoute {
             if (level < READER && project.visibility === 'private' && !world.state.admins.has(reader.id)) return null;
             return {
               fullPath,
+              repository: {
+                tree: async ({ ref }: { ref: string }) => {
+                  const sha = await project.git.resolve(ref);
+                  if (sha === undefined) return null;
+                  const { author_email: email } = await commit(world, project, sha);
+                  const author = world.state.users.find((one) => one.email === email);
+                  const shown = author && shownUser(world, author);
+                  return {
+                    lastCommit: {
+                      sha,
+                      author: shown && {
+                        ...shown,
+                        id: `gid://gitlab/User/${shown.id}`,
+                        avatarUrl: shown.avatar_url,
+                        webUrl: shown.web_url,
+                      },
+                    },
+                  };
+                },
+              },
               mergeRequests: (given: Arguments) => connectionOf(project.mergeRequests, given),
               issues: ({ confidential, ...given }: Arguments & { confidential?: boolean }) =>
                 connectionOf(

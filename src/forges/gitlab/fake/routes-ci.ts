@@ -82,7 +82,7 @@ export function ciRoutes(world: World): FakeRoute[] {
     project.pipelines.find(({ id }) => id === Number(request.params.pipeline)) ?? refuse(404, '404 Pipeline Not Found');
   const jobOf = (project: Project, request: FakeRequest) =>
     project.pipelines
-      .flatMap((pipeline) => pipeline.jobs.map((job) => ({ pipeline, job })))
+      .flatMap((pipeline) => pipeline.jobs.filter(({ bridge }) => !bridge).map((job) => ({ pipeline, job })))
       .find(({ job }) => job.id === Number(request.params.job)) ?? refuse(404, '404 Not Found');
   const act = (verb: 'retry' | 'cancel', from: readonly string[], to: string): FakeRoute => ({
     method: 'POST',
@@ -95,6 +95,21 @@ export function ciRoutes(world: World): FakeRoute[] {
       pipeline.status = to;
       pipeline.updatedAt = world.now();
       return { status: 201, json: shownPipeline(world, project, pipeline) };
+    },
+  });
+  const listed = (kind: 'jobs' | 'bridges', more: z.ZodRawShape = {}): FakeRoute => ({
+    method: 'GET',
+    path: `/projects/:id/pipelines/:pipeline/${kind}`,
+    source: `jobs: GET /projects/:id/pipelines/:pipeline_id/${kind}`,
+    query: pagingOnly.extend(more),
+    run(request) {
+      const project = projectFor(world, request);
+      const pipeline = pipelineOf(project, request);
+      const jobs = pipeline.jobs.filter(({ bridge = false }) => bridge === (kind === 'bridges'));
+      return paged(
+        request,
+        jobs.map((job) => shownJob(world, project, pipeline, job)),
+      );
     },
   });
   return [
@@ -163,20 +178,8 @@ export function ciRoutes(world: World): FakeRoute[] {
         return { json: shownPipeline(world, project, pipelineOf(project, request)) };
       },
     },
-    {
-      method: 'GET',
-      path: '/projects/:id/pipelines/:pipeline/jobs',
-      source: 'jobs: GET /projects/:id/pipelines/:pipeline_id/jobs',
-      query: pagingOnly.extend({ include_retried: parameter.flag.optional() }),
-      run(request) {
-        const project = projectFor(world, request);
-        const pipeline = pipelineOf(project, request);
-        return paged(
-          request,
-          pipeline.jobs.map((job) => shownJob(world, project, pipeline, job)),
-        );
-      },
-    },
+    listed('jobs', { include_retried: parameter.flag.optional() }),
+    listed('bridges'),
     {
       method: 'GET',
       path: '/projects/:id/jobs/:job',

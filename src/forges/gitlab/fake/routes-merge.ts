@@ -162,7 +162,8 @@ export function mergeRoutes(world: World): FakeRoute[] {
       source: doc('GET', '/raw_diffs'),
       async run(request) {
         const { project, mr } = at(request);
-        return { body: (await project.git.diff(await baseOf(mr, project), mr.sha)).text };
+        const base = await baseOf(mr, project);
+        return { body: (await project.git.diff(base, mr.sha, { fullIndex: true })).text };
       },
     },
     {

@@ -178,7 +178,10 @@ export function peopleRoutes(world: World): FakeRoute[] {
       }),
       run(request: FakeRequest) {
         const { id } = groupFor(world, request);
-        const own = world.state.projects.filter(({ namespace }) => namespace.kind === 'group' && namespace.id === id);
+        const own = world.state.projects.filter(
+          ({ namespace, shares }) =>
+            (namespace.kind === 'group' && namespace.id === id) || shares.some(({ groupId }) => groupId === id),
+        );
         return paged(
           request,
           own.map((project) => shownProject(world, project)),

@@ -1,4 +1,5 @@
 /** Releases and protected branches. */
+import { createHash } from 'node:crypto';
 import type { CreateProtectedBranchOptions } from '@gitbeaker/rest';
 import { z } from 'zod';
 import type { FakeRequest, FakeRoute } from '../../kit/fake/routing.js';
@@ -32,11 +33,16 @@ function releaseRoutes(world: World): FakeRoute[] {
     author: user(world, userById(world, of.authorId)),
     commit: await commit(world, project, (await project.git.resolve(of.tag)) ?? ''),
     upcoming_release: false,
-    assets: { count: 0, sources: [], links: [] },
+    assets: { count: of.links.length, sources: [], links: of.links },
     _links: { self: `${webUrl(world, project)}/-/releases/${encodeURIComponent(of.tag)}` },
   });
   const found = (project: Project, request: FakeRequest): Release =>
     project.releases.find(({ tag }) => tag === request.params.tag) ?? refuse(404, '404 Not Found');
+  const linkIn = (project: Project, request: FakeRequest) => {
+    const release = found(project, request);
+    const link = release.links.find(({ id }) => String(id) === request.params.link) ?? refuse(404, '404 Not found');
+    return { release, link };
+  };
   const told = async (project: Project, release: Release, action: string) =>
     world.emit(
       project,
@@ -97,10 +103,71 @@ function releaseRoutes(world: World): FakeRoute[] {
           createdAt: now,
           releasedAt: now,
           authorId: actorOf(request).id,
+          links: [],
         };
         project.releases.push(made);
         await told(project, made, 'create');
         return { status: 201, json: await show(project, made) };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/projects/:id/uploads',
+      source: 'project uploads: POST /projects/:id/uploads',
+      body: z.instanceof(Buffer),
+      async run(request) {
+        const project = projectFor(world, request, DEVELOPER);
+        const form = await new Response(new Uint8Array(request.raw), { headers: request.headers }).formData();
+        const file = form.get('file');
+        if (!(file instanceof File)) return refuse(400, 'file is invalid');
+        const secret = createHash('md5')
+          .update(Buffer.from(await file.arrayBuffer()))
+          .digest('hex');
+        const url = `/uploads/${secret}/${file.name}`;
+        const full = `/-/project/${project.id}${url}`;
+        const markdown = `[${file.name}](${url})`;
+        return { status: 201, json: { id: world.nextId(), alt: file.name, url, full_path: full, markdown } };
+      },
+    },
+    {
+      method: 'POST',
+      path: `${api}/:tag/assets/links`,
+      source: 'releases/links: POST /projects/:id/releases/:tag_name/assets/links',
+      body: z.strictObject({
+        name: z.string().min(1),
+        url: z.url(),
+        direct_asset_path: text,
+        link_type: z.enum(['other', 'runbook', 'image', 'package']).optional(),
+      }),
+      run(request) {
+        const release = found(projectFor(world, request, DEVELOPER), request);
+        const { name, url, link_type = 'other' } = request.body as { name: string; url: string; link_type?: string };
+        if (release.links.some((one) => one.name === name || one.url === url))
+          return refuse(400, { name: ['has already been taken'] });
+        const made = { id: world.nextId(), name, url, link_type };
+        release.links.push(made);
+        return { status: 201, json: { ...made, direct_asset_url: url } };
+      },
+    },
+    {
+      method: 'PUT',
+      path: `${api}/:tag/assets/links/:link`,
+      source: 'releases/links: PUT /projects/:id/releases/:tag_name/assets/links/:link_id',
+      body: z.strictObject({ name: text, url: z.url().optional() }),
+      run(request) {
+        const { link } = linkIn(projectFor(world, request, DEVELOPER), request);
+        Object.assign(link, request.body);
+        return { json: { ...link, direct_asset_url: link.url } };
+      },
+    },
+    {
+      method: 'DELETE',
+      path: `${api}/:tag/assets/links/:link`,
+      source: 'releases/links: DELETE /projects/:id/releases/:tag_name/assets/links/:link_id',
+      run(request) {
+        const { release, link } = linkIn(projectFor(world, request, DEVELOPER), request);
+        release.links = release.links.filter((one) => one !== link);
+        return { json: { ...link, direct_asset_url: link.url } };
       },
     },
     {

@@ -55,6 +55,7 @@ const issueQuery = parametersOf<AllIssuesOptions>()({ ...times, assignee_id: any
 const mergeRequestQuery = parametersOf<AllMergeRequestsOptions>()(
   {
     ...times,
+    author_id: parameter.integer.optional(),
     assignee_id: any,
     reviewer_username: text,
     source_branch: text,
@@ -71,6 +72,7 @@ function matches(world: World, project: Project, thread: Thread, query: URLSearc
   const userNamed = (username: string | undefined) => world.state.users.find((user) => user.username === username)?.id;
   const state = get('state');
   if (state !== undefined && state !== 'all' && thread.state !== state) return false;
+  if (get('author_id') !== undefined && get('author_id') !== String(thread.authorId)) return false;
   const iids = query.getAll('iids[]').map(Number);
   if (iids.length > 0 && !iids.includes(thread.iid)) return false;
   const labels = get('labels');
@@ -209,6 +211,8 @@ async function openMergeRequest(world: World, request: FakeRequest) {
   const startSha = await target.git.resolve(`refs/heads/${body.target_branch}`);
   if (startSha === undefined) return refuse(400, { target_branch: ['does not exist'] });
   if (sha === undefined) return refuse(400, { source_branch: ['does not exist'] });
+  if (source === target && body.source_branch === body.target_branch)
+    return refuse(422, ["You can't use same project/branch for source and target"]);
   const same = target.mergeRequests.find(
     (mr) =>
       mr.state === 'opened' &&
@@ -373,9 +377,15 @@ export function threadRoutes(world: World): FakeRoute[] {
       }),
       async run(request) {
         const project = projectFor(world, request);
-        const shown = await mergeRequest(world, project, threadFor(project.mergeRequests, request));
+        const mr = threadFor(project.mergeRequests, request);
+        const shown = await mergeRequest(world, project, mr);
+        const behind = async () => (await project.git.log(mr.targetBranch, { exclude: mr.sha })).length;
         return {
-          json: { ...shown, ...(request.query.has('include_rebase_in_progress') && { rebase_in_progress: false }) },
+          json: {
+            ...shown,
+            ...(request.query.has('include_rebase_in_progress') && { rebase_in_progress: false }),
+            ...(request.query.has('include_diverged_commits_count') && { diverged_commits_count: await behind() }),
+          },
         };
       },
     },

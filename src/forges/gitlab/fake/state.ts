@@ -154,6 +154,8 @@ export interface Job {
   startedAt: string | null;
   finishedAt: string | null;
   trace: string;
+  /** It starts another pipeline. */
+  bridge?: boolean;
 }
 
 export interface Pipeline {
@@ -176,6 +178,7 @@ export interface Release {
   createdAt: string;
   releasedAt: string;
   authorId: number;
+  links: { id: number; name: string; url: string; link_type: string }[];
 }
 
 export interface Protection {
@@ -251,6 +254,19 @@ export interface GitLabState {
   groups: Group[];
   projects: Project[];
   systemHooks: Hook[];
+  deployments: {
+    id: number;
+    projectId: number;
+    userId: number;
+    ref: string;
+    sha: string;
+    status: string;
+    environment: string;
+    createdAt: string;
+  }[];
+  follows: { userId: number; ofId: number }[];
+  stars: { userId: number; projectId: number }[];
+  deployKeys: { id: number; projectId: number; title: string; key: string; canPush: boolean; createdAt: string }[];
   /** Whether hooks that fail are switched off: always on GitLab.com, by choice elsewhere. */
   autoDisablesHooks: boolean;
   /** Hook events that were sent again lately, by the hooks of their project or group and by whom. */

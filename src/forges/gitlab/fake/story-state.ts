@@ -1,6 +1,7 @@
 /** What has become of a project of the fake, in the form that all fakes share: texts and numbers as apps see them. */
 import type { FakeConversationState, FakePullRequestState, FakeRepositoryState } from '../../kit/fake/forge-fake.js';
 import { statusState } from '../convert/status.js';
+import { toGitHubBody } from '../quick-actions.js';
 import { issueNumber, toGitHubText } from '../references.js';
 import { DRAFT } from './present-git.js';
 import type { GitLabState, MergeRequest, Project, Thread } from './state.js';
@@ -16,12 +17,12 @@ function conversation(state: GitLabState, project: Project, thread: Thread): Con
   const written = thread.notes.filter((note) => !note.system && note.position === undefined);
   return {
     title: toGitHubText(thread.title),
-    body: toGitHubText(thread.description),
+    body: toGitHubBody(thread.description),
     author: loginOf(state, thread.authorId),
     labels: sorted(project.labels.filter(({ id }) => thread.labelIds.includes(id)).map(({ name }) => name)),
     assignees: sorted(thread.assigneeIds.map((id) => loginOf(state, id))),
     locked: thread.locked,
-    comments: written.map((note) => ({ author: loginOf(state, note.authorId), body: toGitHubText(note.body) })),
+    comments: written.map((note) => ({ author: loginOf(state, note.authorId), body: toGitHubBody(note.body) })),
   };
 }
 
@@ -54,7 +55,7 @@ function pullRequest(state: GitLabState, project: Project, mr: MergeRequest): Fa
             author: loginOf(state, authorId),
             path: position.new_path,
             line: position.new_line,
-            body: toGitHubText(body),
+            body: toGitHubBody(body),
           },
         ],
   );

@@ -98,6 +98,12 @@ export async function startFake(options: ForgeFakeOptions): Promise<ForgeFake> {
       });
       return { id: BigInt(made.id), url: `${url}/${made.fullPath}`, defaultBranch: made.defaultBranch };
     },
+    addTeam: async (organization, name) => fake.addGroup(projectPath(organization, name)).path,
+    async addRun(place, { sha, job }) {
+      const project = projectOf(place);
+      const jobs = [{ name: 'test', status: job }];
+      return fake.addPipeline(project, { sha, ref: project.defaultBranch, by: bot, jobs }).id;
+    },
     async addHook(place, { url, secret }) {
       const events = Object.fromEntries(EVENTS.map((event) => [event, true]));
       await askAs(BOT)('POST', `/projects/${projectOf(place).id}/hooks`, { url, token: secret, ...events });

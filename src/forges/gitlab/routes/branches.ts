@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { segment } from '../../kit/native-client.js';
 import type { Route, RouteContext, RouteTable } from '../../kit/route.js';
-import * as shape from '../../kit/shapes/commit.js';
 import { apiOf } from '../../kit/shapes/repository.js';
-import { commitInput, nativeCommit } from '../convert/commit.js';
+import { nativeCommit } from '../convert/commit.js';
 import { read } from '../convert/read.js';
+import { shownCommit } from './commit-people.js';
 import { type Place, page, param, placeOf } from './place.js';
 
 export const nativeBranch = z.looseObject({
@@ -54,12 +54,7 @@ const get: Route = {
     return {
       data: {
         ...short(context, place, branch),
-        commit: shape.commit(
-          context.base,
-          place.owner,
-          place.repo,
-          commitInput(branch.commit, `${context.base.web}/${place.path}`),
-        ),
+        commit: await shownCommit(context, place, branch.commit),
         _links: { self, html: branch.web_url ?? `${context.base.web}/${place.path}/-/tree/${segment(name)}` },
         protection: { enabled: branch.protected, required_status_checks: checks },
         protection_url: `${self}/protection`,

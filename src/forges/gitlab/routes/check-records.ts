@@ -5,6 +5,7 @@ import type { RouteContext } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/check.js';
 import type { CheckRunInput } from '../../kit/shapes/check-inputs.js';
 import { id, read } from '../convert/read.js';
+import type { NativeStatus } from '../convert/status.js';
 import type { Place } from './place.js';
 
 export const CHECK_RUN = 'check_run';
@@ -52,6 +53,10 @@ const kept = fields.extend({
   project: id,
   /** Record of the suite. */
   suite: z.number(),
+  /** Numbers of the commit statuses that show it. */
+  statuses: z.array(z.string()).optional(),
+  /** It is not known yet whether the commit shows it. */
+  unshown: z.boolean().optional(),
 });
 export type KeptCheck = z.output<typeof kept>;
 
@@ -97,6 +102,42 @@ export const shownCheck = (context: RouteContext, place: Place, record: ForgeRec
     detailsUrl: input.detailsUrl ?? page,
   });
 };
+
+/** Of a check that changes all the time, older ones are known by their link. */
+const MOST_SHOWN = 100;
+
+/** The commit shows it, by this status. */
+export const noteShown = (context: RouteContext, record: ForgeRecord, status: number | string): Promise<ForgeRecord> =>
+  context.records.put(CHECK_RUN, record.key, {
+    ...record.data,
+    unshown: false,
+    statuses: [...new Set([...(keptIn(record).statuses ?? []), String(status)])].slice(-MOST_SHOWN),
+  });
+
+/** Whether a commit status is how GitLab shows this check. */
+export function shows(context: RouteContext, record: ForgeRecord, status: NativeStatus): boolean {
+  const page = context.checkRunUrl(record.id);
+  const linked = page !== undefined && status.target_url === page;
+  return linked || keptIn(record).statuses?.includes(String(status.id)) === true;
+}
+
+/** One that was made before and never seen to arrive is made again, and not beside itself. */
+export async function addCheck(context: RouteContext, check: KeptCheck): Promise<ForgeRecord> {
+  // Several may be made at once; the name keeps them apart.
+  const prefix = keyOf(check.project, check.head_sha, check.name);
+  const all = await context.records.list(CHECK_RUN, prefix);
+  const same = all.filter((record) => keptIn(record).name === check.name);
+  const before = same.find(
+    (record) => keptIn(record).unshown === true && keptIn(record).external_id === check.external_id,
+  );
+  const key = before?.key ?? `${prefix}:${same.length + 1}`;
+  return context.records.put(CHECK_RUN, key, { ...check, unshown: true });
+}
+
+/** Of several records the newest of each name, as GitHub's `filter=latest`. */
+export const newestOf = (records: readonly ForgeRecord[]): ForgeRecord[] => [
+  ...new Map(records.map((record) => [keptIn(record).name, record])).values(),
+];
 
 /** What a check is worth as a commit status, which knows neither neutral nor skipped. */
 export function statusState(check: Pick<KeptCheck, 'status' | 'conclusion'>): string {

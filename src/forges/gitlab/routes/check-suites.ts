@@ -3,20 +3,41 @@ import * as shape from '../../kit/shapes/check.js';
 import type { CheckSuiteInput } from '../../kit/shapes/check-inputs.js';
 import { jobCheckInput, type NativeJob, nativeJob, nativePipeline, suiteInput } from '../convert/pipeline.js';
 import { read, time } from '../convert/read.js';
-import { CHECK_RUN, CHECK_SUITE, keptIn, keyOf, shownCheck } from './check-records.js';
+import { CHECK_RUN, CHECK_SUITE, keptIn, keyOf, newestOf, shownCheck } from './check-records.js';
 import { commitAt } from './commit-at.js';
 import { everything, numberParam, type Place, param, placeOf, projectAt, slice } from './place.js';
 
 const pipelinesOf = (context: RouteContext, place: Place, sha: string) =>
   everything(context, `${place.api}/pipelines`, nativePipeline, { sha });
 
-const jobsIn = (context: RouteContext, place: Place, pipeline: number | string) =>
-  everything(context, `${place.api}/pipelines/${pipeline}/jobs`, nativeJob);
+/** Those that run a script, and those that start another pipeline, which GitLab lists apart. */
+async function jobsIn(
+  context: RouteContext,
+  place: Place,
+  pipeline: number | string,
+  query: Readonly<Record<string, boolean>> = {},
+): Promise<NativeJob[]> {
+  const of = `${place.api}/pipelines/${pipeline}`;
+  const [jobs, bridges] = await Promise.all([
+    everything(context, `${of}/jobs`, nativeJob, query),
+    everything(context, `${of}/bridges`, nativeJob),
+  ]);
+  return [...jobs, ...bridges];
+}
 
 /** Jobs of the newest pipeline of a commit, as GitHub's `filter=latest`. */
 export async function jobsOf(context: RouteContext, place: Place, sha: string): Promise<NativeJob[]> {
   const [newest] = (await pipelinesOf(context, place, sha)).sort((a, b) => Number(BigInt(b.id) - BigInt(a.id)));
   return newest === undefined ? [] : jobsIn(context, place, newest.id);
+}
+
+/** Jobs of every pipeline of a commit, also those that were run again. */
+export async function everyJobOf(context: RouteContext, place: Place, sha: string): Promise<NativeJob[]> {
+  const jobs: NativeJob[] = [];
+  // What apps put on the commit is a pipeline to GitLab, too, and one without jobs.
+  const own = (await pipelinesOf(context, place, sha)).filter(({ source }) => source !== 'external');
+  for (const { id } of own.reverse()) jobs.push(...(await jobsIn(context, place, id, { include_retried: true })));
+  return jobs;
 }
 
 /** Our suite of a commit, when an app has made check runs there. */
@@ -27,15 +48,12 @@ async function ownSuite(
 ): Promise<CheckSuiteInput | undefined> {
   const record = await context.records.get(CHECK_SUITE, keyOf(project, sha, ''));
   if (record === undefined) return undefined;
-  const checks = (await context.records.list(CHECK_RUN, keyOf(project, sha, ''))).map(keptIn);
-  const done = checks.every((check) => check.status === 'completed');
-  const bad = checks.find((check) => !['success', 'neutral', 'skipped'].includes(check.conclusion ?? ''));
+  const checks = newestOf(await context.records.list(CHECK_RUN, keyOf(project, sha, ''))).map(keptIn);
   return {
     id: record.id,
     headSha: sha,
     headBranch: null,
-    status: done ? 'completed' : 'in_progress',
-    conclusion: done ? (bad?.conclusion ?? 'success') : null,
+    ...shape.suiteProgress(checks),
     createdAt: time(record.createdAt.toISOString()),
     updatedAt: time(record.updatedAt.toISOString()),
     checkRunCount: checks.length,
@@ -88,14 +106,14 @@ const get: Route = {
 const runs: Route = {
   support: 'emulated',
   retry: 'read',
-  source: 'jobs: GET /projects/:id/pipelines/:pipeline_id/jobs',
+  source: 'jobs: GET /projects/:id/pipelines/:pipeline_id/jobs, .../bridges',
   note: NOTE,
   async run(request, context) {
     const place = placeOf(request);
     const number = numberParam(request, 'check_suite_id');
     const at = await ownAt(context, place, number);
     const checks = at
-      ? (await context.records.list(CHECK_RUN, keyOf(at.project, at.sha, ''))).map((record) =>
+      ? newestOf(await context.records.list(CHECK_RUN, keyOf(at.project, at.sha, ''))).map((record) =>
           shownCheck(context, place, record),
         )
       : (await jobsIn(context, place, number)).map((job) =>

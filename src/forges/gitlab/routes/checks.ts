@@ -1,33 +1,46 @@
 import { z } from 'zod';
 import type { ForgeRecord } from '../../kit/records.js';
-import { notFound, type Route, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
+import {
+  invalid,
+  notFound,
+  type Route,
+  type RouteContext,
+  type RouteRequest,
+  type RouteTable,
+  unprocessable,
+} from '../../kit/route.js';
 import * as shape from '../../kit/shapes/check.js';
 import { jobCheckInput, nativeJob } from '../convert/pipeline.js';
 import { read } from '../convert/read.js';
 import {
+  addCheck,
   type annotation,
   CHECK_RUN,
   fields,
   type KeptCheck,
   keptIn,
   keyOf,
+  newestOf,
+  noteShown,
   shownCheck,
+  shows,
   statusState,
   suiteOf,
 } from './check-records.js';
-import { jobsOf } from './check-suites.js';
-import { commitAt } from './commit-at.js';
+import { everyJobOf, jobsOf } from './check-suites.js';
+import { commitAt, findCommit } from './commit-at.js';
 import { accept, numberParam, type Place, param, placeOf, projectAt, slice } from './place.js';
-import { setStatus } from './statuses.js';
+import { setStatus, statusesOf } from './statuses.js';
 
 /** GitLab's commit status of the check: named as it, leading to our page about it. */
-async function show(context: RouteContext, place: Place, record: ForgeRecord, check: KeptCheck): Promise<void> {
-  await setStatus(context, place, check.head_sha, {
+async function show(context: RouteContext, place: Place, record: ForgeRecord, check: KeptCheck): Promise<ForgeRecord> {
+  const status = await setStatus(context, place, check.head_sha, {
     state: statusState(check),
     name: check.name,
     description: check.output?.title ?? check.conclusion ?? undefined,
     targetUrl: context.checkRunUrl(record.id) ?? check.details_url ?? undefined,
   });
+  return noteShown(context, record, status.id);
 }
 
 const stamp = (context: RouteContext): string =>
@@ -36,14 +49,18 @@ const stamp = (context: RouteContext): string =>
     .toISOString()
     .replace(/\.\d{3}Z$/, 'Z');
 
-/** GitHub completes a check that has a conclusion, and dates what the app does not. */
+/**
+ * GitHub completes a check that has a conclusion, and dates what the app does not.
+ * @throws RouteFailure 422 for one that is completed and concludes nothing
+ */
 function settled(context: RouteContext, check: KeptCheck): KeptCheck {
   const concluded = check.conclusion !== undefined && check.conclusion !== null;
   const status = concluded ? 'completed' : check.status;
+  if (status === 'completed' && !concluded) throw invalid('CheckRun', 'conclusion', 'missing_field');
   return {
     ...check,
     status,
-    conclusion: status === 'completed' ? (check.conclusion ?? 'neutral') : null,
+    conclusion: concluded ? check.conclusion : null,
     started_at: check.started_at ?? (status === 'queued' ? null : stamp(context)),
     completed_at: status === 'completed' ? (check.completed_at ?? stamp(context)) : null,
   };
@@ -54,7 +71,7 @@ const NOTE =
 
 const create: Route = {
   support: 'emulated',
-  retry: 'idempotent',
+  retry: 'findable',
   source: 'commits: POST /projects/:id/statuses/:sha',
   note: NOTE,
   async run(request, context) {
@@ -65,11 +82,12 @@ const create: Route = {
       request.body,
     );
     const { id: project } = await projectAt(context, place.api);
-    const sha = (await commitAt(context, place, body.head_sha)).id;
+    const found = await findCommit(context, place, body.head_sha);
+    if (found === undefined) throw unprocessable(`No commit found for SHA: ${body.head_sha}`);
+    const sha = found.id;
     const suite = (await suiteOf(context, project, sha)).id;
     const check = settled(context, { ...body, head_sha: sha, status: body.status ?? 'queued', project, suite });
-    const record = await context.records.put(CHECK_RUN, keyOf(project, sha, body.name), check);
-    await show(context, place, record, check);
+    const record = await show(context, place, await addCheck(context, check), check);
     return { status: 201, data: shownCheck(context, place, record) };
   },
 };
@@ -108,8 +126,7 @@ const update: Route = {
     });
     // The key keeps the first name, so that the number stays.
     const after = await context.records.put(CHECK_RUN, record.key, check);
-    await show(context, place, after, check);
-    return { data: shownCheck(context, place, after) };
+    return { data: shownCheck(context, place, await show(context, place, after, check)) };
   },
 };
 
@@ -150,16 +167,32 @@ const annotations: Route = {
   },
 };
 
+/** Those that the commit shows: of one whose answer was lost its statuses tell whether it arrived. */
+async function shownOn(context: RouteContext, place: Place, sha: string, records: readonly ForgeRecord[]) {
+  if (!records.some((record) => keptIn(record).unshown)) return records;
+  const statuses = await statusesOf(context, place, sha, true);
+  const arrived = (record: ForgeRecord) =>
+    statuses.some(
+      (status) =>
+        shows(context, record, status) ||
+        (context.checkRunUrl(record.id) === undefined &&
+          status.name === keptIn(record).name &&
+          status.status === statusState(keptIn(record))),
+    );
+  return records.filter((record) => !keptIn(record).unshown || arrived(record));
+}
+
 /** Ours and GitLab's of one commit, as GitHub lists and filters them. */
-export async function checksOf(request: RouteRequest, context: RouteContext, place: Place, sha: string) {
+async function checksOf(request: RouteRequest, context: RouteContext, place: Place, sha: string) {
   const { id } = await projectAt(context, place.api);
-  const records = await context.records.list(CHECK_RUN, keyOf(id, sha, ''));
-  const jobs = await jobsOf(context, place, sha);
+  const kept = await context.records.list(CHECK_RUN, keyOf(id, sha, ''));
+  const records = await shownOn(context, place, sha, kept);
+  const { check_name: name, status, filter } = request.query;
+  const jobs = filter === 'all' ? await everyJobOf(context, place, sha) : await jobsOf(context, place, sha);
   const all = [
-    ...records.map((record) => shownCheck(context, place, record)),
+    ...(filter === 'all' ? records : newestOf(records)).map((record) => shownCheck(context, place, record)),
     ...jobs.map((job) => shape.checkRun(context.base, place.owner, place.repo, jobCheckInput(job))),
   ];
-  const { check_name: name, status } = request.query;
   return all.filter(
     (check) => (name === undefined || check.name === name) && (status === undefined || check.status === status),
   );
@@ -168,8 +201,8 @@ export async function checksOf(request: RouteRequest, context: RouteContext, pla
 const list: Route = {
   support: 'emulated',
   retry: 'read',
-  source: 'pipelines: GET /projects/:id/pipelines; jobs: GET /projects/:id/pipelines/:pipeline_id/jobs',
-  note: 'Check runs of apps, and the jobs of GitLab CI.',
+  source: 'pipelines: GET /projects/:id/pipelines; jobs: GET /projects/:id/pipelines/:pipeline_id/jobs, .../bridges',
+  note: 'Check runs of apps, and the jobs of GitLab CI. One that starts another pipeline is in lists alone.',
   async run(request, context) {
     const place = placeOf(request);
     const { id: sha } = await commitAt(context, place, param(request, 'ref'));

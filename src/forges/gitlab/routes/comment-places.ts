@@ -6,14 +6,16 @@ import { read } from '../convert/read.js';
 import { issueNumber } from '../references.js';
 import { type Place, type Thread, threadAt } from './place.js';
 
-export const COMMENT = 'comment';
+const COMMENT = 'comment';
+/** Apart from the place, which every list and event tells anew. */
+const REVIEW_OF_COMMENT = 'review_of_comment';
 
 const kept = z.looseObject({
   kind: z.enum(['issue', 'merge_request']),
   iid: z.number(),
   discussion: z.string().optional(),
-  review: z.number().optional(),
 });
+const keptReview = z.looseObject({ review: z.number() });
 
 interface Seen {
   id: number | string;
@@ -30,16 +32,17 @@ export async function remember(
   if (notes.length === 0) return;
   await context.records.putAll(
     COMMENT,
-    notes.map(({ id, discussion, review }) => ({
+    notes.map(({ id, discussion }) => ({
       key: String(id),
       data: {
         kind: thread.kind,
         iid: thread.iid,
         ...(discussion !== undefined && { discussion }),
-        ...(review !== undefined && { review }),
       },
     })),
   );
+  for (const { id, review } of notes)
+    if (review !== undefined) await context.records.put(REVIEW_OF_COMMENT, String(id), { review });
 }
 
 /** @throws RouteFailure 404 when no list, answer or event ever showed this comment */
@@ -52,7 +55,13 @@ export async function commentThread(
   if (record === undefined) throw notFound();
   const data = read(kept, record.data, 'comment record');
   const thread = threadAt(place, data.kind === 'issue' ? issueNumber(data.iid) : data.iid);
-  return { ...thread, discussion: data.discussion, review: data.review };
+  return { ...thread, discussion: data.discussion, review: await reviewOfComment(context, id) };
+}
+
+/** The review that a comment on a line was given with; undefined where none is known. */
+export async function reviewOfComment(context: RouteContext, id: number | string): Promise<number | undefined> {
+  const record = await context.records.get(REVIEW_OF_COMMENT, String(id));
+  return record && read(keptReview, record.data, 'review of a comment').review;
 }
 
 /** Page of an issue or merge request, without asking for it. */

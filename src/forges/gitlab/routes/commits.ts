@@ -10,19 +10,14 @@ import {
 } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/commit.js';
 import { apiOf } from '../../kit/shapes/repository.js';
-import { commitInput, fileInput, type NativeCommit, nativeCommit, nativeDiff } from '../convert/commit.js';
+import { fileInput, type NativeCommit, nativeCommit, nativeDiff } from '../convert/commit.js';
 import { nativeProject } from '../convert/project.js';
 import { read } from '../convert/read.js';
 import { projectPath } from '../references.js';
 import { commitAt } from './commit-at.js';
+import { commitsShown, shownCommit, shownCommits } from './commit-people.js';
 import { gitDiff, mailbox } from './patch.js';
 import { everything, type Place, page, param, placeOf, projectAt, slice } from './place.js';
-
-const input = (context: RouteContext, place: Place, commit: NativeCommit) =>
-  commitInput(commit, `${context.base.web}/${place.path}`);
-
-const shown = (context: RouteContext, place: Place, commit: NativeCommit) =>
-  shape.commit(context.base, place.owner, place.repo, input(context, place, commit));
 
 const list: Route = {
   support: 'exact',
@@ -38,7 +33,7 @@ const list: Route = {
       since,
       until,
     });
-    return { data: items.map((commit) => shown(context, place, commit)), pages };
+    return { data: await shownCommits(context, place, items), pages };
   },
 };
 
@@ -47,9 +42,10 @@ const diffText = (bytes: string, kind: 'diff' | 'patch') => ({
 });
 
 const get: Route = {
-  support: 'exact',
+  support: 'emulated',
   retry: 'read',
   source: 'commits: GET /projects/:id/repository/commits/:sha, GET .../diff',
+  note: 'Files have no SHA.',
   async run(request, context) {
     const place = placeOf(request);
     const commit = await commitAt(context, place, param(request, 'ref'));
@@ -64,8 +60,7 @@ const get: Route = {
       additions: files.reduce((sum, file) => sum + file.additions, 0),
       deletions: files.reduce((sum, file) => sum + file.deletions, 0),
     };
-    const whole = { ...input(context, place, commit), stats, files };
-    return { data: shape.commit(context.base, place.owner, place.repo, whole), pages };
+    return { data: await shownCommit(context, place, commit, { stats, files }), pages };
   },
 };
 
@@ -149,9 +144,10 @@ async function endsOf(request: RouteRequest, context: RouteContext, place: Place
 }
 
 const compare: Route = {
-  support: 'exact',
+  support: 'emulated',
   retry: 'read',
   source: 'repositories: GET /projects/:id/repository/compare, GET /projects/:id/repository/merge_base',
+  note: 'Files have no SHA.',
   async run(request, context) {
     const place = placeOf(request);
     const { from, to } = await endsOf(request, context, place);
@@ -173,6 +169,7 @@ const compare: Route = {
       request.query.page === undefined && request.page === 1 ? { ...request, perPage: 250 } : request,
       commits,
     );
+    const show = await commitsShown(context, place, [from.commit, base, ...items]);
     const ends = `${from.commit.id}...${to.commit.id}`;
     const url = `${apiOf(context.base, place.owner, place.repo)}/compare/${ends}`;
     const page = `${context.base.web}/${place.path}/-/compare/${ends}`;
@@ -183,13 +180,13 @@ const compare: Route = {
         permalink_url: page,
         diff_url: `${page}.diff`,
         patch_url: `${page}.patch`,
-        base_commit: shown(context, place, from.commit),
-        merge_base_commit: shown(context, place, base),
+        base_commit: show(from.commit),
+        merge_base_commit: show(base),
         status: aheadBy > 0 ? (behindBy > 0 ? 'diverged' : 'ahead') : behindBy > 0 ? 'behind' : 'identical',
         ahead_by: aheadBy,
         behind_by: behindBy,
         total_commits: aheadBy,
-        commits: items.map((commit) => shown(context, place, commit)),
+        commits: items.map((commit) => show(commit)),
         files: diffs.map((diff) => shape.file(context.base, place.owner, place.repo, to.commit.id, fileInput(diff))),
       },
       pages,

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { segment } from '../../kit/native-client.js';
 import {
-  invalid,
   notFound,
   type Route,
   type RouteAnswer,
@@ -10,6 +9,7 @@ import {
   RouteFailure,
   type RouteRequest,
   type RouteTable,
+  unprocessable,
 } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/commit.js';
 import { encodePath } from '../../kit/shapes/fields.js';
@@ -45,7 +45,7 @@ const RAW_LIMIT = 100 * 1024 * 1024;
 function pathIn(request: RouteRequest): string {
   const path = (request.params.path ?? '').replace(/^\/+|(?<!\/)\/+$/g, '');
   if (path.split('/').some((part) => part === '..' || part === '.'))
-    throw invalid('Content', 'path', 'invalid', 'path contains a malformed path component');
+    throw unprocessable('path contains a malformed path component');
   return path;
 }
 
@@ -212,8 +212,7 @@ const put: Route = {
     const body = accept('Content', change.extend({ content: z.base64() }), request.body);
     const branch = await branchOf(context, place, body.branch);
     const before = await findFile(context, place, path, branch);
-    if (before !== undefined && !body.sha)
-      throw invalid('Content', 'sha', 'custom', `Invalid request.\n\n"sha" wasn't supplied.`);
+    if (before !== undefined && !body.sha) throw unprocessable(`Invalid request.\n\n"sha" wasn't supplied.`);
     // A file that is not there may be in a project that is not there.
     if (body.sha && before === undefined) await projectAt(context, place.api);
     if (body.sha && before?.blob_id !== body.sha) throw mismatch(path, body.sha);

@@ -201,11 +201,16 @@ describe('milestones', () => {
   it('have a number of their own, and a due day', async () => {
     const made = await ask(`POST ${R}/milestones`, { title: 'v1', due_on: '2026-03-01T08:00:00Z' });
     expect(made.data).toMatchObject({ number: 1, title: 'v1', state: 'open', due_on: '2026-03-01T00:00:00Z' });
+    const wrong = await ask(`POST ${R}/milestones`, { title: 'v2', due_on: 'banana' });
+    expect([wrong.status, wrong.data.errors]).toEqual([422, [expect.objectContaining({ field: 'due_on' })]]);
     expect((await ask(`POST ${R}/milestones`, { title: 'v1' })).status).toBe(422);
     await ask(`PATCH ${R}/issues/{issue_number}`, { issue_number: FIRST_ISSUE, milestone: 1 });
     expect((await ask(`GET ${R}/issues`, { milestone: '1' })).data.map((one: Loose) => one.number)).toEqual([
       FIRST_ISSUE,
     ]);
+    await ask(`POST ${R}/issues/{issue_number}/labels`, { issue_number: FIRST_ISSUE, labels: ['worn'] });
+    const worn = (await ask(`GET ${R}/milestones/{milestone_number}/labels`, { milestone_number: 1 })).data;
+    expect(worn.map((one: Loose) => one.name)).toContain('worn');
     expect(
       (await ask(`PATCH ${R}/milestones/{milestone_number}`, { milestone_number: 1, state: 'closed' })).data.state,
     ).toBe('closed');
@@ -253,6 +258,23 @@ describe('reactions', () => {
   });
 });
 
+describe('comments of a whole repository', () => {
+  const all = `GET ${R}/issues/comments`;
+  it('are those of both kinds, as they were written', async () => {
+    const issue = (await ask(`POST ${R}/issues/{issue_number}/comments`, { issue_number: FIRST_ISSUE, body: 'On one' }))
+      .data;
+    const pull = (await ask(`POST ${R}/issues/{issue_number}/comments`, { issue_number: 1, body: 'On the other' }))
+      .data;
+    const told = async (more: object) => (await ask(all, { per_page: 100, ...more })).data.map((one: Loose) => one.id);
+    expect((await told({})).slice(-2)).toEqual([issue.id, pull.id]);
+    expect((await told({ sort: 'updated', direction: 'desc' })).slice(0, 2)).toEqual([pull.id, issue.id]);
+    expect(await told({ since: '2100-01-01T00:00:00Z' })).toEqual([]);
+    const [one] = (await ask(all, { direction: 'desc', per_page: 1 })).data;
+    expect([one.id, one.issue_url]).toEqual([pull.id, expect.stringMatching(/\/issues\/1$/)]);
+    expect((await ask(all, { sort: 'mood' })).status).toBe(422);
+  });
+});
+
 describe('timeline', () => {
   it('puts events and comments in the order in which they happened', async () => {
     const parameters = { issue_number: FIRST_ISSUE };
@@ -283,6 +305,10 @@ describe('search', () => {
       await numbers('no:assignee no:milestone is:issue label:stale created:>2020-01-01 updated:<2030-01-01'),
     ).toEqual([FIRST_ISSUE + 1]);
     expect(await numbers('is:merged')).toEqual([]);
+    await ask(`POST ${R}/issues/{issue_number}/comments`, { issue_number: FIRST_ISSUE + 1, body: 'One' });
+    expect(await numbers('is:issue comments:1')).toEqual([FIRST_ISSUE + 1]);
+    expect(await numbers('is:issue comments:>1')).toEqual([FIRST_ISSUE]);
+    expect((await found(`${repo} comments:0..1 is:issue`)).total_count).toBe(1);
     expect(await numbers('assignee:bob')).toEqual([]);
     expect(await found(`${repo} state:open`, { sort: 'created', order: 'asc', per_page: 1 })).toMatchObject({
       total_count: 3,
@@ -300,7 +326,13 @@ describe('search', () => {
       ['updated:yesterday', 'updated:yesterday'],
     ]) {
       const answer = await ask('GET /search/issues', { q });
-      expect([answer.status, answer.data.message]).toEqual([422, `GitLab cannot search by ${name}.`]);
+      expect([answer.status, answer.data]).toEqual([
+        422,
+        {
+          message: 'Validation Failed',
+          errors: [{ resource: 'Search', field: 'q', code: 'invalid', message: `GitLab cannot search by ${name}.` }],
+        },
+      ]);
     }
   });
 });

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import type { GitCommitObject, GitIdentity, TreeEntry } from '../../kit/git-objects.js';
+import type { GitCommitObject, GitIdentity, GitTagObject, TreeEntry } from '../../kit/git-objects.js';
 import { invalid, notFound, type Route, type RouteContext, type RouteTable } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/commit.js';
+import { gitTag } from '../../kit/shapes/git-tag.js';
 import type { CommitInput } from '../../kit/shapes/inputs.js';
 import { nodeId } from '../../kit/shapes/node-id.js';
 import { apiOf } from '../../kit/shapes/repository.js';
@@ -44,11 +45,16 @@ const getBlob: Route = {
 
 const blob = z.looseObject({ content: z.string(), encoding: z.enum(['utf-8', 'base64']).default('utf-8') });
 
-const createBlob: Route = {
+/** How every object is written: GitLab's API has no way to. */
+const WRITTEN_TO_MIRROR = {
   support: 'emulated',
   retry: 'idempotent',
   source: 'git: the object is pushed with the ref that comes to hold it',
   note: 'Written into a mirror; it reaches GitLab with the ref that comes to hold it.',
+} satisfies Partial<Route>;
+
+const createBlob: Route = {
+  ...WRITTEN_TO_MIRROR,
   async run(request, context) {
     const place = placeOf(request);
     const { content, encoding } = accept('Blob', blob, request.body);
@@ -135,10 +141,7 @@ const tree = z.looseObject({
 });
 
 const createTree: Route = {
-  support: 'emulated',
-  retry: 'idempotent',
-  source: 'git: the object is pushed with the ref that comes to hold it',
-  note: 'Written into a mirror; it reaches GitLab with the ref that comes to hold it.',
+  ...WRITTEN_TO_MIRROR,
   async run(request, context) {
     const place = placeOf(request);
     const git = gitOf(context);
@@ -216,30 +219,74 @@ const newCommit = z.looseObject({
   committer: someone.optional(),
 });
 
+const identity = (of: z.output<typeof someone> | undefined, now: Date): GitIdentity | undefined =>
+  of && { name: of.name, email: of.email, date: of.date === undefined ? now : new Date(of.date) };
+
 const createCommit: Route = {
-  support: 'emulated',
-  retry: 'idempotent',
-  source: 'git: the object is pushed with the ref that comes to hold it',
-  note: 'Written into a mirror; it reaches GitLab with the ref that comes to hold it.',
+  ...WRITTEN_TO_MIRROR,
   async run(request, context) {
     const place = placeOf(request);
     const git = gitOf(context);
     const body = accept('Commit', newCommit, request.body);
     const { repository, author: ours } = await repositoryAt(context, place);
-    const identity = (of: z.output<typeof someone> | undefined): GitIdentity | undefined =>
-      of && { name: of.name, email: of.email, date: of.date === undefined ? ours.date : new Date(of.date) };
-    const author = identity(body.author) ?? ours;
+    const author = identity(body.author, ours.date) ?? ours;
     const commit = {
       tree: body.tree,
       parents: body.parents,
       message: toNativeText(body.message),
       author,
-      committer: identity(body.committer) ?? author,
+      committer: identity(body.committer, ours.date) ?? author,
     };
     const sha = await git.writeCommit(repository, commit);
     return {
       status: 201,
       data: shape.gitCommit(context.base, place.owner, place.repo, gitCommitInput(context, place, { ...commit, sha })),
+    };
+  },
+};
+
+const shownTag = (context: RouteContext, place: Place, tag: GitTagObject) =>
+  gitTag(context.base, place.owner, place.repo, {
+    ...tag,
+    message: toGitHubText(tag.message),
+    tagger: { ...tag.tagger, date: time(tag.tagger.date.toISOString()) ?? '' },
+  });
+
+const getTag: Route = {
+  support: 'emulated',
+  retry: 'read',
+  source: 'git: the object is read from a mirror; GitLab has no API for it',
+  note: 'Read from a mirror.',
+  async run(request, context) {
+    const place = placeOf(request);
+    const sha = param(request, 'tag_sha');
+    const { repository } = await repositoryAt(context, place);
+    const tag = /^[0-9a-f]{40,64}$/.test(sha) ? await gitOf(context).readTag(repository, sha) : undefined;
+    if (tag === undefined) throw notFound();
+    return { data: shownTag(context, place, tag) };
+  },
+};
+
+const newTag = z.looseObject({
+  tag: z.string().min(1),
+  message: z.string(),
+  object: z.string().min(4),
+  type: z.enum(['commit', 'tree', 'blob']).default('commit'),
+  tagger: someone.optional(),
+});
+
+const createTag: Route = {
+  ...WRITTEN_TO_MIRROR,
+  async run(request, context) {
+    const place = placeOf(request);
+    const body = accept('Tag', newTag, request.body);
+    const { repository, author: ours } = await repositoryAt(context, place);
+    const tagger = identity(body.tagger, ours.date) ?? ours;
+    const { tag: name, object, type } = body;
+    const tag = { name, object, type, tagger, message: toNativeText(body.message) };
+    return {
+      status: 201,
+      data: shownTag(context, place, { ...tag, sha: await gitOf(context).writeTag(repository, tag) }),
     };
   },
 };
@@ -251,4 +298,6 @@ export const gitObjects: RouteTable = {
   'POST /repos/{owner}/{repo}/git/trees': createTree,
   'GET /repos/{owner}/{repo}/git/commits/{commit_sha}': getCommit,
   'POST /repos/{owner}/{repo}/git/commits': createCommit,
+  'GET /repos/{owner}/{repo}/git/tags/{tag_sha}': getTag,
+  'POST /repos/{owner}/{repo}/git/tags': createTag,
 };

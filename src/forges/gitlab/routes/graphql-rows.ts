@@ -1,6 +1,14 @@
 /** Rows of ours: what GitHub does by GraphQL alone, for `translate/graphql`. */
 import { z } from 'zod';
-import { invalid, notFound, type Route, type RouteContext, RouteFailure, type RouteTable } from '../../kit/route.js';
+import {
+  invalid,
+  notFound,
+  type Route,
+  type RouteContext,
+  RouteFailure,
+  type RouteTable,
+  unprocessable,
+} from '../../kit/route.js';
 import { user } from '../../kit/shapes/account.js';
 import { isOpen, type NativeMergeRequest, nativeMergeRequest } from '../convert/merge-request.js';
 import { type NativeDiscussion, nativeDiscussion } from '../convert/note.js';
@@ -31,9 +39,7 @@ const FAST_FORWARD = 'ff';
 
 /** GitLab's 405 stands for whatever is in the way; a merge request that is ready has nothing to wait for. */
 const nothingToWaitFor = (mr: NativeMergeRequest): RouteFailure =>
-  mr.detailed_merge_status === 'mergeable'
-    ? invalid('PullRequest', 'merge_method', 'custom', 'Pull request is in clean status')
-    : notMergeable();
+  mr.detailed_merge_status === 'mergeable' ? unprocessable('Pull request is in clean status') : notMergeable();
 
 const mergeLater: Route = {
   support: 'emulated',
@@ -49,7 +55,7 @@ const mergeLater: Route = {
     if (body.sha && body.sha !== before.sha) throw shaChanged();
     const method = body.merge_method;
     if (method === 'rebase' && (await projectAt(context, place.api)).merge_method !== FAST_FORWARD)
-      throw invalid('PullRequest', 'merge_method', 'custom', 'Rebase merges are not allowed on this repository.');
+      throw unprocessable('Rebase merges are not allowed on this repository.');
     const words = [body.commit_title, body.commit_message].filter((text) => text).join('\n\n');
     const message = words === '' ? undefined : toNativeText(words);
     const squash = method === 'squash';
@@ -89,7 +95,7 @@ const mergeNot: Route = {
     const pull = pullOf(request, place);
     const before = await readMergeRequest(context, pull);
     if (before.merge_when_pipeline_succeeds !== true || !isOpen(before))
-      throw invalid('PullRequest', 'auto_merge', 'custom', "Can't disable auto-merge for this pull request");
+      throw unprocessable("Can't disable auto-merge for this pull request");
     await refused(
       () => context.native.send('POST', `${pull.api}/cancel_merge_when_pipeline_succeeds`),
       [401],

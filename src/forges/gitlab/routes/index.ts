@@ -10,6 +10,7 @@ import { checks } from './checks.js';
 import { collaborators } from './collaborators.js';
 import { commits } from './commits.js';
 import { contents } from './contents.js';
+import { deployments } from './deployments.js';
 import { gitObjects } from './git-objects.js';
 import { graphqlRows } from './graphql-rows.js';
 import { issueComments } from './issue-comments.js';
@@ -22,12 +23,14 @@ import { organizations } from './organizations.js';
 import { pulls } from './pulls.js';
 import { reactions } from './reactions.js';
 import { refs } from './refs.js';
+import { releaseAssets } from './release-assets.js';
 import { releases } from './releases.js';
 import { repos } from './repos.js';
 import { reviewComments } from './review-comments.js';
 import { reviewers } from './reviewers.js';
 import { reviews } from './reviews.js';
 import { search } from './search.js';
+import { social } from './social.js';
 import { statuses } from './statuses.js';
 import { timeline } from './timeline.js';
 import { users } from './users.js';
@@ -56,12 +59,15 @@ export const routes: RouteTable = {
   ...refs,
   ...gitObjects,
   ...releases,
+  ...releaseAssets,
   ...collaborators,
   ...organizations,
   ...users,
+  ...social,
   ...reactions,
   ...timeline,
   ...search,
   ...actions,
+  ...deployments,
   ...graphqlRows,
 };

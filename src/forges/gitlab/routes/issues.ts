@@ -9,6 +9,7 @@ import {
 } from '../../kit/route.js';
 import { nativeMilestone } from '../convert/milestone.js';
 import { readAll } from '../convert/read.js';
+import { toNativeBody } from '../quick-actions.js';
 import { toNativeText } from '../references.js';
 import { findUser, idList, logins, userIds } from './people.js';
 import { accept, type Place, placeOf, type Thread, threadOf } from './place.js';
@@ -126,7 +127,7 @@ async function nativeFields(context: RouteContext, place: Place, body: Fields): 
   const ids = assignees && (await userIds(context, assignees, { resource: 'Issue', field: 'assignees' }));
   return {
     title: body.title === undefined ? undefined : toNativeText(body.title),
-    description: body.body === undefined ? undefined : toNativeText(body.body ?? ''),
+    description: body.body === undefined ? undefined : toNativeBody(body.body ?? ''),
     labels: body.labels?.join(','),
     assignee_ids: ids && idList(ids),
     milestone_id:
@@ -170,10 +171,11 @@ export async function updateThread(
 }
 
 const update: Route = {
-  support: 'exact',
+  support: 'emulated',
   retry: 'idempotent',
   source:
     'issues: PUT /projects/:id/issues/:issue_iid; merge_requests: PUT /projects/:id/merge_requests/:merge_request_iid',
+  note: 'The reason for closing is kept by Forgeway.',
   async run(request, context) {
     const place = placeOf(request);
     const thread = threadOf(request, place);

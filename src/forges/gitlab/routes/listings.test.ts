@@ -1,7 +1,9 @@
 /** Lists of a repository and of an owner, against the fake. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type GitLabRig, type Loose, startGitLab } from '../../../../test/support/gitlab-rig.js';
+import { deployments } from './deployments.js';
 import { listings } from './listings.js';
+import { social } from './social.js';
 
 const R = '/repos/{owner}/{repo}';
 const at: { gitlab: GitLabRig } = {} as { gitlab: GitLabRig };
@@ -51,10 +53,74 @@ describe('lists', () => {
     expect(namesOf((await ask('GET /user/repos')).data)).not.toContain('bob/site');
   });
 
+  it('of who follows and likes what', async () => {
+    const { fake, web, people } = at.gitlab;
+    fake.state.stars.push({ userId: people.bob.id, projectId: web.id });
+    fake.state.follows.push({ userId: people.bob.id, ofId: people.alice.id });
+    const logins = (data: Loose) => data.map((one: Loose) => one.login);
+    expect(logins((await ask(`GET ${R}/stargazers`)).data)).toEqual(['bob']);
+    const by = async (username: string, list: string) =>
+      (await ask(`GET /users/{username}/${list}`, { username })).data;
+    expect(logins(await by('alice', 'followers'))).toEqual(['bob']);
+    expect(logins(await by('bob', 'following'))).toEqual(['alice']);
+    expect(namesOf(await by('bob', 'starred'))).toEqual(['acme~platform/web']);
+  });
+
+  it('of a public group’s members, and of a team’s repositories', async () => {
+    const members = (await ask('GET /orgs/{org}/public_members', { org: 'acme~platform' })).data;
+    expect(members.map((one: Loose) => one.login)).toEqual(
+      (await ask('GET /orgs/{org}/members', { org: 'acme~platform' })).data.map((one: Loose) => one.login),
+    );
+    const repos = await ask('GET /orgs/{org}/teams/{team_slug}/repos', { org: 'acme', team_slug: 'platform' });
+    expect(namesOf(repos.data)).toEqual(['acme~platform/web']);
+  });
+
+  it('of deployments, with the state that each is in', async () => {
+    const { fake, web, people } = at.gitlab;
+    const sha = (await web.git.resolve('main')) ?? '';
+    const one = { projectId: web.id, userId: people.bob.id, ref: 'main', sha, createdAt: '2026-01-02T03:04:05.000Z' };
+    fake.state.deployments.push(
+      { ...one, id: 801, status: 'success', environment: 'production' },
+      { ...one, id: 802, status: 'running', environment: 'review', ref: 'topic' },
+      { ...one, id: 803, status: 'skipped', environment: 'review' },
+    );
+    const ids = async (query: object) => (await ask(`GET ${R}/deployments`, query)).data.map((item: Loose) => item.id);
+    expect(await ids({})).toEqual([803, 802, 801]);
+    expect(await ids({ environment: 'production' })).toEqual([801]);
+    expect(await ids({ ref: 'topic' })).toEqual([802]);
+    expect(await ids({ sha: 'f'.repeat(40) })).toEqual([]);
+    expect(await ids({ task: 'migrate' })).toEqual([]);
+    const which = { deployment_id: 801 };
+    expect((await ask(`GET ${R}/deployments/{deployment_id}`, which)).data).toMatchObject({
+      ...{ id: 801, sha, ref: 'main', environment: 'production', production_environment: true },
+      ...{ creator: { login: 'bob' }, created_at: '2026-01-02T03:04:05Z' },
+    });
+    const { data } = await ask(`GET ${R}/deployments/{deployment_id}/statuses`, which);
+    expect(data).toMatchObject([{ state: 'success', environment_url: 'https://shop.example.org' }]);
+    const status = `GET ${R}/deployments/{deployment_id}/statuses/{status_id}`;
+    expect((await ask(status, { ...which, status_id: data[0].id })).data).toEqual(data[0]);
+    expect((await ask(status, { ...which, status_id: 1 })).status).toBe(404);
+    expect((await ask(`GET ${R}/deployments/{deployment_id}/statuses`, { deployment_id: 803 })).data).toEqual([]);
+    await at.gitlab.expectMissing(deployments, { deployment_id: 801, status_id: 801 });
+  });
+
+  it('of deploy keys', async () => {
+    const { fake, web } = at.gitlab;
+    const key = { id: 77, title: 'ci', key: 'ssh-ed25519 AAAA' };
+    fake.state.deployKeys.push({ ...key, projectId: web.id, canPush: false, createdAt: '2026-01-02T03:04:05.000Z' });
+    const shown = { ...key, read_only: true, created_at: '2026-01-02T03:04:05Z' };
+    expect((await ask(`GET ${R}/keys`)).data).toMatchObject([shown]);
+    expect((await ask(`GET ${R}/keys/{key_id}`, { key_id: 77 })).data).toMatchObject(shown);
+  });
+
   it('are missing with what they would list', async () => {
-    for (const list of ['tags', 'languages', 'forks'])
+    for (const list of ['tags', 'languages', 'forks', 'stargazers', 'keys'])
       expect((await ask(`GET ${R}/${list}`, { repo: 'gone' })).status).toBe(404);
-    expect((await ask('GET /users/{username}/repos', { username: 'nobody' })).status).toBe(404);
-    at.gitlab.expectEveryRow({ listings }, { withoutFailure: ['GET /user/repos'] });
+    expect((await ask(`GET ${R}/keys/{key_id}`, { key_id: 78 })).status).toBe(404);
+    for (const list of ['repos', 'followers', 'following', 'starred'])
+      expect((await ask(`GET /users/{username}/${list}`, { username: 'nobody' })).status).toBe(404);
+    for (const list of ['public_members', 'teams/{team_slug}/repos'])
+      expect((await ask(`GET /orgs/{org}/${list}`, { org: 'nobodys', team_slug: 'x' })).status).toBe(404);
+    at.gitlab.expectEveryRow({ listings, social, deployments }, { withoutFailure: ['GET /user/repos'] });
   });
 });

@@ -1,12 +1,19 @@
 import { z } from 'zod';
 import { pause } from '../../../lib/clock.js';
 import { segment } from '../../kit/native-client.js';
-import { invalid, notFound, type Route, type RouteContext, RouteFailure, type RouteTable } from '../../kit/route.js';
-import * as shape from '../../kit/shapes/commit.js';
-import { commitInput, nativeCommit } from '../convert/commit.js';
+import {
+  notFound,
+  type Route,
+  type RouteContext,
+  RouteFailure,
+  type RouteTable,
+  unprocessable,
+} from '../../kit/route.js';
+import { nativeCommit } from '../convert/commit.js';
 import { isOpen, type NativeMergeRequest, nativeMergeRequest } from '../convert/merge-request.js';
 import { read } from '../convert/read.js';
 import { toNativeText } from '../references.js';
+import { shownCommit } from './commit-people.js';
 import { gitOf, repositoryAt } from './git-place.js';
 import { accept, placeOf, pullOf, refused, type Thread } from './place.js';
 import { readMergeRequest } from './pull.js';
@@ -110,7 +117,8 @@ const isMerged: Route = {
 
 const updateBranch: Route = {
   support: 'emulated',
-  retry: 'idempotent',
+  // Once it is done there is nothing new, and that is refused.
+  retry: 'unsafe',
   source: 'merge_requests: PUT /projects/:id/merge_requests/:merge_request_iid/rebase',
   note: 'GitLab rebases the source branch where GitHub merges the base into it.',
   async run(request, context) {
@@ -121,8 +129,12 @@ const updateBranch: Route = {
       z.looseObject({ expected_head_sha: z.string().optional() }),
       request.body,
     );
-    if (expected !== undefined && (await readMergeRequest(context, pull)).sha !== expected)
-      throw invalid('PullRequest', 'expected_head_sha', 'custom', 'expected head sha didn’t match current head ref.');
+    const query = { include_diverged_commits_count: true };
+    const mr = read(nativeMergeRequest, await context.native.get(pull.api, query), 'merge request');
+    if (expected !== undefined && mr.sha !== expected)
+      throw unprocessable('expected head sha didn’t match current head ref.');
+    if (mr.diverged_commits_count === 0) throw new RouteFailure(422, 'There are no new commits on the base branch.');
+    if (mr.has_conflicts === true) throw new RouteFailure(422, 'merge conflict between base and head');
     await context.native.send('PUT', `${pull.api}/rebase`);
     const url = `${context.base.web}/${place.path}/-/merge_requests/${pull.iid}`;
     return { status: 202, data: { message: 'Updating pull request branch.', url } };
@@ -161,12 +173,7 @@ const mergeBranches: Route = {
     );
     return {
       status: 201,
-      data: shape.commit(
-        context.base,
-        place.owner,
-        place.repo,
-        commitInput(merged, `${context.base.web}/${place.path}`),
-      ),
+      data: await shownCommit(context, place, merged),
     };
   },
 };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { labelsOfMilestone } from '../../kit/milestone-labels.js';
 import {
   invalid,
   notFound,
@@ -10,7 +11,7 @@ import {
 import * as shape from '../../kit/shapes/milestone.js';
 import { milestoneInput, type NativeMilestone, nativeMilestone } from '../convert/milestone.js';
 import { read, readAll } from '../convert/read.js';
-import { accept, numberParam, type Place, page, placeOf, refused } from './place.js';
+import { accept, numberParam, type Place, page, placeOf, refused, slice } from './place.js';
 
 const shown = (context: RouteContext, place: Place, milestone: NativeMilestone) =>
   shape.milestone(context.base, place.owner, place.repo, milestoneInput(milestone));
@@ -57,7 +58,11 @@ const get: Route = {
 const fields = z.looseObject({
   title: z.string().min(1).optional(),
   description: z.string().nullish(),
-  due_on: z.string().nullish(),
+  // The forge says of a day that is none only that the milestone is wrong.
+  due_on: z
+    .string()
+    .refine((text) => !Number.isNaN(Date.parse(text)))
+    .nullish(),
   state: z.enum(['open', 'closed']).optional(),
 });
 
@@ -112,7 +117,19 @@ const remove: Route = {
   },
 };
 
+const labels: Route = {
+  support: 'emulated',
+  retry: 'read',
+  source: 'issues: GET /projects/:id/issues; merge_requests: GET /projects/:id/merge_requests',
+  note: 'Gathered from its newest 2,000 issues.',
+  async run(request, context) {
+    const { items, pages } = slice(request, await labelsOfMilestone(request, context));
+    return { data: items, pages };
+  },
+};
+
 export const milestones: RouteTable = {
+  'GET /repos/{owner}/{repo}/milestones/{milestone_number}/labels': labels,
   'GET /repos/{owner}/{repo}/milestones': list,
   'POST /repos/{owner}/{repo}/milestones': create,
   'GET /repos/{owner}/{repo}/milestones/{milestone_number}': get,

@@ -1,4 +1,6 @@
 /** Files of a merge request with their counted lines, also where GitLab leaves the diff of a file out. */
+
+import { ForgewayError } from '../../../lib/errors.js';
 import { readDiff } from '../../kit/diff-text.js';
 import { type RouteContext, RouteFailure } from '../../kit/route.js';
 import type { FileInput } from '../../kit/shapes/inputs.js';
@@ -18,25 +20,32 @@ async function wholeDiff(context: RouteContext, pull: Thread): Promise<string | 
   try {
     return String((await context.native.send('GET', `${pull.api}/raw_diffs`, { as: 'text' })).data ?? '');
   } catch (error) {
-    if (error instanceof RouteFailure && UNAVAILABLE.has(error.status)) return undefined;
+    const isTooLong = error instanceof ForgewayError && error.code === 'FORGEWAY_ANSWER_TOO_LARGE';
+    if (isTooLong || (error instanceof RouteFailure && UNAVAILABLE.has(error.status))) return undefined;
     throw error;
   }
 }
 
 const UNAVAILABLE: ReadonlySet<number> = new Set([403, 404, 413, 502]);
 
-/** One request more, and only where a file's diff was left out. Its patch stays out, as GitHub's does for long ones. */
+/**
+ * One request more for what the list lacks: the SHAs, where they are asked for, and the lines of a diff that was left out,
+ * whose patch stays out as GitHub's does for long ones.
+ */
 export async function pullFiles(
   context: RouteContext,
   pull: Thread,
   diffs: readonly NativeDiff[],
+  { shas }: { shas: boolean },
 ): Promise<FileInput[]> {
-  if (!diffs.some(isLeftOut)) return diffs.map(fileInput);
+  if (diffs.length === 0 || !(shas || diffs.some(isLeftOut))) return diffs.map(fileInput);
   const text = await wholeDiff(context, pull);
   const counted = new Map(readDiff(text ?? '').map((file) => [file.path, file]));
   return diffs.map((diff) => {
     const input = fileInput(diff);
-    const found = isLeftOut(diff) ? counted.get(diff.new_path) : undefined;
-    return found === undefined ? input : { ...input, additions: found.additions, deletions: found.deletions };
+    const found = counted.get(diff.new_path);
+    if (found === undefined) return input;
+    const { additions, deletions, sha } = found;
+    return { ...input, ...(isLeftOut(diff) && { additions, deletions }), ...(sha !== undefined && { sha }) };
   });
 }

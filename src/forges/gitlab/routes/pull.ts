@@ -86,7 +86,7 @@ async function counts(context: RouteContext, thread: Thread): Promise<Partial<Pu
     everything(context, `${thread.api}/diffs`, nativeDiff, {}, 5),
     context.native.send('GET', `${thread.api}/commits`, { query: { page: 1, per_page: 100 } }),
   ]);
-  const files = await pullFiles(context, thread, diffs);
+  const files = await pullFiles(context, thread, diffs, { shas: false });
   const listed = Array.isArray(commits.data) ? commits.data.length : 0;
   return {
     additions: files.reduce((sum, file) => sum + file.additions, 0),

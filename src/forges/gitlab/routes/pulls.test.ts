@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 /** Pull requests with their merges, reviewers, reviews and line comments, each against the fake. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type GitLabRig, type Loose, startGitLab } from '../../../../test/support/gitlab-rig.js';
@@ -59,7 +60,11 @@ describe('pull requests', () => {
       422,
       'A pull request already exists for acme~platform:topic.',
     ]);
-    expect((await ask(`POST ${R}/pulls`, { title: 'x', head: 'nowhere', base: 'main' })).status).toBe(422);
+    const nowhere = await ask(`POST ${R}/pulls`, { title: 'x', head: 'nowhere', base: 'main' });
+    expect([nowhere.status, nowhere.data.message, nowhere.data.errors.length]).toEqual([422, 'Validation Failed', 1]);
+    expect(nowhere.data.errors[0].message).not.toMatch(/[{["]/);
+    const same = await ask(`POST ${R}/pulls`, { title: 'x', head: 'main', base: 'main' });
+    expect([same.status, same.data.message]).toEqual([422, 'Validation Failed']);
     expect((await ask(`POST ${R}/pulls`, { title: 'x', head: 'nobody:topic', base: 'main' })).status).toBe(422);
   });
 
@@ -178,6 +183,8 @@ describe('pull requests', () => {
       2,
       { next: true, last: 2 },
     ]);
+    const readme = '# web\n\nmore\n';
+    expect(files.data[0].sha).toBe(createHash('sha1').update(`blob ${readme.length}\0${readme}`).digest('hex'));
     const commits = await ask(`GET ${PULL}/commits`, { pull_number: 1 });
     expect(commits.data.map((one: Loose) => one.commit.message)).toEqual([
       'feat: two\n\nCloses #1000000001',
@@ -316,6 +323,8 @@ describe('merging', () => {
 
   it('updates a branch by a rebase', async () => {
     const number = await at.gitlab.openMergeRequest('behind', { 'b.txt': 'b\n' });
+    const level = await ask(`PUT ${PULL}/update-branch`, { pull_number: number });
+    expect([level.status, level.data.message]).toEqual([422, 'There are no new commits on the base branch.']);
     await at.gitlab.fake.push(at.gitlab.web, at.gitlab.people.alice, {
       branch: 'main',
       message: 'onwards',
@@ -362,6 +371,8 @@ describe('reviewers', () => {
       (await ask(`POST ${PULL}/requested_reviewers`, { pull_number: 1, team_reviewers: ['reviewers'] })).status,
     ).toBe(422);
     expect((await ask(`POST ${PULL}/requested_reviewers`, { pull_number: 1, reviewers: ['nobody'] })).status).toBe(422);
+    const author = await ask(`POST ${PULL}/requested_reviewers`, { pull_number: 1, reviewers: ['forgeway-bot'] });
+    expect([author.status, author.data.message]).toEqual([422, 'Review cannot be requested from pull request author.']);
   });
 });
 
@@ -420,7 +431,13 @@ describe('reviews', () => {
       pull_number: number,
       review_id: made.data.id,
     });
-    expect(comments.data).toMatchObject([{ body: 'Why?', path: 'src/app.ts', line: 2, side: 'RIGHT' }]);
+    const ofReview = { pull_request_review_id: made.data.id };
+    expect(comments.data).toMatchObject([{ body: 'Why?', path: 'src/app.ts', line: 2, side: 'RIGHT', ...ofReview }]);
+    // Also after they were listed, which tells their places anew.
+    for (let round = 0; round < 2; round += 1)
+      expect((await ask(`GET ${PULL}/comments`, { pull_number: number })).data).toMatchObject([ofReview]);
+    const again = { pull_number: number, review_id: made.data.id };
+    expect((await ask(`GET ${PULL}/reviews/{review_id}/comments`, again)).data).toEqual(comments.data);
     expect((await list(number))[0]).toMatchObject({ state: 'CHANGES_REQUESTED', body: 'Please' });
     expect((await ask(`POST ${PULL}/reviews`, { pull_number: number, event: 'COMMENT' })).status).toBe(422);
     const off = await ask(`POST ${PULL}/reviews`, {

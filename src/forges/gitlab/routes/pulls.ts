@@ -2,11 +2,13 @@ import { z } from 'zod';
 import { segment } from '../../kit/native-client.js';
 import { invalid, type Route, type RouteContext, RouteFailure, type RouteTable } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/commit.js';
-import { commitInput, nativeCommit, nativeDiff } from '../convert/commit.js';
+import { nativeCommit, nativeDiff } from '../convert/commit.js';
 import { nativeMergeRequest } from '../convert/merge-request.js';
 import { type NativeProject, nativeProject } from '../convert/project.js';
 import { read } from '../convert/read.js';
+import { toNativeBody } from '../quick-actions.js';
 import { ownerOf, projectPath, toNativeText } from '../references.js';
+import { shownCommits } from './commit-people.js';
 import { updateThread } from './issues.js';
 import { gitDiff, mailbox } from './patch.js';
 import { accept, everything, type Place, page, placeOf, projectAt, pullOf, refused, slice } from './place.js';
@@ -161,7 +163,7 @@ const create: Route = {
     const target = source && (await projectAt(context, place.api));
     const json = {
       title: toNativeText(body.draft === true && !DRAFT.test(body.title) ? `Draft: ${body.title}` : body.title),
-      description: toNativeText(body.body ?? ''),
+      description: toNativeBody(body.body ?? ''),
       source_branch: branch,
       target_branch: body.base,
       target_project_id: target?.id,
@@ -231,7 +233,7 @@ const files: Route = {
   support: 'exact',
   retry: 'read',
   source: 'merge_requests: GET /projects/:id/merge_requests/:merge_request_iid/diffs, .../raw_diffs',
-  note: 'Before GitLab 17.9 the lines of files that GitLab collapses or finds too large are counted as none.',
+  note: 'Before GitLab 17.9 files have no SHA, and the lines of those that GitLab collapses or finds too large are counted as none.',
   async run(request, context) {
     const place = placeOf(request);
     const pull = pullOf(request, place);
@@ -240,7 +242,7 @@ const files: Route = {
       readMergeRequest(context, pull),
     ]);
     const sha = mr.sha ?? mr.source_branch;
-    const listed = await pullFiles(context, pull, items);
+    const listed = await pullFiles(context, pull, items, { shas: true });
     return {
       data: listed.map((file) => shape.file(context.base, place.owner, place.repo, sha, file)),
       pages,
@@ -257,11 +259,7 @@ const commits: Route = {
     const all = await everything(context, `${pullOf(request, place).api}/commits`, nativeCommit);
     // GitLab lists the newest first.
     const { items, pages } = slice(request, all.reverse());
-    const web = `${context.base.web}/${place.path}`;
-    return {
-      data: items.map((one) => shape.commit(context.base, place.owner, place.repo, commitInput(one, web))),
-      pages,
-    };
+    return { data: await shownCommits(context, place, items), pages };
   },
 };
 

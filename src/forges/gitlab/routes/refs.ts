@@ -84,6 +84,8 @@ const matching: Route = {
       ...('heads'.startsWith(kind) ? (await listed('branches')).map(branchRef) : []),
       ...('tags'.startsWith(kind) ? (await listed('tags')).map(tagRef) : []),
     ];
+    // What fits nothing is an empty list, where there is a project.
+    if (found.length === 0) await projectAt(context, place.api);
     const wanted = found.filter((ref) => ref.name.startsWith(`refs/${kind}${prefix === '' ? '' : `/${prefix}`}`));
     const { items, pages } = slice(request, wanted);
     return { data: items.map((ref) => shown(context, place, ref)), pages };
@@ -117,9 +119,11 @@ const create: Route = {
       return { status: 201, data: shown(context, place, named.kind === 'branches' ? branchRef(data) : tagRef(data)) };
     }
     const { repository } = await repositoryAt(context, place);
-    const moved = await gitOf(context).pushRef(repository, ref, sha, { force: false, expected: null });
+    const git = gitOf(context);
+    const moved = await git.pushRef(repository, ref, sha, { force: false, expected: null });
     if (moved !== 'moved') throw exists();
-    return { status: 201, data: shown(context, place, { name: ref, sha, type: 'commit' }) };
+    const type = (await git.readTag(repository, sha)) === undefined ? 'commit' : 'tag';
+    return { status: 201, data: shown(context, place, { name: ref, sha, type }) };
   },
 };
 

@@ -91,7 +91,7 @@ interface Found {
 }
 
 /** @throws RouteFailure 404 when this project has no release with this number */
-async function found(request: RouteRequest, context: RouteContext): Promise<Found> {
+export async function foundRelease(request: RouteRequest, context: RouteContext): Promise<Found> {
   const place = placeOf(request);
   const project = await projectAt(context, place.api);
   const record = await context.records.byId(RELEASE, numberParam(request, 'release_id'));
@@ -105,7 +105,7 @@ const get: Route = {
   source: 'releases: GET /projects/:id/releases/:tag_name',
   note: NOTE,
   async run(request, context) {
-    const { place, record, release } = await found(request, context);
+    const { place, record, release } = await foundRelease(request, context);
     return { data: release.draft ? shownDraft(context, place, record) : await byTag(context, place, release.tag) };
   },
 };
@@ -170,7 +170,7 @@ const update: Route = {
   source: 'releases: PUT /projects/:id/releases/:tag_name, POST /projects/:id/releases',
   note: NOTE,
   async run(request, context) {
-    const { place, project, record, release } = await found(request, context);
+    const { place, project, record, release } = await foundRelease(request, context);
     const body = accept('Release', fields, request.body);
     const prerelease = body.prerelease ?? release.prerelease;
     if (release.draft) {
@@ -207,7 +207,7 @@ const remove: Route = {
   source: 'releases: DELETE /projects/:id/releases/:tag_name',
   note: NOTE,
   async run(request, context) {
-    const { place, record, release } = await found(request, context);
+    const { place, record, release } = await foundRelease(request, context);
     if (!release.draft) await context.native.send('DELETE', `${place.api}/releases/${segment(release.tag)}`);
     await context.records.delete(RELEASE, record.key);
     return { status: 204 };

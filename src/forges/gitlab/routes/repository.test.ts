@@ -13,6 +13,7 @@ import { contents } from './contents.js';
 import { gitObjects } from './git-objects.js';
 import { organizations } from './organizations.js';
 import { refs } from './refs.js';
+import { releaseAssets } from './release-assets.js';
 import { releases } from './releases.js';
 import { repos } from './repos.js';
 import { statuses } from './statuses.js';
@@ -194,6 +195,15 @@ describe('commits and comparisons', () => {
     const list = await ask(`GET ${R}/commits`, { sha: 'main', path: 'src/app.ts' });
     expect(list.data.map((one: Loose) => one.commit.message)).toEqual(['Initial commit']);
     const first = await ask(`GET ${R}/commits/{ref}`, { ref: list.data[0].sha });
+    // GitLab itself says whose addresses these are, and is asked once.
+    const people = (data: Loose[]) =>
+      data.map((one) => [one.commit.author.email, one.author?.login, one.committer?.login]);
+    const whole = await ask(`GET ${R}/commits`, { sha: 'main' });
+    expect(people(whole.data)).toContainEqual(['alice@example.com', 'alice', 'alice']);
+    expect(people(whole.data)).toContainEqual(['gitlab@example.com', undefined, undefined]);
+    at.gitlab.rig.forget();
+    expect(people((await ask(`GET ${R}/commits`, { sha: 'main' })).data)).toEqual(people(whole.data));
+    expect(at.gitlab.rig.calls.map(({ path }) => path)).not.toContain('/../graphql');
     expect(first.data).toMatchObject({ sha: list.data[0].sha, stats: { additions: 3 } });
     expect(first.data.files.map((file: Loose) => [file.filename, file.status])).toContainEqual(['src/app.ts', 'added']);
     expect((await ask(`GET ${R}/commits/{ref}`, { ref: 'main' }, { media: 'sha' })).data).toBe(await head());
@@ -378,6 +388,24 @@ describe('refs and git objects', () => {
     expect([fresh.status, await head('fresh')]).toEqual([201, commit.data.sha]);
     expect((await ask(`PATCH ${R}/git/refs/{ref}`, { ref: 'heads/nowhere', sha: parent })).status).toBe(422);
   });
+
+  it('hold annotated tags', async () => {
+    const sha = await head();
+    const given = { tag: 'by-hand', message: 'Fixes #12', object: sha, type: 'commit' };
+    const made = await ask(`POST ${R}/git/tags`, given);
+    expect([made.status, made.data]).toMatchObject([
+      201,
+      { tag: 'by-hand', message: 'Fixes #12', object: { sha, type: 'commit' }, tagger: { name: expect.any(String) } },
+    ]);
+    const ref = await ask(`POST ${R}/git/refs`, { ref: 'refs/tags/by-hand', sha: made.data.sha });
+    expect([ref.status, ref.data.object]).toMatchObject([201, { sha: made.data.sha, type: 'tag' }]);
+    expect((await ask(`GET ${R}/git/ref/{ref}`, { ref: 'tags/by-hand' })).data.object).toEqual(ref.data.object);
+    const read = await ask(`GET ${R}/git/tags/{tag_sha}`, { tag_sha: made.data.sha });
+    expect(read.data).toEqual(made.data);
+    expect((await ask(`GET ${R}/git/tags/{tag_sha}`, { tag_sha: sha })).status).toBe(404);
+    expect((await ask(`POST ${R}/git/tags`, { ...given, tag: undefined })).status).toBe(422);
+    expect((await ask(`DELETE ${R}/git/refs/{ref}`, { ref: 'tags/by-hand' })).status).toBe(204);
+  });
 });
 
 describe('statuses', () => {
@@ -401,7 +429,7 @@ describe('statuses', () => {
       total_count: 1,
       sha,
     });
-    expect((await set('error')).data.state).toBe('failure');
+    expect((await set('error')).data.state).toBe('error');
     await set('success', { context: 'lint' });
     expect((await ask(`GET ${R}/commits/{ref}/status`, { ref: sha })).data).toMatchObject({
       state: 'failure',
@@ -414,7 +442,7 @@ describe('statuses', () => {
     ).toEqual([
       ['ci', 'success'],
       ['lint', 'success'],
-      ['ci', 'failure'],
+      ['ci', 'error'],
     ]);
     // A pending status that says something else now, twice: GitLab knows no such change.
     for (const description of ['waiting', 'building', 'still building']) {
@@ -426,6 +454,8 @@ describe('statuses', () => {
       expect.objectContaining({ context: 'preview', state: 'pending', description: 'still building' }),
     );
     expect((await set('done')).status).toBe(422);
+    const nowhere = await ask(`POST ${R}/statuses/{sha}`, { sha: 'f'.repeat(40), state: 'success' });
+    expect([nowhere.status, nowhere.data.message]).toEqual([422, `No commit found for SHA: ${'f'.repeat(40)}`]);
     expect((await ask(`GET ${R}/commits/{ref}/status`, { ref: '1'.repeat(40) })).status).toBe(404);
   });
 });
@@ -474,15 +504,42 @@ describe('checks', () => {
         (one: Loose) => one.path,
       ),
     ).toEqual(['a', 'b']);
+    // It is no status to an app, whatever GitLab shows.
     expect(
-      (await ask(`GET ${R}/commits/{ref}/status`, { ref: sha })).data.statuses.find(
-        (one: Loose) => one.context === 'DCO',
-      ),
-    ).toMatchObject({ state: 'failure', target_url: `https://forgeway.test/checks/${id}` });
+      (await ask(`GET ${R}/commits/{ref}/status`, { ref: sha })).data.statuses.map((one: Loose) => one.context),
+    ).not.toContain('DCO');
+    expect(at.gitlab.web.statuses.at(-1)).toMatchObject({
+      name: 'DCO',
+      status: 'failed',
+      targetUrl: `https://forgeway.test/checks/${id}`,
+    });
     expect((await ask(`GET ${R}/check-runs/{check_run_id}`, { check_run_id: id })).data.output.title).toBe('No');
     expect((await ask(`POST ${R}/check-runs`, { name: 'DCO' })).status).toBe(422);
     expect((await ask(`POST ${R}/check-runs`, { name: 'DCO', head_sha: '1'.repeat(40) })).status).toBe(422);
     expect((await ask(`PATCH ${R}/check-runs/{check_run_id}`, { check_run_id: 5 })).status).toBe(404);
+    const unconcluded = await ask(`POST ${R}/check-runs`, { name: 'DCO', head_sha: sha, status: 'completed' });
+    expect([unconcluded.status, unconcluded.data.errors[0].field]).toEqual([422, 'conclusion']);
+  });
+
+  it('are each kept, and listed by their newest; a suite of nothing but neutral ones is neutral', async () => {
+    const sha = await at.gitlab.fake.push(at.gitlab.web, at.gitlab.people.alice, {
+      branch: 'checked',
+      from: 'main',
+      message: 'Check me',
+      files: [{ path: 'checked.txt', content: 'x\n' }],
+    });
+    const [first] = await Promise.all(
+      ['lint', 'docs'].map((name) => ask(`POST ${R}/check-runs`, { name, head_sha: sha, conclusion: 'neutral' })),
+    );
+    const again = await ask(`POST ${R}/check-runs`, { name: 'lint', head_sha: sha, conclusion: 'neutral' });
+    const idsOf = async (filter?: string) =>
+      (await ask(`GET ${R}/commits/{ref}/check-runs`, { ref: sha, filter, check_name: 'lint' })).data.check_runs.map(
+        (one: Loose) => one.id,
+      );
+    expect(await idsOf()).toEqual([again.data.id]);
+    expect(await idsOf('all')).toEqual([first?.data.id, again.data.id]);
+    const suites = await ask(`GET ${R}/commits/{ref}/check-suites`, { ref: sha });
+    expect(suites.data.check_suites).toMatchObject([{ conclusion: 'neutral', latest_check_runs_count: 2 }]);
   });
 
   it('stand beside the jobs of GitLab CI', async () => {
@@ -494,14 +551,19 @@ describe('checks', () => {
       jobs: [
         { name: 'test', status: 'failed', trace: 'boom\n' },
         { name: 'build', status: 'success' },
+        { name: 'downstream', status: 'success', bridge: true },
       ],
     });
+    const contexts = (await ask(`GET ${R}/commits/{ref}/statuses`, { ref: sha })).data.map((one: Loose) => one.context);
+    expect(contexts.filter((name: string) => ['test', 'build', 'downstream', 'DCO'].includes(name))).toEqual([]);
+    expect(contexts).toContain('lint');
     const all = await ask(`GET ${R}/commits/{ref}/check-runs`, { ref: 'main' });
-    expect(all.data).toMatchObject({ total_count: 3 });
+    expect(all.data).toMatchObject({ total_count: 4 });
     expect(all.data.check_runs.map((one: Loose) => [one.name, one.conclusion])).toEqual([
       ['DCO', 'failure'],
       ['test', 'failure'],
       ['build', 'success'],
+      ['downstream', 'success'],
     ]);
     expect((await ask(`GET ${R}/commits/{ref}/check-runs`, { ref: 'main', check_name: 'test' })).data.total_count).toBe(
       1,
@@ -540,7 +602,52 @@ describe('checks', () => {
   });
 });
 
+const FILE = { type: 'application/gzip', bytes: Buffer.from('packed') };
+
 describe('releases', () => {
+  it('keep files', async () => {
+    const assets = `${R}/releases/{release_id}/assets`;
+    const { data: release } = await ask(`POST ${R}/releases`, { tag_name: 'v1.5.0', name: 'Files' });
+    const which = { release_id: release.id };
+    const made = await ask(`POST ${assets}`, { ...which, name: 'app "1".tgz' }, { file: FILE });
+    expect([made.status, made.data]).toMatchObject([
+      201,
+      { name: 'app "1".tgz', size: 6, content_type: 'application/gzip', state: 'uploaded' },
+    ]);
+    const url = made.data.browser_download_url;
+    expect(url).toMatch(/\/-\/project\/\d+\/uploads\/[0-9a-f]{32}\//);
+    const listed = (await ask(`GET ${assets}`, which)).data;
+    expect(listed.map((one: Loose) => [one.id, one.name, one.browser_download_url])).toEqual([
+      [made.data.id, 'app "1".tgz', url],
+    ]);
+    const twice = await ask(`POST ${assets}`, { ...which, name: 'app "1".tgz' }, { file: FILE });
+    expect([twice.status, twice.data.errors[0].code]).toEqual([422, 'already_exists']);
+    expect((await ask(`POST ${assets}`, which, { file: FILE })).status).toBe(422);
+    const asset = `${R}/releases/assets/{asset_id}`;
+    const one = { asset_id: made.data.id };
+    expect((await ask(`GET ${asset}`, one)).data).toMatchObject({ name: 'app "1".tgz', browser_download_url: url });
+    const bytes = await ask(`GET ${asset}`, one, { media: 'file' });
+    expect([bytes.status, bytes.data.message]).toEqual([501, expect.stringContaining(url)]);
+    const { data: other } = await ask(
+      `POST ${assets}`,
+      { ...which, name: 'b' },
+      { file: { ...FILE, bytes: Buffer.from('b') } },
+    );
+    expect((await ask(`PATCH ${asset}`, { ...one, name: 'c' })).data).toMatchObject({ id: one.asset_id, name: 'c' });
+    expect((await ask(`PATCH ${asset}`, { ...one, name: 'c' })).status).toBe(200);
+    expect((await ask(`PATCH ${asset}`, { ...one, name: '' })).status).toBe(422);
+    const taken = await ask(`PATCH ${asset}`, { ...one, name: 'b' });
+    expect([taken.status, taken.data.errors[0].code]).toEqual([422, 'already_exists']);
+    expect((await ask(`DELETE ${asset}`, { asset_id: other.id })).status).toBe(204);
+    for (const method of ['GET', 'PATCH', 'DELETE'])
+      expect((await ask(`${method} ${asset}`, { asset_id: other.id })).status).toBe(404);
+    const draft = await ask(`POST ${R}/releases`, { tag_name: 'v9', draft: true });
+    const onDraft = { release_id: draft.data.id, name: 'a' };
+    expect((await ask(`POST ${assets}`, onDraft, { file: FILE })).status).toBe(422);
+    for (const release_id of [release.id, draft.data.id])
+      expect((await ask(`DELETE ${R}/releases/{release_id}`, { release_id })).status).toBe(204);
+  });
+
   it('wait as drafts, keep their number, and are published', async () => {
     const draft = await ask(`POST ${R}/releases`, { tag_name: 'v2.0.0', name: 'Two', body: 'Fixes #1', draft: true });
     expect([draft.status, draft.data.draft, draft.data.published_at]).toEqual([201, true, null]);
@@ -661,11 +768,14 @@ it('every row here has an effect and an error case', async () => {
     checkSuites,
     actions,
     releases,
+    releaseAssets,
     collaborators,
   };
   const rows = Object.assign({}, ...Object.values(tables)) as RouteTable;
   const commit = `POST ${R}/git/commits`;
-  const { 'GET /orgs/{org}/repos': _listed, [commit]: _made, ...inRepository } = rows;
+  const tag = `POST ${R}/git/tags`;
+  const { 'GET /orgs/{org}/repos': _listed, [commit]: _made, [tag]: _tagged, ...inRepository } = rows;
+  expect((await ask(tag, { repo: 'gone', tag: 'x', message: 'x', object: '1'.repeat(40) })).status).toBe(404);
   expect((await ask(commit, { repo: 'gone', message: 'x', tree: '1'.repeat(40) })).status).toBe(404);
   await at.gitlab.expectMissing(
     { ...inRepository, 'GET /repos/{owner}/{repo}/teams': organizations['GET /repos/{owner}/{repo}/teams'] as Loose },
@@ -683,6 +793,8 @@ it('every row here has an effect and an error case', async () => {
       run_id: 1,
       job_id: 1,
       release_id: 1,
+      asset_id: 1,
+      tag_sha: 'f'.repeat(40),
       tag: 'x',
       username: 'bob',
       state: 'success',

@@ -10,8 +10,8 @@ import {
   reviewCommentInput,
 } from '../convert/note.js';
 import { read } from '../convert/read.js';
-import { toNativeText } from '../references.js';
-import { commentThread, notePlace, remember } from './comment-places.js';
+import { toNativeBody } from '../quick-actions.js';
+import { commentThread, notePlace, remember, reviewOfComment } from './comment-places.js';
 import { accept, everything, idParam, type Place, placeOf, pullOf, slice, type Thread } from './place.js';
 import { readMergeRequest } from './pull.js';
 import { type LineComment, lineComment, positionOf } from './review-position.js';
@@ -47,6 +47,17 @@ export const shownLineNote = (
     reviewCommentInput(at.note, notePlace(context, place, pull), { inReplyTo: at.first, reviewId: review }),
   );
 
+/** Reviews that our own comments belong to: GitLab knows of none, and those of people have none that is known. */
+async function reviewsOfOwn(
+  context: RouteContext,
+  placed: readonly Placed[],
+): Promise<ReadonlyMap<NativeNote['id'], number | undefined>> {
+  const own = placed.filter(({ note }) => String(note.author?.id) === String(context.account.id));
+  return new Map(
+    await Promise.all(own.map(async ({ note }) => [note.id, await reviewOfComment(context, note.id)] as const)),
+  );
+}
+
 const list: Route = {
   support: 'exact',
   retry: 'read',
@@ -60,12 +71,13 @@ const list: Route = {
     const sign = request.query.direction === 'desc' ? -1 : 1;
     all.sort((a, b) => sign * (Date.parse(a.note[at]) - Date.parse(b.note[at])));
     const { items, pages } = slice(request, all);
+    const reviews = await reviewsOfOwn(context, items);
     await remember(
       context,
       pull,
       items.map(({ note, discussion }) => ({ id: note.id, discussion })),
     );
-    return { data: items.map((one) => shownLineNote(context, place, pull, one)), pages };
+    return { data: items.map((one) => shownLineNote(context, place, pull, one, reviews.get(one.note.id))), pages };
   },
 };
 
@@ -78,7 +90,7 @@ export async function commentOnLine(
   review?: number,
 ): Promise<Placed> {
   const position = await positionOf(context, pull, mr, comment);
-  const json = { body: toNativeText(comment.body), position };
+  const json = { body: toNativeBody(comment.body), position };
   const answer = await context.native.send('POST', `${pull.api}/discussions`, { json });
   const { id, notes } = read(nativeDiscussion, answer.data, 'discussion');
   const note = notes[0];
@@ -91,7 +103,7 @@ async function reply(context: RouteContext, place: Place, pull: Thread, to: stri
   const thread = await commentThread(context, place, to);
   if (thread.discussion === undefined || thread.kind !== 'merge_request' || thread.iid !== pull.iid) throw notFound();
   const path = `${pull.api}/discussions/${thread.discussion}`;
-  const answer = await context.native.send('POST', `${path}/notes`, { json: { body: toNativeText(text) } });
+  const answer = await context.native.send('POST', `${path}/notes`, { json: { body: toNativeBody(text) } });
   const note = read(nativeNote, answer.data, 'note');
   const { notes } = read(nativeDiscussion, await context.native.get(path), 'discussion');
   await remember(context, pull, [{ id: note.id, discussion: thread.discussion }]);
@@ -170,7 +182,7 @@ const update: Route = {
     const { body } = accept('PullRequestReviewComment', text, request.body);
     const { thread, placed } = await byId(context, place, id);
     const path = `${thread.api}/discussions/${placed.discussion}/notes/${id}`;
-    const { data } = await context.native.send('PUT', path, { json: { body: toNativeText(body) } });
+    const { data } = await context.native.send('PUT', path, { json: { body: toNativeBody(body) } });
     const note = { ...read(nativeNote, data, 'note'), position: placed.note.position };
     return { data: shownLineNote(context, place, thread, { ...placed, note }, thread.review) };
   },

@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { invalid, type Route, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
+import {
+  invalid,
+  type Route,
+  type RouteContext,
+  RouteFailure,
+  type RouteRequest,
+  type RouteTable,
+} from '../../kit/route.js';
 import * as shape from '../../kit/shapes/account.js';
 import { account } from '../convert/user.js';
 import { idList, joined, logins, userIds, without } from './people.js';
@@ -15,7 +22,11 @@ async function change(request: RouteRequest, context: RouteContext, to: typeof j
   if (teams.length > 0)
     throw invalid('PullRequest', 'team_reviewers', 'invalid', 'On GitLab a group cannot be asked for a review.');
   const given = await userIds(context, reviewers, { resource: 'PullRequest', field: 'reviewers' });
-  const now = (await readMergeRequest(context, pull)).reviewers ?? [];
+  const { reviewers: asked, author } = await readMergeRequest(context, pull);
+  // GitLab asks them for a review of their own work; GitHub does not.
+  if (to === joined && given.some((id) => String(id) === String(author?.id)))
+    throw new RouteFailure(422, 'Review cannot be requested from pull request author.');
+  const now = asked ?? [];
   const ids = to(
     now.map((user) => user.id),
     given,

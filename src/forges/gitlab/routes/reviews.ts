@@ -11,8 +11,8 @@ import type { NativeMergeRequest } from '../convert/merge-request.js';
 import { nativeNote } from '../convert/note.js';
 import { read } from '../convert/read.js';
 import { nativeUser } from '../convert/user.js';
-import { toNativeText } from '../references.js';
-import { COMMENT, remember } from './comment-places.js';
+import { toNativeBody } from '../quick-actions.js';
+import { remember, reviewOfComment } from './comment-places.js';
 import { accept, numberParam, type Place, placeOf, pullOf, refused, slice, type Thread } from './place.js';
 import { readMergeRequest } from './pull.js';
 import { commentOnLine, lineNotes, shownLineNote } from './review-comments.js';
@@ -60,10 +60,10 @@ const comments: Route = {
   async run(request, context) {
     const { place, pull, reviewed } = await found(request, context);
     const notes = await lineNotes(context, pull);
-    const records = await Promise.all(notes.map(({ note }) => context.records.get(COMMENT, String(note.id))));
+    const reviews = await Promise.all(notes.map(({ note }) => reviewOfComment(context, note.id)));
     const { items, pages } = slice(
       request,
-      notes.filter((_, at) => records[at]?.data.review === reviewed.record.id),
+      notes.filter((_, at) => reviews[at] === reviewed.record.id),
     );
     return { data: items.map((one) => shownLineNote(context, place, pull, one, reviewed.record.id)), pages };
   },
@@ -115,7 +115,7 @@ interface Draft {
 
 /** What a review says as a whole. Answers the number of the note. */
 async function say(context: RouteContext, pull: Thread, text: string) {
-  const { data } = await context.native.send('POST', `${pull.api}/notes`, { json: { body: toNativeText(text) } });
+  const { data } = await context.native.send('POST', `${pull.api}/notes`, { json: { body: toNativeBody(text) } });
   const { id } = read(nativeNote, data, 'note');
   await remember(context, pull, [{ id }]);
   return id;
@@ -212,7 +212,7 @@ const dismiss: Route = {
     if (String(review.user.id) !== String(context.account.id))
       throw new RouteFailure(403, 'GitLab lets nobody take back the review of another person.');
     if (review.state === 'approved') await context.native.send('POST', `${pull.api}/unapprove`);
-    await context.native.send('POST', `${pull.api}/notes`, { json: { body: toNativeText(message) } });
+    await context.native.send('POST', `${pull.api}/notes`, { json: { body: toNativeBody(message) } });
     const after: KeptReview = { ...review, state: 'dismissed' };
     return {
       data: shownReview(context, place, mr, {

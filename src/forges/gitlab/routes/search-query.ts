@@ -1,7 +1,7 @@
 /** GitHub's search language for issues, as far as GitLab's lists can answer it. */
 
 import { segment } from '../../kit/native-client.js';
-import { RouteFailure } from '../../kit/route.js';
+import { invalid } from '../../kit/route.js';
 import { groupPath, projectPath, toNativeText } from '../references.js';
 import type { ThreadFilter } from './thread-list.js';
 
@@ -13,9 +13,7 @@ interface Term {
 
 /** @throws RouteFailure 422 naming the qualifier that GitLab cannot answer */
 const unsupported = (qualifier: string): never => {
-  throw new RouteFailure(422, `GitLab cannot search by ${qualifier}.`, {
-    errors: [{ resource: 'Search', field: 'q', code: 'invalid', message: `GitLab cannot search by ${qualifier}.` }],
-  });
+  throw invalid('Search', 'q', 'invalid', `GitLab cannot search by ${qualifier}.`);
 };
 
 /** Words, quoted words, and `name:value` with either. */
@@ -60,6 +58,19 @@ function range(name: string, value: string): { after?: string; before?: string }
   }
 }
 
+/** `>5`, `<=3`, `2..4`, `7`, both ends included. */
+function numbers(name: string, value: string): { from: number; to: number } {
+  const [, from, to] = /^(\d+|\*)\.\.(\d+|\*)$/.exec(value) ?? [];
+  if (from !== undefined && to !== undefined)
+    return { from: from === '*' ? 0 : Number(from), to: to === '*' ? Number.POSITIVE_INFINITY : Number(to) };
+  const [, sign = '', text] = /^([<>]=?)?(\d+)$/.exec(value) ?? [];
+  if (text === undefined) return unsupported(`${name}:${value}`);
+  const at = Number(text);
+  if (sign.startsWith('>')) return { from: sign === '>' ? at + 1 : at, to: Number.POSITIVE_INFINITY };
+  if (sign.startsWith('<')) return { from: 0, to: sign === '<' ? at - 1 : at };
+  return { from: at, to: at };
+}
+
 interface Building {
   scopes: string[];
   kinds: Set<'issue' | 'merge_request'>;
@@ -70,6 +81,7 @@ interface Building {
   pullQuery: Record<string, string | undefined>;
   order: ThreadFilter['order'];
   direction: ThreadFilter['direction'];
+  comments: ThreadFilter['comments'];
 }
 
 const onlyPulls = (building: Building): void => void building.kinds.delete('issue');
@@ -156,6 +168,9 @@ const qualifiers: Readonly<Record<string, Qualifier>> = {
     if (field === undefined) unsupported(`${name}:${value}`);
     else query[field] = 'None';
   }),
+  comments: plain((building, { name, value }) => {
+    building.comments = numbers(name, value);
+  }),
   created: dated('created'),
   updated: dated('updated'),
   in: plain(({ query }, { name, value }) => {
@@ -195,6 +210,7 @@ export function parseSearch(q: string, options: { sort?: string; order?: string 
     pullQuery: {},
     order: 'created_at',
     direction: 'desc',
+    comments: undefined,
   };
   for (const term of used) {
     const apply = Object.hasOwn(qualifiers, term.name) ? qualifiers[term.name] : undefined;
@@ -217,5 +233,6 @@ export function parseSearch(q: string, options: { sort?: string; order?: string 
     pullQuery: building.pullQuery,
     order: building.order,
     direction: building.direction,
+    ...(building.comments && { comments: building.comments }),
   };
 }

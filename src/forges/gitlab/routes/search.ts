@@ -1,4 +1,4 @@
-import { invalid, type Route, type RouteContext, type RouteTable } from '../../kit/route.js';
+import { invalid, type Route, type RouteContext, type RouteTable, unprocessable } from '../../kit/route.js';
 import { findUser } from './people.js';
 import { parseSearch } from './search-query.js';
 import { listThreads, type ThreadFilter } from './thread-list.js';
@@ -24,8 +24,7 @@ const issues: Route = {
   async run(request, context) {
     const { q, sort, order } = request.query;
     if (!q?.trim()) throw invalid('Search', 'q', 'missing_field');
-    if (request.page * request.perPage > MOST)
-      throw invalid('Search', 'page', 'invalid', 'Only the first 1000 search results are available');
+    if (request.page * request.perPage > MOST) throw unprocessable('Only the first 1000 search results are available');
     const { items, total, pages } = await listThreads(
       context,
       await withAssigneeId(context, parseSearch(q, { sort, order })),

@@ -1,13 +1,22 @@
 import { z } from 'zod';
 import { segment } from '../../kit/native-client.js';
-import { type Route, type RouteContext, RouteFailure, type RouteRequest, type RouteTable } from '../../kit/route.js';
+import {
+  type Route,
+  type RouteContext,
+  RouteFailure,
+  type RouteRequest,
+  type RouteTable,
+  unprocessable,
+} from '../../kit/route.js';
 import * as shapeRepository from '../../kit/shapes/repository.js';
 import * as shape from '../../kit/shapes/status.js';
 import { repositoryInput } from '../convert/project.js';
 import { read } from '../convert/read.js';
 import { type NativeStatus, nativeState, nativeStatus, shortened, statusInput } from '../convert/status.js';
-import { commitAt, shaAt } from './commit-at.js';
-import { accept, everything, type Place, param, placeOf, projectAt, slice } from './place.js';
+import { CHECK_RUN, keyOf, shows } from './check-records.js';
+import { everyJobOf } from './check-suites.js';
+import { commitAt, findCommit, shaAt } from './commit-at.js';
+import { accept, everything, type Place, param, placeOf, projectAt, refused, slice } from './place.js';
 
 const wish = z.looseObject({
   state: z.enum(['pending', 'success', 'failure', 'error']),
@@ -24,7 +33,12 @@ interface StatusWish {
 }
 
 /** Of one commit, newest first; of each name the newest unless `all`. */
-async function statusesOf(context: RouteContext, place: Place, sha: string, all: boolean): Promise<NativeStatus[]> {
+export async function statusesOf(
+  context: RouteContext,
+  place: Place,
+  sha: string,
+  all: boolean,
+): Promise<NativeStatus[]> {
   const path = `${place.api}/repository/commits/${segment(sha)}/statuses`;
   const found = await everything(context, path, nativeStatus, { all });
   return found.sort((a, b) => Number(BigInt(b.id) - BigInt(a.id)));
@@ -75,26 +89,43 @@ const create: Route = {
   support: 'exact',
   retry: 'findable',
   source: 'commits: POST /projects/:id/statuses/:sha',
-  note: 'GitLab has one word for failure and error, and cuts names and descriptions at 255 characters.',
+  note: 'An error is shown as canceled; names and descriptions are cut at 255 characters. One of the name of a check run of the same commit takes its place.',
   async run(request, context) {
     const place = placeOf(request);
     const body = accept('Status', wish, request.body);
-    const status = await setStatus(context, place, param(request, 'sha'), {
-      state: nativeState[body.state],
-      name: body.context,
-      description: body.description ?? undefined,
-      targetUrl: body.target_url ?? undefined,
+    const sha = param(request, 'sha');
+    const set = () =>
+      setStatus(context, place, sha, {
+        state: nativeState[body.state],
+        name: body.context,
+        description: body.description ?? undefined,
+        targetUrl: body.target_url ?? undefined,
+      });
+    const status = await refused(set, [404], async (failure) => {
+      // A repository that is not there is a 404 on GitHub too, a commit is not.
+      await projectAt(context, place.api);
+      if ((await findCommit(context, place, sha)) !== undefined) throw failure;
+      throw unprocessable(`No commit found for SHA: ${sha}`);
     });
     return { status: 201, data: shape.commitStatus(context.base, place.owner, place.repo, statusInput(status)) };
   },
 };
 
+/** What apps and other systems put on a commit. On GitHub a check run is no status, nor is a job. */
 async function shown(request: RouteRequest, context: RouteContext, all: boolean) {
   const place = placeOf(request);
   const sha = await shaAt(context, place, param(request, 'ref'));
-  const statuses = await statusesOf(context, place, sha, all);
+  const found = await statusesOf(context, place, sha, all);
+  // Without statuses nobody has looked whether there is such a commit.
+  if (found.length === 0) await commitAt(context, place, sha);
+  const project = await projectAt(context, place.api);
+  const records = found.length === 0 ? [] : await context.records.list(CHECK_RUN, keyOf(project.id, sha, ''));
+  const others = found.filter((status) => !records.some((record) => shows(context, record, status)));
+  const jobs = others.length === 0 ? [] : await everyJobOf(context, place, sha);
+  const ofJobs = new Set(jobs.map(({ id }) => String(id)));
+  const statuses = others.filter(({ id }) => !ofJobs.has(String(id)));
   return {
-    place,
+    project,
     sha,
     statuses: statuses.map((status) => shape.commitStatus(context.base, place.owner, place.repo, statusInput(status))),
   };
@@ -104,7 +135,6 @@ const list: Route = {
   support: 'exact',
   retry: 'read',
   source: 'commits: GET /projects/:id/repository/commits/:sha/statuses',
-  note: 'Jobs of GitLab CI are statuses too.',
   async run(request, context) {
     const { items, pages } = slice(request, (await shown(request, context, true)).statuses);
     return { data: items, pages };
@@ -115,12 +145,8 @@ const combined: Route = {
   support: 'exact',
   retry: 'read',
   source: 'commits: GET /projects/:id/repository/commits/:sha/statuses',
-  note: 'Jobs of GitLab CI are statuses too.',
   async run(request, context) {
-    const { place, sha, statuses } = await shown(request, context, false);
-    // Without statuses nobody has looked whether there is such a commit.
-    if (statuses.length === 0) await commitAt(context, place, sha);
-    const project = await projectAt(context, place.api);
+    const { project, sha, statuses } = await shown(request, context, true);
     const repository = shapeRepository.minimalRepository(context.base, repositoryInput(project));
     const whole = shape.combinedStatus(context.base, repository, sha, statuses);
     const { items, pages } = slice(request, Array.isArray(whole.statuses) ? whole.statuses : []);

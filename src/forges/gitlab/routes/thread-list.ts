@@ -20,9 +20,13 @@ export interface ThreadFilter {
   pullQuery?: Readonly<Record<string, string | number | undefined>>;
   order: 'created_at' | 'updated_at';
   direction: 'asc' | 'desc';
+  /** What GitLab cannot ask for: then whole lists are read. */
+  comments?: { from: number; to: number };
 }
 
 const PER_PAGE = 100;
+/** Of a list that is filtered here; the rest is not found. */
+const MOST_READ = 2_000;
 
 const located = z.looseObject({ references: z.looseObject({ full: z.string() }) });
 
@@ -31,6 +35,7 @@ const pathOf = (full: string): string => full.replace(/[#!]\d+$/, '');
 
 interface Found {
   at: number;
+  comments: number;
   show(context: RouteContext): JsonObject;
 }
 
@@ -69,6 +74,7 @@ function found(kind: Source['kind'], data: unknown, order: ThreadFilter['order']
       const path = pathOf(issue.references.full);
       return {
         at: Date.parse(issue[order]),
+        comments: issue.user_notes_count ?? 0,
         show: (context) => shape.issue(context.base, ownerOf(path), nameOf(path), issueInput(issue)),
       };
     });
@@ -76,6 +82,7 @@ function found(kind: Source['kind'], data: unknown, order: ThreadFilter['order']
     const path = pathOf(mr.references.full);
     return {
       at: Date.parse(mr[order]),
+      comments: mr.user_notes_count ?? 0,
       show: (context) => shape.issue(context.base, ownerOf(path), nameOf(path), mergeRequestIssueInput(mr)),
     };
   });
@@ -102,10 +109,15 @@ export async function listThreads(
   { page, perPage }: { page: number; perPage: number },
 ): Promise<{ items: JsonObject[]; total: number; pages: { next: boolean; last: number } }> {
   const need = page * perPage;
-  const lists = await Promise.all(sourcesOf(filter).map((source) => firstOf(context, source, need, filter.order)));
-  const total = lists.reduce((sum, list) => sum + list.total, 0);
+  const { comments: span } = filter;
+  const read = span === undefined ? need : MOST_READ;
+  const lists = await Promise.all(sourcesOf(filter).map((source) => firstOf(context, source, read, filter.order)));
   const sign = filter.direction === 'asc' ? 1 : -1;
-  const merged = lists.flatMap((list) => list.items).sort((a, b) => sign * (a.at - b.at));
+  const merged = lists
+    .flatMap((list) => list.items)
+    .filter(({ comments }) => span === undefined || (comments >= span.from && comments <= span.to))
+    .sort((a, b) => sign * (a.at - b.at));
+  const total = span === undefined ? lists.reduce((sum, list) => sum + list.total, 0) : merged.length;
   return {
     items: merged.slice(need - perPage, need).map((entry) => entry.show(context)),
     total,

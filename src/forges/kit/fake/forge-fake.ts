@@ -170,10 +170,16 @@ export interface ForgeFake {
   readonly app?: FakeForgeApp;
   addPerson(login: string): Promise<void>;
   addRepository(repository: NewFakeRepository): Promise<{ id: bigint; url: string; defaultBranch: string }>;
+  /** A team of the organization, where apps cannot make one; answers its slug. */
+  addTeam?(organization: string, name: string): Promise<string>;
+  /** A run of the forge's own CI at a commit, of one job; absent where the double has none. Answers its number. */
+  addRun?(repository: FakePlace, run: { sha: string; job: 'failed' | 'running' }): Promise<number>;
   /** A webhook of the repository for every event; as a person would add it on its settings page. */
   addHook(repository: FakePlace, hook: { url: string; secret: string }): Promise<void>;
   /** @throws Error for a login that was not added */
   as(login: string, repository: FakePlace): FakePerson;
+  /** A token of this person's own, where the forge takes some things from people alone. */
+  tokenOf?(login: string): string;
   /** Text of a file, or undefined. */
   readFile(repository: FakePlace, ref: string, path: string): Promise<string | undefined>;
   state(repository: FakePlace): Promise<FakeRepositoryState>;

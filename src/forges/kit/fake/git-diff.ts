@@ -31,7 +31,13 @@ const STATUS: Readonly<Record<string, FakeDiffFile['status']>> = {
   R: 'renamed',
 };
 
-export async function diffCommits(directory: string, base: string | null, head: string): Promise<FakeDiff> {
+/** `fullIndex`: the text names files by their whole SHAs. */
+export async function diffCommits(
+  directory: string,
+  base: string | null,
+  head: string,
+  { fullIndex = false } = {},
+): Promise<FakeDiff> {
   const diff = (...options: string[]) =>
     git(directory, [
       'diff',
@@ -46,7 +52,7 @@ export async function diffCommits(directory: string, base: string | null, head: 
   const [raw, numbers, text] = await Promise.all([
     diff('--raw', '-z', '--no-abbrev'),
     diff('--numstat', '-z'),
-    diff('--patch'),
+    diff('--patch', ...(fullIndex ? ['--full-index'] : [])),
   ]);
   const lines = linesOf(numbers.toString('utf8'));
   const chunks = text.toString('utf8').split(/^(?=diff --git )/m);

@@ -35,6 +35,14 @@ export interface GitOutcome {
   said: string;
 }
 
+/** All that a git needs to be started. */
+export interface GitStart {
+  directory: string;
+  argv: readonly string[];
+  env: Readonly<Record<string, string>>;
+  input?: Buffer | string;
+}
+
 export interface GitRun {
   input?: Buffer | string;
   environment?: Record<string, string>;
@@ -94,9 +102,21 @@ export function tryGit(directory: string, argv: readonly string[], run: GitRun =
   return known;
 }
 
-function start(directory: string, argv: readonly string[], run: GitRun): Promise<GitOutcome> {
+const starter = { run: spawned };
+
+/** From now on `run` starts every git: a large process, as a test's is, takes longer to start another than git does to answer. */
+export function startGitBy(run: (order: GitStart) => Promise<GitOutcome>): void {
+  starter.run = run;
+}
+
+const start = (directory: string, argv: readonly string[], { input, environment }: GitRun): Promise<GitOutcome> =>
+  starter.run({
+    ...{ directory, argv, env: { ...fakeGitEnvironment(directory), ...environment } },
+    ...(input !== undefined && { input }),
+  });
+
+function spawned({ directory, argv, env, input }: GitStart): Promise<GitOutcome> {
   return new Promise((resolve, reject) => {
-    const env = { ...fakeGitEnvironment(directory), ...run.environment };
     const child = spawn('git', argv, { cwd: directory, env, stdio: 'pipe' });
     const out: Buffer[] = [];
     const said: Buffer[] = [];
@@ -108,7 +128,7 @@ function start(directory: string, argv: readonly string[], run: GitRun): Promise
     child.once('close', (code) =>
       resolve({ code: code ?? -1, out: Buffer.concat(out), said: Buffer.concat(said).toString('utf8').trim() }),
     );
-    child.stdin.end(run.input ?? '');
+    child.stdin.end(input ?? '');
   });
 }
 

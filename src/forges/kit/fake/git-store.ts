@@ -2,7 +2,7 @@
  * A forge's repository for the fakes: one bare repository on disk, read and written with git's plumbing. Commits, trees,
  * differences and merges are real, so that what a fake tells of them is too.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type CommitOptions,
@@ -57,7 +57,7 @@ export interface FakeGit {
   /** Also true of a commit and itself. */
   isAncestor(a: string, b: string): Promise<boolean>;
   /** Compares the two trees; null is the empty one. */
-  diff(base: string | null, head: string): Promise<FakeDiff>;
+  diff(base: string | null, head: string, options?: { fullIndex?: boolean }): Promise<FakeDiff>;
   /** As mail, one message for each commit that `head` has and `base` has not. */
   formatPatch(base: string, head: string): Promise<string>;
   /** Entries with paths from the root; `ref` may be a tree. Undefined when there is no such folder. */
@@ -112,7 +112,8 @@ export async function createFakeGit(
       return code === 0 ? out.toString('utf8').trim() : undefined;
     },
     isAncestor: async (a, b) => isAncestor(directory, await named(a), await named(b)),
-    diff: async (base, head) => diffCommits(directory, base === null ? null : await named(base), await named(head)),
+    diff: async (base, head, options) =>
+      diffCommits(directory, base === null ? null : await named(base), await named(head), options),
     formatPatch: async (base, head) =>
       (await git(directory, ['format-patch', '--stdout', `${await named(base)}..${await named(head)}`])).toString(),
     readTree: async (ref, path = '', recursive = false) => {
@@ -140,6 +141,14 @@ function isSha(text: string): boolean {
   return /^[0-9a-f]{4,64}$/i.test(text);
 }
 
+/** What a ref names, where it has a file of its own, as all have that nobody packed: git need not be started for it. */
+const looseRef = (directory: string, ref: string): Promise<string | undefined> =>
+  readFile(join(directory, ref), 'utf8').then(
+    (text) => /^([0-9a-f]{40})\n$/.exec(text)?.[1],
+    // Packed, or not there: git says which.
+    () => undefined,
+  );
+
 /** A branch wins over a tag of the same name, and both over a short SHA; `main~1` is no name. */
 async function resolveCommit(directory: string, name: string): Promise<string | undefined> {
   if (/[~^:?*[\\\s]|\.\.|@\{/.test(name)) return undefined;
@@ -147,7 +156,8 @@ async function resolveCommit(directory: string, name: string): Promise<string | 
     ? [name]
     : [`refs/heads/${name}`, `refs/tags/${name}`, ...(isSha(name) ? [name] : [])];
   for (const candidate of candidates) {
-    const argv = ['rev-parse', '--verify', '--quiet', `${candidate}^{commit}`];
+    const named = candidate.startsWith('refs/') ? await looseRef(directory, candidate) : undefined;
+    const argv = ['rev-parse', '--verify', '--quiet', `${named ?? candidate}^{commit}`];
     const { code, out } = await tryGit(directory, argv);
     if (code === 0) return out.toString('utf8').trim();
   }

@@ -50,13 +50,20 @@ export interface FakeApiOptions {
   prefix: string;
   /** Addresses that are not below the prefix, each with the path of its route. */
   beside?: Readonly<Record<string, string>>;
+  /** Another prefix below which the same routes are. */
+  alsoBelow?: string;
   routes: readonly FakeRoute[];
   /** Whom the token belongs to; undefined refuses. */
   authenticate(headers: Headers): unknown | undefined;
   unauthorized: FakeAnswer;
   notFound: FakeAnswer;
   badRequest(message: string): FakeAnswer;
+  /** Whether the forge has such a route although the double does not play it: then that is said, and not that it has none. */
+  isReal?(method: string, path: string): boolean;
 }
+
+/** End of what is remembered of a request that the forge would have understood, and its double does not. */
+export const NOT_PLAYED = 'the forge has this route, and its double does not play it';
 
 export interface FakeApi {
   /** Path below which its routes are, such as `/api/v4`. */
@@ -134,7 +141,10 @@ export function createFakeApi(options: FakeApiOptions): FakeApi {
     const asked = `${request.method} ${path}`;
     const method = methodOf(request.method);
     const found = match(request.method, path);
-    if (found === undefined) return violated(`${asked}: there is no such route`, options.notFound);
+    if (found === undefined) {
+      const isReal = options.isReal?.(method, path) === true;
+      return violated(`${asked}: ${isReal ? NOT_PLAYED : 'there is no such route'}`, options.notFound);
+    }
     const { entry, params } = found;
     used.add(entry.key);
     const user = authenticate(request.headers);
@@ -171,7 +181,8 @@ export function createFakeApi(options: FakeApiOptions): FakeApi {
     failNext: (method, pattern, answer) => void planned.push({ method, pathPattern: pattern, answer }),
     handle: async (request) => {
       const { pathname, searchParams } = new URL(request.url);
-      const below = pathname.startsWith(`${prefix}/`) ? pathname.slice(prefix.length) : options.beside?.[pathname];
+      const root = [prefix, options.alsoBelow].find((one) => one !== undefined && pathname.startsWith(`${one}/`));
+      const below = root === undefined ? options.beside?.[pathname] : pathname.slice(root.length);
       const at = planned.findIndex((one) => one.method === request.method && one.pathPattern.test(below ?? pathname));
       const failure = at < 0 ? undefined : planned.splice(at, 1)[0]?.answer;
       const answer =

@@ -67,6 +67,30 @@ export function checkSuite(base: ShapeBase, owner: string, repo: string, input: 
   };
 }
 
+/** Worst first: what a suite concludes when its runs conclude this. */
+const WORST: readonly NonNullable<CheckRunInput['conclusion']>[] = [
+  'failure',
+  'timed_out',
+  'cancelled',
+  'action_required',
+  'stale',
+  'success',
+  'neutral',
+  'skipped',
+];
+
+/** How far a suite is when its runs are this far. */
+export function suiteProgress(
+  runs: readonly { status?: unknown; conclusion?: unknown }[],
+): Pick<CheckSuiteInput, 'status' | 'conclusion'> {
+  if (runs.every(({ status }) => status === 'queued')) return { status: 'queued', conclusion: null };
+  if (runs.some(({ status }) => status !== 'completed')) return { status: 'in_progress', conclusion: null };
+  return {
+    status: 'completed',
+    conclusion: WORST.find((one) => runs.some(({ conclusion }) => conclusion === one)) ?? null,
+  };
+}
+
 /** What a check run tells of its suite. */
 function suiteFields(base: ShapeBase, owner: string, repo: string, input: CheckSuiteInput): JsonObject {
   const done = input.status === 'completed';

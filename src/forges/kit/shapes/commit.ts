@@ -125,6 +125,6 @@ function person({ name, email, date }: CommitUser): JsonObject {
   return { name, email, date };
 }
 
-function pushPerson({ name, email, date, account }: CommitUser): JsonObject {
-  return { name, email, date, ...given({ username: account?.login }) };
+function pushPerson({ name, email, date, account, username }: CommitUser): JsonObject {
+  return { name, email, date, ...given({ username: account?.login ?? username }) };
 }

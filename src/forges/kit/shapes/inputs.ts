@@ -212,6 +212,8 @@ export interface CommitUser {
   date: string;
   /** The account it belongs to, only when the forge said so by id. */
   account?: AccountInput | null;
+  /** As a push names it, whom the forge found by the e-mail address: shown, and nothing is decided by it. */
+  username?: string;
 }
 
 /** A commit of a push, and of `GET /repos/{owner}/{repo}/commits`. */

@@ -1,5 +1,6 @@
 /** Releases and their assets. */
 import type { JsonObject } from '../../forge.js';
+import { RouteFailure } from '../route.js';
 import { userOrGhost } from './account.js';
 import type { ShapeBase } from './base.js';
 import { UNKNOWN_TIME } from './fields.js';
@@ -29,22 +30,28 @@ export function release(base: ShapeBase, owner: string, repo: string, input: Rel
     prerelease: input.prerelease ?? false,
     created_at: created,
     published_at: draft ? null : (input.publishedAt ?? created),
-    assets: (input.assets ?? []).map((asset) => releaseAsset(base, api, asset, input)),
+    assets: (input.assets ?? []).map((asset) => releaseAsset(base, owner, repo, asset, input)),
     tarball_url: draft ? null : `${api}/tarball/${tag}`,
     zipball_url: draft ? null : `${api}/zipball/${tag}`,
     body: input.body ?? '',
   };
 }
 
-function releaseAsset(
+/** No forge but GitHub sends the file by its API. */
+export const fileIsElsewhere = ({ browser_download_url: url }: JsonObject): RouteFailure =>
+  new RouteFailure(501, `The file is not to be had by this API: it is at ${String(url)}.`);
+
+/** A file that is attached to a release. */
+export function releaseAsset(
   base: ShapeBase,
-  api: string,
+  owner: string,
+  repo: string,
   asset: NonNullable<ReleaseInput['assets']>[number],
-  of: ReleaseInput,
+  of: Pick<ReleaseInput, 'author' | 'createdAt'>,
 ): JsonObject {
   const created = of.createdAt ?? UNKNOWN_TIME;
   return {
-    url: `${api}/releases/assets/${asset.id}`,
+    url: `${apiOf(base, owner, repo)}/releases/assets/${asset.id}`,
     id: jsonId(asset.id),
     node_id: nodeId('ReleaseAsset', asset.id),
     name: asset.name,

@@ -1,11 +1,13 @@
 /** Builds the images of a place: a Job for each service that is built, watched to its end. */
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { Cluster } from '../../../effects/kubernetes/cluster.js';
+import { isImmutable } from '../../../effects/kubernetes/failures.js';
 import { refOf } from '../../../effects/kubernetes/kinds.js';
+import type { JobManifest } from '../../../effects/kubernetes/manifest.js';
 import { pause } from '../../../lib/clock.js';
+import { ForgewayError } from '../../../lib/errors.js';
 import type { PlaceFailure } from '../driver.js';
 import { jobResult } from './diagnosis.js';
-import type { JobManifest } from './manifests/manifest.js';
 import { tellFailure } from './tell-failure.js';
 
 export interface JobWait {
@@ -16,7 +18,10 @@ export interface JobWait {
   signal: AbortSignal;
 }
 
-/** What the job's last container said at its end, or why it failed. */
+/**
+ * What the job's last container said at its end, or why it failed.
+ * @throws ForgewayError FORGEWAY_CLUSTER_QUOTA while there is no room for it, and whatever the cluster refuses
+ */
 export async function runJob(
   manifest: JobManifest,
   o: JobWait,
@@ -24,11 +29,11 @@ export async function runJob(
   const { cluster, what, pollMs, signal } = o;
   const ref = refOf(manifest);
   const namespace = ref.namespace ?? '';
-  await cluster.apply(manifest, { signal });
+  await begin(cluster, manifest, signal);
   for (;;) {
     const job = await cluster.get<V1Job>(ref, signal);
     // Somebody deleted it: it is begun again, as a new one.
-    if (job === undefined) await cluster.apply(manifest, { signal });
+    if (job === undefined) await begin(cluster, manifest, signal);
     else {
       const pods = await cluster.list<V1Pod>('Pod', {
         ...{ namespace, signal },
@@ -39,9 +44,20 @@ export async function runJob(
       const events = stuck || ended ? await cluster.events(namespace, signal) : [];
       const result = jobResult({ what, job, pods: pods.items, events });
       if (result?.done) return { message: result.message };
+      if (result?.noRoom) throw new ForgewayError('FORGEWAY_CLUSTER_QUOTA', result.cause);
       if (result !== undefined) return { failure: await tellFailure(cluster, namespace, result) };
     }
     await pause(pollMs, signal);
     signal.throwIfAborted();
+  }
+}
+
+/** What a job runs cannot be changed once it is there: one of before the settings changed makes room first. */
+async function begin(cluster: Cluster, manifest: JobManifest, signal: AbortSignal): Promise<void> {
+  try {
+    await cluster.apply(manifest, { signal });
+  } catch (error) {
+    if (!isImmutable(error)) throw error;
+    await cluster.delete(refOf(manifest), { propagation: 'Foreground', signal });
   }
 }

@@ -11,6 +11,7 @@ import type { Logger } from '../../../lib/logger.js';
 import type { Store } from '../../../store/database.js';
 import { organizationIds } from '../capacity.js';
 import { identityKey, nameCandidates, type PreviewIdentity } from '../name.js';
+import { UNNAMED } from '../preview-record.js';
 import type { PreviewCluster, PreviewClusters } from './clusters.js';
 import { type Inventory, OURS } from './inventory.js';
 import { ANNOTATION, LABEL, labelValue, MANAGER } from './manifests/marks.js';
@@ -31,12 +32,15 @@ interface Known {
   identity: PreviewIdentity;
   cluster: string | null;
   phase: string;
+  /** False: something is wanted that was not reached yet, and may need what is there. */
+  settled: boolean;
 }
 
 interface Row {
   name: string;
   cluster: string | null;
   phase: string;
+  settled: boolean;
   number: number | null;
   branch: string | null;
   forge: string;
@@ -55,7 +59,8 @@ async function knownPreviews(store: Store, tagOf: (forge: string) => string): Pr
   for (const organizationId of await organizationIds(store)) {
     const { rows } = await store.tenant(organizationId, (tx) =>
       tx.query<Row>(
-        `SELECT coalesce(p.name, '') AS name, p.cluster, coalesce(p.phase, 'none') AS phase, q.number, p.branch, r.forge,
+        `SELECT coalesce(p.name, '') AS name, p.cluster, coalesce(p.phase, 'none') AS phase,
+           coalesce(p.observed_version = p.desired_version, true) AS settled, q.number, p.branch, r.forge,
            r.host, r.remote_id::text, r.remote_owner, r.remote_name
          FROM preview p FULL JOIN pull_request q ON q.id = p.pull_request_id
            JOIN repository r ON r.id = coalesce(p.repository_id, q.repository_id)`,
@@ -76,6 +81,7 @@ async function knownPreviews(store: Store, tagOf: (forge: string) => string): Pr
         name: row.name,
         cluster: row.cluster,
         phase: row.phase,
+        settled: row.settled,
       });
     }
   }
@@ -97,7 +103,9 @@ function orphaned(
     return undefined;
   if (preview.name !== name && !nameCandidates(preview.identity).includes(name)) return undefined;
   if (now.getTime() - new Date(String(creationTimestamp)).getTime() < YOUNG_MS) return undefined;
-  if (preview.phase === 'none') return 'it has no preview any more';
+  // One that is brought back goes on with what it finds; what it does not need is found when it has settled.
+  if (!preview.settled) return undefined;
+  if (preview.phase === 'none' || preview.name.startsWith(UNNAMED)) return 'it has no preview any more';
   if (preview.name !== name) return `its preview is called ${preview.name}`;
   if (preview.cluster !== null && preview.cluster !== home.id) return 'its preview lives on another cluster';
   return preview.phase === 'gone' ? 'its preview was removed' : undefined;

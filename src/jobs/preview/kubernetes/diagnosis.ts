@@ -1,66 +1,22 @@
 /** Why something does not run, as one line for a person, from what the cluster says of it. Pure. */
-import type { CoreV1Event, V1ContainerStatus, V1Deployment, V1Job, V1Pod } from '@kubernetes/client-node';
+import type { CoreV1Event, V1Deployment, V1Job, V1Pod } from '@kubernetes/client-node';
+import {
+  containersOf,
+  type Diagnosis,
+  eventOf,
+  isTakenAway,
+  livePods,
+  oneLine,
+  podFailure,
+  unscheduled,
+} from '../../../effects/kubernetes/pod-failure.js';
 
-export interface Diagnosis {
-  cause: string;
-  /** Whose log says more. */
-  pod?: { name: string; container?: string; previous: boolean };
-}
+export type { Diagnosis };
 
-const RESTARTS = 3;
-const oneLine = (text: string) => text.replace(/\s+/g, ' ').trim().slice(0, 300);
-
-const NO_IMAGE = new Set(['ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName']);
-const NO_START = new Set(['CreateContainerConfigError', 'CreateContainerError', 'RunContainerError']);
-
-const statuses = ({ status }: V1Pod): V1ContainerStatus[] => [
-  ...(status?.initContainerStatuses ?? []),
-  ...(status?.containerStatuses ?? []),
-];
-
-const eventOf = (events: readonly CoreV1Event[], name: string | undefined, reason: string): string | undefined =>
-  events.findLast((event) => event.reason === reason && event.involvedObject.name === name)?.message;
-
-/** How a container ended. */
-function endOf(
-  what: string,
-  ended: { reason?: string; exitCode: number; message?: string },
-  memory: string | undefined,
-): string {
-  if (ended.reason === 'OOMKilled') {
-    const limit = memory === undefined ? '' : ` (${memory})`;
-    return `${what} used more memory than it may${limit}`;
-  }
-  if (ended.reason === 'DeadlineExceeded') return `${what} took too long`;
-  return `${what} ended with code ${ended.exitCode}`;
-}
-
-const memoryOf = (pod: V1Pod, container: string): string | undefined =>
-  [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].find(({ name }) => name === container)
-    ?.resources?.limits?.memory;
-
-function ofPod(pod: V1Pod, what: string, events: readonly CoreV1Event[]): Diagnosis | undefined {
-  const name = pod.metadata?.name ?? '';
-  if (pod.status?.reason === 'Evicted')
-    return { cause: `${what} was ended by its node: ${oneLine(pod.status.message ?? 'it used more than it may')}` };
-  for (const { name: container, image, state, lastState, restartCount } of statuses(pod)) {
-    const waiting = state?.waiting;
-    if (waiting?.reason !== undefined && NO_IMAGE.has(waiting.reason)) {
-      const why = eventOf(events, name, 'Failed') ?? waiting.message ?? waiting.reason;
-      return { cause: `The image ${image} cannot be pulled: ${oneLine(why)}` };
-    }
-    if (waiting?.reason !== undefined && NO_START.has(waiting.reason))
-      return { cause: `${what} cannot be started: ${oneLine(waiting.message ?? waiting.reason)}` };
-    const ended = state?.terminated;
-    if (ended !== undefined && ended.exitCode !== 0) {
-      return { cause: endOf(what, ended, memoryOf(pod, container)), pod: { name, container, previous: false } };
-    }
-    const last = lastState?.terminated;
-    if (last !== undefined && restartCount >= RESTARTS && state?.running === undefined)
-      return { cause: endOf(what, last, memoryOf(pod, container)), pod: { name, container, previous: true } };
-  }
-  return undefined;
-}
+/** What a new namespace says for a moment, until its controllers have seen what stands in it. */
+const SOON = /status unknown for quota|error looking up service account/i;
+/** There may be room again without anybody changing the preview. */
+const NO_ROOM = /exceeded quota/i;
 
 /** What cannot mend itself soon; undefined: it may still become ready. */
 export function whyNotReady(o: {
@@ -72,10 +28,11 @@ export function whyNotReady(o: {
   const refused = o.deployment?.status?.conditions?.find(
     ({ type, status }) => type === 'ReplicaFailure' && status === 'True',
   );
-  if (refused !== undefined)
+  if (refused !== undefined && !SOON.test(refused.message ?? ''))
     return { cause: `The cluster does not let ${o.what} start: ${oneLine(refused.message ?? '')}` };
-  for (const pod of o.pods) {
-    const found = ofPod(pod, o.what, o.events);
+  const live = livePods(o.pods);
+  for (const pod of live.length > 0 ? live : o.pods) {
+    const found = podFailure(pod, o.what, o.events);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -90,11 +47,11 @@ export function whyStillNotReady(o: {
 }): Diagnosis {
   const { what, seconds, pods, events } = o;
   const late = `${what} was not ready after ${seconds} s`;
-  const [pod] = pods;
+  const pod = livePods(pods)[0] ?? pods[0];
   if (pod === undefined) return { cause: `${late}: the cluster has made no pod for it` };
   const name = pod.metadata?.name ?? '';
-  const unscheduled = pod.status?.conditions?.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
-  if (unscheduled !== undefined) return { cause: `${late}: no node takes it: ${oneLine(unscheduled.message ?? '')}` };
+  const noNode = unscheduled(pod);
+  if (noNode !== undefined) return { cause: `${late}: no node takes it: ${noNode}` };
   const unhealthy = eventOf(events, name, 'Unhealthy');
   if (unhealthy !== undefined) return { cause: `${late}: ${oneLine(unhealthy)}`, pod: { name, previous: false } };
   const warning = events.findLast((event) => event.type === 'Warning' && event.involvedObject.name === name)?.message;
@@ -107,21 +64,22 @@ export function jobResult(o: {
   job: V1Job;
   pods: readonly V1Pod[];
   events: readonly CoreV1Event[];
-}): { done: true; message: string } | ({ done: false } & Diagnosis) | undefined {
+}): { done: true; message: string } | ({ done: false; noRoom?: boolean } & Diagnosis) | undefined {
   const { what, job, pods, events } = o;
   const is = (wanted: string) =>
     job.status?.conditions?.find(({ type, status }) => type === wanted && status === 'True');
   if (is('Complete') !== undefined || is('SuccessCriteriaMet') !== undefined) {
     const ended = pods
-      .flatMap(statuses)
+      .flatMap(containersOf)
       .findLast(({ state }) => state?.terminated?.exitCode === 0 && state.terminated.message);
     return { done: true, message: ended?.state?.terminated?.message ?? '' };
   }
   const failed = is('Failed') ?? is('FailureTarget');
   for (const pod of pods) {
-    const found = ofPod(pod, what, events);
+    const found = podFailure(pod, what, events);
     // A pod that failed may have been the cluster's doing, and another is tried; an image that is not there stays so.
-    if (found !== undefined && (failed !== undefined || found.pod === undefined)) return { done: false, ...found };
+    const isFinal = failed !== undefined || (found?.pod === undefined && !isTakenAway(pod));
+    if (found !== undefined && isFinal) return { done: false, ...found };
   }
   if (failed !== undefined) {
     const cause =
@@ -131,7 +89,9 @@ export function jobResult(o: {
     return { done: false, cause };
   }
   const refused = eventOf(events, job.metadata?.name, 'FailedCreate');
-  if (refused !== undefined && pods.length === 0)
-    return { done: false, cause: `The cluster does not let ${what} start: ${oneLine(refused)}` };
+  if (refused !== undefined && pods.length === 0 && !SOON.test(refused)) {
+    const cause = `The cluster does not let ${what} start: ${oneLine(refused)}`;
+    return { done: false, cause, noRoom: NO_ROOM.test(refused) };
+  }
   return undefined;
 }

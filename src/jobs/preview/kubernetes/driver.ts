@@ -4,28 +4,32 @@
  * applied again: a worker that died anywhere is followed by another that looks and goes on.
  */
 import { randomBytes } from 'node:crypto';
-import type { V1Deployment, V1Pod, V1StatefulSet } from '@kubernetes/client-node';
+import { isDeepStrictEqual } from 'node:util';
+import type { V1Deployment, V1Pod, V1ResourceQuota, V1StatefulSet } from '@kubernetes/client-node';
 import type { Cluster } from '../../../effects/kubernetes/cluster.js';
 import type { KindName } from '../../../effects/kubernetes/kinds.js';
 import { refOf } from '../../../effects/kubernetes/kinds.js';
+import type { Manifest } from '../../../effects/kubernetes/manifest.js';
 import { pause } from '../../../lib/clock.js';
 import { ForgewayError } from '../../../lib/errors.js';
 import type { Place, PlaceFailure, PreviewDriver, PreviewFacts } from '../driver.js';
 import { headRefOf } from '../driver.js';
 import type { PreviewConfig, ServiceConfig } from '../preview-config.js';
+import { UNNAMED } from '../preview-record.js';
 import { runJob } from './building.js';
 import type { PreviewCluster, PreviewClusters } from './clusters.js';
+import { makeRoomForDatabase } from './database.js';
 import { whyNotReady, whyStillNotReady } from './diagnosis.js';
 import { handleOf, type KubernetesHandle } from './handle.js';
 import { fingerprint, type Inventory, isAvailable, WATCHED } from './inventory.js';
 import type { PlaceInput, PreviewFrame } from './manifests/input.js';
-import type { Manifest } from './manifests/manifest.js';
 import {
   builds,
   builtDigest,
   foundation,
   imagesOf,
   placeSecretNames,
+  QUOTA,
   routes,
   running,
   whyNot,
@@ -34,6 +38,7 @@ import {
 import { LABEL, placeKey } from './manifests/marks.js';
 import { ensureNamespace, findNamespace, removeNamespace } from './namespace.js';
 import { tellFailure } from './tell-failure.js';
+import { createWallWatch } from './walls.js';
 
 export interface KubernetesDriverOptions {
   clusters: PreviewClusters;
@@ -50,11 +55,14 @@ export interface KubernetesDriverOptions {
 const OF_PLACE: readonly KindName[] = ['Deployment', 'Service', 'Job'];
 const SEEDED = 'forgeway.dev/seeded';
 const DATABASE = 'database';
+const QUOTA_WAIT_MS = 10_000;
+const QUOTA_POLL_MS = 200;
 
 const refText = (manifest: Manifest) => `${manifest.kind}/${manifest.metadata.name}`;
 
 export function createKubernetesDriver(options: KubernetesDriverOptions): PreviewDriver {
   const { clusters, inventoryOf, pollMs = 2_000, removeWaitMs = 10_000 } = options;
+  const wallWatch = createWallWatch();
 
   async function clusterOf({
     cluster,
@@ -65,6 +73,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
 
   const frameOf = (place: Place, facts: PreviewFacts, { settings }: PreviewCluster): PreviewFrame => ({
     ...{ name: facts.name, identity: facts.identity, trusted: place.trusted, config: place.config, settings },
+    private: facts.private,
   });
 
   /** The forge's own registry takes the forge's own credential, unless the operator has named another. */
@@ -106,6 +115,18 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
     return applied;
   }
 
+  /** What is let in is decided by what the quota's controller has counted last: nothing of a new one, too little of one that grew. */
+  async function quotaCounts(cluster: Cluster, namespace: string, signal: AbortSignal): Promise<void> {
+    const until = performance.now() + QUOTA_WAIT_MS;
+    for (;;) {
+      const quota = await cluster.get<V1ResourceQuota>({ kind: 'ResourceQuota', namespace, name: QUOTA }, signal);
+      // Without that controller the server will say what it lacks.
+      if (isDeepStrictEqual(quota?.status?.hard, quota?.spec?.hard) || performance.now() > until) return;
+      await pause(Math.min(pollMs, QUOTA_POLL_MS), signal);
+      signal.throwIfAborted();
+    }
+  }
+
   /** Walls first, and nothing before they stand. */
   async function prepare(
     frame: PreviewFrame,
@@ -114,14 +135,17 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
   ): Promise<Record<string, string>> {
     const [namespace, ...walls] = foundation(frame);
     const stored = await ensureNamespace(cluster, namespace, frame.identity, signal);
-    return { [refText(namespace)]: fingerprint(stored), ...(await applyAll(cluster, walls, signal)) };
+    // None of them needs another; nothing is started before all of them stand.
+    const applied = await Promise.all(walls.map((wall) => applyAll(cluster, [wall], signal)));
+    await quotaCounts(cluster, frame.name, signal);
+    return Object.assign({ [refText(namespace)]: fingerprint(stored) }, ...applied);
   }
 
   const handleFor = (
-    { organizationId, name }: PreviewFacts,
+    { organizationId, name, private: isPrivate }: PreviewFacts,
     { id }: PreviewCluster,
     o: Pick<KubernetesHandle, 'images' | 'applied'>,
-  ): KubernetesHandle => ({ organizationId, cluster: id, namespace: name, ...o });
+  ): KubernetesHandle => ({ organizationId, cluster: id, namespace: name, private: isPrivate, ...o });
 
   const failed = (place: Place, failure: PlaceFailure): Place => ({ ...place, failure });
 
@@ -259,26 +283,29 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       const home = await clusterOf(facts);
       if ((await findNamespace(home.cluster, facts.name, facts.identity)) === undefined) return 'unfinished';
       if (place.port === null) return place.failure === null ? 'built' : 'failed';
-      const { applied = {} } = handleOf(place) ?? {};
+      const { applied = {}, private: wasPrivate } = handleOf(place) ?? {};
+      // Its walls are others now.
+      if (wasPrivate !== facts.private) return 'built';
       const found = await readDeployments(place, home, facts.name);
       const isDrifted = found.some(({ deployment }) => {
         return (
           deployment === undefined || applied[`Deployment/${deployment.metadata.name}`] !== fingerprint(deployment)
         );
       });
-      if (isDrifted || (await wallsDiffer(home.cluster, facts.name, applied))) return 'built';
+      if (isDrifted || (await wallWatch.differ(home.cluster, facts.name, applied))) return 'built';
       const isUp = found.every(({ deployment }) => deployment !== undefined && isAvailable(deployment));
       // The cluster goes on trying, so what has failed may have mended itself.
       if (place.failure !== null && !isUp) return 'failed';
       return isUp && place.answered ? 'ready' : 'started';
     },
 
-    async glance(place) {
+    async glance(place, facts) {
       if (!place.built) return place.failure === null ? 'unfinished' : 'failed';
       if (place.port === null) return place.failure === null ? 'built' : 'failed';
       const handle = handleOf(place);
       const asWritten = place.failure === null ? 'ready' : 'failed';
       if (handle === undefined) return asWritten;
+      if (handle.private !== facts.private) return 'built';
       const inventory = inventoryOf(await clusters.open(handle.cluster, handle.organizationId));
       if (!inventory.isComplete()) return asWritten;
       const seen = glance(place, handle, inventory);
@@ -305,6 +332,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       const input = await inputOf(place, facts, home);
       const walls = await prepare(input.frame, home, signal);
       const { before, services } = running({ ...input, images, asleep: false });
+      await makeRoomForDatabase(cluster, before, { pollMs, signal });
       const base = await applyAll(cluster, before, signal);
       const unseeded = await seed(place, { ...input, images }, home, signal);
       if (unseeded !== undefined) return failed(place, unseeded);
@@ -361,6 +389,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
         return asleep;
       const input = await inputOf(place, facts, home);
       const { before, services } = running({ ...input, images: handle.images, asleep: true });
+      await makeRoomForDatabase(home.cluster, before, { pollMs });
       const scaled = [...before, ...services].filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet');
       await applyAll(home.cluster, scaled);
       return asleep;
@@ -369,11 +398,16 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
     // It runs on without us.
     halt: async (place) => place,
 
+    async seesVisits(facts) {
+      return facts.private || (await clusterOf(facts)).settings.route.kind === 'gateway';
+    },
+
     async publish(serving, facts) {
       const home = await clusterOf(facts);
-      if (home.settings.route.kind === 'gateway' || facts.name.startsWith('unnamed-')) return;
+      if (home.settings.route.kind === 'gateway' || facts.name.startsWith(UNNAMED)) return;
       if ((await findNamespace(home.cluster, facts.name, facts.identity)) === undefined) return;
-      const isOpen = serving?.answered === true && serving.port !== null && !facts.private;
+      // What has no way of its own falls to the wildcard record, and so to our listener.
+      const isOpen = serving?.answered === true && serving.port !== null && !facts.private && !facts.watched;
       const wanted = isOpen ? routes(await inputOf(serving, facts, home)) : [];
       await applyAll(home.cluster, wanted);
       const kind = home.settings.route.kind === 'ingress' ? 'Ingress' : 'HTTPRoute';
@@ -389,7 +423,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
     },
 
     async remove(place, facts) {
-      if (facts.name.startsWith('unnamed-')) return;
+      if (facts.name.startsWith(UNNAMED)) return;
       const { cluster } = await clusterOf(facts);
       try {
         if ((await findNamespace(cluster, facts.name, facts.identity)) === undefined) return;
@@ -411,7 +445,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
     },
 
     async removeAll(facts) {
-      if (facts.name.startsWith('unnamed-')) return;
+      if (facts.name.startsWith(UNNAMED)) return;
       const { cluster } = await clusterOf(facts);
       await removeNamespace(cluster, facts.name, facts.identity, {
         waitMs: removeWaitMs,
@@ -428,19 +462,3 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
 
 const isWatched = (kind: string): boolean => (WATCHED as readonly string[]).includes(kind);
 const LEFT_ALONE: ReadonlySet<string> = new Set(['FORGEWAY_NAMESPACE_FOREIGN', 'FORGEWAY_NAMESPACE_TERMINATING']);
-
-/** Whether somebody changed or removed what a preview is limited and walled in with. */
-async function wallsDiffer(
-  cluster: Cluster,
-  namespace: string,
-  applied: Readonly<Record<string, string>>,
-): Promise<boolean> {
-  for (const [text, written] of Object.entries(applied)) {
-    const [kind = '', name = ''] = text.split('/');
-    if (kind === 'Deployment') continue;
-    const ref = { kind: kind as KindName, name, ...(kind !== 'Namespace' && { namespace }) };
-    const found = await cluster.get(ref);
-    if (found === undefined || fingerprint(found) !== written) return true;
-  }
-  return false;
-}

@@ -6,6 +6,8 @@ const schema = z.object({
   organizationId: z.string(),
   cluster: z.string(),
   namespace: z.string(),
+  /** Whether its walls are those of a private repository's. */
+  private: z.boolean().default(false),
   /** Service to image, by digest where it was built here. */
   images: z.record(z.string(), z.string()),
   /** `Deployment/web-1a2b3c4d` to what was written of it; see `fingerprint`. */

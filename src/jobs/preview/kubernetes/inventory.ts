@@ -23,7 +23,7 @@ export const WATCHED = [
 export const OURS = `${LABEL.managedBy}=${MANAGER}`;
 
 export interface Inventory {
-  /** False until everything was listed once. */
+  /** False until everything was listed, and again while of some kind it is not known what changed since. */
   isComplete(): boolean;
   get(kind: KindName, namespace: string | undefined, name: string): Stored | undefined;
   all(kind: KindName): Stored[];
@@ -72,14 +72,24 @@ export const isAvailable = ({ metadata, spec, status }: V1Deployment): boolean =
 
 const LIST_EVERY_MS = 60_000;
 const AGAIN_MS = 1_000;
+/** A watch that cannot be begun, or that breaks off before it has told anything, so many times in a row is not gone on with. */
+const MOST_BREAKS = 10;
 const keyOf = (namespace: string | undefined, name: string) => `${namespace ?? ''}/${name}`;
 
-export function startInventory(o: { cluster: Cluster; log: Logger; listEveryMs?: number }): Inventory {
-  const { cluster, log, listEveryMs = LIST_EVERY_MS } = o;
+export function startInventory(o: {
+  cluster: Cluster;
+  log: Logger;
+  listEveryMs?: number;
+  /** Between two tries; default 1 s. */
+  againMs?: number;
+}): Inventory {
+  const { cluster, log, listEveryMs = LIST_EVERY_MS, againMs = AGAIN_MS } = o;
   const stopped = new AbortController();
   const { signal } = stopped;
   const kept = new Map<KindName, Map<string, Stored>>(WATCHED.map((kind) => [kind, new Map()]));
+  /** Kinds of which all is known that a watch has told. */
   const listed = new Set<KindName>();
+  const everListed = new Set<KindName>();
   const waiting: (() => void)[] = [];
   const isComplete = () => listed.size === WATCHED.length;
 
@@ -87,6 +97,7 @@ export function startInventory(o: { cluster: Cluster; log: Logger; listEveryMs?:
     const { items, resourceVersion } = await cluster.list(kind, { labels: OURS, signal });
     kept.set(kind, new Map(items.map((item) => [keyOf(item.metadata.namespace, item.metadata.name), item])));
     listed.add(kind);
+    everListed.add(kind);
     if (isComplete()) for (const done of waiting.splice(0)) done();
     return resourceVersion;
   }
@@ -94,34 +105,41 @@ export function startInventory(o: { cluster: Cluster; log: Logger; listEveryMs?:
   /** Until what is kept is too old to go on from. */
   async function follow(kind: KindName, from: string): Promise<void> {
     let resourceVersion = from;
+    let breaks = 0;
     while (!signal.aborted) {
       try {
         for await (const { type, object } of cluster.watch(kind, { labels: OURS, resourceVersion, signal })) {
+          breaks = 0;
           resourceVersion = object.metadata.resourceVersion;
           const key = keyOf(object.metadata.namespace, object.metadata.name);
           if (type === 'DELETED') kept.get(kind)?.delete(key);
           else if (type !== 'BOOKMARK') kept.get(kind)?.set(key, { ...object, kind });
         }
       } catch (error) {
-        if (signal.aborted || isExpired(error)) throw error;
+        breaks += 1;
+        if (signal.aborted || isExpired(error) || breaks >= MOST_BREAKS) throw error;
         log.debug({ cluster: cluster.name, kind, error: messageOf(error) }, 'a watch broke off; it goes on');
       }
-      await pause(AGAIN_MS, signal);
+      await pause(againMs, signal);
     }
   }
 
   async function keep(kind: KindName): Promise<void> {
     while (!signal.aborted) {
-      const begun = performance.now();
+      let listedAt = performance.now();
       try {
-        await follow(kind, await relist(kind));
+        const from = await relist(kind).finally(() => {
+          listedAt = performance.now();
+        });
+        await follow(kind, from);
       } catch (error) {
         if (signal.aborted) return;
+        listed.delete(kind);
         log.warn({ cluster: cluster.name, kind, error: messageOf(error) }, 'a kind is listed again soon');
       }
       // What was never listed is asked for sooner: until then nobody can be told anything.
-      const rest = (listed.has(kind) ? listEveryMs : AGAIN_MS) - (performance.now() - begun);
-      await pause(Math.max(AGAIN_MS, rest), signal);
+      const rest = (everListed.has(kind) ? listEveryMs : againMs) - (performance.now() - listedAt);
+      await pause(Math.max(againMs, rest), signal);
     }
   }
 

@@ -1,10 +1,11 @@
 /** The namespace of a preview: made once, checked for its owner before anything in it is written, and seen to be gone. */
 import type { V1Namespace } from '@kubernetes/client-node';
 import type { Cluster, Stored } from '../../../effects/kubernetes/cluster.js';
+import { holdUp } from '../../../effects/kubernetes/hold-up.js';
+import type { NamespaceManifest } from '../../../effects/kubernetes/manifest.js';
 import { pause } from '../../../lib/clock.js';
 import { ForgewayError } from '../../../lib/errors.js';
 import type { PreviewIdentity } from '../name.js';
-import type { NamespaceManifest } from './manifests/manifest.js';
 import { ANNOTATION, belongsTo } from './manifests/marks.js';
 
 type Namespace = Stored<V1Namespace>;
@@ -16,18 +17,6 @@ const foreign = (cluster: Cluster, name: string) =>
       `Remove it, or let whoever made it rename it, then write \`/preview rebuild\`.`,
     { details: { namespace: name, annotation: ANNOTATION.identity } },
   );
-
-/** What holds a namespace that is being removed, as its controller says; '' when it does not say. */
-export function holdUp({ status }: Pick<V1Namespace, 'status'>): string {
-  const stuck = (status?.conditions ?? []).filter(
-    ({ type, status: is }) => is === 'True' && type.startsWith('Namespace') && !type.endsWith('DeletionSuccess'),
-  );
-  return stuck
-    .map(({ message }) => message ?? '')
-    .filter((message) => message !== '')
-    .join('; ')
-    .slice(0, 400);
-}
 
 const terminating = (cluster: Cluster, namespace: Namespace) => {
   const why = holdUp(namespace);

@@ -177,16 +177,24 @@ export function readFileOf(variable: string, path: string): string {
   }
 }
 
-/** Every cluster that previews are or were made on, once. `organizationId`: one that may open it. */
-export async function clustersInUse(store: Store): Promise<{ id: string; organizationId: string }[]> {
+/**
+ * Every cluster that previews are or were made on, once. `organizationId`: one that may open it.
+ * @param isDefault whether that of the environment is one of them even if nothing was made there
+ */
+export async function clustersInUse(
+  store: Store,
+  isDefault: boolean,
+): Promise<{ id: string; organizationId: string }[]> {
   const found = new Map<string, string>();
   for (const organizationId of await organizationIds(store)) {
     const { rows } = await store.tenant(organizationId, (tx) =>
       tx.query<{ id: string }>(
-        'SELECT id::text FROM preview_cluster UNION SELECT cluster FROM preview WHERE cluster IS NOT NULL ORDER BY 1',
+        `SELECT id::text FROM preview_cluster UNION SELECT cluster FROM preview WHERE cluster IS NOT NULL
+           UNION SELECT cluster FROM cluster_job ORDER BY 1`,
       ),
     );
-    for (const { id } of [{ id: DEFAULT_CLUSTER }, ...rows]) if (!found.has(id)) found.set(id, organizationId);
+    for (const { id } of [...(isDefault ? [{ id: DEFAULT_CLUSTER }] : []), ...rows])
+      if (!found.has(id)) found.set(id, organizationId);
   }
   return [...found].map(([id, organizationId]) => ({ id, organizationId }));
 }

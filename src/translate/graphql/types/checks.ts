@@ -48,6 +48,12 @@ async function rollupState(ask: Ask, source: OfCommit): Promise<string | null> {
   return states.includes('pending') || finished.length < runs.length ? 'PENDING' : 'SUCCESS';
 }
 
+/** What a commit's checks and statuses come to; null where nothing was reported, as on GitHub. */
+export const rollupOf = async (ask: Ask, source: Source, of: Source): Promise<OfCommit | null> => {
+  const rollup = { ...plain('StatusCheckRollup', source, of.rest), commit: of };
+  return (await rollupState(ask, rollup)) === null ? null : rollup;
+};
+
 function rollupContexts(ask: Ask, source: OfCommit): Listing {
   return wholeListing(async () => {
     const [combined, runs] = await Promise.all([statusesOf(ask, source), runsOf(ask, source)]);

@@ -7,6 +7,7 @@ import { object, objects, text } from '../rest.js';
 import { account, as, commit, field, placed, plain, pullRequest, repository, type Source } from '../sources.js';
 import type { GitPerson } from './actors.js';
 import { type Area, connectionTypes, type Fields, PAGES, type Pages } from './area.js';
+import { rollupOf } from './checks.js';
 import { blobAt, treeAt } from './git-expression.js';
 import { pullRequestsOf } from './searches.js';
 
@@ -127,7 +128,7 @@ export const git: Area = {
         const rest = await ask.get('GET /repos/{owner}/{repo}/commits/{ref}/status', where);
         return objects(rest.statuses).length === 0 ? null : { ...plain('Status', source, rest), commit: source };
       },
-      statusCheckRollup: (source: Source) => ({ ...plain('StatusCheckRollup', source, source.rest), commit: source }),
+      statusCheckRollup: (source: Source, _args: unknown, ask) => rollupOf(ask, source, source),
       checkSuites: (
         source: Source,
         args: Pages & { filterBy?: { appId?: number | null; checkName?: string | null } | null },

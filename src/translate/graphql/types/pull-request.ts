@@ -12,7 +12,6 @@ import {
   issue,
   type Numbered,
   placed,
-  plain,
   ref,
   repositoryOf,
   type Source,
@@ -20,6 +19,7 @@ import {
   team,
 } from '../sources.js';
 import { type Area, connectionTypes, type Fields, PAGES, type Pages } from './area.js';
+import { rollupOf } from './checks.js';
 import { CONVERSATION, CONVERSATION_INTERFACES, closedBy, conversationFields } from './conversation.js';
 import { reactionsOf } from './reactions.js';
 import { latestOpinions, reviewDecision, reviewsOf } from './review.js';
@@ -192,7 +192,7 @@ const fields: Fields = {
   },
   statusCheckRollup: async (source: Source, _args: unknown, ask) => {
     const head = commit(ask, source, text((await end(source, 'head')).sha) ?? '');
-    return { ...plain('StatusCheckRollup', source, head.rest), commit: head };
+    return rollupOf(ask, source, head);
   },
 };
 

@@ -31,19 +31,23 @@ export function gitRoutes(world: World): FakeRoute[] {
     (await repository.git.resolve(name ?? '')) ?? notFound();
   const withFiles = (request: FakeRequest) => !['false', '0'].includes(request.query.get('files') ?? 'true');
 
-  const refJson = (repository: Repository, ref: string, sha: string) => ({
-    ref,
-    url: `${apiOf(repository)}/git/${ref}`,
-    object: { type: 'commit', sha, url: `${apiOf(repository)}/git/commits/${sha}` },
-  });
+  const refJson = async (repository: Repository, ref: string, sha: string) => {
+    const isTag = ref.startsWith('refs/tags/') && (await repository.git.readTag(sha)) !== undefined;
+    const type = isTag ? 'tag' : 'commit';
+    return {
+      ref,
+      url: `${apiOf(repository)}/git/${ref}`,
+      object: { type, sha, url: `${apiOf(repository)}/git/${type}s/${sha}` },
+    };
+  };
 
   async function listRefs(request: FakeRequest, filter: string) {
     const repository = repositoryFor(world, request);
     const refs = (await repository.git.refs()).filter(({ ref }) => ref.startsWith(`refs/${filter}`));
     if (refs.length === 0) return notFound();
     const [only] = refs;
-    if (refs.length === 1 && only?.ref === `refs/${filter}`) return ok(refJson(repository, only.ref, only.sha));
-    return ok(refs.map(({ ref, sha }) => refJson(repository, ref, sha)));
+    if (refs.length === 1 && only?.ref === `refs/${filter}`) return ok(await refJson(repository, only.ref, only.sha));
+    return ok(await Promise.all(refs.map(({ ref, sha }) => refJson(repository, ref, sha))));
   }
 
   const tagJson = async (repository: Repository, name: string, sha: string) => {

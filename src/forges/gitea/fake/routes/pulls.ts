@@ -125,6 +125,8 @@ export function pullRoutes(world: World): FakeRoute[] {
     ]);
     if (headSha === undefined || baseSha === undefined) return notFound();
     if (body.title.trim() === '') refuse(422, '[Title]: Required');
+    if (head.repository === repository && head.branch === body.base)
+      refuse(422, 'Invalid PullRequest: There are no changes between the head and the base');
     const twin = repository.issues.find(
       ({ state: now, pull }) =>
         now === 'open' &&

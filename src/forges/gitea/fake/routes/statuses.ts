@@ -166,9 +166,65 @@ export function statusRoutes(world: World): FakeRoute[] {
     },
   });
 
+  /** The form's own name of the file counts only where the query has none. */
+  async function attach(request: FakeRequest) {
+    const repository = repositoryFor(world, request, 'write');
+    const release = releaseFor(repository, request);
+    const form = await new Response(new Uint8Array(request.raw), { headers: request.headers }).formData();
+    const file = form.get('attachment');
+    if (!(file instanceof File)) return refuse(400, 'http: no such file');
+    const asset = { id: state.nextId(), name: request.query.get('name') ?? file.name, size: file.size };
+    release.assets.push(asset);
+    return created(releaseJson(world, repository, release).assets.find(({ id }) => id === asset.id));
+  }
+
+  const assetPath = `${base}/releases/:id/assets/:attachment`;
+  const assetSource = (method: string) =>
+    `repository: ${method} /repos/{owner}/{repo}/releases/{id}/assets/{attachment_id}`;
+  const assetIn = (repository: Repository, request: FakeRequest) => {
+    const release = releaseFor(repository, request);
+    return release.assets.find(({ id }) => String(id) === request.params.attachment) ?? notFound();
+  };
+  const assetShown = (repository: Repository, request: FakeRequest) => {
+    const { id } = assetIn(repository, request);
+    return releaseJson(world, repository, releaseFor(repository, request)).assets.find((one) => one.id === id);
+  };
+
   const published = (repository: Repository) => [...repository.releases].reverse().filter((one) => !one.draft);
 
   return [
+    {
+      method: 'POST',
+      path: `${base}/releases/:id/assets`,
+      source: 'repository: POST /repos/{owner}/{repo}/releases/{id}/assets',
+      query: z.object({ name: text }),
+      body: z.instanceof(Buffer),
+      run: attach,
+    },
+    {
+      method: 'PATCH',
+      path: assetPath,
+      source: assetSource('PATCH'),
+      body: z.object({ name: text }),
+      run: (request) => {
+        const repository = repositoryFor(world, request, 'write');
+        const { name } = request.body as { name?: string };
+        if (name) assetIn(repository, request).name = name;
+        return created(assetShown(repository, request));
+      },
+    },
+    {
+      method: 'DELETE',
+      path: assetPath,
+      source: assetSource('DELETE'),
+      run: (request) => {
+        const repository = repositoryFor(world, request, 'write');
+        const asset = assetIn(repository, request);
+        const release = releaseFor(repository, request);
+        release.assets = release.assets.filter((one) => one !== asset);
+        return nothing();
+      },
+    },
     {
       method: 'POST',
       path: `${base}/statuses/:sha`,

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { git, gitText } from '../../../kit/fake/git-process.js';
 import type { FakeRequest, FakeRoute } from '../../../kit/fake/routing.js';
+import { gitTag } from '../../../kit/shapes/git-tag.js';
 import { nodeId } from '../../../kit/shapes/node-id.js';
 import { apiOf } from '../../../kit/shapes/repository.js';
 import {
@@ -23,6 +24,13 @@ import type { Repository } from '../state.js';
 import type { World } from '../world.js';
 
 const person = z.looseObject({ name: z.string(), email: z.string(), date: field.text }).optional();
+const TAG = z.looseObject({
+  tag: field.text,
+  message: field.text,
+  object: field.text,
+  type: field.text,
+  tagger: person,
+});
 const BLOB = z.looseObject({ content: field.text, encoding: field.text });
 const TREE = z.looseObject({
   base_tree: field.text,
@@ -102,6 +110,12 @@ export function gitRoutes(world: World): FakeRoute[] {
     }
     const lines: string[] = [];
     for (const { path, mode, sha, content } of tree) {
+      if (/(^|\/)(\.{0,2}|\.git)(\/|$)/i.test(path))
+        return refuse(422, 'tree.path contains a malformed path component');
+      const isThere = async (name: string) =>
+        (await repository.git.readBlob(name)) !== undefined || (await repository.git.readTree(name)) !== undefined;
+      if (content === undefined && sha && mode !== '160000' && !(await isThere(sha)))
+        return refuse(422, `tree.sha ${sha} is not a valid blob`);
       const own = content === undefined ? sha : await writeBlob(repository, Buffer.from(content));
       if (mode === '040000' && own) {
         await git(directory, ['read-tree', `--prefix=${path}/`, own], { environment });
@@ -154,11 +168,31 @@ export function gitRoutes(world: World): FakeRoute[] {
     const { ref = '', sha = '' } = request.body as z.infer<typeof REF>;
     if (!/^refs\/(heads|tags)\/./.test(ref))
       return refuse(422, "Reference name must start with 'refs/heads/' or 'refs/tags/'.");
-    if ((await repository.git.resolve(sha)) === undefined) return refuse(422, 'Object does not exist');
+    const commit = (await repository.git.resolve(sha)) ?? refuse(422, 'Object does not exist');
     if ((await repository.git.resolve(ref)) !== undefined) return refuse(422, 'Reference already exists');
     await repository.git.setRef(ref, sha);
-    await refMoved(world, repository, doer(request).login, ref, NO_COMMIT, sha);
-    return created(refJson(world, repository, ref, sha));
+    await refMoved(world, repository, doer(request).login, ref, NO_COMMIT, commit);
+    return created(refJson(world, repository, ref, sha, commit === sha ? 'commit' : 'tag'));
+  }
+
+  const tagJson = async (repository: Repository, sha: string) => {
+    const found = (await repository.git.readTag(sha)) ?? notFound();
+    const { name, message, target, tagger } = found;
+    const date = tagger.date ?? '';
+    const input = { sha, name, message, object: target, type: 'commit', tagger: { ...tagger, date } };
+    return gitTag(world.base, repository.owner, repository.name, input);
+  };
+
+  async function createTag(request: FakeRequest) {
+    const repository = writing(request);
+    const { tag = '', message = '', object = '', type = 'commit', tagger } = request.body as z.infer<typeof TAG>;
+    if (tag === '') return invalid('Tag', 'tag', 'missing_field');
+    if ((await repository.git.resolve(object)) === undefined) return refuse(422, 'Object does not exist');
+    const by = tagger ?? { name: doer(request).login, email: `${doer(request).login}@noreply.github.test` };
+    const seconds = Math.floor(Date.parse(tagger?.date ?? world.state.now()) / 1_000);
+    const text = `object ${object}\ntype ${type}\ntag ${tag}\ntagger ${by.name} <${by.email}> ${seconds} +0000\n\n${message}\n`;
+    const sha = (await gitText(repository.git.directory, ['mktag'], { input: text })).trim();
+    return created(await tagJson(repository, sha));
   }
 
   async function updateRef(request: FakeRequest) {
@@ -216,6 +250,10 @@ export function gitRoutes(world: World): FakeRoute[] {
       const found = (await refs(repository, '')).find(({ ref }) => ref === name) ?? notFound();
       return ok(refJson(world, repository, name, found.commit));
     }),
+    row(`POST /${repo}/git/tags`, createTag, { body: TAG }),
+    row(`GET /${repo}/git/tags/{tag_sha}`, async (request) =>
+      ok(await tagJson(reading(request), request.params.tag_sha ?? '')),
+    ),
     row(`POST /${repo}/git/refs`, createRef, { body: REF }),
     row(`PATCH /${repo}/git/refs/{+ref}`, updateRef, { body: REF }),
     row(`DELETE /${repo}/git/refs/{+ref}`, deleteRef),

@@ -47,6 +47,7 @@ const CHANGE = z.looseObject({
   milestone,
 });
 const BODY = z.looseObject({ body: field.text });
+const COPILOT = 'copilot-swe-agent[bot]';
 const ASSIGNEES = z.looseObject({ assignees: field.texts });
 const CONTENT = z.looseObject({ content: field.text });
 const EMOJI = ['+1', '-1', 'laugh', 'confused', 'heart', 'hooray', 'rocket', 'eyes'];
@@ -163,6 +164,12 @@ export function issueRoutes(world: World): FakeRoute[] {
     return !issue.locked || mayWrite(repository, request);
   }
 
+  const lineCommentAt = (request: FakeRequest) => {
+    const { issues } = repositoryFor(world, request, 'read', 'pull_requests');
+    const comments = issues.flatMap(({ pull }) => pull?.comments ?? []);
+    return comments.find(({ id }) => String(id) === request.params.comment_id) ?? notFound();
+  };
+
   function react(reactions: Reaction[], request: FakeRequest) {
     const { content = '' } = request.body as z.infer<typeof CONTENT>;
     if (!EMOJI.includes(content)) return invalid('Reaction', 'content', 'invalid');
@@ -171,6 +178,14 @@ export function issueRoutes(world: World): FakeRoute[] {
     const reaction = before ?? { id: state.nextId(), user: login, content, created: state.now() };
     if (before === undefined) reactions.push(reaction);
     return ok(reactionJson(reaction), before ? 200 : 201);
+  }
+  function unreact(reactions: Reaction[], request: FakeRequest) {
+    const at = reactions.findIndex(({ id }) => String(id) === request.params.reaction_id);
+    if (at < 0) return notFound();
+    if (!same(reactions[at]?.user ?? '', doer(request).login))
+      return refuse(403, 'Resource not accessible by integration');
+    reactions.splice(at, 1);
+    return nothing();
   }
   const reactionJson = (reaction: Reaction): JsonObject => ({
     id: reaction.id,
@@ -222,7 +237,11 @@ export function issueRoutes(world: World): FakeRoute[] {
 
   const assignees = (change: 'assign' | 'unassign') => async (request: FakeRequest) => {
     const { repository, issue } = at(request, 'write');
-    const { assignees: logins = [] } = request.body as z.infer<typeof ASSIGNEES>;
+    const { assignees = [] } = request.body as z.infer<typeof ASSIGNEES>;
+    // Copilot is assigned by people, where it is switched on; afterwards it goes by another name.
+    if (assignees.includes(COPILOT) && holderOf(request).installation !== undefined)
+      refuse(403, 'Resource not accessible by integration');
+    const logins = assignees.map((login) => (login === COPILOT ? 'Copilot' : login));
     await edit[change](repository, issue, doer(request).login, logins);
     return ok(issueJson(world, repository, issue), change === 'assign' ? 201 : 200);
   };
@@ -297,6 +316,21 @@ export function issueRoutes(world: World): FakeRoute[] {
     ),
     row(`GET /${repo}/issues/comments/{comment_id}/reactions`, (request) =>
       pageOf(world, request, commentAt(request).comment.reactions, (reaction) => reactionJson(reaction)),
+    ),
+    row(
+      `POST /${repo}/pulls/comments/{comment_id}/reactions`,
+      (request) => react(lineCommentAt(request).reactions, request),
+      { body: CONTENT },
+    ),
+    row(`GET /${repo}/pulls/comments/{comment_id}/reactions`, (request) =>
+      pageOf(world, request, lineCommentAt(request).reactions, (reaction) => reactionJson(reaction)),
+    ),
+    row(`DELETE /${repo}/pulls/comments/{comment_id}/reactions/{reaction_id}`, (request) =>
+      unreact(lineCommentAt(request).reactions, request),
+    ),
+    row(`DELETE /${one}/reactions/{reaction_id}`, (request) => unreact(at(request).issue.reactions, request)),
+    row(`DELETE /${repo}/issues/comments/{comment_id}/reactions/{reaction_id}`, (request) =>
+      unreact(commentAt(request).comment.reactions, request),
     ),
     row(`GET /${one}/events`, (request) => {
       const { repository, issue } = at(request);

@@ -12,13 +12,14 @@ import {
   nothing,
   ok,
   pageOf,
+  refuse,
   repositoryFor,
   row,
 } from '../answers.js';
 import { NO_COMMIT } from '../git-json.js';
 import { refMoved } from '../happenings.js';
-import { releaseJson } from '../present.js';
-import type { Release, Repository } from '../state.js';
+import { assetJson, releaseJson } from '../present.js';
+import type { Release, ReleaseAsset, Repository } from '../state.js';
 import type { World } from '../world.js';
 
 const RELEASE = z.looseObject({
@@ -29,6 +30,8 @@ const RELEASE = z.looseObject({
   draft: field.flag,
   prerelease: field.flag,
 });
+
+const ASSET = z.looseObject({ name: field.text, label: field.nullable });
 
 export function releaseRoutes(world: World): FakeRoute[] {
   const { state } = world;
@@ -77,6 +80,7 @@ export function releaseRoutes(world: World): FakeRoute[] {
       author: login,
       created: state.now(),
       published: null,
+      assets: [],
     };
     repository.releases.push(release);
     tell(repository, release, login, 'created');
@@ -105,7 +109,65 @@ export function releaseRoutes(world: World): FakeRoute[] {
     return ok(releaseJson(world, repository, release));
   }
 
+  const assetAt = (repository: Repository, request: FakeRequest): { release: Release; asset: ReleaseAsset } => {
+    for (const release of repository.releases)
+      for (const asset of release.assets) if (String(asset.id) === request.params.asset_id) return { release, asset };
+    return notFound();
+  };
+
+  function named(release: Release, name: string, own?: ReleaseAsset): string {
+    if (name === '') return invalid('ReleaseAsset', 'name', 'missing_field');
+    if (release.assets.some((other) => other !== own && other.name === name))
+      return invalid('ReleaseAsset', 'name', 'already_exists');
+    return name;
+  }
+
+  function upload(request: FakeRequest) {
+    const repository = writing(request);
+    const release = releaseAt(repository, request);
+    if (request.raw.length === 0) return refuse(400, 'Bad Content-Length');
+    const asset: ReleaseAsset = {
+      id: state.nextId(),
+      name: named(release, request.query.get('name') ?? ''),
+      label: request.query.get('label'),
+      contentType: request.headers.get('content-type') ?? 'application/octet-stream',
+      bytes: request.raw,
+      uploader: doer(request).login,
+      created: state.now(),
+    };
+    release.assets.push(asset);
+    return created(assetJson(world, repository, release, asset));
+  }
+
+  function renameAsset(request: FakeRequest) {
+    const repository = writing(request);
+    const { release, asset } = assetAt(repository, request);
+    const body = request.body as z.infer<typeof ASSET>;
+    if (body.name !== undefined) asset.name = named(release, body.name, asset);
+    if (body.label !== undefined) asset.label = body.label;
+    return ok(assetJson(world, repository, release, asset));
+  }
+
   return [
+    row(`GET /${repo}/releases/{release_id}/assets`, (request) => {
+      const repository = reading(request);
+      const release = releaseAt(repository, request);
+      return pageOf(world, request, release.assets, (asset) => assetJson(world, repository, release, asset));
+    }),
+    row(`POST /${repo}/releases/{release_id}/assets`, upload, { body: z.unknown() }),
+    row(`GET /${repo}/releases/assets/{asset_id}`, (request) => {
+      const repository = reading(request);
+      const { release, asset } = assetAt(repository, request);
+      return request.headers.get('accept') === 'application/octet-stream'
+        ? { body: asset.bytes, contentType: asset.contentType }
+        : ok(assetJson(world, repository, release, asset));
+    }),
+    row(`PATCH /${repo}/releases/assets/{asset_id}`, renameAsset, { body: ASSET }),
+    row(`DELETE /${repo}/releases/assets/{asset_id}`, (request) => {
+      const { release, asset } = assetAt(writing(request), request);
+      release.assets = release.assets.filter((one) => one !== asset);
+      return nothing();
+    }),
     row(`GET /${repo}/releases`, (request) => {
       const repository = reading(request);
       const seesDrafts = mayIn(world, repository, holderOf(request), 'contents', 'write');

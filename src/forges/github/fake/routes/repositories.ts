@@ -43,6 +43,17 @@ const LEVELS: Readonly<Record<string, Exclude<Level, 'none'>>> = {
   maintain: 'write',
   admin: 'admin',
 };
+/** By the end of a file's name; GitHub counts no text. */
+const LANGUAGES: ReadonlyMap<string, string> = new Map([
+  ['ts', 'TypeScript'],
+  ['js', 'JavaScript'],
+  ['py', 'Python'],
+  ['go', 'Go'],
+  ['rb', 'Ruby'],
+  ['sh', 'Shell'],
+  ['css', 'CSS'],
+  ['html', 'HTML'],
+]);
 const SETTINGS = [
   'has_issues',
   'has_wiki',
@@ -136,6 +147,22 @@ export function repositoryRoutes(world: World): FakeRoute[] {
 
   return [
     row(`GET /${repo}`, (request) => ok(shown(repositoryFor(world, request), request))),
+    row('GET /repositories/{repository_id}', (request) => {
+      const found = state.repositories.find(({ id }) => String(id) === request.params.repository_id) ?? notFound();
+      const named = { ...request, params: { ...request.params, owner: found.owner, repo: found.name } };
+      return ok(shown(repositoryFor(world, named), named));
+    }),
+    row(`GET /${repo}/languages`, async (request) => {
+      const repository = repositoryFor(world, request);
+      const entries = (await repository.git.readTree(repository.defaultBranch, '', true)) ?? [];
+      const bytes = new Map<string, number>();
+      for (const { path, type, size = 0 } of entries) {
+        const language = type === 'blob' ? LANGUAGES.get(path.slice(path.lastIndexOf('.') + 1)) : undefined;
+        if (language !== undefined) bytes.set(language, (bytes.get(language) ?? 0) + size);
+      }
+      return ok(Object.fromEntries([...bytes].sort(([, a], [, b]) => b - a)));
+    }),
+    row('GET /meta', () => ok({ verifiable_password_authentication: false, installed_version: '3.17.0' })),
     row(`PATCH /${repo}`, change, { body: CHANGE }),
     row(`GET /${repo}/topics`, (request) => ok({ names: repositoryFor(world, request).topics })),
     row(

@@ -3,7 +3,7 @@
  *
  * A ClusterRole cannot say “in namespaces of its own”, so two things do: it holds no verb that reads a Secret, and an
  * admission policy refuses every write outside of namespaces that carry our label. Kubernetes 1.30 and later enforce the
- * policy; before that the role alone stands, which docs/guides/previews.md says.
+ * policy; before that the role alone stands, which docs/guides/previews.md and `forgeway clusters test` say.
  */
 import type {
   V1ClusterRole,
@@ -19,6 +19,15 @@ export interface Account {
   namespace: string;
   name: string;
 }
+
+/** Who Forgeway is on a cluster: an account of it, or a user as a certificate or an identity provider names one. */
+export type Who = Account | { user: string };
+
+const isUser = (who: Who): who is { user: string } => 'user' in who;
+
+/** As the expressions of a policy write text: what JSON makes of it is one of their literals, too. */
+const usernameOf = (who: Who): string =>
+  isUser(who) ? JSON.stringify(who.user) : `'system:serviceaccount:${who.namespace}:${who.name}'`;
 
 const NAME = 'forgeway-previews';
 
@@ -45,19 +54,37 @@ const rules: V1PolicyRule[] = [
   rule('gateway.networking.k8s.io', ['httproutes'], KEEP),
 ];
 
+/**
+ * What leads visitors in where Forgeway runs elsewhere: a WebSocket begins as a `get`, and from Kubernetes 1.35 on is asked for
+ * `create` too. Within the policy it opens pods of our own namespaces and no others.
+ */
+const forwarding = rule('', ['pods/portforward'], ['get', 'create']);
+/** @param outside whether Forgeway runs outside of the cluster */
+const rulesFor = (outside: boolean): V1PolicyRule[] => (outside ? [...rules, forwarding] : rules);
+
+/** Each thing that the role allows, and that previews take. */
+export const neededAccess = (outside: boolean): { group: string; resource: string; verb: string }[] =>
+  rulesFor(outside).flatMap(({ apiGroups = [], resources = [], verbs }) =>
+    apiGroups.flatMap((group) => resources.flatMap((resource) => verbs.map((verb) => ({ group, resource, verb })))),
+  );
+
 const labelled = { [LABEL.managedBy]: MANAGER };
 
-export const clusterRole = (): V1ClusterRole => ({
+export const clusterRole = (outside = false): V1ClusterRole => ({
   ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole' },
   metadata: { name: NAME, labels: labelled },
-  rules,
+  rules: rulesFor(outside),
 });
 
-export const clusterRoleBinding = ({ namespace, name }: Account): V1ClusterRoleBinding => ({
+export const clusterRoleBinding = (who: Who): V1ClusterRoleBinding => ({
   ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding' },
   metadata: { name: NAME, labels: labelled },
   roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: NAME },
-  subjects: [{ kind: 'ServiceAccount', namespace, name }],
+  subjects: [
+    isUser(who)
+      ? { kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: who.user }
+      : { kind: 'ServiceAccount', namespace: who.namespace, name: who.name },
+  ],
 });
 
 export const account = ({ namespace, name }: Account): V1ServiceAccount => ({
@@ -68,7 +95,7 @@ export const account = ({ namespace, name }: Account): V1ServiceAccount => ({
 const ours = (object: string) => `${object}.metadata.?labels[?'${LABEL.managedBy}'].orValue('') == '${MANAGER}'`;
 
 /** Refuses what Forgeway would write outside of its own namespaces, also where its role would allow it. */
-export const admissionPolicy = ({ namespace, name }: Account): V1ValidatingAdmissionPolicy => ({
+export const admissionPolicy = (who: Who): V1ValidatingAdmissionPolicy => ({
   ...{ apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicy' },
   metadata: { name: NAME, labels: labelled },
   spec: {
@@ -79,7 +106,8 @@ export const admissionPolicy = ({ namespace, name }: Account): V1ValidatingAdmis
           apiGroups: ['*'],
           apiVersions: ['*'],
           operations: ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'],
-          resources: ['*', '*/*'],
+          // All of them and all that belongs to them; an API server takes nothing beside it.
+          resources: ['*/*'],
           scope: '*',
         },
       ],
@@ -94,9 +122,7 @@ export const admissionPolicy = ({ namespace, name }: Account): V1ValidatingAdmis
         },
       ],
     },
-    matchConditions: [
-      { name: 'forgeway', expression: `request.userInfo.username == 'system:serviceaccount:${namespace}:${name}'` },
-    ],
+    matchConditions: [{ name: 'forgeway', expression: `request.userInfo.username == ${usernameOf(who)}` }],
     validations: [
       {
         // A namespace that is made or changed must be ours; one that is changed or deleted must have been.
@@ -117,10 +143,10 @@ export const admissionPolicyBinding = (): V1ValidatingAdmissionPolicyBinding => 
 });
 
 /** All of it, in the order in which it is applied. */
-export const accessManifests = (who: Account) => [
+export const accessManifests = (who: Who, outside = false) => [
   admissionPolicy(who),
   admissionPolicyBinding(),
-  account(who),
-  clusterRole(),
+  ...(isUser(who) ? [] : [account(who)]),
+  clusterRole(outside),
   clusterRoleBinding(who),
 ];

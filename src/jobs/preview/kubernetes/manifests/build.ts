@@ -4,11 +4,11 @@
  * phases that run the repository's own code see no credential at all.
  */
 import type { V1Container, V1EnvVar, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+import type { JobManifest, Manifest } from '../../../../effects/kubernetes/manifest.js';
 import type { ServiceConfig } from '../../preview-config.js';
 import { metadata } from './foundation.js';
 import { imageName, prebuiltImage } from './image.js';
 import type { BuildInput } from './input.js';
-import type { JobManifest, Manifest } from './manifest.js';
 import { LABEL, placeKey } from './marks.js';
 import { container, podSpec, variable } from './pod.js';
 import { buildSecretName, buildSecrets, gitSecretName, placeMarks } from './secrets.js';

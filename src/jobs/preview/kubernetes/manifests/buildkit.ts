@@ -4,7 +4,7 @@
  * from every preview, and is reached by build pods alone, over mutual TLS.
  */
 import type { V1Deployment, V1Namespace, V1PersistentVolumeClaim, V1Service } from '@kubernetes/client-node';
-import type { NetworkPolicyManifest } from './manifest.js';
+import type { NetworkPolicyManifest } from '../../../../effects/kubernetes/manifest.js';
 import { LABEL, MANAGER } from './marks.js';
 
 const PORT = 1_234;

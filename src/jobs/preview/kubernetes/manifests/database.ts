@@ -1,9 +1,9 @@
 /** A database that belongs to one preview and to nobody else, and what fills it once. */
 import type { V1EnvVar } from '@kubernetes/client-node';
+import type { JobManifest, Manifest, StatefulSetManifest } from '../../../../effects/kubernetes/manifest.js';
 import { metadata } from './foundation.js';
 import type { PlaceInput, RunInput } from './input.js';
-import type { JobManifest, Manifest, StatefulSetManifest } from './manifest.js';
-import { LABEL, placeKey } from './marks.js';
+import { ANNOTATION, LABEL, placeKey } from './marks.js';
 import { container, fromSecret, podSpec, variable } from './pod.js';
 import { DATABASE_SECRET, databaseSecret, placeMarks } from './secrets.js';
 import { databaseDisk, sizeOf } from './sizes.js';
@@ -62,6 +62,20 @@ const engines: Record<NonNullable<RunInput['frame']['config']['database']>['engi
   },
 };
 
+/** What it is run from: as the operator says, else the engine's own image. */
+function databaseImage(
+  { engine, version }: { engine: keyof typeof engines; version: string },
+  named: Readonly<Record<string, string>>,
+): string {
+  return named[`${engine}:${version}`] ?? engines[engine].image(version);
+}
+
+/** What its data can be read by, and the volume it lies on: neither can be changed of a database that is there. */
+function dataOf(frame: PlaceInput['frame'], { engine, version }: { engine: string; version: string }): string {
+  const [major] = version.split('.');
+  return [`${engine}:${major}`, databaseDisk(frame), frame.settings.databaseStorageClass ?? ''].join(' ').trim();
+}
+
 /** The variable that says where the database is; none without one. */
 export function databaseEnvironment(input: PlaceInput): V1EnvVar[] {
   const { database } = input.frame.config;
@@ -77,12 +91,15 @@ export function databaseManifests(input: PlaceInput & { asleep: boolean }): Mani
   const size = sizeOf(frame, database.size);
   const labels = { [LABEL.preview]: frame.name, [LABEL.part]: NAME };
   const marked = metadata(frame, NAME, { part: NAME });
+  const data = { [ANNOTATION.database]: dataOf(frame, database) };
   const isRedis = database.engine === 'redis';
   const set: StatefulSetManifest = {
     ...{ apiVersion: 'apps/v1', kind: 'StatefulSet' },
-    metadata: marked,
+    metadata: { ...marked, annotations: { ...marked.annotations, ...data } },
     spec: {
       serviceName: NAME,
+      // Its volume goes with it, and stays while it sleeps.
+      persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Retain' },
       replicas: asleep ? 0 : 1,
       selector: { matchLabels: labels },
       template: {
@@ -99,7 +116,7 @@ export function databaseManifests(input: PlaceInput & { asleep: boolean }): Mani
             : [],
           containers: [
             container({
-              ...{ name: NAME, image: engine.image(database.version), size, env: engine.env },
+              ...{ name: NAME, image: databaseImage(database, frame.settings.databaseImages), size, env: engine.env },
               ...(engine.args.length === 0 ? {} : { args: engine.args }),
               ports: [{ name: 'database', containerPort: engine.port, protocol: 'TCP' }],
               mounts: [

@@ -1,6 +1,5 @@
 /** What stands before anything runs: the namespace and its walls. Applied in this order. */
 
-import type { PreviewFrame } from './input.js';
 import type {
   LimitRangeManifest,
   Manifest,
@@ -8,10 +7,11 @@ import type {
   NetworkPolicyManifest,
   QuotaManifest,
   ServiceAccountManifest,
-} from './manifest.js';
+} from '../../../../effects/kubernetes/manifest.js';
+import { outside, podsAt } from '../../../../effects/kubernetes/networks.js';
+import type { PreviewFrame } from './input.js';
 import { ANNOTATION, identityAnnotations, LABEL, namespaceLabels, type Part, previewLabels } from './marks.js';
 import { mebibytes, milli, PULL_SECRET, SERVICE_ACCOUNT } from './pod.js';
-import { type Cidr, cidrContains, parseCidr } from './settings.js';
 import { buildSize, databaseDisk, sizeOf } from './sizes.js';
 
 function namespaceOf(frame: PreviewFrame): NamespaceManifest {
@@ -55,6 +55,9 @@ export function metadata(
   };
 }
 
+/** Its name in every preview's namespace. */
+export const QUOTA = 'preview';
+
 /** Room for two commits side by side, one build at a time for each service, a database and its seed. */
 function quota(frame: PreviewFrame): QuotaManifest {
   const { config } = frame;
@@ -74,7 +77,7 @@ function quota(frame: PreviewFrame): QuotaManifest {
   const count = config.services.length;
   return {
     ...{ apiVersion: 'v1', kind: 'ResourceQuota' },
-    metadata: metadata(frame, 'preview'),
+    metadata: metadata(frame, QUOTA),
     spec: {
       hard: {
         'limits.cpu': `${cpu}m`,
@@ -100,10 +103,11 @@ function quota(frame: PreviewFrame): QuotaManifest {
 }
 
 function limitRange(frame: PreviewFrame): LimitRangeManifest {
-  const largest = [...frame.config.services.map(({ size }) => sizeOf(frame, size)), buildSize(frame)];
+  const small = frame.settings.untrustedSize;
+  // What is given to whoever asks for nothing may not be more than anybody may have.
+  const largest = [...frame.config.services.map(({ size }) => sizeOf(frame, size)), buildSize(frame), small];
   if (frame.config.database !== undefined) largest.push(sizeOf(frame, frame.config.database.size));
   const most = (numbers: number[]) => Math.max(...numbers);
-  const small = frame.settings.untrustedSize;
   return {
     ...{ apiVersion: 'v1', kind: 'LimitRange' },
     metadata: metadata(frame, 'preview'),
@@ -125,49 +129,24 @@ function limitRange(frame: PreviewFrame): LimitRangeManifest {
   };
 }
 
-const ranges = (...texts: string[]): Cidr[] =>
-  texts.map((text) => {
-    const cidr = parseCidr(text);
-    if (cidr === undefined) throw new Error(`${text} is no network`);
-    return cidr;
-  });
-/** Metadata services, the node itself, and names of other addresses: gone to by nobody, whatever the operator writes. */
-const NEVER = ranges(
-  ...['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '100.100.100.200/32', '168.63.129.16/32', '192.0.0.0/24'],
-  ...['::1/128', 'fe80::/10', 'fd00:ec2::/32', '64:ff9b::/96', '2002::/16', '2001::/32'],
-);
-/** Clusters, nodes and offices: left out of anything wider, gone to where the operator names them. */
-const PRIVATE = ranges('10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7');
-
-export const cidrText = ({ address, bits }: Cidr) => `${address}/${bits}`;
-
-/** Peers for the networks that may be gone to, with every forbidden part cut out of them. */
-function outside(allowed: readonly string[], never: readonly string[]) {
-  const forbidden = [...NEVER, ...ranges(...never)];
-  return ranges(...allowed)
-    .filter((network) => !forbidden.some((one) => cidrContains(one, network)))
-    .map((network) => {
-      const except = [...forbidden, ...PRIVATE.filter((one) => one.bits > network.bits)]
-        .filter((one) => cidrContains(network, one))
-        .map(cidrText);
-      return { ipBlock: { cidr: cidrText(network), ...(except.length === 0 ? {} : { except: [...new Set(except)] }) } };
-    });
-}
-
-const at = (o: { namespace: string; labels: Record<string, string> }) => ({
-  namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': o.namespace } },
-  podSelector: { matchLabels: o.labels },
-});
-
 const parts = (...values: Part[]) => ({ matchExpressions: [{ key: LABEL.part, operator: 'In', values }] });
 
 function policy(frame: PreviewFrame, name: string, spec: NetworkPolicyManifest['spec']): NetworkPolicyManifest {
   return { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: metadata(frame, name), spec };
 }
 
+/**
+ * Who leads visitors in. What only certain people may see is reached through our own listener alone, which asks for a signed link:
+ * to the cluster's ingress controller it is closed, whatever objects or host names anybody makes there.
+ */
+function leadersIn({ settings: { route }, private: isPrivate }: PreviewFrame) {
+  if (route.kind === 'gateway') return [route.from];
+  return isPrivate ? [route.gateway] : [route.from, route.gateway];
+}
+
 function networkPolicies(frame: PreviewFrame): NetworkPolicyManifest[] {
   const { settings, trusted, config } = frame;
-  const { egress, dns, route, build } = settings;
+  const { egress, dns, build } = settings;
   const dnsPorts = [
     { protocol: 'UDP', port: 53 },
     { protocol: 'TCP', port: 53 },
@@ -176,7 +155,7 @@ function networkPolicies(frame: PreviewFrame): NetworkPolicyManifest[] {
   const building = outside(egress.build, egress.never);
   const daemon = trusted ? build.buildkit : build.untrustedBuildkit;
   const publicPorts = [...new Set(config.services.filter((one) => one.public).map(({ port }) => port))];
-  const resolvers = [at(dns), ...dns.addresses.map((cidr) => ({ ipBlock: { cidr } }))];
+  const resolvers = [podsAt(dns), ...dns.addresses.map((cidr) => ({ ipBlock: { cidr } }))];
   const daemonPort = daemon === undefined ? 0 : Number(new URL(daemon.address).port);
   return [
     policy(frame, 'default-deny', { podSelector: {}, policyTypes: ['Ingress', 'Egress'] }),
@@ -191,23 +170,20 @@ function networkPolicies(frame: PreviewFrame): NetworkPolicyManifest[] {
     policy(frame, 'visitors', {
       podSelector: { matchLabels: { [LABEL.part]: 'service', [LABEL.public]: 'true' } },
       policyTypes: ['Ingress'],
-      ingress: [{ from: [at(route.from)], ports: publicPorts.map((port) => ({ protocol: 'TCP', port })) }],
+      ingress: [{ from: leadersIn(frame).map(podsAt), ports: publicPorts.map((port) => ({ protocol: 'TCP', port })) }],
     }),
-    ...(abroad.length === 0
-      ? []
-      : [
-          policy(frame, 'abroad', {
-            podSelector: parts('service', 'seed'),
-            policyTypes: ['Egress'],
-            egress: [{ to: abroad }],
-          }),
-        ]),
+    // Said too where there is nowhere to go: it takes the place of what an earlier commit, which was trusted, was allowed.
+    policy(frame, 'abroad', {
+      podSelector: parts('service', 'seed'),
+      policyTypes: ['Egress'],
+      egress: abroad.length === 0 ? [] : [{ to: abroad }],
+    }),
     policy(frame, 'build', {
       podSelector: parts('build'),
       policyTypes: ['Egress'],
       egress: [
         ...(building.length === 0 ? [] : [{ to: building }]),
-        ...(daemon === undefined ? [] : [{ to: [at(daemon.to)], ports: [{ protocol: 'TCP', port: daemonPort }] }]),
+        ...(daemon === undefined ? [] : [{ to: [podsAt(daemon.to)], ports: [{ protocol: 'TCP', port: daemonPort }] }]),
       ],
     }),
   ];

@@ -67,6 +67,9 @@ export function prebuiltImage(template: string, identity: PreviewIdentity, sha: 
     .replaceAll('{number}', subject.kind === 'pull-request' ? String(subject.number) : '0');
 }
 
+/** Whether one name stands for the images of several commits: such as `web:latest`, or `web:pr-{number}`. */
+export const isMoving = (template: string): boolean => !template.includes('{sha}') && !template.includes('@sha256:');
+
 /** The digest that a finished build said: BuildKit's result in JSON, a buildpack's report in TOML. Undefined: it said none. */
 export function builtDigest(terminationMessage: string): string | undefined {
   const found = /"?(?:containerimage\.)?digest"?\s*[:=]\s*"(sha256:[0-9a-f]{64})"/.exec(terminationMessage);

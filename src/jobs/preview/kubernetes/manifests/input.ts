@@ -1,7 +1,10 @@
 /** What the builder is given. It asks nobody for anything: the same input gives the same manifests. */
+import type { RegistryCredentials } from '../../../../effects/kubernetes/registries.js';
 import type { PreviewIdentity } from '../../name.js';
 import type { PreviewConfig } from '../../preview-config.js';
 import type { ClusterSettings } from './settings.js';
+
+export type { RegistryCredentials };
 
 /** What holds for a preview whatever commit it shows. */
 export interface PreviewFrame {
@@ -10,6 +13,8 @@ export interface PreviewFrame {
   identity: PreviewIdentity;
   /** False: strangers' code that somebody approved. */
   trusted: boolean;
+  /** Only certain people may see it: whoever does not ask them may not lead visitors in. */
+  private: boolean;
   config: PreviewConfig;
   settings: ClusterSettings;
 }
@@ -34,8 +39,6 @@ export interface RunInput extends PlaceInput {
   /** Sleeping: everything stands at no replicas. */
   asleep: boolean;
 }
-
-export type RegistryCredentials = Readonly<Record<string, { username: string; password: string }>>;
 
 export interface BuildInput extends PlaceInput {
   source: {

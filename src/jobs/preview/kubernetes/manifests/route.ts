@@ -1,16 +1,17 @@
 /** The way in for visitors: an Ingress or an HTTPRoute per public service, or nothing where Forgeway's own listener leads in. */
+
+import type { HttpRouteManifest, IngressManifest } from '../../../../effects/kubernetes/manifest.js';
 import { metadata } from './foundation.js';
 import { hostLabel, hostOf } from './hosts.js';
 import type { PlaceInput } from './input.js';
-import type { HttpRouteManifest, IngressManifest } from './manifest.js';
 import { ANNOTATION, LABEL } from './marks.js';
 import { workloadName } from './workload.js';
 
-/** To the services of this place; named alike for every place, so that the next one takes their visitors over. */
+/** None of a private one. To the services of this place; named alike for every place, so that the next one takes their visitors over. */
 export function routes(input: PlaceInput): (IngressManifest | HttpRouteManifest)[] {
   const { frame, placeId, sha } = input;
   const { route } = frame.settings;
-  if (route.kind === 'gateway') return [];
+  if (route.kind === 'gateway' || frame.private) return [];
   return frame.config.services
     .filter((service) => service.public)
     .map((service) => {

@@ -1,13 +1,12 @@
 /** The Secrets of a preview, each as small and as short-lived as what it is for. */
+
+import type { SecretManifest } from '../../../../effects/kubernetes/manifest.js';
+import { dockerConfig, encoded } from '../../../../effects/kubernetes/registries.js';
 import type { PreviewConfig } from '../../preview-config.js';
 import { metadata } from './foundation.js';
-import type { BuildInput, PlaceInput, RegistryCredentials } from './input.js';
-import type { SecretManifest } from './manifest.js';
+import type { BuildInput, PlaceInput } from './input.js';
 import { ANNOTATION, LABEL, type Part, placeKey } from './marks.js';
 import { PULL_SECRET } from './pod.js';
-
-const encoded = (data: Record<string, string>): Record<string, string> =>
-  Object.fromEntries(Object.entries(data).map(([name, value]) => [name, Buffer.from(value).toString('base64')]));
 
 /** On everything that belongs to one commit's place. */
 export const placeMarks = (input: Pick<PlaceInput, 'placeId' | 'sha'>) => ({
@@ -28,17 +27,6 @@ function secret(
     data: encoded(data),
   };
 }
-
-export const dockerConfig = (credentials: RegistryCredentials): string =>
-  JSON.stringify({
-    auths: Object.fromEntries(
-      Object.entries(credentials).map(([host, { username, password }]) => [
-        // Docker's own hub goes by this address in such files.
-        host === 'docker.io' ? 'https://index.docker.io/v1/' : host,
-        { auth: Buffer.from(`${username}:${password}`).toString('base64') },
-      ]),
-    ),
-  });
 
 /** Always there, also without a credential in it, so that pods can name it. */
 export const pullSecret = (input: PlaceInput): SecretManifest =>

@@ -1,42 +1,21 @@
 /** What the operator of a cluster says about it. Everything that a repository may not say is said here. */
-import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
+import { type Size, size } from '../../../../effects/kubernetes/containers.js';
+import { jobSettings } from '../../../../effects/kubernetes/job/settings.js';
+import { parseCidr } from '../../../../effects/kubernetes/networks.js';
+import { sharesCookies } from '../../../../lib/sites.js';
 import { sizeClasses } from '../../preview-config.js';
 
 const domain = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,180}[a-z0-9])?$/, 'must be a lower-case domain name');
 const label = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be the name of a Kubernetes object');
 const labels = z.record(z.string(), z.string());
-const quantity = z.string().regex(/^\d{1,9}(m|Ki|Mi|Gi)?$/, 'must be a quantity such as 500m or 512Mi');
-const memory = quantity.refine((text) => /(Ki|Mi|Gi)$/.test(text), 'must have a unit such as Mi');
-
-export interface Cidr {
-  address: string;
-  bits: number;
-  family: 'ipv4' | 'ipv6';
-}
-
-/** Undefined when it is none, or says bits beyond its own length. */
-export function parseCidr(text: string): Cidr | undefined {
-  const [address = '', bitsText = ''] = text.split('/');
-  const version = isIP(address);
-  if (version === 0 || !/^\d{1,3}$/.test(bitsText) || text.split('/').length !== 2) return undefined;
-  const bits = Number(bitsText);
-  return bits > (version === 4 ? 32 : 128) ? undefined : { address, bits, family: version === 4 ? 'ipv4' : 'ipv6' };
-}
-
-/** Whether every address of `inner` is one of `outer`. */
-export function cidrContains(outer: Cidr, inner: Cidr): boolean {
-  if (outer.family !== inner.family || outer.bits > inner.bits) return false;
-  const list = new BlockList();
-  list.addSubnet(outer.address, outer.bits, outer.family);
-  return list.check(inner.address, inner.family);
-}
-
 const cidr = z.string().refine((text) => parseCidr(text) !== undefined, 'must be a network such as 10.20.0.0/16');
 const cidrs = z.array(cidr).max(100);
 
 /** Pods of another namespace that may come in, or are gone to. */
 const pods = z.strictObject({ namespace: label, labels });
+/** Where Forgeway's own pods are unless the operator says otherwise. */
+const forgeway = { namespace: 'forgeway', labels: { 'app.kubernetes.io/name': 'forgeway' } };
 
 const route = z.discriminatedUnion('kind', [
   /** Forgeway's own listener leads visitors in; nothing of the cluster does. */
@@ -45,6 +24,8 @@ const route = z.discriminatedUnion('kind', [
     kind: z.literal('ingress'),
     className: label.optional(),
     from: pods,
+    /** Forgeway's own listener, which alone leads into previews of private repositories. */
+    gateway: pods.default(forgeway),
     /** Name of a Secret with a wildcard certificate, which the controller or a mirror of secrets puts into each namespace. */
     tlsSecret: label.optional(),
     annotations: labels.default({}),
@@ -52,12 +33,12 @@ const route = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('http-route'),
     from: pods,
+    gateway: pods.default(forgeway),
     parent: z.strictObject({ namespace: label, name: label, sectionName: label.optional() }),
   }),
 ]);
 
-const size = z.strictObject({ cpu: quantity, memory, disk: memory });
-export type Size = z.output<typeof size>;
+export type { Size };
 
 const registry = z.discriminatedUnion('kind', [
   /** `ghcr.io/{owner}/{repo}`, or the same at another host: the forge's own registry. */
@@ -71,6 +52,16 @@ const buildkit = z.strictObject({
   address: z.string().regex(/^tcp:\/\/[a-z0-9.-]+:\d{1,5}$/, 'must be written as tcp://host:port'),
   to: pods,
 });
+
+/** As a registry knows it: `docker.io/library/postgres:17`, with a digest or without. */
+const image = z
+  .string()
+  .max(400)
+  .regex(
+    /^[a-z0-9][a-z0-9.-]*(:\d{1,5})?(\/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$/,
+    'must be an image with its registry, such as docker.io/library/postgres:17',
+  );
+const isPinned = (name: string) => /@sha256:[0-9a-f]{64}$/.test(name);
 
 export const clusterSettings = z
   .strictObject({
@@ -100,14 +91,14 @@ export const clusterSettings = z
         untrustedBuildkit: buildkit.optional(),
         buildpack: z
           .strictObject({
-            builder: z.string(),
-            runImage: z.string().optional(),
+            builder: image,
+            runImage: image.optional(),
             user: z.int().min(1),
             group: z.int().min(1),
           })
           .optional(),
-        gitImage: z.string().default('docker.io/alpine/git:2.49.1'),
-        buildctlImage: z.string().default('docker.io/moby/buildkit:v0.25.1-rootless'),
+        gitImage: image.default('docker.io/alpine/git:2.49.1'),
+        buildctlImage: image.default('docker.io/moby/buildkit:v0.25.1-rootless'),
         timeoutSeconds: z.int().min(60).max(14_400).default(1_200),
         cache: z.boolean().default(true),
         size: size.default({ cpu: '2', memory: '2Gi', disk: '10Gi' }),
@@ -126,11 +117,32 @@ export const clusterSettings = z
     runtimeClass: label.optional(),
     untrustedRuntimeClass: label.optional(),
     databaseStorageClass: label.optional(),
+    /** What a database is run from, by engine and version: `postgres:17`. Without a name here, the engine's own image. */
+    databaseImages: z.record(z.string().regex(/^(postgres|mysql|redis):[\w.-]{1,40}$/), image).default({}),
+    /** Images that are named here, and those of databases, are taken by their digest (`name@sha256:…`) alone. */
+    pinnedImages: z.boolean().default(false),
+    /** Plans, applies and agents that run on this cluster; see guides/kubernetes-previews.md. */
+    jobs: jobSettings.prefault({}),
+  })
+  .superRefine(({ pinnedImages, build, databaseImages }, context) => {
+    if (!pinnedImages) return;
+    const { gitImage, buildctlImage, buildpack } = build;
+    const named: Record<string, string | undefined> = {
+      ...{ 'build.gitImage': gitImage, 'build.buildctlImage': buildctlImage },
+      ...{ 'build.buildpack.builder': buildpack?.builder, 'build.buildpack.runImage': buildpack?.runImage },
+      ...Object.fromEntries(Object.entries(databaseImages).map(([key, name]) => [`databaseImages.${key}`, name])),
+    };
+    for (const [path, name] of Object.entries(named))
+      if (name !== undefined && !isPinned(name))
+        context.addIssue({
+          code: 'custom',
+          path: path.split('.'),
+          message: 'must end with @sha256: and its digest, since `pinnedImages` is on',
+        });
   })
   .superRefine(({ domain: trusted, untrustedDomain }, context) => {
     if (untrustedDomain === undefined) return;
-    const related = (a: string, b: string) => a === b || a.endsWith(`.${b}`);
-    if (related(trusted, untrustedDomain) || related(untrustedDomain, trusted))
+    if (sharesCookies(trusted, untrustedDomain))
       context.addIssue({
         code: 'custom',
         path: ['untrustedDomain'],

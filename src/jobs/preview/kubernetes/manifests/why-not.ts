@@ -8,6 +8,11 @@ export function whyNot({
 }: Pick<PreviewFrame, 'config' | 'settings' | 'trusted'>): string | undefined {
   if (!trusted && settings.untrustedDomain === undefined)
     return 'Strangers’ code needs a domain of its own, and the operator has named none (untrustedDomain)';
+  const { pinnedImages, databaseImages } = settings;
+  const { database } = config;
+  const wanted = database === undefined ? undefined : `${database.engine}:${database.version}`;
+  if (pinnedImages && wanted !== undefined && databaseImages[wanted] === undefined)
+    return `The operator takes images by their digest alone, and has named none for ${wanted} (databaseImages)`;
   const { buildkit, untrustedBuildkit, buildpack } = settings.build;
   for (const { name, source } of config.services) {
     if (source.kind === 'commands')

@@ -1,12 +1,13 @@
 /** The services of one commit: a Deployment, a Service and the environment of each. */
 import type { V1EnvVar } from '@kubernetes/client-node';
+import type { DeploymentManifest, Manifest, ServiceManifest } from '../../../../effects/kubernetes/manifest.js';
 import { isAllowedVariable } from '../../../../effects/process/clean-environment.js';
 import type { ServiceConfig } from '../../preview-config.js';
 import { databaseEnvironment } from './database.js';
 import { metadata } from './foundation.js';
 import { hostOf } from './hosts.js';
+import { isMoving } from './image.js';
 import type { PlaceInput, RunInput } from './input.js';
-import type { DeploymentManifest, Manifest, ServiceManifest } from './manifest.js';
 import { LABEL, placeKey } from './marks.js';
 import { container, fromSecret, podSpec, variable } from './pod.js';
 import { environmentName, environmentSecret, placeMarks } from './secrets.js';
@@ -89,6 +90,7 @@ function deployment(input: RunInput, service: ServiceConfig, labels: Record<stri
           containers: [
             container({
               ...{ name: service.name, image, size: sizeOf(frame, service.size) },
+              moves: service.source.kind === 'image' && isMoving(service.source.image),
               ...(service.command === undefined ? {} : { command: service.command }),
               env: environmentOf(input, service),
               ports: [{ name: 'http', containerPort: service.port, protocol: 'TCP' }],

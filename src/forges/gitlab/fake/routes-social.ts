@@ -1,0 +1,108 @@
+/** Who follows and likes what, deploy keys and deployments. */
+
+import { z } from 'zod';
+import type { FakeRequest, FakeRoute } from '../../kit/fake/routing.js';
+import { MAINTAINER, paged, pagingOnly, projectFor, refuse } from './declare.js';
+import { project as shownProject, user as shownUser } from './present.js';
+import { type GitLabState, projectById, type User, userById, type World } from './state.js';
+
+export function socialRoutes(world: World): FakeRoute[] {
+  const { state } = world;
+  const userFor = (request: FakeRequest): User =>
+    state.users.find(({ id }) => id === Number(request.params.user)) ?? refuse(404, '404 User Not Found');
+  const list = (path: string, source: string, items: (request: FakeRequest) => readonly unknown[]): FakeRoute => ({
+    method: 'GET',
+    path,
+    source,
+    query: pagingOnly,
+    run: (request) => paged(request, items(request)),
+  });
+  const people = (ids: readonly number[]) => ids.map((id) => shownUser(world, userById(world, id)));
+  const keysFor = (request: FakeRequest) => {
+    const { id } = projectFor(world, request, MAINTAINER);
+    return state.deployKeys.filter(({ projectId }) => projectId === id);
+  };
+  const shownKey = (of: GitLabState['deployKeys'][number]) => ({
+    id: of.id,
+    title: of.title,
+    key: of.key,
+    fingerprint: `SHA256:${of.id}`,
+    created_at: of.createdAt,
+    expires_at: null,
+    can_push: of.canPush,
+  });
+  const deploymentsFor = (request: FakeRequest) => {
+    const { id } = projectFor(world, request);
+    return state.deployments.filter(({ projectId }) => projectId === id).toSorted((a, b) => b.id - a.id);
+  };
+  const shownDeployment = (of: GitLabState['deployments'][number]) => ({
+    id: of.id,
+    iid: of.id,
+    ref: of.ref,
+    sha: of.sha,
+    status: of.status,
+    created_at: of.createdAt,
+    updated_at: of.createdAt,
+    user: shownUser(world, userById(world, of.userId)),
+    environment: { id: 1, name: of.environment, external_url: 'https://shop.example.org', tier: 'production' },
+    deployable: null,
+  });
+  return [
+    {
+      method: 'GET',
+      path: '/projects/:id/deployments',
+      source: 'deployments: GET /projects/:id/deployments',
+      query: pagingOnly.extend({
+        order_by: z.enum(['id', 'iid', 'created_at', 'updated_at', 'ref']).optional(),
+        sort: z.enum(['asc', 'desc']).optional(),
+        environment: z.string().optional(),
+      }),
+      run(request) {
+        const environment = request.query.get('environment');
+        const all = deploymentsFor(request).filter((one) => environment === null || one.environment === environment);
+        return paged(request, all.map(shownDeployment));
+      },
+    },
+    {
+      method: 'GET',
+      path: '/projects/:id/deployments/:deployment',
+      source: 'deployments: GET /projects/:id/deployments/:deployment_id',
+      run(request) {
+        const found = deploymentsFor(request).find(({ id }) => String(id) === request.params.deployment);
+        return { json: shownDeployment(found ?? refuse(404, '404 Not found')) };
+      },
+    },
+    list('/projects/:id/starrers', 'projects: GET /projects/:id/starrers', (request) => {
+      const project = projectFor(world, request);
+      return state.stars
+        .filter(({ projectId }) => projectId === project.id)
+        .map(({ userId }) => ({ starred_since: project.createdAt, user: shownUser(world, userById(world, userId)) }));
+    }),
+    list('/users/:user/followers', 'users: GET /users/:id/followers', (request) => {
+      const { id } = userFor(request);
+      return people(state.follows.filter(({ ofId }) => ofId === id).map(({ userId }) => userId));
+    }),
+    list('/users/:user/following', 'users: GET /users/:id/following', (request) => {
+      const { id } = userFor(request);
+      return people(state.follows.filter(({ userId }) => userId === id).map(({ ofId }) => ofId));
+    }),
+    list('/users/:user/starred_projects', 'projects: GET /users/:user_id/starred_projects', (request) => {
+      const { id } = userFor(request);
+      return state.stars
+        .filter(({ userId }) => userId === id)
+        .map(({ projectId }) => shownProject(world, projectById(world, projectId)));
+    }),
+    list('/projects/:id/deploy_keys', 'deploy_keys: GET /projects/:id/deploy_keys', (request) =>
+      keysFor(request).map(shownKey),
+    ),
+    {
+      method: 'GET',
+      path: '/projects/:id/deploy_keys/:key',
+      source: 'deploy_keys: GET /projects/:id/deploy_keys/:key_id',
+      run(request) {
+        const found = keysFor(request).find(({ id }) => String(id) === request.params.key);
+        return { json: shownKey(found ?? refuse(404, '404 Deploy Key Not Found')) };
+      },
+    },
+  ];
+}

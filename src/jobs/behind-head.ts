@@ -1,0 +1,38 @@
+/**
+ * Who is behind the commit that a pull request is at: whoever opened it, and whoever brought that commit, which may be somebody else
+ * (R9). What an agent of ours made was pushed by us, and is the wish of whoever had it work.
+ */
+import type { PoolClient } from 'pg';
+import { type CommitPlace, pusherOf } from '../accounts/access/trusted-commits.js';
+import { madeFor } from './agent/made-for.js';
+
+export interface BehindHead {
+  id: bigint;
+  login: string;
+  /** In words, such as `opened it`. */
+  did: string;
+}
+
+/**
+ * Each of them once. Who pushed is known where the forge has told us of it; else it was somebody who might, since only they can push to
+ * a branch of the repository, and nobody is added. A fork's are not asked about: whoever may write there is no matter of ours.
+ * @param opener as the forge says now
+ */
+export async function peopleBehind(
+  tx: PoolClient,
+  place: CommitPlace,
+  opener: { id: bigint; login: string },
+): Promise<BehindHead[]> {
+  const { rowCount: isOurs } = await tx.query(
+    'SELECT FROM pull_request WHERE repository_id = $1 AND number = $2 AND session_id IS NOT NULL',
+    [place.repositoryId, place.number],
+  );
+  const made = await madeFor(tx, place);
+  const pusher = made === undefined ? await pusherOf(tx, place) : undefined;
+  const people = [
+    ...(isOurs ? [] : [{ ...opener, did: 'opened it' }]),
+    ...(made?.account == null ? [] : [{ ...made.account, did: 'had an agent make it' }]),
+    ...(pusher === undefined ? [] : [{ ...pusher, did: 'pushed it' }]),
+  ];
+  return people.filter(({ id }, at) => people.findIndex((one) => one.id === id) === at);
+}

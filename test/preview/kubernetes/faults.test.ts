@@ -1,0 +1,263 @@
+/**
+ * What can go wrong at a cluster, while a preview is made, replaced or removed (reliability.md, D): as soon as it is put
+ * right, the goal is reached, by looking again and nothing else. Each case has its own namespace, and counts only when its
+ * fault was met. What a server says in each, and whether a real one was seen to say so, stands in transcripts.ts.
+ */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Asked } from '../../support/kubernetes-api/faults.js';
+import { failures } from '../../support/kubernetes-api/faults.js';
+import { resourceOf } from '../../support/kubernetes-api/objects.js';
+import type { Fate } from '../../support/kubernetes-api/pod-life.js';
+import { type FaultName, transcripts } from '../../support/kubernetes-api/transcripts.js';
+import { createRig, eventually, IMAGE_CONFIG, type Rig, sha } from './rig.js';
+
+const BUILT_CONFIG = IMAGE_CONFIG.replace('image: registry.example.com/web:{sha}', 'build: {dockerfile: Dockerfile}');
+type Step = 'create' | 'update' | 'delete';
+const steps: readonly Step[] = ['create', 'update', 'delete'];
+/** Of all of it; more of them, for a machine that does nothing else, finds rarer turns of events. */
+const ROUNDS = Number(process.env.FORGEWAY_FAULT_ROUNDS ?? 1);
+/** A test's database has few connections. */
+const AT_ONCE = 7;
+
+let rig: Rig;
+const fates = new Map<string, { fate: Fate; met(): void }>();
+
+interface Fault {
+  met(): boolean;
+  repair(): void;
+}
+/** Breaks it for one namespace. */
+type Break = (namespace: string, step: Step) => Fault;
+
+const isWrite = ({ verb }: Asked) => ['create', 'apply', 'update', 'patch', 'delete'].includes(verb);
+const within = (namespace: string) => (asked: Asked) =>
+  asked.namespace === namespace || (asked.kind === 'Namespace' && asked.name === namespace);
+function counted() {
+  const times: true[] = [];
+  return { note: () => void times.push(true), met: () => times.length > 0 };
+}
+
+const refusing =
+  (failure: Parameters<Rig['api']['faults']['add']>[0], which: (asked: Asked) => boolean = isWrite): Break =>
+  (namespace) => {
+    const { note, met } = counted();
+    const when = (asked: Asked) => {
+      const is = within(namespace)(asked) && which(asked);
+      if (is) note();
+      return is;
+    };
+    return { met, repair: rig.api.faults.add(failure, { when }) };
+  };
+/** Pods that are there are taken away, as those of a node that is gone; new ones fare as they are told. */
+const faring =
+  (fate: Fate): Break =>
+  (namespace, step) => {
+    const { note, met } = counted();
+    const renew = () => {
+      for (const pod of rig.api.store.list('Pod', namespace))
+        rig.api.store.delete(resourceOf('Pod'), namespace, pod.metadata.name);
+    };
+    fates.set(namespace, { fate, met: note });
+    renew();
+    return {
+      // What goes away may be gone before a new pod of it was made.
+      met: () => step === 'delete' || met(),
+      repair() {
+        fates.delete(namespace);
+        renew();
+      },
+    };
+  };
+
+const faults: Readonly<Record<FaultName, Break>> = {
+  'a conflict': refusing(failures.conflict()),
+  'a watch that expired': () => {
+    const from = rig.api.asked.length;
+    // Broken off, and begun again from a version that is not kept any more; then everything is listed anew.
+    rig.api.endWatches();
+    const metadata = { name: `later-${from}`, namespace: 'default' };
+    const later = { apiVersion: 'v1', kind: 'ConfigMap', metadata };
+    rig.api.store.create(resourceOf('ConfigMap'), 'default', later as never, 'somebody');
+    rig.api.store.compact();
+    const met = () => rig.api.asked.slice(from).some(({ verb, kind }) => verb === 'list' && kind === 'NetworkPolicy');
+    return { met, repair: () => undefined };
+  },
+  'too many requests': refusing(failures.tooMany(0)),
+  'no quota left': refusing(failures.quota()),
+  'a policy that denies': refusing(failures.denied()),
+  'an internal error': refusing(failures.internal(), () => true),
+  'a server that is not there': refusing('reset', () => true),
+  'an answer that is lost': refusing('lost'),
+  'a node that is gone': faring('no-node'),
+  'an image that cannot be pulled': faring('no-image'),
+  'a volume that stays pending': faring('volume-pending'),
+  'a namespace that does not go': (namespace) => {
+    const metadata = { name: 'held', namespace, finalizers: ['example.com/never'] };
+    const held = { apiVersion: 'v1', kind: 'ConfigMap', metadata };
+    rig.api.store.create(resourceOf('ConfigMap'), namespace, held as never, 'somebody');
+    return {
+      met: () => rig.api.store.get('Namespace', undefined, namespace)?.status?.conditions !== undefined,
+      repair: () =>
+        rig.api.store.change('ConfigMap', namespace, 'held', (object) => {
+          object.metadata.finalizers = [];
+        }),
+    };
+  },
+  'an object that somebody edits': (namespace, step) => {
+    const edited = () => rig.api.store.list('Deployment', namespace);
+    const edit = () => {
+      for (const { metadata } of edited())
+        rig.api.store.edit('Deployment', namespace, metadata.name, 'kubectl-edit', ({ spec }) => {
+          (spec as { template: { spec: { containers: { image: string }[] } } }).template.spec.containers[0] = {
+            image: 'busybox',
+            ...{ name: 'web' },
+          };
+        });
+      for (const { metadata } of rig.api.store.list('NetworkPolicy', namespace).slice(0, 1))
+        rig.api.store.delete(resourceOf('NetworkPolicy'), namespace, metadata.name);
+    };
+    if (step !== 'create') edit();
+    // What is being made is edited as soon as it is there.
+    return { met: () => edited().length > 0 || step === 'delete', repair: step === 'create' ? edit : () => undefined };
+  },
+  'a build that uses too much memory': (namespace) => {
+    const { note, met } = counted();
+    fates.set(`build ${namespace}`, { fate: 'out-of-memory', met: note });
+    return { met, repair: () => void fates.delete(`build ${namespace}`) };
+  },
+};
+
+beforeAll(async () => {
+  rig = await createRig({
+    timeoutMs: 1_000,
+    listEveryMs: 100,
+    api: {
+      fate: ({ owner }) => {
+        const told = fates.get(owner.kind === 'Job' ? `build ${owner.namespace}` : owner.namespace);
+        told?.met();
+        return told?.fate ?? (owner.kind === 'Job' ? 'succeeds' : 'runs');
+      },
+    },
+  });
+  rig.forge.config = BUILT_CONFIG;
+  rig.startMonitor({ intervalMs: 200 });
+  await rig.inventory().ready();
+});
+afterAll(() => rig.end());
+
+const isImage = (image: string, commit: string) => image.includes(commit.slice(0, 7));
+/** Exactly what is wanted is there, as we wrote it. */
+async function stands(number: number, commit: string): Promise<void> {
+  const namespace = rig.nameOf(number);
+  const isAsWanted = () => {
+    const deployments = rig.api.store.list('Deployment', namespace);
+    const spec = deployments[0]?.spec as { template: { spec: { containers: { image: string }[] } } } | undefined;
+    const image = spec?.template.spec.containers[0]?.image ?? '';
+    const policies = rig.api.store.list('NetworkPolicy', namespace).length;
+    return deployments.length === 1 && isImage(image, commit) && policies >= 5;
+  };
+  await eventually(
+    async () => {
+      // What is in memory is looked at first; the database has more to do.
+      if (!isAsWanted()) return false;
+      const row = await rig.row(number);
+      const isSettled = row?.observed_version === row?.desired_version;
+      return row?.phase === 'ready' && isSettled && row.observed_sha === commit && isAsWanted();
+    },
+    async () => ({
+      row: await rig.row(number),
+      deployments: rig.api.store.list('Deployment', namespace).map(({ metadata }) => metadata.name),
+    }),
+  );
+}
+
+async function isGone(number: number): Promise<void> {
+  const namespace = rig.nameOf(number);
+  await rig.settled(number, 'gone');
+  expect(rig.api.store.get('Namespace', undefined, namespace)).toBeUndefined();
+  expect(rig.api.store.inNamespace(namespace)).toEqual([]);
+}
+
+async function reach(step: Step, number: number, fault: FaultName): Promise<void> {
+  const namespace = rig.nameOf(number);
+  const isBuild = fault === 'a build that uses too much memory';
+  // What does not go is met by what is made again under its name.
+  const isHeld = fault === 'a namespace that does not go' && step !== 'delete';
+  if (step !== 'create' || isHeld) {
+    await rig.want(number, sha('a'));
+    await stands(number, sha('a'));
+  }
+  const { met, repair } = faults[fault](namespace, step);
+  if (isHeld) await rig.close(number);
+  if (step === 'delete' && !isBuild) await rig.close(number);
+  else if (!isHeld) await rig.want(number, step === 'create' ? sha('a') : sha('b'));
+  await eventually(
+    async () => met(),
+    async () => ({ fault: 'was not met', row: await rig.row(number) }),
+  );
+  if (isHeld) await rig.want(number, sha('b'));
+  // What a build did wrong is mended by another commit.
+  if (isBuild) expect((await rig.phase(number, 'failed')).message).toContain('used more memory than it may');
+  if (isBuild && step === 'delete') await rig.close(number);
+  repair();
+  if (step === 'delete') return isGone(number);
+  if (isBuild) await rig.want(number, sha('c'));
+  await stands(number, isBuild ? sha('c') : step === 'create' && !isHeld ? sha('a') : sha('b'));
+}
+
+/** Answers what failed. */
+async function inTurns(all: readonly (() => Promise<void>)[]): Promise<unknown[]> {
+  const waiting = [...all];
+  const failed: unknown[] = [];
+  const one = async () => {
+    for (let run = waiting.shift(); run !== undefined; run = waiting.shift())
+      await run().catch((error: unknown) => failed.push(error));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, one));
+  return failed;
+}
+
+describe('a cluster on which things go wrong', () => {
+  it.each(steps)(
+    'reaches the goal after each of fourteen faults: %s',
+    async (step) => {
+      const names = Object.keys(faults) as FaultName[];
+      expect(names).toHaveLength(14);
+      const cases = Array.from({ length: ROUNDS }, () => names).flat();
+      const first = 1 + steps.indexOf(step) * cases.length;
+      const failed = await inTurns(
+        cases.map((fault, index) => async () => {
+          await reach(step, first + index, fault).catch((error: unknown) => {
+            throw new Error(`${fault}: ${String(error).slice(0, 1_500)}`);
+          });
+        }),
+      );
+      expect(failed).toEqual([]);
+    },
+    120_000 * ROUNDS,
+  );
+
+  it('says of each whether a real API server was seen to say so', () => {
+    expect(Object.keys(transcripts).sort()).toEqual(Object.keys(faults).sort());
+    // Nothing is confirmed that nobody has seen: README.md says which runs there were.
+    expect(Object.values(transcripts).filter(({ confirmed }) => confirmed)).toEqual([]);
+  });
+
+  it('waits while the whole API server is away, and goes on', async () => {
+    const [standing, next] = [9_001, 9_002];
+    await rig.want(standing, sha('a'));
+    await stands(standing, sha('a'));
+    rig.api.down = true;
+    rig.api.endWatches();
+    await rig.want(next, sha('a'));
+    await rig.close(standing);
+    const row = await rig.phase(next, 'building');
+    await eventually(
+      async () => (await rig.row(next))?.message?.includes('Tried again soon'),
+      () => row,
+    );
+    rig.api.down = false;
+    await stands(next, sha('a'));
+    await isGone(standing);
+  }, 60_000);
+});

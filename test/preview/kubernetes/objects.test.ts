@@ -1,0 +1,255 @@
+/**
+ * All that a preview is on a cluster, written to a Kubernetes API: that in memory or, by `npm run test:kubernetes`, whatever
+ * KUBECONFIG points at. Nothing here needs a kubelet: pods may stay pending.
+ */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { V1Deployment, V1NetworkPolicy, V1Secret, V1StatefulSet } from '@kubernetes/client-node';
+import { pino } from 'pino';
+import { type Cluster, openCluster } from '../../../src/effects/kubernetes/cluster.js';
+import { openConnection } from '../../../src/effects/kubernetes/connection.js';
+import { type KindName, kinds } from '../../../src/effects/kubernetes/kinds.js';
+import type { Place, PreviewDriver, PreviewFacts } from '../../../src/jobs/preview/driver.js';
+import { createKubernetesDriver } from '../../../src/jobs/preview/kubernetes/driver.js';
+import { handleOf } from '../../../src/jobs/preview/kubernetes/handle.js';
+import { createInventories, fingerprint } from '../../../src/jobs/preview/kubernetes/inventory.js';
+import { clusterRole } from '../../../src/jobs/preview/kubernetes/manifests/access.js';
+import { newPlace } from '../../../src/jobs/preview/process-driver.js';
+import { pause } from '../../../src/lib/clock.js';
+import { type KubernetesApi, startKubernetesApi } from '../../support/kubernetes-api/server.js';
+import { loopback } from '../../support/loopback.js';
+import { applied, configOf, FIXTURES, identityOf } from '../manifests/hostile.js';
+import { eventually, settingsOf, sha, writeKubeconfig } from './rig.js';
+
+const isReal = process.env.FORGEWAY_TEST_CLUSTER === 'kubeconfig' && process.env.KUBECONFIG !== undefined;
+const run = randomUUID().slice(0, 8);
+const organizationId = randomUUID();
+
+let api: KubernetesApi | undefined;
+let cluster: Cluster;
+let driver: PreviewDriver;
+let end: () => Promise<void>;
+const namespaces: string[] = [];
+beforeAll(async () => {
+  api = isReal ? undefined : await startKubernetesApi({ rules: clusterRole().rules });
+  const path = api === undefined ? process.env.KUBECONFIG : await writeKubeconfig(api.kubeconfig);
+  const log = pino({ level: 'silent' });
+  cluster = openCluster({ name: 'test', connection: openConnection({ kind: 'file', path }), outbound: loopback, log });
+  const home = { id: 'default', cluster, settings: settingsOf(), registries: {} };
+  const inventories = createInventories(log);
+  const clusters = {
+    homeOf: async () => 'default',
+    open: async () => home,
+    opened: () => [home],
+    close: async () => undefined,
+  };
+  driver = createKubernetesDriver({ clusters, inventoryOf: inventories.of, pollMs: 50, removeWaitMs: 60_000 });
+  end = () => inventories.close();
+});
+afterAll(async () => {
+  for (const name of namespaces) await cluster.delete({ kind: 'Namespace', name });
+  await end();
+  cluster.close();
+  await api?.close();
+}, 120_000);
+
+const WRITTEN = {
+  services: {
+    web: {
+      image: 'registry.example.com/web:{sha}',
+      port: 3000,
+      env: { API: '${service.api.url}' },
+      secrets: ['TOKEN'],
+    },
+    api: { image: 'registry.example.com/api:{sha}', port: 9000, public: false, size: 'medium' },
+  },
+  database: { engine: 'postgres' },
+};
+function preview(number: number): { facts: PreviewFacts; place: Place } {
+  const name = `forgeway-test-${run}-${number}`;
+  namespaces.push(name);
+  const facts: PreviewFacts = {
+    ...{ organizationId, repositoryId: randomUUID(), name, private: false, watched: false, cluster: 'default' },
+    identity: identityOf({ organizationId, subject: { kind: 'pull-request', number } }),
+    source: async () => ({
+      ...{ url: 'https://forge.example/acme/web.git', origin: 'https://forge.example', username: 'x', password: '' },
+      pullRequestRef: (of) => `refs/pull/${of}/head`,
+    }),
+    hasFile: async () => true,
+    secrets: async (names) => Object.fromEntries(names.map((one) => [one, 'canary-secret'])),
+  };
+  const config = configOf(WRITTEN);
+  const place = newPlace({ previewId: randomUUID(), sha: sha('a'), version: 1n, config, trusted: true });
+  return { facts, place };
+}
+const { signal } = new AbortController();
+const brought = async ({ facts, place }: ReturnType<typeof preview>) =>
+  driver.start(await driver.build(place, facts, signal), facts, signal);
+const written = (place: Place, namespace: string) =>
+  Promise.all(
+    Object.entries(handleOf(place)?.applied ?? {}).map(async ([text, mark]) => {
+      const [kind = '', name = ''] = text.split('/');
+      const ref = { kind: kind as KindName, name, ...(kind !== 'Namespace' && { namespace }) };
+      const found = await cluster.get(ref);
+      return { text, mark, found, generation: found?.metadata.generation };
+    }),
+  );
+const gone = async ({ facts }: ReturnType<typeof preview>) => {
+  await driver.removeAll(facts);
+  expect(await cluster.get({ kind: 'Namespace', name: facts.name })).toBeUndefined();
+};
+
+describe('what a preview is', () => {
+  it('is accepted, is as it was written, and written again changes nothing', async () => {
+    const one = preview(1);
+    const place = await brought(one);
+    expect(place).toMatchObject({ port: 3000, failure: null, service: { namespace: one.facts.name } });
+    const first = await written(place, one.facts.name);
+    expect(first.map(({ text }) => text.split('/')[0])).toEqual(
+      expect.arrayContaining(['Namespace', 'ResourceQuota', 'NetworkPolicy', 'Service', 'Deployment']),
+    );
+    for (const { text, mark, found } of first) expect([text, found && fingerprint(found)]).toEqual([text, mark]);
+    const again = await brought(one);
+    const second = await written(again, one.facts.name);
+    expect(second.map(({ text, mark, generation }) => [text, mark, generation])).toEqual(
+      first.map(({ text, mark, generation }) => [text, mark, generation]),
+    );
+    expect(['started', 'ready']).toContain(await driver.observe(again, one.facts));
+  }, 60_000);
+
+  it('is seen when somebody changes it, and mended', async () => {
+    const one = preview(2);
+    const place = await brought(one);
+    const namespace = one.facts.name;
+    const [deployment] = (await cluster.list<V1Deployment>('Deployment', { namespace })).items;
+    const name = deployment?.metadata.name ?? '';
+    const container = { name: deployment?.spec?.template.spec?.containers[0]?.name, image: 'busybox' };
+    const theirs = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name, namespace },
+      spec: { template: { spec: { containers: [container] } } },
+    };
+    // As `kubectl apply --server-side --force-conflicts` of somebody else does.
+    await cluster.apply(theirs as never, { manager: 'somebody' });
+    expect(await driver.observe(place, one.facts)).toBe('built');
+    const mended = await driver.start(place, one.facts, signal);
+    expect(['started', 'ready']).toContain(await driver.observe(mended, one.facts));
+    const after = await cluster.get<V1Deployment>({ kind: 'Deployment', namespace, name });
+    expect(after?.spec?.template.spec?.containers[0]?.image).toMatch(/^registry\.example\.com\//);
+
+    await cluster.delete({ kind: 'NetworkPolicy', namespace, name: 'default-deny' });
+    await eventually(async () => (await driver.observe(mended, one.facts)) === 'built');
+    await driver.start(mended, one.facts, signal);
+    const denies = await cluster.get<V1NetworkPolicy>({ kind: 'NetworkPolicy', namespace, name: 'default-deny' });
+    expect(denies?.spec?.policyTypes).toEqual(['Ingress', 'Egress']);
+  }, 60_000);
+
+  it('sleeps at no replicas, and leaves nothing when it is removed', async () => {
+    const one = preview(3);
+    const place = await brought(one);
+    const asleep = await driver.stop(place, one.facts);
+    const { items } = await cluster.list<V1Deployment>('Deployment', { namespace: one.facts.name });
+    expect(items.map(({ spec }) => spec?.replicas)).toEqual([0, 0]);
+    expect(await driver.observe(asleep, one.facts)).toBe('built');
+    await driver.remove(asleep, one.facts);
+    await eventually(async () => (await cluster.list('Deployment', { namespace: one.facts.name })).items.length === 0);
+    await gone(one);
+    // Removed twice is removed once.
+    await gone(one);
+  }, 120_000);
+
+  it('is not made in a namespace that is another’s, which stays as it is', async () => {
+    const one = preview(4);
+    const { name } = one.facts;
+    const theirs = await cluster.create({
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name, labels: { team: 'x' } },
+    });
+    await expect(brought(one)).rejects.toMatchObject({ code: 'FORGEWAY_NAMESPACE_FOREIGN' });
+    await driver.removeAll(one.facts);
+    const found = await cluster.get({ kind: 'Namespace', name });
+    expect([found?.metadata.uid, found?.metadata.deletionTimestamp]).toEqual([theirs?.metadata.uid, undefined]);
+    expect((await cluster.list('NetworkPolicy', { namespace: name })).items).toEqual([]);
+  }, 60_000);
+
+  it('is made by one of two who make it at once', async () => {
+    const one = preview(5);
+    const both = await Promise.allSettled([brought(one), brought(one)]);
+    expect(both.some(({ status }) => status === 'fulfilled')).toBe(true);
+    const { items } = await cluster.list('Deployment', { namespace: one.facts.name });
+    expect(items).toHaveLength(2);
+    await gone(one);
+  }, 120_000);
+
+  it('grows by services beside the commit that serves, as soon as its quota is counted by', async () => {
+    const { facts, place } = preview(6);
+    const services = (...names: string[]) => ({
+      services: Object.fromEntries(names.map((name) => [name, { image: `registry.example.com/${name}:{sha}` }])),
+    });
+    await brought({ facts, place: { ...place, config: configOf(services('web')) } });
+    // A real one takes a moment, too.
+    if (api !== undefined) api.controllers.quotaLagMs = 200;
+    const more = newPlace({ previewId: randomUUID(), sha: sha('b'), version: 2n, config: place.config, trusted: true });
+    await brought({ facts, place: { ...more, config: configOf(services('web', 'api', 'work', 'mail')) } });
+    expect((await cluster.list('Service', { namespace: facts.name })).items).toHaveLength(5);
+    if (api !== undefined) api.controllers.quotaLagMs = 0;
+  }, 60_000);
+
+  it('has a new database where the one that is there cannot become it', async () => {
+    const one = preview(7);
+    const namespace = one.facts.name;
+    await brought(one);
+    const set = () => cluster.get<V1StatefulSet>({ kind: 'StatefulSet', namespace, name: 'database' });
+    const first = await set();
+    const place = (database: object) => ({
+      ...newPlace({ previewId: randomUUID(), sha: sha('b'), version: 2n, config: one.place.config, trusted: true }),
+      config: configOf({ ...WRITTEN, database }),
+    });
+    // Of the same major version nothing is lost.
+    await driver.remove(one.place, one.facts);
+    const same = place({ engine: 'postgres', version: '17.2' });
+    await brought({ facts: one.facts, place: same });
+    await driver.remove(same, one.facts);
+    expect((await set())?.metadata.uid).toBe(first?.metadata.uid);
+    for (const [database, address] of [
+      [{ engine: 'mysql' }, /^mysql:/],
+      // On a larger volume: what cannot be changed of a StatefulSet.
+      [{ engine: 'mysql', size: 'large' }, /^mysql:/],
+    ] as const) {
+      const before = await set();
+      const next = place(database);
+      await brought({ facts: one.facts, place: next });
+      await driver.remove(next, one.facts);
+      expect((await set())?.metadata.uid).not.toBe(before?.metadata.uid);
+      const secret =
+        api?.store.get('Secret', namespace, 'database') ??
+        (await cluster.get<V1Secret>({ kind: 'Secret', namespace, name: 'database' }));
+      const { url = '' } = (secret as V1Secret).data ?? {};
+      expect(Buffer.from(url, 'base64').toString()).toMatch(address);
+    }
+    await gone(one);
+  }, 120_000);
+
+  it('is let in whatever people call their things: sixty of them, which the server only looks at', async () => {
+    const name = `forgeway-test-${run}-any`;
+    namespaces.push(name);
+    await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    // What needs more than every API server has.
+    const isKnown = (kind: string) => Object.hasOwn(kinds, kind) && (!isReal || kind !== 'HTTPRoute');
+    for (const fixture of FIXTURES) {
+      const all = applied(fixture).filter(({ kind }) => isKnown(kind));
+      const sent = all.map(async (one) => {
+        const isNamespace = one.kind === 'Namespace';
+        const placed = isNamespace ? one : { ...one, metadata: { ...one.metadata, namespace: name } };
+        await cluster.apply(placed as never, { dryRun: true });
+      });
+      const refused = (await Promise.allSettled(sent)).flatMap((result) =>
+        result.status === 'rejected' ? [`${fixture.name}: ${String(result.reason)}`] : [],
+      );
+      expect(refused).toEqual([]);
+      if (isReal) await pause(20);
+    }
+  }, 300_000);
+});
