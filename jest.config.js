@@ -15,7 +15,8 @@ export default {
   setupFilesAfterEnv: ['<rootDir>/test/support/setup.ts'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-  testTimeout: 60_000,
+  // Ends a test that hangs, and says nothing of how long one may take: on a machine that is short of everything that is minutes.
+  testTimeout: 240_000,
   // One more than the cores of the smallest machine: a third of a test's time it waits for something.
   maxWorkers: 3,
   // Modules of finished files are not let go of, and a large process is slow to start others from.

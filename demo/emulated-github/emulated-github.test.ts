@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { PATIENCE_MS } from '../../test/support/patience.js';
 import { BareRepository, runGit } from './bare-repository.js';
 import { type EmulatedGitHub, startEmulatedGitHub } from './emulated-github.js';
 import { signAppToken } from './emulator.js';
@@ -35,7 +36,7 @@ let clone: string;
 const errors: unknown[] = [];
 
 async function webhook(event: string, action?: string): Promise<Received> {
-  for (let turn = 0; turn < 400; turn += 1) {
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
     const index = received.findIndex((one) => one.event === event && one.payload.action === action);
     const [found] = index < 0 ? [] : received.splice(index, 1);
     if (found) return found;

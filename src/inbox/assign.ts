@@ -13,7 +13,7 @@ import { isCovered, type Passed, passedBy } from './poll/pieces.js';
 import { ORDER_LOCK, passReports, type ReportPlace, type Reports, readReports } from './poll/reports.js';
 import { compared, isNumber, type Received } from './received.js';
 import type { Beginnings, LaneRow, PlannedRow } from './row.js';
-import { keepSnapshots, previousSnapshots } from './snapshots.js';
+import { classificationToKeep, keepSnapshots, previousSnapshots } from './snapshots.js';
 
 interface Wanted {
   delivery: Received;
@@ -180,10 +180,11 @@ async function writeVerdicts(client: pg.PoolClient, verdicts: readonly Verdict[]
         status = v.status, reason = v.reason, action = v.action, organization_id = v.organization_id,
         remote_repository_id = v.remote_repository_id,
         remote_installation_id = v.remote_installation_id,
+        classification = coalesce(v.classification, w.classification),
         finished_at = CASE WHEN v.status = 'ignored' THEN now() END
       FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigint[],
-          $7::bigint[])
-        AS v(id, status, reason, action, organization_id, remote_repository_id, remote_installation_id)
+          $7::bigint[], $8::jsonb[])
+        AS v(id, status, reason, action, organization_id, remote_repository_id, remote_installation_id, classification)
       WHERE w.id = v.id AND w.status = 'received'`,
     values: [
       verdicts.map((v) => v.delivery.id),
@@ -193,6 +194,7 @@ async function writeVerdicts(client: pg.PoolClient, verdicts: readonly Verdict[]
       verdicts.map((v) => v.organizationId),
       verdicts.map((v) => v.remoteRepositoryId),
       verdicts.map((v) => v.remoteInstallationId),
+      verdicts.map((v) => classificationToKeep(v.delivery)),
     ],
   });
 }

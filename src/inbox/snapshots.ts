@@ -6,7 +6,6 @@ import type pg from 'pg';
 import { z } from 'zod';
 import type { Classification, JsonObject, Snapshot } from '../forges/forge.js';
 import { tokensHidden } from '../lib/redact.js';
-import { together } from '../store/together.js';
 import type { Received } from './received.js';
 
 interface Kept {
@@ -68,9 +67,12 @@ export async function previousSnapshots(client: pg.PoolClient, deliveries: reado
   };
 }
 
-/** Writes the newest snapshot of each object in the batch, and what each delivery was found to be by comparison. */
+/** Whether it is compared with a state before, which it replaces. */
+const isCompared = ({ snapshot, again }: Received): boolean => snapshot !== undefined && !again;
+
+/** Writes the newest snapshot of each object in the batch. */
 export async function keepSnapshots(client: pg.PoolClient, deliveries: readonly Received[]): Promise<void> {
-  const fresh = deliveries.filter(({ snapshot, again }) => snapshot !== undefined && !again);
+  const fresh = deliveries.filter(isCompared);
   if (fresh.length === 0) return;
   const newest = new Map<string, { hookId: string; snapshot: Snapshot }>();
   for (const { hookId, snapshot } of fresh) {
@@ -81,7 +83,7 @@ export async function keepSnapshots(client: pg.PoolClient, deliveries: readonly 
       newest.set(key, { hookId, snapshot });
   }
   const rows = [...newest.values()];
-  const snapshots = client.query({
+  await client.query({
     name: 'inbox_keep_snapshots',
     text: `INSERT INTO object_snapshot AS s
         (hook_id, organization_id, repository_id, kind, number, remote_updated_at, state)
@@ -103,21 +105,18 @@ export async function keepSnapshots(client: pg.PoolClient, deliveries: readonly 
       rows.map(({ snapshot }) => JSON.stringify(snapshot.state)),
     ],
   });
-  const classifications = client.query({
-    name: 'inbox_keep_classifications',
-    text: `UPDATE webhook_delivery w SET classification = v.classification
-      FROM unnest($1::bigint[], $2::jsonb[]) AS v(id, classification) WHERE w.id = v.id`,
-    values: [
-      fresh.map(({ id }) => id),
-      fresh.map(({ classification }) =>
-        JSON.stringify(classification, (key, value: unknown) =>
-          typeof value === 'bigint' ? value.toString() : tokensHidden(key, value),
-        ),
-      ),
-    ],
-  });
-  await together([snapshots, classifications]);
 }
+
+/**
+ * What a delivery was found to be by comparison, to be kept with it: what it was compared with is replaced. Null for one that
+ * says it by itself, or that was classified before.
+ */
+export const classificationToKeep = (delivery: Received): string | null =>
+  isCompared(delivery)
+    ? JSON.stringify(delivery.classification, (key, value: unknown) =>
+        typeof value === 'bigint' ? value.toString() : tokensHidden(key, value),
+      )
+    : null;
 
 /** As PostgreSQL reads it without fail; null for what is no time. */
 function isoTime(value: string | undefined): string | null {
@@ -147,7 +146,7 @@ const stored = z.discriminatedUnion('kind', [
   }),
 ]);
 
-/** What {@link keepSnapshots} wrote; undefined for a delivery that is seen for the first time. */
+/** What {@link classificationToKeep} said; undefined for a delivery that is seen for the first time. */
 export function readClassification(value: unknown): Classification | undefined {
   return value === null || value === undefined ? undefined : stored.parse(value);
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { saveOAuthConnection } from '../../src/accounts/connection-kinds.js';
 import { createConnectionDirectory } from '../../src/accounts/connections.js';
 import { createVault } from '../../src/accounts/vault.js';
@@ -12,8 +12,6 @@ import { forges } from '../../src/forges/registry.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { createTokenRenewal } from '../../src/translate/token-renewal.js';
 import { createTestDatabase, TEST_KEYS, type TestDatabase } from '../support/database.js';
-
-jest.setTimeout(120_000);
 
 const CHILD = fileURLToPath(new URL('token-process.ts', import.meta.url));
 const TOKENS = 20;

@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { runGit } from '../../demo/emulated-github/bare-repository.js';
 import { startEmulatedGitHub } from '../../demo/emulated-github/emulated-github.js';
@@ -16,8 +16,6 @@ import { createBridge } from '../../src/translate/bridge.js';
 import { fakedForges } from '../support/connected-forge.js';
 import { createTestDatabase, TEST_KEYS, type TestDatabase } from '../support/database.js';
 import { loopback } from '../support/loopback.js';
-
-jest.setTimeout(120_000);
 
 const vault = createVault(TEST_KEYS.versions);
 const shop = { owner: 'acme', name: 'shop' };

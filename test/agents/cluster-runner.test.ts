@@ -1,4 +1,5 @@
 /** A scripted agent as a job on a cluster, whose pod really runs: the whole way of a session, and what can become of it. */
+
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -26,6 +27,7 @@ import { commitFiles, git } from '../support/git-repository.js';
 import { type GitServer, startGitServer } from '../support/git-server.js';
 import { resourceOf } from '../support/kubernetes-api/objects.js';
 import { loopback } from '../support/loopback.js';
+import { PATIENCE_MS } from '../support/patience.js';
 
 const texts = (events: { event: AgentEvent }[]) =>
   events.map(({ event }) => ('text' in event ? event.text : JSON.stringify(event)));
@@ -108,7 +110,7 @@ describe('an agent on a cluster', () => {
     };
   }
   async function until<T>(what: () => Promise<T | undefined | false>): Promise<T> {
-    for (let round = 0; round < 500; round += 1) {
+    for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
       const found = await what();
       if (found) return found;
       await sleep(40);
@@ -196,7 +198,7 @@ describe('an agent on a cluster', () => {
     await runner.remove(given);
     expect(await runner.list()).toEqual([]);
     await expect(runner.result(given, RESULT_REQUEST)).rejects.toThrow('did not come back');
-  }, 60_000);
+  });
 
   it('ends for certain before another start of it begins, and refuses whoever comes late', async () => {
     const given = await spec([
@@ -235,7 +237,7 @@ describe('an agent on a cluster', () => {
     expect(await runner.observe(newer)).toMatchObject({ state: 'vanished' });
     // What nobody brought back is not told as unchanged.
     await expect(runner.result(newer, RESULT_REQUEST)).rejects.toThrow('did not come back');
-  }, 60_000);
+  });
 
   it('says what became of it, and stops it when its time is over', async () => {
     const gone = await spec([
@@ -269,7 +271,7 @@ describe('an agent on a cluster', () => {
     );
     await runner.start(slow);
     expect(await state(slow, 'exited')).toMatchObject({ reason: 'time' });
-  }, 60_000);
+  });
 
   it('begins another turn with what the last one left', async () => {
     const turn =
@@ -290,5 +292,5 @@ describe('an agent on a cluster', () => {
     const result = await runner.result(given, RESULT_REQUEST);
     if (result.kind !== 'changed') throw new Error(JSON.stringify(result));
     expect(result.files).toMatchObject([{ path: 'said.txt', added: 2 }]);
-  }, 60_000);
+  });
 });

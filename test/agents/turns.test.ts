@@ -1,4 +1,5 @@
 /** Agents that end after each turn, that talk too much, and the one way out that they have. */
+
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,6 +11,7 @@ import { runTool } from '../../src/effects/process/run-tool.js';
 import type { SandboxProbe } from '../../src/effects/process/sandbox.js';
 import { BUBBLEWRAP_BASE } from '../../src/effects/process/sandbox-probe.js';
 import { type AgentRig, openAgentRig } from '../support/agent-rig.js';
+import { PATIENCE_MS } from '../support/patience.js';
 import { findSandboxProbe } from '../support/sandboxes.js';
 
 const probe = await findSandboxProbe();
@@ -214,7 +216,7 @@ const ways = [...(probe?.network ? [probe] : []), ...(hasBubblewrap && probe?.mo
       await readFile(`${rig.directory}/records/sessions/${spec.sessionId}.egress.pid`, 'utf8'),
     );
     process.kill(pid as number, 'SIGKILL');
-    for (let round = 0; round < 600; round += 1) {
+    for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
       await rig.runner.observe(spec);
       const now = JSON.parse(await readFile(`${rig.directory}/records/sessions/${spec.sessionId}.egress.pid`, 'utf8'));
       if (now.pid !== pid) break;

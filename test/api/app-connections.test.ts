@@ -1,4 +1,5 @@
 /** Connections by a GitHub App that are made through the API, from the first request to a comment in the App's name. */
+
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -12,6 +13,7 @@ import { startInbox } from '../../src/inbox/start-inbox.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { type Bridge, createBridge } from '../../src/translate/bridge.js';
 import { TEST_KEYS } from '../support/database.js';
+import { PATIENCE_MS } from '../support/patience.js';
 import { type ApiRig, startApiRig } from './api-rig.js';
 
 interface Document {
@@ -264,7 +266,7 @@ describe('apps', () => {
       external.slice(4),
     ]);
   const told = async (id: number, action: string): Promise<Heard> => {
-    for (let round = 0; round < 200; round += 1) {
+    for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
       const found = heard.find((one) => one.action === action && one.installation.id === id);
       if (found !== undefined) return found;
       await sleep(50);
@@ -293,7 +295,7 @@ describe('apps', () => {
     expect(actions()).toEqual(['created', 'deleted']);
     const again = (await create(app(21))).json<Document>().data;
     const numberAgain = Number((await shown(again.id))[0]?.virtual_id);
-    for (let round = 0; round < 200 && actions().length < 3; round += 1) await sleep(50);
+    for (const end = Date.now() + PATIENCE_MS; actions().length < 3 && Date.now() < end; ) await sleep(50);
     expect(actions()).toEqual(['created', 'deleted', 'created']);
     expect(numberAgain).toBe(number);
   });

@@ -61,7 +61,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await state.world?.close();
   if (state.folder) await rm(state.folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 const sinksOf = (what: string) =>
   new Set(

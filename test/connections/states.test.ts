@@ -1,4 +1,5 @@
 /** What becomes of a connection while it is used, and what is left of it when it goes. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { disconnectForge } from '../../src/accounts/connecting/disconnect.js';
@@ -18,6 +19,7 @@ import { createConnectionWatch } from '../../src/translate/connection-watch.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { TEST_MASTER_KEY } from '../support/database.js';
 import { loopback } from '../support/loopback.js';
+import { PATIENCE_MS } from '../support/patience.js';
 import { type ConnectionRig, doubles, startConnectionRig } from './connection-rig.js';
 
 let rig: ConnectionRig;
@@ -33,7 +35,7 @@ const one = async (id: string) => {
   return found;
 };
 async function until(id: string, status: string) {
-  const end = performance.now() + 30_000;
+  const end = performance.now() + PATIENCE_MS;
   for (;;) {
     const row = await one(id);
     if (row.status === status) return row;

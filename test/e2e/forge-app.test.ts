@@ -131,4 +131,4 @@ it('registers an App, hears it at once, signs with its key, and lets people in w
   const provider = fieldOf(await (await browser.get(address)).text(), 'provider');
   const signedIn = await browser.follow(await browser.post(address, { provider, return_to: '/' }), address);
   expect(await signedIn.response.text()).toContain('<strong>mona</strong>, administrator');
-}, 180_000);
+});

@@ -1,4 +1,5 @@
 /** The built program as a user runs it: a child process with an environment from scratch and a data directory of its own. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -7,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { removeEmbeddedPostgres } from '../../src/store/embedded/embedded-postgres.js';
 import { ALLOW_LOOPBACK } from '../support/loopback.js';
+import { PATIENCE_MS } from '../support/patience.js';
 
 export const WEBHOOK_SECRET = 'the secret of the end-to-end tests';
 const cli = join(process.cwd(), 'dist/src/entry/cli.js');
@@ -47,7 +49,7 @@ export function freePort(): Promise<number> {
 
 /** Asks until the answer is not undefined, however slow the machine is. */
 export async function eventually<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + 90_000;
+  const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     const answer = await ask();
     if (answer !== undefined) return answer;

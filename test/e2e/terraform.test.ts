@@ -27,11 +27,11 @@ withTerraform(`Terraform ${isThere ? binary.version : '(not on this machine)'} w
     token = made.stdout.trim();
     cli = await openCommandLine({ binary: binary?.path ?? '', url: program.url, token });
     await cli.write({ 'main.tf': configuration({ organization: 'default', workspace: 'from-cli' }) });
-  }, 200_000);
+  });
   afterAll(async () => {
     await cli?.remove();
     await installation.remove();
-  }, 200_000);
+  });
 
   const api = async (method: string, path: string, body?: unknown) => {
     const answer = await fetch(`${program.url}/api/v2${path}`, {
@@ -55,14 +55,14 @@ withTerraform(`Terraform ${isThere ? binary.version : '(not on this machine)'} w
   it('makes the workspace at its init', async () => {
     expect(await succeed(['init'])).toContain('successfully initialized');
     expect((await workspace()).id).toMatch(/^ws-/);
-  }, 120_000);
+  });
 
   it('plans here, with the log on its screen, and changes nothing', async () => {
     const output = await succeed(['plan']);
     expect(output).toContain('# terraform_data.one will be created');
     expect(output).toContain('Plan: 1 to add, 0 to change, 0 to destroy.');
     expect((await cli.run(['state', 'list'])).code).not.toBe(0);
-  }, 180_000);
+  });
 
   it('applies what it showed, once it is told yes, and leaves its state here', async () => {
     const output = await succeed(['apply'], 'yes\n');
@@ -71,7 +71,7 @@ withTerraform(`Terraform ${isThere ? binary.version : '(not on this machine)'} w
     expect(await succeed(['output', '-raw', 'greeting'])).toContain('hello');
     expect(await succeed(['plan'])).toContain('No changes.');
     expect((await workspace()).attributes.locked).toBe(false);
-  }, 240_000);
+  });
 
   it('shows a plan that was saved, without what is sensitive, and applies exactly it', async () => {
     const more =
@@ -95,7 +95,7 @@ withTerraform(`Terraform ${isThere ? binary.version : '(not on this machine)'} w
     expect(await succeed(['apply', 'saved'])).toContain('Resources: 1 added, 0 changed, 0 destroyed.');
     await succeed(['apply', '-auto-approve', '-destroy', '-target=terraform_data.two']);
     await cli.write({ 'main.tf': configuration({ organization: 'default', workspace: 'from-cli' }) });
-  }, 240_000);
+  });
 
   it('does not apply what somebody has locked, and says who', async () => {
     const { id } = await workspace();
@@ -104,7 +104,7 @@ withTerraform(`Terraform ${isThere ? binary.version : '(not on this machine)'} w
     expect([moved.code === 0, moved.output]).toEqual([false, expect.stringContaining('locked')]);
     await api('POST', `/workspaces/${id}/actions/unlock`);
     expect(await succeed(['state', 'list'])).toContain('terraform_data.one');
-  }, 120_000);
+  });
 
   it('finds workspaces by tags with values, and makes those that are not there', async () => {
     const tagged = (env: string) =>
@@ -123,7 +123,7 @@ withTerraform(`Terraform ${isThere ? binary.version : '(not on this machine)'} w
     await here(['init'], 'third\n');
     expect(await here(['workspace', 'list'])).toMatch(/^\* third\s*$/);
     await other.remove();
-  }, 120_000);
+  });
 
   it('fails where the configuration is wrong, with what is wrong', async () => {
     await cli.write({
@@ -132,7 +132,7 @@ withTerraform(`Terraform ${isThere ? binary.version : '(not on this machine)'} w
     const { code, output } = await cli.run(['plan']);
     expect([code, output]).toEqual([1, expect.stringContaining('undeclared input variable')]);
     await cli.write({ 'main.tf': configuration({ organization: 'default', workspace: 'from-cli' }) });
-  }, 120_000);
+  });
 
   it('destroys', async () => {
     expect(await succeed(['destroy', '-auto-approve'])).toContain('Resources: 0 added, 0 changed, 1 destroyed.');
@@ -142,5 +142,5 @@ withTerraform(`Terraform ${isThere ? binary.version : '(not on this machine)'} w
       return (document as { data: { attributes: { resources: unknown[] } } }).data;
     });
     expect(state.attributes.resources).toEqual([]);
-  }, 180_000);
+  });
 });

@@ -4,6 +4,7 @@ import { type Inbox, type InboxOptions, type InboxTiming, startInbox } from '../
 import { createMetrics } from '../../src/lib/metrics.js';
 import { openStore, type Store } from '../../src/store/database.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { PATIENCE_MS } from '../support/patience.js';
 import { type FakePayload, fakeForges } from './fake-forge.js';
 
 /** Short enough that a test of eight attempts takes no time, long enough that order can be seen. */
@@ -37,8 +38,6 @@ export interface DispatchRecord {
   error: string | null;
   next_attempt_at: Date | null;
 }
-
-const PATIENCE_MS = 50_000;
 
 /** Waits until `check` answers something; fails with what `state` shows when that takes far too long. */
 export async function eventually<T>(

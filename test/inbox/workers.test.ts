@@ -116,7 +116,7 @@ describe('a handler that ends its process', () => {
     expect((await inbox.dispatches(poison))[0]).toMatchObject({ attempts: 8 });
     expect(deaths).toBeGreaterThanOrEqual(8);
     expect(deaths).toBeLessThanOrEqual(9);
-  }, 120_000);
+  });
 
   it('loses nothing when the process is killed from outside again and again', async () => {
     const ids = await Promise.all(
@@ -133,5 +133,5 @@ describe('a handler that ends its process', () => {
     }
     inbox.start({ dispatcher: fakeDispatcher({ app: async () => undefined }), timing: quickTiming });
     for (const id of ids) await inbox.settled(id, 'done');
-  }, 120_000);
+  });
 });

@@ -1,8 +1,10 @@
+import { PATIENCE_MS } from '../support/patience.js';
+
 /** Polls until `holds` is true. Generous, since only the outcome is tested and never the speed. */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
   what: string,
-  { timeoutMs = 40_000, everyMs = 20 } = {},
+  { timeoutMs = PATIENCE_MS, everyMs = 20 } = {},
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await holds())) {

@@ -200,7 +200,7 @@ describe('the queue is only a hint', () => {
     } finally {
       await owner.end();
     }
-  }, 120_000);
+  });
 });
 
 describeWithRedis('and on Redis', () => {
@@ -220,7 +220,7 @@ describeWithRedis('and on Redis', () => {
       mute: async () => muteOnRedis(),
       empty: async () => void (await server().client.flushall()),
     });
-  }, 120_000);
+  });
 
   it('killed with SIGKILL at 20 points, without any persistence', async () => {
     await run({
@@ -231,5 +231,5 @@ describeWithRedis('and on Redis', () => {
         await server().restart();
       },
     });
-  }, 120_000);
+  });
 });

@@ -1,8 +1,10 @@
 /** The loop that reads what is due, of every organization, until it is told to stop. */
+
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { startMembershipMirror } from '../../src/accounts/membership/mirror.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { PATIENCE_MS } from '../support/patience.js';
 import { createRig } from './rig.js';
 import { gitlabWorld } from './worlds.js';
 
@@ -13,8 +15,8 @@ beforeAll(async () => {
 afterAll(() => db.drop());
 
 const until = async (condition: () => Promise<boolean>): Promise<void> => {
-  for (let turn = 0; !(await condition()); turn += 1) {
-    if (turn > 1_000) throw new Error('it did not happen');
+  for (const end = Date.now() + PATIENCE_MS; !(await condition()); ) {
+    if (Date.now() > end) throw new Error('it did not happen');
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 };

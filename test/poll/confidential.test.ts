@@ -1,11 +1,10 @@
 /** What only members may read on GitLab reaches neither apps nor the database by polling, unless its owner asked for it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, expect, it, jest } from '@jest/globals';
+import { afterEach, expect, it } from '@jest/globals';
 import type { ForgeFake } from '../../src/forges/kit/fake/forge-fake.js';
 import { fakedForges } from '../support/connected-forge.js';
 import { type PollRig, startPollRig } from './poll-rig.js';
 
-jest.setTimeout(60_000);
 let rig: PollRig;
 afterEach(() => rig.close());
 

@@ -1,9 +1,8 @@
 /** What a pause holds back was not told yet, and is no difference that the poller has to tell. */
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { fakedForges } from '../support/connected-forge.js';
 import { type PollRig, startPollRig } from './poll-rig.js';
 
-jest.setTimeout(120_000);
 let rig: PollRig;
 afterEach(() => rig.close());
 

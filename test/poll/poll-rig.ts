@@ -2,6 +2,7 @@
  * A forge's double, connected; the inbox, the mirror and an app that notes what it is told; and a poller that looks when the
  * test says so. Webhooks can be kept back, and handed over later or never.
  */
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -29,6 +30,7 @@ import { openNativeAccess } from '../../src/translate/native-access.js';
 import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
 import { createTestDatabase, TEST_KEYS } from '../support/database.js';
 import { loopback } from '../support/loopback.js';
+import { PATIENCE_MS } from '../support/patience.js';
 
 /** `pull_request.opened 12`; without a number what is the repository's. */
 export type Heard = string;
@@ -169,7 +171,7 @@ export async function startPollRig(
     timing,
   });
   const quiet = async () => {
-    for (const end = performance.now() + 60_000; ; await sleep(20)) {
+    for (const end = performance.now() + PATIENCE_MS; ; await sleep(20)) {
       await fake.settled();
       const { rows } = await store.pool.query<{ n: number }>(
         `SELECT count(*)::int4 AS n FROM webhook_delivery w WHERE w.status = 'received' OR (w.status = 'assigned'

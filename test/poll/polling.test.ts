@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import type { FakePerson } from '../../src/forges/kit/fake/forge-fake.js';
 import { type BodyCoding, unpackBody } from '../../src/inbox/packed-body.js';
 import { fakedForges } from '../support/connected-forge.js';
 import { type PollRig, startPollRig } from './poll-rig.js';
 
-jest.setTimeout(120_000);
 let rig: PollRig;
 afterEach(() => rig.close());
 

@@ -1,5 +1,5 @@
 /** An App on a GitHub that has been there for long: what is there is taken in silently, and only then things are told. */
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import type { Probot } from 'probot';
 import { type GitHubDouble, startGitHubDouble } from '../../bench/support/github-double.js';
@@ -15,7 +15,6 @@ import { createTestDatabase } from '../support/database.js';
 import { loopback } from '../support/loopback.js';
 import { rightsFor } from '../support/rights.js';
 
-jest.setTimeout(60_000);
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();

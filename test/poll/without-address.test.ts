@@ -1,10 +1,9 @@
 /** A server that no forge can reach: no PUBLIC_URL, no webhook, polling alone. */
-import { afterEach, expect, it, jest } from '@jest/globals';
+import { afterEach, expect, it } from '@jest/globals';
 import { forges } from '../../src/forges/registry.js';
 import { fakedForges } from '../support/connected-forge.js';
 import { type PollRig, startPollRig } from './poll-rig.js';
 
-jest.setTimeout(120_000);
 let rig: PollRig;
 afterEach(() => rig.close());
 

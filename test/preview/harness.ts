@@ -1,4 +1,5 @@
 /** A repository with pull requests on a pretended forge, a real git server, a real database and real processes. */
+
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { get } from 'node:http';
@@ -25,6 +26,7 @@ import { createTestDatabase } from '../support/database.js';
 import { commitFiles } from '../support/git-repository.js';
 import { startGitServer } from '../support/git-server.js';
 import { loopback } from '../support/loopback.js';
+import { PATIENCE_MS } from '../support/patience.js';
 
 const PASSWORD = 'canary-git-password';
 
@@ -88,7 +90,7 @@ export async function eventually<T>(
   what: () => Promise<T | undefined | null | false>,
   describeLast?: () => unknown,
 ): Promise<T> {
-  for (let round = 0; round < 400; round += 1) {
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
     const value = await what();
     if (value !== undefined && value !== null && value !== false) return value;
     await sleep(50);

@@ -102,7 +102,7 @@ describe('a checkout', () => {
     const codes = await Promise.all(children.map(async (child) => (await once(child, 'exit'))[0]));
     expect(codes).toEqual([0, 0]);
     expect(await readdir(join(directory, 'git'))).toEqual([]);
-  }, 120_000);
+  });
 
   it('waits for the commands of a killed process, and for nothing else of it', async () => {
     const repositoryId = randomUUID();
@@ -120,7 +120,7 @@ describe('a checkout', () => {
       process.kill(orphan, 'SIGKILL');
     }
     await expect(createMirrorLocks()(gitDir, async () => 'held')).resolves.toBe('held');
-  }, 60_000);
+  });
 
   it('begins anew where a killed process left half of a mirror, and removes the locks of its commands', async () => {
     const [sha, repositoryId] = [await simple(), randomUUID()];

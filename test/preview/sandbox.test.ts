@@ -16,6 +16,7 @@ import { positionSince } from '../../src/effects/process/log-times.js';
 import { findMemoryGroups } from '../../src/effects/process/memory-group.js';
 import { listProcesses } from '../../src/effects/process/process-table.js';
 import type { Sandbox, SandboxExit, SandboxNetwork } from '../../src/effects/process/sandbox.js';
+import { PATIENCE_MS } from '../support/patience.js';
 import { findSandboxProbe, openTestSandboxes, type TestSandboxes } from '../support/sandboxes.js';
 
 const found = await findSandboxProbe();
@@ -98,7 +99,7 @@ describe.each(modes)('a sandbox ($name)', ({ probe }) => {
   }
 
   async function until(what: () => Promise<boolean>): Promise<void> {
-    for (let round = 0; round < 400; round += 1) {
+    for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
       if (await what()) return;
       await sleep(50);
     }

@@ -1,4 +1,5 @@
 /** Plans and applies as jobs on a cluster: real processes in pretended pods, and everything that can become of them. */
+
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,6 +20,7 @@ import { type ClusterForJobs, openClusterForJobs } from '../support/cluster-jobs
 import { TEST_KEYS } from '../support/database.js';
 import { type ApiObject, resourceOf } from '../support/kubernetes-api/objects.js';
 import { loopback } from '../support/loopback.js';
+import { PATIENCE_MS } from '../support/patience.js';
 import { type FakeTerraform, fakeTerraform, realTerraform } from '../support/terraform.js';
 import { createRunRig, type RunRig, shaOf } from './run-rig.js';
 
@@ -88,7 +90,7 @@ describe('runs on a cluster', () => {
   const ofNamespace = (kind: string): ApiObject[] =>
     cluster.namespaces().flatMap((name) => cluster.api.store.list(kind, name));
   async function until<T>(what: () => T | Promise<T>): Promise<NonNullable<T>> {
-    for (let round = 0; round < 500; round += 1) {
+    for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
       const found = await what();
       if (found) return found as NonNullable<T>;
       await sleep(20);
@@ -177,7 +179,7 @@ describe('runs on a cluster', () => {
     expect(await rig.run(run)).toMatchObject({ status: 'planned', terraformVersion: '1.11.4' });
     current = before;
     await configured.close();
-  }, 30_000);
+  });
 
   it('goes on where another process left off: each line once, and what ended meanwhile is not lost', async () => {
     const gate = join(programs, randomUUID());
@@ -204,7 +206,7 @@ describe('runs on a cluster', () => {
     const lines = (await rig.log(run, 'plan')).split('\n').filter((line) => /^line|^after/.test(line));
     expect(lines).toEqual([...Array.from({ length: 40 }, (_, n) => `line ${n + 1}`), 'after the restart']);
     expect(cluster.namespaces()).toEqual([]);
-  }, 30_000);
+  });
 
   it('gives what it begins with to one pod alone, and nothing once it is over', async () => {
     await faking({ plan: 'echo begun; sleep 60' });
@@ -231,7 +233,7 @@ describe('runs on a cluster', () => {
     expect(await rig.run(run)).toMatchObject({ status: 'canceled', statusReason: 'It was canceled by ada.' });
     expect(cluster.namespaces()).toEqual([]);
     expect(await status(`${input}?pod=${pod?.metadata.uid}`)).toBe(404);
-  }, 30_000);
+  });
 
   it('tells what became of it', async () => {
     const reasonOf = async (break_: () => void | Promise<void>, plan = 'echo begun; sleep 60') => {
@@ -272,7 +274,7 @@ describe('runs on a cluster', () => {
         cluster.api.kubelet.outOfMemory(cluster.namespaces()[0] ?? '', 'work');
       }),
     ).toMatch(/^(The run|terraform (init|plan)) used more memory than it may and was stopped\.$/);
-  }, 60_000);
+  });
 
   it('keeps what an apply has left that was ended from outside, and the workspace locked behind it', async () => {
     await faking({
@@ -308,7 +310,7 @@ describe('runs on a cluster', () => {
         'The apply was ended by its node: Node n1 does not answer. Look at what it has made, then unlock the workspace.',
     });
     expect(await rig.row(gone)).toMatchObject({ lockedByRunId: another });
-  }, 60_000);
+  });
 
   it('goes on with an apply although its cluster did not answer for long', async () => {
     const gate = join(programs, randomUUID());
@@ -335,7 +337,7 @@ describe('runs on a cluster', () => {
     await rig.rows('UPDATE run SET next_attempt_at = NULL WHERE id = $1', [run]);
     await rig.drive();
     expect(await rig.run(run)).toMatchObject({ status: 'applied' });
-  }, 60_000);
+  });
 
   it('begins nothing beside an apply that may still run, whoever has given it up', async () => {
     await faking({ apply: 'echo begun; sleep 60' });
@@ -379,7 +381,7 @@ describe('runs on a cluster', () => {
     await said(next.id, 'begun', 'apply');
     await rig.ask(next.id, 'cancel');
     await rest;
-  }, 60_000);
+  });
 
   it('gives strangers neither secrets nor the state, and removes what was left behind', async () => {
     await faking({ plan: 'echo "token=$TOKEN state=$(ls "$HOME/state")"; env; echo p >"$out"; exit 2' });
@@ -434,5 +436,5 @@ describe('runs on a cluster', () => {
     expect(await found(new Date(Date.now() + 3_600_000))).toEqual([]);
     for (const name of [row.namespace, 'somebody-elses'])
       cluster.api.store.delete(resourceOf('Namespace'), undefined, name);
-  }, 60_000);
+  });
 });

@@ -117,5 +117,5 @@ describe('a process that dies', () => {
       if (JSON.stringify(found) !== JSON.stringify(right)) wrong.push({ before: `${dies}: ${steps[dies]}`, ...found });
     }
     expect(wrong).toEqual([]);
-  }, 120_000);
+  });
 });

@@ -171,7 +171,7 @@ isolated.each(Object.entries(doubles))('a workspace on %s', (_label, start) => {
     const pushed = (await runs()).at(-1);
     expect(pushed).toMatchObject({ vcsCommitSha: state.sha, status: 'applied', planOnly: false });
     expect(await rig.rows('SELECT count(*)::int FROM state_version')).toEqual([{ count: 1 }]);
-  }, 60_000);
+  });
 
   it('shows the plan of a pull request in a status and in the comment, and plans no head twice', async () => {
     const client = await octokit();
@@ -209,7 +209,7 @@ isolated.each(Object.entries(doubles))('a workspace on %s', (_label, start) => {
     expect(comments).toHaveLength(1);
     expect(comments[0]?.body).toContain(counts);
     expect(comments[0]?.body).toMatch(/<details><summary>Plan of plan\/infra-/);
-  }, 60_000);
+  });
 
   it('applies the merge', async () => {
     const client = await octokit();
@@ -228,7 +228,7 @@ isolated.each(Object.entries(doubles))('a workspace on %s', (_label, start) => {
       issue_number: state.number,
     });
     expect(comments).toHaveLength(1);
-  }, 60_000);
+  });
 
   it('says that the token is no good any more', async () => {
     double.revoke();

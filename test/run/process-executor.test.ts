@@ -326,7 +326,7 @@ isolated('Terraform in a sandbox', () => {
       `initialized\ntoken=for-friends\n./${aws}/5.0.0/linux_amd64/left`,
     );
     expect((await finish(executor, await work({ 'a.tf': '' }, { variables }))).log).not.toContain('left');
-  }, 30_000);
+  });
 
   withTerraform('takes providers that were kept, and none that was changed since', async () => {
     if (binary === undefined) throw new Error('unreachable');
@@ -365,7 +365,7 @@ isolated('Terraform in a sandbox', () => {
     expect(log).not.toContain('a-secret-of-the-server');
     expect(log.split('only-in-a-file')).toHaveLength(2);
     expect(log).not.toContain('/evil');
-  }, 30_000);
+  });
 
   it('ends a plan that hangs, and one that floods its log keeps little of it', async () => {
     const hanging = await finish(
@@ -385,7 +385,7 @@ isolated('Terraform in a sandbox', () => {
     const page = await executor.log(given.id, { inode: '1', offset: 5 }, true);
     expect(page.gap).toBe(true);
     expect(page.lines.join('\n').length).toBeLessThan(100_000);
-  }, 40_000);
+  });
 
   it('stops when it is asked to, with what it has done', async () => {
     const executor = await faking({
@@ -403,7 +403,7 @@ isolated('Terraform in a sandbox', () => {
     if (end.kind !== 'failed' || end.state === null) throw new Error('it left no state');
     expect(JSON.parse(Buffer.from(end.state).toString())).toEqual({ version: 4, serial: 9 });
     expect(await log()).toContain('stopping');
-  }, 30_000);
+  });
 
   withTerraform(
     'stops the real one in the midst of an apply, which keeps what it has done',
@@ -465,7 +465,7 @@ resource "terraform_data" "slow" {
       kind: 'vanished',
       state: null,
     });
-  }, 30_000);
+  });
 
   it('reads nothing but files of its own from what strangers leave', async () => {
     const secret = join(directory, 'secret-of-this-machine');
@@ -476,7 +476,7 @@ resource "terraform_data" "slow" {
       plan: 'mv "$HOME/out" "$HOME/was"; ln -s was "$HOME/out"; echo p >"$out"; exit 2',
     });
     await expect(finish(elsewhere, await work({ 'a.tf': '' }))).rejects.toThrow(/that is no file/);
-  }, 30_000);
+  });
 
   it.each([
     ['is not there', 'nowhere', /no directory "nowhere"/],

@@ -13,6 +13,7 @@ import { createRunReconciler } from '../../src/jobs/run/reconciler.js';
 import type { Wish } from '../../src/jobs/run/state.js';
 import { createWatchReconciler } from '../../src/jobs/run/watch.js';
 import type { ForgeOctokit } from '../../src/jobs/sync/octokit.js';
+import { type Clock, systemClock } from '../../src/lib/clock.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import type { Store } from '../../src/store/database.js';
 import { readLog } from '../../src/store/workspace/run-log.js';
@@ -62,6 +63,8 @@ export interface PretendedForge {
   before: (request: string) => void | Promise<void>;
 }
 
+/** From one look at a repository to the next. */
+export const INTERVAL_MS = 60_000;
 const FORGE = 'some-forge';
 const HOST = 'forge.example';
 
@@ -175,12 +178,12 @@ export async function createRunRig(o: RunRigOptions = {}) {
   const permissions = createPermissions({ clock: { now: () => new Date(), monotonicMs: () => 0 } as never });
 
   /** The reconcilers as one process has them. */
-  function begin(seen: Outside, intervalMs = 60_000) {
+  function begin(seen: Outside, clock: Clock = systemClock) {
     const locks = createKeyLocks({ store, log });
     const common = { store: seen.store, locks, log, metrics, pokes, octokitOf: async () => seen.octokit };
     return {
       locks,
-      watch: createWatchReconciler({ ...common, permissions, intervalMs }),
+      watch: createWatchReconciler({ ...common, permissions, clock, intervalMs: INTERVAL_MS }),
       runs: createRunReconciler({
         ...common,
         blobs: createBlobs({ store: seen.store, vault }),
@@ -236,9 +239,9 @@ export async function createRunRig(o: RunRigOptions = {}) {
       return running.runs;
     },
     /** Another process in the place of the one before, which has died: its locks are gone with its connections. */
-    async restart(seen: Outside = outside, intervalMs?: number): Promise<void> {
+    async restart(seen: Outside = outside, clock?: Clock): Promise<void> {
       await running.locks.close();
-      running = begin(seen, intervalMs);
+      running = begin(seen, clock);
     },
 
     async workspace(change: WorkspaceChange = {}): Promise<string> {

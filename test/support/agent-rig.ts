@@ -1,4 +1,5 @@
 /** A worktree runner over real sandboxes and a real git server, for tests. */
+
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,6 +22,7 @@ import { openSandboxes, type SandboxProbe } from '../../src/effects/process/sand
 import { commitFiles } from './git-repository.js';
 import { type GitServer, startGitServer } from './git-server.js';
 import { loopback } from './loopback.js';
+import { PATIENCE_MS } from './patience.js';
 
 export const CREDENTIAL = { username: 'forgeway', password: 'a-token-that-no-agent-sees-1234' };
 
@@ -110,7 +112,7 @@ export async function openAgentRig(probe: SandboxProbe, unsafeSameUser = false):
       };
     },
     async until(ref, state) {
-      for (let round = 0; round < 1_200; round += 1) {
+      for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
         const now = await runner.observe(ref);
         if (now.state === state) return now;
         await sleep(50);
@@ -119,7 +121,7 @@ export async function openAgentRig(probe: SandboxProbe, unsafeSameUser = false):
       throw new Error(`did not become ${state}: ${JSON.stringify(await runner.observe(ref))} ${said}`);
     },
     async said(ref, text) {
-      for (let round = 0; round < 1_200; round += 1) {
+      for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
         if ((await rig.all(ref)).some(({ event }) => 'text' in event && event.text === text)) return;
         await sleep(50);
       }

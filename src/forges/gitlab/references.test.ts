@@ -172,5 +172,5 @@ describe('texts', () => {
       const long = `${part.repeat(size / part.length)} #1`;
       expect(toNativeText(toGitHubText(long))).toBe(long);
     }
-  }, 60_000);
+  });
 });

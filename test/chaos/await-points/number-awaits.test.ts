@@ -97,7 +97,7 @@ export async function flow() { ${body} }
     expect(await run(body, 2)).toEqual({ signal: 'SIGKILL', notes: 'ab', count: -1 });
     expect(await run(body, 3, 'answered')).toEqual({ signal: 'SIGKILL', notes: 'ab-c', count: -1 });
     expect(await run(`${body} await step('d');`, 0)).toMatchObject({ count: 4 });
-  }, 60_000);
+  });
 });
 
 it('is no part of what is released', () => {

@@ -6,15 +6,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ProbotOctokit } from 'probot';
 import type { ForgeFake } from '../../../src/forges/kit/fake/forge-fake.js';
 import { octokitOn } from './played-octokit.js';
 import { isSkipped } from './skips.js';
 import { table } from './subjects.js';
 import { WANTED_ROUTES } from './wanted-routes.js';
-
-jest.setTimeout(120_000);
 
 const place = { owner: 'acme', name: 'shop' };
 const at = { owner: 'acme', repo: 'shop' };

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ProbotOctokit } from 'probot';
 import type { FakePerson, ForgeFake } from '../../../src/forges/kit/fake/forge-fake.js';
 import type { Loose, OpenPull, Params, Stage } from './effect.js';
@@ -14,8 +14,6 @@ import { octokitOn } from './played-octokit.js';
 import { NOBODYS, REFUSED } from './refusals.js';
 import { isSkipped } from './skips.js';
 import { subjects } from './subjects.js';
-
-jest.setTimeout(120_000);
 
 const place = { owner: 'acme', name: 'shop' };
 

@@ -51,7 +51,7 @@ afterAll(async () => {
   await end();
   cluster.close();
   await api?.close();
-}, 120_000);
+});
 
 const WRITTEN = {
   services: {
@@ -115,7 +115,7 @@ describe('what a preview is', () => {
       first.map(({ text, mark, generation }) => [text, mark, generation]),
     );
     expect(['started', 'ready']).toContain(await driver.observe(again, one.facts));
-  }, 60_000);
+  });
 
   it('is seen when somebody changes it, and mended', async () => {
     const one = preview(2);
@@ -143,7 +143,7 @@ describe('what a preview is', () => {
     await driver.start(mended, one.facts, signal);
     const denies = await cluster.get<V1NetworkPolicy>({ kind: 'NetworkPolicy', namespace, name: 'default-deny' });
     expect(denies?.spec?.policyTypes).toEqual(['Ingress', 'Egress']);
-  }, 60_000);
+  });
 
   it('sleeps at no replicas, and leaves nothing when it is removed', async () => {
     const one = preview(3);
@@ -157,7 +157,7 @@ describe('what a preview is', () => {
     await gone(one);
     // Removed twice is removed once.
     await gone(one);
-  }, 120_000);
+  });
 
   it('is not made in a namespace that is another’s, which stays as it is', async () => {
     const one = preview(4);
@@ -172,7 +172,7 @@ describe('what a preview is', () => {
     const found = await cluster.get({ kind: 'Namespace', name });
     expect([found?.metadata.uid, found?.metadata.deletionTimestamp]).toEqual([theirs?.metadata.uid, undefined]);
     expect((await cluster.list('NetworkPolicy', { namespace: name })).items).toEqual([]);
-  }, 60_000);
+  });
 
   it('is made by one of two who make it at once', async () => {
     const one = preview(5);
@@ -181,7 +181,7 @@ describe('what a preview is', () => {
     const { items } = await cluster.list('Deployment', { namespace: one.facts.name });
     expect(items).toHaveLength(2);
     await gone(one);
-  }, 120_000);
+  });
 
   it('grows by services beside the commit that serves, as soon as its quota is counted by', async () => {
     const { facts, place } = preview(6);
@@ -195,7 +195,7 @@ describe('what a preview is', () => {
     await brought({ facts, place: { ...more, config: configOf(services('web', 'api', 'work', 'mail')) } });
     expect((await cluster.list('Service', { namespace: facts.name })).items).toHaveLength(5);
     if (api !== undefined) api.controllers.quotaLagMs = 0;
-  }, 60_000);
+  });
 
   it('has a new database where the one that is there cannot become it', async () => {
     const one = preview(7);
@@ -230,7 +230,7 @@ describe('what a preview is', () => {
       expect(Buffer.from(url, 'base64').toString()).toMatch(address);
     }
     await gone(one);
-  }, 120_000);
+  });
 
   it('is let in whatever people call their things: sixty of them, which the server only looks at', async () => {
     const name = `forgeway-test-${run}-any`;

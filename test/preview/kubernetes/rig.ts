@@ -1,4 +1,5 @@
 /** Pull requests on a pretended forge, a real database, and previews on whichever Kubernetes API the tests run against. */
+
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,6 +30,7 @@ import {
   startKubernetesApi,
 } from '../../support/kubernetes-api/server.js';
 import { loopback } from '../../support/loopback.js';
+import { PATIENCE_MS } from '../../support/patience.js';
 import { HttpError } from '../harness.js';
 
 export const IMAGE_CONFIG = `preview:
@@ -392,9 +394,9 @@ export type Rig = Awaited<ReturnType<typeof createRig>>;
 export async function eventually<T>(
   what: () => Promise<T | undefined | null | false>,
   describeLast?: () => unknown,
-  rounds = 3_000,
+  patienceMs = PATIENCE_MS,
 ): Promise<T> {
-  for (let round = 0; round < rounds; round += 1) {
+  for (const end = Date.now() + patienceMs; Date.now() < end; ) {
     const value = await what();
     if (value !== undefined && value !== null && value !== false) return value;
     await sleep(20);

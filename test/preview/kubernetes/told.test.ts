@@ -155,7 +155,7 @@ describe('its end', () => {
     free(name);
     await rig.settled(number, 'gone');
     expect(await rig.comment(number)).toMatchObject({ status: 'Removed' });
-  }, 20_000);
+  });
 
   it('ends the status of a build under way, also where it takes long', async () => {
     const number = 27;
@@ -179,7 +179,7 @@ describe('its end', () => {
     await rig.settled(number, 'ready');
     await rig.close(number);
     await rig.settled(number, 'gone');
-  }, 30_000);
+  });
 });
 
 describe('the way into a private one', () => {

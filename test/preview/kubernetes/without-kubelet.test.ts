@@ -18,14 +18,14 @@ beforeAll(async () => {
     readyTimeoutSeconds: 3_600,
     timeoutMs: 20_000,
   });
-}, 60_000);
+});
 afterAll(async () => {
   const { rows } = await rig.store.tenant(rig.organizationId, (tx) =>
     tx.query<{ name: string }>('SELECT name FROM preview WHERE repository_id = $1', [rig.repositoryId]),
   );
   for (const { name } of rows) await rig.cluster.delete({ kind: 'Namespace', name });
   await rig.end();
-}, 120_000);
+});
 
 const namespaceOf = async (number: number) => {
   const name = (await rig.row(number))?.name;
@@ -64,7 +64,7 @@ describe('previews where nothing runs', () => {
     expect((await namespaceOf(1))?.metadata?.uid).not.toBe(first);
     await rig.close(1);
     await isGone(1);
-  }, 180_000);
+  });
 
   it('are what the pull request is now, in whatever order its events come', async () => {
     const orders = permutations(['opened', 'synchronize', 'closed'] as const);
