@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 const program = join(process.cwd(), 'dist/demo/demo.js');
 /** Previews need a uid of their own or bubblewrap; without either they are not run at all. */
@@ -14,9 +14,6 @@ const canIsolate = process.getuid?.() === 0 || spawnSync('bwrap', ['--version'])
 const { skip } = it;
 const whenIsolated = canIsolate ? it : skip;
 const wholeRunMs = 420_000;
-
-// Seen to fail once on a busy machine, for a reason that its output did not tell then. It does now, before the second try.
-jest.retryTimes(1, { logErrorsBeforeRetry: true });
 
 let folder: string;
 const running = new Set<ChildProcess>();
