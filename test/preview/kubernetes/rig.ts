@@ -13,7 +13,6 @@ import type { Place } from '../../../src/jobs/preview/driver.js';
 import type { PreviewCluster, PreviewClusters } from '../../../src/jobs/preview/kubernetes/clusters.js';
 import { createKubernetesDriver } from '../../../src/jobs/preview/kubernetes/driver.js';
 import { createInventories, type Inventory, startInventory } from '../../../src/jobs/preview/kubernetes/inventory.js';
-import { clusterRole } from '../../../src/jobs/preview/kubernetes/manifests/access.js';
 import { clusterSettings } from '../../../src/jobs/preview/kubernetes/manifests/settings.js';
 import { type PreviewMonitor, startPreviewMonitor } from '../../../src/jobs/preview/monitor.js';
 import { createPreviewReconciler } from '../../../src/jobs/preview/reconciler.js';
@@ -23,6 +22,7 @@ import type { ReportRow } from '../../../src/jobs/report/desired.js';
 import { createMetrics } from '../../../src/lib/metrics.js';
 import type { Store } from '../../../src/store/database.js';
 import { createTestDatabase, type TestDatabase } from '../../support/database.js';
+import { asShipped } from '../../support/kubernetes-api/as-shipped.js';
 import {
   type KubernetesApi,
   type KubernetesApiOptions,
@@ -89,7 +89,7 @@ export const settingsOf = (settings: Record<string, unknown> = {}) =>
 
 export async function createRig(o: RigOptions = {}) {
   const api: KubernetesApi | undefined =
-    o.kubeconfigFile === undefined ? await startKubernetesApi({ rules: clusterRole(true).rules, ...o.api }) : undefined;
+    o.kubeconfigFile === undefined ? await startKubernetesApi({ ...asShipped(true), ...o.api }) : undefined;
   const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
   const kubeconfig = o.kubeconfigFile === undefined ? undefined : await readFile(o.kubeconfigFile, 'utf8');
   const path = api === undefined ? (o.kubeconfigFile ?? '') : await writeKubeconfig(api.kubeconfig);
