@@ -98,6 +98,16 @@ interface Wish {
 
 const ABSENT: Wish = { desired: 'absent', verdict: { permitted: false, message: '' }, config: undefined };
 
+/**
+ * On a cluster the commits of a preview share a namespace, its network and its database. Only trusted ones do: one that somebody
+ * approved is alone in it (ADR 46).
+ */
+const isApart = ({ driver, serving, desiredSha }: PreviewRecord, verdict: Verdict): boolean =>
+  driver === 'kubernetes' &&
+  serving !== null &&
+  verdict.permitted &&
+  (serving.trusted !== verdict.trusted || (!verdict.trusted && serving.sha !== desiredSha));
+
 /** The reconciler of the table `preview`. */
 export function createPreviewReconciler(options: PreviewReconcilerOptions): Reconciler {
   const { store, pokes, octokitFor, permissions, access, log, clock = systemClock } = options;
@@ -336,6 +346,7 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
         desired: wish.desired,
         sha: record.desiredSha,
         permitted: wish.verdict.permitted,
+        apart: isApart(record, wish.verdict),
         serving,
         candidate: other.view,
         retired: record.retired.length,
