@@ -70,6 +70,8 @@ export interface RigOptions {
   timeoutMs?: number;
   /** Where previews are made; default: on the one API. @param kubeconfig path of a file for it */
   clusters?: (parts: { store: Store; organizationId: string; kubeconfig: string }) => PreviewClusters;
+  /** See `PreviewReconcilerOptions`. */
+  againAfterMs?: readonly number[];
   /** See `startInventory`. */
   listEveryMs?: number;
 }
@@ -225,6 +227,7 @@ export async function createRig(o: RigOptions = {}) {
     organizationLimit: 2_000,
     backoff: { baseMs: 30, capMs: 200 },
     supersededPollMs: 60,
+    againAfterMs: o.againAfterMs ?? [50, 100, 150],
   });
   const monitors: PreviewMonitor[] = [];
   const actor = { id: 42n, login: 'ada' };
@@ -357,10 +360,12 @@ export async function createRig(o: RigOptions = {}) {
         () => ({ timers: timers.size, due: due.length, runs: runs.size }),
       );
     },
-    startMonitor(o: { sleepAfterMs?: number; intervalMs?: number } = {}): PreviewMonitor {
+    startMonitor(
+      o: { sleepAfterMs?: number; removeAfterMs?: number; intervalMs?: number; store?: Store } = {},
+    ): PreviewMonitor {
       const monitor = startPreviewMonitor({
-        ...{ store, queue, driver, log, metrics },
-        removeAfterMs: 7 * 86_400_000,
+        ...{ store: o.store ?? store, queue, driver, log, metrics },
+        removeAfterMs: o.removeAfterMs ?? 7 * 86_400_000,
         isSigned: (url) => url.endsWith('?signed'),
         ...{ sleepAfterMs: o.sleepAfterMs ?? 3_600_000, intervalMs: o.intervalMs ?? 500 },
       });
