@@ -18,6 +18,7 @@ import { createJobRecords } from '../../src/jobs/cluster-job/records.js';
 import { clusterSettings } from '../../src/jobs/preview/kubernetes/manifests/settings.js';
 import type { Store } from '../../src/store/database.js';
 import { TEST_KEYS } from './database.js';
+import { asShipped } from './kubernetes-api/as-shipped.js';
 import { type KubernetesApi, startKubernetesApi } from './kubernetes-api/server.js';
 import { loopback } from './loopback.js';
 
@@ -39,7 +40,7 @@ export interface ClusterForJobs {
 }
 
 export async function openClusterForJobs(settings: Record<string, unknown> = {}): Promise<ClusterForJobs> {
-  const api = await startKubernetesApi();
+  const api = await startKubernetesApi(asShipped());
   api.runProcesses();
   const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
   const directory = await mkdtemp(join(tmpdir(), 'forgeway-cluster-'));

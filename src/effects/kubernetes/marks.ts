@@ -31,6 +31,8 @@ export const ANNOTATION = {
   host: `${PREFIX}/forge-host`,
   branch: `${PREFIX}/branch`,
   sha: `${PREFIX}/commit`,
+  /** On a namespace: the approved commit of a stranger's that it is for, and for no other. */
+  approved: `${PREFIX}/approved-commit`,
   placeId: `${PREFIX}/place-id`,
   /** What a database keeps its data as: another one begins anew. */
   database: `${PREFIX}/database`,

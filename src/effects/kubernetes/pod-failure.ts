@@ -5,6 +5,8 @@ export interface Diagnosis {
   cause: string;
   /** Whose log says more. */
   pod?: { name: string; container?: string; previous: boolean };
+  /** Its cluster took it away; another may fare better. */
+  passing?: boolean;
 }
 
 const RESTARTS = 3;
@@ -30,10 +32,12 @@ const pullOf = (events: readonly CoreV1Event[], pod: string): string | undefined
       reason === 'Failed' && involvedObject.name === pod && message.startsWith('Failed to pull image'),
   )?.message;
 
-/** Ended by its cluster and not by itself: what it belongs to makes another. */
-export const isTakenAway = ({ status }: V1Pod): boolean =>
-  status?.reason === 'Evicted' ||
+/** For the sake of its node or of others, and not for what it used beyond its own limits. */
+export const isDisrupted = ({ status }: V1Pod): boolean =>
   (status?.conditions ?? []).some((one) => one.type === 'DisruptionTarget' && one.status === 'True');
+
+/** Ended by its cluster and not by itself: what it belongs to makes another. */
+export const isTakenAway = (pod: V1Pod): boolean => pod.status?.reason === 'Evicted' || isDisrupted(pod);
 
 /** Those that can still come up, newest first; an evicted pod stays to be looked at long after another took its place. */
 export function livePods(pods: readonly V1Pod[]): V1Pod[] {

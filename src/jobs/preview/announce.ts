@@ -2,6 +2,7 @@
 import type { PoolClient } from 'pg';
 import { shortSha } from '../../lib/ids.js';
 import { type ReportRow, type Wanted, wantCommitStatus, wantReport } from '../report/desired.js';
+import { givenUpCause } from './interrupted.js';
 import type { PreviewRecord } from './preview-record.js';
 import type { Phase } from './state.js';
 
@@ -132,7 +133,12 @@ export async function announce(tx: PoolClient, record: PreviewRecord, what: Anno
 /** A failure as one line, and what is still there to see. */
 export function failureMessage(record: PreviewRecord): string {
   const { serving, candidate } = record;
-  const cause = candidate?.failure?.cause ?? serving?.failure?.cause ?? 'The preview failed';
+  const interrupted =
+    candidate !== null && candidate.tries > 0 && candidate.failure?.passing ? candidate.failure : null;
+  const cause =
+    interrupted === null
+      ? (candidate?.failure?.cause ?? serving?.failure?.cause ?? 'The preview failed')
+      : givenUpCause(interrupted, candidate?.tries ?? 0);
   const good = candidate !== null && serving !== null && serving.failure === null;
   return good ? `${cause}. The preview of ${shortSha(serving.sha)} is still there.` : cause;
 }

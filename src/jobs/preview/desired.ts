@@ -96,16 +96,31 @@ export async function wantNoPreview(
   return found && ((await endPreview(tx, { previewId: found.id, reason: null })) ?? found);
 }
 
-/** Wants one gone that nothing has ended by itself. @param o.reason said to people. Null: it goes, or is gone, already. */
+/** What was seen of a preview that nobody uses. Whoever looked may have been overtaken: by a visitor, by a push. */
+export interface Unused {
+  /** Its version then. */
+  version: bigint | string;
+  /** Nobody came for longer than this. */
+  forMs: number;
+}
+
+/**
+ * Wants one gone that nothing has ended by itself.
+ * @param o.reason said to people
+ * @param o.unused only if it still is; a push counts as a visit here
+ * @returns null: it goes, or is gone, already, or is used again
+ */
 export async function endPreview(
   tx: PoolClient,
-  o: { previewId: string; reason: string | null },
+  o: { previewId: string; reason: string | null; unused?: Unused },
 ): Promise<WantedPreview | null> {
   const { rows } = await tx.query<VersionRow>(
     `UPDATE preview SET desired_state = 'absent', desired_version = desired_version + 1, attempts = 0, by_hand = false,
        ended_reason = $2, next_attempt_at = NULL, requested_at = now(), updated_at = now()
-     WHERE id = $1 AND desired_state <> 'absent' RETURNING id, desired_version`,
-    [o.previewId, o.reason],
+     WHERE id = $1 AND desired_state <> 'absent' AND ($3::bigint IS NULL OR (desired_version = $3
+       AND now() - greatest(last_opened_at, ready_at, requested_at) > $4 * interval '1 millisecond'))
+     RETURNING id, desired_version`,
+    [o.previewId, o.reason, o.unused?.version ?? null, o.unused?.forMs ?? 0],
   );
   return rows[0] === undefined ? null : { id: rows[0].id, version: BigInt(rows[0].desired_version) };
 }
@@ -114,10 +129,11 @@ export async function endPreview(
  * Asks for another look at a preview: to sleep, to wake, to be made anew, or because what runs is no longer what was
  * written down.
  * Null when there is nothing to do for it, such as waking what is not asleep.
+ * @param o.unused of one that is to sleep: only if it still is
  */
 export async function askPreview(
   tx: PoolClient,
-  o: { previewId: string; to: 'sleep' | 'wake' | 'look-again' | 'rebuild' },
+  o: { previewId: string; to: 'sleep' | 'wake' | 'look-again' | 'rebuild'; unused?: Unused },
 ): Promise<WantedPreview | null> {
   const wish = {
     sleep: { state: 'asleep', from: "= 'running'" },
@@ -132,8 +148,13 @@ export async function askPreview(
        driver_state = CASE WHEN $3 AND driver_state -> 'candidate' ->> 'version' = desired_version::text
          THEN jsonb_set(driver_state, '{candidate,version}', to_jsonb((desired_version + 1)::text)) ELSE driver_state END,
        next_attempt_at = NULL, updated_at = now() WHERE id = $1 AND desired_state ${wish.from}
+       AND ($5::bigint IS NULL OR (desired_version = $5
+         AND now() - greatest(last_opened_at, ready_at) > $6 * interval '1 millisecond'))
      RETURNING id, desired_version`,
-    [o.previewId, wish.state, o.to === 'look-again', o.to === 'rebuild'],
+    [
+      ...[o.previewId, wish.state, o.to === 'look-again', o.to === 'rebuild'],
+      ...[o.unused?.version ?? null, o.unused?.forMs ?? 0],
+    ],
   );
   return rows[0] === undefined ? null : { id: rows[0].id, version: BigInt(rows[0].desired_version) };
 }

@@ -21,6 +21,8 @@ export interface Place {
   answered: boolean;
   /** Times it was started again after it ended by itself. */
   restarts: number;
+  /** Times that its build was begun before, for the same wish, and kept from ending by something that passes. */
+  tries: number;
   failure: PlaceFailure | null;
   /** Where it listens, while it runs: a port of this machine's loopback, or of its own when it has a door or a cluster. */
   port: number | null;
@@ -43,6 +45,10 @@ export interface PlaceFailure {
   cause: string;
   /** The last lines it printed, redacted. */
   log: string;
+  /** Nothing that the commit did: a registry, a forge or a node that was away. It may go better in a while. */
+  passing?: boolean;
+  /** Then: when that was, as ISO 8601. */
+  at?: string;
 }
 
 /** What a driver needs to know of a preview, whatever commit it shows. */

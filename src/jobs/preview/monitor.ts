@@ -9,7 +9,7 @@ import type { Metrics } from '../../lib/metrics.js';
 import type { Store } from '../../store/database.js';
 import type { JobQueue } from '../queue/queue.js';
 import { organizationIds } from './capacity.js';
-import { askPreview, endPreview } from './desired.js';
+import { askPreview, endPreview, type Unused } from './desired.js';
 import type { Place, PreviewDriver } from './driver.js';
 import { placesOf, writePlaces } from './preview-record.js';
 
@@ -43,6 +43,7 @@ interface Row {
   id: string;
   phase: string;
   settled: boolean;
+  desired_version: bigint | string;
   /** Since somebody opened it, or it could first be opened. */
   idle_ms: number | null;
   /** Since that, or since anything was wanted of it. */
@@ -78,7 +79,7 @@ export function startPreviewMonitor(options: PreviewMonitorOptions): PreviewMoni
   async function rowsOf(organizationId: string): Promise<Row[]> {
     const { rows } = await store.tenant(organizationId, (tx) =>
       tx.query<Row>(
-        `SELECT p.id, p.phase, p.observed_version = p.desired_version AS settled, p.driver_state, r.private, p.cluster, p.url,
+        `SELECT p.id, p.phase, p.observed_version = p.desired_version AS settled, p.desired_version, p.driver_state, r.private, p.cluster, p.url,
            extract(epoch FROM now() - p.watched_since) * 1000 AS watched_ms,
            extract(epoch FROM now() - p.updated_at) * 1000 AS told_ms,
            extract(epoch FROM now() - greatest(p.last_opened_at, p.ready_at)) * 1000 AS idle_ms,
@@ -89,14 +90,17 @@ export function startPreviewMonitor(options: PreviewMonitorOptions): PreviewMoni
     return rows;
   }
 
-  async function ask(organizationId: string, id: string, to: 'sleep' | 'look-again'): Promise<void> {
-    const asked = await store.tenant(organizationId, (tx) => askPreview(tx, { previewId: id, to }));
+  async function ask(organizationId: string, id: string, to: 'sleep' | 'look-again', unused?: Unused): Promise<void> {
+    const asked = await store.tenant(organizationId, (tx) =>
+      askPreview(tx, { previewId: id, to, ...(unused && { unused }) }),
+    );
     if (asked !== null) await queue.poke({ organizationId, id }, { version: asked.version });
   }
 
-  async function remove(organizationId: string, id: string, afterMs: number): Promise<void> {
+  async function remove(organizationId: string, id: string, unused: Unused): Promise<void> {
+    const { forMs: afterMs } = unused;
     const reason = `Nobody opened it for ${duration(afterMs)}; \`/preview\` or a push brings it back`;
-    const ended = await store.tenant(organizationId, (tx) => endPreview(tx, { previewId: id, reason }));
+    const ended = await store.tenant(organizationId, (tx) => endPreview(tx, { previewId: id, reason, unused }));
     if (ended === null) return;
     log.info({ preview: id, afterMs }, 'a preview that nobody opens is removed');
     await queue.poke({ organizationId, id }, { version: ended.version });
@@ -115,7 +119,7 @@ export function startPreviewMonitor(options: PreviewMonitorOptions): PreviewMoni
     const least = (ours: number, minutes: number | undefined) => Math.min(ours, (minutes ?? Infinity) * 60_000);
     const removeAfter = least(removeAfterMs, config?.ttlMinutes);
     if (row.settled && row.phase !== 'gone' && Number(row.untouched_ms) > removeAfter)
-      return remove(organizationId, row.id, removeAfter);
+      return remove(organizationId, row.id, { version: row.desired_version, forMs: removeAfter });
     if (row.settled && isOutdated(row)) return ask(organizationId, row.id, 'look-again');
     if (!row.settled || !['ready', 'failed', 'waiting'].includes(row.phase)) return;
     for (const place of [serving, candidate]) {
@@ -139,12 +143,13 @@ export function startPreviewMonitor(options: PreviewMonitorOptions): PreviewMoni
     const idleMs = Number(row.idle_ms ?? 0);
     const watchedMs = row.watched_ms === null ? null : Number(row.watched_ms);
     if (watchedMs === null && idleMs <= afterMs) return;
+    const unused = { version: row.desired_version, forMs: afterMs };
     if (await driver.seesVisits({ organizationId, private: row.private, cluster: row.cluster })) {
-      if (idleMs > afterMs) await ask(organizationId, row.id, 'sleep');
+      if (idleMs > afterMs) await ask(organizationId, row.id, 'sleep', unused);
     } else if (watchedMs === null) await watch(organizationId, row.id, true);
     // Somebody came, or another commit answers.
     else if (idleMs < watchedMs) await watch(organizationId, row.id, false);
-    else if (watchedMs > afterMs) await ask(organizationId, row.id, 'sleep');
+    else if (watchedMs > afterMs) await ask(organizationId, row.id, 'sleep', unused);
   }
 
   async function watch(organizationId: string, id: string, isWatched: boolean): Promise<void> {

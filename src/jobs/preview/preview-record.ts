@@ -63,7 +63,10 @@ const placeSchema = z.looseObject({
   built: z.boolean(),
   answered: z.boolean(),
   restarts: z.number(),
-  failure: z.object({ cause: z.string(), log: z.string() }).nullable(),
+  tries: z.number().default(0),
+  failure: z
+    .object({ cause: z.string(), log: z.string(), passing: z.boolean().optional(), at: z.string().optional() })
+    .nullable(),
   port: z.number().nullable(),
   door: z
     .string()

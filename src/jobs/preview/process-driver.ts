@@ -335,6 +335,7 @@ export function newPlace(o: {
     built: false,
     answered: false,
     restarts: 0,
+    tries: 0,
     failure: null,
     port: null,
     door: null,

@@ -29,6 +29,7 @@ import {
   readSubject,
   type Verdict,
 } from './forge-facts.js';
+import { AGAIN_AFTER_MS, againIn, againMessage } from './interrupted.js';
 import { isExact } from './patterns.js';
 import type { PreviewConfig } from './preview-config.js';
 import {
@@ -74,6 +75,8 @@ export interface PreviewReconcilerOptions
   limit: number;
   /** Previews that one organization may have, asleep or not. */
   organizationLimit: number;
+  /** How long before each time that a build is begun again which something kept from ending that passes. */
+  againAfterMs?: readonly number[];
 }
 
 const ROOM_RETRY_MS = 500;
@@ -98,9 +101,20 @@ interface Wish {
 
 const ABSENT: Wish = { desired: 'absent', verdict: { permitted: false, message: '' }, config: undefined };
 
+/**
+ * On a cluster the commits of a preview share a namespace, its network and its database. Only trusted ones do: one that somebody
+ * approved is alone in it (ADR 46).
+ */
+const isApart = ({ driver, serving, desiredSha }: PreviewRecord, verdict: Verdict): boolean =>
+  driver === 'kubernetes' &&
+  serving !== null &&
+  verdict.permitted &&
+  (serving.trusted !== verdict.trusted || (!verdict.trusted && serving.sha !== desiredSha));
+
 /** The reconciler of the table `preview`. */
 export function createPreviewReconciler(options: PreviewReconcilerOptions): Reconciler {
   const { store, pokes, octokitFor, permissions, access, log, clock = systemClock } = options;
+  const { againAfterMs = AGAIN_AFTER_MS } = options;
   const judges: Judges = {
     permissions,
     access,
@@ -275,7 +289,12 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
         const place = candidate ?? placeFor(record, wish);
         // Written before anything is created: whoever comes after us knows what to remove.
         const begun = candidate === null ? await keep(told, { candidate: place }) : told;
-        return keep(begun, { candidate: await driver.build(place, facts, signal) });
+        const built = await driver.build(place, facts, signal);
+        const failure = built.failure && {
+          ...built.failure,
+          ...(built.failure.passing && { at: clock.now().toISOString() }),
+        };
+        return keep(begun, { candidate: { ...built, failure } });
       }
       case 'start':
       case 'await':
@@ -336,10 +355,26 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
         desired: wish.desired,
         sha: record.desiredSha,
         permitted: wish.verdict.permitted,
+        apart: isApart(record, wish.verdict),
         serving,
         candidate: other.view,
         retired: record.retired.length,
       });
+      const againMs =
+        step.kind === 'settled' && step.phase === 'failed'
+          ? againIn(record.candidate, clock.now(), againAfterMs)
+          : undefined;
+      if (againMs !== undefined && record.candidate !== null) {
+        const { candidate } = record;
+        if (againMs > 0) {
+          await tell(record, 'building', { message: againMessage(candidate, againMs, againAfterMs) });
+          return { retryInMs: againMs };
+        }
+        await driver.remove(candidate, factsOf(record));
+        const anew = { ...placeFor(record, wish), tries: candidate.tries + 1 };
+        record = await perform({ kind: 'build' }, await keep(record, { candidate: anew }), wish, driver, signal);
+        continue;
+      }
       if (step.kind === 'settled') return finish(record, step.phase, wish, driver);
       if (step.kind === 'build' && record.serving === null && record.candidate === null) {
         const candidate = placeFor(record, wish);

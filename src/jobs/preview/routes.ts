@@ -28,7 +28,7 @@ export interface PreviewRoute {
 export interface PreviewRoutes {
   /** Undefined when no preview has this name. May be a moment old. */
   find(name: string): Promise<PreviewRoute | undefined>;
-  /** A visitor came; written down at most once a minute. */
+  /** A visitor came; written down at most once a minute. What is about to fall asleep is awake again. */
   opened(route: PreviewRoute): Promise<void>;
   /** Wakes it when it sleeps. */
   wake(route: PreviewRoute): Promise<void>;
@@ -101,6 +101,14 @@ export function createPreviewRoutes(o: { store: Store; queue: JobQueue }): Previ
     return undefined;
   }
 
+  async function visit({ id, organizationId }: PreviewRoute): Promise<void> {
+    const asked = await store.tenant(organizationId, async (tx) => {
+      await tx.query('UPDATE preview SET last_opened_at = now() WHERE id = $1', [id]);
+      return askPreview(tx, { previewId: id, to: 'wake' });
+    });
+    if (asked !== null) await queue.poke({ organizationId, id }, { version: asked.version });
+  }
+
   return {
     find(name) {
       if (!isPreviewName(name)) return Promise.resolve(undefined);
@@ -120,18 +128,9 @@ export function createPreviewRoutes(o: { store: Store; queue: JobQueue }): Previ
       if (now - (openedAt.get(route.id) ?? Number.NEGATIVE_INFINITY) < OPENED_MS) return;
       if (openedAt.size >= REMEMBERED) openedAt.clear();
       openedAt.set(route.id, now);
-      await store.tenant(route.organizationId, (tx) =>
-        tx.query('UPDATE preview SET last_opened_at = now() WHERE id = $1', [route.id]),
-      );
+      await visit(route);
     },
 
-    async wake(route) {
-      const asked = await store.tenant(route.organizationId, async (tx) => {
-        await tx.query('UPDATE preview SET last_opened_at = now() WHERE id = $1', [route.id]);
-        return askPreview(tx, { previewId: route.id, to: 'wake' });
-      });
-      if (asked === null) return;
-      await queue.poke({ organizationId: route.organizationId, id: route.id }, { version: asked.version });
-    },
+    wake: visit,
   };
 }

@@ -9,6 +9,7 @@ const view = (changes: Partial<PreviewView> = {}): PreviewView => ({
   desired: 'running',
   sha: NEW,
   permitted: true,
+  apart: false,
   serving: null,
   candidate: null,
   retired: 0,
@@ -41,6 +42,22 @@ describe('nextStep, row by row', () => {
       { kind: 'discard-candidate' },
     ],
     ['serves an older commit', { serving: place(OLD, 'ready') }, { kind: 'build' }],
+    [
+      'serves what it may share nothing with',
+      { serving: place(OLD, 'ready'), apart: true },
+      { kind: 'remove-serving' },
+    ],
+    [
+      'serves what it may share nothing with, candidate begun',
+      { serving: place(OLD, 'built'), candidate: place(NEW, 'built'), apart: true },
+      { kind: 'remove-serving' },
+    ],
+    ['serves the commit, apart from nothing', { serving: place(NEW, 'ready'), apart: true }, settled('ready')],
+    [
+      'not permitted, the older one of another trust serves on',
+      { permitted: false, serving: place(OLD, 'ready'), apart: true },
+      settled('waiting'),
+    ],
     ['stopped with its worker', { serving: place(NEW, 'built') }, { kind: 'start', place: 'serving' }],
     ['crashed', { serving: place(NEW, 'crashed') }, { kind: 'start', place: 'serving' }],
     ['crashed too often', { serving: place(NEW, 'failed') }, settled('failed')],
@@ -79,11 +96,17 @@ function perform(state: PreviewView, luck: () => number): PreviewView {
     case 'discard-candidate':
       return { ...state, candidate: null };
     case 'remove-serving':
-      return { ...state, serving: null };
+      return { ...state, serving: null, apart: false };
     case 'build':
       return { ...state, candidate: place(state.sha, luck() < 0.6 ? 'built' : 'failed') };
     case 'switch':
-      return { ...state, serving: state.candidate, candidate: null, retired: state.serving === null ? 0 : 1 };
+      return {
+        ...state,
+        apart: false,
+        serving: state.candidate,
+        candidate: null,
+        retired: state.serving === null ? 0 : 1,
+      };
     case 'start':
     case 'await': {
       const current = state[step.place];
@@ -105,6 +128,7 @@ const anyView: fc.Arbitrary<PreviewView> = fc.record({
   desired: fc.constantFrom('running' as const, 'asleep' as const, 'absent' as const),
   sha: fc.constantFrom(OLD, NEW),
   permitted: fc.boolean(),
+  apart: fc.boolean(),
   serving: anyPlace,
   candidate: anyPlace,
   retired: fc.integer({ min: 0, max: 3 }),
@@ -150,6 +174,19 @@ describe('nextStep, from every state', () => {
         const step = nextStep(state);
         expect(step.kind).not.toBe('build');
         expect(step.kind).not.toBe('switch');
+        if ('place' in step) expect(step.place).toBe('serving');
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('brings nothing up beside what it may share nothing with', () => {
+    fc.assert(
+      fc.property(anyView, (start) => {
+        const { kind } = nextStep({ ...start, apart: true });
+        if (start.serving === null) return;
+        expect(['build', 'switch']).not.toContain(kind);
+        const step = nextStep({ ...start, apart: true });
         if ('place' in step) expect(step.place).toBe('serving');
       }),
       { numRuns: 2_000 },

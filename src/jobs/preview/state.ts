@@ -25,6 +25,8 @@ export interface PreviewView {
   sha: string;
   /** Whether that commit may run. */
   permitted: boolean;
+  /** What serves shares nothing with the wanted commit: one of them is a stranger's, and they would be neighbours (ADR 46). */
+  apart: boolean;
   serving: PlaceView | null;
   candidate: PlaceView | null;
   /** How many replaced ones are still to be removed. */
@@ -114,6 +116,7 @@ export function nextStep(view: PreviewView): Step {
   const { serving, candidate, sha } = view;
   const keeps = serving?.sha === sha && serving.condition !== 'unfinished';
   if (keeps && (serving.condition !== 'failed' || serving.current)) return keepServing(view, serving);
+  if (serving !== null && view.apart) return { kind: 'remove-serving' };
   if (candidate === null) return { kind: 'build' };
   if (candidate.sha !== sha) return { kind: 'discard-candidate' };
   return bringUpCandidate(view, candidate);

@@ -16,9 +16,9 @@ import { type Cluster, openCluster } from '../../../src/effects/kubernetes/clust
 import { openConnection } from '../../../src/effects/kubernetes/connection.js';
 import { makeLoopbackCertificate } from '../../../src/entry/loopback-certificate.js';
 import { checkCluster } from '../../../src/jobs/preview/kubernetes/check.js';
+import { admissionPolicy } from '../../../src/jobs/preview/kubernetes/manifests/access.js';
 import { createPreviewClusters } from '../../../src/jobs/preview/kubernetes/open-clusters.js';
 import { TEST_KEYS } from '../../support/database.js';
-import { StatusError } from '../../support/kubernetes-api/objects.js';
 import { type KubernetesApi, startKubernetesApi } from '../../support/kubernetes-api/server.js';
 import { loopback } from '../../support/loopback.js';
 import { createRig, eventually, type Rig, settingsOf, sha, writeKubeconfig } from './rig.js';
@@ -184,14 +184,10 @@ describe('what a cluster lets Forgeway do', () => {
     expect(warnings).toEqual([expect.stringContaining('the admission policy is not there')]);
     expect(api.store.get('Service', 'default', 'forgeway-check')).toBeUndefined();
 
-    api.store.admissions.push((_verb, object) => {
-      if (object.metadata.namespace !== 'default') return;
-      throw new StatusError(
-        403,
-        'Forbidden',
-        "services \"forgeway-check\" is forbidden: ValidatingAdmissionPolicy 'forgeway-previews' with binding 'forgeway-previews' denied request: Forgeway writes in namespaces that it made itself, and nowhere else.",
-      );
-    });
+    // For another account it protects nothing.
+    api.policy = admissionPolicy({ namespace: 'forgeway', name: 'another' });
+    expect((await check()).warnings).toEqual([expect.stringContaining('the admission policy is not there')]);
+    api.policy = admissionPolicy({ namespace: 'forgeway', name: 'forgeway' });
     expect((await check()).warnings).toEqual([]);
 
     api.mayDo = ({ resource, verb, subresource }) =>

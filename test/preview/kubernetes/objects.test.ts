@@ -13,9 +13,10 @@ import type { Place, PreviewDriver, PreviewFacts } from '../../../src/jobs/previ
 import { createKubernetesDriver } from '../../../src/jobs/preview/kubernetes/driver.js';
 import { handleOf } from '../../../src/jobs/preview/kubernetes/handle.js';
 import { createInventories, fingerprint } from '../../../src/jobs/preview/kubernetes/inventory.js';
-import { clusterRole } from '../../../src/jobs/preview/kubernetes/manifests/access.js';
+import { LABEL, MANAGER } from '../../../src/jobs/preview/kubernetes/manifests/marks.js';
 import { newPlace } from '../../../src/jobs/preview/process-driver.js';
 import { pause } from '../../../src/lib/clock.js';
+import { asShipped } from '../../support/kubernetes-api/as-shipped.js';
 import { type KubernetesApi, startKubernetesApi } from '../../support/kubernetes-api/server.js';
 import { loopback } from '../../support/loopback.js';
 import { applied, configOf, FIXTURES, identityOf } from '../manifests/hostile.js';
@@ -31,7 +32,7 @@ let driver: PreviewDriver;
 let end: () => Promise<void>;
 const namespaces: string[] = [];
 beforeAll(async () => {
-  api = isReal ? undefined : await startKubernetesApi({ rules: clusterRole().rules });
+  api = isReal ? undefined : await startKubernetesApi(asShipped());
   const path = api === undefined ? process.env.KUBECONFIG : await writeKubeconfig(api.kubeconfig);
   const log = pino({ level: 'silent' });
   cluster = openCluster({ name: 'test', connection: openConnection({ kind: 'file', path }), outbound: loopback, log });
@@ -47,6 +48,7 @@ beforeAll(async () => {
   end = () => inventories.close();
 });
 afterAll(async () => {
+  if (api !== undefined) api.policy = undefined;
   for (const name of namespaces) await cluster.delete({ kind: 'Namespace', name });
   await end();
   cluster.close();
@@ -162,11 +164,15 @@ describe('what a preview is', () => {
   it('is not made in a namespace that is another’s, which stays as it is', async () => {
     const one = preview(4);
     const { name } = one.facts;
+    const policy = api?.policy;
+    // Whoever makes it is not Forgeway; against a cluster of yours the test's account is an administrator.
+    if (api !== undefined) api.policy = undefined;
     const theirs = await cluster.create({
       apiVersion: 'v1',
       kind: 'Namespace',
       metadata: { name, labels: { team: 'x' } },
     });
+    if (api !== undefined) api.policy = policy;
     await expect(brought(one)).rejects.toMatchObject({ code: 'FORGEWAY_NAMESPACE_FOREIGN' });
     await driver.removeAll(one.facts);
     const found = await cluster.get({ kind: 'Namespace', name });
@@ -235,7 +241,8 @@ describe('what a preview is', () => {
   it('is let in whatever people call their things: sixty of them, which the server only looks at', async () => {
     const name = `forgeway-test-${run}-any`;
     namespaces.push(name);
-    await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    const labels = { [LABEL.managedBy]: MANAGER, 'pod-security.kubernetes.io/enforce': 'restricted' };
+    await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
     // What needs more than every API server has.
     const isKnown = (kind: string) => Object.hasOwn(kinds, kind) && (!isReal || kind !== 'HTTPRoute');
     for (const fixture of FIXTURES) {

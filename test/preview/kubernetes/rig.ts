@@ -14,7 +14,6 @@ import type { Place } from '../../../src/jobs/preview/driver.js';
 import type { PreviewCluster, PreviewClusters } from '../../../src/jobs/preview/kubernetes/clusters.js';
 import { createKubernetesDriver } from '../../../src/jobs/preview/kubernetes/driver.js';
 import { createInventories, type Inventory, startInventory } from '../../../src/jobs/preview/kubernetes/inventory.js';
-import { clusterRole } from '../../../src/jobs/preview/kubernetes/manifests/access.js';
 import { clusterSettings } from '../../../src/jobs/preview/kubernetes/manifests/settings.js';
 import { type PreviewMonitor, startPreviewMonitor } from '../../../src/jobs/preview/monitor.js';
 import { createPreviewReconciler } from '../../../src/jobs/preview/reconciler.js';
@@ -24,6 +23,7 @@ import type { ReportRow } from '../../../src/jobs/report/desired.js';
 import { createMetrics } from '../../../src/lib/metrics.js';
 import type { Store } from '../../../src/store/database.js';
 import { createTestDatabase, type TestDatabase } from '../../support/database.js';
+import { asShipped } from '../../support/kubernetes-api/as-shipped.js';
 import {
   type KubernetesApi,
   type KubernetesApiOptions,
@@ -72,6 +72,8 @@ export interface RigOptions {
   timeoutMs?: number;
   /** Where previews are made; default: on the one API. @param kubeconfig path of a file for it */
   clusters?: (parts: { store: Store; organizationId: string; kubeconfig: string }) => PreviewClusters;
+  /** See `PreviewReconcilerOptions`. */
+  againAfterMs?: readonly number[];
   /** See `startInventory`. */
   listEveryMs?: number;
 }
@@ -91,7 +93,7 @@ export const settingsOf = (settings: Record<string, unknown> = {}) =>
 
 export async function createRig(o: RigOptions = {}) {
   const api: KubernetesApi | undefined =
-    o.kubeconfigFile === undefined ? await startKubernetesApi({ rules: clusterRole(true).rules, ...o.api }) : undefined;
+    o.kubeconfigFile === undefined ? await startKubernetesApi({ ...asShipped(true), ...o.api }) : undefined;
   const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
   const kubeconfig = o.kubeconfigFile === undefined ? undefined : await readFile(o.kubeconfigFile, 'utf8');
   const path = api === undefined ? (o.kubeconfigFile ?? '') : await writeKubeconfig(api.kubeconfig);
@@ -227,6 +229,7 @@ export async function createRig(o: RigOptions = {}) {
     organizationLimit: 2_000,
     backoff: { baseMs: 30, capMs: 200 },
     supersededPollMs: 60,
+    againAfterMs: o.againAfterMs ?? [50, 100, 150],
   });
   const monitors: PreviewMonitor[] = [];
   const actor = { id: 42n, login: 'ada' };
@@ -359,10 +362,12 @@ export async function createRig(o: RigOptions = {}) {
         () => ({ timers: timers.size, due: due.length, runs: runs.size }),
       );
     },
-    startMonitor(o: { sleepAfterMs?: number; intervalMs?: number } = {}): PreviewMonitor {
+    startMonitor(
+      o: { sleepAfterMs?: number; removeAfterMs?: number; intervalMs?: number; store?: Store } = {},
+    ): PreviewMonitor {
       const monitor = startPreviewMonitor({
-        ...{ store, queue, driver, log, metrics },
-        removeAfterMs: 7 * 86_400_000,
+        ...{ store: o.store ?? store, queue, driver, log, metrics },
+        removeAfterMs: o.removeAfterMs ?? 7 * 86_400_000,
         isSigned: (url) => url.endsWith('?signed'),
         ...{ sleepAfterMs: o.sleepAfterMs ?? 3_600_000, intervalMs: o.intervalMs ?? 500 },
       });

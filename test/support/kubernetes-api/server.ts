@@ -6,12 +6,22 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { V1ValidatingAdmissionPolicy } from '@kubernetes/client-node';
+import { type AdmissionRequest, refusal, refuse } from './admission-policy.js';
 import { Controllers } from './controllers.js';
 import { discovery } from './discovery.js';
 import { type Asked, type Failure, Faults, type Verb } from './faults.js';
 import { mergePatched, updated } from './fields.js';
 import { Kubelet } from './kubelet.js';
-import { type ApiObject, type Fields, groupVersionOf, notFound, type Resource, StatusError } from './objects.js';
+import {
+  type ApiObject,
+  type Fields,
+  groupVersionOf,
+  notFound,
+  type Resource,
+  resourceOf,
+  StatusError,
+} from './objects.js';
 import type { Fate, PodOrder } from './pod-life.js';
 import { type PodPorts, servePortForward } from './port-forward.js';
 import { type AccessAsked, forbidden, isAllowed, type PolicyRule } from './rbac.js';
@@ -27,6 +37,7 @@ export interface KubernetesApiOptions {
   token?: string;
   /** What whoever asks may do, in every namespace; default: everything. */
   rules?: readonly PolicyRule[];
+  policy?: V1ValidatingAdmissionPolicy;
   /** Default: jobs succeed, everything else runs. */
   fate?: (order: PodOrder) => Fate;
   log?: (order: PodOrder) => string;
@@ -42,6 +53,8 @@ export interface KubernetesApi {
   kubelet: Kubelet;
   runProcesses(): void;
   asked: Asked[];
+  /** What is refused of whatever whoever asks would write, as the account `forgeway` of the namespace `forgeway`; default: nothing. */
+  policy: V1ValidatingAdmissionPolicy | undefined;
   /** How pods fare from now on. */
   setFate(fate: (order: PodOrder) => Fate): void;
   /** What a review of access answers; by default everything but to read Secrets, as our role has it. */
@@ -79,6 +92,32 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
   const controllers = new Controllers(store, { fate: (order) => given.fate(order), log: (order) => given.log(order) });
   const faults = new Faults();
   const watches = new Set<ServerResponse>();
+  /** Whether what is written now comes from whoever asks, and not from a controller or from a test. All of a write is one turn. */
+  let isAsking = false;
+  const asking = <T>(write: () => T): T => {
+    isAsking = true;
+    try {
+      return write();
+    } finally {
+      isAsking = false;
+    }
+  };
+  const asWho = (namespace: string | undefined): Pick<AdmissionRequest, 'user' | 'namespace' | 'namespaceObject'> => ({
+    user: 'system:serviceaccount:forgeway:forgeway',
+    ...(namespace !== undefined && { namespace }),
+    namespaceObject: (namespace !== undefined && store.get('Namespace', undefined, namespace)) || null,
+  });
+  store.admissions.push((verb, object, _store, before) => {
+    if (!isAsking || api.policy === undefined) return;
+    const { group, version, plural, kind } = resourceOf(object.kind);
+    const isGone = verb === 'delete';
+    refuse(api.policy, {
+      ...asWho(object.metadata.namespace),
+      ...{ operation: ({ create: 'CREATE', update: 'UPDATE', delete: 'DELETE' } as const)[verb] },
+      ...{ resource: { group, version, resource: plural }, kind: { group, version, kind }, name: object.metadata.name },
+      ...{ object: isGone ? null : object, oldObject: isGone ? object : (before ?? null) },
+    });
+  });
 
   function addressOf(path: string): Address | undefined {
     const match = PATH.exec(path);
@@ -370,7 +409,7 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
       response.once('close', () => watches.delete(response));
       return serveWatch(store, { ...address, query, request, response });
     }
-    const { status, body: said } = answer();
+    const { status, body: said } = asking(answer);
     if (failure === 'lost') return void response.socket?.resetAndDestroy();
     send(response, status, said);
   }
@@ -393,6 +432,14 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     const asked = { verb: 'get', group: '', resource: 'pods', subresource: 'portforward' };
     if (options.rules !== undefined && !isAllowed(options.rules, asked))
       return void socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n');
+    const address = addressOf(new URL(request.url ?? '/', 'http://api.invalid').pathname);
+    const connects: AdmissionRequest = {
+      ...asWho(address?.namespace),
+      ...{ operation: 'CONNECT', resource: { group: '', version: 'v1', resource: 'pods' }, subResource: 'portforward' },
+      ...{ kind: { group: '', version: 'v1', kind: 'PodPortForwardOptions' }, object: {}, oldObject: null },
+    };
+    if (api.policy !== undefined && refusal(api.policy, connects) !== undefined)
+      return void socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n');
     servePortForward(request, socket, (of) => api.podPort(of));
   });
   server.keepAliveTimeout = 30_000;
@@ -408,6 +455,7 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
 
   const api: KubernetesApi = {
     ...{ url, store, controllers, faults, asked: [], backends: new Map(), down: false },
+    policy: options.policy,
     podPort: () => undefined,
     mayDo: (asked) =>
       options.rules === undefined

@@ -22,8 +22,13 @@ export interface Change {
   object: ApiObject;
 }
 
-/** Refuses an object by throwing a StatusError. */
-export type Admission = (verb: 'create' | 'update' | 'delete', object: ApiObject, store: ClusterStore) => void;
+/** Refuses an object by throwing a StatusError. @param before as it was, of one that is changed */
+export type Admission = (
+  verb: 'create' | 'update' | 'delete',
+  object: ApiObject,
+  store: ClusterStore,
+  before?: ApiObject,
+) => void;
 
 const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -130,8 +135,8 @@ export class ClusterStore {
     }
   }
 
-  #admit(verb: 'create' | 'update' | 'delete', object: ApiObject): void {
-    for (const admission of this.admissions) admission(verb, object, this);
+  #admit(verb: 'create' | 'update' | 'delete', object: ApiObject, before?: ApiObject): void {
+    for (const admission of this.admissions) admission(verb, object, this, before);
   }
 
   #born(object: ApiObject): ApiObject {
@@ -265,7 +270,7 @@ export class ClusterStore {
         {},
       );
     if (admit) validate(object);
-    if (admit) this.#admit('update', object);
+    if (admit) this.#admit('update', object, live);
     if (resourceOf(kind).generations && !isDeepStrictEqual(live.spec, object.spec))
       metadata.generation = (live.metadata.generation ?? 0) + 1;
     if (metadata.deletionTimestamp !== undefined && (metadata.finalizers ?? []).length === 0 && kind !== 'Namespace')

@@ -8,6 +8,7 @@ import { pause } from '../../../lib/clock.js';
 import { ForgewayError } from '../../../lib/errors.js';
 import type { PlaceFailure } from '../driver.js';
 import { jobResult } from './diagnosis.js';
+import { isPassing } from './passing.js';
 import { tellFailure } from './tell-failure.js';
 
 export interface JobWait {
@@ -45,7 +46,10 @@ export async function runJob(
       const result = jobResult({ what, job, pods: pods.items, events });
       if (result?.done) return { message: result.message };
       if (result?.noRoom) throw new ForgewayError('FORGEWAY_CLUSTER_QUOTA', result.cause);
-      if (result !== undefined) return { failure: await tellFailure(cluster, namespace, result) };
+      if (result !== undefined) {
+        const failure = await tellFailure(cluster, namespace, result);
+        return { failure: isPassing(result, failure.log) ? { ...failure, passing: true } : failure };
+      }
     }
     await pause(pollMs, signal);
     signal.throwIfAborted();

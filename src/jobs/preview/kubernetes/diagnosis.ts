@@ -4,6 +4,7 @@ import {
   containersOf,
   type Diagnosis,
   eventOf,
+  isDisrupted,
   isTakenAway,
   livePods,
   oneLine,
@@ -79,14 +80,16 @@ export function jobResult(o: {
     const found = podFailure(pod, what, events);
     // A pod that failed may have been the cluster's doing, and another is tried; an image that is not there stays so.
     const isFinal = failed !== undefined || (found?.pod === undefined && !isTakenAway(pod));
-    if (found !== undefined && isFinal) return { done: false, ...found };
+    if (found !== undefined && isFinal) return { done: false, ...found, ...(isDisrupted(pod) && { passing: true }) };
   }
   if (failed !== undefined) {
     const cause =
       failed.reason === 'DeadlineExceeded'
         ? `${what} took too long`
         : `${what} failed: ${oneLine(failed.message ?? '')}`;
-    return { done: false, cause };
+    // Of one whose container ended with a code the policy of the job says another reason: these were taken away, each time.
+    const isPassing = failed.reason === 'BackoffLimitExceeded' && !pods.some((pod) => pod.status?.reason === 'Evicted');
+    return { done: false, cause, ...(isPassing && { passing: true }) };
   }
   const refused = eventOf(events, job.metadata?.name, 'FailedCreate');
   if (refused !== undefined && pods.length === 0 && !SOON.test(refused)) {

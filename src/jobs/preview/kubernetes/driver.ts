@@ -63,6 +63,7 @@ const refText = (manifest: Manifest) => `${manifest.kind}/${manifest.metadata.na
 export function createKubernetesDriver(options: KubernetesDriverOptions): PreviewDriver {
   const { clusters, inventoryOf, pollMs = 2_000, removeWaitMs = 10_000 } = options;
   const wallWatch = createWallWatch();
+  const removal = { waitMs: removeWaitMs, pollMs: Math.min(pollMs, 500) };
 
   async function clusterOf({
     cluster,
@@ -73,7 +74,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
 
   const frameOf = (place: Place, facts: PreviewFacts, { settings }: PreviewCluster): PreviewFrame => ({
     ...{ name: facts.name, identity: facts.identity, trusted: place.trusted, config: place.config, settings },
-    private: facts.private,
+    ...{ private: facts.private, ...(!place.trusted && { approved: place.sha }) },
   });
 
   /** The forge's own registry takes the forge's own credential, unless the operator has named another. */
@@ -134,7 +135,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
     signal: AbortSignal,
   ): Promise<Record<string, string>> {
     const [namespace, ...walls] = foundation(frame);
-    const stored = await ensureNamespace(cluster, namespace, frame.identity, signal);
+    const stored = await ensureNamespace(cluster, namespace, frame.identity, { ...removal, signal });
     // None of them needs another; nothing is started before all of them stand.
     const applied = await Promise.all(walls.map((wall) => applyAll(cluster, [wall], signal)));
     await quotaCounts(cluster, frame.name, signal);
@@ -447,10 +448,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
     async removeAll(facts) {
       if (facts.name.startsWith(UNNAMED)) return;
       const { cluster } = await clusterOf(facts);
-      await removeNamespace(cluster, facts.name, facts.identity, {
-        waitMs: removeWaitMs,
-        pollMs: Math.min(pollMs, 500),
-      });
+      await removeNamespace(cluster, facts.name, facts.identity, removal);
     },
 
     // Nothing of it runs on this machine; what nobody knows is found by the collector.

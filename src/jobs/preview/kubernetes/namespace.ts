@@ -6,7 +6,7 @@ import type { NamespaceManifest } from '../../../effects/kubernetes/manifest.js'
 import { pause } from '../../../lib/clock.js';
 import { ForgewayError } from '../../../lib/errors.js';
 import type { PreviewIdentity } from '../name.js';
-import { ANNOTATION, belongsTo } from './manifests/marks.js';
+import { ANNOTATION, belongsTo, LABEL } from './manifests/marks.js';
 
 type Namespace = Stored<V1Namespace>;
 
@@ -44,15 +44,29 @@ export async function findNamespace(
   return found;
 }
 
-/** Makes it, or brings it to what it should be. Of two who make it at once, the one whose it is goes on. */
+/** For whose code it is: trusted commits, or one approved commit of a stranger's. */
+const meantFor = ({ labels, annotations }: Namespace['metadata'] | NamespaceManifest['metadata']) =>
+  JSON.stringify([labels?.[LABEL.trust], annotations?.[ANNOTATION.approved]]);
+
+/**
+ * Makes it, or brings it to what it should be. Of two who make it at once, the one whose it is goes on. One that was made for other
+ * code than the wanted one may meet goes first, with all that is left in it: a database and its password, which a stranger wrote, or
+ * which are none of a stranger's business (ADR 46).
+ * @throws ForgewayError FORGEWAY_NAMESPACE_FOREIGN, FORGEWAY_NAMESPACE_TERMINATING
+ */
 export async function ensureNamespace(
   cluster: Cluster,
   manifest: NamespaceManifest,
   identity: PreviewIdentity,
-  signal?: AbortSignal,
+  o: { waitMs: number; pollMs?: number; signal?: AbortSignal },
 ): Promise<Namespace> {
   const { name } = manifest.metadata;
-  const found = await findNamespace(cluster, name, identity, signal);
+  const { signal } = o;
+  let found = await findNamespace(cluster, name, identity, signal);
+  if (found !== undefined && meantFor(found.metadata) !== meantFor(manifest.metadata)) {
+    await removeNamespace(cluster, name, identity, o);
+    found = undefined;
+  }
   if (found === undefined && (await cluster.create(manifest, signal)) === undefined) {
     // Somebody was quicker; whose it is decides.
     const theirs = await findNamespace(cluster, name, identity, signal);

@@ -30,6 +30,7 @@ const usernameOf = (who: Who): string =>
   isUser(who) ? JSON.stringify(who.user) : `'system:serviceaccount:${who.namespace}:${who.name}'`;
 
 const NAME = 'forgeway-previews';
+const POD_SECURITY = 'pod-security.kubernetes.io/enforce';
 
 const rule = (group: string, resources: string[], verbs: string[]): V1PolicyRule => ({
   apiGroups: [group],
@@ -92,9 +93,17 @@ export const account = ({ namespace, name }: Account): V1ServiceAccount => ({
   metadata: { name, namespace, labels: labelled },
 });
 
-const ours = (object: string) => `${object}.metadata.?labels[?'${LABEL.managedBy}'].orValue('') == '${MANAGER}'`;
+/** Of objects without labels as well: to read a field that is not there is an error, which refuses for a reason that helps nobody. */
+const isLabelled = (object: string, label: string, value: string) =>
+  `${object}.metadata.?labels[?'${label}'].orValue('') == '${value}'`;
+const ours = (object: string) => isLabelled(object, LABEL.managedBy, MANAGER);
+/** Other groups may have a kind of that name, which lies in anybody's namespace. */
+const IS_NAMESPACE = "(request.kind.group == '' && request.kind.kind == 'Namespace')";
 
-/** Refuses what Forgeway would write outside of its own namespaces, also where its role would allow it. */
+/**
+ * Refuses what Forgeway would write outside of its own namespaces, also where its role would allow it, and namespaces in which a
+ * pod may be more than `restricted`: whoever has stolen the token must not reach a node by a namespace made for that.
+ */
 export const admissionPolicy = (who: Who): V1ValidatingAdmissionPolicy => ({
   ...{ apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicy' },
   metadata: { name: NAME, labels: labelled },
@@ -127,9 +136,14 @@ export const admissionPolicy = (who: Who): V1ValidatingAdmissionPolicy => ({
       {
         // A namespace that is made or changed must be ours; one that is changed or deleted must have been.
         expression:
-          `request.kind.kind == 'Namespace' ? ((object == null || ${ours('object')}) && ` +
+          `${IS_NAMESPACE} ? ((object == null || ${ours('object')}) && ` +
           `(oldObject == null || ${ours('oldObject')})) : (namespaceObject != null && ${ours('namespaceObject')})`,
         message: 'Forgeway writes in namespaces that it made itself, and nowhere else.',
+        reason: 'Forbidden',
+      },
+      {
+        expression: `!${IS_NAMESPACE} || object == null || ${isLabelled('object', POD_SECURITY, 'restricted')}`,
+        message: 'Namespaces that Forgeway makes enforce Pod Security restricted.',
         reason: 'Forbidden',
       },
     ],

@@ -68,6 +68,9 @@ function gitEnvironment(input: BuildInput, dockerfile: string): V1EnvVar[] {
     ['protocol.allow', 'never'],
     ...[...new Set(['https', protocol])].map((one): [string, string] => [`protocol.${one}.allow`, 'always']),
     ['http.followRedirects', 'false'],
+    // A server that sends nothing for a minute is one that is away: said so, and not waited for until the build's time is over.
+    ['http.lowSpeedLimit', '1000'],
+    ['http.lowSpeedTime', '60'],
     ['core.hooksPath', '/dev/null'],
     ['core.fsmonitor', 'false'],
     ['transfer.fsckObjects', 'true'],

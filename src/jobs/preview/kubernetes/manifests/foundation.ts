@@ -15,7 +15,7 @@ import { mebibytes, milli, PULL_SECRET, SERVICE_ACCOUNT } from './pod.js';
 import { buildSize, databaseDisk, sizeOf } from './sizes.js';
 
 function namespaceOf(frame: PreviewFrame): NamespaceManifest {
-  const { name, identity, trusted } = frame;
+  const { name, identity, trusted, approved } = frame;
   const level = ['enforce', 'audit', 'warn'].flatMap((mode) => [
     [`pod-security.kubernetes.io/${mode}`, 'restricted'],
     [`pod-security.kubernetes.io/${mode}-version`, 'latest'],
@@ -30,7 +30,10 @@ function namespaceOf(frame: PreviewFrame): NamespaceManifest {
         [LABEL.trust]: trusted ? 'trusted' : 'untrusted',
         ...Object.fromEntries(level),
       },
-      annotations: identityAnnotations(identity),
+      annotations: {
+        ...identityAnnotations(identity),
+        ...(trusted || approved === undefined ? {} : { [ANNOTATION.approved]: approved }),
+      },
     },
   };
 }

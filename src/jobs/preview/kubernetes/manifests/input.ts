@@ -13,6 +13,8 @@ export interface PreviewFrame {
   identity: PreviewIdentity;
   /** False: strangers' code that somebody approved. */
   trusted: boolean;
+  /** Then: the one commit that it is for. */
+  approved?: string;
   /** Only certain people may see it: whoever does not ask them may not lead visitors in. */
   private: boolean;
   config: PreviewConfig;
