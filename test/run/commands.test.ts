@@ -52,7 +52,8 @@ describe('what is asked of workspaces on a pull request', () => {
     const given = {
       ...{ args, by: {} as CommandRun['by'], byName: 'grace', octokit },
       in: { owner: 'acme', repo: 'infra', number: 4, isPullRequest: true, remoteRepositoryId: 1n },
-      ...{ key: 'one', at: new Date(), receivedAt: new Date(), isAgain: false, agents: undefined, all: commands },
+      ...{ key: 'one', at: new Date(), asked: { at: new Date(), toldAt: null }, isAgain: false },
+      ...{ agents: undefined, all: commands },
       may: () => ({ allowed: true }) as Decision,
       inTransaction: async (run) => {
         await rig.tenant((tx) =>

@@ -3,6 +3,7 @@ import type { Action } from '../../accounts/access/actions.js';
 import type { ForgeActor } from '../../accounts/access/actor.js';
 import type { Decision } from '../../accounts/access/decide.js';
 import type { PlannedAgents } from '../../jobs/agent/agents.js';
+import type { AskedWhen } from '../../jobs/agent/desired.js';
 import type { DeliveryWork } from '../delivery-work.js';
 
 /** The conversation a command was given in, read again from the forge. */
@@ -24,10 +25,10 @@ export interface CommandOctokit {
 export interface Stop {
   by: { id: bigint; login: string };
   in: Conversation;
-  /** When it was written, by the forge's clock. */
+  /** When it was written, by the forge's clock where that is told, else by ours. */
   at: Date;
-  /** When we were told of it, by ours. */
-  receivedAt: Date;
+  /** The same by each clock: by ours it is when we were told of it. */
+  asked: AskedWhen;
   /** It was tried before, or done in part: much may have happened since it was given. */
   isAgain: boolean;
   /** One transaction as the organization; pokes follow when it has committed. */

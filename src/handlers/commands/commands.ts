@@ -70,9 +70,16 @@ const say = ({ octokit, by, in: { owner, repo, number } }: Given, text: string) 
     ...{ owner, repo, issue_number: number, body: `@${by.login} ${text}` },
   });
 
+/** No clock goes wrong by so much: what we are told of later was written before, and was found by us, or waited for us. */
+const LATE_MS = 600_000;
+
+/** When something was said, by our clock as well as we know it. */
+const heardAt = ({ at }: Said, { receivedAt }: DeliveryScope): Date =>
+  at !== null && receivedAt.getTime() - at.getTime() > LATE_MS ? at : receivedAt;
+
 function stopBy(o: CommandsOptions, { said, by, in: place }: Given, scope: DeliveryScope): Stop {
   return {
-    ...{ by, in: place, at: said.at ?? scope.receivedAt, receivedAt: scope.receivedAt },
+    ...{ by, in: place, at: said.at ?? scope.receivedAt, asked: { at: heardAt(said, scope), toldAt: said.at } },
     isAgain: (scope.attempt?.number ?? 1) > 1,
     inTransaction: (run) => inDelivery(o, run),
   };
