@@ -18,6 +18,7 @@ import { readAssigned } from './agent-work-item.js';
 import { pokeWish } from './commands/agent.js';
 import type { CommandOctokit, Conversation } from './commands/command.js';
 import type { CommandsOptions } from './commands/commands.js';
+import { askRight } from './commands/rights.js';
 import { takeSenderTurn } from './commands/sender-limit.js';
 import { type DeliveryWork, inDelivery } from './delivery-work.js';
 
@@ -115,7 +116,7 @@ async function decideFor(o: AssignmentOptions, event: AssignmentEvent, place: Co
     user: sender,
     octokit,
   };
-  const answer = await o.permissions.levelOf(question);
+  const answer = await askRight(o, question);
   if (answer.level === undefined && answer.because === 'error') throw answer.error;
   const actor = forgeActor(question, answer);
   const thing = { organizationId: scope.organizationId, name: `${place.owner}/${place.repo}#${place.number}` };

@@ -113,6 +113,36 @@ describe.each(playedForges.map((forge) => ({ forge, label: forge.label })))('/ca
     expect(rig.runner.running()).toEqual([]);
   });
 
+  it('stops, while the forge is down, for whom it said in the last day that they may', async () => {
+    const number = await worksOnIssue('Said before', 'dave');
+    await rig.as('bob').comment(number, '/status');
+    await rig.quiet();
+    const moved = (hours: number) =>
+      rig.rows("UPDATE remembered_right SET asked_at = asked_at + $1 * interval '1 hour'", [hours]);
+    const failures = () => rig.lines.filter((line) => line.includes('handler failed')).length;
+    await moved(-25);
+    rig.forgeIs.down = true;
+    const before = failures();
+    await rig.as('bob').comment(number, '/cancel');
+    await rig.until('that was tried', async () => failures() > before);
+    expect((await newest())?.stop).toBeNull();
+    await moved(25);
+    // Of somebody who may not, the forge may have said so as often as it likes.
+    const tried = failures();
+    await rig.as('carol').comment(number, '/cancel');
+    await rig.until('that was tried', async () => failures() > tried);
+    await rig.as('bob').comment(number, '/cancel');
+    await rig.until('it is over', isOver);
+    expect(rig.runner.running()).toEqual([]);
+    const trail = await rig.rows<{ why: string }>(
+      "SELECT why FROM access_decision WHERE why LIKE '%does not answer%' AND allowed",
+    );
+    expect(trail.length).toBeGreaterThan(0);
+    await rig.forgeIsBack();
+    await rig.quiet();
+    expect((await newest())?.status).toBe('cancelled');
+  });
+
   it('stops what its sender has begun while the forge is down, and nothing that was begun since', async () => {
     const number = await worksOnIssue('Down', 'dave');
     rig.forgeIs.down = true;

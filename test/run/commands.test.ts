@@ -22,7 +22,9 @@ describe('what is asked of workspaces on a pull request', () => {
         approvalsGate({
           store: rig.store,
           octokitOf: async () => octokit,
-          permissions: { levelOf: async ({ user }) => ({ level: user.login === 'reader' ? 'read' : 'write' }) },
+          permissions: {
+            levelOf: async ({ user }) => ({ level: user.login === 'reader' ? 'read' : 'write', askedAt: new Date() }),
+          },
         })(run, linked, signal),
     });
   });

@@ -133,17 +133,17 @@ async function runCancel(given: CommandRun): Promise<Outcome> {
 }
 
 /** What somebody has begun they may always end: nobody has to be asked about that, least of all a forge that is down. */
-async function cancelOwn(given: Stop): Promise<boolean> {
-  let isOwn = false;
+async function cancelUnasked(given: Stop, whose: 'own' | 'any'): Promise<boolean> {
+  let isMeant = false;
   await given.inTransaction(async (work) => {
     const session = await sessionHere(work, given);
-    if (session === undefined || !isLive(session.status) || session.requester?.id !== given.by.id) return;
-    if (!wasMeant(given, session)) return;
+    if (session === undefined || !isLive(session.status) || !wasMeant(given, session)) return;
+    if (whose === 'own' && session.requester?.id !== given.by.id) return;
     const asked = await cancelSession(work.tx, session.id, given.by.login);
     if (asked.ok) pokeWish(work, asked.wish);
-    isOwn = true;
+    isMeant = true;
   });
-  return isOwn;
+  return isMeant;
 }
 
 async function runReply(given: CommandRun): Promise<Outcome> {
@@ -204,7 +204,7 @@ export const agentCommands: readonly Command[] = [
     ),
     takesText: true,
   },
-  { ...command('cancel', '', 'Stops the agent that works on this.', runCancel), stopOwn: cancelOwn },
+  { ...command('cancel', '', 'Stops the agent that works on this.', runCancel), stop: cancelUnasked },
   {
     ...command('retry', ' [more instructions]', 'Has the agent try again after it failed or was stopped.', runRetry),
     takesText: true,

@@ -69,7 +69,8 @@ export interface Command {
   run(given: CommandRun): Promise<Outcome>;
   /**
    * It stops something: heard where others of the same person are not any more, whatever is paused, and without a question to the
-   * forge, which may be down, where it stops what whoever gives it has begun themselves. Answers whether it was that.
+   * forge, which may be down, where it stops what whoever gives it has begun themselves (`own`), or what anybody has, where the
+   * forge said lately that they may. Answers whether it was that.
    */
-  stopOwn?(given: Stop): Promise<boolean>;
+  stop?(given: Stop, whose: 'own' | 'any'): Promise<boolean>;
 }
