@@ -91,6 +91,7 @@ async function objection(
   const { user } = pullRequestNow.parse(data);
   if (user === null) return `Nobody knows who opened it. ${ask}`;
   const people = await context.store.tenant(session.organizationId, (tx) => peopleBehind(tx, place, user));
+  if (people === undefined) return `Nobody knows who pushed ${shortSha(headSha)}. ${ask}`;
   for (const { did, ...one } of people) {
     const question = { repository, user: one, octokit };
     const answer = await context.permissions.levelOf(question);
