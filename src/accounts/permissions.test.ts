@@ -47,7 +47,7 @@ describe('levelOf', () => {
     ['', '', 'none'],
   ])('of %s (%s) is %s', async (permission, role, level) => {
     const { ask, asked } = rig(says(permission, role));
-    expect(await ask()).toEqual({ level });
+    expect(await ask()).toEqual({ level, askedAt: expect.any(Date) });
     expect(asked).toEqual([
       [
         'GET /repos/{owner}/{repo}/collaborators/{username}/permission',
@@ -58,14 +58,14 @@ describe('levelOf', () => {
 
   it('is nothing when the login belongs to another account now', async () => {
     expect(await rig(says('admin', 'admin', 201)).ask()).toEqual({ level: undefined, because: 'identity' });
-    expect(await rig(says('admin', 'admin', '9007199254740993')).ask({ id: 9007199254740993n })).toEqual({
+    expect(await rig(says('admin', 'admin', '9007199254740993')).ask({ id: 9007199254740993n })).toMatchObject({
       level: 'admin',
     });
   });
 
   it('is none for whom the forge does not know there', async () => {
     const { ask, asked } = rig(() => Promise.reject(Object.assign(new Error('Not Found'), { status: 404 })));
-    expect(await ask()).toEqual({ level: 'none' });
+    expect(await ask()).toEqual({ level: 'none', askedAt: expect.any(Date) });
     await ask();
     expect(asked).toHaveLength(1);
   });
@@ -88,12 +88,12 @@ describe('levelOf', () => {
       count === 1 ? Promise.reject(new Error('502')) : says(count === 2 ? 'write' : 'read')(),
     );
     expect(await ask()).toMatchObject({ level: undefined, because: 'error' });
-    expect(await ask()).toEqual({ level: 'write' });
+    expect(await ask()).toEqual({ level: 'write', askedAt: expect.any(Date) });
     time.now += 59_999;
-    expect(await ask()).toEqual({ level: 'write' });
+    expect(await ask()).toEqual({ level: 'write', askedAt: expect.any(Date) });
     expect(asked).toHaveLength(2);
     time.now += 1;
-    expect(await ask()).toEqual({ level: 'read' });
+    expect(await ask()).toEqual({ level: 'read', askedAt: expect.any(Date) });
     expect(asked).toHaveLength(3);
   });
 

@@ -27,7 +27,8 @@ export interface PermissionQuestion {
 }
 
 export type PermissionAnswer =
-  | { level: PermissionLevel }
+  /** `askedAt`: when the forge said so. */
+  | { level: PermissionLevel; askedAt: Date }
   /** The login belongs to another account now. */
   | { level: undefined; because: 'identity' }
   /** The forge could not be asked; `error` is for the log and `message` for a person. */
@@ -62,6 +63,11 @@ interface Finding {
   userId: string;
 }
 
+interface Kept {
+  at: number;
+  finding: Promise<Finding>;
+}
+
 function isNotFound(error: unknown): boolean {
   return error instanceof Error && 'status' in error && error.status === 404;
 }
@@ -83,15 +89,15 @@ async function ask(question: PermissionQuestion): Promise<Finding> {
 
 /** Answers are kept for at most a minute, by ids; failures are not kept. Callers at the same time share one question. */
 export function createPermissions(o: { clock: Clock }): Permissions {
-  const findings = new Map<string, { at: number; finding: Promise<Finding> }>();
+  const findings = new Map<string, Kept>();
 
-  const find = (question: PermissionQuestion): Promise<Finding> => {
+  const find = (question: PermissionQuestion): Kept => {
     const { forge, host, remoteId } = question.repository;
     const key = JSON.stringify([forge, host, remoteId.toString(), question.user.id.toString()]);
     const now = o.clock.now().getTime();
     const known = findings.get(key);
     // A clock that was set back must not make an old answer live on.
-    if (known !== undefined && now >= known.at && now - known.at < CACHE_MS) return known.finding;
+    if (known !== undefined && now >= known.at && now - known.at < CACHE_MS) return known;
     const finding = ask(question);
     const entry = { at: now, finding };
     findings.delete(key);
@@ -101,14 +107,17 @@ export function createPermissions(o: { clock: Clock }): Permissions {
     finding.catch(() => {
       if (findings.get(key) === entry) findings.delete(key);
     });
-    return finding;
+    return entry;
   };
 
   return {
     async levelOf(question) {
       try {
-        const { level, userId } = await find(question);
-        return userId === question.user.id.toString() ? { level } : { level: undefined, because: 'identity' };
+        const { at, finding } = find(question);
+        const { level, userId } = await finding;
+        return userId === question.user.id.toString()
+          ? { level, askedAt: new Date(at) }
+          : { level: undefined, because: 'identity' };
       } catch (error) {
         const message = `The forge could not be asked for the rights of ${question.user.login}: ${messageOf(error)}`;
         return { level: undefined, because: 'error', message, error };

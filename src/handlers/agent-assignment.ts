@@ -9,20 +9,23 @@ import { nameOfActor } from '../accounts/access/actor.js';
 import { type Decision, decide } from '../accounts/access/decide.js';
 import { permissionAtLeast } from '../accounts/permissions.js';
 import { agentNamed, type PlannedAgents } from '../jobs/agent/agents.js';
-import { assignAgent } from '../jobs/agent/desired.js';
+import { type AskedWhen, assignAgent } from '../jobs/agent/desired.js';
 import { type AgentRules, agentRulesOr } from '../jobs/agent/repository-rules.js';
-import { currentDelivery } from '../lib/delivery-scope.js';
+import { currentDelivery, type DeliveryScope } from '../lib/delivery-scope.js';
+import { isOwn } from '../lib/delivery-source.js';
 import { id, time } from '../store/mirror/shape.js';
 import { readAssigned } from './agent-work-item.js';
 import { pokeWish } from './commands/agent.js';
 import type { CommandOctokit, Conversation } from './commands/command.js';
 import type { CommandsOptions } from './commands/commands.js';
+import { askRight } from './commands/rights.js';
 import { takeSenderTurn } from './commands/sender-limit.js';
 import { type DeliveryWork, inDelivery } from './delivery-work.js';
 
 const account = z.object({ id, login: z.string(), type: z.string().nullish() });
 const item = z.object({
   number: z.number().int(),
+  created_at: time.nullish(),
   updated_at: time,
   pull_request: z.unknown().optional(),
 });
@@ -113,7 +116,7 @@ async function decideFor(o: AssignmentOptions, event: AssignmentEvent, place: Co
     user: sender,
     octokit,
   };
-  const answer = await o.permissions.levelOf(question);
+  const answer = await askRight(o, question);
   if (answer.level === undefined && answer.because === 'error') throw answer.error;
   const actor = forgeActor(question, answer);
   const thing = { organizationId: scope.organizationId, name: `${place.owner}/${place.repo}#${place.number}` };
@@ -181,11 +184,18 @@ async function onAssignment(o: AssignmentOptions, payload: unknown, octokit: Com
         commandKey: `${wanted.by}:${thing}:${about.updated_at.getTime()}`,
         requester: { id: sender.id, login: sender.login },
         ...{ requestedBy: nameOfActor(actor), triggeredAt: about.updated_at, headSha: found.headSha },
+        asked: askedWhen(about, scope),
         ...{ context: found.text, limits: rules.lowered(planned.limits), handOff: planned.handOff },
       }),
     );
   });
 }
+
+/** What we have found ourselves was done some time since the issue was opened: nobody says when. */
+const askedWhen = (about: z.output<typeof item>, { receivedAt, source }: DeliveryScope): AskedWhen =>
+  isOwn(source ?? '')
+    ? { at: about.created_at ?? receivedAt, toldAt: about.created_at ?? null }
+    : { at: receivedAt, toldAt: about.updated_at };
 
 export function assignmentHandler(o: AssignmentOptions) {
   return (app: Probot): void => {

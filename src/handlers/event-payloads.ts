@@ -79,6 +79,8 @@ export const organizationEvent = z.object({
   team: z.object({ id }).nullish(),
 });
 
+export const memberEvent = z.object({ ...about, action: z.string(), member: user.nullish() });
+
 export const repositoryEvent = z.object({ ...about, action: z.string() });
 
 // The installation itself is read by accounts/installation-facts.

@@ -17,8 +17,13 @@ import { onPush } from './preview-branches.js';
 import { mirrorPullRequest } from './pull-request.js';
 
 /** Who brought the head commit, as far as this event can tell: only the one that brought the commit says who did. */
-function pusherOf(event: PullRequestEvent, headSha: string, previousHeadSha: string | undefined) {
-  if (event.pull_request.headSha !== headSha) return null;
+function pusherOf(
+  { scope }: DeliveryWork,
+  event: PullRequestEvent,
+  headSha: string,
+  previousHeadSha: string | undefined,
+) {
+  if (scope.headMoved || event.pull_request.headSha !== headSha) return null;
   if (event.action === 'reopened') return previousHeadSha === headSha ? null : (event.sender ?? null);
   return event.action === 'closed' ? null : (event.sender ?? null);
 }
@@ -45,7 +50,7 @@ async function decide(work: DeliveryWork, event: PullRequestEvent): Promise<void
       repositoryId: repository.id,
       pullRequestId: id,
       sha: pullRequest.headSha,
-      actor: pusherOf(event, pullRequest.headSha, previous.rows[0]?.desired_sha ?? undefined),
+      actor: pusherOf(work, event, pullRequest.headSha, previous.rows[0]?.desired_sha ?? undefined),
     }),
   );
 }

@@ -2,6 +2,7 @@
 import type { Probot } from 'probot';
 import { notePusher } from '../accounts/access/trusted-commits.js';
 import { wantPullRequestSync } from '../jobs/sync/desired.js';
+import { isOwn } from '../lib/delivery-source.js';
 import { upsertPullRequest } from '../store/mirror/pull-request.js';
 import type { StoredRepository } from '../store/mirror/repository.js';
 import { readShape } from '../store/mirror/shape.js';
@@ -19,8 +20,10 @@ export async function mirrorPullRequest(
   const repository = await mirrorRepository(work, event);
   const written = await upsertPullRequest(work.tx, work.origin, repository, event.pull_request, tieOf(event.action));
   const { action, sender, pull_request: told } = event;
-  // The poller and some forges name nobody. Whoever reopens it has not brought what it is at.
-  if ((action === 'opened' || action === 'synchronize') && sender && sender.id > 0n)
+  // The poller and some forges name nobody. Whoever reopens it has not brought what it is at, and neither has whoever opened what
+  // we are told of late: somebody else may have pushed since.
+  const brought = action === 'synchronize' || (action === 'opened' && !isOwn(work.scope.source ?? ''));
+  if (brought && !work.scope.headMoved && sender && sender.id > 0n)
     await notePusher(work.tx, { repositoryId: repository.id, number: told.number, sha: told.headSha }, sender);
   return { ...written, repository };
 }

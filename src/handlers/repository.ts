@@ -1,5 +1,6 @@
 /** Mirrors what happens to repositories themselves: renamed, transferred, archived, made private, deleted. */
 import type { Probot } from 'probot';
+import { forgetRights } from '../accounts/access/remembered.js';
 import { removeRepository } from '../store/mirror/repository.js';
 import { readShape } from '../store/mirror/shape.js';
 import { type HandlerOptions, inDelivery } from './delivery-work.js';
@@ -14,6 +15,8 @@ export function repositoryHandler(o: HandlerOptions) {
       inDelivery(o, async (work) => {
         const event = readShape(repositoryEvent, payload, 'repository');
         const repository = await mirrorRepository(work, event);
+        // Another owner, or another reach, is other people.
+        await forgetRights(work.tx, { ...work.origin, remoteRepositoryId: repository.remoteId }, new Date());
         if (event.action === 'deleted') {
           await removeRepository(work.tx, work.origin, repository.remoteId);
           await endPreviewsOfRemoved(work);

@@ -118,5 +118,12 @@ export async function prune(
     REQUEST_DAYS,
     signal,
   );
+  await repeat(
+    client,
+    `DELETE FROM remembered_right WHERE ctid IN (
+       SELECT ctid FROM remembered_right WHERE asked_at < now() - $1 * interval '1 day' LIMIT $2)`,
+    REQUEST_DAYS,
+    signal,
+  );
   return { emptied, deleted };
 }

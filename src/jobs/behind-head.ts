@@ -14,21 +14,24 @@ export interface BehindHead {
 }
 
 /**
- * Each of them once. Who pushed is known where the forge has told us of it; else it was somebody who might, since only they can push to
- * a branch of the repository, and nobody is added. A fork's are not asked about: whoever may write there is no matter of ours.
+ * Each of them once; undefined when nobody is known who answers for it. Who pushed is known where the forge has told us of it; else it was
+ * somebody who might, since only they can push to a branch of the repository, and nobody is added: whoever opened it answers alone. Where
+ * we have opened it, that is nobody. A fork's are not asked about: whoever may write there is no matter of ours.
  * @param opener as the forge says now
  */
 export async function peopleBehind(
   tx: PoolClient,
   place: CommitPlace,
   opener: { id: bigint; login: string },
-): Promise<BehindHead[]> {
+): Promise<BehindHead[] | undefined> {
   const { rowCount: isOurs } = await tx.query(
     'SELECT FROM pull_request WHERE repository_id = $1 AND number = $2 AND session_id IS NOT NULL',
     [place.repositoryId, place.number],
   );
   const made = await madeFor(tx, place);
   const pusher = made === undefined ? await pusherOf(tx, place) : undefined;
+  // By no account where it was asked for here, by somebody who was let.
+  if (isOurs && made === undefined && pusher === undefined) return undefined;
   const people = [
     ...(isOurs ? [] : [{ ...opener, did: 'opened it' }]),
     ...(made?.account == null ? [] : [{ ...made.account, did: 'had an agent make it' }]),

@@ -21,6 +21,8 @@ export interface DeliveryScope {
   instanceUrl: string | null;
   /** How many writes of our own led to this event; 0 when somebody else caused it. */
   loopDepth: number;
+  /** It was read again, and its pull request is at another commit than when it was told: its sender need not have brought that. */
+  headMoved?: boolean;
   /** Aborts when the handler has held its lane too long. */
   signal: AbortSignal;
   /** The run of the inbox that this is; absent where there is no inbox, and then no write is journaled. */

@@ -226,8 +226,15 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
     { payloads, instanceUrl }: Payloads,
   ): Promise<void> {
     const { attempt, writes, urgent = false, deliveryKey: id, eventName: name } = event;
-    for (const { payload, loopDepth } of payloads) {
-      const more = { instanceUrl, loopDepth, urgent, ...(attempt && { attempt }), ...(writes && { writes }) };
+    for (const { payload, loopDepth, headMoved } of payloads) {
+      const more = {
+        instanceUrl,
+        loopDepth,
+        headMoved,
+        urgent,
+        ...(attempt && { attempt }),
+        ...(writes && { writes }),
+      };
       // Names come from forges that may be newer than the list this type was made from.
       await runInDelivery({ ...scope, ...more }, () => probot.receive({ id, name, payload } as never));
     }

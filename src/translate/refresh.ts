@@ -8,7 +8,8 @@ import { RouteFailure } from '../forges/kit/route.js';
 /** Asks GitHub's API, or what stands for it. Rejects as Octokit does, or with a RouteFailure. */
 type Ask = (route: string, parameters: Readonly<Record<string, unknown>>) => Promise<{ data: unknown }>;
 
-type Refreshed = { kind: 'payload'; payload: JsonObject } | { kind: 'ignored'; reason: string };
+/** `headMoved`: the pull request is at another commit than it was, which whoever caused the event need not have brought. */
+type Refreshed = { kind: 'payload'; payload: JsonObject; headMoved: boolean } | { kind: 'ignored'; reason: string };
 
 /** One object of a payload that can be read. */
 interface Readable {
@@ -37,6 +38,8 @@ const objectAt = (payload: JsonObject, key: string): JsonObject | undefined => {
   const value = payload[key];
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
 };
+
+const headOf = (payload: JsonObject) => objectAt(objectAt(payload, 'pull_request') ?? {}, 'head')?.sha;
 
 const byId = (key: string, what: string, path: string, parameter: string): Readable => ({
   key,
@@ -97,12 +100,12 @@ export async function refreshed(
 ): Promise<Refreshed> {
   const repository = objectAt(payload, 'repository');
   const [owner, repo] = [objectAt(repository ?? {}, 'owner')?.login, repository?.name];
-  if (typeof owner !== 'string' || typeof repo !== 'string') return { kind: 'payload', payload };
+  if (typeof owner !== 'string' || typeof repo !== 'string') return { kind: 'payload', payload, headMoved: false };
   const all = readable[eventName] ?? [];
   // What such an event is about comes first; the rest is still there.
   const wanted = GONE.has(payload.action) ? all.slice(1) : all;
   const ask = wanted.length > 0 ? await askAs() : undefined;
-  if (ask === undefined) return { kind: 'payload', payload };
+  if (ask === undefined) return { kind: 'payload', payload, headMoved: false };
   let now = payload;
   for (const { key, what, route, parameters, asInEvents, lasting } of wanted) {
     const stored = objectAt(payload, key);
@@ -124,5 +127,5 @@ export async function refreshed(
     // Some fields are only in events.
     now = { ...now, [key]: { ...stored, ...(asInEvents?.(read) ?? read) } };
   }
-  return { kind: 'payload', payload: now };
+  return { kind: 'payload', payload: now, headMoved: headOf(now) !== headOf(payload) };
 }

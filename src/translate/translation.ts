@@ -51,6 +51,8 @@ export interface DeliveredEvent {
 export interface TranslatedPayload {
   payload: JsonObject;
   loopDepth: number;
+  /** See DeliveryScope. */
+  headMoved: boolean;
 }
 
 export type Translated =
@@ -241,13 +243,14 @@ export function createTranslation(o: TranslationOptions) {
       };
     const found = event.refresh
       ? await refreshed(() => readingFor(payload, scope), event.eventName, payload)
-      : ({ kind: 'payload', payload } as const);
+      : ({ kind: 'payload', payload, headMoved: false } as const);
     if (found.kind === 'ignored') return found;
     // What was read again is as bare as it was the first time.
     if (event.refresh) await filled(found.payload, ports);
+    const { headMoved } = found;
     return cause === undefined
-      ? { payload: found.payload, loopDepth: 0 }
-      : { payload: asOurs(found.payload), loopDepth: cause.depth };
+      ? { payload: found.payload, loopDepth: 0, headMoved }
+      : { payload: asOurs(found.payload), loopDepth: cause.depth, headMoved };
   };
 
   return {

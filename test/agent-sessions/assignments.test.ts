@@ -110,11 +110,19 @@ describe.each(playedForges.map((forge) => ({ forge, label: forge.label })))('age
     await rig.until('it has failed', async () => (await rig.sessions())[before]?.status === 'failed');
     const failure = (await rig.sessions())[before]?.failure;
     expect(failure).toContain('carol, who pushed it, may not write to this repository.');
+    // Of one that we have opened, the forge does not say who pushed: nobody answers for it.
+    await rig.rows('UPDATE seen_head SET pusher_login = NULL, pusher_id = NULL WHERE sha = $1', [head]);
+    await rig.rows('UPDATE pull_request SET session_id = (SELECT id FROM agent_session LIMIT 1) WHERE number = $1', [
+      number,
+    ]);
+    await rig.as('bob').comment(number, '/assign-agent');
+    await rig.until('it has failed', async () => (await rig.sessions())[before + 1]?.status === 'failed');
+    expect((await rig.sessions())[before + 1]?.failure).toContain('Nobody knows who pushed');
     rig.plays(async () => undefined);
     await rig.as('bob').comment(number, `/ok-to-test ${head.slice(0, 10)}`);
     await rig.quiet();
     await rig.as('bob').comment(number, '/retry');
-    await rig.until('it works', async () => (await rig.sessions())[before + 1]?.status === 'completed');
+    await rig.until('it works', async () => (await rig.sessions())[before + 2]?.status === 'completed');
   });
 
   it('are told what reviews say, on lines and as a whole, of whoever may tell them what to do', async () => {

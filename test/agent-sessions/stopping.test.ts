@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { liftHolds, placeHold } from '../../src/inbox/hold-changes.js';
 import type { HoldMode } from '../../src/inbox/holds.js';
+import { replayDelivery } from '../../src/inbox/replay.js';
+import { pause } from '../../src/lib/clock.js';
 import { playedForges } from '../support/connected-forge.js';
 import { type AgentRig, type Login, startAgentRig } from './session-rig.js';
 
@@ -82,6 +84,64 @@ describe.each(playedForges.map((forge) => ({ forge, label: forge.label })))('/ca
       await rig.until('it is told', async () => (await rig.said(number)).some((body) => body.includes('Cancelled')));
     });
   }
+
+  it('stops nothing that was begun since when its delivery is run again', async () => {
+    const number = await worksOnIssue('Again');
+    await rig.as('dave').comment(number, '/cancel');
+    await rig.until('it is over', isOver);
+    await rig.quiet();
+    const all = await rig.rows<{ id: bigint }>(
+      "SELECT DISTINCT delivery_id AS id FROM dispatch WHERE app = 'commands' AND event_name = 'issue_comment' AND status = 'done'",
+    );
+    // A forge tells times by the second.
+    await pause(1_100);
+    await rig.as('bob').comment(number, '/assign-agent');
+    await rig.until('another works', async () => (await newest())?.status === 'running');
+    await rig.quiet();
+    for (const asStored of [false, true]) {
+      for (const { id } of all) {
+        const replay = await replayDelivery(rig.store, id, { actor: 'cli:ada', app: 'commands', asStored });
+        expect(replay.kind).toBe('queued');
+      }
+      await rig.quiet();
+    }
+    expect((await newest())?.status).toBe('running');
+    expect(rig.runner.running()).toHaveLength(1);
+    // What is written now is about that one.
+    await rig.as('dave').comment(number, '/cancel');
+    await rig.until('that is over, too', isOver);
+    expect(rig.runner.running()).toEqual([]);
+  });
+
+  it('stops, while the forge is down, for whom it said in the last day that they may', async () => {
+    const number = await worksOnIssue('Said before', 'dave');
+    await rig.as('bob').comment(number, '/status');
+    await rig.quiet();
+    const moved = (hours: number) =>
+      rig.rows("UPDATE remembered_right SET asked_at = asked_at + $1 * interval '1 hour'", [hours]);
+    const failures = () => rig.lines.filter((line) => line.includes('handler failed')).length;
+    await moved(-25);
+    rig.forgeIs.down = true;
+    const before = failures();
+    await rig.as('bob').comment(number, '/cancel');
+    await rig.until('that was tried', async () => failures() > before);
+    expect((await newest())?.stop).toBeNull();
+    await moved(25);
+    // Of somebody who may not, the forge may have said so as often as it likes.
+    const tried = failures();
+    await rig.as('carol').comment(number, '/cancel');
+    await rig.until('that was tried', async () => failures() > tried);
+    await rig.as('bob').comment(number, '/cancel');
+    await rig.until('it is over', isOver);
+    expect(rig.runner.running()).toEqual([]);
+    const trail = await rig.rows<{ why: string }>(
+      "SELECT why FROM access_decision WHERE why LIKE '%does not answer%' AND allowed",
+    );
+    expect(trail.length).toBeGreaterThan(0);
+    await rig.forgeIsBack();
+    await rig.quiet();
+    expect((await newest())?.status).toBe('cancelled');
+  });
 
   it('stops what its sender has begun while the forge is down, and nothing that was begun since', async () => {
     const number = await worksOnIssue('Down', 'dave');

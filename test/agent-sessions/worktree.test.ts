@@ -1,13 +1,17 @@
 /** The whole way with a process in a sandbox: asked by a comment, answered by one, its pull request opened. */
+import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { agentDefinition } from '../../src/effects/agents/definition.js';
+import type { AgentRunner } from '../../src/effects/agents/runner.js';
+import type { GitSource } from '../../src/effects/git/mirror.js';
 import { probeSandbox } from '../../src/effects/process/sandbox.js';
 import { runnerAt } from '../support/agent-rig.js';
 import { fakedForges } from '../support/connected-forge.js';
+import { type HangingServer, startHangingServer } from '../support/hanging-server.js';
 import { planning } from '../support/planned-agents.js';
 import { type AgentRig, place, startAgentRig } from './session-rig.js';
 
@@ -18,8 +22,27 @@ const { skip } = it;
 const whenIsolated = probe?.network ? it : skip;
 
 let rig: AgentRig | undefined;
+let hanging: HangingServer;
+/** Verbs for which git is led to a server that never answers. */
+let hangs: readonly ('start' | 'push')[] = [];
 let directory: string;
+/** A runner whose git may be led astray. */
+const astray = (runner: AgentRunner): AgentRunner => ({
+  ...runner,
+  // Of a repository that nothing is here of yet.
+  start: ({ repository, ...spec }, signal) => {
+    const own = hangs.includes('start')
+      ? { ...repository, id: randomUUID(), source: led(repository.source) }
+      : repository;
+    return runner.start({ ...spec, repository: own }, signal);
+  },
+  push: (ref, push, signal) =>
+    runner.push(ref, hangs.includes('push') ? { ...push, source: led(push.source) } : push, signal),
+});
+const led = (source: GitSource): GitSource => ({ ...source, url: `${hanging.url}/acme/shop.git`, origin: hanging.url });
+
 beforeAll(async () => {
+  hanging = await startHangingServer();
   directory = await mkdtemp(join(tmpdir(), 'forgeway-agent-story-'));
   await chmod(directory, 0o711);
   if (forge === undefined || !probe?.network) return;
@@ -28,7 +51,7 @@ beforeAll(async () => {
     ...{ name: 'scripted', command: ['node', '--input-type=module', '-e', script] },
   });
   rig = await startAgentRig(forge, {
-    runner: await runnerAt(directory, probe),
+    runner: astray(await runnerAt(directory, probe)),
     planned: planning([{ definition, limits: { seconds: 600, tokens: null, costMicros: null } }]),
     files: {
       'README.md': 'A shop\n',
@@ -43,7 +66,40 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await rig?.close();
+  await hanging?.close();
   await rm(directory, { recursive: true, force: true });
+});
+
+whenIsolated('is stopped at once while git hangs', async () => {
+  if (rig === undefined) throw new Error('there is no fake to run on');
+  const { until, sessions, as } = rig;
+  const newest = async () => (await sessions()).at(-1);
+  const isOver = async () => {
+    const session = await newest();
+    return session?.status === 'cancelled' && !session.lease_held;
+  };
+  try {
+    hangs = ['start'];
+    const number = await as('carol').openIssue({ title: 'Hangs' });
+    await rig.quiet();
+    await as('dave').comment(number, '/assign-agent');
+    await until('git waits for the forge', async () => (await hanging.callers()).length > 0);
+    await as('dave').comment(number, '/cancel');
+    await until('it is over', isOver);
+    expect(await hanging.callers()).toEqual([]);
+
+    hangs = ['push'];
+    await as('dave').comment(number, '/assign-agent');
+    await until('it asks', async () => (await newest())?.status === 'blocked');
+    await as('dave').comment(number, '/reply green');
+    await until('git waits for the forge', async () => (await hanging.callers()).length > 0);
+    expect((await newest())?.status).toBe('pushing');
+    await as('dave').comment(number, '/cancel');
+    await until('it is over', isOver);
+    expect(await hanging.callers()).toEqual([]);
+  } finally {
+    hangs = [];
+  }
 });
 
 whenIsolated('asks, goes on while its worker dies, and comes back with its work', async () => {
@@ -52,12 +108,12 @@ whenIsolated('asks, goes on while its worker dies, and comes back with its work'
   const number = await as('carol').openIssue({ title: 'Paint the shed' });
   await rig.quiet();
   await as('dave').comment(number, '/assign-agent');
-  await until('it asks', async () => (await sessions())[0]?.status === 'blocked');
+  await until('it asks', async () => (await sessions()).at(-1)?.status === 'blocked');
   await until('the question is told', async () => (await said(number)).some((body) => body.includes('/reply')));
   await rig.restart();
   await as('dave').comment(number, '/reply green');
-  await until('its work is there', async () => (await sessions())[0]?.status === 'in_review');
-  const [session] = await sessions();
+  await until('its work is there', async () => (await sessions()).at(-1)?.status === 'in_review');
+  const session = (await sessions()).at(-1);
   expect(await fake.readFile(place, session?.branch ?? '', 'shed.txt')).toBe('painted\n');
   expect(await fake.readFile(place, session?.branch ?? '', 'answer.txt')).toBe('green\n');
   const { pullRequests } = await fake.state(place);

@@ -25,6 +25,7 @@ import { type ClusterForJobs, openClusterForJobs } from '../support/cluster-jobs
 import { createTestDatabase } from '../support/database.js';
 import { commitFiles, git } from '../support/git-repository.js';
 import { type GitServer, startGitServer } from '../support/git-server.js';
+import { startHangingServer } from '../support/hanging-server.js';
 import { resourceOf } from '../support/kubernetes-api/objects.js';
 import { loopback } from '../support/loopback.js';
 import { PATIENCE_MS } from '../support/patience.js';
@@ -132,6 +133,37 @@ describe('an agent on a cluster', () => {
       const now = await runner.observe(ref);
       return now.state === wanted && now;
     });
+
+  it('begins nothing when it is stopped while its clone hangs, and leaves no git behind', async () => {
+    const hanging = await startHangingServer();
+    try {
+      const given = await spec([['done', 'x']]);
+      // Of a repository of its own, whose mirror is empty.
+      const id = randomUUID();
+      const hung = { ...source(), url: `${hanging.url}/acme/shop.git`, origin: hanging.url };
+      const stopping = new AbortController();
+      const begun = runner.start({ ...given, repository: { ...given.repository, id, source: hung } }, stopping.signal);
+      // Another session of the same repository waits for its turn, and need not once it is stopped, too.
+      const other = await spec([['done', 'x']]);
+      const stoppingOther = new AbortController();
+      const waits = runner.start(
+        { ...other, repository: { ...other.repository, id, source: hung } },
+        stoppingOther.signal,
+      );
+      const failures = Promise.allSettled([begun, waits]);
+      await until(async () => (await hanging.callers()).length > 0);
+      stoppingOther.abort();
+      await expect(waits).rejects.toThrow('it was stopped');
+      expect(await hanging.callers()).not.toEqual([]);
+      stopping.abort();
+      await expect(begun).rejects.toThrow('was stopped');
+      await failures;
+      await until(async () => (await hanging.callers()).length === 0);
+      expect(await runner.observe(given)).toEqual({ state: 'absent' });
+    } finally {
+      await hanging.close();
+    }
+  });
 
   it('edits, asks, is answered across a restart, and its work is pushed to its branch alone', async () => {
     const given = await spec(

@@ -28,6 +28,7 @@ interface DeliverOptions {
   apps?: readonly string[];
   receivedAt?: Date;
   writes?: DeliveryScope['writes'];
+  scope?: Pick<DeliveryScope, 'source' | 'headMoved'>;
 }
 
 export interface Harness {
@@ -116,6 +117,7 @@ export async function createHarness(): Promise<Harness> {
           loopDepth: 0,
           signal: new AbortController().signal,
           ...(options.writes && { writes: options.writes }),
+          ...options.scope,
         };
         const received = { id: scope.deliveryKey, name: event, payload } as unknown as Parameters<Probot['receive']>[0];
         const probot = probots.get(app);

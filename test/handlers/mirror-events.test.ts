@@ -131,6 +131,31 @@ describe('events in the mirror', () => {
     expect(sync?.desired_version).toBe(BigInt(actions.length));
   });
 
+  it.each<[string, string, { source?: string; headMoved?: boolean }, boolean]>([
+    ['opened', 'is told of at once', {}, true],
+    ['opened', 'was found by us', { source: 'poll' }, false],
+    ['opened', 'is told of late, of another commit by now', { headMoved: true }, false],
+    ['synchronize', 'is told of at once', {}, true],
+    ['synchronize', 'is told of late, of another commit by now', { headMoved: true }, false],
+    ['reopened', 'is told of at once', {}, false],
+  ])('of a head keep who brought it where they say so: %s, which %s', async (action, _how, scope, isKept) => {
+    const about = subject();
+    const payload = pullRequestPayload(about, { action, state: opened, sender: pusher, at: 5 });
+    await harness.deliver('pull_request', payload, { receivedAt, apps: ['mirror', 'preview'], scope });
+    const kept = await harness.rows(
+      `SELECT h.pusher_id IS NOT NULL AS pusher FROM seen_head h JOIN repository r ON r.id = h.repository_id
+       WHERE r.remote_id = $1`,
+      [about.repositoryId],
+    );
+    expect(kept).toEqual([{ pusher: isKept }]);
+    if (!scope.headMoved) return;
+    const previews = await harness.rows(
+      'SELECT v.actor_id FROM preview v JOIN repository r ON r.id = v.repository_id WHERE r.remote_id = $1',
+      [about.repositoryId],
+    );
+    expect(previews).toEqual([{ actor_id: null }]);
+  });
+
   it('say merged when it is merged', async () => {
     const payload = pullRequestPayload(subject(), {
       action: 'closed',

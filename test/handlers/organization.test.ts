@@ -1,5 +1,6 @@
 /** Events about members are hints: they make their source due, and change nobody's role. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { rememberedRight, rememberRight } from '../../src/accounts/access/remembered.js';
 import { createHarness, examplesOf, FORGE, type Harness, HOST, type Payload } from './harness.js';
 
 let harness: Harness;
@@ -37,6 +38,42 @@ const about = (event: string, action: string, organizationId: number, more: Payl
   const organization = { ...(example?.organization as Payload), id: organizationId };
   return { ...example, action, organization, ...more };
 };
+
+/** Whether what a forge said of somebody's right before still counts after the event. */
+async function isRemembered(event: string, payload: Payload): Promise<boolean> {
+  const { db } = harness;
+  const of = { organizationId: db.organizationId, forge: FORGE, host: HOST };
+  const { id } = payload.repository as { id: number };
+  const right = { ...of, remoteRepositoryId: BigInt(id), accountId: 200n };
+  const inTenant = db.store('worker').tenant;
+  await harness.rows('DELETE FROM remembered_right');
+  await inTenant(of.organizationId, (tx) => rememberRight(tx, right, 'write', new Date(Date.now() - 1_000)));
+  await harness.deliver(event, payload, { apps: ['mirror'] });
+  return inTenant(of.organizationId, async (tx) => (await rememberedRight(tx, right, new Date())) !== undefined);
+}
+
+describe('what a forge said of a right', () => {
+  const [example] = examplesOf('member');
+  const told = (memberId: number, repositoryId: number): Payload => ({
+    ...example,
+    action: 'removed',
+    member: { ...(example?.member as Payload), id: memberId },
+    repository: { ...(example?.repository as Payload), id: repositoryId },
+  });
+  const id = Number((example?.repository as Payload | undefined)?.id);
+
+  it('counts no more once the member or the repository has changed', async () => {
+    expect(await isRemembered('member', told(200, id))).toBe(false);
+    expect(await isRemembered('member', told(201, id))).toBe(true);
+    const [transferred] = examplesOf('repository');
+    expect(await isRemembered('repository', { ...transferred })).toBe(false);
+  });
+
+  it.each(['organization', 'membership', 'team'])('counts no more after an event %s', async (event) => {
+    const payload = { ...about(event, 'changed', ORGANIZATION), repository: { id } };
+    expect(await isRemembered(event, payload)).toBe(false);
+  });
+});
 
 describe('events about members', () => {
   it.each([

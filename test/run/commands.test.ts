@@ -22,7 +22,9 @@ describe('what is asked of workspaces on a pull request', () => {
         approvalsGate({
           store: rig.store,
           octokitOf: async () => octokit,
-          permissions: { levelOf: async ({ user }) => ({ level: user.login === 'reader' ? 'read' : 'write' }) },
+          permissions: {
+            levelOf: async ({ user }) => ({ level: user.login === 'reader' ? 'read' : 'write', askedAt: new Date() }),
+          },
         })(run, linked, signal),
     });
   });
@@ -52,7 +54,8 @@ describe('what is asked of workspaces on a pull request', () => {
     const given = {
       ...{ args, by: {} as CommandRun['by'], byName: 'grace', octokit },
       in: { owner: 'acme', repo: 'infra', number: 4, isPullRequest: true, remoteRepositoryId: 1n },
-      ...{ key: 'one', at: new Date(), receivedAt: new Date(), isAgain: false, agents: undefined, all: commands },
+      ...{ key: 'one', at: new Date(), asked: { at: new Date(), toldAt: null }, isAgain: false },
+      ...{ agents: undefined, all: commands },
       may: () => ({ allowed: true }) as Decision,
       inTransaction: async (run) => {
         await rig.tenant((tx) =>

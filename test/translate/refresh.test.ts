@@ -1,5 +1,6 @@
 /** A replayed event on GitHub: what it is about is read again before any app sees it. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { currentDelivery } from '../../src/lib/delivery-scope.js';
 import type { Bridge, DeliveredEvent } from '../../src/translate/bridge.js';
 import { nock } from '../support/nock.js';
 import { createRig, fixture, type Rig } from './bridge-rig.js';
@@ -12,6 +13,7 @@ let rig: Rig;
 let hookId: string;
 let bridge: Bridge;
 const seen: Record<string, unknown>[] = [];
+const moved: unknown[] = [];
 
 beforeAll(async () => {
   rig = await createRig();
@@ -20,7 +22,10 @@ beforeAll(async () => {
     {
       name: 'greeter',
       load: (probot) => {
-        probot.onAny(async ({ payload }) => void seen.push(payload as unknown as Record<string, unknown>));
+        probot.onAny(async ({ payload }) => {
+          seen.push(payload as unknown as Record<string, unknown>);
+          moved.push(currentDelivery()?.headMoved);
+        });
       },
     },
   ]);
@@ -30,7 +35,10 @@ beforeAll(async () => {
     .reply(201, { token: 'ghs_of42', expires_at: new Date(Date.now() + 3_600_000).toISOString() });
 });
 afterAll(() => rig.database.drop());
-beforeEach(() => void seen.splice(0));
+beforeEach(() => {
+  seen.splice(0);
+  moved.splice(0);
+});
 
 const replay = (name: string, more: Partial<DeliveredEvent> = {}, payload: Record<string, unknown> = fixture(name)) =>
   bridge.run(rig.delivery({ name, hookId, refresh: true, payload, ...more }), new AbortController().signal);
@@ -38,6 +46,16 @@ const answers = (path: string, data: object, status = 200) => nock(API).get(path
 const stored = (name: string, key: string) => fixture(name)[key] as Record<string, unknown>;
 
 describe('a replayed event', () => {
+  it('says when its pull request is at another commit by now, which its sender need not have brought', async () => {
+    const before = stored('pull_request.opened', 'pull_request');
+    const head = before.head as Record<string, unknown>;
+    answers(PULL, { ...before, head: { ...head, sha: 'b'.repeat(40) } });
+    await replay('pull_request.opened');
+    answers(PULL, { ...before, title: 'Changed since' });
+    await replay('pull_request.opened');
+    expect(moved).toEqual([true, false]);
+  });
+
   it('is told with the title that the pull request has now, and with what only events say', async () => {
     const before = stored('pull_request.opened', 'pull_request');
     answers(PULL, { ...before, title: 'Changed since', state: 'closed', only_in_events: undefined });

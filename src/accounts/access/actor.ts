@@ -55,6 +55,8 @@ export interface ForgeActor {
   login: string;
   /** From the forge's permission API, asked now; `undefined`: it could not be asked, which is no. */
   level: PermissionLevel | undefined;
+  /** It does not answer now, and `level` is what it said then; see `remembered.ts`. */
+  saidAt?: Date;
 }
 
 export type Actor = Anonymous | Person | Machine | ForgeActor;

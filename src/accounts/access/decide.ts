@@ -1,7 +1,7 @@
 /** “May this actor do this to this thing, and why”: one pure function for API roles and for people on a forge (decision 14). */
-import { type PermissionLevel, permissionAtLeast } from '../permissions.js';
+import { permissionAtLeast } from '../permissions.js';
 import { type Action, type ActionRule, actions } from './actions.js';
-import type { Actor, Machine, Person } from './actor.js';
+import type { Actor, ForgeActor, Machine, Person } from './actor.js';
 import { unconfirmedBecause } from './confirmed.js';
 import { atLeast, type Role } from './roles.js';
 
@@ -42,7 +42,7 @@ export function decide(actor: Actor, action: Action, thing: Thing): Decision {
     case 'anonymous':
       return no('anonymous', 'Nobody has signed in.');
     case 'forge':
-      return byLevel(actor.level, rule, action);
+      return byLevel(actor, rule, action);
     case 'machine':
       return ofMachine(actor, rule, action, thing);
     case 'user':
@@ -50,12 +50,12 @@ export function decide(actor: Actor, action: Action, thing: Thing): Decision {
   }
 }
 
-function byLevel(level: PermissionLevel | undefined, rule: ActionRule, action: Action): Decision {
+function byLevel({ level, saidAt }: ForgeActor, rule: ActionRule, action: Action): Decision {
   if (rule.forge === undefined) return no('not-from-forge', `${action} cannot be asked for on a forge.`);
   if (level === undefined) return no('unknown-level', 'The forge could not be asked for their right.');
-  return permissionAtLeast(level, rule.forge)
-    ? yes(`The forge says ${level}; ${action} needs ${rule.forge}.`)
-    : no('level', `The forge says ${level}; ${action} needs ${rule.forge}.`);
+  const said = saidAt === undefined ? `says ${level}` : `said ${level} at ${saidAt.toISOString()} and does not answer`;
+  const why = `The forge ${said}; ${action} needs ${rule.forge}.`;
+  return permissionAtLeast(level, rule.forge) ? yes(why) : no('level', why);
 }
 
 function byRole(role: Role, rule: ActionRule, action: Action): Decision {

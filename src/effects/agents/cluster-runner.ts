@@ -174,7 +174,8 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
         return { state: 'running', turn, quietMs: Math.max(0, Math.round(Date.now() - since)) };
       }
       case 'ended': {
-        const { code, reason } = now;
+        const { code, reason, why } = now;
+        if (why !== undefined) return { state: 'vanished', turn, why: `${why}.` };
         const canResume = agent.resume !== undefined && record.parts.includes('rest');
         return { state: 'exited', turn, code, reason, canResume };
       }
@@ -234,13 +235,16 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
     }
   }
 
-  async function prepare({ sessionId, repository, task }: AgentStart): Promise<State['base']> {
+  async function prepare(
+    { sessionId, repository, task }: AgentStart,
+    signal: AbortSignal | undefined,
+  ): Promise<State['base']> {
     const place = placeOf(sessionId);
     await rm(place, { recursive: true, force: true });
-    await mirrors.prune(repository.id, treeOf(sessionId));
+    await mirrors.prune(repository.id, treeOf(sessionId), signal);
     for (const name of [TASK_FOLDER, 'tmp', 'home']) await mkdir(join(place, name), { recursive: true, mode: 0o700 });
     const copies = join(place, TASK_FOLDER, 'from-the-branch');
-    const base = await openWorkTree(mirrors, { repository, target: treeOf(sessionId), copies });
+    const base = await openWorkTree(mirrors, { repository, target: treeOf(sessionId), copies, signal });
     await writeFile(join(place, TASK_FOLDER, TASK_FILE), task.prompt);
     for (const [name, text] of Object.entries(task.files ?? {})) {
       if (!PLAIN_NAME.test(name) || name === TASK_FILE || name === 'from-the-branch')
@@ -284,14 +288,14 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
   return {
     kind: 'kubernetes',
 
-    start: (spec) =>
+    start: (spec, signal) =>
       locked(spec.sessionId, async () => {
         const { sessionId, fence, agent, repository, task, secrets } = spec;
         const newest = await recordFor(spec);
         if (newest !== undefined && (newest.turn > 1 || newest.namespaceUid !== null)) return;
         if (newest === undefined) await quiet(sessionId, false);
         for (const value of Object.values(secrets)) keepSecret(value);
-        const base = await prepare(spec);
+        const base = await prepare(spec, signal);
         const state = { agent, branch: repository.branch, base, from: 0 };
         const bytes = agent.limits.diskMb * MB;
         await jobs.begin(
@@ -384,7 +388,7 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
       });
     },
 
-    result: (ref, request) =>
+    result: (ref, request, signal) =>
       locked(ref.sessionId, async () => {
         const record = await needed(ref);
         const { base } = stateOf(record);
@@ -397,7 +401,7 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
           if (!(error instanceof ForgewayError) || error.code !== 'FORGEWAY_ARCHIVE_REFUSED') throw error;
           return { kind: 'refused', problems: [{ rule: 'special-file', message: error.message }] };
         }
-        return collectResult(mirrors, { base, target: treeOf(ref.sessionId) }, request);
+        return collectResult(mirrors, { base, target: treeOf(ref.sessionId) }, request, signal);
       }),
 
     review: (ref) =>
@@ -408,10 +412,10 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
         return readReview(join(placeOf(ref.sessionId), TASK_FOLDER));
       }),
 
-    push: (ref, push) =>
+    push: (ref, push, signal) =>
       locked(ref.sessionId, async () => {
         const { base } = stateOf(await needed(ref));
-        return pushCommit(mirrors, outbound, { base, sessionId: ref.sessionId }, push);
+        return pushCommit(mirrors, outbound, { base, sessionId: ref.sessionId }, push, signal);
       }),
 
     remove: (ref) =>

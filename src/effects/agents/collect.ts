@@ -269,9 +269,11 @@ export function collectResult(
   mirrors: GitMirrors,
   o: { base: WorkTreeBase; target: string },
   request: AgentResultRequest,
+  signal?: AbortSignal,
 ): Promise<AgentResult> {
   const { base, target } = o;
-  const need = { repositoryId: base.repositoryId, shas: [base.sha, base.start], fallbackRefs: [] };
+  const shas = [base.sha, base.start];
+  const need = { repositoryId: base.repositoryId, shas, fallbackRefs: [], ...(signal && { signal }) };
   return mirrors.use(need, async (mirror): Promise<AgentResult> => {
     const folder = await worktreeFolder(mirror.gitDir, target);
     if (folder === undefined) throw new ForgewayError('FORGEWAY_GIT_FAILED', 'The session has no work tree here.');

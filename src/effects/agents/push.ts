@@ -10,7 +10,7 @@ import type { AgentPush } from './runner.js';
 import type { WorkTreeBase } from './work-tree.js';
 
 /**
- * Pushes one commit to one branch when that is where it is expected to be.
+ * Pushes one commit to one branch when that is where it is expected to be. One that is stopped may have arrived all the same.
  * @throws ForgewayError FORGEWAY_GIT_FAILED, also for a branch that is not the session's
  */
 export function pushCommit(
@@ -18,13 +18,20 @@ export function pushCommit(
   outbound: Pick<Outbound, 'pin'>,
   o: { base: WorkTreeBase; sessionId: string },
   { source, branch, commit, expected }: AgentPush,
+  signal?: AbortSignal,
 ): Promise<'pushed' | 'changed-meanwhile'> {
   if (!isAgentBranch(branch, o.sessionId))
     throw new ForgewayError('FORGEWAY_GIT_FAILED', 'Only the branch of the session itself is pushed.');
   if (new URL(source.url).origin !== new URL(source.origin).origin)
     throw new ForgewayError('FORGEWAY_GIT_FAILED', 'The repository’s address is not under its credential’s origin.');
   const ref = `refs/heads/${branch}`;
-  const need = { repositoryId: o.base.repositoryId, source, shas: [o.base.sha, commit], fallbackRefs: [] };
+  const need = {
+    repositoryId: o.base.repositoryId,
+    source,
+    shas: [o.base.sha, commit],
+    fallbackRefs: [],
+    ...(signal && { signal }),
+  };
   return mirrors.use(need, async (mirror) => {
     const remote = async (args: readonly string[]) =>
       runGit(args, {

@@ -22,20 +22,20 @@ export function createRoutedRunner({ worktree, kubernetes }: RoutedRunnerOptions
     kind: worktree === undefined ? 'kubernetes' : 'worktree',
     kindFor: (agent) => runnerOf(agent).kind,
 
-    async start(spec) {
+    async start(spec, signal) {
       const chosen = runnerOf(spec.agent);
       // It may have worked elsewhere before its configuration was changed: nothing of that may be left.
       for (const other of [worktree, kubernetes])
         if (other !== undefined && other !== chosen) await endBefore(other, spec);
-      await chosen.start(spec);
+      await chosen.start(spec, signal);
     },
     observe: async (ref) => (await runnerFor(ref)).observe(ref),
     read: async (ref, cursor, limit) => (await runnerFor(ref)).read(ref, cursor, limit),
     reply: async (ref, input) => (await runnerFor(ref)).reply(ref, input),
     stop: async (ref, o) => (await runnerFor(ref)).stop(ref, o),
-    result: async (ref, request) => (await runnerFor(ref)).result(ref, request),
+    result: async (ref, request, signal) => (await runnerFor(ref)).result(ref, request, signal),
     review: async (ref) => (await runnerFor(ref)).review(ref),
-    push: async (ref, push) => (await runnerFor(ref)).push(ref, push),
+    push: async (ref, push, signal) => (await runnerFor(ref)).push(ref, push, signal),
     remove: async (ref) => (await runnerFor(ref)).remove(ref),
     async list() {
       return [...(worktree === undefined ? [] : await worktree.list()), ...(await kubernetes.list())];

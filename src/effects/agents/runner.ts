@@ -129,10 +129,12 @@ export interface AgentRunner {
    * Puts everything in place and starts the first turn. The same session and fence again finds what is there, or goes on
    * where a killed process left off. A higher fence stops what ran under a lower one, makes sure that it is dead, and
    * begins anew.
+   * @param signal somebody has said to stop: whatever git does for it is killed at once, here as in `result` and `push`. What it
+   *   leaves is as after a killed process
    * @throws ForgewayError FORGEWAY_AGENT_FENCED when a higher fence was seen; FORGEWAY_SANDBOX_UNAVAILABLE;
    *   FORGEWAY_GIT_FAILED
    */
-  start(spec: AgentStart): Promise<void>;
+  start(spec: AgentStart, signal?: AbortSignal): Promise<void>;
 
   observe(ref: AgentRef): Promise<AgentObservation>;
 
@@ -169,13 +171,13 @@ export interface AgentRunner {
   stop(ref: AgentRef, o?: { keeps: boolean }): Promise<void>;
 
   /** What the agent changed. Only when nothing runs. @throws ForgewayError FORGEWAY_AGENT_RUNNING */
-  result(ref: AgentRef, request: AgentResultRequest): Promise<AgentResult>;
+  result(ref: AgentRef, request: AgentResultRequest, signal?: AbortSignal): Promise<AgentResult>;
 
   /** The remarks of an agent that was asked for a review. Only when nothing runs. @throws ForgewayError FORGEWAY_AGENT_RUNNING */
   review(ref: AgentRef): Promise<FoundReview>;
 
   /** Moves the session's branch, and nothing else, on the forge. `changed-meanwhile`: it is not at `expected`. */
-  push(ref: AgentRef, push: AgentPush): Promise<'pushed' | 'changed-meanwhile'>;
+  push(ref: AgentRef, push: AgentPush, signal?: AbortSignal): Promise<'pushed' | 'changed-meanwhile'>;
 
   /** Stops it and removes every trace but the fence. Read everything first. */
   remove(ref: AgentRef): Promise<void>;

@@ -137,12 +137,11 @@ async function shallowCommits(gitDir: string): Promise<string[]> {
 /** A repository at `target` with the commit on a branch, and nothing that leads anywhere else. */
 async function giveRepository(mirror: OpenMirror, o: { target: string; start: string; branch: string }): Promise<void> {
   const gitDir = join(o.target, '.git');
-  const { timeoutMs } = mirror.limits;
+  const { timeoutMs, signal } = mirror.limits;
+  const limits = { timeoutMs, ...(signal && { signal }) };
   await rm(gitDir, { force: true });
   const format = o.start.length === 64 ? 'sha256' : 'sha1';
-  await runGit(['init', '--quiet', '--template=', `--object-format=${format}`, '--end-of-options', o.target], {
-    timeoutMs,
-  });
+  await runGit(['init', '--quiet', '--template=', `--object-format=${format}`, '--end-of-options', o.target], limits);
   await gitOf(mirror)(['pack-objects', '--quiet', '--revs', join(gitDir, 'objects/pack/pack')], {
     input: Buffer.from(`${o.start}\n`),
   });
@@ -152,7 +151,7 @@ async function giveRepository(mirror: OpenMirror, o: { target: string; start: st
     const own = boundary.filter((sha) => reached.has(sha));
     if (own.length > 0) await writeFile(join(gitDir, 'shallow'), `${own.join('\n')}\n`);
   }
-  const own = (args: readonly string[]) => runGit(args, { gitDir, timeoutMs, variables: { GIT_WORK_TREE: o.target } });
+  const own = (args: readonly string[]) => runGit(args, { gitDir, ...limits, variables: { GIT_WORK_TREE: o.target } });
   await own(['symbolic-ref', 'HEAD', `refs/heads/${o.branch}`]);
   await own(['update-ref', '--end-of-options', `refs/heads/${o.branch}`, o.start]);
   await own(['reset', '--quiet']);
@@ -181,11 +180,12 @@ async function keepCopies(mirror: OpenMirror, own: readonly ListedEntry[], folde
  */
 export function openWorkTree(
   mirrors: GitMirrors,
-  o: { repository: AgentRepository; target: string; copies: string },
+  o: { repository: AgentRepository; target: string; copies: string; signal?: AbortSignal | undefined },
 ): Promise<WorkTreeBase> {
   const { id, source, sha, trustedSha, fallbackRefs, branch } = o.repository;
   const shas = sha === trustedSha ? [sha] : [sha, trustedSha];
-  return mirrors.use({ repositoryId: id, source, shas, fallbackRefs }, async (mirror) => {
+  const need = { repositoryId: id, source, shas, fallbackRefs, ...(o.signal && { signal: o.signal }) };
+  return mirrors.use(need, async (mirror) => {
     for (const one of shas) await mirror.measure(one);
     const { start, own } = await startingCommit(mirror, { sha, trustedSha });
     const git = gitOf(mirror);

@@ -103,16 +103,16 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
     return sandbox;
   }
 
-  async function removeAll(sessionId: string, found: SessionRecord | undefined): Promise<void> {
+  async function removeAll(sessionId: string, found: SessionRecord | undefined, signal?: AbortSignal): Promise<void> {
     const sandbox = await quiet(sessionId);
     if (sandbox !== undefined) await sandboxes.destroy(sandbox);
     const target = sandboxes.sourceDirectory(sandboxIdOf(sessionId));
-    if (found !== undefined) await mirrors.prune(found.base.repositoryId, target);
+    if (found !== undefined) await mirrors.prune(found.base.repositoryId, target, signal);
     // Last: until here it says what there was.
     await records.remove(sessionId);
   }
 
-  async function prepare(spec: AgentStart): Promise<SessionRecord> {
+  async function prepare(spec: AgentStart, signal: AbortSignal | undefined): Promise<SessionRecord> {
     const { sessionId, fence, agent, repository, task } = spec;
     const first: SessionRecord = {
       ...{ sessionId, fence, phase: 'preparing', turn: 0, agent, branch: repository.branch, inputs: [] },
@@ -125,6 +125,7 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
     for (const name of [TASK_FOLDER, 'tmp']) await mkdir(join(tree, name), { mode: 0o700 });
     const base = await openWorkTree(mirrors, {
       ...{ repository, target: sandboxes.sourceDirectory(sandbox.id), copies: join(taskFolder, 'from-the-branch') },
+      signal,
     });
     await writeFile(join(taskFolder, TASK_FILE), task.prompt);
     for (const [name, text] of Object.entries(task.files ?? {})) {
@@ -230,7 +231,7 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
   return {
     kind: 'worktree',
 
-    start: (spec) =>
+    start: (spec, signal) =>
       locked(spec.sessionId, async () => {
         const { sessionId, fence, task, secrets } = spec;
         if ((await records.fence(sessionId)) > fence)
@@ -238,8 +239,8 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
         const found = await records.read(sessionId);
         if (found?.fence === fence && (found.phase === 'begun' || found.turn > 1)) return;
         await records.raiseFence(sessionId, fence);
-        await removeAll(sessionId, found);
-        const ready = await prepare(spec);
+        await removeAll(sessionId, found, signal);
+        const ready = await prepare(spec, signal);
         const starting: SessionRecord = { ...ready, phase: 'starting', turn: 1 };
         await records.write(starting);
         await begin(starting, { input: taskOf(starting, task.prompt), prompt: task.prompt, secrets });
@@ -321,10 +322,11 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
         if (found !== undefined) await quiet(ref.sessionId);
       }),
 
-    result: (ref, request) =>
+    result: (ref, request, signal) =>
       locked(ref.sessionId, async () => {
         const { base } = await ended(ref);
-        return collectResult(mirrors, { base, target: sandboxes.sourceDirectory(sandboxIdOf(ref.sessionId)) }, request);
+        const target = sandboxes.sourceDirectory(sandboxIdOf(ref.sessionId));
+        return collectResult(mirrors, { base, target }, request, signal);
       }),
 
     review: (ref) =>
@@ -333,10 +335,10 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
         return readReview(join(treeOf(ref.sessionId), TASK_FOLDER));
       }),
 
-    push: (ref, push) =>
+    push: (ref, push, signal) =>
       locked(ref.sessionId, async () => {
         const found = await needed(ref);
-        return pushCommit(mirrors, outbound, { base: found.base, sessionId: ref.sessionId }, push);
+        return pushCommit(mirrors, outbound, { base: found.base, sessionId: ref.sessionId }, push, signal);
       }),
 
     remove: (ref) =>

@@ -119,7 +119,12 @@ export function createMirrorLocks(waitMs = WAIT_MS): MirrorLocks {
   /** Last piece of work per repository. */
   const queues = new Map<string, Promise<unknown>>();
   return (gitDir, work, signal) => {
-    const start = () => hold(gitDir, work, waitMs, signal);
+    let isBegun = false;
+    const start = () => {
+      if (signal?.aborted) throw refuse(gitDir, 'it was stopped');
+      isBegun = true;
+      return hold(gitDir, work, waitMs, signal);
+    };
     const run = (queues.get(gitDir) ?? Promise.resolve()).then(start);
     const settled = run.then(
       () => undefined,
@@ -129,6 +134,15 @@ export function createMirrorLocks(waitMs = WAIT_MS): MirrorLocks {
     void settled.then(() => {
       if (queues.get(gitDir) === settled) queues.delete(gitDir);
     });
-    return run;
+    if (signal === undefined) return run;
+    // Whoever waits for others here is not kept by them once it is stopped; what has begun ends by itself.
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        if (!isBegun) reject(refuse(gitDir, 'it was stopped'));
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      void settled.then(() => signal.removeEventListener('abort', onAbort));
+      run.then(resolve, reject);
+    });
   };
 }

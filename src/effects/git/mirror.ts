@@ -47,8 +47,8 @@ export interface CheckoutRequest {
 
 /** A mirror that has certain commits, while nobody else works on it. */
 export interface OpenMirror extends Held {
-  /** The limits that a command which writes into it keeps to. */
-  limits: { timeoutMs: number; maxFileBytes: number };
+  /** The limits that a command which writes into it keeps to, and what ends it. */
+  limits: { timeoutMs: number; maxFileBytes: number; signal?: AbortSignal };
   /** @throws ForgewayError FORGEWAY_GIT_FAILED when a commit is larger than what is checked out */
   measure(sha: string): Promise<void>;
 }
@@ -72,7 +72,7 @@ export interface GitMirrors {
    * Forgets worktrees whose directory is gone, that at `target` in any case, and the mirror with its last worktree. Reads
    * nothing inside a worktree.
    */
-  prune(repositoryId: string, target?: string): Promise<void>;
+  prune(repositoryId: string, target?: string, signal?: AbortSignal): Promise<void>;
 }
 
 export const defaultCheckoutLimits: CheckoutLimits = {
@@ -188,25 +188,26 @@ export function createGitMirrors(o: {
         await openBareRepository(gitDir, lock, first.length === 64 ? 'sha256' : 'sha1');
         for (const sha of shas) if (!(await has(held, sha))) await fetch(held, sha, request);
         const { timeoutMs, packBytes: maxFileBytes } = limits;
-        return work({ ...held, limits: { timeoutMs, maxFileBytes }, measure: (sha) => measure(held, sha, signal) });
+        const write = { timeoutMs, maxFileBytes, ...(signal && { signal }) };
+        return work({ ...held, limits: write, measure: (sha) => measure(held, sha, signal) });
       };
       return locked(mirrorOf(repositoryId), begin, signal);
     },
 
     checkout(request) {
-      const { sha, target, signal } = request;
+      const { sha, target } = request;
       return mirrors.use({ ...request, shas: [sha] }, async ({ gitDir, lockFd, limits: write, measure: check }) => {
         await check(sha);
         await runGit(['worktree', 'prune'], { gitDir, lockFd, timeoutMs: write.timeoutMs });
         await runGit(['worktree', 'add', '--quiet', '--force', '--detach', '--end-of-options', target, sha], {
-          ...{ gitDir, lockFd, signal, ...write },
+          ...{ gitDir, lockFd, ...write },
         });
       });
     },
 
-    prune(repositoryId, target) {
+    prune(repositoryId, target, signal) {
       const gitDir = mirrorOf(repositoryId);
-      return locked(gitDir, async (lock) => {
+      const forget = async (lock: MirrorLock) => {
         if (await isBareRepository(gitDir)) {
           await clearLeftovers(gitDir);
           const own = target === undefined ? undefined : await worktreeFolder(gitDir, target);
@@ -217,7 +218,8 @@ export function createGitMirrors(o: {
         }
         await removeBareRepository(gitDir);
         await lock.removeFile();
-      });
+      };
+      return locked(gitDir, forget, signal);
     },
   };
   return mirrors;

@@ -122,7 +122,10 @@ export function createClusterExecutor(o: ClusterExecutorOptions): TerraformExecu
         );
       return file;
     };
-    return conclude(read, { code: look.code, reason: look.reason }, { phase, seconds: secondsOf(phase) });
+    const end = await conclude(read, { code: look.code, reason: look.reason }, { phase, seconds: secondsOf(phase) });
+    // What it left is as good as it is; why it ended is told by its cluster.
+    const isCut = look.why !== undefined && (end.kind === 'failed' || end.kind === 'vanished');
+    return isCut ? { ...end, reason: `${look.why}.` } : end;
   }
 
   return {

@@ -77,6 +77,7 @@ async function assign(
         ...(retryOf !== undefined && { retryOf }),
         requester: { id: given.by.accountId, login: given.by.login },
         ...{ requestedBy: given.byName, triggeredAt: given.at, headSha: item.headSha, baseBranch: null },
+        asked: given.asked,
         ...{ context: item.text, limits: rules.lowered(planned.limits), handOff: planned.handOff },
       }),
     );
@@ -112,11 +113,12 @@ async function onSession(
 }
 
 /**
- * Whether a session was there when the stop was given. A stop that is carried out late, since its forge was down or a pause lay in
- * between, must not end what was begun after it. Clocks are compared with themselves: the forge's where it was asked for there.
+ * Whether the session had been asked for when the stop was written. A stop may be carried out late: its forge was down, a pause lay in
+ * between, or somebody has had its delivery run again a week later. Clocks are compared with themselves.
  */
-const wasMeant = ({ isAgain, at, receivedAt }: Omit<Stop, 'by'>, session: SessionRecord): boolean =>
-  !isAgain || (session.requester === null ? session.createdAt <= receivedAt : session.triggeredAt <= at);
+function wasMeant({ asked: stop }: Pick<Stop, 'asked'>, { asked: session }: SessionRecord): boolean {
+  return stop.toldAt !== null && session.toldAt !== null ? session.toldAt <= stop.toldAt : session.at <= stop.at;
+}
 
 async function runCancel(given: CommandRun): Promise<Outcome> {
   let isLater = false;
@@ -131,24 +133,26 @@ async function runCancel(given: CommandRun): Promise<Outcome> {
 }
 
 /** What somebody has begun they may always end: nobody has to be asked about that, least of all a forge that is down. */
-async function cancelOwn(given: Stop): Promise<boolean> {
-  let isOwn = false;
+async function cancelUnasked(given: Stop, whose: 'own' | 'any'): Promise<boolean> {
+  let isMeant = false;
   await given.inTransaction(async (work) => {
     const session = await sessionHere(work, given);
-    if (session === undefined || !isLive(session.status) || session.requester?.id !== given.by.id) return;
-    if (!wasMeant(given, session)) return;
+    if (session === undefined || !isLive(session.status) || !wasMeant(given, session)) return;
+    if (whose === 'own' && session.requester?.id !== given.by.id) return;
     const asked = await cancelSession(work.tx, session.id, given.by.login);
     if (asked.ok) pokeWish(work, asked.wish);
-    isOwn = true;
+    isMeant = true;
   });
-  return isOwn;
+  return isMeant;
 }
 
 async function runReply(given: CommandRun): Promise<Outcome> {
   const text = given.args;
   if (text === '') return { done: false, say: 'say what to tell the agent, as in `/reply use the second one`.' };
   return onSession(given, (work, session) =>
-    replyToSession(work.tx, session.id, { clientInputId: given.key, by: given.by.login, text, at: given.at }),
+    replyToSession(work.tx, session.id, {
+      ...{ clientInputId: given.key, by: given.by.login, text, at: given.at, asked: given.asked },
+    }),
   );
 }
 
@@ -200,7 +204,7 @@ export const agentCommands: readonly Command[] = [
     ),
     takesText: true,
   },
-  { ...command('cancel', '', 'Stops the agent that works on this.', runCancel), stopOwn: cancelOwn },
+  { ...command('cancel', '', 'Stops the agent that works on this.', runCancel), stop: cancelUnasked },
   {
     ...command('retry', ' [more instructions]', 'Has the agent try again after it failed or was stopped.', runRetry),
     takesText: true,

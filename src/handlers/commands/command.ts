@@ -3,6 +3,7 @@ import type { Action } from '../../accounts/access/actions.js';
 import type { ForgeActor } from '../../accounts/access/actor.js';
 import type { Decision } from '../../accounts/access/decide.js';
 import type { PlannedAgents } from '../../jobs/agent/agents.js';
+import type { AskedWhen } from '../../jobs/agent/desired.js';
 import type { DeliveryWork } from '../delivery-work.js';
 
 /** The conversation a command was given in, read again from the forge. */
@@ -24,10 +25,10 @@ export interface CommandOctokit {
 export interface Stop {
   by: { id: bigint; login: string };
   in: Conversation;
-  /** When it was written, by the forge's clock. */
+  /** When it was written, by the forge's clock where that is told, else by ours. */
   at: Date;
-  /** When we were told of it, by ours. */
-  receivedAt: Date;
+  /** The same by each clock: by ours it is when we were told of it. */
+  asked: AskedWhen;
   /** It was tried before, or done in part: much may have happened since it was given. */
   isAgain: boolean;
   /** One transaction as the organization; pokes follow when it has committed. */
@@ -68,7 +69,8 @@ export interface Command {
   run(given: CommandRun): Promise<Outcome>;
   /**
    * It stops something: heard where others of the same person are not any more, whatever is paused, and without a question to the
-   * forge, which may be down, where it stops what whoever gives it has begun themselves. Answers whether it was that.
+   * forge, which may be down, where it stops what whoever gives it has begun themselves (`own`), or what anybody has, where the
+   * forge said lately that they may. Answers whether it was that.
    */
-  stopOwn?(given: Stop): Promise<boolean>;
+  stop?(given: Stop, whose: 'own' | 'any'): Promise<boolean>;
 }

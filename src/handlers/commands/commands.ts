@@ -3,15 +3,18 @@
  * forge when it is run (R1), and what happens is said by a reaction, and by words only where somebody has to know more.
  */
 import type { Context, Probot } from 'probot';
-import { type Access, forgeActor } from '../../accounts/access/access.js';
-import { nameOfActor } from '../../accounts/access/actor.js';
+import { type Access, forgeActor, type NamedThing } from '../../accounts/access/access.js';
+import type { Action } from '../../accounts/access/actions.js';
+import { type ForgeActor, nameOfActor } from '../../accounts/access/actor.js';
 import { type Decision, decide } from '../../accounts/access/decide.js';
 import { type Permissions, permissionAtLeast } from '../../accounts/permissions.js';
 import type { PlannedAgents } from '../../jobs/agent/agents.js';
 import { currentDelivery, type DeliveryScope } from '../../lib/delivery-scope.js';
+import { messageOf } from '../../lib/errors.js';
 import { type HandlerOptions, inDelivery } from '../delivery-work.js';
 import type { Command, CommandOctokit, Conversation, Stop } from './command.js';
 import { commandsIn, type Invocation } from './grammar.js';
+import { askRight, hasAnswered, rememberedActor } from './rights.js';
 import { type Reaction, reactTo, readSaid, type Said, saidEvents, stillStands } from './said.js';
 import { type SenderTurn, takeSenderTurn } from './sender-limit.js';
 import { commands } from './table.js';
@@ -70,12 +73,33 @@ const say = ({ octokit, by, in: { owner, repo, number } }: Given, text: string) 
     ...{ owner, repo, issue_number: number, body: `@${by.login} ${text}` },
   });
 
+/** No clock goes wrong by so much: what we are told of later was written before, and was found by us, or waited for us. */
+const LATE_MS = 600_000;
+
+/** When something was said, by our clock as well as we know it. */
+const heardAt = ({ at }: Said, { receivedAt }: DeliveryScope): Date =>
+  at !== null && receivedAt.getTime() - at.getTime() > LATE_MS ? at : receivedAt;
+
 function stopBy(o: CommandsOptions, { said, by, in: place }: Given, scope: DeliveryScope): Stop {
   return {
-    ...{ by, in: place, at: said.at ?? scope.receivedAt, receivedAt: scope.receivedAt },
+    ...{ by, in: place, at: said.at ?? scope.receivedAt, asked: { at: heardAt(said, scope), toldAt: said.at } },
     isAgain: (scope.attempt?.number ?? 1) > 1,
     inTransaction: (run) => inDelivery(o, run),
   };
+}
+
+const thingOf = ({ in: { owner, repo, number } }: Given, { organizationId }: DeliveryScope): NamedThing => ({
+  ...{ organizationId, name: `${owner}/${repo}#${number}` },
+});
+
+const whoIn = ({ by, in: place }: Given, { forge, host }: DeliveryScope) => ({
+  repository: { forge, host, remoteId: place.remoteRepositoryId, owner: place.owner, name: place.repo },
+  user: by,
+});
+
+/** Of a rehearsal nothing lasts, not even that it was asked. */
+async function decideOn(o: CommandsOptions, actor: ForgeActor, action: Action, thing: NamedThing): Promise<Decision> {
+  return deliveryNow().writes === 'rehearsal' ? decide(actor, action, thing) : o.access.check(actor, action, thing);
 }
 
 interface Called {
@@ -97,9 +121,9 @@ async function takeIn(o: CommandsOptions, given: Given, called: [Command, Invoca
   const taken: Called[] = [];
   for (const [ordinal, [command, invocation]] of called.entries()) {
     // The others wait for the end of the pause.
-    if (scope.urgent && command.stopOwn === undefined) continue;
-    const turn = await takeSenderTurn(o, given.by.id, { times: command.stopOwn ? STOPS_HEARD : 1 });
-    const stopped = turn.heard && (await command.stopOwn?.(stopBy(o, given, scope))) === true;
+    if (scope.urgent && command.stop === undefined) continue;
+    const turn = await takeSenderTurn(o, given.by.id, { times: command.stop ? STOPS_HEARD : 1 });
+    const stopped = turn.heard && (await command.stop?.(stopBy(o, given, scope), 'own')) === true;
     taken.push({ command, invocation, ordinal, turn, stopped });
   }
   return taken;
@@ -111,23 +135,43 @@ function deliveryNow(): DeliveryScope {
   return scope;
 }
 
+/**
+ * Carries out those that stop something when the forge could not be asked about them, for whom it said lately that they may (ADR 44).
+ * The rest follows when it answers again, and then it is asked.
+ */
+async function stopUnasked(
+  o: CommandsOptions,
+  given: Given,
+  called: readonly Called[],
+  problem: unknown,
+): Promise<void> {
+  if (hasAnswered(problem)) return;
+  const scope = deliveryNow();
+  for (const { command, turn, stopped } of called) {
+    if (command.stop === undefined || stopped || !turn.heard) continue;
+    try {
+      const actor = await rememberedActor(o, whoIn(given, scope));
+      const decision = actor && (await decideOn(o, actor, command.action, thingOf(given, scope)));
+      if (!decision?.allowed || !(await command.stop(stopBy(o, given, scope), 'any'))) continue;
+      given.log.warn(
+        { command: command.name, by: given.by.login, why: decision.why },
+        'stopped without asking the forge',
+      );
+    } catch (error) {
+      // What the forge did not do is what is told, and has the whole tried again.
+      given.log.warn({ command: command.name, err: messageOf(error) }, 'a stop could not be carried out');
+    }
+  }
+}
+
 async function runOne(o: CommandsOptions, given: Given, called: Called): Promise<void> {
   const scope = deliveryNow();
   const { command, ordinal, turn } = called;
   const { args: onLine, below } = called.invocation;
   const { said, by, octokit, in: place } = given;
+  const thing = thingOf(given, scope);
   const args = command.takesText ? `${onLine}\n${below}`.trim() : onLine;
-  const question = {
-    repository: {
-      forge: scope.forge,
-      host: scope.host,
-      remoteId: place.remoteRepositoryId,
-      owner: place.owner,
-      name: place.repo,
-    },
-    user: by,
-    octokit,
-  };
+  const question = { ...whoIn(given, scope), octokit };
   if (!turn.heard && !turn.isFirst) {
     given.log.info({ command: command.name, by: by.login }, 'command not heard: its sender gives too many');
     return;
@@ -138,7 +182,7 @@ async function runOne(o: CommandsOptions, given: Given, called: Called): Promise
     await react(given, 'rocket');
     return;
   }
-  const answer = await o.permissions.levelOf(question);
+  const answer = await askRight(o, question);
   if (answer.level === undefined && answer.because === 'error') throw answer.error;
   const belongs = answer.level !== undefined && permissionAtLeast(answer.level, 'triage');
   if (!turn.heard) {
@@ -148,12 +192,7 @@ async function runOne(o: CommandsOptions, given: Given, called: Called): Promise
     return;
   }
   const actor = forgeActor(question, answer);
-  const thing = { organizationId: scope.organizationId, name: `${place.owner}/${place.repo}#${place.number}` };
-  // Of a rehearsal nothing lasts, not even that it was asked.
-  const decision: Decision =
-    scope.writes === 'rehearsal'
-      ? decide(actor, command.action, thing)
-      : await o.access.check(actor, command.action, thing);
+  const decision = await decideOn(o, actor, command.action, thing);
   if (!decision.allowed) {
     given.log.info({ command: command.name, by: nameOfActor(actor), because: decision.because }, 'command refused');
     if (scope.urgent) return;
@@ -167,7 +206,7 @@ async function runOne(o: CommandsOptions, given: Given, called: Called): Promise
     await say(given, `\`${command.usage}\` is for pull requests.`);
     return;
   }
-  const stops = command.stopOwn !== undefined;
+  const stops = command.stop !== undefined;
   // What stops something does so first: the forge may have answered for the last time for a while.
   if (!stops) await react(given, 'eyes');
   const outcome = await command.run({
@@ -195,18 +234,23 @@ export function commandsHandler(o: CommandsOptions) {
       }
       const called = await takeIn(o, given, given.called);
       if (called.length === 0) return;
-      if (!(await stillStands(given.octokit, given.said))) {
-        given.log.info('a comment with a command was changed or deleted before it could be run');
-        return;
+      try {
+        if (!(await stillStands(given.octokit, given.said))) {
+          given.log.info('a comment with a command was changed or deleted before it could be run');
+          return;
+        }
+        for (const one of called) await runOne(o, given, one);
+      } catch (error) {
+        await stopUnasked(o, given, called, error);
+        throw error;
       }
-      for (const one of called) await runOne(o, given, one);
     });
   };
 }
 
 const STOPPING = new RegExp(
   [...commands.values()]
-    .filter(({ stopOwn }) => stopOwn)
+    .filter(({ stop }) => stop)
     .map(({ name }) => name)
     .join('|'),
   'i',

@@ -3,6 +3,7 @@ import type { PoolClient } from 'pg';
 import { forgeActor } from '../../accounts/access/access.js';
 import { isApproved } from '../../accounts/access/trusted-commits.js';
 import { agentBranch } from '../../effects/agents/branch.js';
+import type { AgentStart } from '../../effects/agents/runner.js';
 import { shortSha } from '../../lib/ids.js';
 import { isUniqueViolation } from '../../store/unique.js';
 import { peopleBehind } from '../behind-head.js';
@@ -13,6 +14,7 @@ import { type AgentContext, move, refOf, type TaskFacts } from './context.js';
 import { previewOf } from './preview-told.js';
 import { readAgentRules } from './repository-rules.js';
 import type { SessionRecord } from './session-record.js';
+import { untilStopped } from './stop-watch.js';
 import { pullRequestNow, readConversation, readWorkItem, type WorkItemNow } from './work-item.js';
 
 const TURN_RETRY_MS = 1_000;
@@ -89,6 +91,7 @@ async function objection(
   const { user } = pullRequestNow.parse(data);
   if (user === null) return `Nobody knows who opened it. ${ask}`;
   const people = await context.store.tenant(session.organizationId, (tx) => peopleBehind(tx, place, user));
+  if (people === undefined) return `Nobody knows who pushed ${shortSha(headSha)}. ${ask}`;
   for (const { did, ...one } of people) {
     const question = { repository, user: one, octokit };
     const answer = await context.permissions.levelOf(question);
@@ -162,7 +165,7 @@ export async function provision(
   }));
   const source = await context.gitAccess(organizationId, repositoryId, { write: false });
   signal.throwIfAborted();
-  await runner.start({
+  const start: AgentStart = {
     ...refOf(session),
     agent: planned.definition,
     repository: {
@@ -175,7 +178,8 @@ export async function provision(
     },
     task: context.taskOf({ session, item, title, text, comments, earlier, previewUrl, branch }, planned.definition),
     secrets: await context.secretsOf(organizationId, planned.definition),
-  });
+  };
+  await untilStopped(context, session, (stopped) => runner.start(start, stopped));
   const limits = rules.lowered({
     seconds: session.limitSeconds,
     tokens: session.limitTokens === null ? null : Number(session.limitTokens),

@@ -16,6 +16,14 @@ export interface SessionWish {
   reports: Wanted[];
 }
 
+/** When something was asked for on a forge. */
+export interface AskedWhen {
+  /** By our clock. */
+  at: Date;
+  /** By the forge's; null where that is not told. */
+  toldAt: Date | null;
+}
+
 export interface Assignment {
   organizationId: string;
   repositoryId: string;
@@ -38,6 +46,8 @@ export interface Assignment {
   instructions: string;
   /** When it was asked for, by the forge's clock where that is known. */
   triggeredAt: Date;
+  /** When we were told of that, by our clock, and when it was by the forge's. Absent: it is asked for now, and not on a forge. */
+  asked?: AskedWhen;
   /** Of a pull request: the head that was looked at. If it moves before the agent begins, nothing begins (R6). */
   headSha: string | null;
   baseBranch: string | null;
@@ -70,15 +80,17 @@ export async function assignAgent(tx: PoolClient, o: Assignment): Promise<Sessio
   const { rows } = await tx.query<{ id: string }>(
     `INSERT INTO agent_session (organization_id, repository_id, forge, host, remote_repository_id, number, on_pull_request,
        kind, command_key, retry_of, requester_id, requester_login, user_id, requested_by, agent, instructions, triggered_at,
-       head_sha, base_branch, limit_seconds, limit_tokens, limit_cost_micros, context, hand_off, created_at)
+       head_sha, base_branch, limit_seconds, limit_tokens, limit_cost_micros, context, hand_off, round_asked_at,
+       round_told_at, created_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-       clock_timestamp())
+       coalesce($25, clock_timestamp()), $26, clock_timestamp())
      ON CONFLICT (organization_id, command_key) DO NOTHING RETURNING id`,
     [
       ...[o.organizationId, o.repositoryId, o.forge, o.host, o.remoteRepositoryId, o.number, o.onPullRequest],
       ...[o.kind, o.commandKey, o.retryOf ?? null, o.requester?.id ?? null, o.requester?.login ?? null],
       ...[o.userId ?? null, o.requestedBy, o.agent, o.instructions, o.triggeredAt, o.headSha, o.baseBranch],
       ...[o.limits.seconds, o.limits.tokens, o.limits.costMicros, contextJson(o.context), o.handOff ?? false],
+      ...[o.asked?.at ?? null, o.asked?.toldAt ?? null],
     ],
   );
   const [made] = rows;
@@ -125,6 +137,12 @@ async function supersede(tx: PoolClient, o: Assignment, except: string): Promise
   return wishes;
 }
 
+/** As columns. */
+const roundOf = (asked: AskedWhen | undefined) => ({
+  round_asked_at: asked?.at ?? new Date(),
+  round_told_at: asked?.toldAt ?? null,
+});
+
 /** From where a reply begins another round. */
 const GOES_ON: readonly SessionStatus[] = ['in_review', 'completed', 'failed'];
 
@@ -142,11 +160,12 @@ export async function cancelSession(tx: PoolClient, sessionId: string, by: strin
  * Tells a session something: the answer to its question, a word on the way, or what is to be changed about what has come back.
  * @param o.clientInputId the sender's own id of it: told twice, it is told once
  * @param o.at when, by the clock of where it was said: what has it go on sees what was written before that
+ * @param o.asked the same by each clock, where it was said on a forge
  */
 export async function replyToSession(
   tx: PoolClient,
   sessionId: string,
-  o: { clientInputId: string; by: string; text: string; at: Date },
+  o: { clientInputId: string; by: string; text: string; at: Date; asked?: AskedWhen },
 ): Promise<Asked> {
   const session = await readSession(tx, sessionId, { lock: true });
   if (session === undefined) return { ok: false, why: 'There is no such session.' };
@@ -158,7 +177,7 @@ export async function replyToSession(
     return { ok: false, why: `${session.agent} is told in its own pull request: write to it there, by its name.` };
   if (earlier.rowCount !== 0) return { ok: true, wish: { session, agents: [], reports: [] } };
   const driven = await drive(tx, sessionId, [{ kind: 'reply', id: o.clientInputId, by: o.by, text: o.text }], {
-    ...(GOES_ON.includes(session.status) && { columns: { triggered_at: o.at } }),
+    ...(GOES_ON.includes(session.status) && { columns: { triggered_at: o.at, ...roundOf(o.asked) } }),
   });
   if (driven === undefined || !driven.changed) return { ok: false, why: driven?.why ?? 'Nothing changed.' };
   await tx.query(
@@ -200,7 +219,7 @@ export async function pushAndCreatePr(
   );
   if (rowCount !== 0) return { ok: false, why: 'Another session is at work on the same issue or pull request.' };
   const driven = await drive(tx, sessionId, [{ kind: 'push', ...o }], {
-    ...(status === 'failed' && { columns: { lease_held: true } }),
+    ...(status === 'failed' && { columns: { lease_held: true, ...roundOf(undefined) } }),
   });
   if (driven === undefined || !driven.changed) return { ok: false, why: driven?.why ?? 'Nothing changed.' };
   return { ok: true, wish: wishOf(driven.session, driven.version, driven.reports) };

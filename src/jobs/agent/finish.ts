@@ -1,7 +1,7 @@
 /** From what an agent has done to what others see of it: its commit pushed, its pull request opened. */
 import type { PoolClient } from 'pg';
 import { z } from 'zod';
-import type { AgentResult } from '../../effects/agents/runner.js';
+import type { AgentResult, AgentResultRequest } from '../../effects/agents/runner.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import { shortSha } from '../../lib/ids.js';
 import { repositoryById } from '../../store/mirror/repository.js';
@@ -17,6 +17,7 @@ import { readLines } from './follow.js';
 import { isOwnText, signedText } from './own-text.js';
 import { writeReview } from './review.js';
 import type { SessionRecord } from './session-record.js';
+import { untilStopped } from './stop-watch.js';
 
 /** Of every pull request that an agent has made. */
 const LABEL = 'agent';
@@ -170,7 +171,7 @@ export async function finish(context: AgentContext, start: SessionRecord, signal
   const sha = await pushedSha(context, session);
   if (!(await mayGoOut(context, session))) return 'again';
   if (sha !== undefined) return openPullRequest(context, { ...session, resultSha: sha }, words, signal);
-  const result = await runner.result(ref, {
+  const request: AgentResultRequest = {
     message: `${words.title}\n\n${words.summary}\n\nRequested-by: ${requesterOf(session)}\n`,
     author: AUTHOR,
     // The same result twice is the same commit.
@@ -178,7 +179,8 @@ export async function finish(context: AgentContext, start: SessionRecord, signal
     limits: agents.changes,
     secrets: await keysOf(context, session),
     mayChangeWorkflows: agents.mayChangeWorkflows,
-  });
+  };
+  const result = await untilStopped(context, session, (stopped) => runner.result(ref, request, stopped));
   if (result.kind === 'refused') {
     await move(context, session, [{ kind: 'failed', reason: problemsOf(result) }]);
     return 'again';
@@ -192,7 +194,8 @@ export async function finish(context: AgentContext, start: SessionRecord, signal
   const source = await context.gitAccess(organizationId, repositoryId, { write: true });
   if (!(await mayGoOut(context, session))) return 'again';
   signal.throwIfAborted();
-  const pushed = await runner.push(ref, { source, branch, commit: result.commit, expected: session.resultSha });
+  const push = { source, branch, commit: result.commit, expected: session.resultSha };
+  const pushed = await untilStopped(context, session, (stopped) => runner.push(ref, push, stopped));
   if (pushed === 'changed-meanwhile') {
     const reason = `Somebody else has pushed to ${branch}, which is left as it is.`;
     await move(context, session, [{ kind: 'failed', reason }]);

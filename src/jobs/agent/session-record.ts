@@ -20,6 +20,8 @@ export interface SessionRecord {
   instructions: string;
   triggeredAt: Date;
   createdAt: Date;
+  /** When this round of it was asked for, by our clock; and by the forge's, null where it was not asked for there. */
+  asked: { at: Date; toldAt: Date | null };
   /** Title and text of the issue or pull request when the agent was asked for. */
   context: WorkItemText;
   round: number;
@@ -85,8 +87,10 @@ const question = z
   .nullable()
   .catch(null);
 
-type Row = Omit<SessionRecord, 'requester' | 'question' | 'repository' | 'lineCursor' | 'context'> & {
+type Row = Omit<SessionRecord, 'requester' | 'question' | 'repository' | 'lineCursor' | 'context' | 'asked'> & {
   context: unknown;
+  roundAskedAt: Date | null;
+  roundToldAt: Date | null;
   requesterId: bigint | null;
   requesterLogin: string | null;
   question: unknown;
@@ -112,14 +116,19 @@ const SELECT = `SELECT s.id, s.organization_id AS "organizationId", s.repository
     s.pull_request_id AS "pullRequestId", s.pull_request_number AS "pullRequestNumber",
     s.pull_request_url AS "pullRequestUrl", s.result_sha AS "resultSha", s.told_preview_url AS "toldPreviewUrl",
     s.work_removed_at AS "workRemovedAt", s.asked_at AS "askedAt", s.reminded_at AS "remindedAt", s.updated_at AS "updatedAt",
+    s.round_asked_at AS "roundAskedAt", s.round_told_at AS "roundToldAt",
     r.forge, r.host, r.remote_id AS "remoteId", r.remote_owner AS owner, r.remote_name AS name, r.remote_url AS url,
     r.default_branch AS "defaultBranch", r.status AS "repositoryStatus"
   FROM agent_session s JOIN repository r ON r.id = s.repository_id`;
 
 function recordOf(row: Row): SessionRecord {
-  const { requesterId, requesterLogin, forge, host, remoteId, owner, name, url, defaultBranch, ...same } = row;
+  const { requesterId, requesterLogin, forge, host, remoteId, owner, name, url, defaultBranch, ...most } = row;
+  const { roundAskedAt, roundToldAt, ...same } = most;
+  // Of a session from before this was written down, the time that it was asked for is by the clock of where that was.
+  const told = roundAskedAt === null && requesterId !== null ? row.triggeredAt : roundToldAt;
   return {
     ...same,
+    asked: { at: roundAskedAt ?? row.createdAt, toldAt: told },
     requester: requesterId === null ? null : { id: requesterId, login: requesterLogin ?? '' },
     question: question.parse(row.question),
     context: workItemText.parse(row.context),

@@ -222,6 +222,7 @@ export function createWatchReconciler(o: WatchOptions): Reconciler {
     if (byAgent) return approved ? 'trusted' : wait('An agent has made this commit.');
     if (user == null) return approved ? 'approved' : wait('The forge does not say whose pull request this is.');
     const [owner = '', name = ''] = splitPath(watched.remotePath ?? watched.path);
+    if (behind === undefined) return approved ? 'approved' : wait(`Nobody knows who pushed ${sha}.`);
     for (const { did, ...one } of behind) {
       const answer = await permissions.levelOf({
         repository: { forge: watched.forge, host: watched.host, remoteId: pull.base.repo.id, owner, name },

@@ -128,6 +128,7 @@ describe('what a cluster says of a job', () => {
       ...{ what: 'The plan', job: job(), pods, events: [], claimedBy: 'u1', begunAt: minutesAgo(2), now },
       ...more,
     });
+  const disrupted = { type: 'DisruptionTarget', status: 'True', message: 'Eviction API: evicting' };
   const failed = (why: string | RegExp, began: boolean) => ({
     ...{ state: 'failed', began },
     why: typeof why === 'string' ? why : expect.stringMatching(why),
@@ -176,6 +177,56 @@ describe('what a cluster says of a job', () => {
     [
       'was evicted',
       look([pod({ status: { phase: 'Failed', reason: 'Evicted', message: 'low on memory' } })]),
+      failed('The plan was ended by its node: low on memory', true),
+    ],
+    [
+      'was evicted, and its courier brought home what there was',
+      look([
+        pod({
+          ...{ work: ended(137, { reason: 'Error' }), courier: ended(0) },
+          status: { phase: 'Failed', reason: 'Evicted', message: 'The node was low on resource: memory.' },
+        }),
+      ]),
+      { state: 'ended', code: 137, why: 'The plan was ended by its node: The node was low on resource: memory' },
+    ],
+    [
+      'is being evicted while its courier lives',
+      look([pod({ work: ended(137, { reason: 'Error' }), status: { conditions: [disrupted] } })]),
+      { state: 'silent' },
+    ],
+    [
+      'was drained from its node before its phase is told',
+      look([pod({ work: ended(137, { reason: 'Error' }), courier: ended(0), status: { conditions: [disrupted] } })]),
+      { state: 'ended', why: 'The plan was ended by its node: Eviction API: evicting' },
+    ],
+    [
+      'was killed, and why is not told yet',
+      look([pod({ work: ended(137), courier: { terminated: { exitCode: 0, finishedAt: now } } })]),
+      { state: 'running' },
+    ],
+    [
+      'was killed, and nobody tells why',
+      look([pod({ work: ended(137), courier: ended(0), status: { phase: 'Failed' } })]),
+      { state: 'ended', code: 137, why: 'The plan was killed from outside' },
+    ],
+    [
+      'had ended by itself before its pod was evicted',
+      look([
+        pod({
+          ...{ work: ended(0, { message: '3 exit' }), courier: ended(0) },
+          status: { phase: 'Failed', reason: 'Evicted', message: 'low on memory' },
+        }),
+      ]),
+      { state: 'ended', code: 3, reason: 'exit' },
+    ],
+    [
+      'was evicted with its courier',
+      look([
+        pod({
+          ...{ work: ended(137), courier: ended(137) },
+          status: { conditions: [{ type: 'DisruptionTarget', status: 'True', message: 'low on memory' }] },
+        }),
+      ]),
       failed('The plan was ended by its node: low on memory', true),
     ],
     [

@@ -7,8 +7,8 @@ export type JobLook =
   /** The command has not begun. `why`: what it waits for, where the cluster says so. */
   | { state: 'waiting'; why: string | undefined }
   | { state: 'running'; pod: string }
-  /** The command has ended by itself or by its limits, and what it left has arrived. */
-  | { state: 'ended'; pod: string; code: number; reason: 'exit' | 'time' | 'memory' }
+  /** The command has ended, and what it left has arrived. `why`: not by itself nor by its limits; its node or its cluster ended it. */
+  | { state: 'ended'; pod: string; code: number; reason: 'exit' | 'time' | 'memory'; why?: string }
   /** It will not end by itself any more. `began`: the command may have run. */
   | { state: 'failed'; why: string; began: boolean };
 
@@ -30,20 +30,38 @@ const LEAVING_MS = 90_000;
 const START_MS = 900_000;
 /** So long a pod may be refused. */
 const REFUSED_MS = 60_000;
+/** What took a pod away is told when its last container has ended, somewhat later than the end of the command. */
+const TOLD_MS = 60_000;
 /** Without an end of the courier after that of the command. */
 const DELIVERY_MS = 3_600_000;
 
 const statusOf = (pod: V1Pod, container: string): V1ContainerStatus | undefined =>
   containersOf(pod).find(({ name }) => name === container);
 
+/** What a node says of a pod that it has taken away. */
+const TAKEN = new Set(['Evicted', 'NodeLost', 'Preempting', 'NodeShutdown', 'Terminated']);
+
 const says = /^(-?\d{1,3}) (exit|time)\s*$/;
 
+type Ended = NonNullable<NonNullable<V1ContainerStatus['state']>['terminated']>;
+
 /** What the command itself said of its end; the container's own end where it could not. */
-function endOf(ended: NonNullable<NonNullable<V1ContainerStatus['state']>['terminated']>) {
+function endOf(ended: Ended) {
   const [, code, reason] = says.exec(ended.message ?? '') ?? [];
   if (code !== undefined)
     return { code: Number(code), reason: reason === 'time' ? ('time' as const) : ('exit' as const) };
   return { code: ended.exitCode, reason: ended.reason === 'OOMKilled' ? ('memory' as const) : ('exit' as const) };
+}
+
+/** Killed, before it could say how its command ended, and not for its memory. */
+const isCut = (ended: Ended): boolean =>
+  ended.exitCode > 128 && ended.reason !== 'OOMKilled' && !says.test(ended.message ?? '');
+
+/** Why a node or its cluster took the pod away, where it says so. A pod that is still there may have the first word of it in a condition. */
+function takenBecause({ status }: V1Pod): string | undefined {
+  if (TAKEN.has(status?.reason ?? '')) return status?.message ?? status?.reason;
+  const disrupted = status?.conditions?.find((one) => one.type === 'DisruptionTarget' && one.status === 'True');
+  return disrupted && (disrupted.message || disrupted.reason || 'it was disrupted');
 }
 
 function waiting({ what, begunAt, now }: JobFacts, why: string | undefined): JobLook {
@@ -61,10 +79,18 @@ function ofPod(pod: V1Pod, o: JobFacts): JobLook | { state: 'silent'; pod: strin
   const began = work?.running !== undefined || work?.terminated !== undefined || o.claimedBy !== null;
   const failed = (why: string): JobLook => ({ state: 'failed', why: oneLine(why).replace(/\.$/, ''), began });
 
-  if (work?.terminated !== undefined && courier?.terminated?.exitCode === 0)
-    return { state: 'ended', pod: name, ...endOf(work.terminated) };
-  if (pod.status?.reason === 'Evicted' || pod.status?.reason === 'NodeLost' || pod.status?.reason === 'Preempting')
-    return failed(`${what} was ended by its node: ${pod.status.message ?? pod.status.reason}`);
+  const taken = takenBecause(pod);
+  const isTold = taken !== undefined || pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
+  if (work?.terminated !== undefined && courier?.terminated?.exitCode === 0) {
+    const { finishedAt } = courier.terminated;
+    if (!isCut(work.terminated)) return { state: 'ended', pod: name, ...endOf(work.terminated) };
+    if (!isTold && now.getTime() - new Date(finishedAt ?? now).getTime() < TOLD_MS)
+      return { state: 'running', pod: name };
+    const why = taken === undefined ? 'was killed from outside' : `was ended by its node: ${taken}`;
+    return { state: 'ended', pod: name, ...endOf(work.terminated), why: oneLine(`${what} ${why}`).replace(/\.$/, '') };
+  }
+  if (taken !== undefined && (pod.status?.phase === 'Failed' || courier?.terminated !== undefined))
+    return failed(`${what} was ended by its node: ${taken}`);
   if (pod.status?.reason === 'DeadlineExceeded') return failed(`${what} took longer than a job may`);
   if (fetched !== undefined && fetched.exitCode !== 0)
     return {

@@ -16,6 +16,12 @@ export const isDraftTitle = (title: string): boolean => DRAFT_PREFIX.test(title)
 
 type NativeSide = z.output<typeof nativePullRequest>['head'];
 
+/**
+ * A head that was pushed to `refs/for/…` (AGit) is on no branch: the server tells the repository itself as where it comes from, and a ref
+ * without a name. Whoever may read can push one, so that it is no work of somebody who may write: it comes from nowhere we know.
+ */
+const isOnNoBranch = ({ ref, label }: NativeSide): boolean => ref.startsWith('refs/pull/') && !label;
+
 function sideInput(side: NativeSide, repository: RepositoryInput | null): SideInput {
   // A deleted branch is told as the ref that keeps its commits; its name then stands in the label only.
   const ref = side.ref.startsWith('refs/pull/') && side.label ? side.label : side.ref.replace(/^refs\/heads\//, '');
@@ -44,7 +50,7 @@ export function pullRequestInput(native: unknown, repository?: RepositoryInput):
     locked: pull.is_locked ?? undefined,
     author,
     association: associationOf(author, base),
-    head: sideInput(pull.head, repositoryIfTold(pull.head.repo) ?? null),
+    head: sideInput(pull.head, isOnNoBranch(pull.head) ? null : (repositoryIfTold(pull.head.repo) ?? null)),
     base: sideInput(pull.base, base),
     labels: labelInputs(pull.labels),
     assignees: accountInputs(pull.assignees) ?? accountInputs(pull.assignee ? [pull.assignee] : []),
