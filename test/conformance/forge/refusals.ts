@@ -5,6 +5,8 @@ export const REFUSED: Readonly<Record<string, Readonly<Record<string, unknown>>>
       'GET /orgs/{org}',
       'GET /orgs/{org}/events',
       'GET /orgs/{org}/hooks',
+      'GET /orgs/{org}/hooks/{hook_id}',
+      'GET /orgs/{org}/hooks/{hook_id}/deliveries',
       'GET /orgs/{org}/issues',
       'GET /orgs/{org}/members',
       'GET /orgs/{org}/public_members',

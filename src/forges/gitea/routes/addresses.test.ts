@@ -217,6 +217,9 @@ describe('webhooks on Gitea', () => {
     acme.hooks.push(hook('https://hooks.test/all'));
     const [ofOrganization] = (await gitea.ask('GET /orgs/{org}/hooks', { org: 'acme' })).data;
     expect(ofOrganization).toMatchObject({ type: 'Organization', config: { url: 'https://hooks.test/all' } });
+    const at = { org: 'acme', hook_id: ofOrganization.id };
+    expect((await gitea.ask('GET /orgs/{org}/hooks/{hook_id}', at)).data).toEqual(ofOrganization);
+    expect((await gitea.ask('GET /orgs/{org}/hooks/{hook_id}', { ...at, hook_id: 4711 })).status).toBe(404);
     expect((await gitea.as('bob').request(`GET ${HOOKS}`, { owner: 'acme', repo: 'web' })).status).toBe(403);
   });
 

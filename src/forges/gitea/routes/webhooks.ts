@@ -37,13 +37,21 @@ function asHook(context: RouteContext, place: string, value: unknown): JsonObjec
     checksCertificate: true,
     createdAt: time(native.created_at),
     updatedAt: time(native.updated_at),
+    listsDeliveries: false,
   });
 }
 
 const list = (pathOf: (request: RouteRequest) => string) => (request: RouteRequest, context: RouteContext) =>
   pageOf(request, context, `${pathOf(request)}/hooks`, {}, (native) => asHook(context, pathOf(request), native));
 
-const hookPath = (request: RouteRequest): string => `${repoPath(request)}/hooks/${numberParam(request, 'hook_id')}`;
+type PathOf = (request: RouteRequest) => string;
+
+const hookPath = (request: RouteRequest, pathOf: PathOf = repoPath): string =>
+  `${pathOf(request)}/hooks/${numberParam(request, 'hook_id')}`;
+
+const get = (pathOf: PathOf) => async (request: RouteRequest, context: RouteContext) => ({
+  data: asHook(context, pathOf(request), await context.native.get(hookPath(request, pathOf))),
+});
 
 async function ping(request: RouteRequest, context: RouteContext) {
   const path = hookPath(request);
@@ -67,10 +75,9 @@ export const webhooks: RouteTable = {
     'read',
     'repository: GET /repos/{owner}/{repo}/hooks/{id}',
     NOTE,
-    async (request, context) => ({
-      data: asHook(context, repoPath(request), await context.native.get(hookPath(request))),
-    }),
+    get(repoPath),
   ),
+  'GET /orgs/{org}/hooks/{hook_id}': emulated('read', 'organization: GET /orgs/{org}/hooks/{id}', NOTE, get(orgPath)),
   'POST /repos/{owner}/{repo}/hooks/{hook_id}/pings': emulated(
     'unsafe',
     'repository: POST /repos/{owner}/{repo}/hooks/{id}/tests',

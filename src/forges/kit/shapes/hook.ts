@@ -19,7 +19,8 @@ export interface HookInput {
   isSigned?: boolean | undefined;
   createdAt?: string | undefined;
   updatedAt?: string | undefined;
-  lastResponse?: { code: number | null; status: string; message: string | null };
+  /** Whether the forge lists what it delivered; without it no address says so. */
+  listsDeliveries: boolean;
 }
 
 /** What GitHub, too, shows instead of a secret. */
@@ -57,7 +58,8 @@ export function hook(base: ShapeBase, place: string, input: HookInput): JsonObje
     updated_at: input.updatedAt ?? created,
     url: self,
     ping_url: `${self}/pings`,
-    deliveries_url: `${self}/deliveries`,
-    last_response: input.lastResponse ?? { code: null, status: 'unused', message: null },
+    ...(input.listsDeliveries && { deliveries_url: `${self}/deliveries` }),
+    // How the last delivery went stands among the deliveries, where there are any.
+    last_response: { code: null, status: null, message: null },
   };
 }

@@ -180,7 +180,9 @@ export function runRoutes(world: World): FakeRoute[] {
         for (const folder of ['.gitea/workflows', '.github/workflows']) {
           const entries = head === undefined ? [] : ((await repository.git.readTree(head, folder)) ?? []);
           paths.push(
-            ...entries.filter(({ type, path }) => type === 'blob' && /\.ya?ml$/.test(path)).map(({ path }) => `${folder}/${path.split('/').at(-1)}`),
+            ...entries
+              .filter(({ type, path }) => type === 'blob' && /\.ya?ml$/.test(path))
+              .map(({ path }) => `${folder}/${path.split('/').at(-1)}`),
           );
           if (paths.length > 0) break;
         }
