@@ -6,4 +6,5 @@ export const COMMIT_COMMENT = 'commit_comment';
 export const commentedCommit = z.looseObject({ sha: z.string() });
 
 /** Ids of projects never change; `id` is '' for the beginning that all comments of a project share. */
-export const placeOfCommitComment = (project: number | string | bigint, id: number | string): string => `${project}/${id}`;
+export const placeOfCommitComment = (project: number | string | bigint, id: number | string): string =>
+  `${project}/${id}`;
