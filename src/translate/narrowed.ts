@@ -41,6 +41,8 @@ const AREAS: readonly (readonly [pattern: RegExp, read: readonly string[], write
   [/^\/actions\b/, ['actions']],
   [/^\/deployments\b/, ['deployments']],
   [/^\/hooks\b/, ['repository_hooks']],
+  // Of the account behind the token, as on GitHub, where no installation may read them.
+  [/^\/notifications\b/, ['notifications']],
   [/^\/keys\b/, ['administration']],
   [
     /^\/(?:contents|git|commits|branches|compare|merges|releases|tags|tarball|zipball|readme|forks|comments)\b/,
@@ -50,10 +52,12 @@ const AREAS: readonly (readonly [pattern: RegExp, read: readonly string[], write
   [/^/, ['metadata'], ['administration']],
 ];
 const OF_ORGANIZATION = /^\/orgs\/[^/]+\/(?:members|memberships|teams|public_members)\b/;
+const HOOKS_OF_ORGANIZATION = /^\/orgs\/[^/]+\/hooks\b/;
 
 /** The areas of which one has to be granted. */
 function areasOf(path: string, writes: boolean): readonly string[] {
   const [, , , below = ''] = IN_REPOSITORY.exec(path) ?? [];
+  if (HOOKS_OF_ORGANIZATION.test(path)) return ['organization_hooks'];
   if (!IN_REPOSITORY.test(path))
     return OF_ORGANIZATION.test(path) ? ['members'] : writes ? ['administration'] : ['metadata'];
   const [, read = ['metadata'], write = read] = AREAS.find(([pattern]) => pattern.test(below)) ?? [];
@@ -94,7 +98,9 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 /** Whether a thing of a list is of a repository that is reached, or of none. */
 function isWithin(repositories: ReadonlySet<string>, item: unknown): boolean {
   if (!isObject(item)) return true;
-  const { full_name: full, repository_url: url, repository } = item;
+  const { full_name: full, repository, repo: place } = item;
+  // An event of a feed says it in a way of its own.
+  const url = item.repository_url ?? (isObject(place) ? place.url : undefined);
   const address = typeof url === 'string' ? /\/repos\/([^/]+\/[^/]+)$/.exec(url)?.[1] : undefined;
   const name = typeof full === 'string' ? full : address;
   if (name === undefined) return repository === undefined || isWithin(repositories, repository);

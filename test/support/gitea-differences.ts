@@ -9,6 +9,8 @@ export const giteaDifferences: SwaggerDifferences = {
   routes: {
     'GET /repos/{owner}/{repo}/commits/{sha}/pull': 'came with 1.22, asked to find out',
     'GET /repos/{owner}/{repo}/actions/{what}': 'came with 1.22 and 1.24, asked to find out',
+    'POST /repos/{owner}/{repo}/actions/runs/{run}/rerun': 'came with 1.26, asked to find out',
+    'POST /repos/{owner}/{repo}/actions/runs/{run}/cancel': 'came with 1.28, asked to find out',
     'PUT /repos/{owner}/{repo}/issues/{index}/lock': 'came with 1.24, asked to find out',
     'DELETE /repos/{owner}/{repo}/issues/{index}/lock': 'came with 1.24, asked to find out',
     'POST /repos/{owner}/{repo}/pulls/comments/{id}/resolve': 'came with 1.26, asked to find out',

@@ -57,6 +57,8 @@ export interface GiteaRigOptions {
   /** Serves the repositories, so that git can be pushed to. */
   git?: boolean;
   clock?: () => Date;
+  /** Delivers webhooks; default is the real one. */
+  fetch?: typeof fetch;
 }
 
 const namesOf = ({ state, api }: GiteaFake): ForgeNames => ({
@@ -100,8 +102,15 @@ function ticking(): () => Date {
 
 export async function startGitea(options: GiteaRigOptions = {}): Promise<GiteaRig> {
   const folder = await mkdtemp(join(tmpdir(), 'forgeway-gitea-'));
-  const { version, flavour, maxItems, clock = ticking() } = options;
-  const fake = await createGiteaFake({ folder: join(folder, 'forge'), clock, version, flavour, maxItems });
+  const { version, flavour, maxItems, fetch, clock = ticking() } = options;
+  const fake = await createGiteaFake({
+    folder: join(folder, 'forge'),
+    clock,
+    version,
+    flavour,
+    maxItems,
+    ...(fetch && { fetch }),
+  });
   for (const login of ['alice', 'bob', 'carol']) fake.addUser(login);
   const bot = fake.addUser('forgeway-bot');
   fake.addOrganization('acme', { owners: ['alice', 'forgeway-bot'] });

@@ -35,6 +35,8 @@ const NOT_PLAYED: ReadonlySet<string> = new Set([
   'POST /repos/{owner}/{repo}/forks',
   // Its body is a file, and the state of a double does not show those.
   'POST /repos/{owner}/{repo}/releases/{release_id}/assets',
+  // What a webhook was sent is no state of a double; the row is at most once.
+  'POST /repos/{owner}/{repo}/hooks/{hook_id}/pings',
   // Pipelines are not played; the row is at most once.
   'POST /repos/{owner}/{repo}/actions/runs/{run_id}/cancel',
   'POST /repos/{owner}/{repo}/actions/runs/{run_id}/rerun',

@@ -12,6 +12,7 @@ import { refMoved } from './fake/happenings.js';
 import { deliveryHeaders, hooksFor } from './fake/hook-delivery.js';
 import { accountRoutes } from './fake/routes/accounts.js';
 import { commentRoutes } from './fake/routes/comments.js';
+import { feedRoutes } from './fake/routes/feeds.js';
 import { fileRoutes } from './fake/routes/files.js';
 import { gitRoutes } from './fake/routes/git.js';
 import { issueRoutes } from './fake/routes/issues.js';
@@ -19,6 +20,7 @@ import { labelRoutes } from './fake/routes/labels.js';
 import { pullRoutes } from './fake/routes/pulls.js';
 import { repositoryRoutes } from './fake/routes/repositories.js';
 import { reviewRoutes } from './fake/routes/reviews.js';
+import { runRoutes } from './fake/routes/runs.js';
 import { serverRoutes } from './fake/routes/server.js';
 import { socialRoutes } from './fake/routes/social.js';
 import { statusRoutes } from './fake/routes/statuses.js';
@@ -152,6 +154,7 @@ export async function createGiteaFake(options: GiteaFakeOptions): Promise<GiteaF
       v122: minor(version) >= 1022,
       v124: flavour === 'gitea' && minor(version) >= 1024,
       v126: flavour === 'gitea' && minor(version) >= 1026,
+      cancelsRuns: flavour === 'gitea' && minor(version) >= 1028,
     },
     maxItems,
     webUrl,
@@ -209,7 +212,9 @@ export async function createGiteaFake(options: GiteaFakeOptions): Promise<GiteaF
       pullRoutes,
       repositoryRoutes,
       reviewRoutes,
+      runRoutes,
       serverRoutes,
+      feedRoutes,
       socialRoutes,
       statusRoutes,
     ].flatMap((routes) => routes(world)),

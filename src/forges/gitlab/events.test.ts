@@ -293,6 +293,11 @@ describe('comments', () => {
     kept.clear();
     await only(native('note.issue'), { ...portsOf({}), records });
     expect(kept.get('comment 9001')).toMatchObject({ kind: 'issue', iid: 5 });
+    kept.clear();
+    // A comment on a commit stands below its commit; ids of notes are the instance's own, those who ask name a project.
+    const { comment, repository } = await only(native('note.commit'), { ...portsOf({}), records });
+    const { id, commit_id: sha } = comment as { id: number; commit_id: string };
+    expect([...kept]).toEqual([[`commit_comment ${(repository as { id: number }).id}/${id}`, { sha }]]);
   });
 
   it('say what they answer to whoever reads it', async () => {

@@ -12,9 +12,11 @@ import { createFakeApi, type FakeApi } from '../kit/fake/routing.js';
 import { createFakeWebhooks, type FakeHook, type FakeWebhook, type FakeWebhooks } from '../kit/fake/webhook-sender.js';
 import { refMoved, requestChanges } from './fake/change.js';
 import { allMembers, ancestors, DEVELOPER } from './fake/declare.js';
+import { noteEvent } from './fake/feed.js';
 import { graphqlRoute } from './fake/graphql.js';
 import { alertStatus, noteAttempt } from './fake/hook-health.js';
 import { ciRoutes } from './fake/routes-ci.js';
+import { feedRoutes } from './fake/routes-feeds.js';
 import { hookRoutes } from './fake/routes-hooks.js';
 import { labelAndMilestoneRoutes } from './fake/routes-labels.js';
 import { mergeRoutes } from './fake/routes-merge.js';
@@ -134,6 +136,11 @@ function createWorld(options: GitLabFakeOptions, webhooks: FakeWebhooks): World 
     follows: [],
     stars: [],
     deployKeys: [],
+    events: [],
+    todos: [],
+    notificationLevels: new Map(),
+    commitNotes: [],
+    snippets: [],
     autoDisablesHooks: options.autoDisablesHooks ?? false,
     resends: [],
     admins: new Set(),
@@ -177,6 +184,7 @@ function createWorld(options: GitLabFakeOptions, webhooks: FakeWebhooks): World 
       return status;
     },
     async emit(project, event) {
+      noteEvent(world, project, event.payload);
       const { namespace } = project;
       const group = namespace.kind === 'group' ? state.groups.find(({ id }) => id === namespace.id) : undefined;
       const above = group === undefined ? [] : ancestors({ state } as World, group).flatMap(({ hooks }) => hooks);
@@ -212,6 +220,7 @@ export async function createGitLabFake(options: GitLabFakeOptions): Promise<GitL
       ...repositoryRoutes(world),
       ...ciRoutes(world),
       ...hookRoutes(world),
+      ...feedRoutes(world),
     ],
     authenticate: (headers) => authenticate(world, headers),
     unauthorized: { status: 401, json: { message: '401 Unauthorized' } },

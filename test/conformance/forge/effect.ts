@@ -25,6 +25,9 @@ export interface Stage {
   /** Slug of a team that reaches no repository; number of a run of the forge's own CI. */
   team(): Promise<string>;
   run(job: 'failed' | 'running'): Promise<number>;
+  /** Id of a webhook that is told nothing but its test, and how many deliveries have arrived at its address. */
+  hook(): Promise<number>;
+  arrived(): number;
   /** Somebody else pushes. */
   push(branch: string, files: Readonly<Record<string, string>>): Promise<string>;
 }
@@ -36,8 +39,8 @@ export interface Effect {
   by: string;
   /** Further parameters of that route; those of the write that it names are given already. */
   at?(made: Loose, params: Params): Params;
-  /** Of the answer, or of its status. */
-  seen(answer: { status: number; data: Loose }, params: Params): unknown;
+  /** Of the answer, or of its status; or of what the stage was told besides. */
+  seen(answer: { status: number; data: Loose }, params: Params, stage: Stage): unknown;
   /** What is seen afterwards, and was not before. */
   want(params: Loose, made: Loose): unknown;
 }

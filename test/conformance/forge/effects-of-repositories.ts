@@ -276,11 +276,19 @@ export const effectsOfRepositories: Readonly<Record<string, Effect>> = {
       {
         given: async (stage) => ({ run_id: await stage.run('failed') }),
         by: `GET ${R}/actions/runs/{run_id}`,
-        seen: ({ data }) => [data.status, data.conclusion],
-        want: () => ['in_progress', null],
+        // It waits for its turn, or has begun.
+        seen: ({ data }) => [data.status === 'completed', data.conclusion],
+        want: () => [false, null],
       },
     ]),
   ),
+  [`POST ${R}/hooks/{hook_id}/pings`]: {
+    given: async (stage) => ({ hook_id: await stage.hook() }),
+    by: `GET ${R}/hooks/{hook_id}`,
+    // What a webhook was sent is seen where it was sent to.
+    seen: ({ status }, _params, stage) => [status, stage.arrived()],
+    want: () => [200, 1],
+  },
   'DELETE /orgs/{org}/teams/{team_slug}': { given: team, by: 'GET /orgs/{org}/teams/{team_slug}', ...gone },
   'PUT /orgs/{org}/teams/{team_slug}/memberships/{username}': {
     given: async (stage) => ({ ...(await team(stage)), username: 'dave' }),

@@ -16,6 +16,7 @@ import { isSkipped } from './skips.js';
 import { subjects } from './subjects.js';
 
 const place = { owner: 'acme', name: 'shop' };
+const HOOK = 'https://hooks.example/in';
 
 /** Flavours of one forge share a table: its rows are the same. */
 const served = subjects.filter(
@@ -39,7 +40,7 @@ describe.each(served.map(({ descriptor }) => [descriptor.id, descriptor] as cons
   let fake: ForgeFake;
   let octokit: InstanceType<typeof ProbotOctokit>;
   let alice: FakePerson;
-  const count = { words: 0 };
+  const count = { words: 0, arrived: 0 };
 
   const named = (route: string): ReadonlySet<string> =>
     new Set([...route.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? ''));
@@ -86,13 +87,25 @@ describe.each(served.map(({ descriptor }) => [descriptor.id, descriptor] as cons
       if (fake.addRun === undefined) throw new Error('Its double has no CI.');
       return fake.addRun(place, { sha: await stage.head('main'), job });
     },
+    async hook() {
+      await fake.addHook(place, { url: HOOK, secret: 'a'.repeat(32) });
+      const { data } = await ask('GET /repos/{owner}/{repo}/hooks');
+      return data.find((hook: Loose) => hook.config.url === HOOK).id;
+    },
+    arrived: () => count.arrived,
     push: (branch, files) => alice.push({ branch, files, message: 'Go on' }),
   };
 
   beforeAll(async () => {
     if (descriptor.startFake === undefined) throw new Error('It has no double.');
     folder = await mkdtemp(join(tmpdir(), 'forgeway-effects-'));
-    fake = await descriptor.startFake({ folder });
+    fake = await descriptor.startFake({
+      folder,
+      sendWebhook: async (url) => {
+        if (url === HOOK) count.arrived += 1;
+        return new Response(null, { status: 202 });
+      },
+    });
     for (const login of ['alice', 'carol', 'dave']) await fake.addPerson(login);
     await fake.addRepository({ ...place, people: { alice: 'write', carol: 'write' } });
     alice = fake.as('alice', place);
@@ -119,7 +132,8 @@ describe.each(served.map(({ descriptor }) => [descriptor.id, descriptor] as cons
       const shared = Object.entries(params).filter(([name]) => named(effect.by).has(name));
       return { ...Object.fromEntries(shared), ...effect.at?.(made, params) };
     };
-    const look = async (made: Loose) => effect.seen(await ask(effect.by, readAt(made)), params);
+    await fake.settled();
+    const look = async (made: Loose) => effect.seen(await ask(effect.by, readAt(made)), params, stage);
     // What the write makes had no number before.
     const before = await look({}).catch(() => undefined);
     const written = await ask(route, params);

@@ -3,6 +3,11 @@ export const REFUSED: Readonly<Record<string, Readonly<Record<string, unknown>>>
   ...Object.fromEntries(
     [
       'GET /orgs/{org}',
+      'GET /orgs/{org}/events',
+      'GET /orgs/{org}/hooks',
+      'GET /orgs/{org}/hooks/{hook_id}',
+      'GET /orgs/{org}/hooks/{hook_id}/deliveries',
+      'GET /orgs/{org}/issues',
       'GET /orgs/{org}/members',
       'GET /orgs/{org}/public_members',
       'GET /orgs/{org}/members/{username}',
@@ -21,10 +26,18 @@ export const REFUSED: Readonly<Record<string, Readonly<Record<string, unknown>>>
     ].map((route) => [route, { org: 'nobodys' }]),
   ),
   ...Object.fromEntries(
-    ['', '/repos', '/followers', '/following', '/starred', '/subscriptions', '/orgs'].map((below) => [
-      `GET /users/{username}${below}`,
-      { username: 'nobody' },
-    ]),
+    [
+      '',
+      '/repos',
+      '/followers',
+      '/following',
+      '/starred',
+      '/subscriptions',
+      '/orgs',
+      '/events',
+      '/received_events',
+      '/gists',
+    ].map((below) => [`GET /users/{username}${below}`, { username: 'nobody' }]),
   ),
   'GET /repositories/{repository_id}': { repository_id: 987_654_321 },
   'GET /search/issues': { q: 'involves:nobody-there sort:unicorns team:x' },

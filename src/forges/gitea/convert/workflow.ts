@@ -1,4 +1,5 @@
-import type { CheckRunInput, WorkflowJobInput, WorkflowRunInput } from '../../kit/shapes/inputs.js';
+import { createHash } from 'node:crypto';
+import type { CheckRunInput, Id, WorkflowJobInput, WorkflowRunInput } from '../../kit/shapes/inputs.js';
 import { nativeActionRun, nativeWorkflowJob, nativeWorkflowRun, nativeWorkflowStep, read } from '../schema.js';
 import { time, timeOrNull } from './time.js';
 import { accountIfTold } from './user.js';
@@ -110,4 +111,10 @@ export function workflowJobInput(native: unknown): WorkflowJobInput {
       ];
     }),
   };
+}
+
+/** GitHub counts workflows; here a file's name is what names one. The same file always gets the same number. */
+export function workflowNumber(repositoryId: Id, path: string): number {
+  const hash = createHash('sha256').update(`${repositoryId}:${path}`).digest();
+  return hash.readUIntBE(0, 6);
 }

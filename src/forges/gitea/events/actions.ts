@@ -1,12 +1,17 @@
 /** Commit statuses, and the runs and jobs of Actions. */
-import { createHash } from 'node:crypto';
 import type { JsonObject } from '../../forge.js';
 import type { CommitInput } from '../../kit/shapes/inputs.js';
 import { statusEvent } from '../../kit/shapes/status.js';
 import { workflow, workflowJob, workflowRun } from '../../kit/shapes/workflow.js';
 import { pushCommitInput } from '../convert/commit.js';
 import { statusInput } from '../convert/status.js';
-import { actionRunInput, type RunInput, workflowJobInput, workflowRunInput } from '../convert/workflow.js';
+import {
+  actionRunInput,
+  type RunInput,
+  workflowJobInput,
+  workflowNumber,
+  workflowRunInput,
+} from '../convert/workflow.js';
 import { nativePushCommit } from '../schema.js';
 import { isObject, textAt } from './fields.js';
 import { part, type Translation } from './translation.js';
@@ -27,16 +32,10 @@ export function statuses(t: Translation): JsonObject {
   return { ...statusEvent(t.base, t.owner, t.name, { ...input, createdAt }, { commit }), ...t.common };
 }
 
-/** GitHub counts workflows; here a file's name is what names one. The same file always gets the same number. */
-function workflowId(t: Translation, path: string): number {
-  const hash = createHash('sha256').update(`${t.repository.id}:${path}`).digest();
-  return hash.readUIntBE(0, 6);
-}
-
 function runEvent(t: Translation, run: RunInput): JsonObject {
   const native = isObject(t.payload.workflow) ? t.payload.workflow : {};
   const path = textAt(native, 'path') ?? run.path ?? '';
-  const id = workflowId(t, path);
+  const id = workflowNumber(t.repository.id, path);
   const name = textAt(native, 'name') ?? run.name;
   return {
     workflow: workflow(t.base, t.owner, t.name, { id, name, path, htmlUrl: textAt(native, 'html_url') }),

@@ -3,6 +3,7 @@ import { git } from '../../kit/fake/git-process.js';
 import { pageOf, payloadCommit, pullJson } from './git-json.js';
 import { commentJson, issueJson, releaseJson, repositoryJson, userJson } from './objects.js';
 import {
+  type Activity,
   type Comment,
   type Issue,
   organizationNamed,
@@ -16,6 +17,36 @@ import type { World } from './world.js';
 
 export const NO_COMMIT = '0'.repeat(40);
 
+/** Notes it for the feeds, whose ids are their own. */
+function note(world: World, repository: Repository, by: string, type: string, more: Partial<Activity> = {}): void {
+  const { activities } = world.state;
+  activities.push({
+    id: activities.length + 1,
+    type,
+    by,
+    repository: repository.id,
+    ref: '',
+    content: '',
+    created: world.state.now(),
+    ...more,
+  });
+}
+
+const NOTED: ReadonlyMap<string, string> = new Map([
+  ['opened', 'create'],
+  ['closed', 'close'],
+  ['reopened', 'reopen'],
+]);
+
+function noteIssue(world: World, repository: Repository, issue: Issue, by: string, action: string): void {
+  const verb = NOTED.get(action);
+  if (verb === undefined) return;
+  const word = issue.pull === null ? 'issue' : 'pull_request';
+  const isMerge = verb === 'close' && issue.pull?.merged != null;
+  const content = `${issue.number}|${issue.title}`;
+  note(world, repository, by, isMerge ? 'merge_pull_request' : `${verb}_${word}`, { content });
+}
+
 const isPull = (issue: Issue): issue is Issue & { pull: Pull } => issue.pull !== null;
 
 /** An issue or a pull request changed. `type` is the part after `issue_` or `pull_request_`, '' for the plain events. */
@@ -28,6 +59,7 @@ export async function tellIssue(
   type: '' | 'assign' | 'label' | 'milestone' | 'sync' | 'review_request' = '',
   more: Record<string, unknown> = {},
 ): Promise<void> {
+  if (type === '') noteIssue(world, repository, issue, sender, action);
   const shared = {
     action,
     number: issue.number,
@@ -61,6 +93,11 @@ export async function tellComment(
   action: 'created' | 'edited' | 'deleted',
   before?: string,
 ): Promise<void> {
+  if (action === 'created')
+    note(world, repository, sender, issue.pull === null ? 'comment_issue' : 'comment_pull', {
+      content: `${issue.number}|${comment.body.slice(0, 200)}`,
+      comment: { number: issue.number, id: comment.id },
+    });
   world.emit(repository, issue.pull === null ? 'issue_comment' : 'pull_request_comment', {
     action,
     issue: issueJson(world, repository, issue),
@@ -88,6 +125,9 @@ export async function tellReview(
 ): Promise<void> {
   const type = REVIEWS[review.state];
   if (type === undefined) return;
+  const word = { APPROVED: 'approve_pull_request', REQUEST_CHANGES: 'reject_pull_request' }[String(review.state)];
+  const content = `${issue.number}|${review.body}`;
+  note(world, repository, review.user, word ?? 'comment_pull', { content });
   world.emit(repository, type, {
     action: 'reviewed',
     number: issue.number,
@@ -107,6 +147,8 @@ export function tellRelease(
   sender: string,
   action: 'published' | 'updated' | 'deleted',
 ): void {
+  if (action === 'published')
+    note(world, repository, sender, 'publish_release', { ref: release.tag, content: release.name });
   world.emit(repository, 'release', {
     action,
     release: releaseJson(world, repository, release),
@@ -121,6 +163,7 @@ export function tellRepository(
   sender: string,
   action: 'created' | 'deleted',
 ): void {
+  if (action === 'created') note(world, repository, sender, 'create_repo');
   const organization = organizationNamed(world.state, repository.owner);
   world.emit(repository, 'repository', {
     action,
@@ -186,6 +229,30 @@ export async function pushPayload(
   };
 }
 
+async function noteRef(
+  world: World,
+  repository: Repository,
+  by: string,
+  ref: string,
+  before: string,
+  after: string,
+): Promise<void> {
+  const kind = ref.startsWith('refs/tags/') ? 'tag' : 'branch';
+  if (after === NO_COMMIT) return note(world, repository, by, `delete_${kind}`, { ref });
+  if (kind === 'tag') return note(world, repository, by, 'push_tag', { ref });
+  // A branch that is new and has nothing of its own has no commits to tell.
+  if (before === NO_COMMIT) return note(world, repository, by, 'commit_repo', { ref });
+  const all = await repository.git.log(after, { exclude: before });
+  const told = (sha: string) => ({ Sha1: sha, Message: '', AuthorEmail: '', AuthorName: '' });
+  const content = JSON.stringify({
+    Commits: all.slice(0, MOST_COMMITS).map(told),
+    HeadCommit: told(after),
+    CompareURL: `${repository.owner}/${repository.name}/compare/${before}...${after}`,
+    Len: all.length,
+  });
+  note(world, repository, by, 'commit_repo', { ref, content });
+}
+
 /** In the server's order: a branch is created and then pushed to, a tag the other way round; a deleted branch is not pushed. */
 async function tellRef(
   world: World,
@@ -209,6 +276,7 @@ async function tellRef(
     world.emit(repository, 'push', await pushPayload(world, repository, sender, ref, before, commit));
   };
   const create = () => world.emit(repository, 'create', { sha: after, ...about });
+  await noteRef(world, repository, sender, ref, before, after);
   if (after === NO_COMMIT) {
     if (isTag) await push();
     world.emit(repository, 'delete', { ...about, pusher_type: 'user' });

@@ -199,6 +199,21 @@ export interface Run {
   status: string;
   conclusion: string;
   created: string;
+  log?: string;
+  artifacts?: { id: number; name: string; size: number }[];
+}
+
+/** What somebody did, as feeds tell it. */
+export interface Activity {
+  id: number;
+  /** The server's word, such as `commit_repo`. */
+  type: string;
+  by: string;
+  repository: number;
+  ref: string;
+  content: string;
+  comment?: { number: number; id: number };
+  created: string;
 }
 
 export interface Repository {
@@ -234,6 +249,8 @@ export interface State {
   follows: { login: string; of: string }[];
   stars: { login: string; repository: number }[];
   watches: { login: string; repository: number }[];
+  activities: Activity[];
+  notifications: { id: number; login: string; repository: number; number: number; unread: boolean; updated: string }[];
   deployKeys: { id: number; repository: number; title: string; key: string; readOnly: boolean; created: string }[];
   /** Login by token. */
   tokens: Map<string, string>;
@@ -251,6 +268,8 @@ export function createState(clock: () => Date): State {
     follows: [],
     stars: [],
     watches: [],
+    activities: [],
+    notifications: [],
     deployKeys: [],
     tokens: new Map(),
     nextId: () => {

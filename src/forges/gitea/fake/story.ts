@@ -10,7 +10,7 @@ import { stateOf } from './story-state.js';
 import type { World } from './world.js';
 
 /** The newest that the fake knows of each, so that all of it is played. */
-const VERSIONS: Readonly<Record<World['flavour'], string>> = { gitea: '1.26.0', forgejo: '1.22.0' };
+const VERSIONS: Readonly<Record<World['flavour'], string>> = { gitea: '1.28.0', forgejo: '1.22.0' };
 const BOT = 'forgeway-bot';
 
 /** Whatever a person can tick on the page. */
@@ -109,6 +109,25 @@ export async function startFake(flavour: World['flavour'], options: ForgeFakeOpt
       const made = await fake.addRepository(owner, name, { private: isPrivate, files, collaborators: people });
       return { id: BigInt(made.id), url: `${fake.webUrl}/${owner}/${name}`, defaultBranch: made.defaultBranch };
     },
+    ...(flavour === 'gitea' && {
+      addRun: async (place: FakePlace, { sha, job }: { sha: string; job: 'failed' | 'running' }) => {
+        const repository = repositoryOf(place);
+        const id = state.nextId();
+        const isDone = job === 'failed';
+        repository.runs.push({
+          id,
+          name: 'Build',
+          workflow: 'build.yml',
+          branch: repository.defaultBranch,
+          sha,
+          event: 'push',
+          status: isDone ? 'completed' : 'in_progress',
+          conclusion: isDone ? 'failure' : '',
+          created: state.now(),
+        });
+        return id;
+      },
+    }),
     async addHook(repository, { url, secret }) {
       const config = { url, secret, content_type: 'json' };
       await askAs(BOT)('POST', `${placeOf(repository)}/hooks`, { type: 'gitea', active: true, config, events: EVENTS });

@@ -8,8 +8,10 @@ export interface Features {
   v122: boolean;
   /** Runs of workflows and their jobs, locking (1.24, not in Forgejo). */
   v124: boolean;
-  /** Conversations are resolved by the API (1.26, not in Forgejo). */
+  /** Conversations are resolved and runs begun again by the API (1.26, not in Forgejo). */
   v126: boolean;
+  /** Runs of workflows are cancelled by the API (Gitea 1.28). */
+  cancelsRuns: boolean;
 }
 
 export interface World {

@@ -1,11 +1,12 @@
 /** Runs of workflows, read only. From Gitea 1.24 on there are runs; before it and in Forgejo there are tasks, one a job. */
 import type { JsonObject } from '../../forge.js';
 import { notFound, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
-import type { CheckRunInput, WorkflowRunInput } from '../../kit/shapes/inputs.js';
+import type { CheckRunInput, Id, WorkflowRunInput } from '../../kit/shapes/inputs.js';
 import { workflowJob, workflowRun } from '../../kit/shapes/workflow.js';
 import { repositoryInput } from '../convert/repository.js';
 import { time } from '../convert/time.js';
 import { accountIfTold } from '../convert/user.js';
+import { workflowNumber } from '../convert/workflow.js';
 import {
   countIn,
   idOf,
@@ -38,9 +39,9 @@ function progress(native: JsonObject): { status: WorkflowRunInput['status']; con
 /** How many runs or tasks are read at most. */
 const MOST = 50;
 
-const actionsPath = (request: RouteRequest): string => `${repoPath(request)}/actions`;
+export const actionsPath = (request: RouteRequest): string => `${repoPath(request)}/actions`;
 
-async function runsOf(request: RouteRequest, context: RouteContext): Promise<readonly JsonObject[]> {
+export async function runsOf(request: RouteRequest, context: RouteContext): Promise<readonly JsonObject[]> {
   const read = async (what: 'runs' | 'tasks') =>
     objectsOf(
       objectOf(await context.native.get(`${actionsPath(request)}/${what}`, { page: 1, limit: MOST })).workflow_runs,
@@ -64,6 +65,7 @@ async function asRun(request: RouteRequest, context: RouteContext, native: JsonO
     ...progress(native),
     htmlUrl: textIn(native, 'html_url') ?? textOf(native, 'url'),
     actor: accountIfTold(native.actor) ?? accountIfTold(native.trigger_actor) ?? null,
+    workflowId: workflowNumber(repository.id, path),
     ...wishes({
       createdAt: time(native.created_at) ?? time(native.started_at) ?? time(native.run_started_at),
       updatedAt: time(native.updated_at) ?? time(native.completed_at),
@@ -90,7 +92,8 @@ async function list(request: RouteRequest, context: RouteContext) {
   return { data: { total_count: shown.length, workflow_runs: runs }, pages };
 }
 
-async function one(request: RouteRequest, context: RouteContext): Promise<JsonObject> {
+/** The run that the route names. @throws RouteFailure 404 */
+export async function runAt(request: RouteRequest, context: RouteContext): Promise<JsonObject> {
   const id = numberParam(request, 'run_id');
   return newerOr(
     async () => objectOf(await context.native.get(`${actionsPath(request)}/runs/${id}`)),
@@ -102,29 +105,36 @@ async function one(request: RouteRequest, context: RouteContext): Promise<JsonOb
   );
 }
 
-async function jobs(request: RouteRequest, context: RouteContext) {
-  const id = numberParam(request, 'run_id');
-  const natives = await newerOr(
-    async () => objectsOf(objectOf(await context.native.get(`${actionsPath(request)}/runs/${id}/jobs`)).jobs),
+/** Jobs of the run that the route names, as the server tells them. @throws RouteFailure 404 */
+export const nativeJobs = (request: RouteRequest, context: RouteContext): Promise<readonly JsonObject[]> =>
+  newerOr(
+    async () => {
+      const path = `${actionsPath(request)}/runs/${numberParam(request, 'run_id')}/jobs`;
+      return objectsOf(objectOf(await context.native.get(path)).jobs);
+    },
     // A task is one job, and stands for its run.
-    async () => [await one(request, context)],
+    async () => [await runAt(request, context)],
   );
-  const shapes = natives.map((native) =>
-    workflowJob(context.base, param(request, 'owner'), param(request, 'repo'), {
-      id: idOf(native),
-      runId: id,
-      name: textOf(native, 'name'),
-      headSha: textOf(native, 'head_sha'),
-      headBranch: textIn(native, 'head_branch') ?? null,
-      ...progress(native),
-      htmlUrl: textIn(native, 'html_url') ?? textOf(native, 'url'),
-      ...wishes({
-        startedAt: time(native.started_at) ?? time(native.run_started_at),
-        completedAt: time(native.completed_at) ?? time(native.updated_at),
-        createdAt: time(native.created_at),
-      }),
+
+export const asJob = (request: RouteRequest, context: RouteContext, native: JsonObject, runId: Id): JsonObject =>
+  workflowJob(context.base, param(request, 'owner'), param(request, 'repo'), {
+    id: idOf(native),
+    runId,
+    name: textOf(native, 'name'),
+    headSha: textOf(native, 'head_sha'),
+    headBranch: textIn(native, 'head_branch') ?? null,
+    ...progress(native),
+    htmlUrl: textIn(native, 'html_url') ?? textOf(native, 'url'),
+    ...wishes({
+      startedAt: time(native.started_at) ?? time(native.run_started_at),
+      completedAt: time(native.completed_at) ?? time(native.updated_at),
+      createdAt: time(native.created_at),
     }),
-  );
+  });
+
+async function jobs(request: RouteRequest, context: RouteContext) {
+  const natives = await nativeJobs(request, context);
+  const shapes = natives.map((native) => asJob(request, context, native, numberParam(request, 'run_id')));
   const { data, pages } = pageIn(request, shapes);
   return { data: { total_count: shapes.length, jobs: data }, pages };
 }
@@ -142,7 +152,7 @@ export const actions: RouteTable = {
     'read',
     'repository: GET /repos/{owner}/{repo}/actions/runs/{run}, …/actions/tasks',
     NOTE,
-    async (request, context) => ({ data: await asRun(request, context, await one(request, context)) }),
+    async (request, context) => ({ data: await asRun(request, context, await runAt(request, context)) }),
   ),
   'GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs': emulated(
     'read',

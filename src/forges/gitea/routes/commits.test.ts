@@ -124,6 +124,22 @@ describe('commits on Gitea', () => {
       expect((await gitea.ask(COMPARE, { basehead })).status).toBe(404);
   });
 
+  it('are counted for those who wrote them', async () => {
+    const contributors = 'GET /repos/{owner}/{repo}/contributors';
+    // Who made the first commit has another address now, so that it is nobody's.
+    const acme = gitea.fake.state.accounts.find(({ login }) => login === 'acme');
+    Object.assign(acme ?? {}, { email: 'new@acme.test' });
+    const { data } = await gitea.ask(contributors);
+    expect(data.map((one: Loose) => [one.login, one.contributions])).toEqual([['alice', 1]]);
+    const all = await gitea.ask(contributors, { anon: 'true', per_page: 1, page: 2 });
+    expect([all.data, all.pages]).toMatchObject([
+      [{ type: 'Anonymous', name: 'acme', contributions: 1 }],
+      { next: false, last: 2 },
+    ]);
+    gitea.fake.api.failNext('GET', /\/commits$/, { status: 409, json: { message: 'Git Repository is empty.' } });
+    expect((await gitea.ask(contributors)).status).toBe(204);
+  });
+
   it('are not there in a repository that is not there', async () => {
     for (const table of [commits, comparison]) await gitea.expectMissing(table, { ref: 'main', basehead: 'main...x' });
   });

@@ -2,6 +2,8 @@
 
 import type { JsonObject } from '../../forge.js';
 import { type RouteContext, RouteFailure, type RouteRequest, type RouteTable } from '../../kit/route.js';
+import { contributors } from '../../kit/shapes/contributor.js';
+import { commitInput } from '../convert/commit.js';
 import { asCommit, asFullCommit, commitFiles, commitText, nativeCommit, shaOf } from './commit-objects.js';
 import { failedWith, objectOf, param, repoPath, textIn, textOf } from './native.js';
 import { everything, pageIn, pageOf, USUAL_CAP } from './pages.js';
@@ -77,7 +79,33 @@ async function get(request: RouteRequest, context: RouteContext) {
   return { data: asFullCommit(request, context, native, await commitFiles(request, context, sha)) };
 }
 
+/** The server counts for its own pages only, so the newest commits are counted here. */
+const MOST_COUNTED = 1000;
+
+async function contributorList(request: RouteRequest, context: RouteContext) {
+  const path = `${repoPath(request)}/commits`;
+  let all: readonly unknown[];
+  try {
+    all = await everything(context, path, { stat: false, files: false }, MOST_COUNTED);
+  } catch (error) {
+    // Nobody wrote anything into an empty repository.
+    if (failedWith(error, 409)) return { status: 204 };
+    throw error;
+  }
+  const counted = all.map((native) => {
+    const { author } = commitInput(native);
+    return { account: author.account ?? null, name: author.name, email: author.email, count: 1 };
+  });
+  return pageIn(request, contributors(context.base, counted, ['1', 'true'].includes(request.query.anon ?? '')));
+}
+
 export const commits: RouteTable = {
+  'GET /repos/{owner}/{repo}/contributors': emulated(
+    'read',
+    'repository: GET /repos/{owner}/{repo}/commits',
+    'Counted over the newest 1,000 commits.',
+    contributorList,
+  ),
   'GET /repos/{owner}/{repo}/commits': emulated(
     'read',
     'repository: GET /repos/{owner}/{repo}/commits',

@@ -10,12 +10,14 @@ import { collaborators } from './collaborators.js';
 import { commits } from './commits.js';
 import { comparison } from './compare.js';
 import { contents } from './contents.js';
+import { feeds } from './feeds.js';
 import { gitData } from './git-data.js';
 import { graphqlRows } from './graphql-rows.js';
 import { issueComments } from './issue-comments.js';
 import { issues } from './issues.js';
 import { labels } from './labels.js';
 import { milestones } from './milestones.js';
+import { notifications } from './notifications.js';
 import { organizations } from './organizations.js';
 import { pullMerge } from './pull-merge.js';
 import { pulls } from './pulls.js';
@@ -27,30 +29,34 @@ import { repositories } from './repositories.js';
 import { reviewComments } from './review-comments.js';
 import { reviews } from './reviews.js';
 import { joinTables } from './row.js';
+import { runDetails } from './run-details.js';
 import { search } from './search.js';
 import { social } from './social.js';
 import { statuses } from './statuses.js';
 import { teams } from './teams.js';
 import { timeline } from './timeline.js';
 import { users } from './users.js';
+import { webhooks } from './webhooks.js';
 
 export const routes: RouteTable = joinTables(
   absent,
   actions,
   assignees,
-  branchProtection,
   branches,
+  branchProtection,
   checks,
   collaborators,
   commits,
   comparison,
   contents,
+  feeds,
   gitData,
   graphqlRows,
   issueComments,
   issues,
   labels,
   milestones,
+  notifications,
   organizations,
   pullMerge,
   pulls,
@@ -61,10 +67,12 @@ export const routes: RouteTable = joinTables(
   repositories,
   reviewComments,
   reviews,
+  runDetails,
   search,
   social,
   statuses,
   teams,
   timeline,
   users,
+  webhooks,
 );

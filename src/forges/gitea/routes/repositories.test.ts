@@ -192,7 +192,11 @@ describe('repositories on Gitea', () => {
     const comments = `GET ${REPO}/commits/{commit_sha}/comments`;
     expect((await gitea.ask(comments, { commit_sha: 'main' })).data).toEqual([]);
     expect((await gitea.ask(comments, { commit_sha: 'f'.repeat(40) })).status).toBe(404);
-    await gitea.expectMissing(absent, { commit_sha: 'main' });
+    const gists = 'GET /users/{username}/gists';
+    const { [gists]: _ofUser, ...ofRepository } = absent;
+    await gitea.expectMissing(ofRepository, { commit_sha: 'main' });
+    expect((await gitea.ask(gists, { username: 'bob' })).data).toEqual([]);
+    expect((await gitea.ask(gists, { username: 'nobody' })).status).toBe(404);
   });
 
   it('are not there when they are not there', async () => {

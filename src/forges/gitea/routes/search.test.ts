@@ -42,6 +42,27 @@ describe('search on Gitea', () => {
   });
   afterAll(() => gitea.close());
 
+  it('finds what somebody has to do in an organization', async () => {
+    const ISSUES = 'GET /orgs/{org}/issues';
+    const numbers = async (more: object) =>
+      (await gitea.ask(ISSUES, { org: 'acme', ...more })).data.map((one: Loose) => one.number);
+    expect(await numbers({})).toEqual([]);
+    const alice = await gitea.as('alice').request(ISSUES, { org: 'acme' });
+    expect(alice.data).toMatchObject([
+      { number: 1, title: 'First bug', repository_url: 'https://gitea.test/api/v3/repos/acme/web' },
+    ]);
+    expect((await gitea.as('bob').request(ISSUES, { org: 'acme', filter: 'mentioned' })).data).toMatchObject([
+      { number: 1 },
+    ]);
+    expect(await numbers({ filter: 'created' })).toEqual([4, 2, 1]);
+    expect(await numbers({ filter: 'all', state: 'all', per_page: 2 })).toEqual([4, 3]);
+    expect(await numbers({ filter: 'repos', labels: 'bug', sort: 'comments', direction: 'asc' })).toEqual([1, 2]);
+    expect(await numbers({ filter: 'all', since: '2030-01-01T00:00:00Z' })).toEqual([]);
+    for (const wrong of [{ filter: 'subscribed' }, { state: 'lost' }, { sort: 'hue' }])
+      expect((await gitea.ask(ISSUES, { org: 'acme', ...wrong })).status).toBe(422);
+    expect((await gitea.ask(ISSUES, { org: 'nobodys' })).status).toBe(404);
+  });
+
   const find = async (q: string, more: object = {}): Promise<number[]> => {
     const answer = await gitea.ask(SEARCH, { q, ...more });
     if (answer.status !== 200) throw new Error(JSON.stringify(answer.data));

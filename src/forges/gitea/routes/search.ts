@@ -1,9 +1,9 @@
 /** Search in issues and pull requests. */
 import type { JsonObject } from '../../forge.js';
 import { segment } from '../../kit/native-client.js';
-import { type RouteContext, RouteFailure, type RouteRequest, type RouteTable } from '../../kit/route.js';
+import { invalid, type RouteContext, RouteFailure, type RouteRequest, type RouteTable } from '../../kit/route.js';
 import { isDraftTitle } from '../convert/pull-request.js';
-import { flagIn, listOf, objectOf, objectsOf, textIn, textOf } from './native.js';
+import { flagIn, listOf, objectOf, objectsOf, param, textIn, textOf } from './native.js';
 import { asIssue } from './objects.js';
 import { everything, pageIn } from './pages.js';
 import { emulated } from './row.js';
@@ -232,7 +232,52 @@ async function searchIssues(request: RouteRequest, context: RouteContext) {
   return { ...answer, data: { total_count: matching.length, incomplete_results: false, items } };
 }
 
+/** What somebody has to do with an issue, by the server's filters; undefined for all of them. */
+const MINE: Readonly<Record<string, string | undefined>> = {
+  assigned: 'assigned',
+  created: 'created',
+  mentioned: 'mentioned',
+  repos: undefined,
+  all: undefined,
+};
+const SORTS: ReadonlySet<string> = new Set(['created', 'updated', 'comments']);
+
+async function organizationIssues(request: RouteRequest, context: RouteContext) {
+  const { filter = 'assigned', state = 'open', labels, since, sort = 'created' } = request.query;
+  if (!Object.hasOwn(MINE, filter))
+    throw invalid(
+      'Issue',
+      'filter',
+      'invalid',
+      `"${filter}" is not told: assigned, created, mentioned, repos and all are.`,
+    );
+  if (!['open', 'closed', 'all'].includes(state)) throw invalid('Issue', 'state', 'invalid');
+  if (!SORTS.has(sort)) throw invalid('Issue', 'sort', 'invalid');
+  const owner = param(request, 'org');
+  // The search finds nothing of an owner that is not there.
+  await context.native.get(`/orgs/${segment(owner)}`);
+  const mine = MINE[filter];
+  const query = { owner, state, labels, since, ...(mine !== undefined && { [mine]: true }) };
+  const found = objectsOf(await everything(context, '/repos/issues/search', query, MOST_RESULTS));
+  const direction = textIn(request.query, 'direction') ?? 'desc';
+  const inOrder = order({ ...request, query: { sort, order: direction } }, []);
+  const sorted = found.map((issue) => ({ issue, pull: undefined })).sort(inOrder);
+  return pageIn(
+    request,
+    sorted.map(({ issue }) => {
+      const [name = '', repo = ''] = fullName(issue).split('/');
+      return asIssue({ ...request, params: { owner: name, repo } }, context, issue);
+    }),
+  );
+}
+
 export const search: RouteTable = {
+  'GET /orgs/{org}/issues': emulated(
+    'read',
+    'issue: GET /repos/issues/search',
+    'The newest 1,000. Their repository is named by its address.',
+    organizationIssues,
+  ),
   'GET /search/issues': emulated(
     'read',
     'issue: GET /repos/{owner}/{repo}/issues, GET /repos/issues/search',

@@ -41,6 +41,9 @@ export type NativeJob = z.output<typeof nativeJob>;
 /** What stands for GitHub's App where GitLab's own CI made a check. */
 export const CI_APP = { id: 0, slug: 'gitlab-ci', name: 'GitLab CI/CD' };
 
+/** GitLab has one file of pipelines and no workflows. */
+export const WORKFLOW = { id: 0, name: 'GitLab CI/CD', path: '.gitlab-ci.yml' };
+
 /** GitHub's words for what started a run, where GitLab has other ones. */
 const events: Readonly<Record<string, string>> = {
   merge_request_event: 'pull_request',

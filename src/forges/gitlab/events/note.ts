@@ -5,6 +5,7 @@ import { NO_COMMIT } from '../../kit/shapes/fields.js';
 import type { AccountInput, CommentInput } from '../../kit/shapes/inputs.js';
 import { issue as issueShape } from '../../kit/shapes/issue.js';
 import { simplePullRequest } from '../../kit/shapes/pull-request.js';
+import { COMMIT_COMMENT, placeOfCommitComment } from '../convert/commit-comment.js';
 import { time } from '../convert/read.js';
 import { toGitHubBody } from '../quick-actions.js';
 import { issueNumber } from '../references.js';
@@ -71,6 +72,12 @@ async function commentInput(
 
 /** GitHub's routes name a comment by its id alone; an event is often the first that anybody hears of it. */
 async function remember({ object_attributes: note, ...payload }: NoteEvent, ports: TranslatePorts): Promise<void> {
+  const sha = payload.commit?.id ?? note.commit_id;
+  const project = firstId(repositoryIdOf({ object_attributes: note, ...payload }));
+  if (ports.records !== undefined && note.noteable_type === 'Commit' && sha && project !== undefined) {
+    await ports.records.put(COMMIT_COMMENT, placeOfCommitComment(project, note.id), { sha });
+    return;
+  }
   const iid = payload.merge_request?.iid ?? payload.issue?.iid;
   if (ports.records === undefined || iid === undefined) return;
   const key = String(note.id);

@@ -5,7 +5,7 @@ import { NO_COMMIT, UNKNOWN_TIME } from '../../kit/shapes/fields.js';
 import type { AccountInput, CheckedPullRequestInput, CheckSuiteInput, CommitInput } from '../../kit/shapes/inputs.js';
 import { statusEvent } from '../../kit/shapes/status.js';
 import { workflow, workflowRun } from '../../kit/shapes/workflow.js';
-import { CI_APP, type NativePipeline, runInput, suiteInput } from '../convert/pipeline.js';
+import { CI_APP, type NativePipeline, runInput, suiteInput, WORKFLOW } from '../convert/pipeline.js';
 import { time } from '../convert/read.js';
 import { statusState } from '../convert/status.js';
 import { type PipelineEvent, pipelineEvent } from '../schema.js';
@@ -96,9 +96,6 @@ function suiteShape(
   };
   return checkSuite(ports.base, place.owner, place.name, input);
 }
-
-/** GitLab has one file of pipelines and no workflows. */
-const WORKFLOW = { id: 0, name: 'GitLab CI/CD', path: '.gitlab-ci.yml' };
 
 function runShape(
   payload: PipelineEvent,

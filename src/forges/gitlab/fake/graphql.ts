@@ -4,9 +4,9 @@ import { buildSchema, graphql } from 'graphql';
 import { z } from 'zod';
 import type { FakeRoute } from '../../kit/fake/routing.js';
 import { allMembers } from './declare.js';
-import { user as shownUser } from './present.js';
+import { group as shownGroup, user as shownUser } from './present.js';
 import { commit } from './present-git.js';
-import type { User, World } from './state.js';
+import { type User, userById, type World } from './state.js';
 
 const schema = buildSchema(`
   scalar Time
@@ -26,8 +26,46 @@ const schema = buildSchema(`
   type Repository { tree(path: String, ref: String): Tree }
   type Tree { lastCommit: Commit }
   type Commit { sha: String! author: UserCore }
-  type UserCore { id: ID! username: String! name: String! avatarUrl: String webUrl: String! }
-  type Query { project(fullPath: ID!): Project }
+  scalar NoteID
+  enum TypeEnum { PERSONAL PROJECT }
+  enum GroupVisibility { public internal private }
+  type UserCore {
+    id: ID!
+    username: String!
+    name: String!
+    avatarUrl: String
+    webUrl: String!
+    groupMemberships(first: Int, after: String): GroupMemberConnection
+    snippets(type: TypeEnum, first: Int, after: String): SnippetConnection
+  }
+  type GroupMember { group: Group }
+  type GroupMemberConnection { nodes: [GroupMember] pageInfo: PageInfo! }
+  type Group {
+    id: ID!
+    name: String!
+    path: String!
+    fullPath: ID!
+    description: String
+    avatarUrl: String
+    webUrl: String!
+    visibility: String
+  }
+  type Snippet {
+    id: ID!
+    title: String!
+    description: String
+    fileName: String
+    visibilityLevel: GroupVisibility!
+    createdAt: Time!
+    updatedAt: Time!
+    webUrl: String!
+    rawUrl: String!
+  }
+  type SnippetConnection { nodes: [Snippet] pageInfo: PageInfo! }
+  type AwardEmoji { name: String! user: UserCore! }
+  type AwardEmojiConnection { nodes: [AwardEmoji] }
+  type Note { id: NoteID! awardEmoji: AwardEmojiConnection }
+  type Query { project(fullPath: ID!): Project user(username: String!): UserCore note(id: NoteID!): Note }
 `);
 
 interface Listed {
@@ -71,6 +109,73 @@ function connectionOf(all: readonly Listed[], { updatedAfter, first = MOST, afte
 
 const READER = 10;
 
+/** Cursors are positions. */
+function pageOf<T>(all: readonly T[], { first = MOST, after }: Arguments) {
+  const from = after === undefined || after === null ? 0 : Number(Buffer.from(after, 'base64').toString());
+  const to = from + Math.min(first, MOST);
+  return {
+    nodes: all.slice(from, to),
+    pageInfo: {
+      hasNextPage: to < all.length,
+      hasPreviousPage: from > 0,
+      startCursor: Buffer.from(String(from)).toString('base64'),
+      endCursor: Buffer.from(String(to)).toString('base64'),
+    },
+  };
+}
+
+const core = (world: World, of: User) => {
+  const shown = shownUser(world, of);
+  return { ...shown, id: `gid://gitlab/User/${of.id}`, avatarUrl: shown.avatar_url, webUrl: shown.web_url };
+};
+
+function userNode(world: World, of: User, reader: User) {
+  const { groups, snippets } = world.state;
+  return {
+    ...core(world, of),
+    groupMemberships: (given: Arguments) =>
+      pageOf(
+        groups
+          .filter(({ members }) => members.has(of.id))
+          .map((one) => {
+            const {
+              id,
+              full_path: fullPath,
+              avatar_url: avatarUrl,
+              web_url: webUrl,
+              ...shown
+            } = shownGroup(world, one);
+            return { group: { ...shown, id: `gid://gitlab/Group/${id}`, fullPath, avatarUrl, webUrl } };
+          }),
+        given,
+      ),
+    snippets: (given: Arguments) =>
+      pageOf(
+        snippets
+          .filter(({ userId, visibility }) => userId === of.id && (visibility === 'public' || of.id === reader.id))
+          .map(({ id, title, fileName, visibility, at }) => ({
+            id: `gid://gitlab/PersonalSnippet/${id}`,
+            title,
+            description: '',
+            fileName,
+            visibilityLevel: visibility,
+            createdAt: at,
+            updatedAt: at,
+            webUrl: `${world.web}/-/snippets/${id}`,
+            rawUrl: `${world.web}/-/snippets/${id}/raw`,
+          })),
+        given,
+      ),
+  };
+}
+
+function noteNode(world: World, id: string) {
+  const found = world.state.commitNotes.find(({ note }) => `gid://gitlab/Note/${note.id}` === id);
+  if (found === undefined) return null;
+  const nodes = found.note.awards.map(({ name, userId }) => ({ name, user: core(world, userById(world, userId)) }));
+  return { id, awardEmoji: { nodes } };
+}
+
 export function graphqlRoute(world: World): FakeRoute {
   return {
     method: 'GET',
@@ -84,6 +189,11 @@ export function graphqlRoute(world: World): FakeRoute {
         source: query.get('query') ?? '',
         variableValues: JSON.parse(query.get('variables') ?? '{}') as Record<string, unknown>,
         rootValue: {
+          user({ username }: { username: string }) {
+            const found = world.state.users.find((one) => one.username.toLowerCase() === username.toLowerCase());
+            return found ? userNode(world, found, reader) : null;
+          },
+          note: ({ id }: { id: string }) => noteNode(world, id),
           project({ fullPath }: { fullPath: string }) {
             const project = world.state.projects.find((one) => one.fullPath === fullPath);
             const level = project && (allMembers(world, { project }).get(reader.id) ?? 0);

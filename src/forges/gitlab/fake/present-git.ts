@@ -199,4 +199,8 @@ export const job = (world: World, in_: Project, on: Pipeline, of: Job) => ({
   pipeline: { id: on.id, sha: on.sha, project_id: in_.id, ref: on.ref, status: on.status },
   runner: null,
   tag_list: [],
+  ...(of.artifacts && {
+    artifacts_file: { filename: of.artifacts.filename, size: of.artifacts.size },
+    artifacts_expire_at: of.artifacts.expireAt,
+  }),
 });

@@ -175,12 +175,17 @@ export function peopleRoutes(world: World): FakeRoute[] {
         simple: parameter.flag.optional(),
         archived: parameter.flag.optional(),
         min_access_level: parameter.integer.optional(),
+        order_by: z.enum(['id', 'name', 'path', 'created_at', 'updated_at', 'last_activity_at']).optional(),
+        sort: z.enum(['asc', 'desc']).optional(),
       }),
       run(request: FakeRequest) {
-        const { id } = groupFor(world, request);
+        const above = groupFor(world, request);
+        const isDeep = ['true', '1'].includes(request.query.get('include_subgroups') ?? '');
+        const below = isDeep ? world.state.groups.filter((one) => ancestors(world, one).includes(above)) : [above];
+        const ids = new Set(below.map(({ id }) => id));
         const own = world.state.projects.filter(
           ({ namespace, shares }) =>
-            (namespace.kind === 'group' && namespace.id === id) || shares.some(({ groupId }) => groupId === id),
+            (namespace.kind === 'group' && ids.has(namespace.id)) || shares.some(({ groupId }) => groupId === above.id),
         );
         return paged(
           request,

@@ -218,7 +218,7 @@ function commitRoutes(world: World): FakeRoute[] {
         return paged(
           request,
           shown.filter(
-            (one) => author === undefined || `${one.author_name} ${one.author_email}`.toLowerCase().includes(author),
+            (one) => author === undefined || `${one.author_name} <${one.author_email}>`.toLowerCase().includes(author),
           ),
         );
       },

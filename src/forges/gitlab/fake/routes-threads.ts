@@ -51,7 +51,10 @@ const filters = {
   ...paging,
 };
 const times = { created_after: when, created_before: when, updated_after: when, updated_before: when };
-const issueQuery = parametersOf<AllIssuesOptions>()({ ...times, assignee_id: any, assignee_username: text }, filters);
+const issueQuery = parametersOf<AllIssuesOptions>()(
+  { ...times, author_id: parameter.integer.optional(), assignee_id: any, assignee_username: text },
+  filters,
+);
 const mergeRequestQuery = parametersOf<AllMergeRequestsOptions>()(
   {
     ...times,

@@ -1,5 +1,6 @@
 /** What an instance of GitLab knows. Plain data; the routes change it, the presenters show it. */
 import type { FakeGit } from '../../kit/fake/git-store.js';
+import type { FakeEvent } from './feed.js';
 
 export interface User {
   id: number;
@@ -154,6 +155,7 @@ export interface Job {
   startedAt: string | null;
   finishedAt: string | null;
   trace: string;
+  artifacts?: { filename: string; size: number; expireAt: string | null };
   /** It starts another pipeline. */
   bridge?: boolean;
 }
@@ -267,6 +269,30 @@ export interface GitLabState {
   follows: { userId: number; ofId: number }[];
   stars: { userId: number; projectId: number }[];
   deployKeys: { id: number; projectId: number; title: string; key: string; canPush: boolean; createdAt: string }[];
+  events: FakeEvent[];
+  todos: {
+    id: number;
+    userId: number;
+    authorId: number;
+    projectId: number;
+    action: string;
+    type: 'Issue' | 'MergeRequest';
+    iid: number;
+    body: string;
+    state: 'pending' | 'done';
+    at: string;
+  }[];
+  /** By `<user id>:<project id>`, 0 for all that have no level of their own. */
+  notificationLevels: Map<string, string>;
+  commitNotes: { projectId: number; sha: string; note: Note }[];
+  snippets: {
+    id: number;
+    userId: number;
+    title: string;
+    fileName: string;
+    visibility: 'public' | 'private';
+    at: string;
+  }[];
   /** Whether hooks that fail are switched off: always on GitLab.com, by choice elsewhere. */
   autoDisablesHooks: boolean;
   /** Hook events that were sent again lately, by the hooks of their project or group and by whom. */

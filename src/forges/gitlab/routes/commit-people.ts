@@ -68,7 +68,8 @@ async function ask(context: RouteContext, place: Place, commits: readonly Native
 const isFresh = (context: RouteContext, { data }: ForgeRecord): boolean =>
   context.clock.now().getTime() - Number(data.askedAt) < KEPT_MS;
 
-async function peopleOf(context: RouteContext, place: Place, commits: readonly NativeCommit[]) {
+/** Accounts by the addresses of these commits, in lower case; null or nothing where there is none. */
+export async function accountsOf(context: RouteContext, place: Place, commits: readonly NativeCommit[]) {
   const emails = new Set(commits.flatMap((one) => [lower(one.author_email), lower(one.committer_email)]));
   const people = new Map<string, AccountInput | null>();
   for (const email of emails) {
@@ -107,7 +108,7 @@ export async function commitsShown(
   place: Place,
   commits: readonly NativeCommit[],
 ): Promise<(commit: NativeCommit, more?: More) => JsonObject> {
-  const people = await peopleOf(context, place, commits);
+  const people = await accountsOf(context, place, commits);
   const web = `${context.base.web}/${place.path}`;
   return (commit, more = {}) => {
     const input = commitInput(commit, web);

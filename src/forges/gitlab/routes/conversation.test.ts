@@ -337,9 +337,47 @@ describe('search', () => {
   });
 });
 
+describe('of many issues', () => {
+  it('those of an organization are asked for by what somebody has to do with them', async () => {
+    const ISSUES = 'GET /orgs/{org}/issues';
+    const made = await ask(`POST ${R}/issues`, { title: 'For the bot', assignees: ['forgeway-bot'], labels: ['mine'] });
+    const { number } = made.data;
+    const numbers = async (more: object = {}) =>
+      (await ask(ISSUES, { org: 'acme~platform', ...more })).data.map((one: Loose) => one.number);
+    expect(await numbers()).toEqual([number]);
+    expect((await ask(ISSUES, { org: 'acme~platform' })).data[0].repository_url).toMatch(
+      /\/repos\/acme~platform\/web$/,
+    );
+    expect(await numbers({ filter: 'all', state: 'all', labels: 'mine' })).toEqual([number]);
+    expect(await numbers({ filter: 'created', labels: 'mine', since: '2040-01-01T00:00:00Z' })).toEqual([]);
+    const all = await numbers({ filter: 'repos', state: 'all', sort: 'updated', direction: 'asc', per_page: 100 });
+    expect(all.length).toBeGreaterThan(1);
+    for (const wrong of [{ filter: 'mentioned' }, { state: 'lost' }, { sort: 'comments' }])
+      expect((await ask(ISSUES, { org: 'acme~platform', ...wrong })).status).toBe(422);
+    expect((await ask(ISSUES, { org: 'nobodys' })).status).toBe(404);
+  });
+
+  it('the events are told together, the newest first', async () => {
+    const { data: made } = await ask(`POST ${R}/issues`, { title: 'Closed at once' });
+    await ask(`PATCH ${R}/issues/{issue_number}`, { issue_number: made.number, state: 'closed' });
+    // The double lives in another year; what changed long ago is not looked at.
+    expect((await ask(`GET ${R}/issues/events`)).data).toEqual([]);
+    for (const thread of [...at.gitlab.web.issues, ...at.gitlab.web.mergeRequests])
+      thread.updatedAt = new Date().toISOString();
+    const { data } = await ask(`GET ${R}/issues/events`, { per_page: 100 });
+    expect(data[0]).toMatchObject({ event: 'closed', issue: { number: made.number } });
+    const times = data.map((one: Loose) => Date.parse(one.created_at));
+    expect(times).toEqual(times.toSorted((a: number, b: number) => b - a));
+    expect((await ask(`GET ${R}/issues/events`, { per_page: 1, page: 2 })).data).toEqual([data[1]]);
+  });
+});
+
 it('every row here has an effect and an error case', async () => {
   const tables = { issues, issueComments, labels, assignees, milestones, reactions, timeline };
-  const rows = Object.assign({}, ...Object.values(tables)) as RouteTable;
+  const { 'GET /orgs/{org}/issues': _ofOrganization, ...rows } = Object.assign(
+    {},
+    ...Object.values(tables),
+  ) as RouteTable;
   await at.gitlab.expectMissing(rows, {
     issue_number: FIRST_ISSUE,
     comment_id: 4,

@@ -8,9 +8,12 @@ import { branches } from './branches.js';
 import { checkSuites } from './check-suites.js';
 import { checks } from './checks.js';
 import { collaborators } from './collaborators.js';
+import { commitComments } from './commit-comments.js';
 import { commits } from './commits.js';
 import { contents } from './contents.js';
+import { contributors } from './contributors.js';
 import { deployments } from './deployments.js';
+import { feeds } from './feeds.js';
 import { gitObjects } from './git-objects.js';
 import { graphqlRows } from './graphql-rows.js';
 import { issueComments } from './issue-comments.js';
@@ -19,6 +22,7 @@ import { labels } from './labels.js';
 import { listings } from './listings.js';
 import { merges } from './merges.js';
 import { milestones } from './milestones.js';
+import { ofPeople } from './of-people.js';
 import { organizations } from './organizations.js';
 import { pulls } from './pulls.js';
 import { reactions } from './reactions.js';
@@ -29,11 +33,14 @@ import { repos } from './repos.js';
 import { reviewComments } from './review-comments.js';
 import { reviewers } from './reviewers.js';
 import { reviews } from './reviews.js';
+import { runDetails } from './run-details.js';
 import { search } from './search.js';
 import { social } from './social.js';
 import { statuses } from './statuses.js';
 import { timeline } from './timeline.js';
 import { users } from './users.js';
+import { watching } from './watching.js';
+import { webhooks } from './webhooks.js';
 
 export const routes: RouteTable = {
   ...repos,
@@ -70,4 +77,11 @@ export const routes: RouteTable = {
   ...actions,
   ...deployments,
   ...graphqlRows,
+  ...commitComments,
+  ...ofPeople,
+  ...contributors,
+  ...runDetails,
+  ...webhooks,
+  ...watching,
+  ...feeds,
 };

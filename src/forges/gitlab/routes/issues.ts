@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { segment } from '../../kit/native-client.js';
 import {
   invalid,
   notFound,
@@ -10,9 +11,9 @@ import {
 import { nativeMilestone } from '../convert/milestone.js';
 import { readAll } from '../convert/read.js';
 import { toNativeBody } from '../quick-actions.js';
-import { toNativeText } from '../references.js';
+import { groupPath, toNativeText } from '../references.js';
 import { findUser, idList, logins, userIds } from './people.js';
-import { accept, type Place, placeOf, type Thread, threadOf } from './place.js';
+import { accept, type Place, param, placeOf, type Thread, threadOf } from './place.js';
 import { readThread, shownThread } from './thread.js';
 import { listThreads, type ThreadFilter } from './thread-list.js';
 
@@ -93,6 +94,44 @@ const list: Route = {
   async run(request, context) {
     const filter = await filterOf(request, context, placeOf(request));
     const { items, pages } = await listThreads(context, filter, request);
+    return { data: items, pages };
+  },
+};
+
+/** GitLab's own filter for what somebody has to do with an issue; undefined for whatever is there. */
+const MINE: Readonly<Record<string, string | undefined>> = {
+  assigned: 'assignee_id',
+  created: 'author_id',
+  repos: undefined,
+  all: undefined,
+};
+
+const ofOrganization: Route = {
+  support: 'emulated',
+  retry: 'read',
+  source: 'issues: GET /groups/:id/issues; merge_requests: GET /groups/:id/merge_requests',
+  note: 'Their repository is named by its address. GitLab has no filter for `mentioned` and `subscribed` (422).',
+  async run(request, context) {
+    const { filter = 'assigned', state = 'open', sort = 'created', direction, labels, since } = request.query;
+    if (!Object.hasOwn(MINE, filter))
+      throw invalid('Issue', 'filter', 'invalid', `GitLab has no filter for ${filter} issues of a group.`);
+    if (!Object.hasOwn(states, state)) throw invalid('Issue', 'state', 'invalid');
+    if (sort !== 'created' && sort !== 'updated')
+      throw invalid('Issue', 'sort', 'invalid', 'GitLab sorts by created or updated.');
+    const mine = MINE[filter];
+    const wanted: ThreadFilter = {
+      scopes: [`/groups/${segment(groupPath(param(request, 'org')))}`],
+      kinds: ['issue', 'merge_request'],
+      states: states[state as keyof typeof states],
+      query: {
+        labels,
+        updated_after: since,
+        ...(mine !== undefined && { [mine]: String(context.account.id) }),
+      },
+      order: sort === 'updated' ? 'updated_at' : 'created_at',
+      direction: direction === 'asc' ? 'asc' : 'desc',
+    };
+    const { items, pages } = await listThreads(context, wanted, request);
     return { data: items, pages };
   },
 };
@@ -211,6 +250,7 @@ const isAssignable: Route = {
 };
 
 export const issues: RouteTable = {
+  'GET /orgs/{org}/issues': ofOrganization,
   'GET /repos/{owner}/{repo}/issues': list,
   'POST /repos/{owner}/{repo}/issues': create,
   'GET /repos/{owner}/{repo}/issues/{issue_number}': get,

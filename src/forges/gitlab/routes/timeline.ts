@@ -1,5 +1,6 @@
 /** What happened to an issue: GitLab keeps it in four lists. */
 import type { JsonObject } from '../../forge.js';
+import { ISSUE_EVENTS_NOTE, repositoryIssueEvents } from '../../kit/repository-issue-events.js';
 import type { Route, RouteContext, RouteRequest, RouteTable } from '../../kit/route.js';
 import { userOrGhost } from '../../kit/shapes/account.js';
 import * as shape from '../../kit/shapes/comment.js';
@@ -84,7 +85,20 @@ const route = (withComments: boolean): Route => ({
   },
 });
 
+const ofRepository: Route = {
+  support: 'emulated',
+  retry: 'read',
+  source:
+    'issues: GET /projects/:id/issues; merge_requests: GET /projects/:id/merge_requests; resource_label_events, resource_milestone_events, resource_state_events: GET',
+  note: ISSUE_EVENTS_NOTE,
+  async run(request, context) {
+    const { items, pages } = slice(request, await repositoryIssueEvents(request, context));
+    return { data: items, pages };
+  },
+};
+
 export const timeline: RouteTable = {
+  'GET /repos/{owner}/{repo}/issues/events': ofRepository,
   'GET /repos/{owner}/{repo}/issues/{issue_number}/timeline': route(true),
   'GET /repos/{owner}/{repo}/issues/{issue_number}/events': route(false),
 };

@@ -35,9 +35,13 @@ const FILTERS = {
 };
 
 const LIST = z.object({ ...paging, ...FILTERS, created_by: text, assigned_by: text, mentioned_by: text });
+const flag = parameter.flag.optional();
 const SEARCH = z.object({
   ...paging,
   ...FILTERS,
+  assigned: flag,
+  created: flag,
+  mentioned: flag,
   owner: text,
   team: text,
   priority_repo_id: parameter.integer.optional(),
@@ -70,8 +74,8 @@ interface Placed {
   issue: Issue;
 }
 
-/** The server's own filters. A name that is no label matches nothing. */
-function matches(world: World, { repository, issue }: Placed, query: URLSearchParams): boolean {
+/** The server's own filters. A name that is no label matches nothing. `login` is who asks. */
+function matches(world: World, { repository, issue }: Placed, query: URLSearchParams, login = ''): boolean {
   const wanted = query.get('state') ?? 'open';
   const type = query.get('type');
   const names = (query.get('labels') ?? '').split(',').filter(Boolean);
@@ -91,7 +95,10 @@ function matches(world: World, { repository, issue }: Placed, query: URLSearchPa
     is('created_by', (value) => issue.user === value) &&
     is('assigned_by', (value) => issue.assignees.includes(value)) &&
     is('mentioned_by', (value) => issue.body.includes(`@${value}`)) &&
-    is('owner', (value) => repository.owner === value)
+    is('owner', (value) => repository.owner === value) &&
+    is('assigned', (value) => value !== 'true' || issue.assignees.includes(login)) &&
+    is('created', (value) => value !== 'true' || issue.user === login) &&
+    is('mentioned', (value) => value !== 'true' || issue.body.includes(`@${login}`))
   );
 }
 
@@ -145,7 +152,7 @@ export function issueRoutes(world: World): FakeRoute[] {
         const all = state.repositories
           .filter((one) => atLeast(levelOf(state, one, login), 'read'))
           .flatMap((repository) => repository.issues.map((issue) => ({ repository, issue })))
-          .filter((one) => matches(world, one, request.query));
+          .filter((one) => matches(world, one, request.query, login));
         return paged(world, request, all.sort(newestFirst), (one) => issueJson(world, one.repository, one.issue));
       },
     },

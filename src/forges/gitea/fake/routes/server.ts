@@ -1,24 +1,11 @@
-/** The server itself: its version and settings, tokens, webhooks, runs of workflows. */
+/** The server itself: its version and settings, tokens, webhooks. */
 import { z } from 'zod';
 import { parameter } from '../../../kit/fake/request-check.js';
 import type { FakeRequest, FakeRoute } from '../../../kit/fake/routing.js';
-import {
-  created,
-  doer,
-  notFound,
-  nothing,
-  ok,
-  paged,
-  paging,
-  pagingQuery,
-  refuse,
-  repositoryFor,
-  since,
-} from '../answers.js';
-import { pageOf } from '../git-json.js';
+import { created, doer, notFound, nothing, ok, paged, pagingQuery, refuse, repositoryFor } from '../answers.js';
 import { pushPayload } from '../happenings.js';
-import { hookJson, userJson } from '../objects.js';
-import { type Hook, organizationNamed, type Repository, type Run } from '../state.js';
+import { hookJson } from '../objects.js';
+import { type Hook, organizationNamed } from '../state.js';
 import type { World } from '../world.js';
 
 const CONFIG = z.object({
@@ -139,57 +126,6 @@ export function serverRoutes(world: World): FakeRoute[] {
     ];
   };
 
-  const runJson = (repository: Repository, run: Run) => ({
-    id: run.id,
-    url: `${world.apiUrl}/repos/${repository.owner}/${repository.name}/actions/runs/${run.id}`,
-    html_url: `${pageOf(world, repository)}/actions/runs/${run.id}`,
-    display_title: run.name,
-    path: `${run.workflow}@refs/heads/${run.branch}`,
-    event: run.event,
-    run_attempt: 0,
-    run_number: run.id,
-    head_sha: run.sha,
-    head_branch: run.branch,
-    status: run.status,
-    conclusion: run.conclusion,
-    actor: userJson(world, repository.owner),
-    started_at: run.created,
-    completed_at: run.created,
-  });
-
-  const taskJson = (repository: Repository, run: Run) => ({
-    id: run.id,
-    name: run.name,
-    head_branch: run.branch,
-    head_sha: run.sha,
-    run_number: run.id,
-    event: run.event,
-    display_title: run.name,
-    status: run.conclusion || run.status,
-    workflow_id: run.workflow,
-    url: `${pageOf(world, repository)}/actions/runs/${run.id}`,
-    created_at: run.created,
-    updated_at: run.created,
-    run_started_at: run.created,
-  });
-
-  const listRuns = (what: 'runs' | 'tasks', json: (repository: Repository, run: Run) => unknown): FakeRoute => ({
-    method: 'GET',
-    path: `/repos/:owner/:repo/actions/${what}`,
-    source: `repository: GET /repos/{owner}/{repo}/actions/${what}`,
-    query: z.object(paging),
-    run: (request) => {
-      const repository = repositoryFor(world, request);
-      const shown = [...repository.runs].reverse();
-      return ok({ total_count: shown.length, workflow_runs: shown.map((run) => json(repository, run)) });
-    },
-  });
-
-  const runFor = (request: FakeRequest) => {
-    const repository = repositoryFor(world, request);
-    return { repository, run: repository.runs.find((one) => String(one.id) === request.params.run) ?? notFound() };
-  };
-
   return [
     {
       method: 'GET',
@@ -242,31 +178,6 @@ export function serverRoutes(world: World): FakeRoute[] {
     ...hooks('/admin/hooks', (request) => {
       if (!doer(request).isAdmin) refuse(403, 'user should be the site admin');
       return { hooks: state.systemHooks };
-    }),
-    since('v124', world, listRuns('runs', runJson)),
-    since('v122', world, listRuns('tasks', taskJson)),
-    since('v124', world, {
-      method: 'GET',
-      path: '/repos/:owner/:repo/actions/runs/:run',
-      source: 'repository: GET /repos/{owner}/{repo}/actions/runs/{run}',
-      run: (request) => {
-        const { repository, run } = runFor(request);
-        return ok(runJson(repository, run));
-      },
-    }),
-    since('v124', world, {
-      method: 'GET',
-      path: '/repos/:owner/:repo/actions/runs/:run/jobs',
-      source: 'repository: GET /repos/{owner}/{repo}/actions/runs/{run}/jobs',
-      query: z.object(paging),
-      run: (request) => {
-        const { repository, run } = runFor(request);
-        const { display_title: name, ...job } = runJson(repository, run);
-        return ok({
-          total_count: 1,
-          jobs: [{ ...job, id: run.id + 1_000_000, run_id: run.id, name, created_at: run.created }],
-        });
-      },
     }),
   ];
 }

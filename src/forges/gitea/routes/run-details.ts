@@ -1,0 +1,195 @@
+/** What runs of workflows consist of and left, and how they are stopped and begun again. Each came with another version. */
+import type { JsonObject } from '../../forge.js';
+import { logArchive } from '../../kit/log-archive.js';
+import {
+  notFound,
+  type Route,
+  type RouteContext,
+  RouteFailure,
+  type RouteRequest,
+  type RouteTable,
+} from '../../kit/route.js';
+import { artifact } from '../../kit/shapes/artifact.js';
+import { workflow } from '../../kit/shapes/workflow.js';
+import { time } from '../convert/time.js';
+import { workflowNumber } from '../convert/workflow.js';
+import { actionsPath, asJob, nativeJobs, runAt, runsOf } from './actions.js';
+import {
+  countIn,
+  flagIn,
+  folderEntries,
+  idOf,
+  newerOr,
+  numberParam,
+  objectOf,
+  objectsOf,
+  param,
+  repoPath,
+  textIn,
+  textOf,
+} from './native.js';
+import { pageIn } from './pages.js';
+import { emulated } from './row.js';
+
+/** As the server gives them at most. */
+const MOST = 50;
+
+/**
+ * What a newer server does. An older one says 404 to it, as it does to a run that is not there: then the run is looked for.
+ * @throws RouteFailure 501 where the run is there and the call is not
+ */
+const sinceVersion = <T>(request: RouteRequest, context: RouteContext, call: () => Promise<T>, words: string) =>
+  newerOr(call, async (): Promise<T> => {
+    await runAt(request, context);
+    throw new RouteFailure(501, `This server cannot ${words}.`);
+  });
+
+const runPath = (request: RouteRequest): string => `${actionsPath(request)}/runs/${numberParam(request, 'run_id')}`;
+
+async function job(request: RouteRequest, context: RouteContext) {
+  const id = numberParam(request, 'job_id');
+  const native = await newerOr(
+    async () => objectOf(await context.native.get(`${actionsPath(request)}/jobs/${id}`)),
+    async () => {
+      const found = (await runsOf(request, context)).find((one) => String(one.id) === String(id));
+      if (found === undefined) throw notFound();
+      return found;
+    },
+  );
+  const run = countIn(native, 'run_id') ?? id;
+  return { data: asJob(request, context, native, run) };
+}
+
+async function logs(request: RouteRequest, context: RouteContext) {
+  const read = async () => {
+    const texts: { name: string; text: string }[] = [];
+    for (const native of (await nativeJobs(request, context)).slice(0, MOST)) {
+      const path = `${actionsPath(request)}/jobs/${idOf(native)}/logs`;
+      const { data } = await context.native.send('GET', path, { as: 'text' });
+      texts.push({ name: textOf(native, 'name'), text: String(data ?? '') });
+    }
+    return logArchive(texts);
+  };
+  const bytes = await sinceVersion(request, context, read, 'show the logs of runs by its API: Gitea 1.24 can');
+  return { body: { contentType: 'application/zip', bytes } };
+}
+
+async function artifacts(request: RouteRequest, context: RouteContext) {
+  const read = async () =>
+    objectOf(await context.native.get(`${runPath(request)}/artifacts`, { page: 1, limit: MOST }));
+  const answer = await sinceVersion(request, context, read, 'list artifacts by its API: Gitea 1.23 can');
+  const wanted = textIn(request.query, 'name');
+  const all = objectsOf(answer.artifacts)
+    .filter((native) => wanted === undefined || textOf(native, 'name') === wanted)
+    .map((native) => {
+      const run = objectOf(native.workflow_run);
+      return artifact(context.base, param(request, 'owner'), param(request, 'repo'), {
+        id: idOf(native),
+        name: textOf(native, 'name'),
+        size: countIn(native, 'size_in_bytes') ?? 0,
+        expired: flagIn(native, 'expired') ?? false,
+        createdAt: time(native.created_at) ?? null,
+        updatedAt: time(native.updated_at) ?? null,
+        expiresAt: time(native.expires_at) ?? null,
+        run: {
+          id: numberParam(request, 'run_id'),
+          headBranch: textIn(run, 'head_branch') ?? null,
+          headSha: textOf(run, 'head_sha'),
+        },
+      });
+    });
+  const { data, pages } = pageIn(request, all);
+  return { data: { total_count: all.length, artifacts: data }, pages };
+}
+
+const act = (verb: 'cancel' | 'rerun', status: number, since: string, note: string): Route =>
+  emulated(
+    'unsafe',
+    `repository: POST /repos/{owner}/{repo}/actions/runs/{run}/${verb}`,
+    note,
+    async (request, context) => {
+      const call = () => context.native.send('POST', `${runPath(request)}/${verb}`);
+      await sinceVersion(request, context, call, `${verb} runs by its API: ${since} can`);
+      return { status, data: {} };
+    },
+  );
+
+const FOLDERS = ['.gitea/workflows', '.forgejo/workflows', '.github/workflows'];
+
+/** Files of workflows on servers that do not list workflows: the first folder that is there counts, as with the server. */
+async function workflowFiles(request: RouteRequest, context: RouteContext): Promise<readonly JsonObject[]> {
+  for (const folder of FOLDERS) {
+    const found = folderEntries((await context.native.find(`${repoPath(request)}/contents/${folder}`)) ?? []);
+    const files = found.filter((entry) => /\.ya?ml$/.test(textOf(entry, 'name')));
+    if (files.length > 0) return files;
+  }
+  return [];
+}
+
+async function workflowAt(request: RouteRequest, context: RouteContext) {
+  const wanted = param(request, 'workflow_id');
+  const repository = objectOf(await context.native.get(repoPath(request)));
+  const all = await newerOr(
+    async () => objectsOf(objectOf(await context.native.get(`${actionsPath(request)}/workflows`)).workflows),
+    () => workflowFiles(request, context),
+  );
+  // Runs and events name a workflow by its path or its file alone; the number is made of what they named.
+  const found = all
+    .flatMap((native) => {
+      const path = textOf(native, 'path');
+      const file = path.split('/').at(-1) ?? path;
+      return [path, file].map((name) => ({ native, path, file, id: workflowNumber(idOf(repository), name) }));
+    })
+    .find(({ file, id }) => file === wanted || String(id) === wanted);
+  if (found === undefined) throw notFound();
+  const { native, path, file, id } = found;
+  const isListed = textIn(native, 'state') !== undefined;
+  const data = workflow(context.base, param(request, 'owner'), param(request, 'repo'), {
+    id,
+    name: (isListed ? textIn(native, 'name') : undefined) ?? file,
+    path,
+    ...(isListed && { state: textOf(native, 'state') === 'active' ? 'active' : 'disabled_manually' }),
+    ...(textIn(native, 'html_url') && { htmlUrl: textOf(native, 'html_url') }),
+    ...(isListed && { createdAt: time(native.created_at), updatedAt: time(native.updated_at) }),
+  });
+  return { data };
+}
+
+export const runDetails: RouteTable = {
+  'GET /repos/{owner}/{repo}/actions/jobs/{job_id}': emulated(
+    'read',
+    'repository: GET /repos/{owner}/{repo}/actions/jobs/{job_id}, …/actions/tasks',
+    'Before Gitea 1.24 and on Forgejo a run is one job.',
+    job,
+  ),
+  'GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts': emulated(
+    'read',
+    'repository: GET /repos/{owner}/{repo}/actions/runs/{run}/artifacts',
+    'The first 50. From Gitea 1.23 on; older servers and Forgejo have no such call and answer 501.',
+    artifacts,
+  ),
+  'GET /repos/{owner}/{repo}/actions/runs/{run_id}/logs': emulated(
+    'read',
+    'repository: GET /repos/{owner}/{repo}/actions/runs/{run}/jobs, GET /repos/{owner}/{repo}/actions/jobs/{job_id}/logs',
+    'Packed by us and answered at once. From Gitea 1.24 on; older servers and Forgejo have no such call and answer 501.',
+    logs,
+  ),
+  'POST /repos/{owner}/{repo}/actions/runs/{run_id}/cancel': act(
+    'cancel',
+    202,
+    'Gitea 1.28 and Forgejo 16',
+    'From Gitea 1.28 and Forgejo 16 on; older servers have no such call and answer 501.',
+  ),
+  'POST /repos/{owner}/{repo}/actions/runs/{run_id}/rerun': act(
+    'rerun',
+    201,
+    'Gitea 1.26',
+    'From Gitea 1.26 on; older servers and Forgejo have no such call and answer 501.',
+  ),
+  'GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}': emulated(
+    'read',
+    'repository: GET /repos/{owner}/{repo}/actions/workflows, GET /repos/{owner}/{repo}/contents/{filepath}',
+    'Its number is made of its file; before Gitea 1.24 and on Forgejo the files are all that is known.',
+    workflowAt,
+  ),
+};

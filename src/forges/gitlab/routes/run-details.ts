@@ -1,0 +1,91 @@
+/** What pipelines left: artifacts and logs; and the one workflow that all of them belong to. */
+import { z } from 'zod';
+import { logArchive } from '../../kit/log-archive.js';
+import { notFound, type Route, type RouteRequest, type RouteTable } from '../../kit/route.js';
+import { artifact } from '../../kit/shapes/artifact.js';
+import { workflow } from '../../kit/shapes/workflow.js';
+import { nativeJob, WORKFLOW } from '../convert/pipeline.js';
+import { id, timeOrNull } from '../convert/read.js';
+import { everything, idParam, param, placeOf, projectAt, slice } from './place.js';
+
+const pipelineApi = (request: RouteRequest): string =>
+  `${placeOf(request).api}/pipelines/${idParam(request, 'run_id')}`;
+
+/** Logs of more jobs are not put into one archive. */
+const MOST_LOGS = 100;
+
+const jobWithArtifacts = nativeJob.extend({
+  artifacts_file: z.looseObject({ filename: z.string(), size: z.number().nullish() }).nullish(),
+  artifacts_expire_at: z.string().nullish(),
+  pipeline: z.looseObject({ id, sha: z.string() }),
+});
+
+const artifacts: Route = {
+  support: 'emulated',
+  retry: 'read',
+  source: 'jobs: GET /projects/:id/pipelines/:pipeline_id/jobs',
+  note: 'What a job left is one artifact, which has the number and the name of the job.',
+  async run(request, context) {
+    const place = placeOf(request);
+    const jobs = await everything(context, `${pipelineApi(request)}/jobs`, jobWithArtifacts);
+    const now = context.clock.now().getTime();
+    const all = jobs.flatMap((job) => {
+      const { artifacts_file: file, artifacts_expire_at: end, name } = job;
+      if (!file || (request.query.name ?? name) !== name) return [];
+      return [
+        artifact(context.base, place.owner, place.repo, {
+          id: job.id,
+          name,
+          size: file.size ?? 0,
+          expired: end != null && Date.parse(end) <= now,
+          createdAt: timeOrNull(job.finished_at ?? job.created_at),
+          updatedAt: timeOrNull(job.finished_at ?? job.created_at),
+          expiresAt: timeOrNull(end),
+          run: { id: job.pipeline.id, headBranch: job.ref ?? null, headSha: job.pipeline.sha },
+        }),
+      ];
+    });
+    const { items, pages } = slice(request, all);
+    return { data: { total_count: all.length, artifacts: items }, pages };
+  },
+};
+
+const logs: Route = {
+  support: 'emulated',
+  retry: 'read',
+  source: 'jobs: GET /projects/:id/pipelines/:pipeline_id/jobs, GET /projects/:id/jobs/:job_id/trace',
+  note: `Packed by us, of at most ${MOST_LOGS} jobs, and answered at once where GitHub redirects.`,
+  async run(request, context) {
+    const { api } = placeOf(request);
+    const jobs = await everything(context, `${pipelineApi(request)}/jobs`, nativeJob, {}, 1);
+    const texts: { name: string; text: string }[] = [];
+    for (const { id: job, name } of jobs.slice(0, MOST_LOGS)) {
+      const { data } = await context.native.send('GET', `${api}/jobs/${job}/trace`, { as: 'text' });
+      texts.push({ name, text: String(data ?? '') });
+    }
+    return { body: { contentType: 'application/zip', bytes: await logArchive(texts) } };
+  },
+};
+
+const oneWorkflow: Route = {
+  support: 'emulated',
+  retry: 'read',
+  source: 'projects: GET /projects/:id',
+  note: 'All pipelines belong to one workflow, whose number is 0 and whose name is that of their file.',
+  async run(request, context) {
+    const place = placeOf(request);
+    const { ci_config_path: own, created_at: created } = await projectAt(context, place.api);
+    const path = typeof own === 'string' && own !== '' ? own : WORKFLOW.path;
+    const wanted = param(request, 'workflow_id');
+    if (wanted !== String(WORKFLOW.id) && wanted !== path && wanted !== path.split('/').at(-1)) throw notFound();
+    const createdAt = timeOrNull(created);
+    const input = { ...WORKFLOW, path, ...(createdAt !== null && { createdAt }) };
+    return { data: workflow(context.base, place.owner, place.repo, input) };
+  },
+};
+
+export const runDetails: RouteTable = {
+  'GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts': artifacts,
+  'GET /repos/{owner}/{repo}/actions/runs/{run_id}/logs': logs,
+  'GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}': oneWorkflow,
+};
