@@ -96,6 +96,7 @@ const checkRun = async (w: Writer) => {
   const { sha } = await branch(w);
   return (await w.rest(`POST ${REPO}/check-runs`, { name: 'lint', head_sha: sha, status: 'in_progress' })).id as number;
 };
+const toDeploy = (w: Writer) => ({ ref: 'main', environment: `env-${w.next()}`, required_contexts: [] });
 const person = { username: 'bob' };
 const protectedBranch = {
   required_status_checks: null,
@@ -289,6 +290,11 @@ export const writes: Readonly<Record<string, (w: Writer) => Promise<Parameters>>
     status: 'completed',
     conclusion: 'success',
     completed_at: new Date().toISOString(),
+  }),
+  [`POST ${REPO}/deployments`]: async (w) => ({ ...toDeploy(w), payload: { build: 7 } }),
+  [`POST ${REPO}/deployments/{deployment_id}/statuses`]: async (w) => ({
+    deployment_id: (await w.rest(`POST ${REPO}/deployments`, toDeploy(w))).id,
+    ...{ state: 'success', description: 'Up', log_url: 'https://ci.example.org/7' },
   }),
   [`POST ${REPO}/check-suites`]: async (w) => ({ head_sha: (await branch(w)).sha }),
   [`POST ${REPO}/statuses/{sha}`]: async (w) => ({

@@ -10,11 +10,9 @@ const emptyList = (note: string, check: (request: RouteRequest, context: RouteCo
     return { data: [], pages: { next: false } };
   });
 const inRepository = (request: RouteRequest, context: RouteContext) => context.native.get(repoPath(request));
-const DEPLOYMENTS = 'The server knows no deployments: none are there.';
 const COMMENTS = 'The server knows no comments on commits: none are there.';
 
 export const absent: RouteTable = {
-  'GET /repos/{owner}/{repo}/deployments': emptyList(DEPLOYMENTS, inRepository),
   'GET /repos/{owner}/{repo}/comments': emptyList(COMMENTS, inRepository),
   'GET /repos/{owner}/{repo}/commits/{commit_sha}/comments': emptyList(COMMENTS, (request, context) =>
     nativeCommit(request, context, param(request, 'commit_sha')),

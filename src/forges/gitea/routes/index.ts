@@ -10,6 +10,7 @@ import { collaborators } from './collaborators.js';
 import { commits } from './commits.js';
 import { comparison } from './compare.js';
 import { contents } from './contents.js';
+import { deployments } from './deployments.js';
 import { gitData } from './git-data.js';
 import { graphqlRows } from './graphql-rows.js';
 import { issueComments } from './issue-comments.js';
@@ -45,6 +46,7 @@ export const routes: RouteTable = joinTables(
   commits,
   comparison,
   contents,
+  deployments,
   gitData,
   graphqlRows,
   issueComments,
