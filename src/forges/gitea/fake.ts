@@ -22,6 +22,7 @@ import { reviewRoutes } from './fake/routes/reviews.js';
 import { serverRoutes } from './fake/routes/server.js';
 import { socialRoutes } from './fake/routes/social.js';
 import { statusRoutes } from './fake/routes/statuses.js';
+import { textRoutes } from './fake/routes/text.js';
 import {
   type Account,
   accountNamed,
@@ -211,6 +212,7 @@ export async function createGiteaFake(options: GiteaFakeOptions): Promise<GiteaF
       reviewRoutes,
       serverRoutes,
       socialRoutes,
+      textRoutes,
       statusRoutes,
     ].flatMap((routes) => routes(world)),
     authenticate: (headers) => {

@@ -16,6 +16,7 @@ import { graphqlRows } from './graphql-rows.js';
 import { issueComments } from './issue-comments.js';
 import { issues } from './issues.js';
 import { labels } from './labels.js';
+import { markdown } from './markdown.js';
 import { milestones } from './milestones.js';
 import { organizations } from './organizations.js';
 import { pullMerge } from './pull-merge.js';
@@ -23,6 +24,7 @@ import { pulls } from './pulls.js';
 import { reactions } from './reactions.js';
 import { refs } from './refs.js';
 import { releaseAssets } from './release-assets.js';
+import { releaseNotes } from './release-notes.js';
 import { releases } from './releases.js';
 import { repositories } from './repositories.js';
 import { reviewComments } from './review-comments.js';
@@ -52,6 +54,7 @@ export const routes: RouteTable = joinTables(
   issueComments,
   issues,
   labels,
+  markdown,
   milestones,
   organizations,
   pullMerge,
@@ -59,6 +62,7 @@ export const routes: RouteTable = joinTables(
   reactions,
   refs,
   releaseAssets,
+  releaseNotes,
   releases,
   repositories,
   reviewComments,

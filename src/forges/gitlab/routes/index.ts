@@ -7,6 +7,7 @@ import { branchProtection } from './branch-protection.js';
 import { branches } from './branches.js';
 import { checkSuites } from './check-suites.js';
 import { checks } from './checks.js';
+import { codeSearch } from './code-search.js';
 import { collaborators } from './collaborators.js';
 import { commits } from './commits.js';
 import { contents } from './contents.js';
@@ -17,6 +18,7 @@ import { issueComments } from './issue-comments.js';
 import { issues } from './issues.js';
 import { labels } from './labels.js';
 import { listings } from './listings.js';
+import { markdown } from './markdown.js';
 import { merges } from './merges.js';
 import { milestones } from './milestones.js';
 import { organizations } from './organizations.js';
@@ -24,6 +26,7 @@ import { pulls } from './pulls.js';
 import { reactions } from './reactions.js';
 import { refs } from './refs.js';
 import { releaseAssets } from './release-assets.js';
+import { releaseNotes } from './release-notes.js';
 import { releases } from './releases.js';
 import { repos } from './repos.js';
 import { reviewComments } from './review-comments.js';
@@ -58,6 +61,7 @@ export const routes: RouteTable = {
   ...branchProtection,
   ...refs,
   ...gitObjects,
+  ...releaseNotes,
   ...releases,
   ...releaseAssets,
   ...collaborators,
@@ -67,6 +71,8 @@ export const routes: RouteTable = {
   ...reactions,
   ...timeline,
   ...search,
+  ...codeSearch,
+  ...markdown,
   ...actions,
   ...deployments,
   ...graphqlRows,
