@@ -96,6 +96,7 @@ const checkRun = async (w: Writer) => {
   const { sha } = await branch(w);
   return (await w.rest(`POST ${REPO}/check-runs`, { name: 'lint', head_sha: sha, status: 'in_progress' })).id as number;
 };
+const toDeploy = (w: Writer) => ({ ref: 'main', environment: `env-${w.next()}`, required_contexts: [] });
 const person = { username: 'bob' };
 const protectedBranch = {
   required_status_checks: null,
@@ -290,6 +291,11 @@ export const writes: Readonly<Record<string, (w: Writer) => Promise<Parameters>>
     conclusion: 'success',
     completed_at: new Date().toISOString(),
   }),
+  [`POST ${REPO}/deployments`]: async (w) => ({ ...toDeploy(w), payload: { build: 7 } }),
+  [`POST ${REPO}/deployments/{deployment_id}/statuses`]: async (w) => ({
+    deployment_id: (await w.rest(`POST ${REPO}/deployments`, toDeploy(w))).id,
+    ...{ state: 'success', description: 'Up', log_url: 'https://ci.example.org/7' },
+  }),
   [`POST ${REPO}/check-suites`]: async (w) => ({ head_sha: (await branch(w)).sha }),
   [`POST ${REPO}/statuses/{sha}`]: async (w) => ({
     sha: (await branch(w)).sha,
@@ -300,6 +306,9 @@ export const writes: Readonly<Record<string, (w: Writer) => Promise<Parameters>>
   [`PATCH ${REPO}/issues/{issue_number}`]: (w) => onIssue(w, { state: 'closed' }),
   [`POST ${REPO}/issues`]: async (w) => ({ title: `By the app ${w.next()}`, body: 'Text' }),
   [`POST ${REPO}/issues/{issue_number}/comments`]: (w) => onIssue(w, { body: 'Thanks!' }),
+  'POST /markdown': async () => ({ text: 'Hello' }),
+  'POST /markdown/raw': async () => ({ data: 'Hello', headers: { 'content-type': 'text/plain' } }),
+  [`POST ${REPO}/releases/generate-notes`]: async (w) => ({ tag_name: `v${w.next()}` }),
   'POST /orgs/{org}/repos': async (w) => ({ org: 'acme', name: `repo-${w.next()}` }),
   'POST /user/repos': async (w) => ({ name: `mine-${w.next()}` }),
   'POST /orgs/{org}/teams': async (w) => ({ org: 'acme', name: `team-${w.next()}` }),

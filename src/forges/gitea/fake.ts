@@ -24,6 +24,7 @@ import { runRoutes } from './fake/routes/runs.js';
 import { serverRoutes } from './fake/routes/server.js';
 import { socialRoutes } from './fake/routes/social.js';
 import { statusRoutes } from './fake/routes/statuses.js';
+import { textRoutes } from './fake/routes/text.js';
 import {
   type Account,
   accountNamed,
@@ -216,6 +217,7 @@ export async function createGiteaFake(options: GiteaFakeOptions): Promise<GiteaF
       serverRoutes,
       feedRoutes,
       socialRoutes,
+      textRoutes,
       statusRoutes,
     ].flatMap((routes) => routes(world)),
     authenticate: (headers) => {

@@ -26,6 +26,7 @@ import { projectAndMemberRoutes } from './fake/routes-projects.js';
 import { releaseAndProtectionRoutes } from './fake/routes-releases.js';
 import { repositoryRoutes } from './fake/routes-repository.js';
 import { socialRoutes } from './fake/routes-social.js';
+import { textRoutes } from './fake/routes-text.js';
 import { threadRoutes } from './fake/routes-threads.js';
 import type { GitLabState, Group, Hook, MergeRequest, Pipeline, Project, User, World } from './fake/state.js';
 
@@ -209,6 +210,7 @@ export async function createGitLabFake(options: GitLabFakeOptions): Promise<GitL
     beside: { '/api/graphql': '/graphql' },
     routes: [
       graphqlRoute(world),
+      ...textRoutes(world),
       ...projectAndMemberRoutes(world),
       ...labelAndMilestoneRoutes(world),
       ...releaseAndProtectionRoutes(world),

@@ -1,6 +1,6 @@
 /** What a repository or an organization has once under a name. */
 import type { JsonObject } from '../../forges/forge.js';
-import { byId, made, noEffect, objectIn, textIn } from './candidates.js';
+import { among, byId, made, noEffect, objectIn, textIn } from './candidates.js';
 import type { Candidate, Finder, Finders, Sought } from './find.js';
 import type { Look } from './look.js';
 
@@ -57,6 +57,37 @@ async function checkRun({ params, sent }: Sought, look: Look): Promise<readonly 
     .map(made);
 }
 
+const byUs = (item: JsonObject, look: Look) => look.isOurs({ user: item.creator });
+
+/** Of one ref, for one purpose. */
+async function deployment({ params, sent }: Sought, look: Look): Promise<readonly Candidate[]> {
+  const { owner, repo } = params;
+  const { environment = 'production', task = 'deploy' } = sent;
+  const ref = textIn(sent, 'ref').replace(/^refs\/(?:heads|tags)\//, '');
+  const list = { owner, repo, environment };
+  const enough = (item: JsonObject) => !look.isSince(item.created_at);
+  const items = await look.list(`GET ${REPOSITORY}/deployments`, list, { enough });
+  const found = await among(
+    items,
+    (item) => look.isSince(item.created_at) && item.task === task && (item.sha === ref || item.ref === ref),
+    (item) => JSON.stringify(item.payload ?? {}) === JSON.stringify(sent.payload ?? {}),
+    (item) => byUs(item, look),
+  );
+  return found.map(made);
+}
+
+async function deploymentStatus({ params, sent }: Sought, look: Look): Promise<readonly Candidate[]> {
+  const items = await look.list(`GET ${REPOSITORY}/deployments/{deployment_id}/statuses`, params);
+  const found = await among(
+    items,
+    (item) => look.isSince(item.created_at) && item.state === sent.state,
+    (item) => item.description === (sent.description ?? ''),
+    (item) => item.target_url === (sent.log_url ?? sent.target_url ?? ''),
+    (item) => byUs(item, look),
+  );
+  return found.map(made);
+}
+
 async function release({ params, sent }: Sought, look: Look): Promise<readonly Candidate[]> {
   const isOne = (item: JsonObject) =>
     item.tag_name === sent.tag_name && (item.draft === true) === (sent.draft === true);
@@ -83,6 +114,11 @@ export const repositoryFinders: Finders = {
   [`POST ${REPOSITORY}/milestones`]: named('milestone', `${REPOSITORY}/milestones`, 'title', { state: 'all' }),
   [`POST ${REPOSITORY}/statuses/{sha}`]: { effect: noEffect, find: status },
   [`POST ${REPOSITORY}/check-runs`]: { effect: byId('check_run'), find: checkRun },
+  [`POST ${REPOSITORY}/deployments`]: { effect: byId('deployment'), find: deployment },
+  [`POST ${REPOSITORY}/deployments/{deployment_id}/statuses`]: {
+    effect: byId('deployment_status'),
+    find: deploymentStatus,
+  },
   [`POST ${REPOSITORY}/releases`]: { effect: byId('release'), find: release },
   [`POST ${REPOSITORY}/releases/{release_id}/assets`]: {
     effect: byId('asset'),

@@ -45,6 +45,13 @@ export interface Effect {
   want(params: Loose, made: Loose): unknown;
 }
 
+/** Of a row that answers and leaves nothing behind. */
+export interface Rendering {
+  given(stage: Stage): Promise<Params> | Params;
+  /** What is in its answer. */
+  says: RegExp;
+}
+
 export const R = '/repos/{owner}/{repo}';
 export const ISSUE = `${R}/issues/{issue_number}`;
 export const PULL = `${R}/pulls/{pull_number}`;

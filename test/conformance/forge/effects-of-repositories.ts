@@ -22,6 +22,12 @@ const check = async (stage: Stage) => {
   const { data } = await stage.ask(`POST ${R}/check-runs`, { name: stage.word(), head_sha: await stage.head('main') });
   return { check_run_id: data.id };
 };
+const deployment = async (stage: Stage) => {
+  const { data } = await stage.ask(`POST ${R}/deployments`, {
+    ...{ ref: 'main', environment: stage.word(), required_contexts: [] },
+  });
+  return { deployment_id: data.id };
+};
 const team = async (stage: Stage) => {
   const { data } = await stage.ask('POST /orgs/{org}/teams', { name: stage.word() });
   return { team_slug: data.slug };
@@ -55,6 +61,19 @@ export const effectsOfRepositories: Readonly<Record<string, Effect>> = {
     by: `GET ${R}/check-runs/{check_run_id}`,
     seen: ({ data }) => [data.status, data.conclusion],
     want: () => ['completed', 'timed_out'],
+  },
+  [`POST ${R}/deployments`]: {
+    given: (stage) => ({ ref: 'main', environment: stage.word(), payload: { build: 7 }, required_contexts: [] }),
+    by: `GET ${R}/deployments/{deployment_id}`,
+    at: ({ id }) => ({ deployment_id: id }),
+    seen: ({ data }) => [data.environment, data.payload],
+    want: ({ environment, payload }) => [environment, payload],
+  },
+  [`POST ${R}/deployments/{deployment_id}/statuses`]: {
+    given: async (stage) => ({ ...(await deployment(stage)), state: 'failure', description: 'Out of memory' }),
+    by: `GET ${R}/deployments/{deployment_id}/statuses`,
+    seen: ({ data }) => [data[0]?.state, data[0]?.description],
+    want: ({ state, description }) => [state, description],
   },
   [`POST ${R}/check-suites`]: {
     given: async (stage) => ({ head_sha: await stage.head('main') }),

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ProbotOctokit } from 'probot';
 import type { FakePerson, ForgeFake } from '../../../src/forges/kit/fake/forge-fake.js';
 import type { Loose, OpenPull, Params, Stage } from './effect.js';
-import { EFFECTS } from './effects.js';
+import { EFFECTS, RENDERED } from './effects.js';
 import { octokitOn } from './played-octokit.js';
 import { NOBODYS, REFUSED } from './refusals.js';
 import { isSkipped } from './skips.js';
@@ -29,13 +29,14 @@ const served = subjects.filter(
 
 it('knows no row that is in no table', () => {
   const all = new Set(served.flatMap(({ descriptor }) => Object.keys(descriptor.routes ?? {})));
-  const known = [...Object.keys(EFFECTS), ...Object.keys(REFUSED), ...NOBODYS];
+  const known = [...Object.keys(EFFECTS), ...Object.keys(RENDERED), ...Object.keys(REFUSED), ...NOBODYS];
   expect(known.filter((route) => !all.has(route))).toEqual([]);
 });
 
 describe.each(served.map(({ descriptor }) => [descriptor.id, descriptor] as const))('rows on %s', (_id, descriptor) => {
   const routes = descriptor.routes ?? {};
-  const writes = Object.keys(routes).filter((key) => routes[key]?.retry !== 'read');
+  const sent = Object.keys(routes).filter((key) => routes[key]?.retry !== 'read');
+  const writes = sent.filter((key) => !Object.hasOwn(RENDERED, key));
   let folder: string;
   let fake: ForgeFake;
   let octokit: InstanceType<typeof ProbotOctokit>;
@@ -141,6 +142,12 @@ describe.each(served.map(({ descriptor }) => [descriptor.id, descriptor] as cons
     const after = await look(written.data ?? {});
     expect(after).toEqual(effect.want(params, written.data));
     expect(after).not.toEqual(before);
+  });
+
+  it.each(sent.filter((route) => Object.hasOwn(RENDERED, route)))('%s answers', async (route) => {
+    const { given, says } = RENDERED[route] ?? {};
+    const { status, data } = await ask(route, await given?.(stage));
+    expect([status, typeof data === 'string' ? data : data.body]).toEqual([200, expect.stringMatching(says ?? '')]);
   });
 
   it('each refuse what is not there, in GitHub’s form', async () => {

@@ -41,6 +41,10 @@ export const REFUSED: Readonly<Record<string, Readonly<Record<string, unknown>>>
   ),
   'GET /repositories/{repository_id}': { repository_id: 987_654_321 },
   'GET /search/issues': { q: 'involves:nobody-there sort:unicorns team:x' },
+  'GET /search/code': { q: 'anything' },
+  'POST /markdown': {},
+  // It has to be sent as text.
+  'POST /markdown/raw': { data: '{}' },
   'POST /user/repos': { name: '' },
 };
 

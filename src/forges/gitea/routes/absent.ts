@@ -13,7 +13,6 @@ const emptyList = (note: string, check: Check, source = 'repository: GET /repos/
     return { data: [], pages: { next: false } };
   });
 const inRepository = (request: RouteRequest, context: RouteContext) => context.native.get(repoPath(request));
-const DEPLOYMENTS = 'The server knows no deployments: none are there.';
 const COMMENTS = 'The server knows no comments on commits: none are there.';
 
 export const absent: RouteTable = {
@@ -22,7 +21,6 @@ export const absent: RouteTable = {
     (request, context) => context.native.get(`/users/${segment(param(request, 'username'))}`),
     'user: GET /users/{username}',
   ),
-  'GET /repos/{owner}/{repo}/deployments': emptyList(DEPLOYMENTS, inRepository),
   'GET /repos/{owner}/{repo}/comments': emptyList(COMMENTS, inRepository),
   'GET /repos/{owner}/{repo}/commits/{commit_sha}/comments': emptyList(COMMENTS, (request, context) =>
     nativeCommit(request, context, param(request, 'commit_sha')),

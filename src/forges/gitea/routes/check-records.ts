@@ -4,6 +4,7 @@ import type { ForgeRecord, Records } from '../../kit/records.js';
 import { invalid, notFound, type RouteContext, type RouteRequest } from '../../kit/route.js';
 import { checkRun } from '../../kit/shapes/check.js';
 import type { CheckRunInput, CommitStatusInput, Id } from '../../kit/shapes/inputs.js';
+import { recordsOf as deploymentRecordsOf, shownAmong } from './deployment-records.js';
 import { idOf, itemsOf, numberParam, objectOf, param, repoPath, textIn, textOf, wishes } from './native.js';
 
 /** Record: key is `repository id:sha:name:how many-th`, data the fields of the check run by GitHub's names. */
@@ -247,7 +248,11 @@ export async function sortedOut(
   all: readonly CommitStatusInput[],
 ): Promise<OnCommit> {
   const records = await context.records.list(KIND, `${repository}:${sha}:`);
-  const others = all.filter((status) => !records.some((record) => shows(context, record, status)));
+  const deployed = all.length === 0 ? [] : await deploymentRecordsOf(context, repository, sha);
+  const { statuses: ofDeployments } = shownAmong(deployed, all);
+  const others = all.filter(
+    (status) => !ofDeployments.has(status) && !records.some((record) => shows(context, record, status)),
+  );
   return {
     statuses: others.filter((status) => !isJob(status)),
     jobs: others.filter(isJob),

@@ -48,7 +48,7 @@ describe('the route table of Gitea and Forgejo', () => {
 
   it('names for each row what it follows, and how safe it is to repeat', () => {
     for (const [route, row] of rows) {
-      expect(row.source).toMatch(/^(?:(?:issue|notification|repository|organization|user): |git )/);
+      expect(row.source).toMatch(/^(?:(?:issue|miscellaneous|notification|repository|organization|user): |git )/);
       expect([route, row.retry === 'read']).toEqual([route, route.startsWith('GET ')]);
     }
   });

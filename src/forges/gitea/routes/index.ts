@@ -10,12 +10,14 @@ import { collaborators } from './collaborators.js';
 import { commits } from './commits.js';
 import { comparison } from './compare.js';
 import { contents } from './contents.js';
+import { deployments } from './deployments.js';
 import { feeds } from './feeds.js';
 import { gitData } from './git-data.js';
 import { graphqlRows } from './graphql-rows.js';
 import { issueComments } from './issue-comments.js';
 import { issues } from './issues.js';
 import { labels } from './labels.js';
+import { markdown } from './markdown.js';
 import { milestones } from './milestones.js';
 import { notifications } from './notifications.js';
 import { organizations } from './organizations.js';
@@ -24,6 +26,7 @@ import { pulls } from './pulls.js';
 import { reactions } from './reactions.js';
 import { refs } from './refs.js';
 import { releaseAssets } from './release-assets.js';
+import { releaseNotes } from './release-notes.js';
 import { releases } from './releases.js';
 import { repositories } from './repositories.js';
 import { reviewComments } from './review-comments.js';
@@ -49,12 +52,14 @@ export const routes: RouteTable = joinTables(
   commits,
   comparison,
   contents,
+  deployments,
   feeds,
   gitData,
   graphqlRows,
   issueComments,
   issues,
   labels,
+  markdown,
   milestones,
   notifications,
   organizations,
@@ -63,6 +68,7 @@ export const routes: RouteTable = joinTables(
   reactions,
   refs,
   releaseAssets,
+  releaseNotes,
   releases,
   repositories,
   reviewComments,

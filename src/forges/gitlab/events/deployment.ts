@@ -35,8 +35,8 @@ function deploymentShape(
   });
 }
 
-const statusShape = (payload: DeploymentEvent, deployment: JsonObject): JsonObject =>
-  shape.deploymentStatus(deployment, {
+const statusShape = (payload: DeploymentEvent, deployment: JsonObject, ports: TranslatePorts): JsonObject =>
+  shape.deploymentStatus(ports.base, deployment, {
     id: payload.deployment_id,
     state: stateOf(payload.status),
     description: payload.status,
@@ -66,7 +66,7 @@ export const deployment = hook(deploymentEvent, {
     return {
       action: event.action,
       ...(event.name === 'deployment_status'
-        ? { deployment_status: statusShape(payload, told), deployment: told }
+        ? { deployment_status: statusShape(payload, told, ports), deployment: told }
         : { deployment: told, workflow: null, workflow_run: null }),
       ...place.fields,
     };

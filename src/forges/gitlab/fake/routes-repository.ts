@@ -126,6 +126,7 @@ function fileRoutes(world: World): FakeRoute[] {
         const { project, sha, path, file } = await found(request);
         const [last] = await project.git.log(sha, { path, limit: 1 });
         return {
+          headers: { 'x-gitlab-blob-id': file.sha, 'x-gitlab-size': String(file.content.length) },
           json: {
             file_name: path.split('/').at(-1),
             file_path: path,

@@ -2,9 +2,19 @@
 
 import { z } from 'zod';
 import type { FakeRequest, FakeRoute } from '../../kit/fake/routing.js';
-import { MAINTAINER, paged, pagingOnly, projectFor, refuse } from './declare.js';
+import { actorOf, DEVELOPER, MAINTAINER, paged, pagingOnly, projectFor, refuse } from './declare.js';
 import { project as shownProject, user as shownUser } from './present.js';
 import { type GitLabState, projectById, type User, userById, type World } from './state.js';
+
+const deploymentState = z.enum(['running', 'success', 'failed', 'canceled']);
+const newDeployment = z.strictObject({
+  environment: z.string().min(1),
+  sha: z.string().length(40),
+  ref: z.string().min(1),
+  tag: z.boolean(),
+  status: deploymentState,
+});
+const changedDeployment = z.strictObject({ status: deploymentState });
 
 export function socialRoutes(world: World): FakeRoute[] {
   const { state } = world;
@@ -44,7 +54,12 @@ export function socialRoutes(world: World): FakeRoute[] {
     created_at: of.createdAt,
     updated_at: of.createdAt,
     user: shownUser(world, userById(world, of.userId)),
-    environment: { id: 1, name: of.environment, external_url: 'https://shop.example.org', tier: 'production' },
+    environment: {
+      id: 1,
+      name: of.environment,
+      external_url: 'https://shop.example.org',
+      tier: of.environment === 'production' ? 'production' : 'other',
+    },
     deployable: null,
   });
   return [
@@ -56,10 +71,13 @@ export function socialRoutes(world: World): FakeRoute[] {
         order_by: z.enum(['id', 'iid', 'created_at', 'updated_at', 'ref']).optional(),
         sort: z.enum(['asc', 'desc']).optional(),
         environment: z.string().optional(),
+        status: z.enum(['created', 'running', 'success', 'failed', 'canceled', 'blocked']).optional(),
       }),
       run(request) {
-        const environment = request.query.get('environment');
-        const all = deploymentsFor(request).filter((one) => environment === null || one.environment === environment);
+        const [environment, status] = [request.query.get('environment'), request.query.get('status')];
+        const all = deploymentsFor(request).filter(
+          (one) => (environment ?? one.environment) === one.environment && (status ?? one.status) === one.status,
+        );
         return paged(request, all.map(shownDeployment));
       },
     },
@@ -70,6 +88,39 @@ export function socialRoutes(world: World): FakeRoute[] {
       run(request) {
         const found = deploymentsFor(request).find(({ id }) => String(id) === request.params.deployment);
         return { json: shownDeployment(found ?? refuse(404, '404 Not found')) };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/projects/:id/deployments',
+      source: 'deployments: POST /projects/:id/deployments',
+      body: newDeployment,
+      async run(request) {
+        const project = projectFor(world, request, DEVELOPER);
+        const body = request.body as z.output<typeof newDeployment>;
+        if ((await project.git.resolve(body.sha)) !== body.sha) refuse(400, { sha: ['The commit does not exist'] });
+        const made = {
+          ...{ id: world.nextId(), projectId: project.id, userId: actorOf(request).id, createdAt: world.now() },
+          ...{ ref: body.ref, sha: body.sha, status: body.status, environment: body.environment },
+        };
+        state.deployments.push(made);
+        return { status: 201, json: shownDeployment(made) };
+      },
+    },
+    {
+      method: 'PUT',
+      path: '/projects/:id/deployments/:deployment',
+      source: 'deployments: PUT /projects/:id/deployments/:deployment_id',
+      body: changedDeployment,
+      run(request) {
+        projectFor(world, request, DEVELOPER);
+        const found = deploymentsFor(request).find(({ id }) => String(id) === request.params.deployment);
+        if (found === undefined) return refuse(404, '404 Not found');
+        const { status } = request.body as z.output<typeof changedDeployment>;
+        // A state machine: what is in a state does not enter it.
+        if (found.status === status) refuse(400, `Cannot transition status from :${status}`);
+        found.status = status;
+        return { json: shownDeployment(found) };
       },
     },
     list('/projects/:id/starrers', 'projects: GET /projects/:id/starrers', (request) => {

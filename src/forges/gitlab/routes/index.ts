@@ -7,6 +7,7 @@ import { branchProtection } from './branch-protection.js';
 import { branches } from './branches.js';
 import { checkSuites } from './check-suites.js';
 import { checks } from './checks.js';
+import { codeSearch } from './code-search.js';
 import { collaborators } from './collaborators.js';
 import { commitComments } from './commit-comments.js';
 import { commits } from './commits.js';
@@ -20,6 +21,7 @@ import { issueComments } from './issue-comments.js';
 import { issues } from './issues.js';
 import { labels } from './labels.js';
 import { listings } from './listings.js';
+import { markdown } from './markdown.js';
 import { merges } from './merges.js';
 import { milestones } from './milestones.js';
 import { ofPeople } from './of-people.js';
@@ -28,6 +30,7 @@ import { pulls } from './pulls.js';
 import { reactions } from './reactions.js';
 import { refs } from './refs.js';
 import { releaseAssets } from './release-assets.js';
+import { releaseNotes } from './release-notes.js';
 import { releases } from './releases.js';
 import { repos } from './repos.js';
 import { reviewComments } from './review-comments.js';
@@ -65,6 +68,7 @@ export const routes: RouteTable = {
   ...branchProtection,
   ...refs,
   ...gitObjects,
+  ...releaseNotes,
   ...releases,
   ...releaseAssets,
   ...collaborators,
@@ -74,6 +78,8 @@ export const routes: RouteTable = {
   ...reactions,
   ...timeline,
   ...search,
+  ...codeSearch,
+  ...markdown,
   ...actions,
   ...deployments,
   ...graphqlRows,

@@ -11,7 +11,7 @@ const ask: GitLabRig['ask'] = (...given) => at.gitlab.ask(...given);
 const namesOf = (data: Loose) => data.map((one: Loose) => one.full_name);
 
 beforeAll(async () => {
-  at.gitlab = await startGitLab();
+  at.gitlab = await startGitLab({ git: true });
 });
 afterAll(() => at.gitlab.close());
 
@@ -102,6 +102,74 @@ describe('lists', () => {
     expect((await ask(status, { ...which, status_id: 1 })).status).toBe(404);
     expect((await ask(`GET ${R}/deployments/{deployment_id}/statuses`, { deployment_id: 803 })).data).toEqual([]);
     await at.gitlab.expectMissing(deployments, { deployment_id: 801, status_id: 801 });
+  });
+
+  it('of deployments hold what apps made, and what they said of it', async () => {
+    const { web } = at.gitlab;
+    const sha = (await web.git.resolve('main')) ?? '';
+    const wish = {
+      ref: 'main',
+      environment: 'staging',
+      task: 'deploy:web',
+      payload: { build: 7 },
+      description: 'Nightly',
+    };
+    const create = `POST ${R}/deployments`;
+    const failing = { sha, state: 'failure', context: 'ci' };
+    await ask(`POST ${R}/statuses/{sha}`, failing);
+    const early = await ask(create, wish);
+    expect(early).toMatchObject({ status: 409, data: { message: expect.stringContaining('checks failed for main') } });
+    expect((await ask(create, { ...wish, required_contexts: ['nightly'] })).status).toBe(409);
+    expect((await ask(create, { ...wish, ref: 'nowhere' })).data.message).toBe('No ref found for: nowhere');
+    expect((await ask(create, { ...wish, ref: undefined })).data.errors).toMatchObject([{ field: 'ref' }]);
+    await ask(`POST ${R}/statuses/{sha}`, { ...failing, state: 'success' });
+    const made = await ask(create, wish);
+    const shown = { ...wish, sha, creator: { login: 'forgeway-bot' }, production_environment: false };
+    expect(made).toMatchObject({ status: 201, data: shown });
+    expect((await ask(`GET ${R}/deployments`, { environment: 'staging' })).data).toEqual([made.data]);
+
+    const which = { deployment_id: made.data.id };
+    const list = `GET ${R}/deployments/{deployment_id}/statuses`;
+    expect((await ask(list, which)).data).toEqual([]);
+    const say = (state: string, more = {}) =>
+      ask(`POST ${R}/deployments/{deployment_id}/statuses`, { ...which, state, ...more });
+    await say('queued');
+    const log = 'https://ci.example.org/7';
+    const done = await say('success', {
+      log_url: log,
+      description: 'Up',
+      environment_url: 'https://staging.example.org',
+    });
+    expect(done).toMatchObject({
+      status: 201,
+      data: { state: 'success', log_url: log, target_url: log, description: 'Up' },
+    });
+    expect(done.data.id).not.toBe(made.data.id);
+    expect((await ask(list, which)).data.map((one: Loose) => one.state)).toEqual(['success', 'queued']);
+    const one = { ...which, status_id: done.data.id };
+    expect((await ask(`GET ${R}/deployments/{deployment_id}/statuses/{status_id}`, one)).data).toEqual(done.data);
+    expect((await say('great')).data.errors).toMatchObject([{ resource: 'DeploymentStatus', field: 'state' }]);
+    expect(at.gitlab.fake.state.deployments.at(-1)).toMatchObject({ status: 'success', environment: 'staging' });
+
+    // The next one that succeeds ends it, and what GitLab says later counts too.
+    const next = await ask(create, { ...wish, ref: sha });
+    await ask(`POST ${R}/deployments/{deployment_id}/statuses`, { deployment_id: next.data.id, state: 'success' });
+    expect((await ask(list, which)).data[0]).toMatchObject({ state: 'inactive' });
+    const native = at.gitlab.fake.state.deployments.find(({ id }) => id === made.data.id);
+    if (native) native.status = 'failed';
+    expect((await ask(list, which)).data[0]).toMatchObject({ state: 'failure', id: made.data.id });
+  });
+
+  it('of deployments: a branch that lacks the default branch gets it first', async () => {
+    const { fake, web, people } = at.gitlab;
+    const commit = (branch: string, path: string, from?: string) =>
+      fake.push(web, people.alice, { branch, from, message: path, files: [{ path, content: 'x\n' }] });
+    await commit('feature', 'feature.txt', 'main');
+    await commit('main', 'ahead.txt');
+    const wish = { ref: 'feature', environment: 'review', required_contexts: [] };
+    const merged = await ask(`POST ${R}/deployments`, wish);
+    expect(merged).toMatchObject({ status: 202, data: { message: 'Auto-merged main into feature on deployment.' } });
+    expect((await ask(`POST ${R}/deployments`, { ...wish, ref: 'refs/heads/feature' })).status).toBe(201);
   });
 
   it('of deploy keys', async () => {

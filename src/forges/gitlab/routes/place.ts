@@ -1,6 +1,8 @@
 /** Where a request goes on GitLab, and what nearly every route reads there first. */
 import type { z } from 'zod';
-import type { JsonObject } from '../../forge.js';
+
+export { accept } from '../../kit/accept.js';
+
 import type { NativeAnswer } from '../../kit/native-client.js';
 import { segment } from '../../kit/native-client.js';
 import { notFound, type RouteAnswer, type RouteContext, RouteFailure, type RouteRequest } from '../../kit/route.js';
@@ -138,16 +140,6 @@ export const labelsAt = async (
   (used ?? []).some((label) => typeof label === 'string')
     ? everything(context, `${place.api}/labels`, nativeLabel, { with_counts: false })
     : [];
-
-/** The app's body, or a 422 of GitHub's form naming the first field that is wrong. */
-export function accept<T extends z.ZodType>(resource: string, type: T, body: JsonObject): z.output<T> {
-  const parsed = type.safeParse(body);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const field = String(issue?.path[0] ?? 'body');
-  const code = body[field] === undefined ? 'missing_field' : 'invalid';
-  throw new RouteFailure(422, 'Validation Failed', { errors: [{ resource, field, code }] });
-}
 
 /** Runs `call`; a refusal with one of these statuses is what `otherwise` makes of it. */
 export async function refused<T>(

@@ -16,6 +16,10 @@ export interface DeploymentInput {
   creator: AccountInput | undefined;
   createdAt: string;
   updatedAt: string;
+  /** What few forges keep. */
+  task?: string;
+  payload?: unknown;
+  transient?: boolean;
 }
 
 export function deployment(base: ShapeBase, owner: string, repo: string, input: DeploymentInput): JsonObject {
@@ -27,11 +31,11 @@ export function deployment(base: ShapeBase, owner: string, repo: string, input: 
     node_id: nodeId('Deployment', input.id),
     sha: input.sha,
     ref: input.ref,
-    task: 'deploy',
-    payload: {},
+    task: input.task ?? 'deploy',
+    payload: input.payload ?? {},
     original_environment: input.environment,
     environment: input.environment,
-    transient_environment: false,
+    transient_environment: input.transient ?? false,
     production_environment: input.production,
     description: input.description,
     creator: userOrGhost(base, input.creator),
@@ -42,23 +46,33 @@ export function deployment(base: ShapeBase, owner: string, repo: string, input: 
   };
 }
 
-/** A state that a forge gives no id of its own: a deployment enters each of them once. `of` is the deployment as shown. */
-export const deploymentStatus = (
-  of: JsonObject,
-  input: { id: Id; state: string | undefined; description: string; environmentUrl?: string; logUrl?: string },
-): JsonObject => ({
+export interface DeploymentStatusInput {
+  id: Id;
+  state: string | undefined;
+  description: string;
+  environmentUrl?: string;
+  logUrl?: string;
+  /** Where it is not that of the deployment. */
+  environment?: string;
+  creator?: AccountInput;
+  /** Where it is told when the state was entered; else when the deployment was changed last. */
+  createdAt?: string;
+}
+
+/** A state of a deployment. One that a forge gives no id of its own is entered once. `of` is the deployment as shown. */
+export const deploymentStatus = (base: ShapeBase, of: JsonObject, input: DeploymentStatusInput): JsonObject => ({
   url: `${of.statuses_url}/${input.id}`,
-  id: of.id,
+  id: jsonId(input.id),
   node_id: nodeId('DeploymentStatus', input.id, input.state),
   state: input.state,
-  creator: of.creator,
+  creator: input.creator === undefined ? of.creator : userOrGhost(base, input.creator),
   description: input.description,
-  environment: of.environment,
+  environment: input.environment ?? of.environment,
   environment_url: input.environmentUrl ?? '',
   ...(input.logUrl && { log_url: input.logUrl }),
   target_url: input.logUrl ?? '',
-  created_at: of.updated_at,
-  updated_at: of.updated_at,
+  created_at: input.createdAt ?? of.updated_at,
+  updated_at: input.createdAt ?? of.updated_at,
   deployment_url: of.url,
   repository_url: of.repository_url,
 });
