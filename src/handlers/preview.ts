@@ -7,6 +7,7 @@
  * and not from the event: an `opened` that arrives after the close finds a closed row, and wants nothing.
  */
 import type { Probot } from 'probot';
+import { z } from 'zod';
 import { askPreview, endPreview, wantNoPreview, wantPreview } from '../jobs/preview/desired.js';
 import { pullRequestById } from '../store/mirror/pull-request.js';
 import { readShape } from '../store/mirror/shape.js';
@@ -55,7 +56,11 @@ async function decide(work: DeliveryWork, event: PullRequestEvent): Promise<void
   );
 }
 
-/** A label was given or taken away, on which it may depend whether there is a preview. */
+/** Of an edit only this matters: what a pull request changes is another thing against another branch. */
+const edit = z.object({ changes: z.object({ base: z.unknown() }).partial().nullish() });
+const isRetargeted = (payload: unknown) => readShape(edit, payload, 'pull_request').changes?.base !== undefined;
+
+/** A label was given or taken away, or the target is another one: on that it may depend whether there is a preview. */
 async function lookAgain(work: DeliveryWork, event: PullRequestEvent): Promise<void> {
   const { id } = await mirrorPullRequest(work, event);
   const { rows } = await work.tx.query<{ id: string }>('SELECT id FROM preview WHERE pull_request_id = $1', [id]);
@@ -72,6 +77,11 @@ export function previewHandler(o: HandlerOptions) {
     );
     app.on(['pull_request.labeled', 'pull_request.unlabeled'], ({ payload }) =>
       inDelivery(o, (work) => lookAgain(work, readShape(pullRequestEvent, payload, 'pull_request'))),
+    );
+    app.on('pull_request.edited', ({ payload }) =>
+      isRetargeted(payload)
+        ? inDelivery(o, (work) => lookAgain(work, readShape(pullRequestEvent, payload, 'pull_request')))
+        : undefined,
     );
     app.on('push', ({ payload }) => inDelivery(o, (work) => onPush(work, readShape(pushEvent, payload, 'push'))));
   };

@@ -89,6 +89,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'FORGEWAY_CLUSTER_QUOTA',
   'FORGEWAY_CLUSTER_ADMISSION',
   'FORGEWAY_CLUSTER_FORBIDDEN',
+  'FORGEWAY_CLUSTER_UNUSABLE',
 ]);
 
 /** What one call of settle has found out from the forge. */
@@ -422,19 +423,25 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     } catch (error) {
       if (signal.aborted || !(error instanceof ForgewayError)) throw error;
       const now = (await readPreview(store, row)) ?? found;
-      if (error.retry === 'never' && error.code !== 'FORGEWAY_INSTALLATION_UNKNOWN') {
+      const isEnd = typeof wish === 'object' && wish.desired === 'absent';
+      // What is to go is never given up, and an operator mends what a preview cannot know of.
+      const isGivenUp = error.retry === 'never' && !isEnd && !REFUSALS.has(error.code);
+      if (isGivenUp && error.code !== 'FORGEWAY_INSTALLATION_UNKNOWN') {
         await tell(now, 'failed', { message: error.message });
         return 'settled';
       }
       // The cluster will say the same until somebody acts, so people are told; it goes on being tried.
-      if (REFUSALS.has(error.code)) await tell(now, 'failed', { message: error.message });
+      if (isEnd && error.retry === 'never') await tell(now, 'removing', { message: error.message });
+      else if (REFUSALS.has(error.code)) await tell(now, 'failed', { message: error.message });
       else if (error.code === 'FORGEWAY_NAMESPACE_TERMINATING') {
-        const isEnd = typeof wish === 'object' && wish.desired === 'absent';
         await tell(now, isEnd ? 'removing' : 'building', {
           message: isEnd ? error.message : `Waits: ${error.message}`,
         });
       } else if (now.phase === 'building' || now.phase === 'starting')
         await tell(now, now.phase, { message: `Tried again soon: ${messageOf(error)}` });
+      // Nothing that is sent would be another thing the next time, but an operator may have mended it.
+      if (error.retry === 'never' && (isEnd || REFUSALS.has(error.code)))
+        return { retryInMs: (options.backoff ?? BACKOFF).capMs, error: error.message };
       throw error;
     }
   }

@@ -3,9 +3,6 @@
  * to a cluster: what stands there afterwards is what the forge says now, and nothing else.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { previewHandler } from '../../../src/handlers/preview.js';
-import { type DeliveryScope, runInDelivery } from '../../../src/lib/delivery-scope.js';
-import { FORGE, HOST } from '../../handlers/harness.js';
 import {
   type LifeEvent,
   type LifeState,
@@ -16,6 +13,7 @@ import {
   sha,
   start,
 } from '../../handlers/pull-request-life.js';
+import { listenTo } from './deliveries.js';
 import { createRig, type Rig } from './rig.js';
 
 const REPOSITORY = 900;
@@ -32,17 +30,10 @@ const life: LifeEvent[] = [
 const deleted: LifeEvent = { action: 'branch deleted', state: { ...pushed, state: 'closed' }, sender: pusher, at: 4 };
 
 let rig: Rig;
-/** What listens, by event: called as Probot calls it, which has a test of its own. */
-const listeners = new Map<string, (context: { payload: unknown }) => Promise<void>>();
+let receive: ReturnType<typeof listenTo>;
 beforeAll(async () => {
   rig = await createRig({ pollMs: 5 });
-  const nowhere = { name: 'none', poke: async () => undefined };
-  const pokes = { preview: rig.queue, sync: nowhere, report: nowhere, run: nowhere, watch: nowhere, agent: nowhere };
-  previewHandler({ store: rig.store, pokes, log: rig.log })({
-    on: (events: string | string[], listener: (context: { payload: unknown }) => Promise<void>) => {
-      for (const event of [events].flat()) listeners.set(event, listener);
-    },
-  } as never);
+  receive = listenTo(rig, receivedAt);
   Object.assign(rig.forge, { repositoryId: REPOSITORY, userId: pusher.id });
 });
 afterAll(() => rig.end());
@@ -66,15 +57,6 @@ function happens(story: Story, event: LifeEvent): void {
       ...{ state: event.state.state, sha: event.state.head },
       headRepositoryId: REPOSITORY,
     });
-}
-
-async function receive(event: string, payload: unknown): Promise<void> {
-  const scope: DeliveryScope = {
-    ...{ organizationId: rig.organizationId, forge: FORGE, host: HOST, hookId: 'the-hook', deliveryId: 1n },
-    ...{ deliveryKey: 'delivery', eventName: event, eventIndex: 0, app: 'preview', receivedAt },
-    ...{ instanceUrl: 'https://forge.example', loopDepth: 0, signal: new AbortController().signal },
-  };
-  await runInDelivery(scope, async () => listeners.get(event)?.({ payload }));
 }
 
 async function deliver({ number }: Story, event: LifeEvent): Promise<void> {

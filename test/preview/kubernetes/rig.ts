@@ -132,6 +132,8 @@ export async function createRig(o: RigOptions = {}) {
 
   const metrics = createMetrics();
   const stopped = new AbortController();
+  /** Of the worker that reconciles; see `crash`. */
+  let life = new AbortController();
   const forge = {
     config: IMAGE_CONFIG as string | undefined,
     private: false,
@@ -140,7 +142,10 @@ export async function createRig(o: RigOptions = {}) {
     repositoryId: 7,
     userId: 42,
     files: new Set<string>(['Dockerfile']),
-    pullRequests: new Map<number, { state: string; sha: string; headRepositoryId: number | null }>(),
+    pullRequests: new Map<
+      number,
+      { state: string; sha: string; headRepositoryId: number | null; labels?: string[]; files?: string[] }
+    >(),
   };
   const octokit = {
     async request(route: string, parameters: Record<string, unknown> = {}) {
@@ -153,8 +158,13 @@ export async function createRig(o: RigOptions = {}) {
           state: found.state,
           head: { sha: found.sha, repo: head },
           base: { repo: { id: forge.repositoryId } },
+          labels: (found.labels ?? []).map((name) => ({ name })),
         });
       }
+      if (route === 'GET /repos/{owner}/{repo}/pulls/{pull_number}/files')
+        return answer(
+          (forge.pullRequests.get(Number(parameters.pull_number))?.files ?? []).map((filename) => ({ filename })),
+        );
       if (route === 'GET /repos/{owner}/{repo}/contents/{path}' && parameters.ref !== undefined) {
         if (!forge.files.has(String(parameters.path))) throw new HttpError(404);
         return answer({ type: 'file' });
@@ -186,7 +196,9 @@ export async function createRig(o: RigOptions = {}) {
     while (runs.size < (o.atOnce ?? AT_ONCE)) {
       const key = due.shift();
       if (key === undefined) return;
-      const run = reconciler.run(key, stopped.signal).catch((error: unknown) => log.error(error));
+      const run = reconciler
+        .run(key, AbortSignal.any([stopped.signal, life.signal]))
+        .catch((error: unknown) => log.error(error));
       runs.add(run);
       void run.finally(() => {
         runs.delete(run);
@@ -354,6 +366,22 @@ export async function createRig(o: RigOptions = {}) {
         },
         () => row(number),
       );
+    },
+    /** The worker ends in the middle of whatever it does, nothing of it reaches the cluster any more, and another takes over. */
+    async crash(): Promise<void> {
+      const server = api as KubernetesApi;
+      server.down = true;
+      life.abort(new Error('the worker was killed'));
+      await Promise.all(runs);
+      life = new AbortController();
+      server.down = false;
+      // As its sweeper finds them.
+      const { rows } = await store.tenant(organizationId, (tx) =>
+        tx.query<{ id: string; desired_version: string }>(
+          'SELECT id, desired_version FROM preview WHERE observed_version < desired_version',
+        ),
+      );
+      for (const { id, desired_version: version } of rows) await poke({ id, version: BigInt(version) });
     },
     /** Until nothing is left to be done, nor put off. */
     async drained(): Promise<void> {
