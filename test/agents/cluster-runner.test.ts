@@ -305,6 +305,21 @@ describe('an agent on a cluster', () => {
     expect(await state(slow, 'exited')).toMatchObject({ reason: 'time' });
   });
 
+  it('was ended by its node where that is so, also when its courier outlived it', async () => {
+    const given = await spec([
+      ['say', 'here'],
+      ['sleep', 600_000],
+    ]);
+    await runner.start(given);
+    await said(given, 'here');
+    const message = 'The node was low on resource: memory.';
+    const [namespace = ''] = cluster.namespaces();
+    cluster.api.kubelet.evict(namespace, { reason: 'Evicted', message }, { outlives: 'courier' });
+    expect(await state(given, 'vanished')).toEqual({
+      ...{ state: 'vanished', turn: 1, why: `The agent was ended by its node: ${message}` },
+    });
+  });
+
   it('begins another turn with what the last one left', async () => {
     const turn =
       'echo "turn: $(cat)"; echo "$FORGEWAY_SESSION" >>said.txt; echo kept >>"$HOME/memory"; wc -l <"$HOME/memory"';

@@ -75,11 +75,14 @@ export class Kubelet {
     }
   }
 
-  /** Every process ends, and the pod says so. */
-  evict(namespace: string, status: { reason: string; message: string }): void {
+  /**
+   * Every process ends, and the pod says so when the last one has. @param o.outlives the container that ends by itself, within the grace
+   * that a pod is given
+   */
+  evict(namespace: string, status: { reason: string; message: string }, o: { outlives?: string } = {}): void {
     for (const running of this.#of(namespace)) {
       running.stopping = true;
-      for (const child of running.children.values()) kill(child, 'SIGKILL');
+      for (const [name, child] of running.children) if (name !== o.outlives) kill(child, 'SIGKILL');
       void running.ended.then(() => this.#tell(running, { phase: 'Failed', ...status }));
     }
   }
