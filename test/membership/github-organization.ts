@@ -156,7 +156,7 @@ export function createGitHubOrganization(): GitHubOrganization {
   ];
   const api = createFakeApi({
     prefix: '',
-    beside: {},
+    beside: () => undefined,
     routes,
     authenticate: (headers) => {
       const token = /^(?:token|Bearer) (\S+)$/i.exec(headers.get('authorization') ?? '')?.[1];

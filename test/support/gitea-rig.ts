@@ -136,7 +136,9 @@ export async function startGitea(options: GiteaRigOptions = {}): Promise<GiteaRi
   async function handle(request: Request): Promise<Response> {
     const copy = request.clone();
     const response = await fake.api.handle(request);
-    if (swagger) problems.push(...(await swagger.check(copy, response.clone())));
+    // Files that pages serve are in no description of the API.
+    const isOfApi = request.url.startsWith(`${fake.apiUrl}/`);
+    if (swagger && isOfApi) problems.push(...(await swagger.check(copy, response.clone())));
     return response;
   }
 

@@ -203,6 +203,8 @@ export async function createGiteaFake(options: GiteaFakeOptions): Promise<GiteaF
   const unauthorized = { status: 401, json: problem('token is required') };
   const api = createFakeApi({
     prefix: new URL(apiUrl).pathname,
+    // Files of releases are served as pages are.
+    beside: (path) => (/^\/[^/]+\/[^/]+\/releases\/download\//.test(path) ? `/repos${path}` : undefined),
     routes: [
       accountRoutes,
       commentRoutes,

@@ -47,7 +47,8 @@ const descriptorOf = ({ id, label, tag, cloudUrl, events, configFolders }: Flavo
   roles,
   endpoint: (baseUrl) => ({
     ...endpointBelow(id, baseUrl, '/api/v1'),
-    archives: /^\/repos\/[^/]+\/[^/]+\/archive\/.+\.(?:tar\.gz|zip)$/,
+    // Files of releases too, which lie beside the API.
+    archives: /^\/repos\/[^/]+\/[^/]+\/archive\/.+\.(?:tar\.gz|zip)$|\/(?:attachments|releases\/download)\//,
   }),
   cloudUrl,
   configFolders,

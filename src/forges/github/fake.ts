@@ -251,7 +251,7 @@ export async function createGitHubFake(options: GitHubFakeOptions): Promise<GitH
   const { graphql } = options;
   const api: FakeApi = createFakeApi({
     prefix: new URL(world.apiUrl).pathname,
-    ...(graphql && { beside: { '/api/graphql': GRAPHQL_PATH } }),
+    ...(graphql && { beside: (path: string) => (path === '/api/graphql' ? GRAPHQL_PATH : undefined) }),
     routes: [
       ...(graphql ? [() => [graphqlRoute(world, graphql, () => api)]] : []),
       appRoutes,

@@ -207,7 +207,7 @@ export async function createGitLabFake(options: GitLabFakeOptions): Promise<GitL
   const { state } = world;
   const api = createFakeApi({
     prefix: '/api/v4',
-    beside: { '/api/graphql': '/graphql' },
+    beside: (path) => (path === '/api/graphql' ? '/graphql' : undefined),
     routes: [
       graphqlRoute(world),
       ...textRoutes(world),

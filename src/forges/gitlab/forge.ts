@@ -35,7 +35,8 @@ export const gitlab = defineForge({
   roles,
   endpoint: (baseUrl) => ({
     ...endpointBelow(ID, baseUrl, '/api/v4'),
-    archives: /^\/projects\/[^/]+\/repository\/archive\.(?:tar\.gz|zip)$/,
+    // Files of releases too.
+    archives: /^\/projects\/[^/]+\/(?:repository\/archive\.(?:tar\.gz|zip)$|uploads\/|packages\/)/,
   }),
   cloudUrl: 'https://gitlab.com',
   nestedOwners: true,

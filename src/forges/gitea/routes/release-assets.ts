@@ -1,6 +1,8 @@
 /** Files of releases. The server knows one by its release and its own number, GitHub by the number alone. */
 import type { JsonObject } from '../../forge.js';
+import { assetBytes } from '../../kit/asset-bytes.js';
 import { multipart } from '../../kit/multipart.js';
+import { segment } from '../../kit/native-client.js';
 import {
   invalid,
   notFound,
@@ -9,10 +11,10 @@ import {
   type RouteRequest,
   type RouteTable,
 } from '../../kit/route.js';
-import { fileIsElsewhere, releaseAsset } from '../../kit/shapes/release.js';
+import { releaseAsset } from '../../kit/shapes/release.js';
 import { releaseInput } from '../convert/release.js';
 import { accountIfTold } from '../convert/user.js';
-import { idOf, numberParam, objectOf, objectsOf, param, textIn, textInput } from './native.js';
+import { idOf, numberParam, objectOf, objectsOf, param, textIn, textInput, textOf } from './native.js';
 import { everything, pageIn } from './pages.js';
 import { asRelease, releasePath, releasesPath } from './releases.js';
 import { emulated } from './row.js';
@@ -72,6 +74,21 @@ async function rename(request: RouteRequest, context: RouteContext) {
   return { data: shown(request, context, { release, native: objectOf(data) }) };
 }
 
+/**
+ * A file of this very repository, for which the token is good beside the API; undefined for any other address. Who adds a file
+ * may name any address, and the connection's token may read more than that person does.
+ */
+function pathOf(request: RouteRequest, { base }: RouteContext, native: JsonObject): string | undefined {
+  const address = textOf(native, 'browser_download_url');
+  if (!URL.canParse(address) || !new URL(address).href.startsWith(`${base.web}/`)) return undefined;
+  const below = new URL(address).pathname.slice(new URL(base.web).pathname.replace(/\/$/, '').length);
+  const own = `/${segment(param(request, 'owner'))}/${segment(param(request, 'repo'))}/releases/download/`;
+  const isOwn =
+    below.toLowerCase().startsWith(own.toLowerCase()) || below === `/attachments/${textIn(native, 'uuid') ?? ''}`;
+  // The API lies at `/api/v1` below the pages.
+  return isOwn ? `/../..${below}` : undefined;
+}
+
 const FOUND = 'Looked for in the list of releases.';
 
 export const releaseAssets: RouteTable = {
@@ -97,11 +114,11 @@ export const releaseAssets: RouteTable = {
   'GET /repos/{owner}/{repo}/releases/assets/{asset_id}': emulated(
     'read',
     'repository: GET /repos/{owner}/{repo}/releases',
-    `${FOUND} The file itself is at its \`browser_download_url\` (501).`,
+    `${FOUND} The bytes themselves, where GitHub redirects to them; a file that lies elsewhere is redirected to.`,
     async (request, context) => {
       const found = await find(request, context);
       const data = shown(request, context, found);
-      if (request.media === 'file') throw fileIsElsewhere(data);
+      if (request.media === 'file') return assetBytes(context, data, pathOf(request, context, found.native));
       return { data };
     },
   ),

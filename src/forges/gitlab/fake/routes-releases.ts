@@ -23,6 +23,8 @@ import { type Project, type Protection, type Release, userById, type World } fro
 const text = z.string().optional();
 
 function releaseRoutes(world: World): FakeRoute[] {
+  /** By project, secret and name. */
+  const uploads = new Map<string, Buffer>();
   const api = '/projects/:id/releases';
   const show = async (project: Project, of: Release) => ({
     tag_name: of.tag,
@@ -123,10 +125,21 @@ function releaseRoutes(world: World): FakeRoute[] {
         const secret = createHash('md5')
           .update(Buffer.from(await file.arrayBuffer()))
           .digest('hex');
+        uploads.set(`${project.id} ${secret} ${file.name}`, Buffer.from(await file.arrayBuffer()));
         const url = `/uploads/${secret}/${file.name}`;
         const full = `/-/project/${project.id}${url}`;
         const markdown = `[${file.name}](${url})`;
         return { status: 201, json: { id: world.nextId(), alt: file.name, url, full_path: full, markdown } };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/projects/:id/uploads/:secret/:name',
+      source: 'project uploads: GET /projects/:id/uploads/:secret/:filename',
+      run(request) {
+        const { secret, name } = request.params;
+        const body = uploads.get(`${projectFor(world, request).id} ${secret} ${name}`) ?? refuse(404, '404 Not found');
+        return { body, contentType: 'application/octet-stream' };
       },
     },
     {

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import type { JsonObject } from '../../forge.js';
+import { assetBytes } from '../../kit/asset-bytes.js';
 import { multipart } from '../../kit/multipart.js';
 import { segment } from '../../kit/native-client.js';
 import {
@@ -20,7 +21,7 @@ import * as shape from '../../kit/shapes/release.js';
 import { id, read, time } from '../convert/read.js';
 import { nativeRelease } from '../convert/release.js';
 import { accountOrNull, nativeUser } from '../convert/user.js';
-import { accept, everything, idParam, placeOf, slice } from './place.js';
+import { accept, everything, idParam, type Place, placeOf, slice } from './place.js';
 import { foundRelease } from './releases.js';
 
 const uploaded = z.looseObject({ url: z.string(), full_path: z.string().optional() });
@@ -105,16 +106,31 @@ const shown = (context: RouteContext, { place, release, native: { id: number, na
     { author: accountOrNull(release.author), createdAt: time(release.created_at) },
   );
 
+/**
+ * An upload or a package of this very project; undefined for any other address. Who writes a link names any file of the
+ * instance, and the connection's token may read more than that person does.
+ */
+function pathOf({ base }: RouteContext, place: Place, address: string): string | undefined {
+  if (!URL.canParse(address) || !new URL(address).href.startsWith(`${base.web}/`)) return undefined;
+  const below = new URL(address).pathname.slice(new URL(base.web).pathname.replace(/\/$/, '').length);
+  const [, secret, name] = /^\/.+\/uploads\/([0-9a-f]{32})\/([^/]+)$/.exec(below) ?? [];
+  // Of another project, there is none of this secret here.
+  if (secret !== undefined && name !== undefined) return `${place.api}/uploads/${secret}/${name}`;
+  const [, packaged] = /^\/api\/v4\/projects\/[^/]+(\/packages\/.+)$/.exec(below) ?? [];
+  return packaged === undefined ? undefined : `${place.api}${packaged}`;
+}
+
 const FOUND = 'Looked for in the list of releases.';
 
 const get: Route = {
   support: 'emulated',
   retry: 'read',
-  source: 'releases: GET /projects/:id/releases',
-  note: `${FOUND} The file itself is at its \`browser_download_url\` (501).`,
+  source: 'releases: GET /projects/:id/releases; project uploads: GET /projects/:id/uploads/:secret/:filename',
+  note: `${FOUND} The bytes of uploads and packages; a link that leads elsewhere is redirected to.`,
   async run(request, context) {
-    const data = shown(context, await find(request, context));
-    if (request.media === 'file') throw shape.fileIsElsewhere(data);
+    const found = await find(request, context);
+    const data = shown(context, found);
+    if (request.media === 'file') return assetBytes(context, data, pathOf(context, found.place, found.native.url));
     return { data };
   },
 };

@@ -627,7 +627,26 @@ describe('releases', () => {
     const one = { asset_id: made.data.id };
     expect((await ask(`GET ${asset}`, one)).data).toMatchObject({ name: 'app "1".tgz', browser_download_url: url });
     const bytes = await ask(`GET ${asset}`, one, { media: 'file' });
-    expect([bytes.status, bytes.data.message]).toEqual([501, expect.stringContaining(url)]);
+    expect([bytes.status, bytes.data]).toEqual([200, FILE.bytes]);
+    // What a maintainer links to is asked for with no token of ours, and not at all.
+    const release1 = at.gitlab.web.releases.find(({ tag }) => tag === 'v1.5.0');
+    const link = (id: number, address: string) =>
+      release1?.links.push({ id, name: address, url: address, link_type: 'other' });
+    const { origin } = new URL(url);
+    const foreign = [
+      'http://169.254.169.254/latest/meta-data',
+      `${origin}.example.org/-/project/1/uploads/${'a'.repeat(32)}/x`,
+      `${origin}/api/v4/projects/1/repository/files/secret/raw?ref=main`,
+      `${origin}/acme/other/-/raw/main/secret`,
+    ];
+    for (const [id, address] of foreign.entries()) {
+      link(9_000 + id, address);
+      at.gitlab.rig.forget();
+      const sent = await ask(`GET ${asset}`, { asset_id: 9_000 + id }, { media: 'file' });
+      expect([sent.status, sent.headers.location]).toEqual([302, address]);
+      expect(at.gitlab.rig.calls.filter(({ path }) => !path.endsWith('/releases'))).toEqual([]);
+    }
+    release1?.links.splice(-foreign.length);
     const { data: other } = await ask(
       `POST ${assets}`,
       { ...which, name: 'b' },

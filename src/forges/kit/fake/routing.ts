@@ -48,8 +48,8 @@ export interface FakeRoute {
 export interface FakeApiOptions {
   /** `/api/v4` */
   prefix: string;
-  /** Addresses that are not below the prefix, each with the path of its route. */
-  beside?: Readonly<Record<string, string>>;
+  /** The path of the route that answers an address which is not below the prefix. */
+  beside?(pathname: string): string | undefined;
   /** Another prefix below which the same routes are. */
   alsoBelow?: string;
   routes: readonly FakeRoute[];
@@ -182,7 +182,7 @@ export function createFakeApi(options: FakeApiOptions): FakeApi {
     handle: async (request) => {
       const { pathname, searchParams } = new URL(request.url);
       const root = [prefix, options.alsoBelow].find((one) => one !== undefined && pathname.startsWith(`${one}/`));
-      const below = root === undefined ? options.beside?.[pathname] : pathname.slice(root.length);
+      const below = root === undefined ? options.beside?.(pathname) : pathname.slice(root.length);
       const at = planned.findIndex((one) => one.method === request.method && one.pathPattern.test(below ?? pathname));
       const failure = at < 0 ? undefined : planned.splice(at, 1)[0]?.answer;
       const answer =

@@ -1,6 +1,5 @@
 /** Releases and their assets. */
 import type { JsonObject } from '../../forge.js';
-import { RouteFailure } from '../route.js';
 import { userOrGhost } from './account.js';
 import type { ShapeBase } from './base.js';
 import { UNKNOWN_TIME } from './fields.js';
@@ -36,10 +35,6 @@ export function release(base: ShapeBase, owner: string, repo: string, input: Rel
     body: input.body ?? '',
   };
 }
-
-/** No forge but GitHub sends the file by its API. */
-export const fileIsElsewhere = ({ browser_download_url: url }: JsonObject): RouteFailure =>
-  new RouteFailure(501, `The file is not to be had by this API: it is at ${String(url)}.`);
 
 /** A file that is attached to a release. */
 export function releaseAsset(

@@ -49,6 +49,8 @@ const RELEASE = z.object({
 export function statusRoutes(world: World): FakeRoute[] {
   const { state } = world;
   const base = '/repos/:owner/:repo';
+  /** Of attached files, by their numbers. */
+  const contents = new Map<number, Buffer>();
 
   const newest = (repository: Repository, sha: string): Status[] => [...(repository.statuses.get(sha) ?? [])].reverse();
 
@@ -174,9 +176,23 @@ export function statusRoutes(world: World): FakeRoute[] {
     const file = form.get('attachment');
     if (!(file instanceof File)) return refuse(400, 'http: no such file');
     const asset = { id: state.nextId(), name: request.query.get('name') ?? file.name, size: file.size };
+    contents.set(asset.id, Buffer.from(await file.arrayBuffer()));
     release.assets.push(asset);
     return created(releaseJson(world, repository, release).assets.find(({ id }) => id === asset.id));
   }
+
+  /** What a browser downloads; whoever may not read gets a page to sign in. */
+  const download: FakeRoute = {
+    method: 'GET',
+    path: `${base}/releases/download/:tag/:name`,
+    source: 'web: GET /{owner}/{repo}/releases/download/{tag}/{name}',
+    run(request) {
+      const { tag, name } = request.params;
+      const release = repositoryFor(world, request).releases.find((one) => one.tag === tag);
+      const asset = release?.assets.find((one) => one.name === name) ?? notFound();
+      return { body: contents.get(asset.id) ?? Buffer.alloc(asset.size), contentType: 'application/octet-stream' };
+    },
+  };
 
   const assetPath = `${base}/releases/:id/assets/:attachment`;
   const assetSource = (method: string) =>
@@ -193,6 +209,7 @@ export function statusRoutes(world: World): FakeRoute[] {
   const published = (repository: Repository) => [...repository.releases].reverse().filter((one) => !one.draft);
 
   return [
+    download,
     {
       method: 'POST',
       path: `${base}/releases/:id/assets`,
