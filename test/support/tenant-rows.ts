@@ -140,6 +140,9 @@ export async function populateTenant(
   await add('session_event', { ...ofSession, sequence: 1, kind: 'message' });
   await add('session_notice', { ...ofSession, sequence: 1, kind: 'question', body: 'b' });
   await add('command_sender', { ...tenant, ...place, account_id: seed });
+  await add('remembered_right', {
+    ...{ ...tenant, ...place, remote_repository_id: seed, account_id: seed, level: 'write', asked_at: new Date() },
+  });
   await add('client_input', { ...ofSession, client_input_id: 'one', round: 1, written_by: 'ada', body: 'b' });
   const task_run_id = await add('task_run', { ...ofSession, repository_id });
   await add('worktree_link', { ...ofSession, worktree_id: `worktree-${seed}`, task_run_id });
