@@ -1,4 +1,5 @@
 /** Changing issues and merge requests: what changed is told to hooks and kept as events, as GitLab does. */
+import { createHash } from 'node:crypto';
 import { FakeRefusal } from '../../kit/fake/routing.js';
 import { refuse } from './declare.js';
 import { actor as hookActor, label as hookLabel, issueHook, mergeRequestHook, noteHook, pushHook } from './payload.js';
@@ -132,7 +133,7 @@ function changeMilestone(
   thread.milestoneId = wished || null;
 }
 
-function changeTexts(thread: Thread, change: ThreadChange, changes: Changes): void {
+function changeTexts(world: World, by: User, thread: Thread, change: ThreadChange, changes: Changes): void {
   if (change.title !== undefined && change.title !== thread.title) {
     changes.title = { previous: thread.title, current: change.title };
     const [was, is] = [DRAFT.test(thread.title), DRAFT.test(change.title)];
@@ -146,6 +147,13 @@ function changeTexts(thread: Thread, change: ThreadChange, changes: Changes): vo
   if (change.discussion_locked !== undefined && change.discussion_locked !== thread.locked) {
     changes.discussion_locked = { previous: thread.locked ? true : null, current: change.discussion_locked };
     thread.locked = change.discussion_locked;
+    const what = thread.kind === 'Issue' ? 'issue' : 'merge request';
+    const now = world.now();
+    thread.notes.push({
+      ...{ id: world.nextId(), authorId: by.id, system: true, createdAt: now, updatedAt: now, awards: [] },
+      body: `${thread.locked ? 'locked' : 'unlocked'} the discussion in this ${what}`,
+      ...{ type: null, discussionId: createHash('sha1').update(String(now)).digest('hex') },
+    });
   }
   if (change.confidential === undefined || thread.kind !== 'Issue') return;
   const issue = thread as Issue;
@@ -194,7 +202,7 @@ export async function changeThread(
   const change = written === undefined ? wished : { ...wished, ...written.change, description: written.rest };
   const changes: Changes = {};
   await changeSides(project, thread, change, changes);
-  changeTexts(thread, change, changes);
+  changeTexts(world, by, thread, change, changes);
   changeLabels(world, project, thread, by, change, changes);
   changePeople(world, thread, change, changes);
   changeMilestone(world, project, thread, by, change.milestone_id, changes);

@@ -1,4 +1,4 @@
-import type { Route, RouteContext, RouteTable } from '../../kit/route.js';
+import { notFound, type Route, type RouteContext, type RouteTable } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/check.js';
 import type { CheckSuiteInput } from '../../kit/shapes/check-inputs.js';
 import { jobCheckInput, type NativeJob, nativeJob, nativePipeline, suiteInput } from '../convert/pipeline.js';
@@ -22,7 +22,25 @@ async function jobsIn(
     everything(context, `${of}/jobs`, nativeJob, query),
     everything(context, `${of}/bridges`, nativeJob),
   ]);
+  // By its number alone GitLab does not tell one that starts another pipeline.
+  const places = bridges.map(({ id }) => ({ key: String(id), data: { pipeline: String(pipeline) } }));
+  await context.records.putAll(BRIDGE, places);
   return [...jobs, ...bridges];
+}
+
+/** Record: key is the number of a job that starts another pipeline, data the pipeline that it is in. */
+const BRIDGE = 'bridge_job';
+
+/** The job with this number, of either kind; one of the second once a list showed it. @throws RouteFailure 404 */
+export async function jobAt(context: RouteContext, place: Place, number: number): Promise<NativeJob> {
+  const job = await context.native.find(`${place.api}/jobs/${number}`);
+  if (job !== undefined) return read(nativeJob, job, 'job');
+  const pipeline = (await context.records.get(BRIDGE, String(number)))?.data.pipeline;
+  if (typeof pipeline !== 'string') throw notFound();
+  const bridges = await everything(context, `${place.api}/pipelines/${pipeline}/bridges`, nativeJob);
+  const found = bridges.find(({ id }) => String(id) === String(number));
+  if (found === undefined) throw notFound();
+  return found;
 }
 
 /** Jobs of the newest pipeline of a commit, as GitHub's `filter=latest`. */

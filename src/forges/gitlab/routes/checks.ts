@@ -10,8 +10,7 @@ import {
   unprocessable,
 } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/check.js';
-import { jobCheckInput, nativeJob } from '../convert/pipeline.js';
-import { read } from '../convert/read.js';
+import { jobCheckInput } from '../convert/pipeline.js';
 import {
   addCheck,
   type annotation,
@@ -27,7 +26,7 @@ import {
   statusState,
   suiteOf,
 } from './check-records.js';
-import { everyJobOf, jobsOf } from './check-suites.js';
+import { everyJobOf, jobAt, jobsOf } from './check-suites.js';
 import { commitAt, findCommit } from './commit-at.js';
 import { accept, numberParam, type Place, param, placeOf, projectAt, slice } from './place.js';
 import { setStatus, statusesOf } from './statuses.js';
@@ -134,13 +133,13 @@ const get: Route = {
   support: 'emulated',
   retry: 'read',
   source: 'jobs: GET /projects/:id/jobs/:job_id',
-  note: 'A check run of an app, or a job of GitLab CI.',
+  note: 'A check run of an app, or a job of GitLab CI; one that starts another pipeline once a list showed it.',
   async run(request, context) {
     const place = placeOf(request);
     const number = numberParam(request, 'check_run_id');
     const record = await found(context, place, number);
     if (record !== undefined) return { data: shownCheck(context, place, record) };
-    const job = read(nativeJob, await context.native.get(`${place.api}/jobs/${number}`), 'job');
+    const job = await jobAt(context, place, number);
     return { data: shape.checkRun(context.base, place.owner, place.repo, jobCheckInput(job)) };
   },
 };
@@ -202,7 +201,7 @@ const list: Route = {
   support: 'emulated',
   retry: 'read',
   source: 'pipelines: GET /projects/:id/pipelines; jobs: GET /projects/:id/pipelines/:pipeline_id/jobs, .../bridges',
-  note: 'Check runs of apps, and the jobs of GitLab CI. One that starts another pipeline is in lists alone.',
+  note: 'Check runs of apps, and the jobs of GitLab CI.',
   async run(request, context) {
     const place = placeOf(request);
     const { id: sha } = await commitAt(context, place, param(request, 'ref'));

@@ -278,12 +278,15 @@ describe('comments of a whole repository', () => {
 describe('timeline', () => {
   it('puts events and comments in the order in which they happened', async () => {
     const parameters = { issue_number: FIRST_ISSUE };
+    for (const method of ['PUT', 'DELETE', 'PUT', 'DELETE'])
+      await ask(`${method} ${R}/issues/{issue_number}/lock`, parameters);
     await ask(`POST ${R}/issues/{issue_number}/comments`, { ...parameters, body: 'Last' });
     const all = await ask(`GET ${R}/issues/{issue_number}/timeline`, { ...parameters, per_page: 100 });
     const names = all.data.map((one: Loose) => one.event);
     expect(names.slice(0, 2)).toEqual(['closed', 'reopened']);
     expect(names.at(-1)).toBe('commented');
     expect(names).toEqual(expect.arrayContaining(['labeled', 'unlabeled', 'milestoned']));
+    expect(names.slice(-3, -1)).toEqual(['locked', 'unlocked']);
     const events = await ask(`GET ${R}/issues/{issue_number}/events`, { ...parameters, per_page: 100 });
     expect(events.data.map((one: Loose) => one.event)).not.toContain('commented');
   });

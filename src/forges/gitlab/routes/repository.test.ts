@@ -571,6 +571,9 @@ describe('checks', () => {
     expect(
       (await ask(`GET ${R}/check-runs/{check_run_id}`, { check_run_id: pipeline.jobs[0]?.id })).data,
     ).toMatchObject({ name: 'test', app: { slug: 'gitlab-ci' } });
+    const bridge = { check_run_id: pipeline.jobs[2]?.id };
+    expect((await ask(`GET ${R}/check-runs/{check_run_id}`, bridge)).data).toMatchObject({ name: 'downstream' });
+    expect((await ask(`GET ${R}/check-runs/{check_run_id}`, { check_run_id: 987_654 })).status).toBe(404);
     const suites = await ask(`GET ${R}/commits/{ref}/check-suites`, { ref: sha });
     expect(suites.data.check_suites.map((one: Loose) => one.conclusion)).toEqual(['failure', 'failure']);
     for (const { id } of suites.data.check_suites) {

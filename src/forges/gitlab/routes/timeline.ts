@@ -1,4 +1,4 @@
-/** What happened to an issue: GitLab keeps it in four lists. */
+/** What happened to an issue: GitLab keeps it in four lists, and that it was locked in words alone. */
 import type { JsonObject } from '../../forge.js';
 import { ISSUE_EVENTS_NOTE, repositoryIssueEvents } from '../../kit/repository-issue-events.js';
 import type { Route, RouteContext, RouteRequest, RouteTable } from '../../kit/route.js';
@@ -38,6 +38,32 @@ function shown(context: RouteContext, place: Place, list: string, event: NativeR
   ];
 }
 
+/** GitLab's own words, which are the same in every language of its pages. */
+const LOCK = /^(un)?locked the discussion in this (?:issue|merge request)$/i;
+
+async function locks(context: RouteContext, place: Place, thread: Thread): Promise<JsonObject[]> {
+  const query = { sort: 'asc', order_by: 'created_at', activity_filter: 'only_activity' };
+  const notes = await everything(context, `${thread.api}/notes`, nativeNote, query);
+  return notes.flatMap((note) => {
+    const [said, un] = note.system ? (LOCK.exec(note.body.trim()) ?? []) : [];
+    if (said === undefined) return [];
+    return [
+      {
+        id: note.id,
+        node_id: nodeId('IssueEvent', `note:${note.id}`),
+        url: `${apiOf(context.base, place.owner, place.repo)}/issues/events/${note.id}`,
+        actor: userOrGhost(context.base, accountOrNull(note.author)),
+        event: un === undefined ? 'locked' : 'unlocked',
+        commit_id: null,
+        commit_url: null,
+        created_at: time(note.created_at),
+        performed_via_github_app: null,
+        ...(un === undefined && { lock_reason: null }),
+      },
+    ];
+  });
+}
+
 async function events(context: RouteContext, place: Place, thread: Thread): Promise<JsonObject[]> {
   const found = await Promise.all(
     lists.map(async (list) =>
@@ -46,7 +72,7 @@ async function events(context: RouteContext, place: Place, thread: Thread): Prom
       ),
     ),
   );
-  return found.flat();
+  return [...found.flat(), ...(await locks(context, place, thread))];
 }
 
 async function comments(context: RouteContext, place: Place, thread: Thread): Promise<JsonObject[]> {
@@ -72,7 +98,7 @@ const route = (withComments: boolean): Route => ({
   retry: 'read',
   source:
     'resource_label_events, resource_milestone_events, resource_state_events: GET /projects/:id/(issues|merge_requests)/:iid/resource_..._events; notes: GET',
-  note: 'Labels, milestones, states and comments; GitLab keeps the rest as text only.',
+  note: 'Labels, milestones, states, locks and comments; GitLab keeps the rest as text only.',
   async run(request: RouteRequest, context: RouteContext) {
     const place = placeOf(request);
     const thread = threadOf(request, place);
