@@ -91,6 +91,5 @@ describe('forgeway connections', () => {
       const token = await installation.run(['tokens', 'create', '--user', 'nobody', '--name', 'mine']);
       expect(token).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no person nobody') });
     },
-    120_000,
   );
 });

@@ -100,66 +100,56 @@ describe('runs on a cluster', () => {
   const said = (run: string, text: string, phase: 'plan' | 'apply' = 'plan') =>
     until(async () => (await rig.log(run, phase)).includes(text));
 
-  withTerraform(
-    'plans and applies exactly what was planned, in walls, and leaves nothing',
-    async () => {
-      cluster.api.kubelet.programs = dirname(binary?.path ?? '');
-      const main =
-        'variable "token" {\n  sensitive = true\n}\nresource "terraform_data" "a" {\n  input = var.token\n}\n';
-      const id = await workspace({ files: { 'main.tf': main } });
-      await rig.rows(
-        `INSERT INTO workspace_variable (organization_id, workspace_id, key, category, value)
+  withTerraform('plans and applies exactly what was planned, in walls, and leaves nothing', async () => {
+    cluster.api.kubelet.programs = dirname(binary?.path ?? '');
+    const main = 'variable "token" {\n  sensitive = true\n}\nresource "terraform_data" "a" {\n  input = var.token\n}\n';
+    const id = await workspace({ files: { 'main.tf': main } });
+    await rig.rows(
+      `INSERT INTO workspace_variable (organization_id, workspace_id, key, category, value)
        VALUES ($1, $2, 'token', 'terraform', 'hush-hush')`,
-        [rig.organizationId, id],
-      );
-      const run = await begun(id);
-      const objects: ApiObject[] = [];
-      const unsubscribe = cluster.api.store.subscribe(() => {
-        const [name = ''] = cluster.namespaces();
-        if (objects.length === 0 && cluster.api.store.list('Job', name).length > 0)
-          objects.push(...cluster.api.store.inNamespace(name));
-      });
-      await rig.drive();
-      unsubscribe();
-      expect(await rig.run(run)).toMatchObject({ status: 'planned', statusReason: null });
-      expect(await rig.log(run, 'plan')).toContain('Plan: 1 to add');
-      expect(cluster.namespaces()).toEqual([]);
+      [rig.organizationId, id],
+    );
+    const run = await begun(id);
+    const objects: ApiObject[] = [];
+    const unsubscribe = cluster.api.store.subscribe(() => {
+      const [name = ''] = cluster.namespaces();
+      if (objects.length === 0 && cluster.api.store.list('Job', name).length > 0)
+        objects.push(...cluster.api.store.inNamespace(name));
+    });
+    await rig.drive();
+    unsubscribe();
+    expect(await rig.run(run)).toMatchObject({ status: 'planned', statusReason: null });
+    expect(await rig.log(run, 'plan')).toContain('Plan: 1 to add');
+    expect(cluster.namespaces()).toEqual([]);
 
-      expect(objects.map(({ kind }) => kind)).toEqual(
-        expect.arrayContaining(['ResourceQuota', 'LimitRange', 'NetworkPolicy', 'ServiceAccount', 'Secret', 'Job']),
-      );
-      const job = objects.find(({ kind }) => kind === 'Job');
-      const pod = podOf(job as never);
-      if (pod === undefined) throw new Error('no pod');
-      expect(podSecurityProblems(pod)).toEqual([]);
-      expect(pod).toMatchObject({ automountServiceAccountToken: false, restartPolicy: 'Never' });
-      expect(job?.spec).toMatchObject({ backoffLimit: 0 });
-      expect(JSON.stringify(objects)).not.toContain('hush-hush');
-      const work = containersOf(pod).find(({ name }) => name === 'work');
-      expect(JSON.stringify(work)).not.toContain('secretKeyRef');
-      const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy');
-      expect(policies.map(({ metadata }) => metadata.name).sort()).toEqual([
-        'abroad',
-        'default-deny',
-        'dns',
-        'forgeway',
-      ]);
-      expect(JSON.stringify(policies.find(({ metadata }) => metadata.name === 'abroad')?.spec)).toContain(
-        '169.254.0.0/16',
-      );
+    expect(objects.map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(['ResourceQuota', 'LimitRange', 'NetworkPolicy', 'ServiceAccount', 'Secret', 'Job']),
+    );
+    const job = objects.find(({ kind }) => kind === 'Job');
+    const pod = podOf(job as never);
+    if (pod === undefined) throw new Error('no pod');
+    expect(podSecurityProblems(pod)).toEqual([]);
+    expect(pod).toMatchObject({ automountServiceAccountToken: false, restartPolicy: 'Never' });
+    expect(job?.spec).toMatchObject({ backoffLimit: 0 });
+    expect(JSON.stringify(objects)).not.toContain('hush-hush');
+    const work = containersOf(pod).find(({ name }) => name === 'work');
+    expect(JSON.stringify(work)).not.toContain('secretKeyRef');
+    const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy');
+    expect(policies.map(({ metadata }) => metadata.name).sort()).toEqual(['abroad', 'default-deny', 'dns', 'forgeway']);
+    expect(JSON.stringify(policies.find(({ metadata }) => metadata.name === 'abroad')?.spec)).toContain(
+      '169.254.0.0/16',
+    );
 
-      await rig.ask(run, 'confirm');
-      await rig.drive();
-      expect(await rig.run(run)).toMatchObject({ status: 'applied' });
-      expect(await rig.log(run, 'apply')).toContain('Apply complete! Resources: 1 added');
-      const [state] = await rig.rows<{ serial: bigint }>('SELECT serial FROM state_version WHERE workspace_id = $1', [
-        id,
-      ]);
-      expect(state).toBeDefined();
-      expect(cluster.namespaces()).toEqual([]);
-    },
-    90_000,
-  );
+    await rig.ask(run, 'confirm');
+    await rig.drive();
+    expect(await rig.run(run)).toMatchObject({ status: 'applied' });
+    expect(await rig.log(run, 'apply')).toContain('Apply complete! Resources: 1 added');
+    const [state] = await rig.rows<{ serial: bigint }>('SELECT serial FROM state_version WHERE workspace_id = $1', [
+      id,
+    ]);
+    expect(state).toBeDefined();
+    expect(cluster.namespaces()).toEqual([]);
+  });
 
   it('is what an operator configures', async () => {
     await faking({});

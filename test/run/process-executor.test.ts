@@ -111,149 +111,133 @@ isolated('Terraform in a sandbox', () => {
     return { end, log };
   }
 
-  withTerraform(
-    'plans, applies exactly that plan, and refuses it once the state moved on',
-    async () => {
-      if (binary === undefined) throw new Error('unreachable');
-      const executor = executorOf(binary);
-      const variables = [
-        { key: 'password', value: 'correct horse $${x}', category: 'terraform', hcl: false },
-        { key: 'names', value: '["a", "b"]', category: 'terraform', hcl: true },
-      ] as const;
-      const files = { 'envs/prod/main.tf': `terraform {\n  cloud {}\n}\n${MAIN}` };
-      const configuration = async () => ({
-        ...{ archive: inOnePiece(await archiveOf(files, 'r')), stripRoot: true, workingDirectory: 'envs/prod' },
-      });
-      const planned = await finish(executor, await work(files, { configuration: await configuration(), variables }));
-      expect(planned.end).toMatchObject({
-        kind: 'planned',
-        summary: { additions: 3, changes: 0, destructions: 0, hasChanges: true },
-        text: expect.stringContaining('3 to add, 0 to change, 0 to destroy'),
-      });
-      expect(planned.log).toContain('Terraform has been successfully initialized');
-      expect(planned.log).not.toMatch(/^\n|backend/);
-      expect(planned.log).not.toContain('correct horse');
-      if (planned.end.kind !== 'planned') throw new Error('unreachable');
-      expect(JSON.stringify(planned.end.summary)).not.toContain('correct horse');
-      expect(planned.end.summary.resources.map(({ address }) => address).toSorted()).toEqual([
-        'terraform_data.each["a"]',
-        'terraform_data.each["b"]',
-        'terraform_data.one',
-      ]);
+  withTerraform('plans, applies exactly that plan, and refuses it once the state moved on', async () => {
+    if (binary === undefined) throw new Error('unreachable');
+    const executor = executorOf(binary);
+    const variables = [
+      { key: 'password', value: 'correct horse $${x}', category: 'terraform', hcl: false },
+      { key: 'names', value: '["a", "b"]', category: 'terraform', hcl: true },
+    ] as const;
+    const files = { 'envs/prod/main.tf': `terraform {\n  cloud {}\n}\n${MAIN}` };
+    const configuration = async () => ({
+      ...{ archive: inOnePiece(await archiveOf(files, 'r')), stripRoot: true, workingDirectory: 'envs/prod' },
+    });
+    const planned = await finish(executor, await work(files, { configuration: await configuration(), variables }));
+    expect(planned.end).toMatchObject({
+      kind: 'planned',
+      summary: { additions: 3, changes: 0, destructions: 0, hasChanges: true },
+      text: expect.stringContaining('3 to add, 0 to change, 0 to destroy'),
+    });
+    expect(planned.log).toContain('Terraform has been successfully initialized');
+    expect(planned.log).not.toMatch(/^\n|backend/);
+    expect(planned.log).not.toContain('correct horse');
+    if (planned.end.kind !== 'planned') throw new Error('unreachable');
+    expect(JSON.stringify(planned.end.summary)).not.toContain('correct horse');
+    expect(planned.end.summary.resources.map(({ address }) => address).toSorted()).toEqual([
+      'terraform_data.each["a"]',
+      'terraform_data.each["b"]',
+      'terraform_data.one',
+    ]);
 
-      const { plan, lockFile } = planned.end;
-      const apply = async (state: Uint8Array | null) =>
-        finish(
-          executor,
-          await work(files, {
-            ...{ id: `${randomUUID()}-apply`, configuration: await configuration(), state },
-            do: { phase: 'apply', plan, lockFile },
-          }),
-        );
-      const applied = await apply(null);
-      expect(applied.log).toContain('Apply complete! Resources: 3 added');
-      if (applied.end.kind !== 'applied') throw new Error(`it ended as ${applied.end.kind}`);
-      const state = JSON.parse(Buffer.from(applied.end.state).toString('utf8'));
-      expect(state).toMatchObject({ version: 4, outputs: { greeting: { value: 'hello' } } });
-      expect(state.resources[0].instances.length + state.resources[1].instances.length).toBe(3);
-
-      const again = await apply(applied.end.state);
-      expect(again.end).toMatchObject({
-        kind: 'failed',
-        reason: expect.stringContaining('terraform apply ended with code 1'),
-      });
-      expect(again.log).toMatch(/Saved plan is stale/);
-
-      const nothing = await finish(
+    const { plan, lockFile } = planned.end;
+    const apply = async (state: Uint8Array | null) =>
+      finish(
         executor,
-        await work(files, { configuration: await configuration(), variables, state: applied.end.state }),
-      );
-      expect(nothing.end).toMatchObject({ kind: 'planned', summary: { hasChanges: false, additions: 0 } });
-    },
-    60_000,
-  );
-
-  withTerraform(
-    'says what is wrong with a configuration',
-    async () => {
-      if (binary === undefined) throw new Error('unreachable');
-      const executor = executorOf(binary);
-      const broken = await finish(executor, await work({ 'main.tf': 'resource "terraform_data" "a" {' }));
-      expect(broken.end).toMatchObject({
-        kind: 'failed',
-        reason: expect.stringContaining('terraform init ended with code 1'),
-      });
-      expect(broken.log).toMatch(/Unclosed configuration block/);
-      const wrong = await finish(executor, await work({ 'main.tf': 'output "x" {\n  value = nothing.there\n}\n' }));
-      expect(wrong.end).toMatchObject({
-        kind: 'failed',
-        reason: expect.stringMatching(/terraform (plan|init) ended with code 1/),
-      });
-    },
-    60_000,
-  );
-
-  withTerraform(
-    'plans on the state of the workspace alone, whatever the configuration brings',
-    async () => {
-      if (binary === undefined) throw new Error('unreachable');
-      const executor = executorOf(binary);
-      const main = 'resource "terraform_data" "a" {\n  input = "a"\n}\n';
-      const backend = (path: string) => `terraform {\n  backend "local" {\n    path = "${path}"\n  }\n}\n`;
-      const variables = [
-        { key: 'TF_WORKSPACE', value: 'elsewhere', category: 'env', hcl: false },
-        { key: 'TF_DATA_DIR', value: 'elsewhere', category: 'env', hcl: false },
-      ] as const;
-      const brought = await finish(
-        executor,
-        await work(
-          {
-            ...{ 'main.tf': main, 'other_override.tf': backend('other.tfstate') },
-            ...{
-              'terraform.tfstate':
-                '{"version":4,"serial":9,"lineage":"theirs","outputs":{"a":{"value":1,"type":"number"}}}',
-            },
-            ...{
-              '.terraform/environment': 'elsewhere',
-              '.terraform/terraform.tfstate': '{"version":3,"backend":{"type":"s3"}}',
-            },
-          },
-          { variables },
-        ),
-      );
-      expect(brought.end).toMatchObject({ kind: 'planned', summary: { additions: 1, destructions: 0 } });
-      expect(brought.log).toContain('The terraform.tfstate of the configuration is not read');
-
-      const late = { 'main.tf': main, 'zzzzzzzzz_override.tf': backend('other.tfstate') };
-      const refused = await finish(executor, await work(late));
-      const reason = expect.stringMatching(/zzzzzzzz_forgeway_override.tf sets another backend/);
-      expect(refused.end).toEqual({ kind: 'failed', reason, state: null });
-      expect(refused.log).toContain('Take its backend or cloud block out.');
-      expect(refused.log).not.toContain('will be created');
-      const applied = await finish(
-        executor,
-        await work(late, {
-          ...{ id: `${randomUUID()}-apply`, state: Buffer.from('{"version":4,"serial":1,"lineage":"ours"}') },
-          do: { phase: 'apply', plan: Buffer.from('a plan'), lockFile: null },
+        await work(files, {
+          ...{ id: `${randomUUID()}-apply`, configuration: await configuration(), state },
+          do: { phase: 'apply', plan, lockFile },
         }),
       );
-      expect(applied.end).toEqual({ kind: 'failed', reason, state: null });
-    },
-    60_000,
-  );
+    const applied = await apply(null);
+    expect(applied.log).toContain('Apply complete! Resources: 3 added');
+    if (applied.end.kind !== 'applied') throw new Error(`it ended as ${applied.end.kind}`);
+    const state = JSON.parse(Buffer.from(applied.end.state).toString('utf8'));
+    expect(state).toMatchObject({ version: 4, outputs: { greeting: { value: 'hello' } } });
+    expect(state.resources[0].instances.length + state.resources[1].instances.length).toBe(3);
 
-  withTerraform(
-    'gets providers from the mirror of the operator and from nowhere else',
-    async () => {
-      if (binary === undefined) throw new Error('unreachable');
-      const main = 'terraform {\n  required_providers {\n    thing = { source = "acme/thing" }\n  }\n}\n';
-      const mirrored = executorOf(binary, { mirror: 'https://mirror.example/providers/' });
-      const { log } = await finish(mirrored, await work({ 'main.tf': main }));
-      expect(log).toContain('https://mirror.example/providers/registry.terraform.io/acme/thing/');
-      expect(log).not.toContain('.well-known');
-    },
-    60_000,
-  );
+    const again = await apply(applied.end.state);
+    expect(again.end).toMatchObject({
+      kind: 'failed',
+      reason: expect.stringContaining('terraform apply ended with code 1'),
+    });
+    expect(again.log).toMatch(/Saved plan is stale/);
+
+    const nothing = await finish(
+      executor,
+      await work(files, { configuration: await configuration(), variables, state: applied.end.state }),
+    );
+    expect(nothing.end).toMatchObject({ kind: 'planned', summary: { hasChanges: false, additions: 0 } });
+  });
+
+  withTerraform('says what is wrong with a configuration', async () => {
+    if (binary === undefined) throw new Error('unreachable');
+    const executor = executorOf(binary);
+    const broken = await finish(executor, await work({ 'main.tf': 'resource "terraform_data" "a" {' }));
+    expect(broken.end).toMatchObject({
+      kind: 'failed',
+      reason: expect.stringContaining('terraform init ended with code 1'),
+    });
+    expect(broken.log).toMatch(/Unclosed configuration block/);
+    const wrong = await finish(executor, await work({ 'main.tf': 'output "x" {\n  value = nothing.there\n}\n' }));
+    expect(wrong.end).toMatchObject({
+      kind: 'failed',
+      reason: expect.stringMatching(/terraform (plan|init) ended with code 1/),
+    });
+  });
+
+  withTerraform('plans on the state of the workspace alone, whatever the configuration brings', async () => {
+    if (binary === undefined) throw new Error('unreachable');
+    const executor = executorOf(binary);
+    const main = 'resource "terraform_data" "a" {\n  input = "a"\n}\n';
+    const backend = (path: string) => `terraform {\n  backend "local" {\n    path = "${path}"\n  }\n}\n`;
+    const variables = [
+      { key: 'TF_WORKSPACE', value: 'elsewhere', category: 'env', hcl: false },
+      { key: 'TF_DATA_DIR', value: 'elsewhere', category: 'env', hcl: false },
+    ] as const;
+    const brought = await finish(
+      executor,
+      await work(
+        {
+          ...{ 'main.tf': main, 'other_override.tf': backend('other.tfstate') },
+          ...{
+            'terraform.tfstate':
+              '{"version":4,"serial":9,"lineage":"theirs","outputs":{"a":{"value":1,"type":"number"}}}',
+          },
+          ...{
+            '.terraform/environment': 'elsewhere',
+            '.terraform/terraform.tfstate': '{"version":3,"backend":{"type":"s3"}}',
+          },
+        },
+        { variables },
+      ),
+    );
+    expect(brought.end).toMatchObject({ kind: 'planned', summary: { additions: 1, destructions: 0 } });
+    expect(brought.log).toContain('The terraform.tfstate of the configuration is not read');
+
+    const late = { 'main.tf': main, 'zzzzzzzzz_override.tf': backend('other.tfstate') };
+    const refused = await finish(executor, await work(late));
+    const reason = expect.stringMatching(/zzzzzzzz_forgeway_override.tf sets another backend/);
+    expect(refused.end).toEqual({ kind: 'failed', reason, state: null });
+    expect(refused.log).toContain('Take its backend or cloud block out.');
+    expect(refused.log).not.toContain('will be created');
+    const applied = await finish(
+      executor,
+      await work(late, {
+        ...{ id: `${randomUUID()}-apply`, state: Buffer.from('{"version":4,"serial":1,"lineage":"ours"}') },
+        do: { phase: 'apply', plan: Buffer.from('a plan'), lockFile: null },
+      }),
+    );
+    expect(applied.end).toEqual({ kind: 'failed', reason, state: null });
+  });
+
+  withTerraform('gets providers from the mirror of the operator and from nowhere else', async () => {
+    if (binary === undefined) throw new Error('unreachable');
+    const main = 'terraform {\n  required_providers {\n    thing = { source = "acme/thing" }\n  }\n}\n';
+    const mirrored = executorOf(binary, { mirror: 'https://mirror.example/providers/' });
+    const { log } = await finish(mirrored, await work({ 'main.tf': main }));
+    expect(log).toContain('https://mirror.example/providers/registry.terraform.io/acme/thing/');
+    expect(log).not.toContain('.well-known');
+  });
 
   it('takes the newest program that a workspace allows, and says what there is when none is', async () => {
     const fake = (version: string) =>
@@ -405,35 +389,31 @@ isolated('Terraform in a sandbox', () => {
     expect(await log()).toContain('stopping');
   });
 
-  withTerraform(
-    'stops the real one in the midst of an apply, which keeps what it has done',
-    async () => {
-      if (binary === undefined) throw new Error('unreachable');
-      const executor = executorOf(binary);
-      const files = {
-        'main.tf': `resource "terraform_data" "first" {}
+  withTerraform('stops the real one in the midst of an apply, which keeps what it has done', async () => {
+    if (binary === undefined) throw new Error('unreachable');
+    const executor = executorOf(binary);
+    const files = {
+      'main.tf': `resource "terraform_data" "first" {}
 resource "terraform_data" "slow" {
   depends_on = [terraform_data.first]
   provisioner "local-exec" {
     command = "echo begun; sleep 60"
   }
 }`,
-      };
-      const planned = await finish(executor, await work(files));
-      if (planned.end.kind !== 'planned') throw new Error(planned.log);
-      const { plan, lockFile } = planned.end;
-      const given = await work(files, { id: `${randomUUID()}-apply`, do: { phase: 'apply', plan, lockFile } });
-      await executor.start(given, AbortSignal.timeout(30_000));
-      const log = async () => (await executor.log(given.id, undefined, false)).lines.join('\n');
-      while (!(await log()).includes('): begun')) await sleep(50);
-      await executor.interrupt(given.id);
-      while ((await executor.look(given.id)) === 'running') await sleep(50);
-      const end = await executor.end(given.id, { phase: 'apply', keepsProviders: false });
-      if (end.kind !== 'failed' || end.state === null) throw new Error(`it ended as ${end.kind}`);
-      expect(Buffer.from(end.state).toString('utf8')).toContain('"name": "first"');
-    },
-    60_000,
-  );
+    };
+    const planned = await finish(executor, await work(files));
+    if (planned.end.kind !== 'planned') throw new Error(planned.log);
+    const { plan, lockFile } = planned.end;
+    const given = await work(files, { id: `${randomUUID()}-apply`, do: { phase: 'apply', plan, lockFile } });
+    await executor.start(given, AbortSignal.timeout(30_000));
+    const log = async () => (await executor.log(given.id, undefined, false)).lines.join('\n');
+    while (!(await log()).includes('): begun')) await sleep(50);
+    await executor.interrupt(given.id);
+    while ((await executor.look(given.id)) === 'running') await sleep(50);
+    const end = await executor.end(given.id, { phase: 'apply', keepsProviders: false });
+    if (end.kind !== 'failed' || end.state === null) throw new Error(`it ended as ${end.kind}`);
+    expect(Buffer.from(end.state).toString('utf8')).toContain('"name": "first"');
+  });
 
   it('is found again by another process, and one that was killed is told apart', async () => {
     const program = await fakeTerraform(join(directory, `fake-${randomUUID()}`), { plan: 'sleep 60' });

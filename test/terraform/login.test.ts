@@ -152,54 +152,48 @@ const withTerraform = binary?.product === 'terraform' ? it : skip;
 if (binary?.product !== 'terraform')
   process.stderr.write('terraform login is not tested with the command line: it is not on this machine\n');
 
-withTerraform(
-  'the command line signs in, and keeps the token',
-  async () => {
-    const { app, url } = await serve();
-    const folder = await mkdtemp(join(tmpdir(), 'forgeway-login-'));
-    try {
-      const discovery = (await (await fetch(`${url}/.well-known/terraform.json`)).json()) as {
-        'login.v1': { client: string; grant_types: string[]; authz: string; token: string; ports: number[] };
-      };
-      const { client, grant_types, authz, token, ports } = discovery['login.v1'];
-      const login = { client, grant_types, authz: `${url}${authz}`, token: `${url}${token}`, ports };
-      await mkdir(join(folder, '.terraform.d'));
-      const settings = join(folder, 'terraformrc');
-      const fields = Object.entries(login).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
-      await writeFile(
-        settings,
-        `host "forgeway.test" {\n  services = {\n    "login.v1" = {\n${fields.join('\n')}\n}\n  }\n}\n`,
-      );
-      // Without a browser the command line prints the address.
-      const child = spawn(binary?.path ?? '', ['login', 'forgeway.test'], {
-        env: { PATH: '/nonexistent', HOME: folder, TF_CLI_CONFIG_FILE: settings, CHECKPOINT_DISABLE: '1' },
-      });
-      const out = { text: '' };
-      const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
-      const address = new Promise<string>((resolve, reject) => {
-        child.on('close', () => reject(new Error(out.text)));
-        for (const stream of [child.stdout, child.stderr])
-          stream.on('data', (chunk: Buffer) => {
-            out.text += chunk.toString();
-            const found = /http:\/\/127\.0\.0\.1:\d+\/oauth\/authorization\?\S+/.exec(out.text)?.[0];
-            if (found !== undefined) resolve(found);
-          });
-      });
-      child.stdin.write('yes\n');
-      const asked = Object.fromEntries(new URL(await address).searchParams);
-      const answer = await fetch(`${url}/oauth/authorization`, form({ ...asked, answer: 'allow' }, url));
-      await fetch(answer.headers.get('location') ?? '');
-      expect([await ended, out.text]).toEqual([0, expect.stringContaining('Success!')]);
-      const kept = await readFile(join(folder, '.terraform.d/credentials.tfrc.json'), 'utf8');
-      const given = (JSON.parse(kept) as { credentials: Record<string, { token: string }> }).credentials[
-        'forgeway.test'
-      ];
-      const actor = await callerOfToken(parts().store, given?.token ?? '', (id) => loadPerson(parts().store, id));
-      expect(actor).toMatchObject({ kind: 'user', userId: 'ada' });
-    } finally {
-      await app.close();
-      await rm(folder, { recursive: true, force: true });
-    }
-  },
-  60_000,
-);
+withTerraform('the command line signs in, and keeps the token', async () => {
+  const { app, url } = await serve();
+  const folder = await mkdtemp(join(tmpdir(), 'forgeway-login-'));
+  try {
+    const discovery = (await (await fetch(`${url}/.well-known/terraform.json`)).json()) as {
+      'login.v1': { client: string; grant_types: string[]; authz: string; token: string; ports: number[] };
+    };
+    const { client, grant_types, authz, token, ports } = discovery['login.v1'];
+    const login = { client, grant_types, authz: `${url}${authz}`, token: `${url}${token}`, ports };
+    await mkdir(join(folder, '.terraform.d'));
+    const settings = join(folder, 'terraformrc');
+    const fields = Object.entries(login).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
+    await writeFile(
+      settings,
+      `host "forgeway.test" {\n  services = {\n    "login.v1" = {\n${fields.join('\n')}\n}\n  }\n}\n`,
+    );
+    // Without a browser the command line prints the address.
+    const child = spawn(binary?.path ?? '', ['login', 'forgeway.test'], {
+      env: { PATH: '/nonexistent', HOME: folder, TF_CLI_CONFIG_FILE: settings, CHECKPOINT_DISABLE: '1' },
+    });
+    const out = { text: '' };
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    const address = new Promise<string>((resolve, reject) => {
+      child.on('close', () => reject(new Error(out.text)));
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (chunk: Buffer) => {
+          out.text += chunk.toString();
+          const found = /http:\/\/127\.0\.0\.1:\d+\/oauth\/authorization\?\S+/.exec(out.text)?.[0];
+          if (found !== undefined) resolve(found);
+        });
+    });
+    child.stdin.write('yes\n');
+    const asked = Object.fromEntries(new URL(await address).searchParams);
+    const answer = await fetch(`${url}/oauth/authorization`, form({ ...asked, answer: 'allow' }, url));
+    await fetch(answer.headers.get('location') ?? '');
+    expect([await ended, out.text]).toEqual([0, expect.stringContaining('Success!')]);
+    const kept = await readFile(join(folder, '.terraform.d/credentials.tfrc.json'), 'utf8');
+    const given = (JSON.parse(kept) as { credentials: Record<string, { token: string }> }).credentials['forgeway.test'];
+    const actor = await callerOfToken(parts().store, given?.token ?? '', (id) => loadPerson(parts().store, id));
+    expect(actor).toMatchObject({ kind: 'user', userId: 'ada' });
+  } finally {
+    await app.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
