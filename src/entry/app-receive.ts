@@ -7,6 +7,7 @@ import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import { createOutbound } from '../lib/outbound/outbound.js';
+import { redactText } from '../lib/redact.js';
 import type { App } from '../translate/bridge.js';
 import { holdBack, type NotedRequest } from '../translate/held-back.js';
 import { openNativeAccess } from '../translate/native-access.js';
@@ -114,7 +115,11 @@ export async function receiveOnce(request: ReceiveRequest): Promise<Received> {
     ? await rehearsal.deliver(nativeDelivery(name, body, payload))
     : await rehearsal.deliverEvent(name, payload);
   if ('ignored' in delivered) return { ignored: delivered.ignored, runs: [], requests, ok: false };
-  const runs = delivered.runs.map(({ error: _error, ...run }) => run);
+  // What an app throws may quote what it was given or holds.
+  const runs = delivered.runs.map(({ error: _error, reason, ...run }) => ({
+    ...run,
+    ...(reason !== undefined && { reason: redactText(reason) }),
+  }));
   const ok = runs.length > 0 && runs.every(({ outcome }) => outcome !== 'failed');
   return { ...(runs.length === 0 && { ignored: 'No app listens to this event.' }), runs, requests, ok };
 }

@@ -52,6 +52,8 @@ function troubleOf(
   if (url !== undefined && remote.url !== url) return `It points to ${remote.url}, and not to ${url}.`;
   if (!remote.active) return 'It is switched off.';
   if (remote.trouble !== undefined) return remote.trouble;
+  if (remote.unheard !== undefined && remote.unheard.length > 0)
+    return `It was told to leave out ${remote.unheard.join(', ')}: apps do not hear of it.`;
   const twins = existing.filter((other) => other.url === remote.url).length;
   if (twins > 1) return `${twins} webhooks point to the same address, so everything arrives ${twins} times.`;
   return undefined;

@@ -51,6 +51,8 @@ export interface NativeHook {
   active: boolean;
   /** Why the forge does not deliver through it, in one sentence; undefined when it does, or when a person switched it off. */
   trouble: string | undefined;
+  /** What it was told to leave out of what Forgeway asks for, as the forge names it; absent where it does not say. */
+  unheard?: readonly string[];
 }
 
 export interface HookWish {

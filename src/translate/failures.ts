@@ -69,7 +69,8 @@ export function isPermanent(error: unknown): boolean {
 
 /** A thing to throw for whatever was thrown; Octokit attaches the event, and with it the payload, to each error. */
 function cleaned(thrown: unknown): Error {
-  if (!(thrown instanceof Error)) return new Error(`A handler threw ${typeof thrown}: ${String(thrown).slice(0, 200)}`);
+  // Octokit makes an object of a text, to attach the event to it.
+  if (!(thrown instanceof Error)) return new Error(`A handler threw what is no Error: ${String(thrown).slice(0, 200)}`);
   Reflect.deleteProperty(thrown, 'event');
   const level = legacyHint(thrown);
   if (level !== undefined)

@@ -143,6 +143,13 @@ function admission(credential: Credential, url: URL, method: string): 'signed' |
 const refusedOrigin = (method: string, where: string) =>
   new ForgewayError('FORGEWAY_ORIGIN_REFUSED', `${method} to ${where} does not belong to this forge.`);
 
+/** A login page in front of the forge, or an address that has moved. */
+const redirectedAway = (from: string, to: string) =>
+  new ForgewayError(
+    'FORGEWAY_ORIGIN_REFUSED',
+    `${from} redirects to ${to}, which is not this forge: nothing is asked there. Connect the forge by the address that it answers at.`,
+  );
+
 /** An answer of ours while the forge wants silence; a handler sees what the forge itself would have said. */
 function tooManyRequests(waitMs: number): Response {
   const headers = { 'content-type': 'application/json', 'retry-after': String(Math.ceil(waitMs / 1_000)) };
@@ -300,7 +307,7 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
 
   /** Follows redirects itself, so that each hop is checked like a request of its own. */
   const followed = async (exchange: Exchange, url: URL): Promise<Response> => {
-    const { init, method } = exchange;
+    const { credential, init, method } = exchange;
     let at = url;
     for (let hops = 1; hops <= MAX_REDIRECTS; hops += 1) {
       const response = await authorized(exchange, at);
@@ -311,7 +318,9 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
       if (!isRead(method) && !(keepsMethod && !(init.body instanceof ReadableStream)))
         throw refusedOrigin(method, `${at.host}, which redirected it,`);
       if (!URL.canParse(location, at.href)) throw refusedOrigin(method, 'an address that cannot be read');
-      at = new URL(location, at);
+      const next = new URL(location, at);
+      if (admission(credential, next, method) === undefined) throw redirectedAway(at.host, next.host);
+      at = next;
     }
     throw refusedOrigin(method, `${at.host}, after ${MAX_REDIRECTS} redirects,`);
   };

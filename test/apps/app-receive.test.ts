@@ -101,6 +101,17 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))(
         runs: [{ outcome: 'failed', reason: expect.stringMatching(/found/i) }],
         requests: [{ status: 404, held: false }],
       });
+      const telling: App = {
+        name: 'telling',
+        load: (app) => {
+          app.on('issues', () => {
+            throw new Error(`refused with ${['glpat', 'abcdefghij0123456789'].join('-')}`);
+          });
+        },
+      };
+      expect((await receiveOnce({ ...request, apps: [telling] })).runs).toMatchObject([
+        { outcome: 'failed', reason: 'refused with [redacted]' },
+      ]);
       await expect(receiveOnce({ ...request, event: 'issues.closed' })).rejects.toThrow('action is opened, not closed');
       // No forge has to do with a file that is not there.
       const none = receiveOnce({ ...request, payloadFile: join(folder, 'none') });

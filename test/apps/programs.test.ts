@@ -224,6 +224,18 @@ describe('forgeway app run', () => {
     expect(run.code).toBe(1);
     expect(run.stderr).toContain('GREETING is not set');
     expect(run.stderr).not.toContain('database');
+    for (const [name, source] of [
+      ['leaves', 'process.exit(0)'],
+      ['waits', 'await new Promise(() => {})'],
+    ] as const) {
+      const ended = await installation.run([
+        'app',
+        'inspect',
+        put(`${name}.mjs`, `export default async () => { ${source}; };`),
+      ]);
+      expect(ended.stderr).toMatch(new RegExp(`${name} ended the process while it was loaded`));
+      expect(ended.code).toBe(1);
+    }
     expect((await installation.run(['app', 'run'])).code).toBe(2);
   });
 });

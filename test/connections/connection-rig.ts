@@ -308,7 +308,7 @@ export interface DoubleForge {
   url: string;
   token: string;
   /** Hooks of a repository as the forge keeps them; what a test does to them, somebody did on its page. */
-  hooksOf(name: string): { id: number; url: string }[];
+  hooksOf(name: string): { id: number; url: string; events: unknown }[];
   /** Changes the secret that the forge signs with. */
   spoil(name: string): void;
   push(name: string): Promise<unknown>;

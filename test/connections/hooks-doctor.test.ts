@@ -35,6 +35,11 @@ describe.each(Object.entries(doubles))('hooks doctor on %s', (_label, start) => 
       () => Object.assign(hook(), { url: 'http://127.0.0.1:9/elsewhere' }),
     ],
     [
+      'tells of pushes only',
+      /It was told to leave out .*issues/,
+      () => Object.assign(hook(), { events: Array.isArray(hook().events) ? ['push'] : { push_events: true } }),
+    ],
+    [
       'is there twice',
       /2 webhooks point to the same address/,
       () => state.double.hooksOf('acme/web').push({ ...structuredClone(hook()), id: 98_765 }),

@@ -100,7 +100,10 @@ describe('answers that are no answer', () => {
 
   it('that lead elsewhere are not followed off the forge, and writes nowhere', async () => {
     const away = () => new Response(null, { status: 302, headers: { location: 'https://elsewhere.test/thing' } });
-    await expect(asking(away).get('/thing')).rejects.toMatchObject({ code: 'FORGEWAY_ORIGIN_REFUSED' });
+    await expect(asking(away).get('/thing')).rejects.toMatchObject({
+      code: 'FORGEWAY_ORIGIN_REFUSED',
+      message: expect.stringMatching(/ redirects to elsewhere\.test, .* Connect the forge by the address/),
+    });
     const { native, sent } = createVirtualRig(() => new Response(null, { status: 302, headers: { location: '/x' } }));
     await expect(native.send('POST', '/thing')).rejects.toMatchObject({ code: 'FORGEWAY_ORIGIN_REFUSED' });
     expect(sent).toHaveLength(1);

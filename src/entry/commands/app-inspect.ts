@@ -26,16 +26,31 @@ async function inspect(added: AddedApps & { scan?: boolean }, shown: readonly Fo
   const sources = readAppSources(added.apps, process.cwd());
   const log = createLogger({ level: 'warn', format: process.stderr.isTTY ? 'pretty' : 'json' });
   const inspected: Inspected[] = [];
-  for (const app of await importApps(added)) {
-    const { subscriptions } = await loadApp(app, undefined, log);
-    const file = added.scan ? sources.find(({ name }) => name === app.name)?.file : undefined;
-    const oldCall = file !== undefined && added.legacy === undefined ? scanOldCall(file) : undefined;
-    inspected.push({
-      app: app.name,
-      events: eventRows(subscriptions.list(), shown),
-      ...(file !== undefined && { routes: routeRows(scanRoutes(file, added.legacy), shown) }),
-      ...(oldCall !== undefined && { oldCall }),
-    });
+  // An app that ends the process, or waits for what never comes until nothing is left to wait for, would end it without a word.
+  let loading = added.apps.join(', ');
+  const ended = (code: number) => {
+    console.error(`FORGEWAY_APP_UNUSABLE: ${loading} ended the process while it was loaded (exit code ${code}).`);
+    console.error(
+      '  An app only registers its listeners when it is called: take out process.exit(), or what it waits for.',
+    );
+    process.exitCode = 1;
+  };
+  process.once('exit', ended);
+  try {
+    for (const app of await importApps(added)) {
+      loading = app.name;
+      const { subscriptions } = await loadApp(app, undefined, log);
+      const file = added.scan ? sources.find(({ name }) => name === app.name)?.file : undefined;
+      const oldCall = file !== undefined && added.legacy === undefined ? scanOldCall(file) : undefined;
+      inspected.push({
+        app: app.name,
+        events: eventRows(subscriptions.list(), shown),
+        ...(file !== undefined && { routes: routeRows(scanRoutes(file, added.legacy), shown) }),
+        ...(oldCall !== undefined && { oldCall }),
+      });
+    }
+  } finally {
+    process.off('exit', ended);
   }
   return inspected;
 }

@@ -29,6 +29,13 @@ const only = async (delivery: NativeHook, ports?: TranslatePorts) => {
   return event.payload as Record<string, Record<string, unknown>> & { [key: string]: unknown };
 };
 
+it('ignores a number that JSON cannot tell exactly, and says so', async () => {
+  const delivery = native('issues.opened');
+  const issue = { ...(delivery.payload.issue as JsonObject), number: 2 ** 53 };
+  const told = await translated({ ...delivery, payload: { ...delivery.payload, issue } });
+  expect(told.ignored).toBe('issues: issue.number is missing or is not an exact number.');
+});
+
 describe('golden pairs', () => {
   it('are many', () => expect(names.length).toBeGreaterThanOrEqual(45));
 

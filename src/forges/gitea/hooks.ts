@@ -29,6 +29,8 @@ const hook = z.looseObject({
   id: z.union([z.number(), z.string()]).transform(String),
   active: z.boolean().nullish(),
   config: z.looseObject({ url: z.string() }),
+  events: z.array(z.string()).nullish(),
+  branch_filter: z.string().nullish(),
 });
 
 /** Servers answer this many at most by default, whatever is asked for, and some fewer. */
@@ -65,6 +67,17 @@ const EVENTS = [
   'repository',
   'release',
   'wiki',
+];
+/** Those that every version names in its answers as they were asked for. */
+const TOLD_BY_ALL = [
+  'create',
+  'delete',
+  'push',
+  'issues',
+  'issue_comment',
+  'pull_request',
+  'pull_request_sync',
+  'release',
 ];
 /** Not known to every version; one that refuses them gets the list without. */
 const NEWER_EVENTS = ['package', 'status', 'workflow_run', 'workflow_job'];
@@ -182,15 +195,22 @@ async function probe(native: NativeClient): Promise<TokenFacts> {
   };
 }
 
+const ALL_BRANCHES = '*';
+
+/** A version that does not tell the events is believed to send them. */
+function unheardOf({ events, branch_filter: filter }: z.output<typeof hook>): string[] {
+  const missing = events ? TOLD_BY_ALL.filter((name) => !events.includes(name)) : [];
+  return filter && filter !== ALL_BRANCHES && filter !== '**' ? [...missing, `branches other than ${filter}`] : missing;
+}
+
 const asHook = (native: z.output<typeof hook>): NativeHook => ({
   id: native.id,
   url: native.config.url,
   active: native.active ?? false,
   // What became of deliveries is shown on its pages only.
   trouble: undefined,
+  unheard: unheardOf(native),
 });
-
-const ALL_BRANCHES = '*';
 
 const settings = (wish: HookWish, events: readonly string[]) => ({
   active: true,

@@ -98,19 +98,25 @@ function settings(target: HookTarget, wish: HookWish) {
 async function write(native: NativeClient, method: 'POST' | 'PUT', path: string, target: HookTarget, wish: HookWish) {
   const { data } = await native.send(method, path, { json: settings(target, wish) });
   const written = read(hook, data, 'webhook');
-  return { hook: asHook(written), secret: written.signing_token_present === true ? wish.signingSecret : wish.secret };
+  return {
+    hook: asHook(written, target),
+    secret: written.signing_token_present === true ? wish.signingSecret : wish.secret,
+  };
 }
 
 const isSwitchedOff = ({ alert_status: status }: z.output<typeof hook>): boolean =>
   status === 'disabled' || status === 'temporarily_disabled';
 
-function asHook(native: z.output<typeof hook>): NativeHook {
+function asHook(native: z.output<typeof hook>, target: HookTarget): NativeHook {
   const until = native.disabled_until;
   const trouble = isSwitchedOff(native)
     ? `GitLab switched it off after failed deliveries${until ? `, until ${until}` : ''}.`
     : undefined;
   // Nobody can switch one off by hand.
-  return { id: native.id, url: native.url, active: true, trouble };
+  // Each event is a field of its own; a version that does not know one has no such field.
+  const wanted = Object.entries(target.level === 'system' ? SYSTEM_EVENTS : EVENTS);
+  const unheard = wanted.flatMap(([name, wish]) => (wish && native[name] === false ? [name] : []));
+  return { id: native.id, url: native.url, active: true, trouble, unheard };
 }
 
 function capabilitiesOf(scopes: readonly string[] | undefined, isAdmin: boolean): Capability[] {
@@ -196,7 +202,8 @@ export const administration: ForgeAdministration = {
   probe,
   repositories,
   async listHooks(native, target) {
-    return readAll(hook, await native.get(hooksPath(target), { per_page: 100 }), 'list of webhooks').map(asHook);
+    const listed = readAll(hook, await native.get(hooksPath(target), { per_page: 100 }), 'list of webhooks');
+    return listed.map((one) => asHook(one, target));
   },
   createHook: (native, target, wish) => write(native, 'POST', hooksPath(target), target, wish),
   async repairHook(native, target, hookId, wish) {

@@ -54,6 +54,15 @@ describe('a project that lies nowhere', () => {
   });
 });
 
+describe('a number that JSON cannot tell exactly', () => {
+  it.each(['id', 'iid'])('is ignored with that reason (%s)', async (key) => {
+    const delivery = native('issue.open');
+    const attributes = { ...(delivery.payload.object_attributes as JsonObject), [key]: 2 ** 53 };
+    const told = await translated({ ...delivery, payload: { ...delivery.payload, object_attributes: attributes } });
+    expect(told.ignored).toContain(`object_attributes.${key} is not a whole number below 2^53`);
+  });
+});
+
 describe('whatever is in a payload', () => {
   it('is read in a time that grows with its length only', async () => {
     const delivery = native('push');

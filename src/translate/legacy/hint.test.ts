@@ -36,3 +36,9 @@ it('is told with the failure, once', () => {
   );
   expect(unwrap(new AggregateError([error])).message).toBe(message);
 });
+
+it('is the text where a handler threw one', () => {
+  // As Octokit attaches the event to it.
+  const text = Object.assign(Object('out of beans'), { event: {} }) as Error;
+  expect(unwrap(new AggregateError([text])).message).toBe('A handler threw what is no Error: out of beans');
+});

@@ -214,7 +214,8 @@ export function classify(eventType: string, payload: JsonObject, options: Classi
   const repositoryId = idAt(payload, where);
   if (repositoryId === undefined) return ignored(`${kind}: ${where} is missing or is not an exact id.`);
   const number = reader.numbered && numberAt(payload[reader.numbered], 'number');
-  if (reader.numbered && number === undefined) return ignored(`${kind}: the payload has no ${reader.numbered}.number.`);
+  if (reader.numbered && number === undefined)
+    return ignored(`${kind}: ${reader.numbered}.number is missing or is not an exact number.`);
   if (reader.needs !== undefined && field(payload, reader.needs) == null)
     return ignored(`${kind}: the payload has no ${reader.needs}.`);
 

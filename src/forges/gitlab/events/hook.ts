@@ -18,9 +18,19 @@ export interface Hook {
 
 export const payloadInvalid = (what: string): ForgewayError => new ForgewayError('FORGEWAY_PAYLOAD_INVALID', what);
 
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
+
 /** `object_attributes.iid is missing or of the wrong type` */
-function problemOf(error: z.ZodError): string {
-  return `${error.issues[0]?.path.join('.') || 'the payload'} is missing or of the wrong type`;
+function problemOf(error: z.ZodError, payload: JsonObject): string {
+  const path = error.issues[0]?.path ?? [];
+  const name = path.join('.') || 'the payload';
+  const value = path.reduce<unknown>(
+    (at, key) => (isObject(at) ? (at as Record<PropertyKey, unknown>)[key] : at),
+    payload,
+  );
+  return typeof value === 'number' && !Number.isSafeInteger(value)
+    ? `${name} is not a whole number below 2^53, and would be another one here`
+    : `${name} is missing or of the wrong type`;
 }
 
 const checks = new WeakMap<JsonObject, { type: z.ZodType; result: z.ZodSafeParseResult<unknown> }>();
@@ -48,17 +58,16 @@ export function hook<T>(
   return {
     classify(payload, options) {
       const parsed = checked(type, payload);
-      return parsed.success ? read.classify(parsed.data, options) : { ignored: `${problemOf(parsed.error)}.` };
+      return parsed.success ? read.classify(parsed.data, options) : { ignored: `${problemOf(parsed.error, payload)}.` };
     },
     async payload(delivery, event, ports) {
       const parsed = checked(type, delivery.payload);
-      if (!parsed.success) throw payloadInvalid(`${event.name}: ${problemOf(parsed.error)}`);
+      if (!parsed.success) throw payloadInvalid(`${event.name}: ${problemOf(parsed.error, delivery.payload)}`);
       return read.payload(parsed.data, event, ports, delivery);
     },
   };
 }
 
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
 /** Most identities are a list of texts and numbers, in which nothing is to be put in order. */
 const isFlat = (value: unknown): boolean => Array.isArray(value) && !value.some(isObject);
 
