@@ -6,6 +6,35 @@ import { ForgewayError } from '../../lib/errors.js';
 import type { JsonObject } from '../forge.js';
 import { type RouteAnswer, type RouteContext, RouteFailure } from './route.js';
 
+/** How often a server and the proxies before it may decode a path, all together. */
+const DECODED = 3;
+const CLIMBS = /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/;
+
+/** Whether it leads up from where it begins, for whoever decodes it once more: `..%2f` is one segment for us. */
+function climbs(path: string): boolean {
+  let read = path;
+  for (let times = 0; times <= DECODED; times += 1) {
+    if (CLIMBS.test(read)) return true;
+    try {
+      read = decodeURIComponent(read);
+    } catch {
+      // A `%` that stands for itself, unless it came as it is: nobody agrees on what that says.
+      return times === 0;
+    }
+  }
+  return false;
+}
+
+/**
+ * The path of an address below the forge's pages; undefined for an address that lies elsewhere, or that may be read as lying
+ * elsewhere. Whoever writes a link writes it, and the connection's token reads more than they may.
+ */
+export function pathBelow(web: string, address: string): string | undefined {
+  if (!URL.canParse(address) || !new URL(address).href.startsWith(`${web}/`)) return undefined;
+  const below = new URL(address).pathname.slice(new URL(web).pathname.replace(/\/$/, '').length);
+  return climbs(below) ? undefined : below;
+}
+
 /**
  * `path`: where the native API has it, below its base; undefined when it lies elsewhere. A server that keeps its files in a
  * storage redirects there, which is not ours to read.

@@ -1,6 +1,6 @@
 /** Files of releases. The server knows one by its release and its own number, GitHub by the number alone. */
 import type { JsonObject } from '../../forge.js';
-import { assetBytes } from '../../kit/asset-bytes.js';
+import { assetBytes, pathBelow } from '../../kit/asset-bytes.js';
 import { multipart } from '../../kit/multipart.js';
 import { segment } from '../../kit/native-client.js';
 import {
@@ -79,9 +79,8 @@ async function rename(request: RouteRequest, context: RouteContext) {
  * may name any address, and the connection's token may read more than that person does.
  */
 function pathOf(request: RouteRequest, { base }: RouteContext, native: JsonObject): string | undefined {
-  const address = textOf(native, 'browser_download_url');
-  if (!URL.canParse(address) || !new URL(address).href.startsWith(`${base.web}/`)) return undefined;
-  const below = new URL(address).pathname.slice(new URL(base.web).pathname.replace(/\/$/, '').length);
+  const below = pathBelow(base.web, textOf(native, 'browser_download_url'));
+  if (below === undefined) return undefined;
   const own = `/${segment(param(request, 'owner'))}/${segment(param(request, 'repo'))}/releases/download/`;
   const isOwn =
     below.toLowerCase().startsWith(own.toLowerCase()) || below === `/attachments/${textIn(native, 'uuid') ?? ''}`;

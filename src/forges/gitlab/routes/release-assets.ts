@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import type { JsonObject } from '../../forge.js';
-import { assetBytes } from '../../kit/asset-bytes.js';
+import { assetBytes, pathBelow } from '../../kit/asset-bytes.js';
 import { multipart } from '../../kit/multipart.js';
 import { segment } from '../../kit/native-client.js';
 import {
@@ -111,8 +111,8 @@ const shown = (context: RouteContext, { place, release, native: { id: number, na
  * instance, and the connection's token may read more than that person does.
  */
 function pathOf({ base }: RouteContext, place: Place, address: string): string | undefined {
-  if (!URL.canParse(address) || !new URL(address).href.startsWith(`${base.web}/`)) return undefined;
-  const below = new URL(address).pathname.slice(new URL(base.web).pathname.replace(/\/$/, '').length);
+  const below = pathBelow(base.web, address);
+  if (below === undefined) return undefined;
   const [, secret, name] = /^\/.+\/uploads\/([0-9a-f]{32})\/([^/]+)$/.exec(below) ?? [];
   // Of another project, there is none of this secret here.
   if (secret !== undefined && name !== undefined) return `${place.api}/uploads/${secret}/${name}`;

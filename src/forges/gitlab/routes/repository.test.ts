@@ -641,6 +641,8 @@ describe('releases', () => {
       `${origin}.example.org/-/project/1/uploads/${'a'.repeat(32)}/x`,
       `${origin}/api/v4/projects/1/repository/files/secret/raw?ref=main`,
       `${origin}/acme/other/-/raw/main/secret`,
+      `${origin}/api/v4/projects/1/packages/..%2f..%2f2/repository/archive`,
+      `${origin}/-/project/1/uploads/${'a'.repeat(32)}/..%2f..%2f..%2fmembers`,
     ];
     for (const [id, address] of foreign.entries()) {
       link(9_000 + id, address);
