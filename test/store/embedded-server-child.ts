@@ -37,7 +37,6 @@ if (uid !== undefined) {
 }
 try {
   const database = await startEmbeddedPostgres({ ...options, log: (line) => report({ event: 'log', line }) });
-  report({ event: 'ready', attached: database.attached, pid: process.pid });
   const stop = async (): Promise<void> => {
     await database.stop();
     report({ event: 'stopped' });
@@ -45,6 +44,8 @@ try {
   };
   process.on('SIGTERM', () => void drain(database).then(stop));
   createInterface({ input: process.stdin }).on('line', () => void stop());
+  // Who hears this may send a signal at once.
+  report({ event: 'ready', attached: database.attached, pid: process.pid });
 } catch (error) {
   report({ event: 'failed', code: error instanceof ForgewayError ? error.code : 'other', message: messageOf(error) });
   process.exitCode = 1;
