@@ -98,15 +98,32 @@ async function backlog(database: BenchDatabase, forge: string): Promise<Backlog>
   return backlog;
 }
 
+interface Latencies {
+  /** Of processes that were started for it. */
+  fresh: number[];
+  /** Of the same ones after a load, whose code is compiled. */
+  warm: number[];
+}
+
 /** Milliseconds from the 202 to the handler, one delivery at a time. */
-async function whenIdle(database: BenchDatabase, forge: string): Promise<number[]> {
+async function whenIdle(database: BenchDatabase, forge: string): Promise<Latencies> {
   await database.empty();
   const [worker, ingress] = await Promise.all([startWorker(dist, database), startIngress(dist, database)]);
   await sleep(SETTLE_MS);
+  const fresh = await oneAtATime(worker, ingress, forge);
+  const { requests } = await load(ingress.port, `/api/webhooks/${forge}`, seconds, forge);
+  await untilHandled(worker, fresh.length + requests);
+  const warm = await oneAtATime(worker, ingress, forge);
+  await Promise.all([worker.stop(), ingress.stop()]);
+  return { fresh, warm };
+}
+
+async function oneAtATime(worker: RunningServer, ingress: RunningServer, forge: string): Promise<number[]> {
   const handledAt = new Map<string, number>();
-  worker.child.on('message', ({ id, at }: { id?: string; at?: number }) => {
+  const keep = ({ id, at }: { id?: string; at?: number }) => {
     if (id !== undefined && at !== undefined) handledAt.set(id, at);
-  });
+  };
+  worker.child.on('message', keep);
   worker.child.send('tell');
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const post = (delivery: ReturnType<typeof deliveriesFrom>[number], id: string): Promise<number> =>
@@ -136,20 +153,31 @@ async function whenIdle(database: BenchDatabase, forge: string): Promise<number[
     await sleep(IDLE_MS);
   }
   agent.destroy();
-  await Promise.all([worker.stop(), ingress.stop()]);
+  worker.child.send('hush');
+  worker.child.off('message', keep);
   return latencies;
 }
 
 interface Measured {
   arriving: number[];
   backlog: Backlog[];
-  latencies: number[];
+  latencies: Latencies;
 }
 
-function latencySummary(latencies: readonly number[]) {
-  const sorted = [...latencies].sort((a, b) => a - b);
-  const quantile = (q: number) => round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0, 2);
-  return { idleP50: quantile(0.5), idleP99: quantile(0.99) };
+const noneYet = (): Latencies => ({ fresh: [], warm: [] });
+
+function add(found: Latencies, { fresh, warm }: Latencies): void {
+  found.fresh.push(...fresh);
+  found.warm.push(...warm);
+}
+
+function latencySummary({ fresh, warm }: Latencies) {
+  const of = (latencies: readonly number[]) => {
+    const sorted = [...latencies].sort((a, b) => a - b);
+    return (q: number) => round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0, 2);
+  };
+  const [ofFresh, ofWarm] = [of(fresh), of(warm)];
+  return { idleP50: ofWarm(0.5), idleP99: ofWarm(0.99), freshIdleP50: ofFresh(0.5), freshIdleP99: ofFresh(0.99) };
 }
 
 function summary({ arriving, backlog, latencies }: Measured) {
@@ -165,21 +193,21 @@ function summary({ arriving, backlog, latencies }: Measured) {
 }
 
 async function onlyIdle(database: BenchDatabase): Promise<void> {
-  const found = new Map<string, number[]>(FORGES.map((forge) => [forge, []]));
+  const found = new Map(FORGES.map((forge) => [forge, noneYet()]));
   for (let turn = 1; turn <= rounds; turn += 1)
-    for (const [forge, latencies] of found) latencies.push(...(await whenIdle(database, forge)));
+    for (const [forge, latencies] of found) add(latencies, await whenIdle(database, forge));
   console.table(Object.fromEntries([...found].map(([forge, latencies]) => [forge, latencySummary(latencies)])));
 }
 
 async function everything(database: BenchDatabase): Promise<void> {
   const measured = new Map(
-    FORGES.map((forge): [string, Measured] => [forge, { arriving: [], backlog: [], latencies: [] }]),
+    FORGES.map((forge): [string, Measured] => [forge, { arriving: [], backlog: [], latencies: noneYet() }]),
   );
   for (let turn = 1; turn <= rounds; turn += 1)
     for (const [forge, found] of measured) {
       found.arriving.push(await whileArriving(database, forge));
       found.backlog.push(await backlog(database, forge));
-      found.latencies.push(...(await whenIdle(database, forge)));
+      add(found.latencies, await whenIdle(database, forge));
       const { wholePathRps, backlogRps, idleP50 } = summary(found);
       console.error(
         `round ${turn}/${rounds}, ${forge}: ${wholePathRps}/s arriving, ${backlogRps}/s of a backlog, ${idleP50} ms when idle (medians so far)`,

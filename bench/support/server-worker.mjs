@@ -60,6 +60,7 @@ startInbox({
 });
 process.on('message', (message) => {
   if (message === 'tell') tells = true;
+  else if (message === 'hush') tells = false;
   else process.send?.({ handled, firstAt, lastAt });
 });
 process.on('disconnect', () => process.exit(0));
