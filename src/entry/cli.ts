@@ -4,34 +4,48 @@ import { ConfigError, formatProblems } from '../config/config.js';
 import { errorTable, ForgewayError, messageOf } from '../lib/errors.js';
 import { hideLastWords } from '../lib/guarded-output.js';
 import { redactText } from '../lib/redact.js';
-import { addAccessCommand } from './commands/access.js';
-import { addAdminCommand } from './commands/admin.js';
-import { addAgentsCommand } from './commands/agents.js';
-import { addAppCommand } from './commands/app.js';
-import { addClustersCommand } from './commands/clusters.js';
-import { addConnectionsCommand } from './commands/connections.js';
-import { addDeliveriesCommand } from './commands/deliveries.js';
-import { addDoctorCommand } from './commands/doctor.js';
-import { addGcCommand } from './commands/gc.js';
-import { addHoldCommands } from './commands/holds.js';
-import { addHooksCommand } from './commands/hooks.js';
-import { addInstallationsCommand } from './commands/installations.js';
-import { addLoginCommand } from './commands/login.js';
-import { addMembersCommand } from './commands/members.js';
-import { addMigrateCommand } from './commands/migrate.js';
-import { addOrganizationsCommand } from './commands/organizations.js';
-import { addPollCommand } from './commands/poll.js';
-import { addPreviewsCommand } from './commands/previews.js';
-import { addPullsCommand } from './commands/pulls.js';
-import { addRolesCommand } from './commands/roles.js';
-import { addRunsCommand } from './commands/runs.js';
-import { addSessionsCommand } from './commands/sessions.js';
-import { addSignInCommand } from './commands/sign-in.js';
-import { addTokensCommand } from './commands/tokens.js';
-import { addUpCommand } from './commands/up.js';
-import { addVaultCommand } from './commands/vault.js';
-import { addWorkCommand } from './commands/work.js';
 import { version } from './version.js';
+
+/**
+ * Every command, in the order of `--help`, with where it is defined. All of them together take longer to load than most
+ * commands take to run.
+ */
+const commands: readonly (readonly [names: string, load: () => Promise<(program: Command) => void>])[] = [
+  ['up', async () => (await import('./commands/up.js')).addUpCommand],
+  ['work', async () => (await import('./commands/work.js')).addWorkCommand],
+  ['app', async () => (await import('./commands/app.js')).addAppCommand],
+  ['deliveries', async () => (await import('./commands/deliveries.js')).addDeliveriesCommand],
+  ['pause resume holds', async () => (await import('./commands/holds.js')).addHoldCommands],
+  ['pulls', async () => (await import('./commands/pulls.js')).addPullsCommand],
+  ['poll', async () => (await import('./commands/poll.js')).addPollCommand],
+  ['previews', async () => (await import('./commands/previews.js')).addPreviewsCommand],
+  ['runs', async () => (await import('./commands/runs.js')).addRunsCommand],
+  ['agents', async () => (await import('./commands/agents.js')).addAgentsCommand],
+  ['sessions', async () => (await import('./commands/sessions.js')).addSessionsCommand],
+  ['clusters', async () => (await import('./commands/clusters.js')).addClustersCommand],
+  ['gc', async () => (await import('./commands/gc.js')).addGcCommand],
+  ['connections', async () => (await import('./commands/connections.js')).addConnectionsCommand],
+  ['hooks', async () => (await import('./commands/hooks.js')).addHooksCommand],
+  ['installations', async () => (await import('./commands/installations.js')).addInstallationsCommand],
+  ['access', async () => (await import('./commands/access.js')).addAccessCommand],
+  ['vault', async () => (await import('./commands/vault.js')).addVaultCommand],
+  ['login', async () => (await import('./commands/login.js')).addLoginCommand],
+  ['sign-in', async () => (await import('./commands/sign-in.js')).addSignInCommand],
+  ['admin', async () => (await import('./commands/admin.js')).addAdminCommand],
+  ['organizations', async () => (await import('./commands/organizations.js')).addOrganizationsCommand],
+  ['members', async () => (await import('./commands/members.js')).addMembersCommand],
+  ['roles', async () => (await import('./commands/roles.js')).addRolesCommand],
+  ['tokens', async () => (await import('./commands/tokens.js')).addTokensCommand],
+  ['migrate', async () => (await import('./commands/migrate.js')).addMigrateCommand],
+  ['doctor', async () => (await import('./commands/doctor.js')).addDoctorCommand],
+];
+
+/** The command that is called; of no such name, or for help, all there are. */
+async function addCommands(program: Command, called: string | undefined): Promise<void> {
+  if (called === '--version' || called === '-V') return;
+  const one = commands.filter(([names]) => called !== undefined && names.split(' ').includes(called));
+  for (const [, load] of one.length > 0 ? one : commands) (await load())(program);
+}
 
 hideLastWords();
 const program = new Command('forgeway')
@@ -51,33 +65,7 @@ Examples:
 Exit codes: 0 done, 1 failed, 2 wrong usage. Logs go to standard error, results to standard output.`,
   );
 
-addUpCommand(program);
-addWorkCommand(program);
-addAppCommand(program);
-addDeliveriesCommand(program);
-addHoldCommands(program);
-addPullsCommand(program);
-addPollCommand(program);
-addPreviewsCommand(program);
-addRunsCommand(program);
-addAgentsCommand(program);
-addSessionsCommand(program);
-addClustersCommand(program);
-addGcCommand(program);
-addConnectionsCommand(program);
-addHooksCommand(program);
-addInstallationsCommand(program);
-addAccessCommand(program);
-addVaultCommand(program);
-addLoginCommand(program);
-addSignInCommand(program);
-addAdminCommand(program);
-addOrganizationsCommand(program);
-addMembersCommand(program);
-addRolesCommand(program);
-addTokensCommand(program);
-addMigrateCommand(program);
-addDoctorCommand(program);
+await addCommands(program, process.argv[2]);
 
 /** What a person needs: what is wrong, redacted, and what to do, as it is written in our tables; without a stack. */
 function explain(error: unknown): string {

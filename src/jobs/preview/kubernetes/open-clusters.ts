@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Vault } from '../../../accounts/vault.js';
 import { openSecrets, type SealedColumns, sealedColumnsOf } from '../../../accounts/vault-columns.js';
 import { openCluster } from '../../../effects/kubernetes/cluster.js';
-import { type ClusterSource, openConnection } from '../../../effects/kubernetes/connection.js';
+import type { ClusterSource } from '../../../effects/kubernetes/connection.js';
 import { ForgewayError, messageOf } from '../../../lib/errors.js';
 import { keepSecret } from '../../../lib/known-secrets.js';
 import type { Logger } from '../../../lib/logger.js';
@@ -56,10 +56,12 @@ export function createPreviewClusters(options: OpenClustersOptions): PreviewClus
   const { store, vault, outbound, log } = options;
   const open = new Map<string, PreviewCluster>();
 
-  function opened(
+  async function opened(
     key: string,
     o: { id: string; name: string; source: ClusterSource; settings: Record<string, unknown> },
   ) {
+    // It loads the cluster's client, which is half of all that a server loads: whoever has no cluster does not wait for it.
+    const { openConnection } = await import('../../../effects/kubernetes/connection.js');
     const known = open.get(key);
     if (known !== undefined) return known;
     const { id, name, source } = o;
