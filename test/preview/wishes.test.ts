@@ -197,6 +197,36 @@ whenPossible('what is wanted of previews', () => {
     expect(claimed.sort()).toEqual([2, 2, 2, 2, undefined, undefined]);
   });
 
+  it('not put to sleep for another when somebody came in that moment', async () => {
+    await begin();
+    const { id, sha } = await wanted();
+    await h.want(id, sha);
+    await h.settled(id, 'ready');
+    const { id: previewId } = await h.row(id);
+    let looks = 0;
+    const store = {
+      ...h.store,
+      pool: h.store.pool,
+      // Between the look at what runs and the wish that it sleeps.
+      tenant: async (...[organizationId, run]: Parameters<typeof h.store.tenant>) => {
+        looks += 1;
+        if (looks === 2)
+          await h.store.tenant(organizationId, (tx) =>
+            tx.query('UPDATE preview SET last_opened_at = now() WHERE id = $1', [previewId]),
+          );
+        return h.store.tenant(organizationId, run);
+      },
+    } as typeof h.store;
+    const capacity = createCapacity({ store, queue: h.queue, limit: 1, organizationLimit: 9 });
+    const another = '00000000-0000-4000-8000-000000000000';
+    expect(await capacity.hasRoom(another)).toBe(false);
+    expect(looks).toBe(2);
+    expect(await h.row(id)).toMatchObject({ desired_state: 'running', phase: 'ready' });
+    expect(await capacity.hasRoom(another)).toBe(false);
+    await h.settled(id, 'sleeping');
+    expect(await capacity.hasRoom(another)).toBe(true);
+  });
+
   it('a branch of its own where it is named, and no longer when it is deleted', async () => {
     await begin();
     h.forge.config = config('  branches: [staging]\n');

@@ -10,7 +10,9 @@ import { askPreview } from './desired.js';
 interface RunningRow {
   id: string;
   phase: string;
-  used_at: Date;
+  desired_version: bigint | string;
+  /** Since somebody opened it; since it was ready, or made, where nobody has. */
+  unused_ms: number;
 }
 
 /** Ids of all organizations; the worker role may list them. */
@@ -77,7 +79,8 @@ export function createCapacity(o: {
       for (const organizationId of await organizationIds(store)) {
         const { rows } = await store.tenant(organizationId, (tx) =>
           tx.query<RunningRow>(
-            `SELECT id, phase, coalesce(last_opened_at, ready_at, created_at) AS used_at FROM preview
+            `SELECT id, phase, desired_version,
+               (extract(epoch FROM now() - greatest(last_opened_at, ready_at, created_at)) * 1000)::float8 AS unused_ms FROM preview
              WHERE id <> $1 AND driver = 'process' AND (driver_state #>> '{serving,port}' IS NOT NULL
                OR driver_state #>> '{candidate,port}' IS NOT NULL)`,
             [previewId],
@@ -88,10 +91,12 @@ export function createCapacity(o: {
       if (running.length < limit) return true;
       const idle = running
         .filter(({ phase }) => phase === 'ready' || phase === 'failed')
-        .sort((a, b) => a.used_at.getTime() - b.used_at.getTime())[0];
+        .sort((a, b) => b.unused_ms - a.unused_ms)[0];
       if (idle !== undefined) {
+        // Whoever came meanwhile keeps it awake: the next time another one is asked.
+        const unused = { version: idle.desired_version, forMs: idle.unused_ms };
         const asked = await store.tenant(idle.organizationId, (tx) =>
-          askPreview(tx, { previewId: idle.id, to: 'sleep' }),
+          askPreview(tx, { previewId: idle.id, to: 'sleep', unused }),
         );
         if (asked !== null)
           await queue.poke({ organizationId: idle.organizationId, id: idle.id }, { version: asked.version });
