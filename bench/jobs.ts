@@ -6,7 +6,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPostgresBackend, createRedisBackend, type JobsOptions, withBackend } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -19,6 +19,7 @@ import { type Database, databaseAt } from '../src/store/database.js';
 import { startEmbeddedPostgres } from '../src/store/embedded/embedded-postgres.js';
 import { migrate } from '../src/store/migrate.js';
 import { ensureOwner } from '../src/store/owner.js';
+import { describeMachine } from './support/machine.js';
 
 const ROUNDS = 7;
 const CONCURRENCY = 10;
@@ -253,9 +254,7 @@ async function main(): Promise<void> {
     const onRedis = redis && (await measure({ kind: 'redis', database, redisUrl: redis.url }));
     const reached = [...goals('postgres', postgres), ...(onRedis ? goals('redis', onRedis) : [])];
     const machine = {
-      cpu: cpus()[0]?.model ?? 'unknown',
-      cores: cpus().length,
-      node: process.version,
+      ...describeMachine(),
       postgres: version,
       redis: redis?.version ?? 'not installed: apt-get install redis-server',
     };

@@ -5,11 +5,11 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { startApiRig } from '../test/api/api-rig.js';
 import startTestServer from '../test/support/global-setup.js';
 import stopTestServer from '../test/support/global-teardown.js';
+import { describeMachine } from './support/machine.js';
 
 const { values: options } = parseArgs({ options: { samples: { type: 'string', default: '500' } } });
 const samples = Number(options.samples);
@@ -62,7 +62,7 @@ for (const [what, addresses] of Object.entries(asked)) {
 await rig.close();
 await stopTestServer();
 
-const machine = { cpu: cpus()[0]?.model ?? '', cores: cpus().length, node: process.version, samples };
+const machine = { ...describeMachine(), samples };
 mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
 writeFileSync(
   new URL('./results/notfound.json', import.meta.url),

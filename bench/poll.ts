@@ -5,7 +5,6 @@
  * Options: `--repositories <n>`, `--things <n>` of each, `--latency <ms>`.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { MIRROR } from '../src/handlers/apps.js';
@@ -16,6 +15,7 @@ import { loopback } from '../test/support/loopback.js';
 import { startBenchDatabase } from './support/bench-database.js';
 import { startGitHubDouble } from './support/github-double.js';
 import { appOf, installOn } from './support/installed-app.js';
+import { describeMachine } from './support/machine.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -90,13 +90,9 @@ const watching = Math.max(first.seconds, unchanged.seconds);
 console.log(
   `Watching: ${watching} s at most, goal ${GOAL_SECONDS} s: ${watching < GOAL_SECONDS ? 'reached' : 'MISSED'}`,
 );
-const [cpu] = cpus();
 const result = {
   machine: {
-    cpu: cpu?.model ?? '',
-    cores: cpus().length,
-    memory_gb: Math.round(totalmem() / 2 ** 30),
-    node: process.version,
+    ...describeMachine(),
   },
   things: repositories * each,
   repositories,

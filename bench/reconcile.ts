@@ -5,12 +5,12 @@
  * Options: `--previews <n>`, `--opened <n>`, `--latency <ms>`, `--seconds <n>` of each window.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createRig, sha } from '../test/preview/kubernetes/rig.js';
 import { resourceOf } from '../test/support/kubernetes-api/objects.js';
 import { startBenchDatabase } from './support/bench-database.js';
+import { describeMachine } from './support/machine.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -156,17 +156,13 @@ const goals = {
 };
 for (const [name, { value, goal, reached }] of Object.entries(goals))
   console.log(`${name}: ${value}, goal ${goal}: ${reached ? 'reached' : 'MISSED'}`);
-const [cpu] = cpus();
 mkdirSync('bench/results', { recursive: true });
 writeFileSync(
   'bench/results/reconcile.json',
   `${JSON.stringify(
     {
       machine: {
-        cpu: cpu?.model ?? '',
-        cores: cpus().length,
-        memory_gb: Math.round(totalmem() / 2 ** 30),
-        node: process.version,
+        ...describeMachine(),
         postgres: bench.version,
       },
       ...{ previews, opened, latencyMs, windowSeconds: windowMs / 1_000 },

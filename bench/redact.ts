@@ -5,10 +5,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { keepSecret } from '../src/lib/known-secrets.js';
 import { redactText } from '../src/lib/redact.js';
+import { describeMachine } from './support/machine.js';
 
 const { values: options } = parseArgs({ options: { lines: { type: 'string', default: '50000' } } });
 const count = Number(options.lines);
@@ -66,7 +66,7 @@ const rows = SECRETS.map((secrets) => {
   };
 });
 
-const machine = { cpu: cpus()[0]?.model ?? '', cores: cpus().length, node: process.version, lines: count };
+const machine = { ...describeMachine(), lines: count };
 mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
 writeFileSync(
   new URL('./results/redact.json', import.meta.url),

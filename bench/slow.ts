@@ -6,12 +6,12 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
-import { cpus } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { signedHeaders } from '../test/support/signed-delivery.js';
 import { startBenchDatabase } from './support/bench-database.js';
+import { describeMachine } from './support/machine.js';
 import { residentMegabytes, startServer } from './support/processes.js';
 
 const { values: options } = parseArgs({
@@ -173,7 +173,7 @@ try {
   await server.stop();
   await database.stop();
 }
-const machine = { cpu: cpus()[0]?.model ?? '', cores: cpus().length, node: process.version };
+const machine = { ...describeMachine() };
 mkdirSync('bench/results', { recursive: true });
 writeFileSync('bench/results/slow.json', `${JSON.stringify({ machine, goals: GOALS, ways: rows }, undefined, 2)}\n`);
 process.exitCode = rows.every(({ result }) => result === 'met') ? 0 : 1;

@@ -6,12 +6,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { WebhookHeaders } from '../src/forges/forge.js';
 import { forges } from '../src/forges/registry.js';
 import { decoySecretsOf } from '../src/webhook/ingress.js';
 import { type Scheme, schemes, signed } from '../test/webhook/signature-attacks.js';
+import { describeMachine } from './support/machine.js';
 
 const { values: options } = parseArgs({ options: { samples: { type: 'string', default: '20000' } } });
 const samples = Number(options.samples);
@@ -123,7 +123,7 @@ const rows = comparisons.map(({ scheme, what, kinds }) => {
   };
 });
 
-const machine = { cpu: cpus()[0]?.model ?? '', cores: cpus().length, node: process.version, samples };
+const machine = { ...describeMachine(), samples };
 mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
 writeFileSync(
   new URL('./results/timing.json', import.meta.url),

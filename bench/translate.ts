@@ -7,12 +7,12 @@
  * Options: `--dist <folder>` (default dist), `--rounds <n>`, `--milliseconds <n>` per event and round.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { ForgeDescriptor, TranslatePorts } from '../src/forges/forge.js';
 import { type Delivery, deliveriesOf } from './support/forge-deliveries.js';
 import { type RequestModules, type RequestPair, startRequestPair } from './support/forge-requests.js';
+import { describeMachine } from './support/machine.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -182,10 +182,7 @@ const goals = [
 ].map((goal) => ({ ...goal, result: goal.value < goal.limit ? 'met' : 'MISSED' }));
 
 const machine = {
-  cpu: cpus()[0]?.model ?? '',
-  cores: cpus().length,
-  memoryMb: round(totalmem() / 1_048_576),
-  node: process.version,
+  ...describeMachine(),
   rounds,
   milliseconds: batchMs,
   requests: REQUESTS,

@@ -5,7 +5,6 @@
  */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { createPermissions } from '../src/accounts/permissions.js';
@@ -18,6 +17,7 @@ import { loopback } from '../test/support/loopback.js';
 import { startBenchDatabase } from './support/bench-database.js';
 import { startGitHubDouble } from './support/github-double.js';
 import { appOf, installOn } from './support/installed-app.js';
+import { describeMachine } from './support/machine.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -127,17 +127,13 @@ const reached = unchanged.seconds < GOAL_SECONDS;
 console.log(
   `${repositories * each} workspaces: ${unchanged.seconds} s, goal ${GOAL_SECONDS} s: ${reached ? 'reached' : 'MISSED'}`,
 );
-const [cpu] = cpus();
 mkdirSync('bench/results', { recursive: true });
 writeFileSync(
   'bench/results/workspaces.json',
   `${JSON.stringify(
     {
       machine: {
-        cpu: cpu?.model ?? '',
-        cores: cpus().length,
-        memory_gb: Math.round(totalmem() / 2 ** 30),
-        node: process.version,
+        ...describeMachine(),
       },
       workspaces: repositories * each,
       repositories,

@@ -1,8 +1,8 @@
 /** Ingress, worker and sender as processes of their own, on one database; what `ingest` and `drain` share. */
 import { spawn } from 'node:child_process';
-import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { BenchDatabase } from './bench-database.js';
+import { describeMachine } from './machine.js';
 import { SECRETS } from './payload.js';
 import { type RunningServer, startServer } from './processes.js';
 
@@ -78,10 +78,7 @@ export const median = (numbers: readonly number[]): number => {
 export const round = (value: number, digits = 0): number => Number(value.toFixed(digits));
 
 export const machineOf = (database: BenchDatabase, rounds: number) => ({
-  cpu: cpus()[0]?.model ?? '',
-  cores: cpus().length,
-  memoryMb: round(totalmem() / 1_048_576),
-  node: process.version,
+  ...describeMachine(),
   postgresql: database.version,
   rounds,
 });

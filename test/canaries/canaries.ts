@@ -4,9 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { describeMachine } from '../../bench/support/machine.js';
 import { inspect, type Report } from './check.js';
 import { sinkNames } from './sinks.js';
 import { ALL_OF_IT, tell } from './story.js';
@@ -114,7 +115,7 @@ for (const external of [false, true]) {
 }
 const hits = runs.reduce((sum, run) => sum + run.hits, 0);
 if (options.write) {
-  const machine = { cpu: cpus()[0]?.model ?? '', cores: cpus().length, node: process.version };
+  const machine = describeMachine();
   await writeFile(RESULTS, `${JSON.stringify({ machine, seed: options.seed, runs }, undefined, 2)}\n`);
 }
 say(`${hits} hits; seed ${options.seed}`);

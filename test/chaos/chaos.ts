@@ -4,8 +4,8 @@
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { describeMachine } from '../../bench/support/machine.js';
 import { type CampaignOptions, type CampaignResult, isClean, runCampaign } from './campaign.js';
 import { kinds } from './checker.js';
 import { flowNames } from './crash-points.js';
@@ -169,7 +169,7 @@ function write(results: readonly CampaignResult[]): void {
     })),
   ];
   const sum = (of: (run: Part) => number): number => runs.reduce((all, run) => all + of(run), 0);
-  const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };
+  const machine = describeMachine();
   const summary = {
     command: `npm run chaos -- --long --seed ${seed}`,
     machine,

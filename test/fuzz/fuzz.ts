@@ -6,10 +6,10 @@
  */
 import { randomInt } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { describeMachine } from '../../bench/support/machine.js';
 import { forges } from '../../src/forges/registry.js';
 import globalSetup from '../support/global-setup.js';
 import globalTeardown from '../support/global-teardown.js';
@@ -71,7 +71,7 @@ const failures = [...again, ...report.failures];
 if (options.results !== undefined) {
   const answered = Object.entries(wire?.answers ?? {});
   const results = {
-    machine: { cpu: cpus()[0]?.model ?? '', cores: cpus().length, node: process.version },
+    machine: describeMachine(),
     command: `npm run fuzz -- --mutations ${mutations} --seed ${seed} --deliveries ${wanted.length === 0 ? 0 : (options.deliveries ?? Math.ceil(mutations / 50))} --results bench/results/fuzz.json`,
     seed,
     mutations: report.cases,

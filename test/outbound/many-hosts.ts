@@ -5,8 +5,8 @@
  */
 import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { describeMachine } from '../../bench/support/machine.js';
 import { connectToHosts, judgeHosts } from './hosts.js';
 
 const { values } = parseArgs({
@@ -23,7 +23,7 @@ const connected = await connectToHosts(hosts, seed);
 const judged = await judgeHosts(hosts, seed);
 const seconds = Math.round((performance.now() - startedAt) / 1_000);
 const results = {
-  machine: { cpu: cpus()[0]?.model ?? '', cores: cpus().length, node: process.version },
+  machine: describeMachine(),
   command: `npm run outbound:hosts -- --hosts ${hosts} --seed ${seed} --results bench/results/outbound-hosts.json`,
   seed,
   /** Really connected to, on loopback. */

@@ -7,9 +7,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { describeMachine } from '../../bench/support/machine.js';
 import { newSecretSalt, type SecretPlace } from '../../src/accounts/vault.js';
 import { ForgewayError } from '../../src/lib/errors.js';
 import { withConnection } from '../../src/store/connection.js';
@@ -198,7 +198,7 @@ for (const [name, run] of Object.entries(parts)) {
 if (options.results !== undefined) {
   const before = existsSync(options.results) ? JSON.parse(readFileSync(options.results, 'utf8')) : {};
   const results = {
-    machine: { cpu: cpus()[0]?.model ?? '', cores: cpus().length, node: process.version },
+    machine: describeMachine(),
     command: 'npm run vault:counts -- --results bench/results/vault.json',
     parts: { ...before.parts, ...counted },
   };
