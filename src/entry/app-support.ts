@@ -45,6 +45,14 @@ function givenBy(forge: ForgeDescriptor, event: string): { given: Given; note?: 
   return { given: same ? first[1].support : 'partial' };
 }
 
+const LISTED = 'https://docs.github.com/webhooks/webhook-events-and-payloads';
+
+function unknownNote(event: string): string {
+  const meant = meantEvent(event);
+  const advice = meant === undefined ? `see ${LISTED}.` : `did you mean ${meant}?`;
+  return `Nobody sends "${event}", as far as is known here: ${advice}`;
+}
+
 /** @param all every forge there is: an event of one of them is known also where only others are shown */
 export function eventRows(
   events: readonly string[],
@@ -59,7 +67,7 @@ export function eventRows(
       return {
         event,
         forges: Object.fromEntries(forges.map(({ label }) => [label, 'unknown' as const])),
-        notes: [`Nobody sends "${event}", as far as is known here: did you mean ${meantEvent(event)}?`],
+        notes: [unknownNote(event)],
       };
     const found = forges.map((forge) => ({ forge, ...givenBy(forge, event) }));
     const notes = found.flatMap(({ forge, given, note }) =>

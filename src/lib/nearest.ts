@@ -1,7 +1,7 @@
 /** For slips of the pen: what was probably meant. */
 
 /** Fewest insertions, deletions and replacements of one character between two texts. */
-function distance(a: string, b: string): number {
+export function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (const [i, letter] of [...a].entries()) {
     const next = [i + 1];
