@@ -13,10 +13,12 @@ export interface HookOfConnection {
   host: string;
   connectionId: string;
   scope: 'repository' | 'organization' | 'system';
-  /** `owner/name`, an owner, or '' for the whole server. */
+  /** `owner/name` as the mirror knows it, an owner, or '' for the whole server. */
   target: string;
   /** The forge's own id of it; null when creating it did not succeed. */
   remoteHookId: string | null;
+  /** The forge's own number of its repository; null: it is of many, or which is not known. */
+  repositoryId: bigint | string | null;
   confidential: boolean;
 }
 
@@ -50,7 +52,7 @@ export const tellsConfidential = (name: { owner: string; name: string }): string
     OR (k.scope = 'organization' AND starts_with(lower(${name.owner}) || '~', lower(k.target) || '~'))))`;
 
 const HOOK_COLUMNS = `id, forge, host, connection_id AS "connectionId", scope, target,
-  remote_hook_id AS "remoteHookId", confidential`;
+  remote_hook_id AS "remoteHookId", remote_repository_id AS "repositoryId", confidential`;
 
 /** Without the one that a connection speaks through itself, which has no target. */
 export async function listHooks(
@@ -151,6 +153,8 @@ export interface WantedHook {
   host: string;
   connectionId: string;
   target: HookTarget;
+  /** The forge's own number of the repository that it is made at; undefined: as it is. */
+  repositoryId?: bigint | string | null;
   /** Undefined: as it is, and not confidential when it is new. */
   confidential: boolean | undefined;
 }
@@ -169,8 +173,11 @@ export async function prepareHook(
   return store.tenant(organizationId, async (tx) => {
     const name = targetName(target);
     const found = await tx.query<HookOfConnection>(
-      `SELECT ${HOOK_COLUMNS} FROM hook WHERE connection_id = $1 AND scope = $2 AND target = $3 FOR UPDATE`,
-      [connectionId, target.level, name],
+      // A repository that was renamed has the hook that it had.
+      `SELECT ${HOOK_COLUMNS} FROM hook
+       WHERE connection_id = $1 AND scope = $2 AND (target = $3 OR remote_repository_id = $4)
+       ORDER BY remote_repository_id = $4 DESC NULLS LAST LIMIT 1 FOR UPDATE`,
+      [connectionId, target.level, name, wanted.repositoryId ?? null],
     );
     const [existing] = found.rows;
     if (existing !== undefined) {
@@ -178,8 +185,12 @@ export async function prepareHook(
       const { row, current, earlier } = await readSecrets(tx, vault, organizationId, existing.id);
       const before = [current, ...earlier].filter((text) => text !== undefined).slice(0, MOST_EARLIER);
       await writeSecrets(tx, vault, organizationId, row, secrets.secret, [secrets.signingSecret, ...before]);
-      await tx.query('UPDATE hook SET confidential = $2 WHERE id = $1', [existing.id, confidential]);
-      return { hook: { ...existing, confidential }, secrets, isNew: false };
+      await tx.query(
+        `UPDATE hook SET confidential = $2, target = $3, remote_repository_id = coalesce($4, remote_repository_id)
+         WHERE id = $1`,
+        [existing.id, confidential, name, wanted.repositoryId ?? null],
+      );
+      return { hook: { ...existing, target: name, confidential }, secrets, isNew: false };
     }
     const hook: HookOfConnection = {
       id: randomUUID(),
@@ -189,6 +200,7 @@ export async function prepareHook(
       scope: target.level,
       target: name,
       remoteHookId: null,
+      repositoryId: wanted.repositoryId ?? null,
       confidential: wanted.confidential ?? false,
     };
     const columns = await sealSecrets(tx, vault, { table: 'hook', organizationId, rowId: hook.id }, undefined, {
@@ -196,11 +208,12 @@ export async function prepareHook(
       previous_secret: secrets.signingSecret,
     });
     const sealed = sealedValues('hook', columns);
-    const values = [hook.id, organizationId, forge, host, hook.scope, connectionId, name, hook.confidential];
+    const place = [hook.id, organizationId, forge, host, hook.scope, connectionId, name];
+    const values = [...place, hook.confidential, wanted.repositoryId ?? null];
     await tx.query(
-      `INSERT INTO hook (id, organization_id, forge, host, scope, connection_id, target, confidential,
+      `INSERT INTO hook (id, organization_id, forge, host, scope, connection_id, target, confidential, remote_repository_id,
          previous_secret_until, ${sealed.names.join(', ')})
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + ${OVERLAP},
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + ${OVERLAP},
          ${sealed.names.map((_, index) => `$${index + values.length + 1}`).join(', ')})`,
       [...values, ...sealed.values],
     );

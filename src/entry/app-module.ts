@@ -1,12 +1,15 @@
 /** Loads the module of a Probot app, whatever form it was written in, and finds the app in it. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import Module, { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { ApplicationFunction } from 'probot';
 import { z } from 'zod';
+import { placeOf } from '../lib/error-place.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { App } from '../translate/bridge.js';
+import { sourcesOf } from './app-scan.js';
 import { type AppSource, exportedFile } from './app-source.js';
 
 const unusable = (message: string, cause?: unknown) => new ForgewayError('FORGEWAY_APP_UNUSABLE', message, { cause });
@@ -108,13 +111,34 @@ export function findApp(module: Exports, { file, exportName }: AppSource): Appli
   );
 }
 
+const MOST_CHECKED = 50;
+const CHECK_MS = 10_000;
+
+/** Node tells of a module that it cannot read neither file nor line, unless it is asked to do nothing else. */
+function unreadPlace(file: string): string | undefined {
+  for (const path of [...sourcesOf(file).keys()].slice(0, MOST_CHECKED)) {
+    if (TYPESCRIPT.has(extname(path))) continue;
+    const { status, stderr } = spawnSync(process.execPath, ['--check', path], { timeout: CHECK_MS, encoding: 'utf8' });
+    const [, found, line] = /^(?:file:\/\/)?(.+):(\d+)$/m.exec(stderr) ?? [];
+    if (status !== 0 && found !== undefined) return `${path}:${line}`;
+  }
+  return undefined;
+}
+
+/** What was thrown, and where, as far as that can be told. */
+function describe(file: string, error: unknown): string {
+  const place = placeOf(error) ?? (error instanceof SyntaxError ? unreadPlace(file) : undefined);
+  // Compilers name it in their message.
+  return place === undefined || messageOf(error).includes(place) ? messageOf(error) : `${messageOf(error)} (${place})`;
+}
+
 /** Imports the module. Whatever it does at its top happens now. @throws ForgewayError FORGEWAY_APP_UNUSABLE */
 async function importModule(file: string): Promise<Exports> {
   if (TYPESCRIPT.has(extname(file))) await prepareTypeScript(file);
   try {
     return (await import(pathToFileURL(file).href)) as Exports;
   } catch (error) {
-    throw unusable(`${file} could not be loaded: ${messageOf(error)}`, error);
+    throw unusable(`${file} could not be loaded: ${describe(file, error)}`, error);
   }
 }
 

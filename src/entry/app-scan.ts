@@ -33,13 +33,13 @@ const GRAPHQL = /\.graphql\b|\.query\(/;
 const CONTENTS = 'GET /repos/{owner}/{repo}/contents/{path}';
 const GRAPHQL_ROW = 'GraphQL';
 
-/** The file and all that it imports by a relative path. */
-function sourcesOf(file: string): string[] {
+/** The text of the file and of all that it imports by a relative path, by file. */
+export function sourcesOf(file: string): ReadonlyMap<string, string> {
   const seen = new Set([file]);
-  const texts: string[] = [];
+  const texts = new Map<string, string>();
   for (const path of seen) {
     const text = readFileSync(path, 'utf8');
-    texts.push(text);
+    texts.set(path, text);
     for (const [, target = ''] of text.matchAll(IMPORT)) {
       // TypeScript names the file that will be there.
       const found =
@@ -60,7 +60,7 @@ export function scanRoutes(file: string, legacy?: LegacyLevel): string[] {
   const table = rest as unknown as Readonly<Record<string, Readonly<Record<string, Endpoint | undefined>>>>;
   const old = legacy !== undefined && had(legacy, 'v9');
   const found = new Set<string>();
-  for (const text of sourcesOf(file)) {
+  for (const text of sourcesOf(file).values()) {
     for (const [, given = '', method = ''] of text.matchAll(METHOD)) {
       const namespace = old ? (oldNamespaces[given] ?? given) : given;
       const known = Object.hasOwn(table, namespace) ? table[namespace] : undefined;
@@ -79,7 +79,7 @@ export function scanRoutes(file: string, legacy?: LegacyLevel): string[] {
 /** A method that is called as before Probot 14, without `rest`: nothing is there then, unless the app runs with `--legacy`. */
 export function scanOldCall(file: string): string | undefined {
   const { rest } = restEndpointMethods(new ProbotOctokit() as never);
-  for (const text of sourcesOf(file))
+  for (const text of sourcesOf(file).values())
     for (const [call, namespace = ''] of text.matchAll(OLD_CALL)) if (Object.hasOwn(rest, namespace)) return call;
   return undefined;
 }

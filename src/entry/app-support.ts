@@ -2,8 +2,9 @@
 import type { ForgeDescriptor } from '../forges/forge.js';
 import type { Support } from '../forges/kit/route.js';
 import { ANY } from '../translate/subscriptions.js';
+import { isGitHubEvent, meantEvent } from './event-names.js';
 
-/** `none`: the forge never sends it. `own`: the app makes it itself. `unknown`: the forge does not say. */
+/** `none`: the forge never sends it. `own`: the app makes it itself. `unknown`: nobody sends such a thing, or the forge does not say. */
 export type Given = Support | 'none' | 'own' | 'unknown';
 
 export interface EventRow {
@@ -18,8 +19,18 @@ export interface EventRow {
 /** Events that GitHub's webhooks never carry: libraries make them inside the app. */
 const MADE_BY_APPS = /^(schedule|error)(\.|$)/;
 
-function givenBy({ eventSupport, routes }: ForgeDescriptor, event: string): { given: Given; note?: string } {
+/** What a forge sends under a name of its own, which GitHub has not. */
+const isOwnOf = ({ ownEvents, eventSupport = {} }: ForgeDescriptor, event: string): boolean =>
+  Object.hasOwn(eventSupport, event) || (ownEvents !== undefined && event.startsWith(`${ownEvents}.`));
+
+function givenBy(forge: ForgeDescriptor, event: string): { given: Given; note?: string } {
+  const { eventSupport, routes } = forge;
   if (MADE_BY_APPS.test(event)) return { given: 'own' };
+  if (event !== ANY && !isGitHubEvent(event)) {
+    if (!isOwnOf(forge, event)) return { given: 'none' };
+    const { support = 'exact', note } = eventSupport?.[event] ?? {};
+    return { given: support, ...(note !== undefined && { note }) };
+  }
   // A forge without routes is GitHub itself.
   if (eventSupport === undefined) return { given: routes === undefined ? 'exact' : 'unknown' };
   if (event === ANY)
@@ -34,8 +45,30 @@ function givenBy({ eventSupport, routes }: ForgeDescriptor, event: string): { gi
   return { given: same ? first[1].support : 'partial' };
 }
 
-export function eventRows(events: readonly string[], forges: readonly ForgeDescriptor[]): EventRow[] {
+const LISTED = 'https://docs.github.com/webhooks/webhook-events-and-payloads';
+
+function unknownNote(event: string): string {
+  const meant = meantEvent(event);
+  const advice = meant === undefined ? `see ${LISTED}.` : `did you mean ${meant}?`;
+  return `Nobody sends "${event}", as far as is known here: ${advice}`;
+}
+
+/** @param all every forge there is: an event of one of them is known also where only others are shown */
+export function eventRows(
+  events: readonly string[],
+  forges: readonly ForgeDescriptor[],
+  all: Iterable<ForgeDescriptor> = forges,
+): EventRow[] {
+  const everywhere = [...all];
+  const isKnown = (event: string) =>
+    event === ANY || MADE_BY_APPS.test(event) || isGitHubEvent(event) || everywhere.some((one) => isOwnOf(one, event));
   return events.map((event) => {
+    if (!isKnown(event))
+      return {
+        event,
+        forges: Object.fromEntries(forges.map(({ label }) => [label, 'unknown' as const])),
+        notes: [unknownNote(event)],
+      };
     const found = forges.map((forge) => ({ forge, ...givenBy(forge, event) }));
     const notes = found.flatMap(({ forge, given, note }) =>
       note === undefined || given === 'exact' ? [] : [`${forge.label}: ${note}`],

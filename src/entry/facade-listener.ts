@@ -43,7 +43,9 @@ async function read(request: IncomingMessage): Promise<Buffer | undefined> {
 async function respond(answer: Answer, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = await read(request);
   if (body === undefined) {
-    response.writeHead(413).end();
+    // The rest of it is on its way: whatever is sent after it would not be read as a request.
+    response.writeHead(413, { 'content-type': 'application/json', connection: 'close' });
+    response.end(JSON.stringify({ message: 'The body is too large.' }));
     return;
   }
   const headers = new Headers();

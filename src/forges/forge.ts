@@ -107,6 +107,8 @@ export interface TranslatePorts {
   wanted: ReadonlySet<string>;
   /** Where a comment that an event tells of is remembered, for routes that name it by its id alone. */
   records?: Records;
+  /** The forge's own number of the webhook that the delivery came through; undefined where it is not known. */
+  hookNumber?(): Promise<number | undefined>;
 }
 
 /**
@@ -221,6 +223,8 @@ export interface ForgeDescriptor {
   poll?: ForgePoll;
   /** Which of GitHub's events it gives; absent on GitHub itself, which gives them all. */
   eventSupport?: EventSupport;
+  /** What names of events begin with, before a dot, that tell what GitHub has no word for; absent: there are none. */
+  ownEvents?: string;
   /** A stateful double of an instance on loopback, for tests, the demo and `forgeway app test`. */
   startFake?(options: ForgeFakeOptions): Promise<ForgeFake>;
   /** Connecting an instance with a token: who am I, what may I do, which repositories, their webhooks. */

@@ -100,6 +100,29 @@ export async function listDeliveries(
   return rows.map((row) => withId<DeliverySummary>(row));
 }
 
+export interface FailedRun {
+  app: string;
+  /** GitHub's name, with its action. */
+  event: string;
+  /** Why it was given up, and what the app threw last. */
+  reason: string | null;
+  error: string | null;
+}
+
+/** Runs that were given up and that no later one has replaced, by delivery. */
+export async function failedRuns(client: Queryable, ids: readonly bigint[]): Promise<Map<bigint, FailedRun[]>> {
+  const { rows } = await client.query<FailedRun & { deliveryId: string }>(
+    `SELECT d.delivery_id::text AS "deliveryId", d.app, concat_ws('.', d.event_name, d.action) AS event, d.reason, d.error
+     FROM dispatch d WHERE d.delivery_id = ANY($1::bigint[]) AND d.status = 'dead' AND d.writes <> 'rehearsal'
+       AND NOT EXISTS (SELECT FROM dispatch r WHERE r.replay_of = d.id AND r.writes <> 'rehearsal') ORDER BY d.id`,
+    [ids],
+  );
+  const found = new Map<bigint, FailedRun[]>();
+  for (const { deliveryId, ...run } of rows)
+    found.set(BigInt(deliveryId), [...(found.get(BigInt(deliveryId)) ?? []), run]);
+  return found;
+}
+
 /** Numbers of those that match, the oldest first, at most `limit`; and how many match in all. */
 export async function chooseDeliveries(
   client: Queryable,

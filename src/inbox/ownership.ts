@@ -222,6 +222,17 @@ function newcomerKey({ subject: { delivery, events }, installation, through }: S
 }
 
 /**
+ * Why a delivery says more than its hook may; undefined when it does not. Whoever administers a repository may see the secret of
+ * its hook, on some forges, and could sign with it what happened elsewhere. By number: a rename and a transfer keep it.
+ */
+function beyondItsHook({ delivery, events }: Subject): string | undefined {
+  const only = delivery.hook?.repositoryId ?? null;
+  if (only === null || isOwn(delivery.source) || events.repositoryId === only) return undefined;
+  const about = events.repositoryId === undefined ? 'no repository' : `repository ${events.repositoryId}`;
+  return `its hook is of repository ${only} alone, and it tells of ${about}`;
+}
+
+/**
  * Answers for each subject, in order, whose it is or why it is ignored, and claims repositories that nobody owns yet.
  * Runs in the assigner's transaction, where it sets the organization as it goes.
  */
@@ -252,7 +263,7 @@ export async function findOwners(client: pg.PoolClient, subjects: readonly Subje
   const refused = await refusedNewcomers(client, found);
   // Nobody owns what is refused, so that nothing of it is claimed either.
   const sources = found.map((source) => {
-    const refusal = refused.get(newcomerKey(source) ?? '');
+    const refusal = beyondItsHook(source.subject) ?? refused.get(newcomerKey(source) ?? '');
     return refusal === undefined ? { ...source, refusal } : { ...source, refusal, organizationId: undefined };
   });
 

@@ -14,6 +14,8 @@ export interface ReceivedHook {
   connectionId: string | null;
   /** The App that it belongs to. */
   appId: string | null;
+  /** The one repository at which it was made, by the forge's own number; null: it tells of many, or which is not known. */
+  repositoryId: bigint | null;
 }
 
 /** A delivery that waits to be assigned, with what its content says. */
@@ -62,6 +64,7 @@ interface Record_ extends BodyRecord {
   organization_id: string | null;
   connection_id: string | null;
   app_id: string | null;
+  hook_repository_id: bigint | string | null;
   confidential: boolean;
   has_dispatches: boolean;
 }
@@ -78,7 +81,8 @@ function readingOf(encoding: BodyEncoding): { name: string; text: string; values
     name: `inbox_received_${encoding}`,
     text: `SELECT w.id, w.hook_id, w.forge, w.host, w.delivery_key, w.event_type, w.source, w.received_at,
         w.headers->>'content-type' AS content_type, ${bodyColumns(encoding)}, w.classification,
-        h.organization_id, h.connection_id, h.app_id, coalesce(h.confidential, false) AS confidential,
+        h.organization_id, h.connection_id, h.app_id, h.remote_repository_id AS hook_repository_id,
+        coalesce(h.confidential, false) AS confidential,
         EXISTS (SELECT FROM dispatch d WHERE d.delivery_id = w.id) AS has_dispatches
       FROM (
         SELECT r.*, sum(coalesce(octet_length(r.body), 0)) OVER (ORDER BY r.id) - coalesce(octet_length(r.body), 0) AS before
@@ -114,8 +118,15 @@ function classify(record: Record_, content: Content, previous?: JsonObject): Cla
   return descriptor.classify(record.event_type, payload, { confidential, ...(previous && { previous }) });
 }
 
-const hookOf = ({ organization_id: organizationId, connection_id, app_id }: Record_): ReceivedHook | undefined =>
-  organizationId === null ? undefined : { organizationId, connectionId: connection_id, appId: app_id };
+const hookOf = ({ organization_id, connection_id, app_id, hook_repository_id }: Record_): ReceivedHook | undefined =>
+  organization_id === null
+    ? undefined
+    : {
+        organizationId: organization_id,
+        connectionId: connection_id,
+        appId: app_id,
+        repositoryId: hook_repository_id === null ? null : BigInt(hook_repository_id),
+      };
 
 /** A column of type integer: what is beyond it is no forge's number, and looking for it would fail for the whole batch. */
 const MOST_NUMBER = 2_147_483_647;

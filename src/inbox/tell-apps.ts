@@ -128,15 +128,27 @@ async function tellRemoved(
 
 const HOOK_TYPES = { repository: 'Repository', organization: 'Organization', system: 'App' } as const;
 
+/**
+ * Addresses of a hook, as far as they are answered: of one of the whole server none is, and no organization's can be tried. A
+ * repository's has all that GitHub's schema asks for.
+ */
+function hookAddresses(connection: OpenConnection, api: string, hook: HookOfConnection, id: number): JsonObject {
+  if (hook.scope === 'system') return {};
+  const ofRepository = hook.scope === 'repository';
+  const self = `${api}${ofRepository ? `/repos/${hook.target}` : `/orgs/${hook.target}`}/hooks/${id}`;
+  const lists = ofRepository || connection.forge.administration?.deliveries !== undefined;
+  return {
+    url: self,
+    ...(ofRepository && { ping_url: `${self}/pings` }),
+    ...(lists && { deliveries_url: `${self}/deliveries` }),
+  };
+}
+
 /** `ping` for a hook that was made, with the address that GitHub's API has for it. */
 async function tellPing(store: Store, connection: OpenConnection, hook: HookOfConnection, url: string): Promise<void> {
   const { base, sender } = speaker(connection);
   const remoteId = Number(hook.remoteHookId);
   const id = Number.isSafeInteger(remoteId) ? remoteId : 0;
-  const place = { repository: `/repos/${hook.target}`, organization: `/orgs/${hook.target}`, system: '/app' }[
-    hook.scope
-  ];
-  const self = `${base.api}${place}/hooks/${id}`;
   const now = new Date().toISOString();
   const payload = {
     zen: 'It arrives, or somebody hears of it.',
@@ -150,9 +162,7 @@ async function tellPing(store: Store, connection: OpenConnection, hook: HookOfCo
       config: { content_type: 'json', url, insecure_ssl: '0' },
       updated_at: now,
       created_at: now,
-      url: self,
-      ping_url: `${self}/pings`,
-      deliveries_url: `${self}/deliveries`,
+      ...hookAddresses(connection, base.api, hook, id),
     },
     sender,
   };

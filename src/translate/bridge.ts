@@ -26,7 +26,7 @@ import { type AppPages, createAppPages } from './app-pages.js';
 import { type BridgeState, databaseState } from './bridge-state.js';
 import type { Circuits } from './circuits.js';
 import { createConnectionWatch, createRefusalCheck } from './connection-watch.js';
-import { createConnections, type DefaultApp } from './connections.js';
+import { createConnections, type DefaultApp, type Narrowed } from './connections.js';
 import { type Credential, connectionCredential } from './credential.js';
 import { forgeIsDown, isPermanent, unwrap } from './failures.js';
 import { createForgeFetch, type Fetch, type Send } from './forge-fetch.js';
@@ -88,6 +88,15 @@ export interface ForgeAccess {
   base: ShapeBase;
 }
 
+export interface Requests {
+  fetch: Fetch;
+  baseUrl: string;
+  /** Answered by our own route tables. */
+  virtual: boolean;
+  /** The forge gives tokens that reach less than the whole. */
+  narrows: boolean;
+}
+
 export interface Bridge {
   /** Connections by token, with what this process knows of them; undefined without a master key. */
   readonly directory: ConnectionDirectory | undefined;
@@ -121,12 +130,11 @@ export interface Bridge {
    */
   octokitFor(organizationId: string, repositoryId: string): Promise<ForgeOctokit>;
   /**
-   * How GitHub's requests are sent in the name of an installation, by the number apps know; without one, of the App itself.
-   * @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN
+   * How GitHub's requests are sent in the name of an installation, by the number apps know; without one, of the App itself. With
+   * `narrowed` by a token that reaches less.
+   * @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN, also where its forge gives no narrower token
    */
-  requestsOf(
-    installationId: bigint | undefined,
-  ): Promise<{ fetch: Fetch; baseUrl: string /** Answered by our own route tables. */; virtual: boolean }>;
+  requestsOf(installationId: bigint | undefined, narrowed?: Narrowed): Promise<Requests>;
   /**
    * How an installation's forge is asked, in its own language and in GitHub's, by the number apps know.
    * @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN, or FORGEWAY_CONNECTION_UNUSABLE
@@ -328,11 +336,14 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
       return credential && createNativeClient(outFor(credential), credential.endpoint.apiUrl);
     },
 
-    async requestsOf(installationId) {
+    async requestsOf(installationId, narrowed) {
       const credential =
-        installationId === undefined ? connections.app : await connections.ofInstallation(installationId);
+        installationId === undefined ? connections.app : await connections.ofInstallation(installationId, narrowed);
+      const narrows = credential.installation !== undefined;
+      if (narrowed !== undefined && !narrows)
+        throw new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', 'Its forge gives no token that reaches less.');
       const virtual = credential.connection?.forge.routes !== undefined;
-      return { fetch: appsFetch(credential), baseUrl: credential.baseUrl, virtual };
+      return { fetch: appsFetch(credential), baseUrl: credential.baseUrl, virtual, narrows };
     },
 
     async askAs(installationId, { confidential }) {

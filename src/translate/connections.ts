@@ -38,8 +38,8 @@ export interface Connections {
   ofDelivery(payload: JsonObject): Promise<Credential>;
   /** By our id of it, of whichever kind. */
   ofConnection(organizationId: string, connectionId: string): Promise<Credential>;
-  /** By the number that handlers see. */
-  ofInstallation(id: bigint): Promise<Credential>;
+  /** By the number that handlers see; with `narrowed` its token reaches less, where the forge gives such. */
+  ofInstallation(id: bigint, narrowed?: Narrowed): Promise<Credential>;
   /** A token that reaches this repository alone. @throws ForgewayError FORGEWAY_INSTALLATION_UNKNOWN */
   ofRepository(
     organizationId: string,
@@ -48,6 +48,8 @@ export interface Connections {
   ): Promise<{ credential: Credential; repository: KnownRepository }>;
   /** The connection that the hook of a delivery belongs to, for questions of our own; undefined where it has none. */
   ofHook(scope: DeliveryScope): Promise<Credential | undefined>;
+  /** The forge's own number of the delivery's hook, see {@link InstallationLookup}. */
+  hookNumberOf: InstallationLookup['hookNumberOf'];
   /** Whether what is confidential may be told through the delivery's hook. */
   tellsConfidential: InstallationLookup['tellsConfidential'];
   /** The payload with the installation that handlers may know: never one that only the sender of the hook names. */
@@ -69,7 +71,7 @@ const REVOKED: ReadonlySet<unknown> = new Set(['deleted', 'suspend']);
 const isOfItsEnd = (scope: DeliveryScope) => scope.eventName.startsWith('installation');
 
 /** A token for less than the whole installation. */
-type Narrowed = Omit<TokenScope, 'installationId'>;
+export type Narrowed = Omit<TokenScope, 'installationId'>;
 
 function objectAt(payload: JsonObject, key: string): JsonObject | undefined {
   const value = payload[key];
@@ -129,14 +131,14 @@ export function createConnections(o: {
     return 'app' in opened ? ofApp(opened, opened.app.installationId, narrowed) : connectionCredential(opened);
   };
 
-  const ofInstallation = async (id: bigint): Promise<Credential> => {
+  const ofInstallation = async (id: bigint, narrowed: Narrowed = {}): Promise<Credential> => {
     const known = await o.lookup.byVirtualId(id);
     if (known !== undefined && known.connectionId !== null)
-      return ofConnection(known.organizationId, known.connectionId);
-    if (known !== undefined) return (await held(known, {})) ?? nobody(notHeld(known));
+      return ofConnection(known.organizationId, known.connectionId, { narrowed });
+    if (known !== undefined) return (await held(known, narrowed)) ?? nobody(notHeld(known));
     // A number of the default App that we have not heard of yet.
     if (signedIn === undefined) return nobody(SETUP);
-    return installationCredential(endpoint, signedIn.auth, { installationId: id });
+    return installationCredential(endpoint, signedIn.auth, { installationId: id, ...narrowed });
   };
 
   return {
@@ -176,6 +178,8 @@ export function createConnections(o: {
       if (connectionId === undefined) return undefined;
       return ofConnection(scope.organizationId, connectionId, { inAnyState: isOfItsEnd(scope) });
     },
+
+    hookNumberOf: (scope) => o.lookup.hookNumberOf(scope),
 
     tellsConfidential: (scope, repository) => o.lookup.tellsConfidential(scope, repository),
 

@@ -20,6 +20,7 @@ interface Sent {
   url: string;
   method: string | undefined;
   authorization: string | null;
+  length: string | null;
   body: unknown;
 }
 
@@ -45,7 +46,8 @@ function rig(answers: (() => Promise<Response> | Response)[], options: Partial<F
   };
   const send: Fetch = async (url, init) => {
     const headers = new Headers(init?.headers);
-    sent.push({ url, method: init?.method, authorization: headers.get('authorization'), body: init?.body });
+    const [authorization, length] = [headers.get('authorization'), headers.get('content-length')];
+    sent.push({ url, method: init?.method, authorization, length, body: init?.body });
     const answer = answers[Math.min(sent.length, answers.length) - 1];
     init?.signal?.throwIfAborted();
     const aborted = new Promise<never>((_resolve, reject) =>
@@ -159,6 +161,12 @@ describe('repeating', () => {
     const { fetch, sent } = rig([reset]);
     await expect(fetch(API, { method })).rejects.toMatchObject({ code: 'FORGEWAY_FORGE_UNREACHABLE' });
     expect(sent).toHaveLength(1);
+  });
+
+  it('says for itself how long a body is, whatever an app has counted', async () => {
+    const { fetch, sent } = rig([answer(201)]);
+    await fetch(API, { method: 'POST', headers: { 'content-length': '4', host: 'x' }, body: '{"file":"abcd"}' });
+    expect(sent.map(({ length }) => length)).toEqual([null]);
   });
 
   it('reads again after 502, 503, 504, a reset and a short secondary limit', async () => {

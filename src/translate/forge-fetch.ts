@@ -157,6 +157,9 @@ function tooManyRequests(waitMs: number): Response {
   return new Response(JSON.stringify({ message }), { status: 429, headers });
 }
 
+/** Whoever sends it knows them: a length that an app has counted of something else would keep both ends waiting. */
+const OF_THE_SENDER = ['connection', 'content-length', 'expect', 'host', 'keep-alive', 'transfer-encoding'];
+
 /**
  * A page for people, with success, where JSON was asked for: a proxy's word, or the page of a maintenance, and not the
  * forge's. An app would take it for the answer.
@@ -216,6 +219,7 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
   const exchanged = async (exchange: Exchange, url: URL, authorization: string | undefined): Promise<Response> => {
     const { credential, method, scope } = exchange;
     const headers = new Headers(exchange.init.headers);
+    for (const name of OF_THE_SENDER) headers.delete(name);
     if (authorization !== undefined) headers.set('authorization', authorization);
     await mayStillLeave(method, apiPath(credential, url));
     const spokenWith = keepCredential(headers);

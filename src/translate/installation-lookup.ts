@@ -44,6 +44,8 @@ export interface InstallationLookup {
   ofRemoteRepository(scope: DeliveryScope, remoteId: bigint): Promise<KnownInstallation | undefined>;
   /** The connection that a hook belongs to; undefined for hooks of Apps and for those that nobody's token made. */
   connectionOf(scope: DeliveryScope): Promise<string | undefined>;
+  /** The forge's own number of a repository's hook that we made; else undefined. Read anew: a repair changes it. */
+  hookNumberOf(scope: DeliveryScope): Promise<number | undefined>;
   /**
    * Whether whoever made the hook of a delivery asked for what is confidential. What the poller told came through the
    * connection's own hook, and then another one that covers the repository may say so. Read anew each time: it can be withdrawn.
@@ -123,6 +125,15 @@ export function createInstallationLookup(store: Store): InstallationLookup {
       const facts = await hook(scope.hookId);
       const fits = facts?.forge === scope.forge && facts.host === scope.host;
       return fits ? (facts.connectionId ?? undefined) : undefined;
+    },
+
+    async hookNumberOf(scope) {
+      const { rows } = await store.pool.query<{ number: string | null }>(
+        'SELECT remote_hook_id AS number FROM hook WHERE id = $1 AND forge = $2 AND host = $3 AND scope = $4',
+        [scope.hookId, scope.forge, scope.host, 'repository'],
+      );
+      const number = Number(rows[0]?.number ?? Number.NaN);
+      return Number.isSafeInteger(number) ? number : undefined;
     },
 
     async tellsConfidential(scope, repository) {

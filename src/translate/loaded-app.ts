@@ -1,9 +1,11 @@
 /** One app in a Probot of its own, and what it was seen to listen to. */
 import { randomBytes } from 'node:crypto';
 import { type ApplicationFunction, Probot, type ProbotOctokit } from 'probot';
+import { placeOf } from '../lib/error-place.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { PageHandler } from './app-pages.js';
+import { legacyHint } from './legacy/hint.js';
 import { appLog } from './probot-log.js';
 import { createSubscriptions, type Subscriptions } from './subscriptions.js';
 
@@ -59,9 +61,11 @@ export async function loadApp(app: App, Octokit: typeof ProbotOctokit | undefine
       addHandler: (handler) => void handlers.push(handler),
     });
   } catch (error) {
-    throw new ForgewayError('FORGEWAY_APP_UNUSABLE', `The app ${app.name} did not load: ${messageOf(error)}`, {
-      cause: error,
-    });
+    const place = placeOf(error);
+    const level = error instanceof Error ? legacyHint(error) : undefined;
+    const hint = level && ` If the app was written for an older Probot, run it with --legacy ${level}.`;
+    const told = `${messageOf(error)}${place === undefined ? '' : ` (${place})`}${hint ? `.${hint}` : ''}`;
+    throw new ForgewayError('FORGEWAY_APP_UNUSABLE', `The app ${app.name} did not load: ${told}`, { cause: error });
   }
   return {
     probot,

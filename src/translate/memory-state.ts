@@ -90,6 +90,7 @@ function memoryOf(installation: KnownInstallation, clock: Clock) {
       },
       ofRemoteRepository: async () => installation,
       connectionOf: async () => undefined,
+      hookNumberOf: async () => undefined,
       tellsConfidential: async () => true,
       isEnabled: async () => true,
       ensure: async (_organizationId, _installation, virtualId) => virtualId,

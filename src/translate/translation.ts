@@ -179,6 +179,7 @@ export function createTranslation(o: TranslationOptions) {
       wanted,
       ...(github && { github }),
       ...(records && { records }),
+      hookNumber: () => o.connections.hookNumberOf(scope),
       ...(credential.connection && { account: credential.connection.account.id }),
       associate: (written) => o.virtual.associate(credential, written),
       instanceUrl: instanceOf(descriptor, webUrl),

@@ -266,12 +266,15 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))('an old app o
       expect((await web('GET', `/repositories/${made.id}`)).status).toBe(404);
     const query = (name: string) => ({ query: `{ repository(owner: "acme", name: "${name}") { name } }` });
     const shown = await web('POST', '/graphql', query('web'));
-    // GitHub's own cannot be looked into.
-    if (forge.routes === undefined) expect([shown.status, shown.json.message]).toEqual([403, expect.any(String)]);
-    else {
-      expect(shown.json.data.repository.name).toBe('web');
-      const hidden = await web('POST', '/graphql', query('secret'));
-      expect(hidden.json).toMatchObject({ data: { repository: null }, errors: [{ type: 'NOT_FOUND' }] });
+    expect(shown.json.data.repository.name).toBe('web');
+    // At GitHub.com's path, too.
+    for (const path of ['/api/graphql', '/api/v3/graphql', '/api/v3/x/../graphql']) {
+      const hidden = await fetch(`${at.origin}${path}`, {
+        method: 'POST',
+        headers: { authorization: `token ${one.json.token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(query('secret')),
+      });
+      expect(await hidden.json()).toMatchObject({ data: { repository: null }, errors: [{ type: 'NOT_FOUND' }] });
     }
 
     const reader = with_((await minted({ permissions: { issues: 'read', contents: 'write' } })).json.token ?? '');
@@ -292,6 +295,87 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))('an old app o
     expect((await all('POST', `/repos/../app/installations/${id}/access_tokens`)).status).toBe(401);
   });
 
+  it('uploads what belongs to a release where a GitHub Enterprise takes it', async () => {
+    const id = instance.rehearsal.installationId;
+    const mint = async (body = '{}') => {
+      const made = await fetch(`${at.origin}/api/v3/app/installations/${id}/access_tokens`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${await jwt('1')}`, 'content-type': 'application/json' },
+        body,
+      });
+      return ((await made.json()) as { token: string }).token;
+    };
+    const token = await mint();
+    const send = (url: string, body: string, contentType = 'application/json', by = token) =>
+      fetch(url, { method: 'POST', headers: { authorization: `token ${by}`, 'content-type': contentType }, body });
+    const release = (await (
+      await send(`${at.origin}/api/v3/repos/acme/web/releases`, JSON.stringify({ tag_name: 'v1', name: 'One' }))
+    ).json()) as { id: number; upload_url: string };
+    expect(release.upload_url.startsWith(`${at.origin}/api/`)).toBe(true);
+    const named = (name: string) => release.upload_url.replace('{?name,label}', `?name=${name}`);
+    const byLink = await send(named('link.txt'), 'by link', 'text/plain');
+    const place = `${at.origin}/api/uploads/repos/acme/web/releases/${release.id}/assets`;
+    const byHost = await send(`${place}?name=host.txt`, 'by host', 'text/plain');
+    expect([byLink.status, byHost.status]).toEqual([201, 201]);
+    const listed = await ask(`/api/v3/repos/acme/web/releases/${release.id}/assets`, `token ${token}`);
+    const assets = (await listed.json()) as { name: string; url: string }[];
+    expect(assets.map(({ name }) => name).sort()).toEqual(['host.txt', 'link.txt']);
+    for (const { url } of assets) expect(url.startsWith(`${at.origin}/api/v3/`)).toBe(true);
+    // No more than the token may, and nothing else is there.
+    const reader = await mint(JSON.stringify({ permissions: { contents: 'read' } }));
+    expect((await send(`${place}?name=no.txt`, 'no', 'text/plain', reader)).status).toBe(403);
+    expect((await send(`${place}?name=no.txt`, 'no', 'text/plain', 'ghs_nothing')).status).toBe(401);
+    expect((await ask('/api/uploads/repos/acme/web', `token ${token}`)).status).toBe(404);
+    expect((await send(`${at.origin}/api/uploads/repos/acme/web/issues`, '{"title":"No"}')).status).toBe(404);
+  });
+
+  it('takes no body without end, and is there for the next request', async () => {
+    const body = 'x'.repeat(26 * 1024 * 1024);
+    const authorization = `Bearer ${await jwt('1')}`;
+    const large = await fetch(`${at.origin}/api/v3/app`, { method: 'POST', headers: { authorization }, body }).then(
+      ({ status, headers }) => [status, headers.get('connection')],
+      // The answer may come too late for whoever is still writing.
+      (error: { cause?: { code?: string } }) => error.cause?.code,
+    );
+    expect([[413, 'close'], 'ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']).toContainEqual(large);
+    expect((await ask('/api/v3/app', authorization)).status).toBe(200);
+  });
+
+  it('gives nothing away by the way an address is written', async () => {
+    const id = instance.rehearsal.installationId;
+    const signed = `Bearer ${await jwt('1')}`;
+    const minted = await ask(`/api/v3/app/installations/${id}/access_tokens`, signed, 'POST');
+    const { token } = (await minted.json()) as { token: string };
+    for (const path of [
+      `/app/installations/${id}/access%5Ftokens`,
+      `/app//installations/${id}/access_tokens`,
+      `/app/installations/${id}/access_tokens/`,
+      `/app/installations/${id}/%61ccess_tokens?x=1`,
+      `/app/x/%2e%2e/installations/${id}/access_tokens`,
+    ]) {
+      const asApp = await ask(`/api/v3${path}`, signed, 'POST');
+      const told = (await asApp.json()) as { token?: string };
+      // A token of ours or none: never the forge's own.
+      expect([path, told.token?.startsWith(token.slice(0, 8)) ?? true]).toEqual([path, true]);
+      expect((await ask(`/api/v3${path}`, `token ${token}`, 'POST')).status).toBe(401);
+    }
+    for (const path of [
+      '/repos/acme/web/contents/..%2f..%2f..%2fetc%2fpasswd',
+      '/repos/acme/web/contents/a%00b',
+      '/repos/acme%2fweb/x',
+      '//evil.example/repos',
+      '/repos/acme/web/contents/%zz',
+      `/repos/acme/web/contents/${'a'.repeat(7_000)}`,
+      '/../../../../login',
+      '/repos/acme/web/issues/1e3',
+      '/repos/acme/web/issues/99999999999999999999',
+    ]) {
+      const answer = await ask(`/api/v3${path}`, `token ${token}`);
+      expect([path, answer.status >= 400 && answer.status < 600 && answer.status !== 500]).toEqual([path, true]);
+      expect([path, typeof ((await answer.json()) as { message?: unknown }).message]).toEqual([path, 'string']);
+    }
+  });
+
   it('sees only the connection it may', async () => {
     const narrow = await createFacade({
       appId: '1',
@@ -305,6 +389,13 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))('an old app o
     const headers = new Headers({ authorization: `Bearer ${await jwt('1')}` });
     const get = (path: string) => narrow({ method: 'GET', path, headers, body: Buffer.alloc(0) });
     expect(await (await get('/api/v3/app/installations')).json()).toEqual([]);
-    expect((await get(`/api/v3/app/installations/${instance.rehearsal.installationId}`)).status).toBe(404);
+    const { installationId } = instance.rehearsal;
+    for (const path of [
+      `/app/installations/${installationId}`,
+      `/app/installations/${installationId}/suspended`,
+      `/app/%69nstallations/${installationId}`,
+      '/repos/acme/web/installation',
+    ])
+      expect([path, (await get(`/api/v3${path}`)).status]).toEqual([path, 404]);
   });
 });

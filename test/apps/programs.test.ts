@@ -224,6 +224,26 @@ describe('forgeway app run', () => {
     expect(run.code).toBe(1);
     expect(run.stderr).toContain('GREETING is not set');
     expect(run.stderr).not.toContain('database');
+    expect(run.stderr).toContain(`${broken}:1)`);
+    const twisted = put('twisted.mjs', 'export const x = 1;\n\nconst = 3;\n');
+    for (const [name, source, place] of [
+      ['imports.mjs', `import { x } from './twisted.mjs';\nexport default () => x;`, `${twisted}:3`],
+      ['common-syntax.cjs', '\nmodule.exports = (app) => { const = 3; };', 'common-syntax.cjs:2'],
+      ['typed-syntax.ts', '\nexport default (app: unknown) => { const = 3; };', 'typed-syntax.ts:2'],
+      ['late.mjs', '\nexport default (app) => { app.nothing(); };', 'late.mjs:2'],
+    ] as const) {
+      const told = await installation.run(['app', 'inspect', put(name, source)]);
+      expect(told.stderr).toContain(place);
+      expect(told.code).toBe(1);
+    }
+    const odd = put(
+      'odd.mjs',
+      `export default (app) => { app.on(['push.opened', 'issues.open', 'issues.opened'], () => {}); };`,
+    );
+    const inspected = await installation.run(['app', 'inspect', odd]);
+    expect(inspected.stdout).toMatch(/push\.opened +unknown +unknown/);
+    expect(inspected.stdout).toContain('"push.opened", as far as is known here: did you mean push?');
+    expect(inspected.stdout).toContain('did you mean issues.opened?');
     for (const [name, source] of [
       ['leaves', 'process.exit(0)'],
       ['waits', 'await new Promise(() => {})'],

@@ -86,6 +86,21 @@ describe('a GitLab’s hooks', () => {
     expect(off.asked.map(({ call }) => call).slice(-2)).toEqual([`POST ${path}`, `DELETE ${path}/5`]);
   });
 
+  it.each([
+    [{ push_events_branch_filter: 'release/*', branch_filter_strategy: 'wildcard' }, ['release/*']],
+    [{ push_events_branch_filter: '^v', branch_filter_strategy: 'regex' }, ['^v']],
+    // Versions that know no strategy.
+    [{ push_events_branch_filter: 'main' }, ['main']],
+    [{ push_events_branch_filter: 'main', branch_filter_strategy: 'all_branches' }, []],
+    [{ push_events_branch_filter: '', branch_filter_strategy: 'wildcard' }, []],
+    [{ push_events_branch_filter: null }, []],
+  ])('tell the branches that a filter leaves out: %j', async (filter, names) => {
+    const { native } = clientOf({ [`GET ${path}`]: [{ ...made, ...filter }] });
+    expect(await gitlabAdministration.listHooks(native, target)).toMatchObject([
+      { unheard: names.map((name) => `pushes to branches other than ${name}`) },
+    ]);
+  });
+
   it('are not tested by versions without that call, nor in an empty project; another refusal is the answer', async () => {
     const test = (answer: Answer) =>
       gitlabAdministration.testHook(clientOf({ [`POST ${path}/5/test/push_events`]: answer }).native, target, '5');

@@ -48,9 +48,16 @@ describe.each(Object.entries(doubles))('a connection to %s', (label, start) => {
     const { rig } = state;
     await rig.quiet();
     expect(told().map(({ event }) => event)).toEqual(['installation.created']);
-    // Some forges' test delivery is a ping too, which names no hook.
-    const pings = rig.noted.filter(({ event, payload }) => event === 'ping' && payload.hook_id !== 0);
-    expect(pings).toHaveLength(1);
+    // Some forges' test delivery is a ping too, of the same hook.
+    const pings = rig.noted.filter(({ event }) => event === 'ping');
+    expect(pings.length).toBeGreaterThanOrEqual(1);
+    const [hook] = state.double.hooksOf('acme/web');
+    const self = `${state.double.url}/api/v3/repos/acme/web/hooks/${hook?.id}`;
+    for (const { payload } of pings)
+      expect(payload).toMatchObject({
+        hook_id: hook?.id,
+        hook: { id: hook?.id, url: self, ping_url: `${self}/pings` },
+      });
     for (const { event, payload } of rig.noted.filter(({ event }) => /^installation|^ping/.test(event)))
       expect(githubEventErrors(event.split('.', 1)[0] ?? '', payload)).toEqual([]);
     const [created] = told();
@@ -100,6 +107,43 @@ describe.each(Object.entries(doubles))('a connection to %s', (label, start) => {
     expect(rig.said).toContain('The forge is asked for changes every minute; it sends no webhooks.');
     expect((await rig.serve(state.id, ['acme/web'])).hooks).toEqual([]);
     await inMode('both');
+  });
+
+  it('hears a repository by its own hook alone, and by that one also under another name', async () => {
+    const { rig, double } = state;
+    const newest = async () => {
+      await rig.quiet();
+      const [row] = await rig.rows<{ status: string; reason: string | null; target: string }>(
+        `SELECT w.status, w.reason, h.target FROM webhook_delivery w JOIN hook h ON h.id = w.hook_id
+         WHERE w.source = 'webhook' AND w.event_type ILIKE '%push%' ORDER BY w.id DESC LIMIT 1`,
+      );
+      return row;
+    };
+    const own = [...double.hooksOf('acme/api')];
+    // Whoever knows the secret of one hook signs with it what is said of another repository.
+    double.hooksOf('acme/api').splice(0, own.length, ...double.hooksOf('acme/web'));
+    await double.push('acme/api');
+    expect(await newest()).toMatchObject({
+      target: 'acme/web',
+      status: 'ignored',
+      reason: expect.stringMatching(/^its hook is of repository \d+ alone, and it tells of repository \d+$/),
+    });
+    double.hooksOf('acme/api').splice(0, 1, ...own);
+    await double.push('acme/api');
+    expect(await newest()).toMatchObject({ target: 'acme/api', status: 'done', reason: null });
+    double.rename('acme/api', 'acme/renamed');
+    await double.push('acme/renamed');
+    expect(await newest()).toMatchObject({ target: 'acme/renamed', status: 'done', reason: null });
+    // Nobody looks for the hook, or makes another one, by the name of before.
+    expect(await rig.doctor()).toMatchObject([
+      { target: 'acme/web', state: 'ok' },
+      { target: 'acme/renamed', state: 'ok' },
+    ]);
+    await connect(['acme/renamed']);
+    expect(double.hooksOf('acme/renamed')).toHaveLength(1);
+    double.rename('acme/renamed', 'acme/api');
+    await double.push('acme/api');
+    await newest();
   });
 
   it('gives every hook secrets of its own, which overlap when they change', async () => {

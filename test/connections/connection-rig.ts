@@ -309,9 +309,15 @@ export interface DoubleForge {
   token: string;
   /** Hooks of a repository as the forge keeps them; what a test does to them, somebody did on its page. */
   hooksOf(name: string): { id: number; url: string; events: unknown }[];
+  /** As a person renames or transfers it: its number and its hooks stay. */
+  rename(name: string, to: string): void;
+  /** As a person sets it on the page of the hook. */
+  filterBranches(name: string, pattern: string): void;
   /** Changes the secret that the forge signs with. */
   spoil(name: string): void;
   push(name: string): Promise<unknown>;
+  /** The account of the token owns the organization from now on. */
+  own(organization: string): void;
   /** The token does not work any more. */
   revoke(): void;
   violations(): readonly string[];
@@ -334,6 +340,13 @@ export const doubles: Readonly<
       url,
       token: 'glpat-first-token',
       hooksOf: (name) => projectOf(name).hooks,
+      rename(name, to) {
+        Object.assign(projectOf(name), { fullPath: to, path: to.split('/').at(-1) });
+      },
+      filterBranches(name, pattern) {
+        for (const hook of projectOf(name).hooks)
+          Object.assign(hook, { branchFilter: pattern, branchFilterStrategy: 'wildcard' });
+      },
       spoil(name) {
         for (const hook of projectOf(name).hooks) {
           hook.signingToken = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
@@ -344,6 +357,12 @@ export const doubles: Readonly<
         if (bot === undefined) throw new Error('nobody');
         const files = [{ path: 'a.txt', content: `${Math.random()}` }];
         return fake.push(projectOf(name), bot, { branch: 'main', message: 'Change', files });
+      },
+      own(organization) {
+        const [bot] = fake.state.users;
+        const group = fake.state.groups.find(({ fullPath }) => fullPath === organization);
+        if (bot === undefined || group === undefined) throw new Error(`no group ${organization}`);
+        group.members.set(bot.id, 50);
       },
       revoke: () => fake.state.tokens.clear(),
       violations: () => fake.api.violations,
@@ -362,6 +381,13 @@ export const doubles: Readonly<
       url,
       token: 'gitea-token',
       hooksOf: (name) => repositoryOf(name).hooks,
+      rename(name, to) {
+        const [owner, short] = to.split('/');
+        Object.assign(repositoryOf(name), { owner, name: short });
+      },
+      filterBranches(name, pattern) {
+        for (const hook of repositoryOf(name).hooks) hook.branchFilter = pattern;
+      },
       spoil(name) {
         for (const hook of repositoryOf(name).hooks) hook.secret = 'somebody else wrote this';
       },
@@ -370,6 +396,8 @@ export const doubles: Readonly<
         await fake.push(owner, short, { branch: 'main', by: 'forgeway-bot', files: { 'a.txt': `${Math.random()}` } });
         await fake.webhooks.settled();
       },
+      // It does already.
+      own: () => undefined,
       revoke: () => fake.state.tokens.clear(),
       violations: () => fake.api.violations,
       strays,

@@ -40,6 +40,11 @@ describe.each(Object.entries(doubles))('hooks doctor on %s', (_label, start) => 
       () => Object.assign(hook(), { events: Array.isArray(hook().events) ? ['push'] : { push_events: true } }),
     ],
     [
+      'tells of some branches only',
+      /It was told to leave out .*branches other than release\/\*/,
+      () => state.double.filterBranches('acme/web', 'release/*'),
+    ],
+    [
       'is there twice',
       /2 webhooks point to the same address/,
       () => state.double.hooksOf('acme/web').push({ ...structuredClone(hook()), id: 98_765 }),

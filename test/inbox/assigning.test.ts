@@ -91,6 +91,32 @@ describe('ownership', () => {
     });
   });
 
+  it('keeps the hook of one repository to it, and claims nothing else through it', async () => {
+    await inbox.addHook('its', inbox.test.organizationId, null, 7);
+    inbox.start({ dispatcher: nothing() });
+    expect(await inbox.settled(await inbox.deliver({ repository: 7 }, { hook: 'its' }))).toMatchObject({
+      status: 'done',
+    });
+    for (const [about, told] of [
+      [{ repository: 8 }, 'repository 8'],
+      [{}, 'no repository'],
+    ] as const)
+      expect(await inbox.settled(await inbox.deliver(about, { hook: 'its' }))).toMatchObject({
+        status: 'ignored',
+        reason: `its hook is of repository 7 alone, and it tells of ${told}`,
+      });
+    const { rows } = await inbox.pool.query('SELECT FROM repository_claim WHERE remote_id = 8');
+    expect(rows).toEqual([]);
+  });
+
+  it('takes what was refused through another hook from the hook that may tell it', async () => {
+    await inbox.addHook('its', inbox.test.organizationId, null, 7);
+    inbox.start({ dispatcher: nothing() });
+    const told = { repository: 8, key: 'the same happening' };
+    expect(await inbox.settled(await inbox.deliver(told, { hook: 'its' }))).toMatchObject({ status: 'ignored' });
+    expect(await inbox.settled(await inbox.deliver(told))).toMatchObject({ status: 'done' });
+  });
+
   it('goes to the installation’s organization before the hook’s', async () => {
     const other = await inbox.addOrganization('other');
     await inbox.test.store('worker').tenant(other, (tx) =>

@@ -102,12 +102,19 @@ export class InboxDatabase {
     return id;
   }
 
-  async addHook(id: string, organizationId: string, appId: string | null = null): Promise<void> {
+  /** @param repositoryId of the one repository at which it was made */
+  async addHook(
+    id: string,
+    organizationId: string,
+    appId: string | null = null,
+    repositoryId: number | null = null,
+  ): Promise<void> {
+    const scope = repositoryId === null ? 'app' : 'repository';
     await this.test.store('worker').tenant(organizationId, (tx) =>
       tx.query(
-        `INSERT INTO hook (id, organization_id, forge, host, scope, app_id, secret_source)
-         VALUES ($1, $2, 'fake', 'fake.example', 'app', $3, 'environment')`,
-        [id, organizationId, appId],
+        `INSERT INTO hook (id, organization_id, forge, host, scope, app_id, remote_repository_id, secret_source)
+         VALUES ($1, $2, 'fake', 'fake.example', $3, $4, $5, 'environment')`,
+        [id, organizationId, scope, appId, repositoryId],
       ),
     );
   }

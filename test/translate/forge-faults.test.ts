@@ -214,9 +214,30 @@ describe.each(['github', 'gitlab', 'gitea'].map((id) => ({ id, label: forgeOf(id
       (error: unknown) => error,
     );
 
-  // Elsewhere the route tables make the pages, and end with the first empty one.
-  const itWherePagesAreTheForges = descriptor.routes === undefined ? it : () => undefined;
-  itWherePagesAreTheForges('pages without end are ended with the handler, and are tried again', async () => {
+  /** A full page of milestones, of whichever forge, that says that there is another one at `next`. */
+  const anotherPage = (next: URL): Response => {
+    const time = '2026-01-01T00:00:00Z';
+    const milestone = {
+      ...{ id: 1, iid: 1, number: 1, title: 'm', description: '', state: id === 'gitlab' ? 'active' : 'open' },
+      ...{ project_id: 1, open_issues: 0, closed_issues: 0, creator: null, due_date: null, due_on: null },
+      ...{ created_at: time, updated_at: time, closed_at: null, web_url: played.url, html_url: played.url },
+    };
+    return Response.json(
+      Array.from({ length: 30 }, () => milestone),
+      {
+        headers: {
+          link: `<${next.href}>; rel="next"`,
+          'x-next-page': next.searchParams.get('page') ?? '',
+          'x-total-count': '1000000000',
+        },
+      },
+    );
+  };
+
+  it.each([
+    ['are counted up', 1],
+    ['are each their own next one', 0],
+  ])('pages without end, which %s, are ended with the handler, and are tried again', async (_how, step) => {
     const asked = { pages: 0 };
     const controller = new AbortController();
     const fault: Fault = { name: undefined, done: false, reauthorized: false };
@@ -225,12 +246,29 @@ describe.each(['github', 'gitlab', 'gitea'].map((id) => ({ id, label: forgeOf(id
       asked.pages += 1;
       if (asked.pages === 50) controller.abort();
       const next = new URL(url);
-      next.searchParams.set('page', String(asked.pages + 1));
-      return Response.json([], { headers: { link: `<${next.href}>; rel="next"` } });
+      next.searchParams.set('page', String(Number(next.searchParams.get('page') ?? 1) + step));
+      return anotherPage(next);
     });
     const dispatch = await database.dispatch();
     const error = await failureOf(bridge.run(event(await dispatch.attempt()), controller.signal));
     expect([bridge.isPermanent(error), asked.pages]).toEqual([false, 50]);
+    expect(await dispatch.rows()).toEqual([]);
+  });
+
+  it('a next page at another host is asked of nobody', async () => {
+    const asked: string[] = [];
+    const fault: Fault = { name: undefined, done: false, reauthorized: false };
+    const bridge = await openBridge(fault, 'one comment: elsewhere', async (url) => {
+      asked.push(new URL(url).host);
+      return asked.length > 2 ? Response.json([]) : anotherPage(new URL('http://elsewhere.example/milestones?page=2'));
+    });
+    const dispatch = await database.dispatch();
+    const error = await failureOf(bridge.run(event(await dispatch.attempt()), new AbortController().signal));
+    // Where the pages are ours, the address that the forge names is never looked at.
+    if (descriptor.routes === undefined)
+      expect(String(error)).toMatch(/GET to elsewhere\.example does not belong to this forge/);
+    else expect(error).toBeUndefined();
+    expect(new Set(asked)).toEqual(new Set([new URL(played.url).host]));
   });
 
   describe.each([

@@ -69,12 +69,21 @@ const TOLD_MS = 15_000;
 
 const hookLevel = ({ level, mode }: ServeWish) => (mode === 'poll' ? 'none' : level);
 
-function targetsOf(request: ServeWish, repositories: readonly ForgeRepository[]): HookTarget[] {
+interface Wanted {
+  target: HookTarget;
+  /** Of a repository alone. */
+  repositoryId?: bigint;
+}
+
+function targetsOf(request: ServeWish, repositories: readonly ForgeRepository[]): Wanted[] {
   if (hookLevel(request) === 'none') return [];
-  if (request.level === 'system') return [{ level: 'system' }];
+  if (request.level === 'system') return [{ target: { level: 'system' } }];
   if (request.level === 'organization')
-    return [{ level: 'organization', owner: (request.organization ?? '').replaceAll('/', '~') }];
-  return repositories.map(({ owner, name }) => ({ level: 'repository', owner, name }));
+    return [{ target: { level: 'organization', owner: (request.organization ?? '').replaceAll('/', '~') } }];
+  return repositories.map(({ id, owner, name }) => ({
+    target: { level: 'repository', owner, name },
+    repositoryId: id,
+  }));
 }
 
 /** What cannot work is refused before the forge is asked and anything is stored. */
@@ -150,9 +159,10 @@ export async function serveRepositories(
       'No webhook was created, since the token may not do that, see above: the forge is asked for changes instead.',
     );
   else
-    for (const [index, target] of targets.entries()) {
+    for (const [index, wish] of targets.entries()) {
+      const { target } = wish;
       const publicUrl = o.publicUrl ?? '';
-      const wanted = { ...place, connectionId: connection.id, target, confidential: request.confidential };
+      const wanted = { ...place, ...wish, connectionId: connection.id, confidential: request.confidential };
       const name = placeName(target) || place.host;
       try {
         const { hook } = await writeHook({ store, vault, publicUrl, administration, native }, wanted);

@@ -44,7 +44,7 @@ async function inspect(added: AddedApps & { scan?: boolean }, shown: readonly Fo
       const oldCall = file !== undefined && added.legacy === undefined ? scanOldCall(file) : undefined;
       inspected.push({
         app: app.name,
-        events: eventRows(subscriptions.list(), shown),
+        events: eventRows(subscriptions.list(), shown, forges.values()),
         ...(file !== undefined && { routes: routeRows(scanRoutes(file, added.legacy), shown) }),
         ...(oldCall !== undefined && { oldCall }),
       });

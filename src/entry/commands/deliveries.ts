@@ -3,6 +3,8 @@ import {
   type DeliveryFilter,
   type DeliverySummary,
   type DispatchSummary,
+  type FailedRun,
+  failedRuns,
   listDeliveries,
   showDelivery,
 } from '../../inbox/list.js';
@@ -18,11 +20,24 @@ import {
 } from './delivery-options.js';
 import { addReplayCommand } from './replay.js';
 
-/** One delivery as it is listed. */
-const listed = ({ eventType, reason, error, retries: _, hookId: __, finishedAt: ___, ...rest }: DeliverySummary) => ({
+/** What an app threw may be a page long; the whole of it is in the JSON. */
+const MOST_OF_AN_ERROR = 160;
+
+/** Which app failed on what, with its own words, and why it was given up. */
+function toldFailure({ app, event, reason, error }: FailedRun): string {
+  const words = error !== null && error.length > MOST_OF_AN_ERROR ? `${error.slice(0, MOST_OF_AN_ERROR - 1)}…` : error;
+  return `${app} on ${event}: ${[words, reason].filter(Boolean).join(' – ')}`;
+}
+
+/** One delivery as it is listed, with the runs that were given up, where those were asked for. */
+const listed = (
+  { eventType, reason, error, retries: _, hookId: __, finishedAt: ___, ...rest }: DeliverySummary,
+  failures?: readonly FailedRun[],
+) => ({
   ...rest,
   event: eventType,
-  reason: reason ?? error,
+  reason: failures && failures.length > 0 ? failures.map(toldFailure).join('; ') : (reason ?? error),
+  ...(failures && { failures }),
 });
 
 const COLUMNS = [
@@ -48,12 +63,24 @@ async function list(options: FilterOptions & { limit: number; json?: boolean }):
   const { filter, rows } = await withDatabase(async (session) => {
     const { store, organizationId } = session;
     const chosen: DeliveryFilter = await filterFrom(session, options);
-    const found = await store.tenant(organizationId, (tx) => listDeliveries(tx, { ...chosen, limit: options.limit }));
-    return { filter: chosen, rows: found.map(listed) };
+    const rows = await store.tenant(organizationId, async (tx) => {
+      const found = await listDeliveries(tx, { ...chosen, limit: options.limit });
+      if (options.status !== 'dead') return found.map((one) => listed(one));
+      const failed = await failedRuns(
+        tx,
+        found.map(({ id }) => id),
+      );
+      return found.map((one) => listed(one, failed.get(one.id) ?? []));
+    });
+    return { filter: chosen, rows };
   });
   const all = Object.values(filter).every((value) => value === undefined);
-  printRows(rows, columnsFor(rows), {
+  const isDead = options.status === 'dead';
+  // Why is what is asked for here: it is told whole, at the end of the line.
+  const columns = isDead ? [...columnsFor(rows).filter((name) => name !== 'reason'), 'reason'] : columnsFor(rows);
+  printRows(rows, columns, {
     json: options.json,
+    ...(isDead && { whole: ['reason'] }),
     empty: all ? 'No deliveries yet. Point a webhook at this server.' : 'No delivery matches.',
   });
 }

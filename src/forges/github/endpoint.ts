@@ -5,7 +5,8 @@ import { type ForgeEndpoint, type Pace, parseBaseUrl } from '../endpoint.js';
 /** @see https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api and …/best-practices-for-using-the-rest-api */
 const DOTCOM_PACE: Pace = { concurrent: 100, pointsPerMinute: 900, writeEveryMs: 1_000 };
 const DOTCOM_API = 'https://api.github.com';
-const DOTCOM_UPLOADS = 'https://uploads.github.com';
+/** Where everybody sends uploads who knows no other place. */
+export const DOTCOM_UPLOADS = 'https://uploads.github.com';
 /** Where Octokit and apps send what GitHub serves, whatever the base is that they were given. */
 export const dotcomOrigins: ReadonlySet<string> = new Set([DOTCOM_API, DOTCOM_UPLOADS]);
 /** The same on this instance: Octokit sends uploads to GitHub.com by name, and apps write such addresses. */

@@ -360,10 +360,18 @@ describe('classify', () => {
     expect(actions(native('push.system-hook'))).toEqual(['push']);
   });
 
-  it.each(['constructor', '__proto__', 'unheard_of'])('tells %s as it is', (kind) => {
-    const found = actions({ eventType: '', payload: { object_kind: kind } });
-    expect(found).toEqual(kind === '__proto__' ? expect.stringMatching(/no object_kind/) : [`gitlab.${kind}`]);
+  it('tells a kind that is not known as it is', () => {
+    expect(actions({ eventType: '', payload: { object_kind: 'unheard_of' } })).toEqual(['gitlab.unheard_of']);
+    expect(actions({ eventType: '', payload: { event_name: 'unheard_of' } })).toEqual(['gitlab.system.unheard_of']);
   });
+
+  it.each(['constructor', '__proto__', 'toString', 'Issue', 'a b', 'issue.opened', `a${'b'.repeat(36)}`, 'a\u0000'])(
+    'tells nobody of a kind %j',
+    (kind) => {
+      for (const payload of [{ object_kind: kind }, { event_name: kind }])
+        expect(actions({ eventType: '', payload })).toMatch(/object_kind is no name that a hook of GitLab’s has/);
+    },
+  );
 
   it('keeps ids above 2^53 exact', async () => {
     const project = { ...(open.payload.project as JsonObject), id: '9007199254740993' };

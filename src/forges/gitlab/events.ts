@@ -64,10 +64,19 @@ const hooks: Readonly<Record<string, Hook>> = {
 /** Becomes a part of the name of an event, which has at most fifty characters. */
 const KIND = /^[a-z][a-z0-9_]{0,35}$/;
 
-function kindOf({ object_kind: object, event_name: event }: JsonObject): string | undefined {
-  const kind = typeof object === 'string' && object !== '' ? object : event;
-  return typeof kind === 'string' && KIND.test(kind) ? kind : undefined;
+function toldKind({ object_kind: object, event_name: event }: JsonObject): unknown {
+  return typeof object === 'string' && object !== '' ? object : event;
 }
+
+/** What every object of JavaScript answers to is no kind of hook, and whoever looks it up in a table finds something. */
+function kindOf(payload: JsonObject): string | undefined {
+  const kind = toldKind(payload);
+  return typeof kind === 'string' && KIND.test(kind) && !(kind in Object.prototype) ? kind : undefined;
+}
+
+const NO_KIND = 'The payload has no object_kind: a custom template of the webhook, or no hook of GitLab’s.';
+const ODD_KIND =
+  'Its object_kind is no name that a hook of GitLab’s has: small letters, digits and _, at most 36 of them.';
 
 /** What only hooks of the whole instance tell is `gitlab.system.<event_name>`, anything else `gitlab.<object_kind>`. */
 function hookOf(kind: string, payload: JsonObject): Hook {
@@ -82,10 +91,7 @@ const isConfidentialHeader = (eventType: string) => /^confidential\b/i.test(even
 export function classify(eventType: string, payload: JsonObject, options: ClassifyOptions = {}): Classification {
   const kind = kindOf(payload);
   if (kind === undefined)
-    return {
-      kind: 'ignored',
-      reason: 'The payload has no object_kind: a custom template of the webhook, or no hook of GitLab’s.',
-    };
+    return { kind: 'ignored', reason: typeof toldKind(payload) === 'string' ? ODD_KIND : NO_KIND };
   if (isConfidentialHeader(eventType) && options.confidential !== true)
     return { kind: 'ignored', reason: `${kind}: ${CONFIDENTIAL}` };
   const found = hookOf(kind, payload).classify(payload, options);

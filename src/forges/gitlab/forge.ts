@@ -28,6 +28,7 @@ export const gitlab = defineForge({
   associations,
   poll,
   eventSupport,
+  ownEvents: 'gitlab',
   // Loaded only where it is started: no server carries a fake about.
   startFake: async (options) => (await import('./fake/story.js')).startFake(options),
   administration,

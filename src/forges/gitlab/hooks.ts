@@ -37,6 +37,8 @@ const hook = z.looseObject({
   alert_status: text,
   disabled_until: text,
   signing_token_present: z.boolean().nullish(),
+  push_events_branch_filter: text,
+  branch_filter_strategy: text,
 });
 
 const DEVELOPER = 30;
@@ -58,6 +60,8 @@ const EVENTS = {
   milestone_events: true,
   wiki_page_events: true,
 };
+/** Pushes to every branch. Versions that know no strategy go by the filter alone. */
+const ALL_BRANCHES = { push_events_branch_filter: '', branch_filter_strategy: 'all_branches' };
 const GROUP_EVENTS = { member_events: true, subgroup_events: true, project_events: true };
 /** System hooks know no others; whatever else happens is always sent. */
 const SYSTEM_EVENTS = {
@@ -88,6 +92,7 @@ function settings(target: HookTarget, wish: HookWish) {
     // Newer versions sign with it and say so in their answer; older ones ignore the field (spec: signed webhooks).
     signing_token: wish.signingSecret,
     ...EVENTS,
+    ...ALL_BRANCHES,
     confidential_issues_events: wish.confidential,
     confidential_note_events: wish.confidential,
     ...(target.level === 'organization' && GROUP_EVENTS),
@@ -107,6 +112,16 @@ async function write(native: NativeClient, method: 'POST' | 'PUT', path: string,
 const isSwitchedOff = ({ alert_status: status }: z.output<typeof hook>): boolean =>
   status === 'disabled' || status === 'temporarily_disabled';
 
+/** Branches of which nobody hears when they are pushed to, in words; `push_events` itself stays on. */
+function branchesUnheard({
+  push_events_branch_filter: filter,
+  branch_filter_strategy: strategy,
+}: z.output<typeof hook>) {
+  if (!filter || strategy === ALL_BRANCHES.branch_filter_strategy || (strategy !== 'regex' && filter === '*'))
+    return [];
+  return [`pushes to branches other than ${filter}`];
+}
+
 function asHook(native: z.output<typeof hook>, target: HookTarget): NativeHook {
   const until = native.disabled_until;
   const trouble = isSwitchedOff(native)
@@ -116,7 +131,7 @@ function asHook(native: z.output<typeof hook>, target: HookTarget): NativeHook {
   // Each event is a field of its own; a version that does not know one has no such field.
   const wanted = Object.entries(target.level === 'system' ? SYSTEM_EVENTS : EVENTS);
   const unheard = wanted.flatMap(([name, wish]) => (wish && native[name] === false ? [name] : []));
-  return { id: native.id, url: native.url, active: true, trouble, unheard };
+  return { id: native.id, url: native.url, active: true, trouble, unheard: [...unheard, ...branchesUnheard(native)] };
 }
 
 function capabilitiesOf(scopes: readonly string[] | undefined, isAdmin: boolean): Capability[] {

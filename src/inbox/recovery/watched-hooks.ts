@@ -15,6 +15,7 @@ export interface WatchedHook {
   /** `owner/name`, an owner, or '' for the whole server; null for an App's. */
   target: string | null;
   remoteHookId: string | null;
+  repositoryId: bigint | string | null;
   confidential: boolean;
   createdAt: Date;
   seen: bigint | null;
@@ -41,7 +42,7 @@ export async function dueHooks(store: Store): Promise<WatchedHook[]> {
   const { rows } = await store.pool.query<WatchedHook>(
     `SELECT * FROM (
        SELECT h.id, h.organization_id AS "organizationId", h.forge, h.host, h.connection_id AS "connectionId", h.app_id AS "appId", h.scope,
-         h.target, h.remote_hook_id AS "remoteHookId", h.confidential, h.created_at AS "createdAt",
+         h.target, h.remote_hook_id AS "remoteHookId", h.remote_repository_id AS "repositoryId", h.confidential, h.created_at AS "createdAt",
          w.seen, w.page, w.page_top AS "pageTop", w.trouble,
          coalesce(w.unlisted_until > now(), false) AS unlisted,
          coalesce(w.enable_attempts, 0) AS "enableAttempts",

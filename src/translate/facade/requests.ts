@@ -4,15 +4,17 @@
  */
 import { importSPKI, jwtVerify } from 'jose';
 import { z } from 'zod';
+import { DOTCOM_UPLOADS } from '../../forges/github/endpoint.js';
 import { invalid, RouteFailure, unprocessable } from '../../forges/kit/route.js';
 import { failureBody } from '../../forges/kit/router.js';
 import type { Clock } from '../../lib/clock.js';
 import { ForgewayError } from '../../lib/errors.js';
 import { parseId } from '../../lib/ids.js';
 import type { Bridge } from '../bridge.js';
-import { type Narrowing, refusalOf, repositoryMark, runNarrowed, withinNarrowing } from '../narrowed.js';
-import { rebase, rebaseLinks } from './rebase.js';
-import type { FacadeTokens } from './tokens.js';
+import { refusalOf, repositoryMark, runNarrowed, withinNarrowing } from '../narrowed.js';
+import { API_PATH, GRAPHQL_PATH, graphqlOf, movesTo, reached, UPLOADS_PATH, understood } from './addresses.js';
+import { rebase, rebaseAddress, rebaseLinks } from './rebase.js';
+import type { FacadeTokens, TokenLimits } from './tokens.js';
 
 export interface FacadeOptions {
   /** What the app signs as. */
@@ -36,10 +38,11 @@ export interface FacadeRequest {
   body: Buffer;
 }
 
-type Speaker = { app: true } | { installation: bigint; narrowing?: Narrowing };
+type Speaker = { app: true } | ({ installation: bigint } & TokenLimits);
 
-export const API_PATH = '/api/v3';
-const GRAPHQL_PATH = '/api/graphql';
+/** Below which of the API's addresses a path stands. */
+type Below = 'api' | 'graphql' | 'uploads';
+
 const PASSED_IN = [
   'accept',
   'content-type',
@@ -52,25 +55,22 @@ const PASSED_OUT = [
   'etag',
   'last-modified',
   'retry-after',
+  'x-github-media-type',
+  'x-github-request-id',
   'x-ratelimit-limit',
   'x-ratelimit-remaining',
   'x-ratelimit-reset',
+  'x-ratelimit-resource',
+  'x-ratelimit-used',
 ];
-const ACCESS_TOKENS = /^\/app\/installations\/(\d{1,19})\/access_tokens$/;
-const INSTALLATION = /^\/app\/installations\/(\d{1,19})$/;
+const ACCESS_TOKENS = /^\/app\/installations\/(\d{1,19})\/access_tokens$/i;
+const INSTALLATION = /^\/app\/installations\/(\d{1,19})(?:\/|$)/i;
+/** Which installation covers a place. */
+const INSTALLATION_OF = /^\/(?:repos\/[^/]+\/[^/]+|orgs\/[^/]+|users\/[^/]+)\/installation$/i;
+const ASSETS = /^\/repos\/[^/]+\/[^/]+\/releases\/\d+\/assets$/i;
 const CLOCK_TOLERANCE_S = 60;
 
 const refusal = (status: number, message: string) => Response.json({ message, status: String(status) }, { status });
-
-/** The API's address of a GraphQL request beside a REST base. */
-const graphqlOf = (base: string): string =>
-  base.endsWith(API_PATH) ? `${base.slice(0, -API_PATH.length)}${GRAPHQL_PATH}` : `${base}/graphql`;
-
-/** As the address is understood further on: without the dots that climb. */
-function reached(path: string): string {
-  const { pathname, search } = new URL(`http://facade.invalid${path}`);
-  return `${pathname}${search}`;
-}
 
 interface Repository {
   id: number | string;
@@ -107,13 +107,20 @@ function markOf(fullName: string): string {
   return repositoryMark(owner, name);
 }
 
+/** Undefined for what is none. */
+function readJson(text: string): { value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    return undefined;
+  }
+}
+
 const isJson = (contentType: string | null): boolean => contentType === null || /\bjson\b/.test(contentType);
 
 /** Answers one request. Never rejects for what an app or a forge did. */
 export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRequest) => Promise<Response>> {
   const key = await importSPKI(o.publicKey, 'RS256');
-  const base = `${o.origin}${API_PATH}`;
-
   const isApp = async (token: string): Promise<boolean> => {
     try {
       const { payload } = await jwtVerify(token, key, {
@@ -139,9 +146,24 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
   };
   const allowed = (installation: bigint) => o.only === undefined || installation === o.only;
 
+  const baseFor = (url: string, below: Below): string => {
+    if (below === 'graphql') return graphqlOf(url);
+    // The bridge takes it to the instance's own.
+    return below === 'uploads' ? DOTCOM_UPLOADS : url;
+  };
+
   /** Sends it on, and moves the addresses in the answer to where the app knows them. */
-  const pass = async (speaker: Speaker, request: FacadeRequest, path: string): Promise<Response> => {
-    const { fetch, baseUrl, virtual } = await o.requestsOf('app' in speaker ? undefined : speaker.installation);
+  const pass = async (
+    speaker: Speaker,
+    request: FacadeRequest,
+    asked: string,
+    below: Below = 'api',
+  ): Promise<Response> => {
+    const { narrowing, atForge } = 'app' in speaker ? {} : speaker;
+    const { fetch, baseUrl, virtual } = await o.requestsOf(
+      'app' in speaker ? undefined : speaker.installation,
+      atForge,
+    );
     const headers = new Headers();
     for (const name of PASSED_IN) {
       const value = request.headers.get(name);
@@ -151,23 +173,29 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
       ? request.body.toString('utf8')
       : new Uint8Array(request.body);
     const hasBody = request.body.length > 0 && request.method !== 'GET' && request.method !== 'HEAD';
-    const url = path === GRAPHQL_PATH ? graphqlOf(baseUrl) : `${baseUrl}${path}`;
+    // Nothing climbs out of the API.
+    const path = reached(asked);
+    const url = `${baseFor(baseUrl, below)}${below === 'graphql' ? '' : path}`;
     const send = () => fetch(url, { method: request.method, headers, ...(hasBody && { body: sent }) });
-    const narrowing = 'app' in speaker ? undefined : speaker.narrowing;
-    // GraphQL is held against it by its requests, where it is ours; GitHub's own cannot be looked into.
-    if (narrowing !== undefined && !virtual && path === GRAPHQL_PATH)
-      return refusal(403, 'A token that reaches less than its installation cannot ask GraphQL of GitHub here.');
+    // GraphQL is held against it by its requests, where it is ours; another's cannot be looked into.
+    if (narrowing !== undefined && atForge === undefined && !virtual && below === 'graphql')
+      return refusal(403, 'A token that reaches less than its installation cannot ask GraphQL of this forge here.');
     const refused =
-      narrowing && path !== GRAPHQL_PATH ? refusalOf(narrowing, request.method, reached(path)) : undefined;
+      narrowing && below !== 'graphql'
+        ? refusalOf(narrowing, request.method, path.replaceAll(/\/{2,}/g, '/'))
+        : undefined;
     if (refused !== undefined) return refusal(refused.status, refused.message);
     const answer = await runNarrowed(narrowing, send);
+    const moves = movesTo(o.origin, baseUrl);
     const out = new Headers();
     for (const name of PASSED_OUT) {
       const value = answer.headers.get(name);
       if (value !== null) out.set(name, value);
     }
     const link = answer.headers.get('link');
-    if (link !== null) out.set('link', rebaseLinks(link, baseUrl, base));
+    if (link !== null) out.set('link', rebaseLinks(link, moves));
+    const location = answer.headers.get('location');
+    if (location !== null) out.set('location', rebaseAddress(location, moves));
     const contentType = answer.headers.get('content-type');
     if (contentType !== null) out.set('content-type', contentType);
     if (answer.status === 204 || answer.status === 205 || answer.status === 304)
@@ -176,9 +204,10 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
       return new Response(await answer.arrayBuffer(), { status: answer.status, headers: out });
     const text = await answer.text();
     if (text === '') return new Response('', { status: answer.status, headers: out });
-    const told: unknown = JSON.parse(text);
-    const data = answer.ok ? withinNarrowing(narrowing, reached(path), told) : told;
-    return new Response(JSON.stringify(rebase(data, baseUrl, base)), { status: answer.status, headers: out });
+    const told = readJson(text);
+    if (told === undefined) return refusal(502, 'The forge’s answer is no JSON, though it says so.');
+    const data = answer.ok ? withinNarrowing(narrowing, path, told.value) : told.value;
+    return new Response(JSON.stringify(rebase(data, moves)), { status: answer.status, headers: out });
   };
 
   /** Every repository of an installation. */
@@ -195,13 +224,28 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
   };
 
   /** What the token is asked for. @throws RouteFailure 422 in GitHub's words */
-  const narrowingOf = async (installation: bigint, request: FacadeRequest) => {
+  const limitsOf = async (installation: bigint, request: FacadeRequest) => {
     const parsed = wish.safeParse(request.body.length === 0 ? {} : parsedBody(request.body));
     if (!parsed.success) throw invalid('AccessToken', String(parsed.error.issues[0]?.path[0] ?? 'body'), 'invalid');
     const { repositories: names, repository_ids: ids, permissions: asked = {} } = parsed.data;
     const permissions = Object.keys(asked).length === 0 ? undefined : asked;
     if (names === undefined && ids === undefined && permissions === undefined) return undefined;
-    if (names === undefined && ids === undefined) return { narrowing: { permissions } };
+    const { narrows } = await o.requestsOf(installation);
+    const limits = (repositories?: readonly Repository[]): TokenLimits => {
+      const rights = permissions && { permissions };
+      return narrows
+        ? {
+            atForge: { ...(repositories && { repositoryIds: repositories.map(({ id }) => BigInt(id)) }), ...rights },
+            ...(rights && { narrowing: rights }),
+          }
+        : {
+            narrowing: {
+              ...(repositories && { repositories: new Set(repositories.map(({ full_name: full }) => markOf(full))) }),
+              ...rights,
+            },
+          };
+    };
+    if (names === undefined && ids === undefined) return { limits: limits(), permissions };
     const all = await repositoriesOf(installation, request);
     const wanted = [
       ...(names ?? []).map((name) => all.find((one) => one.name.toLowerCase() === name.toLowerCase())),
@@ -209,50 +253,77 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
     ];
     const repositories = wanted.filter((one) => one !== undefined);
     if (repositories.length < wanted.length) throw unprocessable(NOT_ACCESSIBLE);
-    const marks = new Set(repositories.map(({ full_name: full }) => markOf(full)));
-    return { narrowing: { repositories: marks, ...(permissions && { permissions }) }, repositories };
+    return { limits: limits(repositories), permissions, repositories };
   };
 
-  const asApp = async (request: FacadeRequest, path: string): Promise<Response> => {
-    const [plain = ''] = path.split('?', 1);
-    const [, one] = INSTALLATION.exec(plain) ?? ACCESS_TOKENS.exec(plain) ?? [];
+  /** @param plain as the forge would understand it, however it is written: its answer could be a token of its own */
+  const asApp = async (request: FacadeRequest, path: string, plain: string): Promise<Response> => {
+    const [, one] = INSTALLATION.exec(plain) ?? [];
     if (one !== undefined && !allowed(parseId(one))) return refusal(404, 'Not Found');
-    if (one !== undefined && ACCESS_TOKENS.test(plain) && request.method === 'POST') {
+    if (one !== undefined && ACCESS_TOKENS.test(plain)) {
+      if (request.method !== 'POST') return refusal(404, 'Not Found');
       // Only for what is there: the same question without a token in its answer.
       const there = await pass({ app: true }, { ...request, method: 'GET' }, `/app/installations/${one}`);
       if (!there.ok) return there;
       const { permissions, repository_selection: selection } = (await there.json()) as Record<string, unknown>;
-      const narrower = await narrowingOf(parseId(one), request);
-      const { token, expiresAt } = o.tokens.mint(parseId(one), narrower?.narrowing);
+      const less = await limitsOf(parseId(one), request);
+      if (less?.limits.atForge !== undefined) {
+        // The forge says now what it does not grant, and not to each request.
+        const look = { ...request, method: 'GET', body: Buffer.alloc(0) };
+        const speaker = { installation: parseId(one), ...less.limits };
+        const granted = await pass(speaker, look, '/installation/repositories?per_page=1');
+        if (!granted.ok) return granted;
+      }
+      const { token, expiresAt } = o.tokens.mint(parseId(one), less?.limits);
       return Response.json(
         {
           token,
           expires_at: expiresAt.toISOString(),
-          permissions: narrower?.narrowing.permissions ?? permissions ?? {},
-          repository_selection: narrower?.repositories ? 'selected' : (selection ?? 'selected'),
-          ...(narrower?.repositories && { repositories: narrower.repositories }),
+          permissions: less?.permissions ?? permissions ?? {},
+          repository_selection: less?.repositories ? 'selected' : (selection ?? 'selected'),
+          ...(less?.repositories && { repositories: less.repositories }),
         },
         { status: 201 },
       );
     }
     const answer = await pass({ app: true }, request, path);
-    if (plain !== '/app/installations' || o.only === undefined || !answer.ok) return answer;
-    const list = ((await answer.json()) as { id: number }[]).filter(({ id }) => BigInt(id) === o.only);
+    if (o.only === undefined || !answer.ok) return answer;
+    if (INSTALLATION_OF.test(plain)) {
+      const found = (await answer.clone().json()) as { id: number };
+      return allowed(parseId(found.id)) ? answer : refusal(404, 'Not Found');
+    }
+    if (plain !== '/app/installations') return answer;
+    const list = ((await answer.json()) as { id: number }[]).filter(({ id }) => allowed(parseId(id)));
     const link = answer.headers.get('link');
     return Response.json(list, { headers: link === null ? {} : { link } });
   };
 
+  /** Where a request is for; undefined for what a GitHub Enterprise has not. */
+  const placeOf = (whole: string): { below: Below; path: string } | undefined => {
+    const [plain = ''] = whole.split('?', 1);
+    if (plain === GRAPHQL_PATH) return { below: 'graphql', path: '/graphql' };
+    if (plain.startsWith(`${UPLOADS_PATH}/`)) return { below: 'uploads', path: whole.slice(UPLOADS_PATH.length) };
+    if (!plain.startsWith(`${API_PATH}/`)) return undefined;
+    const path = whole.slice(API_PATH.length);
+    // GitHub.com has it there.
+    return understood(path) === '/graphql' ? { below: 'graphql', path } : { below: 'api', path };
+  };
+
   return async (request) => {
-    const isGraphql = request.path.split('?', 1)[0] === GRAPHQL_PATH;
-    if (!isGraphql && !request.path.startsWith(`${API_PATH}/`)) return refusal(404, 'Not Found');
+    const place = placeOf(request.path);
+    if (place === undefined) return refusal(404, 'Not Found');
     const speaker = await speakerOf(request.headers.get('authorization'));
     if (speaker === undefined) return refusal(401, 'Bad credentials');
-    const path = isGraphql ? GRAPHQL_PATH : request.path.slice(API_PATH.length);
+    const { below, path } = place;
+    const plain = understood(path);
+    if (plain === undefined) return refusal(400, 'The address cannot be understood.');
+    if (below === 'uploads' && (request.method !== 'POST' || !ASSETS.test(plain))) return refusal(404, 'Not Found');
     // The App's own requests want the App's own key: an installation does not make tokens for itself.
-    if (!('app' in speaker) && /^\/app(?:[/?]|$)/.test(reached(path)))
+    if (!('app' in speaker) && /^\/app(?:\/|$)/i.test(plain))
       return refusal(401, 'A JSON web token could not be decoded');
     try {
-      return await ('app' in speaker ? asApp(request, path) : pass(speaker, request, path));
+      if ('app' in speaker && below === 'api') return await asApp(request, path, plain);
+      return await pass(speaker, request, path, below);
     } catch (error) {
       if (error instanceof ForgewayError) return refusal(error.status, error.message);
       if (error instanceof RouteFailure) return Response.json(failureBody(error), { status: error.status });

@@ -4,16 +4,26 @@ import { z } from 'zod';
 import type { Clock } from '../../lib/clock.js';
 import type { Narrowing } from '../narrowed.js';
 
-export interface FacadeTokens {
-  mint(installationId: bigint, narrowing?: Narrowing): { token: string; expiresAt: Date };
-  /** What it was made for; undefined for what is no token of ours, or has expired. */
-  open(token: string): { installation: bigint; narrowing?: Narrowing } | undefined;
+/** What a token reaches less than its installation. */
+export interface TokenLimits {
+  /** Held against every request here. */
+  narrowing?: Narrowing;
+  /** What the forge's own token is asked for, where it can be asked for less: then the forge itself holds to it. */
+  atForge?: { repositoryIds?: readonly bigint[]; permissions?: Readonly<Record<string, string>> };
 }
 
-/** As it stands in a token. */
-const narrowed = z.strictObject({
+export interface FacadeTokens {
+  mint(installationId: bigint, limits?: TokenLimits): { token: string; expiresAt: Date };
+  /** What it was made for; undefined for what is no token of ours, or has expired. */
+  open(token: string): ({ installation: bigint } & TokenLimits) | undefined;
+}
+
+const permissions = z.record(z.string(), z.string()).optional();
+/** As they stand in a token. */
+const limited = z.strictObject({
   r: z.array(z.string()).optional(),
-  p: z.record(z.string(), z.string()).optional(),
+  p: permissions,
+  f: z.strictObject({ i: z.array(z.string()).optional(), p: permissions }).optional(),
 });
 
 const LIFE_MS = 3_600_000;
@@ -21,27 +31,37 @@ const LIFE_MS = 3_600_000;
 const FORM = /^ghs_([0-9a-z]{1,13})\.([0-9a-z]{1,13})\.(?:([\w-]{1,12000})\.)?([\w-]{43})$/;
 const BASE = 36;
 
-const written = ({ repositories, permissions }: Narrowing): string =>
-  Buffer.from(
-    JSON.stringify({ ...(repositories && { r: [...repositories] }), ...(permissions && { p: permissions }) }),
-  ).toString('base64url');
+const written = ({ narrowing, atForge }: TokenLimits): string => {
+  const here = narrowing && {
+    ...(narrowing.repositories && { r: [...narrowing.repositories] }),
+    ...(narrowing.permissions && { p: narrowing.permissions }),
+  };
+  const there = atForge && {
+    ...(atForge.repositoryIds && { i: atForge.repositoryIds.map(String) }),
+    ...(atForge.permissions && { p: atForge.permissions }),
+  };
+  return Buffer.from(JSON.stringify({ ...here, ...(there && { f: there }) })).toString('base64url');
+};
 
 /** Of what we signed. */
-function read(text: string): Narrowing {
-  const { r, p } = narrowed.parse(JSON.parse(Buffer.from(text, 'base64url').toString()));
-  return { ...(r && { repositories: new Set(r) }), ...(p && { permissions: p }) };
+function read(text: string): TokenLimits {
+  const { r, p, f } = limited.parse(JSON.parse(Buffer.from(text, 'base64url').toString()));
+  return {
+    ...((r ?? p) && { narrowing: { ...(r && { repositories: new Set(r) }), ...(p && { permissions: p }) } }),
+    ...(f && { atForge: { ...(f.i && { repositoryIds: f.i.map(BigInt) }), ...(f.p && { permissions: f.p }) } }),
+  };
 }
 
 /** `key` is the facade's own; whoever has it can make tokens. */
 export function createFacadeTokens(key: Buffer | string, clock: Clock): FacadeTokens {
   const sign = (text: string) => createHmac('sha256', key).update(`facade token ${text}`).digest();
   return {
-    mint(installationId, narrowing) {
+    mint(installationId, limits) {
       const expiresAt = new Date(clock.now().getTime() + LIFE_MS);
       const text = [
         installationId.toString(BASE),
         expiresAt.getTime().toString(BASE),
-        ...(narrowing === undefined ? [] : [written(narrowing)]),
+        ...(limits === undefined ? [] : [written(limits)]),
       ].join('.');
       return { token: `ghs_${text}.${sign(text).toString('base64url')}`, expiresAt };
     },
@@ -57,7 +77,7 @@ export function createFacadeTokens(key: Buffer | string, clock: Clock): FacadeTo
         (sum, digit) => sum * BigInt(BASE) + BigInt(Number.parseInt(digit, BASE)),
         0n,
       );
-      return { installation, ...(narrow !== undefined && { narrowing: read(narrow) }) };
+      return { installation, ...(narrow !== undefined && read(narrow)) };
     },
   };
 }

@@ -3,8 +3,8 @@ import { createHmac } from 'node:crypto';
 import type { Context } from 'probot';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import type { App } from '../loaded-app.js';
+import { movesTo } from './addresses.js';
 import { rebase } from './rebase.js';
-import { API_PATH } from './requests.js';
 
 export interface FacadeWebhookOptions {
   /** Of the app; its deliveries are kept under `facade:NAME`. */
@@ -55,7 +55,7 @@ export function facadeApp(o: FacadeWebhookOptions): App {
         // Every listener gets a context; the types say so of those that name their event only.
         const { id, name, payload, octokit } = event as unknown as Context;
         const { baseUrl } = octokit.request.endpoint.DEFAULTS;
-        const body = JSON.stringify(rebase(payload, baseUrl, `${o.origin}${API_PATH}`));
+        const body = JSON.stringify(rebase(payload, movesTo(o.origin, baseUrl)));
         const unknown = (what: string, cause?: unknown) =>
           new ForgewayError(
             'FORGEWAY_APP_OUTCOME_UNKNOWN',
@@ -83,7 +83,9 @@ export function facadeApp(o: FacadeWebhookOptions): App {
         }).catch((error: unknown) => {
           if (isUnreached(error))
             throw new Error(`The app at ${new URL(o.appUrl).host} is not there to take ${name}.`, { cause: error });
-          throw unknown(`gave no answer (${messageOf(error)})`, error);
+          // Node's own words for all of them are "fetch failed".
+          const code = codesOf(error).find((one) => typeof one === 'string');
+          throw unknown(`gave no answer (${code ?? messageOf(error)})`, error);
         });
         // Its status is all that matters, and has come.
         await response.arrayBuffer().catch(() => undefined);

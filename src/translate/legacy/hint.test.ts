@@ -20,6 +20,8 @@ it.each([
   ['v9', (context: Any) => context.github.pullRequests.getFiles({})],
   ['v12', (context: Any) => context.log('x')],
   ['v9', (app: Any) => app.route('/x')],
+  ['v12', ({ app }: Any) => app.on('issues', () => undefined)],
+  ['v12', (_app: Any, { getRouter }: Any = {}) => getRouter('/x')],
   [undefined, (context: Any) => context.payload.get('x')],
   [undefined, (context: Any) => context.payload.comment.body],
   [undefined, (context: Any) => context.nothing('x')],

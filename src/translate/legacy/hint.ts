@@ -23,6 +23,8 @@ function levelOf(property: string): LegacyLevel | undefined {
 export function legacyHint(error: Error): LegacyLevel | undefined {
   if (error.name !== 'TypeError') return undefined;
   const [, property] = READING.exec(error.message) ?? [];
+  // `({ app, getRouter }) => app.on(…)` was Probot 10's.
+  if (property === 'on') return 'v12';
   if (property !== undefined) return levelOf(property);
   const [, called] = CALLING.exec(error.message) ?? [];
   return called === undefined ? undefined : (CALLED[called] ?? 'v9');

@@ -144,6 +144,29 @@ describe('an app for Probot 7', () => {
   });
 });
 
+describe('an app for Probot 10', () => {
+  it('is called with the app and its routers in one object', async () => {
+    type GetRouter = (path: string) => { get(path: string, answer: unknown): void };
+    const { receive, sent, subscriptions, handlers } = await run('v12', (({
+      app,
+      getRouter,
+    }: {
+      app: OldApp;
+      getRouter: GetRouter;
+    }) => {
+      getRouter('/x').get('/y', (_request: unknown, response: Answering) => response.send('y'));
+      app.on('issues.opened', async (context) => {
+        const { octokit } = context as unknown as { octokit: OldContext['github'] };
+        await octokit.issues.createComment(context.issue({ body: 'Hi' }));
+      });
+    }) as never);
+    expect(subscriptions.list()).toEqual(['issues.opened']);
+    await receive();
+    expect(sent).toEqual([{ request: 'POST /repos/acme/web/issues/7/comments', body: { body: 'Hi' } }]);
+    expect(await (await serving(handlers))('/x/y')).toMatchObject({ status: 200, text: 'y' });
+  });
+});
+
 describe('an app for Probot 12 or 13', () => {
   it('has getRouter, and in 12 a callable log', async () => {
     type GetRouter = (path: string) => { get(path: string, answer: unknown): void };

@@ -33,6 +33,9 @@ function legacyProbot(app: Probot, level: LegacyLevel, { router: routerBelow }: 
     auth: () => async (installationId?: number) => asLegacyOctokit(await app.auth(installationId), level),
     ...(had(level, 'v12') && {
       log: () => callableLog(app.log, level),
+      // Probot 10 called apps with both in one object.
+      app: () => proxy,
+      getRouter: () => router,
       load: () => (other: ApplicationFunction, more: ApplicationFunctionOptions) =>
         other(proxy, { ...more, getRouter: router }),
     }),

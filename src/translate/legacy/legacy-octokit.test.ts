@@ -27,7 +27,8 @@ function open(level: LegacyLevel, answer: (path: string) => Response = () => Res
     request: {
       fetch: async (url: string, init: RequestInit) => {
         const { pathname, search } = new URL(url);
-        const body = typeof init.body === 'string' ? (JSON.parse(init.body) as unknown) : undefined;
+        const isJson = typeof init.body === 'string' && /^[[{"]/.test(init.body);
+        const body = isJson ? (JSON.parse(String(init.body)) as unknown) : (init.body ?? undefined);
         sent.push({
           request: `${init.method} ${pathname}${search}`,
           body,
@@ -128,6 +129,19 @@ describe('names of methods', () => {
       accept: 'application/vnd.github.v3.sha',
     });
   });
+
+  it.each([['file'], ['contents'], ['data']])(
+    'uploads what was called %s to the address of the release',
+    async (field) => {
+      const { github, sent } = open('v9');
+      const url = 'https://ghe.example/api/uploads/repos/acme/web/releases/1/assets{?name,label}';
+      for (const method of ['uploadAsset', 'uploadReleaseAsset'])
+        await github.repos?.[method]?.({ url, name: 'a.txt', headers: { 'content-length': 4 }, [field]: 'abcd' });
+      expect(sent.map(({ request, body }) => [request.replace(/&$/, ''), body])).toEqual(
+        Array(2).fill(['POST /api/uploads/repos/acme/web/releases/1/assets?name=a.txt', 'abcd']),
+      );
+    },
+  );
 
   it('are those of their level: 12 and 13 have methods at the root, and no older names', async () => {
     for (const level of ['v12', 'v13'] as const) {

@@ -94,6 +94,7 @@ const repos = {
   getReleases: 'listReleases',
   editRelease: 'updateRelease',
   getAssets: 'listReleaseAssets',
+  uploadAsset: 'uploadReleaseAsset',
   listAssetsForRelease: 'listReleaseAssets',
   getCollaborators: 'listCollaborators',
   reviewUserPermissionLevel: 'getCollaboratorPermissionLevel',

@@ -45,8 +45,17 @@ const renamedLabel: Rewrite = ({ current_name: current, oldname, name, ...rest }
 
 const asSha: Rewrite = (parameters) => ({ ...parameters, mediaType: { format: 'sha' } });
 
+/** What is uploaded was its `file`, or its `contents`; `url` is the release's, and is asked instead of the route. */
+const asData: Rewrite = ({ file, contents, contentLength: _, contentType, headers, ...rest }) => {
+  const type =
+    contentType === undefined ? headers : { ...(headers as object | undefined), 'content-type': contentType };
+  return { ...rest, ...(type !== undefined && { headers: type }), data: rest.data ?? file ?? contents };
+};
+
 /** By namespace and the method as old code calls it. */
 const REWRITES: Readonly<Record<string, Rewrite>> = {
+  'repos.uploadAsset': asData,
+  'repos.uploadReleaseAsset': asData,
   'issues.updateLabel': renamedLabel,
   'repos.getShaOfCommitRef': asSha,
   'repos.getCommitRefSha': asSha,

@@ -97,15 +97,19 @@ export function deleted(t: Translation): JsonObject {
   return { ref: shortRef(t), ref_type: refType(t), pusher_type: 'user', ...t.common };
 }
 
-/** The server's button sends a push that changes nothing; GitHub has an event for it. Which hook it was is not told. */
-export function ping(t: Translation): JsonObject {
-  const url = `${apiOf(t.base, t.owner, t.name)}/hooks/0`;
+/**
+ * The server's button sends a push that changes nothing; GitHub has an event for it. Which hook it was is not told: it is the one that
+ * the delivery came through, where we made it, and else number 0, which nobody has.
+ */
+export async function ping(t: Translation): Promise<JsonObject> {
+  const id = (await t.ports.hookNumber?.()) ?? 0;
+  const url = `${apiOf(t.base, t.owner, t.name)}/hooks/${id}`;
   return {
     zen: 'Keep it logically awesome.',
-    hook_id: 0,
+    hook_id: id,
     hook: {
       type: 'Repository',
-      id: 0,
+      id,
       name: 'web',
       active: true,
       events: ['push'],

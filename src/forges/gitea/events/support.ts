@@ -22,7 +22,7 @@ const conversation = (name: string): EventSupport =>
 const PREFIX = 'Worked out from the title, whose prefix makes a draft here.';
 
 const shared: EventSupport = {
-  ping: emulated('The test delivery of the hook, which does not say which hook it was.'),
+  ping: emulated('The test delivery of the hook; of one that Forgeway did not make, which it was is not told.'),
   push: partial(
     'At most five commits are sent, without their trees; the push that removes a branch does not know its head.',
   ),

@@ -41,7 +41,7 @@ const fields = {
   name: z.string().optional(),
   description: z.string().optional(),
   push_events_branch_filter: z.string().optional(),
-  branch_filter_strategy: z.string().optional(),
+  branch_filter_strategy: z.enum(['wildcard', 'regex', 'all_branches']).optional(),
 };
 const created = z.strictObject({ ...fields, url: z.url() });
 const changed = z.strictObject({ ...fields, url: z.url().optional() });
@@ -60,6 +60,8 @@ const show = (world: World, hook: Hook) => ({
   url: hook.url,
   created_at: hook.createdAt,
   ...Object.fromEntries(Object.keys(events).map((name) => [name, hook.events[name] ?? name === 'push_events'])),
+  push_events_branch_filter: hook.branchFilter,
+  branch_filter_strategy: hook.branchFilterStrategy,
   enable_ssl_verification: true,
   token_present: hook.token !== null,
   signing_token_present: hook.signingToken !== null,
@@ -83,10 +85,12 @@ function write(world: World, hook: Hook, body: z.output<typeof changed>): void {
     enable_ssl_verification,
     name,
     description,
-    push_events_branch_filter,
-    branch_filter_strategy,
+    push_events_branch_filter: filter,
+    branch_filter_strategy: strategy,
     ...flags
   } = body;
+  hook.branchFilter = filter ?? hook.branchFilter;
+  hook.branchFilterStrategy = strategy ?? hook.branchFilterStrategy;
   hook.url = url ?? hook.url;
   hook.token = token ?? hook.token;
   // An instance that does not know the field passes over it.
@@ -133,6 +137,8 @@ const routesOf = (world: World, { path, source, hooks, sample }: Level): FakeRou
           token: null,
           signingToken: null,
           events: {},
+          branchFilter: '',
+          branchFilterStrategy: 'wildcard',
           createdAt: world.now(),
           recentFailures: 0,
           disabledUntil: null,

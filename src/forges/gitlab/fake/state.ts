@@ -197,6 +197,9 @@ export interface Hook {
   token: string | null;
   signingToken: string | null;
   events: Record<string, boolean>;
+  /** Branches whose pushes it tells, as a pattern; '' or another strategy than a pattern's: all of them. */
+  branchFilter: string;
+  branchFilterStrategy: string;
   createdAt: string;
   /** Deliveries that failed one after the other, and until when it is switched off for them. */
   recentFailures: number;

@@ -198,6 +198,8 @@ describe('webhooks on GitLab', () => {
     token: 'never shown',
     signingToken: null,
     events: { note_events: true, wiki_page_events: true, feature_flag_events: true },
+    branchFilter: '',
+    branchFilterStrategy: 'wildcard',
     createdAt: '2026-01-01T00:00:00.000Z',
     recentFailures: 0,
     disabledUntil: null,
