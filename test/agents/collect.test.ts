@@ -339,6 +339,30 @@ describe('what an agent leaves', () => {
     await refused('path', (tree) => tree.write('src/new\nline', 'x\n'));
   });
 
+  it('counts also what was there before and is another now', async () => {
+    const many = Object.fromEntries(Array.from({ length: 41 }, (_, at) => [`old/${at}.txt`, 'old\n']));
+    const text = (sign: string) => sign.repeat(600_000);
+    const files = { ...many, 'large/one.txt': text('a'), 'large/two.txt': text('b') };
+    const head = await commitFiles(bare, { ref: 'refs/heads/many', message: 'Many', files, parents: [main] });
+    const changed = async (change: (tree: Tree) => Promise<unknown>) => {
+      const tree = await workTree(head);
+      await change(tree);
+      const result = await tree.result().then(rules);
+      await tree.remove();
+      return result;
+    };
+    expect(await changed(({ target }) => rm(join(target, 'old'), { recursive: true }))).toEqual(['files']);
+    const rewrite = async (tree: Tree) => {
+      for (const [path, sign] of [
+        ['large/one.txt', 'c'],
+        ['large/two.txt', 'd'],
+      ] as const)
+        await tree.write(path, text(sign));
+    };
+    expect(await changed(rewrite)).toEqual(['bytes']);
+    expect(await changed((tree) => tree.write('large/one.txt', text('c')))).toBe('changed');
+  });
+
   it('is not stopped by folders that are too deep to be named', async () => {
     const tree = await workTree();
     const deeper =
