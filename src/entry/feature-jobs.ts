@@ -53,6 +53,12 @@ export interface FeatureJobs {
 
 type OnState = SyncOptions['onState'];
 
+/**
+ * A worker that is frozen must not keep people from stopping its agents. What it does when it wakes up is refused by the number of
+ * its start, or is found to be done (ADR 53).
+ */
+const AGENT_SILENCE_MS = 30_000;
+
 /** All of them in the same transaction, and what they ask for after it. */
 const allOf =
   (...followers: readonly OnState[]): OnState =>
@@ -71,6 +77,7 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
   const backend = createQueueBackend({ database, redisUrl: config.redisUrl, log, metrics });
   const pokes = createPokes(backend);
   const locks = createKeyLocks({ store, log });
+  const agentLocks = createKeyLocks({ store, log, silenceMs: AGENT_SILENCE_MS });
   const stopping: ((timeoutMs: number) => Promise<void>)[] = [];
 
   return {
@@ -93,7 +100,7 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
         options.agents === undefined || !options.runsAgents
           ? undefined
           : await startAgentJobs({
-              ...{ ...options, locks, bridge, pokes, planned: options.agents },
+              ...{ ...options, locks: agentLocks, bridge, pokes, planned: options.agents },
               clusterJobs: clusterJobs.open,
             });
       const sync = createSyncReconciler({
@@ -148,6 +155,7 @@ export function startFeatureJobs(options: FeatureJobsOptions): FeatureJobs {
     async close() {
       await backend.close();
       await locks.close();
+      await agentLocks.close();
     },
   };
 }

@@ -1,7 +1,8 @@
 /**
  * "One worker per key", across processes: session-level advisory locks on one dedicated PostgreSQL connection. They end
- * with the process, however it ends, and a process that is only stopped keeps them, so no clock is trusted. When the
- * connection is lost so are all its locks, and every holder is told through its signal.
+ * with the process, however it ends, and a process that is only stopped keeps them, so no clock is trusted; unless whoever
+ * made them says that its work bears two at a time for a moment (`silenceMs`). When the connection is lost so are all its locks, and every
+ * holder is told through its signal.
  */
 import { createHash } from 'node:crypto';
 import { messageOf } from '../lib/errors.js';
@@ -28,6 +29,11 @@ export interface KeyLocksOptions {
   log: Logger;
   /** How often the connection is tested while it is open; a connection silent for as long again is given up. */
   heartbeatMs?: number;
+  /**
+   * A process that was stopped for so long has lost its locks: PostgreSQL ends a session that says nothing. Only for work whose every
+   * effect is refused, or is the same, when it comes from somebody who has lost his turn. Several times `heartbeatMs`.
+   */
+  silenceMs?: number;
 }
 
 /** 64 bits of a hash: two names that share them only wait for each other. */
@@ -36,7 +42,7 @@ function lockNumber(name: string): bigint {
 }
 
 /** One per process, shared by everything that locks keys. Takes one connection of the store's pool, on first use. */
-export function createKeyLocks({ store, log, heartbeatMs = 5_000 }: KeyLocksOptions): KeyLocks {
+export function createKeyLocks({ store, log, heartbeatMs = 5_000, silenceMs }: KeyLocksOptions): KeyLocks {
   // Advisory locks are re-entrant within a session, so a second holder in this process is refused by this map.
   const held = new Map<bigint, AbortController>();
   const state: { session?: Promise<LockSession>; closed: boolean } = { closed: false };
@@ -49,7 +55,7 @@ export function createKeyLocks({ store, log, heartbeatMs = 5_000 }: KeyLocksOpti
 
   function currentSession(): Promise<LockSession> {
     if (state.session !== undefined) return state.session;
-    const session = openLockSession(store.pool, heartbeatMs, (error) => lost(session, error));
+    const session = openLockSession(store.pool, { heartbeatMs, silenceMs }, (error) => lost(session, error));
     state.session = session;
     session.catch(() => {
       if (state.session === session) delete state.session;

@@ -2,7 +2,9 @@
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
+import { rawEvent } from '../../src/effects/agents/protocol.js';
 import { assignAgent, cancelSession, pushAndCreatePr, replyToSession } from '../../src/jobs/agent/desired.js';
+import { drive } from '../../src/jobs/agent/drive.js';
 import { leftovers, removeLeftovers } from '../../src/jobs/agent/janitor.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { fakedForges } from '../support/connected-forge.js';
@@ -108,6 +110,144 @@ describe('leases of agent sessions', () => {
     await rig.quiet();
     // What is over is said in words, and nothing else changes.
     expect((await rig.said(number)).at(-1)).toContain('It is over already');
+    expect(rig.runner.running()).toEqual([]);
+  });
+
+  it('gives the last free place to one of those who look at the same moment', async () => {
+    const running = { now: 0, most: 0 };
+    rig.plays(async () => {
+      running.now += 1;
+      running.most = Math.max(running.most, running.now);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      running.now -= 1;
+    });
+    const { atOnce } = rig.planned;
+    rig.planned.atOnce = 2;
+    const numbers: number[] = [];
+    for (let at = 0; at < 8; at += 1) numbers.push(await openIssue(`Crowded ${at}`));
+    const wishes = await Promise.all(
+      numbers.map(async (number) => {
+        const one = await assignment(number, `crowd:${number}`);
+        return tenant((tx) => assignAgent(tx, one));
+      }),
+    );
+    const keys = wishes.flatMap(({ agents }) => agents);
+    await Promise.all(keys.map(({ version, ...key }) => rig.pokes.agent.poke(key, { version })));
+    await rig.until('all have had their turn', async () => {
+      const all = await Promise.all(numbers.map(of));
+      return all.flat().every(({ status }) => status === 'completed');
+    });
+    rig.planned.atOnce = atOnce;
+    expect(running.most).toBe(2);
+  });
+
+  it('lets go of its lease although what it left cannot be removed yet, which is done later', async () => {
+    rig.plays(async (agent) => void (await agent.hear()));
+    const number = await openIssue('Not in the way');
+    await rig.as('bob').comment(number, '/assign-agent');
+    await rig.until('the first works', async () => (await of(number))[0]?.status === 'running');
+    // As when the repository is just being cloned for somebody else.
+    const held = { open: (): void => undefined };
+    const opened = new Promise<void>((resolve) => {
+      held.open = resolve;
+    });
+    rig.runner.before.remove = () => opened;
+    await rig.as('bob').comment(number, '/assign-agent once more');
+    await rig.until('the second works', async () => (await of(number))[1]?.status === 'running');
+    const [first] = await of(number);
+    expect(first).toMatchObject({ status: 'cancelled', lease_held: false });
+    const isRemoved = async () =>
+      (await rig.rows('SELECT FROM agent_session WHERE id = $1 AND work_removed_at IS NOT NULL', [first?.id]))
+        .length === 1;
+    expect(await isRemoved()).toBe(false);
+    held.open();
+    delete rig.runner.before.remove;
+    await rig.until('it is removed', isRemoved);
+    expect((await rig.runner.list()).map(({ sessionId }) => sessionId)).not.toContain(first?.id);
+    await rig.as('bob').comment(number, '/cancel');
+    await rig.until('it is over', async () => (await of(number))[1]?.status === 'cancelled');
+  });
+
+  it('ends and lets go of an agent that says it has used more than anybody can count', async () => {
+    rig.plays(async (agent) => {
+      for (let at = 0; at < 20; at += 1)
+        agent.say({ type: 'cost', inputTokens: 0, outputTokens: 0, usd: 1e12, total: false });
+      await agent.hear();
+    });
+    const number = await openIssue('Boasts');
+    await rig.as('bob').comment(number, '/assign-agent');
+    await rig.until('it has begun', async () => ['running', 'failed'].includes((await of(number))[0]?.status ?? ''));
+    await rig.as('bob').comment(number, '/cancel');
+    await rig.until('it is over', async () => (await of(number))[0]?.lease_held === false);
+    const [session] = await of(number);
+    const used = { kind: 'cost' as const, tokens: 9e18, costMicros: 9e18 };
+    await rig.rows(`UPDATE agent_session SET status = 'running' WHERE id = $1`, [session?.id]);
+    await tenant((tx) => drive(tx, session?.id ?? '', [used, used, used], { wakes: false }));
+    await tenant((tx) => drive(tx, session?.id ?? '', [used], { wakes: false }));
+    expect(await rig.rows('SELECT tokens, cost_micros FROM agent_session WHERE id = $1', [session?.id])).toEqual([
+      { tokens: 9_000_000_000_000_000n, cost_micros: 9_000_000_000_000_000n },
+    ]);
+    await rig.rows(`DELETE FROM agent_session WHERE id = $1`, [session?.id]);
+  });
+
+  it('ends an agent that has printed more than anybody can read', async () => {
+    rig.plays(async (agent) => void (await agent.hear()));
+    const number = await openIssue('Endless');
+    await rig.as('bob').comment(number, '/assign-agent');
+    await rig.until('it works', async () => (await of(number))[0]?.status === 'running');
+    const { read } = rig.runner;
+    const { id } = (await of(number))[0] ?? {};
+    rig.runner.read = async (ref, cursor, limit) => {
+      if (ref.sessionId !== id) return read(ref, cursor, limit);
+      return { events: [{ at: cursor, ordinal: 0, event: rawEvent('y', 'not-json') }], next: cursor + 1, more: true };
+    };
+    try {
+      await rig.as('bob').comment(number, '/cancel');
+      await rig.until('it is over', async () => (await of(number))[0]?.lease_held === false);
+    } finally {
+      rig.runner.read = read;
+    }
+    expect((await of(number))[0]?.status).toBe('cancelled');
+  });
+
+  it('stops an agent that uses up what everybody may use in a day, while it works', async () => {
+    rig.plays(async (agent) => {
+      agent.say({ type: 'cost', inputTokens: 900, outputTokens: 0, total: false });
+      await agent.hear();
+    });
+    const number = await openIssue('Thirsty');
+    const { perPersonPerDay, perDay } = rig.planned;
+    const begun = () => rig.runner.starts.length;
+    const isOver = (at: number) => async () => (await of(number))[at]?.status === 'failed';
+    const [{ used } = { used: 0 }] = await rig.rows<{ used: number }>(
+      `SELECT coalesce(sum(tokens), 0)::int AS used FROM agent_session WHERE requested_by LIKE '%bob%'`,
+    );
+    rig.planned.perPersonPerDay = { tokens: used + 500, costMicros: null };
+    try {
+      await rig.as('bob').comment(number, '/assign-agent');
+      await rig.until('it has ended', isOver(0));
+      // After that none of theirs begins, and somebody else’s does where there is something left for all.
+      const starts = begun();
+      await rig.as('bob').comment(number, '/assign-agent again');
+      await rig.until('it does not begin', isOver(1));
+      expect((await of(number))[1]?.failure).toContain('that one person may use');
+      rig.planned.perPersonPerDay = perPersonPerDay;
+      rig.planned.perDay = { tokens: used + 500, costMicros: null };
+      await rig.as('dave').comment(number, '/assign-agent for me');
+      await rig.until('theirs does not begin either', isOver(2));
+      expect((await of(number))[2]?.failure).toContain('which is all there is for a day');
+      expect(begun()).toBe(starts);
+    } finally {
+      rig.planned.perPersonPerDay = perPersonPerDay;
+      rig.planned.perDay = perDay;
+    }
+    const [session] = await of(number);
+    const [stop] = await rig.rows<{ data: { why: string; detail: string } }>(
+      `SELECT data FROM session_event WHERE session_id = $1 AND kind = 'stop'`,
+      [session?.id],
+    );
+    expect(stop?.data).toMatchObject({ why: 'budget', detail: expect.stringContaining('that one person may use') });
+    await rig.until('it let go', async () => (await of(number))[0]?.lease_held === false);
     expect(rig.runner.running()).toEqual([]);
   });
 

@@ -116,6 +116,91 @@ describe('an agent whose work goes out', () => {
     );
   });
 
+  /** An agent whose work arrives on the forge, and whose worker has not heard of it yet. */
+  async function workArrives(title: string) {
+    const held = gate();
+    rig.runner.before.pushed = (signal) =>
+      Promise.race([
+        held.pass(),
+        // As git does that is killed.
+        new Promise<void>((_resolve, reject) => {
+          signal?.addEventListener('abort', () => reject(new Error('git was stopped')));
+        }),
+      ]);
+    rig.plays(async (agent) => {
+      await agent.edit('arrived.txt', `${title}\n`);
+      agent.say({ type: 'done', ok: true, title, summary: 'Done.' });
+    });
+    const number = await rig.as('bob').openIssue({ title });
+    await rig.quiet();
+    await rig.as('bob').comment(number, '/assign-agent');
+    await rig.until('its work has arrived', async () => held.seen.times === 1);
+    const session = await newest();
+    if (session === undefined) throw new Error('no session');
+    expect(await branches()).toContain(session.branch);
+    return { held, number, session };
+  }
+  const pushOf = async (id: string) =>
+    (
+      await rig.rows<{ sha: string | null; begun: string | null }>(
+        'SELECT result_sha AS sha, push_sha AS begun FROM agent_session WHERE id = $1',
+        [id],
+      )
+    )[0];
+  const headOn = async (branch: string | null) =>
+    (await rig.fake.state(place)).branches.find(({ name }) => name === branch)?.sha;
+
+  it('writes down what has arrived although its push was killed by a stop', async () => {
+    const { number, session } = await workArrives('Arrived all the same');
+    await rig.as('bob').comment(number, '/cancel');
+    await rig.until('it is over', async () => (await newest())?.status === 'cancelled');
+    delete rig.runner.before.pushed;
+    await rig.until('what it has left is known', async () => (await rig.record(session.id)).includes('pushed'));
+    expect((await rig.record(session.id)).slice(-3)).toEqual(['stop', '>cancelled', 'pushed']);
+    expect(await pushOf(session.id)).toEqual({ sha: await headOn(session.branch), begun: null });
+    expect(await pullsOf(session.branch)).toEqual([]);
+    await rig.until('people are told where it is', async () =>
+      (await rig.said(number)).some((body) => body.includes('Cancelled') && body.includes(session.branch ?? '?')),
+    );
+  });
+
+  it('goes on from what has arrived when its worker was killed before it could say so, and looks at nothing anew', async () => {
+    const { held, session } = await workArrives('Arrived unseen');
+    // From here on nothing of it would pass, such as with limits that were lowered meanwhile.
+    rig.runner.broken.result = new Error('it is looked at anew');
+    rig.runner.broken.pushed = new Error('the connection was lost');
+    held.open();
+    await rig.until('it is over', async () => ['failed', 'in_review'].includes((await newest())?.status ?? ''));
+    delete rig.runner.before.pushed;
+    delete rig.runner.broken.result;
+    delete rig.runner.broken.pushed;
+    expect((await newest())?.status).toBe('in_review');
+    expect((await rig.record(session.id)).filter((kind) => kind === 'pushed')).toEqual(['pushed']);
+    expect(await pushOf(session.id)).toEqual({ sha: await headOn(session.branch), begun: null });
+    expect(await pullsOf(session.branch)).toHaveLength(1);
+  });
+
+  it('takes what it has pushed itself for nobody else’s, when it has failed without hearing of it', async () => {
+    const { held, number, session } = await workArrives('Arrived, and not heard of');
+    rig.runner.broken.pushed = new ForgewayError('FORGEWAY_CONFIG_INVALID', 'there is no use in trying again');
+    held.open();
+    await rig.until('it has failed', async () => (await newest())?.status === 'failed');
+    delete rig.runner.broken.pushed;
+    delete rig.runner.before.pushed;
+    await rig.until('it is known', async () => (await pushOf(session.id))?.begun === null);
+    expect(await pushOf(session.id)).toEqual({ sha: await headOn(session.branch), begun: null });
+    rig.plays(async (agent) => {
+      await agent.edit('arrived.txt', 'more\n');
+      agent.say({ type: 'done', ok: true, title: 'More', summary: 'Done.' });
+    });
+    await rig.as('bob').comment(number, '/reply more of it');
+    await rig.until('its second round is there', async () => {
+      const now = await newest();
+      return now?.status === 'in_review' && now.round === 2;
+    });
+    expect(await pushOf(session.id)).toEqual({ sha: await headOn(session.branch), begun: null });
+  });
+
   it('leaves a start alone that is not its own, when it comes back from a push after its lease was lost', async () => {
     const { held, session } = await workWaitsAt('push', 'Came back late');
     // Another worker has taken it for dead meanwhile, and the session has begun anew.

@@ -49,9 +49,9 @@ export interface ScriptedRunner extends AgentRunner {
   /** How many agents run now, by session. */
   running(): string[];
   /** Fails the named verb until it is taken away. */
-  broken: Partial<Record<'observe' | 'read' | 'stop' | 'start' | 'push', Error>>;
-  /** Waited for before the named verb does anything. */
-  before: Partial<Record<'result' | 'push', () => Promise<void>>>;
+  broken: Partial<Record<'observe' | 'read' | 'stop' | 'start' | 'result' | 'push' | 'pushed', Error>>;
+  /** Waited for before the named verb does anything; `pushed`: before a push that has arrived says so. */
+  before: Partial<Record<'result' | 'push' | 'pushed' | 'remove', (signal?: AbortSignal) => Promise<void>>>;
   close(): Promise<void>;
 }
 
@@ -203,6 +203,7 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
     },
 
     async result(ref, { message }) {
+      check('result');
       await before.result?.();
       const found = of(ref);
       if (found === undefined) throw new Error('nothing of it is here');
@@ -221,7 +222,7 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
       return comments.length === 0 ? { kind: 'none' } : { kind: 'review', summary: '', comments };
     },
 
-    async push(ref, { source, branch, commit, expected }) {
+    async push(ref, { source, branch, commit, expected }, signal) {
       check('push');
       await before.push?.();
       const found = of(ref);
@@ -232,10 +233,13 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
       if (there === commit) return 'pushed';
       if (there !== expected) return 'changed-meanwhile';
       await inside(found.folder, 'push', '--quiet', withPassword(source), `${commit}:${ours}`);
+      await before.pushed?.(signal);
+      check('pushed');
       return 'pushed';
     },
 
-    async remove(ref) {
+    async remove(ref, signal) {
+      await before.remove?.(signal);
       if (of(ref) === undefined) return;
       await stopOf(ref.sessionId);
       sessions.delete(ref.sessionId);

@@ -172,6 +172,7 @@ export async function startAgentRig(
       },
       backoff: { baseMs: 10, capMs: 50 },
       supersededPollMs: 50,
+      lastWordsMs: 10_000,
     });
     reconcilers.report = createCommentReconciler({
       ...{ ...common, queue: pokes.report, markerKey: Buffer.alloc(32, 1), debounceMs: 20 },

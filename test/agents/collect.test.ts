@@ -208,6 +208,35 @@ describe('what an agent leaves', () => {
     await tree.remove();
   });
 
+  it('refuses a link that leads out by way of another one', async () => {
+    // `up` is the root of the repository, and what is above `up` is not what the words say.
+    await refused('path', async (tree) => {
+      await tree.write('deep/er/file', 'x\n');
+      await symlink('../..', join(tree.target, 'deep/er/up'));
+      await symlink('deep/er/up/../outside', join(tree.target, 'link'));
+    });
+    const tree = await workTree();
+    await symlink('../README.md', join(tree.target, 'src/up'));
+    expect(await tree.result()).toMatchObject({ kind: 'changed', files: [{ path: 'src/up' }] });
+    await tree.remove();
+    for (const link of ['.g\u200cit/config', '.git./config', '.git /config'])
+      expect([link, staysInside('link', link)]).toEqual([link, false]);
+  });
+
+  it('looks into files whose names are no UTF-8, and counts them', async () => {
+    const named = (tree: Tree, name: Buffer) => Buffer.concat([Buffer.from(`${tree.target}/`), name]);
+    const odd = Buffer.from([0x73, 0xff, 0x2e, 0x74, 0x78, 0x74]);
+    await refused('secret', (tree) => writeFile(named(tree, odd), `token = ghp_${'aB3dE6gH9kL2'.repeat(3)}\n`));
+    await refused('bytes', async (tree) => {
+      await writeFile(named(tree, odd), '');
+      await truncate(named(tree, odd), 10 * 1024 ** 3);
+    });
+    const tree = await workTree();
+    await writeFile(named(tree, odd), 'nothing\n');
+    expect(rules(await tree.result())).toBe('changed');
+    await tree.remove();
+  });
+
   it('never follows a link while it reads', async () => {
     const tree = await workTree();
     await writeFile(join(directory, 'outside.txt'), 'not for anybody\n');
@@ -308,6 +337,30 @@ describe('what an agent leaves', () => {
     });
     await refused('path', (tree) => tree.write('src/a\u202ejs.exe', 'x\n'));
     await refused('path', (tree) => tree.write('src/new\nline', 'x\n'));
+  });
+
+  it('counts also what was there before and is another now', async () => {
+    const many = Object.fromEntries(Array.from({ length: 41 }, (_, at) => [`old/${at}.txt`, 'old\n']));
+    const text = (sign: string) => sign.repeat(600_000);
+    const files = { ...many, 'large/one.txt': text('a'), 'large/two.txt': text('b') };
+    const head = await commitFiles(bare, { ref: 'refs/heads/many', message: 'Many', files, parents: [main] });
+    const changed = async (change: (tree: Tree) => Promise<unknown>) => {
+      const tree = await workTree(head);
+      await change(tree);
+      const result = await tree.result().then(rules);
+      await tree.remove();
+      return result;
+    };
+    expect(await changed(({ target }) => rm(join(target, 'old'), { recursive: true }))).toEqual(['files']);
+    const rewrite = async (tree: Tree) => {
+      for (const [path, sign] of [
+        ['large/one.txt', 'c'],
+        ['large/two.txt', 'd'],
+      ] as const)
+        await tree.write(path, text(sign));
+    };
+    expect(await changed(rewrite)).toEqual(['bytes']);
+    expect(await changed((tree) => tree.write('large/one.txt', text('c')))).toBe('changed');
   });
 
   it('is not stopped by folders that are too deep to be named', async () => {

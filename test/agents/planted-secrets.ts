@@ -5,6 +5,9 @@ const upper = (count: number): string => 'QX7ZP3WM9KD2RT5V'.repeat(4).slice(0, c
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const hex = (text: string): string => Buffer.from(text).toString('hex');
 
+/** As editors of Windows write a file, read byte by byte. */
+const twoBytesEach = (text: string): string => Buffer.from(text, 'utf16le').toString('latin1');
+
 const GITHUB = `ghp_${letters(36)}`;
 const KNOWN = 'correct-h0rse-battery-staple-42';
 const JWT = `${base64('{"alg":"HS256"}').replace(/=/g, '')}.${base64('{"sub":"1234567890"}').replace(/=/g, '')}.${letters(43)}`;
@@ -72,6 +75,8 @@ const forms: Record<string, (secret: string) => string> = {
   'folded over lines': (secret) => `"${secret.slice(0, 15)}" +\n  "${secret.slice(15)}"`,
   'zero-width between': (secret) => `${secret.slice(0, 10)}\u200b${secret.slice(10)}`,
   'at the end of a long line': (secret) => `${'x = 1; '.repeat(4_000)}${secret}`,
+  'UTF-16': twoBytesEach,
+  'UTF-16, the other way round': (secret) => `\0${twoBytesEach(`first\n${secret}\n`).slice(0, -1)}`,
 };
 
 const KNOWN_FORMS: Record<string, (secret: string) => string> = {
@@ -80,6 +85,7 @@ const KNOWN_FORMS: Record<string, (secret: string) => string> = {
   hex,
   'URL-encoded': (secret) => encodeURIComponent(`${secret}`).replaceAll('-', '%2D'),
   'folded over lines': (secret) => `${secret.slice(0, 14)}\n${secret.slice(14)}`,
+  'UTF-16': twoBytesEach,
 };
 
 export const plantedSecrets: readonly Planted[] = [

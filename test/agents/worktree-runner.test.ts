@@ -191,6 +191,28 @@ const texts = (events: { event: AgentEvent }[]) =>
     ).toEqual([]);
     expect(await rig.runner.observe(newer)).toEqual({ state: 'vanished', turn: 1 });
   });
+
+  it('kills what runs also while somebody who is frozen has the session, and says that it is not sure', async () => {
+    const sha = await rig.commit(script(['say', 'ready'], ['sleep', 600_000]));
+    const spec = await rig.spec({ sha });
+    await rig.runner.start(spec);
+    await rig.said(spec, 'ready');
+    // As a process does that is stopped in the middle of its work.
+    const lock = join(rig.directory, 'records', 'sessions', `${spec.sessionId}.session.lock`);
+    const frozen = spawn('flock', ['--exclusive', lock, 'sh', '-c', 'echo held; exec sleep 600'], {
+      ...{ stdio: ['ignore', 'pipe', 'ignore'], detached: true },
+    });
+    await once(frozen.stdout, 'data');
+    process.kill(-(frozen.pid ?? 0), 'SIGSTOP');
+    try {
+      await expect(rig.runner.stop(spec, { signal: AbortSignal.timeout(500) })).rejects.toThrow(/lock/);
+      expect(await rig.runner.observe(spec)).toMatchObject({ state: 'vanished' });
+    } finally {
+      process.kill(-(frozen.pid ?? 0), 'SIGKILL');
+    }
+    await rig.runner.stop(spec, { signal: AbortSignal.timeout(600_000) });
+    await rig.runner.remove(spec);
+  });
 });
 
 describe('a machine that keeps nobody apart', () => {

@@ -5,18 +5,19 @@ import { createLogger } from '../../src/lib/logger.js';
 import { createMetrics } from '../../src/lib/metrics.js';
 import { openStore } from '../../src/store/database.js';
 
-const { config, table, key } = JSON.parse(process.env.HOLD ?? '{}');
+const { config, table, key, locks = {} } = JSON.parse(process.env.HOLD ?? '{}');
 const log = createLogger({ level: 'silent', format: 'json' });
 const store = openStore({ poolConfig: () => config, keyCheck: '' }, 'worker');
 const reconciler = createReconciler({
   store,
-  locks: createKeyLocks({ store, log }),
+  locks: createKeyLocks({ store, log, ...locks }),
   table,
   queue: { name: 'none', poke: async () => undefined },
   log,
   metrics: createMetrics(),
-  settle: async () => {
+  settle: async (_row, signal) => {
     process.stdout.write('holding\n');
+    signal.addEventListener('abort', () => process.stdout.write('lost\n'));
     return new Promise(() => setInterval(() => undefined, 1_000));
   },
 });

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { JobKey } from '../../src/jobs/queue/queue.js';
 import { createReconciler, type Reconciler, type Settle } from '../../src/jobs/reconcile.js';
-import { createKeyLocks, type KeyLocks } from '../../src/jobs/reconcile-locks.js';
+import { createKeyLocks, type KeyLocks, type KeyLocksOptions } from '../../src/jobs/reconcile-locks.js';
 import { startSweeper } from '../../src/jobs/sweeper.js';
 import { wantPullRequestSync } from '../../src/jobs/sync/desired.js';
 import { ForgewayError } from '../../src/lib/errors.js';
@@ -256,21 +257,52 @@ describe('after a crash', () => {
     for (const child of children) child.kill('SIGKILL');
   });
 
-  it('a killed process frees its key; a stopped one keeps it', async () => {
-    const key = await onePullRequest();
-    await want(key.id);
+  /** A process that has the key and keeps it, and what it has said. */
+  async function holder(key: JobKey, own: Partial<KeyLocksOptions> = {}) {
     const child = spawn(process.execPath, ['--import', 'tsx', 'test/jobs/hold-forever.ts'], {
       env: {
         ...process.env,
-        HOLD: JSON.stringify({ config: database.database.poolConfig('worker'), table, key }),
+        HOLD: JSON.stringify({ config: database.database.poolConfig('worker'), table, key, locks: own }),
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     children.push(child);
+    const said: string[] = [];
+    child.stdout?.on('data', (chunk: Buffer) => said.push(...chunk.toString().trim().split('\n')));
     await new Promise<void>((resolve, reject) => {
       child.stdout?.once('data', () => resolve());
       child.once('exit', (code) => reject(new Error(`the child ended with ${code}`)));
     });
+    return { child, said };
+  }
+
+  it('a stopped process loses its key where its work bears that, and knows it when it wakes up', async () => {
+    const key = await onePullRequest();
+    await want(key.id);
+    const { child, said } = await holder(key, { heartbeatMs: 500, silenceMs: 5_000 });
+    let runs = 0;
+    const loop = reconciler(async () => {
+      runs += 1;
+      return 'settled';
+    });
+    // While it says something it keeps it.
+    await new Promise((resolve) => setTimeout(resolve, 6_000));
+    await loop.run(key, forever);
+    expect(runs).toBe(0);
+    child.kill('SIGSTOP');
+    await eventually(async () => {
+      await loop.run(key, forever);
+      return runs === 1;
+    }, 'another process takes over');
+    child.kill('SIGCONT');
+    await eventually(() => said.includes('lost'), 'it knows that it has lost its turn');
+    child.kill('SIGKILL');
+  });
+
+  it('a killed process frees its key; a stopped one keeps it', async () => {
+    const key = await onePullRequest();
+    await want(key.id);
+    const { child } = await holder(key);
 
     let runs = 0;
     const loop = reconciler(async () => {

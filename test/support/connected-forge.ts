@@ -22,7 +22,7 @@ import { forges } from '../../src/forges/registry.js';
 import { startInbox } from '../../src/inbox/start-inbox.js';
 import { connectionNews } from '../../src/inbox/tell-apps.js';
 import { createMetrics } from '../../src/lib/metrics.js';
-import type { Store } from '../../src/store/database.js';
+import type { Database, Store } from '../../src/store/database.js';
 import { type App, type Bridge, createBridge } from '../../src/translate/bridge.js';
 import { createCircuits } from '../../src/translate/circuits.js';
 import { graphqlOf } from '../../src/translate/graphql/graphql.js';
@@ -43,6 +43,8 @@ export interface ConnectedForge {
   fake: ForgeFake;
   /** As the worker. */
   store: Store;
+  /** For processes that a test starts. */
+  database: Database;
   organizationId: string;
   bridge: Bridge;
   /** As its members, who may sign in. */
@@ -200,6 +202,7 @@ export async function startConnectedForge(
   return {
     fake,
     store,
+    database: test.database,
     organizationId,
     bridge,
     async addMember(userId) {

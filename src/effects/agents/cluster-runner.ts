@@ -87,8 +87,8 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
   const locks = createMirrorLocks();
   const placeOf = (sessionId: string) => join(o.directory, sessionId);
   const treeOf = (sessionId: string) => join(placeOf(sessionId), 'source');
-  const locked = <T>(sessionId: string, work: () => Promise<T>): Promise<T> =>
-    locks(join(o.directory, `${sessionId}.session`), work);
+  const locked = <T>(sessionId: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> =>
+    locks(join(o.directory, `${sessionId}.session`), work, signal);
 
   /** The newest turn of this start. @throws ForgewayError FORGEWAY_AGENT_FENCED */
   async function recordFor(ref: AgentRef): Promise<JobRecord | undefined> {
@@ -380,12 +380,13 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
         return 'accepted';
       }),
 
-    async stop(ref, { keeps } = { keeps: false }) {
+    async stop(ref, { keeps = false, signal } = {}) {
       // Not under the lock: it is read from meanwhile.
       if (keeps) return ended(ref);
-      await locked(ref.sessionId, async () => {
+      const end = async () => {
         if ((await recordFor(ref)) !== undefined) await quiet(ref.sessionId, true);
-      });
+      };
+      await locked(ref.sessionId, end, signal);
     },
 
     result: (ref, request, signal) =>
@@ -418,14 +419,16 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
         return pushCommit(mirrors, outbound, { base, sessionId: ref.sessionId }, push, signal);
       }),
 
-    remove: (ref) =>
-      locked(ref.sessionId, async () => {
+    remove(ref, signal) {
+      const clear = async () => {
         const record = await recordFor(ref);
         if (record === undefined && (await jobs.records.newest('agent', ref.sessionId)) !== undefined) return;
         await quiet(ref.sessionId, false);
         await rm(placeOf(ref.sessionId), { recursive: true, force: true });
-        if (record !== undefined) await mirrors.prune(stateOf(record).base.repositoryId, treeOf(ref.sessionId));
-      }),
+        if (record !== undefined) await mirrors.prune(stateOf(record).base.repositoryId, treeOf(ref.sessionId), signal);
+      };
+      return locked(ref.sessionId, clear, signal);
+    },
 
     async list() {
       const live = (await jobs.records.live('agent')).map(({ subject }) => subject);

@@ -3,7 +3,7 @@
  * commit. Nothing that the agent wrote is run or believed: not its `.git`, not its attributes, not its links.
  */
 import { lstat } from 'node:fs/promises';
-import { join, posix } from 'node:path';
+import { posix } from 'node:path';
 import { setImmediate as pause } from 'node:timers/promises';
 import { ForgewayError } from '../../lib/errors.js';
 import { hideKnownSecrets } from '../../lib/known-secrets.js';
@@ -87,7 +87,10 @@ async function tooMuch(
     rule,
     message: `More than ${limits[rule]} ${rule} changed.`,
   });
-  const sizeOf = async (path: string) => (await lstat(join(target, path)).catch(() => undefined))?.size ?? 0;
+  // A name need not be UTF-8: it is looked for as the bytes that it is.
+  const sizeOf = async (path: string) =>
+    (await lstat(Buffer.from(`${Buffer.from(target).toString('latin1')}/${path}`, 'latin1')).catch(() => undefined))
+      ?.size ?? 0;
   const git = { gitDir: folder, lockFd: mirror.lockFd, ...mirror.limits, variables: { GIT_WORK_TREE: target } };
   await runGit(['read-tree', '--end-of-options', start], git);
   const listed: Buffer[] = [];
@@ -102,7 +105,7 @@ async function tooMuch(
   });
   if (state.names > limits.files) return over('files');
   let bytes = 0;
-  for (const path of Buffer.concat(listed).toString('utf8').split('\0')) {
+  for (const path of Buffer.concat(listed).toString('latin1').split('\0')) {
     if (path !== '') bytes += await sizeOf(path);
     if (bytes > limits.bytes) return over('bytes');
   }
@@ -113,7 +116,7 @@ async function tooMuch(
     ['ls-tree', '-r', '-z', '-l', '--full-tree', '--end-of-options', start],
     MOST_TREE_BYTES,
   );
-  for (const { path, type, size = 0 } of parseTree(tracked.toString('utf8'))) {
+  for (const { path, type, size = 0 } of parseTree(tracked.toString('latin1'))) {
     if (type === 'blob') growth += Math.max(0, (await sizeOf(path)) - 2 * size);
     if (growth > limits.bytes) return over('bytes');
   }
@@ -154,27 +157,30 @@ async function changesBetween(mirror: OpenMirror, from: string, to: string): Pro
 /** Whether a link at `path` leads to somewhere in the repository, and not into its `.git`. */
 export function staysInside(path: string, link: string): boolean {
   if (link === '' || link.startsWith('/') || link.includes('\0') || link.includes('\\')) return false;
+  // What goes up after it went down goes up from wherever another link has led to, which is not what is written here.
+  const steps = link.split('/').filter((step) => step !== '' && step !== '.');
+  const down = steps.findIndex((step) => step !== '..');
+  if (down !== -1 && steps.includes('..', down)) return false;
   const parts = posix.join(posix.dirname(path), link).split('/');
-  return parts[0] !== '..' && !parts.some((part) => /^\.git$|^git~\d+$/i.test(part));
+  return parts[0] !== '..' && !parts.some((part) => /^\.git[ .]*$|^git~\d+$/i.test(part.replace(/\p{Cf}/gu, '')));
 }
 
-/** Added text of one file, as a difference shows it; all of a file that is not text. */
-async function addedText(mirror: OpenMirror, from: string, to: string, change: Change, most: number): Promise<string> {
-  const diff = await bytesOf(
-    mirror,
-    [
-      ...['diff-tree', '-p', '--unified=0', '--text', '--no-renames', '--no-color', '--no-ext-diff', '--no-textconv'],
-      ...[
-        '--no-prefix',
-        '--end-of-options',
-        from,
-        to,
-        '--',
-        `:(top,literal)${Buffer.from(change.path, 'latin1').toString('utf8')}`,
-      ],
-    ],
-    most,
-  );
+/** Added text of one file, as a difference shows it. By its contents and not by its name, which need not be one that can be given. */
+async function addedText(mirror: OpenMirror, change: Change, most: number): Promise<string> {
+  const { oldSha, sha, status, oldMode } = change;
+  if (oldSha === sha) return '';
+  if (status === 'added' || oldMode === SUBMODULE)
+    return (await bytesOf(mirror, ['cat-file', 'blob', '--end-of-options', sha], most)).toString('utf8');
+  const plain = [
+    '--unified=0',
+    '--text',
+    '--no-renames',
+    '--no-color',
+    '--no-ext-diff',
+    '--no-textconv',
+    '--no-prefix',
+  ];
+  const diff = await bytesOf(mirror, ['diff', ...plain, '--end-of-options', oldSha, sha], most);
   const lines = diff.toString('utf8').split('\n');
   const first = lines.findIndex((line) => line.startsWith('@@'));
   if (first === -1) return '';
@@ -184,9 +190,9 @@ async function addedText(mirror: OpenMirror, from: string, to: string, change: C
 
 async function problemsOf(
   mirror: OpenMirror,
-  o: { from: string; to: string; changes: readonly Change[]; request: AgentResultRequest },
+  o: { changes: readonly Change[]; request: AgentResultRequest },
 ): Promise<AgentProblem[]> {
-  const { changes, request, from, to } = o;
+  const { changes, request } = o;
   const { limits } = request;
   const sum = (of: (change: Change) => number) => changes.reduce((total, change) => total + of(change), 0);
   const problems: AgentProblem[] = [];
@@ -231,7 +237,7 @@ async function problemsOf(
       if (!staysInside(change.path, link))
         problems.push({ rule: 'path', path, message: 'It is a link that leads out of the repository.' });
     }
-    const text = await addedText(mirror, from, to, change, 4 * limits.bytes + 1024 * 1024);
+    const text = await addedText(mirror, change, 4 * limits.bytes + 1024 * 1024);
     for (const { kind, line } of findSecrets(text, known))
       problems.push({ rule: 'secret', path, line, message: `An added line has a ${kind}.` });
     // Other work of this process goes on meanwhile.
@@ -293,7 +299,7 @@ export function collectResult(
     }
     const changes = await changesBetween(mirror, from, to);
     if (changes.length === 0) return { kind: 'unchanged' };
-    const problems = await problemsOf(mirror, { from, to, changes, request });
+    const problems = await problemsOf(mirror, { changes, request });
     if (problems.length > 0) return { kind: 'refused', problems };
     const tree = await ontoBranch(mirror, base, to, changes);
     const git = gitOf(mirror);

@@ -22,12 +22,14 @@ const text = z.string().transform((value) => shown(value));
 const label = z.string().transform((value) => shown(value, 200).replaceAll('\n', ' '));
 const count = z.number().finite().min(0).max(1e12);
 
+const MOST_USD = 1e9;
+
 /** `usd` in US dollars. Either total so far or of one step, as `total` says; nothing is believed for billing. */
 const cost = z.object({
   type: z.literal('cost'),
   inputTokens: count.default(0),
   outputTokens: count.default(0),
-  usd: count.optional(),
+  usd: z.number().finite().min(0).max(MOST_USD).optional(),
   total: z.boolean().default(false),
 });
 

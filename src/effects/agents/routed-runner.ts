@@ -36,7 +36,7 @@ export function createRoutedRunner({ worktree, kubernetes }: RoutedRunnerOptions
     result: async (ref, request, signal) => (await runnerFor(ref)).result(ref, request, signal),
     review: async (ref) => (await runnerFor(ref)).review(ref),
     push: async (ref, push, signal) => (await runnerFor(ref)).push(ref, push, signal),
-    remove: async (ref) => (await runnerFor(ref)).remove(ref),
+    remove: async (ref, signal) => (await runnerFor(ref)).remove(ref, signal),
     async list() {
       return [...(worktree === undefined ? [] : await worktree.list()), ...(await kubernetes.list())];
     },

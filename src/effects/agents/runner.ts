@@ -166,9 +166,11 @@ export interface AgentRunner {
   /**
    * Kills all that runs in it. When it resolves, nothing of it is alive. The work tree and what was printed stay, where they
    * are on this machine; elsewhere only with `keeps`, which may take longer: whoever wants no result does not wait for one.
+   * @param o.signal ends waiting for another process that is at work on the session, and may be frozen. What runs is killed all the
+   *   same where that can be done, and it rejects: the other may be about to start something
    * @throws ForgewayError FORGEWAY_AGENT_RUNNING when what is to be kept has not come yet: ask again
    */
-  stop(ref: AgentRef, o?: { keeps: boolean }): Promise<void>;
+  stop(ref: AgentRef, o?: { keeps?: boolean; signal?: AbortSignal }): Promise<void>;
 
   /** What the agent changed. Only when nothing runs. @throws ForgewayError FORGEWAY_AGENT_RUNNING */
   result(ref: AgentRef, request: AgentResultRequest, signal?: AbortSignal): Promise<AgentResult>;
@@ -179,8 +181,8 @@ export interface AgentRunner {
   /** Moves the session's branch, and nothing else, on the forge. `changed-meanwhile`: it is not at `expected`. */
   push(ref: AgentRef, push: AgentPush, signal?: AbortSignal): Promise<'pushed' | 'changed-meanwhile'>;
 
-  /** Stops it and removes every trace but the fence. Read everything first. */
-  remove(ref: AgentRef): Promise<void>;
+  /** Stops it and removes every trace but the fence. Read everything first. @param signal ends waiting for others */
+  remove(ref: AgentRef, signal?: AbortSignal): Promise<void>;
 
   /** Every session that has something here, also those that nobody knows any more. */
   list(): Promise<AgentRef[]>;

@@ -120,9 +120,15 @@ function* pieces(line: string): Generator<string> {
 
 /**
  * Secrets in a text, at most the first twenty.
+ * @param text also of a file of two or four bytes a character, read as if it had one
  * @param known tells whether a text has a secret that is known by value; a whole text is given, since one may be folded
  */
 export function findSecrets(text: string, known: (text: string) => boolean): SecretFinding[] {
+  const found = secretsIn(text, known);
+  return found.length > 0 || !text.includes('\0') ? found : secretsIn(text.replaceAll('\0', ''), known);
+}
+
+function secretsIn(text: string, known: (text: string) => boolean): SecretFinding[] {
   const lines = text.split('\n');
   const found: SecretFinding[] = [];
   for (const [index, line] of lines.entries()) {

@@ -32,7 +32,7 @@ export function joins(last: AgentEvent | undefined, [first, ...more]: readonly A
 
 export interface SpoolOptions {
   path: string;
-  format: Pick<AgentFormatDescription, 'parse'>;
+  format: Pick<AgentFormatDescription, 'parse' | 'speaksText'>;
   cursor: number;
   lines?: number;
   /** Nothing is added any more: a last line without an end is one too. */
@@ -63,6 +63,12 @@ export async function readSpool(o: SpoolOptions): Promise<AgentPage> {
     );
     const page = buffer.subarray(0, bytesRead);
     let next = cursor;
+    // Cleaned together: an agent can print millions of lines with nothing in them, which nobody should have to wait for.
+    let plain: { at: number; text: string } | undefined;
+    const flush = () => {
+      if (plain !== undefined) events.push({ at: plain.at, ordinal: 0, event: rawEvent(plain.text, 'not-json') });
+      plain = undefined;
+    };
     while (events.length < lines && next < cursor + bytesRead) {
       const start = next - cursor;
       const inPage = page.indexOf(NEWLINE, start);
@@ -78,11 +84,22 @@ export async function readSpool(o: SpoolOptions): Promise<AgentPage> {
       }
       const line = page.subarray(start, Math.min(end - cursor, start + MOST_LINE_BYTES)).toString('utf8');
       const isLong = end - next > MOST_LINE_BYTES;
-      const said = line.trim() === '' ? [] : isLong ? [rawEvent(line, 'long')] : format.parse(line);
-      if (!joins(events.at(-1)?.event, said))
-        events.push(...said.map((event, ordinal) => ({ at: next, ordinal, event })));
+      const isEmpty = line.trim() === '';
+      if (!isLong && !isEmpty && !format.speaksText && !line.trimStart().startsWith('{')) {
+        if (plain !== undefined && plain.text.length + line.length < MOST_RAW) plain.text += `\n${line}`;
+        else {
+          flush();
+          plain = { at: next, text: line };
+        }
+      } else if (!isEmpty) {
+        flush();
+        const said = isLong ? [rawEvent(line, 'long')] : format.parse(line);
+        if (!joins(events.at(-1)?.event, said))
+          events.push(...said.map((event, ordinal) => ({ at: next, ordinal, event })));
+      }
       next = Math.min(end + 1, size);
     }
+    flush();
     if (next === size && size >= mostBytes && next > cursor) {
       const text = `The agent printed more than ${Math.round(mostBytes / 1024 / 1024)} MB; the rest was not kept.`;
       events.push({ at: size, ordinal: 0, event: rawEvent(text, 'long') });

@@ -68,8 +68,8 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
     );
   const records = await openSessionRecords(o.directory);
   const locks = createMirrorLocks();
-  const locked = <T>(sessionId: string, work: (lock: MirrorLock) => Promise<T>): Promise<T> =>
-    locks(records.pathOf(sessionId, 'session'), work);
+  const locked = <T>(sessionId: string, work: (lock: MirrorLock) => Promise<T>, signal?: AbortSignal): Promise<T> =>
+    locks(records.pathOf(sessionId, 'session'), work, signal);
 
   const treeOf = (sessionId: string) => dirname(sandboxes.sourceDirectory(sandboxIdOf(sessionId)));
   const egressFile = (sessionId: string) => records.pathOf(sessionId, 'egress');
@@ -316,11 +316,18 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
         return 'accepted';
       }),
 
-    stop: (ref) =>
-      locked(ref.sessionId, async () => {
-        const found = await recordFor(ref);
-        if (found !== undefined) await quiet(ref.sessionId);
-      }),
+    async stop(ref, { signal } = {}) {
+      const end = async () => {
+        if ((await recordFor(ref)) !== undefined) await quiet(ref.sessionId);
+      };
+      try {
+        await locked(ref.sessionId, end, signal);
+      } catch (error) {
+        // Whoever has the lock may be frozen for good. What runs is ended; what they may still begin is not known to be.
+        if (signal?.aborted) await end();
+        throw error;
+      }
+    },
 
     result: (ref, request, signal) =>
       locked(ref.sessionId, async () => {
@@ -341,13 +348,15 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
         return pushCommit(mirrors, outbound, { base: found.base, sessionId: ref.sessionId }, push, signal);
       }),
 
-    remove: (ref) =>
-      locked(ref.sessionId, async (lock) => {
+    remove(ref, signal) {
+      const clear = async (lock: MirrorLock) => {
         const found = await recordFor(ref);
         const sandbox = await sandboxOf(ref.sessionId);
-        if (found !== undefined || sandbox !== undefined) await removeAll(ref.sessionId, found);
+        if (found !== undefined || sandbox !== undefined) await removeAll(ref.sessionId, found, signal);
         await lock.removeFile();
-      }),
+      };
+      return locked(ref.sessionId, clear, signal);
+    },
 
     async list() {
       return (await records.list()).map(({ sessionId, fence }) => ({ sessionId, fence }));

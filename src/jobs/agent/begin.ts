@@ -10,10 +10,11 @@ import { peopleBehind } from '../behind-head.js';
 import type { Settlement } from '../reconcile.js';
 import type { ForgeOctokit } from '../sync/octokit.js';
 import { overBudget } from './budget.js';
-import { type AgentContext, move, refOf, type TaskFacts } from './context.js';
+import { type AgentContext, move, refOf, type TaskFacts, tellMoved } from './context.js';
+import { type Driven, drive } from './drive.js';
 import { previewOf } from './preview-told.js';
 import { readAgentRules } from './repository-rules.js';
-import type { SessionRecord } from './session-record.js';
+import { BRIEFLY, type SessionRecord } from './session-record.js';
 import { untilStopped } from './stop-watch.js';
 import { pullRequestNow, readConversation, readWorkItem, type WorkItemNow } from './work-item.js';
 
@@ -32,6 +33,10 @@ async function leaseFree(tx: PoolClient, session: SessionRecord, atOnce: number)
   return rows[0] !== undefined && !rows[0].taken && rows[0].running < atOnce;
 }
 
+/** One after the other of an organization: two that look at the same moment must not both find the last place free. */
+const lockTurns = (tx: PoolClient): Promise<unknown> =>
+  tx.query(`SELECT ${BRIEFLY}, pg_advisory_xact_lock(hashtextextended('agent turns ' || current_organization(), 0))`);
+
 /**
  * Takes the one lease of the work item, with a number above all before it. Another session that still holds it is waited for:
  * it lets go when nothing of it runs any more.
@@ -43,28 +48,34 @@ export async function takeTurn(context: AgentContext, session: SessionRecord): P
     await move(context, session, [{ kind: 'failed', reason: over }]);
     return 'again';
   }
-  if (!(await store.tenant(session.organizationId, (tx) => leaseFree(tx, session, agents.atOnce))))
-    return { retryInMs: TURN_RETRY_MS };
-  const next = await store.tenant(session.organizationId, async (tx) => {
-    const { rows } = await tx.query<{ fence: bigint }>(
-      `SELECT coalesce(max(fence), 0) + 1 AS fence FROM agent_session WHERE ${SAME_ITEM}`,
-      [session.id],
-    );
-    return rows[0]?.fence ?? 1n;
-  });
   try {
-    await move(context, session, [{ kind: 'leased', fence: next.toString() }], {
-      columns: {
-        ...{ lease_held: true, fence: next, line_cursor: 0, work_removed_at: null, heartbeat_at: context.clock.now() },
-        runner: session.handOff ? session.agent : runnerOf(context, session.agent),
-      },
-    });
+    const driven = await store.tenant(session.organizationId, (tx) => lease(context, tx, session));
+    if (driven === undefined) return { retryInMs: TURN_RETRY_MS };
+    await tellMoved(context, driven);
   } catch (error) {
-    // Another worker gave it to another session in the same moment.
+    // Somebody has had what another session left pushed, under its lease, in the same moment.
     if (isUniqueViolation(error)) return { retryInMs: TURN_RETRY_MS };
     throw error;
   }
   return 'again';
+}
+
+/** Undefined while there is no room, or another session has the work item. */
+async function lease(context: AgentContext, tx: PoolClient, session: SessionRecord): Promise<Driven | undefined> {
+  await lockTurns(tx);
+  if (!(await leaseFree(tx, session, context.agents.atOnce))) return undefined;
+  const { rows } = await tx.query<{ fence: bigint }>(
+    `SELECT coalesce(max(fence), 0) + 1 AS fence FROM agent_session WHERE ${SAME_ITEM}`,
+    [session.id],
+  );
+  const fence = rows[0]?.fence ?? 1n;
+  return drive(tx, session.id, [{ kind: 'leased', fence: fence.toString() }], {
+    ...{ wakes: false, fence: session.fence },
+    columns: {
+      ...{ lease_held: true, fence, line_cursor: 0, work_removed_at: null, heartbeat_at: context.clock.now() },
+      runner: session.handOff ? session.agent : runnerOf(context, session.agent),
+    },
+  });
 }
 
 /** Why the agent may not begin now, for a person; undefined when it may. */

@@ -18,7 +18,7 @@ function exceeded(used: { tokens: number; costMicros: number }, limit: Limit): s
   return undefined;
 }
 
-/** Whether the day's budget lets a session begin. The sentence is for whoever asked for it. */
+/** Whether the day's budget lets a session begin, or go on. The sentence is for whoever asked for it. */
 export async function overBudget(
   tx: PoolClient,
   session: SessionRecord,
@@ -38,6 +38,16 @@ export async function overBudget(
   const all = exceeded({ tokens, costMicros: cost }, perDay);
   if (all !== undefined) return `In the last day ${all} were used, which is all there is for a day. Ask again later.`;
   return undefined;
+}
+
+/** The stop that follows from what all sessions have used since yesterday, this one included. */
+export async function stopOfDay(
+  tx: PoolClient,
+  session: SessionRecord,
+  agents: Pick<PlannedAgents, 'perPersonPerDay' | 'perDay'>,
+): Promise<Extract<SessionInput, { kind: 'stop' }> | undefined> {
+  const detail = await overBudget(tx, session, agents);
+  return detail === undefined ? undefined : { kind: 'stop', why: 'budget', by: 'forgeway', detail };
 }
 
 /** The stop that follows from what the session itself has used. */

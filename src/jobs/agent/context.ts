@@ -59,6 +59,8 @@ export interface AgentContext {
   taskOf: (facts: TaskFacts, agent: AgentDefinition) => AgentTask;
   /** Without sign of life for so long, a session is lost. */
   silenceMs: number;
+  /** What a stopped agent has printed is read for so long: it may be more than anybody waits for. */
+  lastWordsMs: number;
 }
 
 /** @throws Error for a session that never had a turn */

@@ -6,7 +6,7 @@ import type { Wanted } from '../report/desired.js';
 import { agentNamed, type PlannedAgents } from './agents.js';
 import { drive } from './drive.js';
 import { liveStatuses, type SessionStatus } from './machine.js';
-import { readSession, type SessionRecord, type WorkItemText } from './session-record.js';
+import { BRIEFLY, readSession, type SessionRecord, type WorkItemText } from './session-record.js';
 import { tellThreads } from './tell.js';
 
 /** What to poke once the transaction has committed. */
@@ -68,7 +68,7 @@ const wishOf = (session: SessionRecord, version: bigint, reports: Wanted[]): Ses
 /** Of one work item one after the other: two commands at the same moment must not both find it free. */
 async function lockWorkItem(tx: PoolClient, o: Pick<Assignment, 'repositoryId' | 'number'>): Promise<void> {
   const key = createHash('sha256').update(`agent:${o.repositoryId}:${o.number}`).digest().readBigInt64BE(0);
-  await tx.query('SELECT pg_advisory_xact_lock($1::bigint)', [key.toString()]);
+  await tx.query(`SELECT ${BRIEFLY}, pg_advisory_xact_lock($1::bigint)`, [key.toString()]);
 }
 
 /**

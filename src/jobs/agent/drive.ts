@@ -35,6 +35,12 @@ export interface DriveOptions {
   columns?: Readonly<Record<string, unknown>>;
 }
 
+/** More than anybody uses, and a number that everything here can count with: agents say themselves what they use. */
+const MOST_USED = 9_000_000_000_000_000n;
+/** SQL: a count that has grown by the parameter. */
+const grown = (count: string, parameter: string): string =>
+  `least(${count} + ${parameter}::numeric, ${MOST_USED})::bigint`;
+
 /** Time counts while it works: not while it waits for its turn or for a person. */
 const works = (status: SessionState['status']): boolean =>
   status === 'provisioning' || status === 'running' || status === 'pushing';
@@ -141,9 +147,9 @@ export async function drive(
     const resumed = !isLive(before.status) && state.status === 'assigned';
     await tx.query(
       `UPDATE agent_session SET status = $2, stop_wanted = $3, question = $4, message = $5, failure = $6,
-         tokens = tokens + $7, cost_micros = cost_micros + $8,
-         round_tokens = CASE WHEN $9 THEN 0 ELSE round_tokens END + $7,
-         round_cost_micros = CASE WHEN $9 THEN 0 ELSE round_cost_micros END + $8,
+         tokens = ${grown('tokens', '$7')}, cost_micros = ${grown('cost_micros', '$8')},
+         round_tokens = ${grown('CASE WHEN $9 THEN 0 ELSE round_tokens END', '$7')},
+         round_cost_micros = ${grown('CASE WHEN $9 THEN 0 ELSE round_cost_micros END', '$8')},
          round = round + CASE WHEN $9 THEN 1 ELSE 0 END,
          worked_seconds = CASE WHEN $9 THEN 0 WHEN $10 THEN worked_seconds
            ELSE worked_seconds + coalesce(extract(epoch FROM clock_timestamp() - working_since)::int, 0) END,

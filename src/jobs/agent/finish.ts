@@ -13,7 +13,8 @@ import { wantPullRequestSync } from '../sync/desired.js';
 import type { ForgeOctokit } from '../sync/octokit.js';
 import { quietWords } from './agent-words.js';
 import { type AgentContext, move, refOf } from './context.js';
-import { readLines } from './follow.js';
+import { readLastWords } from './follow.js';
+import { hasArrived, NO_PUSH, noteArrived } from './landed.js';
 import { isOwnText, signedText } from './own-text.js';
 import { writeReview } from './review.js';
 import type { SessionRecord } from './session-record.js';
@@ -164,13 +165,18 @@ export async function finish(context: AgentContext, start: SessionRecord, signal
   const { runner, agents } = context;
   const { organizationId, repositoryId } = start;
   const ref = refOf(start);
-  await runner.stop(ref, { keeps: true });
-  const session = await readLines(context, start, signal);
+  await runner.stop(ref, { keeps: true, signal });
+  const session = await readLastWords(context, start, signal);
   if (session.kind === 'review') return finishReview(context, session, signal);
   const words = await wordsOf(context, session);
   const sha = await pushedSha(context, session);
   if (!(await mayGoOut(context, session))) return 'again';
   if (sha !== undefined) return openPullRequest(context, { ...session, resultSha: sha }, words, signal);
+  // What has arrived is not looked at anew: rules and keys may be others by now, and it is public.
+  if (await hasArrived(context, session, signal)) {
+    await noteArrived(context, session);
+    return 'again';
+  }
   const request: AgentResultRequest = {
     message: `${words.title}\n\n${words.summary}\n\nRequested-by: ${requesterOf(session)}\n`,
     author: AUTHOR,
@@ -192,17 +198,17 @@ export async function finish(context: AgentContext, start: SessionRecord, signal
   const { branch } = session;
   if (branch === null) throw new Error('a session has finished without a branch');
   const source = await context.gitAccess(organizationId, repositoryId, { write: true });
-  if (!(await mayGoOut(context, session))) return 'again';
   signal.throwIfAborted();
+  if (!(await beginPush(context, session, result.commit))) return 'again';
   const push = { source, branch, commit: result.commit, expected: session.resultSha };
   const pushed = await untilStopped(context, session, (stopped) => runner.push(ref, push, stopped));
   if (pushed === 'changed-meanwhile') {
     const reason = `Somebody else has pushed to ${branch}, which is left as it is.`;
-    await move(context, session, [{ kind: 'failed', reason }]);
+    await move(context, session, [{ kind: 'failed', reason }], { columns: NO_PUSH });
     return 'again';
   }
   await move(context, session, [{ kind: 'pushed', branch, sha: result.commit, commits: 1 }], {
-    columns: { result_sha: result.commit },
+    columns: { result_sha: result.commit, ...NO_PUSH },
   });
   context.log.info({ session: session.id, branch, sha: shortSha(result.commit) }, 'agent work pushed');
   return 'again';
@@ -240,4 +246,18 @@ async function mayGoOut(context: AgentContext, session: SessionRecord): Promise<
   if (rows[0] === undefined)
     throw new ForgewayError('FORGEWAY_AGENT_FENCED', 'The lease of the session went to another.');
   return !rows[0].stops;
+}
+
+/** The same in the moment before a push, whose commit is written down: whoever is killed in the middle of it leaves something public. */
+async function beginPush(context: AgentContext, session: SessionRecord, commit: string): Promise<boolean> {
+  const { rowCount } = await context.store.tenant(session.organizationId, (tx) =>
+    tx.query(
+      `UPDATE agent_session SET push_sha = $3, push_begun_at = clock_timestamp()
+       WHERE id = $1 AND lease_held AND fence = $2 AND stop_wanted IS NULL`,
+      [session.id, session.fence, commit],
+    ),
+  );
+  if (rowCount === 1) return true;
+  await mayGoOut(context, session);
+  return false;
 }

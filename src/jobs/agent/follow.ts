@@ -4,7 +4,7 @@ import { formats } from '../../effects/agents/formats/registry.js';
 import { spokenWords } from '../../effects/agents/prompt.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
 import type { Settlement } from '../reconcile.js';
-import { stopOfBudget } from './budget.js';
+import { stopOfBudget, stopOfDay } from './budget.js';
 import { type AgentContext, move, refOf, tellMoved } from './context.js';
 import { drive } from './drive.js';
 import { inputsOf } from './line-inputs.js';
@@ -15,6 +15,8 @@ import { readSession, type SessionRecord } from './session-record.js';
 const LOOK_MS = 1_000;
 /** How long a stop may fail before the session counts as over all the same. */
 const STOP_GRACE_MS = 60_000;
+/** So long it waits for another process that is at work on the session, and may be frozen. */
+const STOP_WAIT_MS = 20_000;
 /** Lines in one transaction. */
 const PAGE = 500;
 
@@ -71,6 +73,24 @@ export async function readLines(
     await tellMoved(context, driven);
     ({ session } = driven);
     if (!page.more) return session;
+  }
+}
+
+/** The same of one that prints no more, as far as it can be read in a time for which somebody waits. */
+export async function readLastWords(
+  context: AgentContext,
+  session: SessionRecord,
+  signal: AbortSignal,
+): Promise<SessionRecord> {
+  const enough = AbortSignal.timeout(context.lastWordsMs);
+  try {
+    return await readLines(context, session, AbortSignal.any([signal, enough]));
+  } catch (error) {
+    if (signal.aborted || !enough.aborted) throw error;
+    context.log.warn({ session: session.id }, 'not all that an agent has printed was read: it is too much');
+    const now = await context.store.tenant(session.organizationId, (tx) => readSession(tx, session.id));
+    if (now === undefined || now.fence !== session.fence) throw error;
+    return now;
   }
 }
 
@@ -171,7 +191,7 @@ export async function follow(context: AgentContext, start: SessionRecord, signal
   try {
     session = await readLines(context, start, signal);
     if (session.status !== start.status) return 'again';
-    const stop = stopOfBudget(session, context.clock.now());
+    const stop = stopOfBudget(session, context.clock.now()) ?? (await stopOfToday(context, start, session));
     if (stop !== undefined) {
       await move(context, session, [stop]);
       return 'again';
@@ -203,18 +223,26 @@ export async function follow(context: AgentContext, start: SessionRecord, signal
   }
 }
 
+/** The stop that follows from what everybody has used in a day; looked at when this session has just used something. */
+async function stopOfToday({ store, agents }: AgentContext, before: SessionRecord, now: SessionRecord) {
+  if (now.tokens === before.tokens && now.costMicros === before.costMicros) return undefined;
+  return store.tenant(now.organizationId, (tx) => stopOfDay(tx, now, agents));
+}
+
 /** Ends a session that is to end. It is over when nothing of it runs, and its last words have been read. */
 export async function stopNow(context: AgentContext, session: SessionRecord, signal: AbortSignal): Promise<Settlement> {
+  let last = session;
   try {
-    await context.runner.stop(refOf(session));
+    await context.runner.stop(refOf(session), {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(STOP_WAIT_MS)]),
+    });
+    last = await readLastWords(context, session, signal);
   } catch (error) {
     if (signal.aborted || context.clock.now().getTime() - session.updatedAt.getTime() < STOP_GRACE_MS) throw error;
-    // Nobody has to wait for a machine that is gone. The lease stays with it until it is known to be dead, so that no
-    // second agent begins meanwhile.
-    await move(context, session, [{ kind: 'dead' }]);
-    return 'again';
+    // Nobody has to wait for a machine that is gone, nor for words that cannot be written down. The lease stays with it until it
+    // is known to be dead, so that no second agent begins meanwhile.
+    context.log.warn({ session: session.id, err: messageOf(error) }, 'a session ends without its last words');
   }
-  const last = await readLines(context, session, signal);
   await move(context, last, [{ kind: 'dead' }]);
   return 'again';
 }

@@ -7,7 +7,10 @@ import type { Clock } from '../../lib/clock.js';
 import { messageOf } from '../../lib/errors.js';
 import type { Logger } from '../../lib/logger.js';
 import type { Store } from '../../store/database.js';
-import { isLive, type SessionStatus } from './machine.js';
+import { isLive, liveStatuses, type SessionStatus } from './machine.js';
+
+/** So long it waits for whoever is at work on the same repository; the next round comes. */
+const OTHERS_MS = 60_000;
 
 export interface Leftover extends AgentRef {
   organizationId: string | null;
@@ -73,23 +76,22 @@ export async function leftovers(o: Omit<JanitorOptions, 'log'>): Promise<Leftove
   return found.sort((one, other) => at(one) - at(other));
 }
 
-/** Removes one, if it still is over: its row is held meanwhile, so that nobody begins it again or has it pushed. */
+/**
+ * Removes one, if it still is over. That it goes is written down first, so that nobody has it pushed meanwhile; whoever begins it again
+ * does so under a higher number, and then nothing is removed. No transaction waits for files, or for whoever has their lock.
+ */
 async function removeOne(o: JanitorOptions, { organizationId, sessionId, fence }: Leftover): Promise<boolean> {
-  if (organizationId === null) {
-    await o.runner.remove({ sessionId, fence });
-    return true;
-  }
-  return o.store.tenant(organizationId, async (tx) => {
-    const { rows } = await tx.query<{ status: SessionStatus; held: boolean }>(
-      'SELECT status, lease_held AS held FROM agent_session WHERE id = $1 FOR UPDATE',
-      [sessionId],
+  if (organizationId !== null) {
+    const { rowCount } = await o.store.tenant(organizationId, (tx) =>
+      tx.query(
+        `UPDATE agent_session SET work_removed_at = now() WHERE id = $1 AND NOT lease_held AND NOT status = ANY($2)`,
+        [sessionId, liveStatuses],
+      ),
     );
-    const [now] = rows;
-    if (now === undefined || isLive(now.status) || now.held) return false;
-    await o.runner.remove({ sessionId, fence });
-    await tx.query('UPDATE agent_session SET work_removed_at = now() WHERE id = $1', [sessionId]);
-    return true;
-  });
+    if (rowCount === 0) return false;
+  }
+  await o.runner.remove({ sessionId, fence }, AbortSignal.timeout(OTHERS_MS));
+  return true;
 }
 
 /** Removes what is due. Answers what was removed; one that cannot be is logged and left for the next time. */

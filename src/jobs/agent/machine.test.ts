@@ -75,7 +75,7 @@ const expected: Record<SessionInputKind, Cell[]> = {
   dead: row('        -   fai fai fai fai -   -   -   -   -'),
   failed: row('      fai fai fai fai fai -   -   -   -   -'),
   push: row('        -   -   -   -   -   -   -   -   pus -'),
-  pushed: row('      -   -   -   -   .   -   -   -   -   -'),
+  pushed: row('      .   -   -   -   .   -   -   -   .   .'),
   'pr.created': row('-   -   -   -   rev -   -   rev rev -'),
   'pr.updated': row('-   -   -   -   rev -   -   rev rev -'),
   reviewed: row('    -   -   -   -   com -   -   -   -   -'),

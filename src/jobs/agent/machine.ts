@@ -209,6 +209,12 @@ function onPullRequest(state: SessionState, now: 'open' | 'closed' | 'merged'): 
   return goes(state, wanted, undefined, `The pull request is ${now}.`);
 }
 
+/** That it was pushed may be found out when the session is over, or is about to go on. */
+function onPushed(state: SessionState, input: Extract<SessionInput, { kind: 'pushed' }>): Advance {
+  const isLate = state.status === 'assigned' || state.status === 'failed' || state.status === 'cancelled';
+  return isLate ? noted(state, input) : fromPushing(state, input, undefined);
+}
+
 /** What was made public is written down also where a stop came too late to prevent it; the stop still decides how it ends. */
 function fromPushing(state: SessionState, input: SessionInput, status: SessionStatus | undefined): Advance {
   if (state.status !== 'pushing') return ignored(`Nothing is pushed while it is ${state.status}.`);
@@ -266,7 +272,7 @@ export function advance(state: SessionState, input: SessionInput): Advance {
         ? goes(state, 'pushing', input)
         : ignored(`What a failed session has left can be pushed, and this one is ${state.status}.`);
     case 'pushed':
-      return fromPushing(state, input, undefined);
+      return onPushed(state, input);
     case 'pr.created':
     case 'pr.updated':
       // Somebody opened it for a branch that was pushed before the session ended.

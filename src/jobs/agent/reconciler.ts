@@ -15,6 +15,7 @@ import { type AgentContext, move, refOf } from './context.js';
 import { finish } from './finish.js';
 import { follow, stopNow } from './follow.js';
 import { followHandOff, handOver, takeBack } from './hand-off.js';
+import { settlePush } from './landed.js';
 import { isLive, liveStatuses } from './machine.js';
 import { postNotices } from './notices.js';
 import { readSession, type SessionRecord } from './session-record.js';
@@ -23,13 +24,17 @@ export type AgentReconcilerOptions = Pick<
   ReconcilerOptions,
   'store' | 'locks' | 'log' | 'metrics' | 'backoff' | 'supersededPollMs'
 > &
-  Omit<AgentContext, 'clock' | 'silenceMs'> &
-  Partial<Pick<AgentContext, 'clock' | 'silenceMs'>>;
+  Omit<AgentContext, 'clock' | 'silenceMs' | 'lastWordsMs'> &
+  Partial<Pick<AgentContext, 'clock' | 'silenceMs' | 'lastWordsMs'>>;
 
 const BACKOFF = { baseMs: 1_000, capMs: 30_000 };
 const SUPERSEDED_POLL_MS = 1_000;
 const SILENCE_MS = 120_000;
+const LAST_WORDS_MS = 30_000;
 const NOTICE_RETRY_MS = 30_000;
+/** So long a step waits for somebody else who is at work on the session or its repository, and may be frozen. */
+const OTHERS_MS = 20_000;
+const CLEAR_RETRY_MS = 10_000;
 /** A start that failed so often fails for good, and says why. */
 const START_ATTEMPTS = 5;
 
@@ -42,14 +47,15 @@ const STOPPING = `(("stop_wanted" IS NOT NULL
     OR ("lease_held" AND "status" NOT IN (${liveStatuses.map((status) => `'${status}'`).join(', ')})))
   AND (NOT "hand_off" OR NOT ${isHeld(HELD_BY, 'shadow')}))`;
 
-/** Over, or about to begin anew: nothing of the last start may run, and then its lease is free. */
-async function letGo(context: AgentContext, session: SessionRecord): Promise<Settlement> {
+const patiently = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(OTHERS_MS)]);
+
+/**
+ * Over, or about to begin anew: nothing of the last start may run, and then its lease is free. Files are removed afterwards: that waits
+ * for whoever has the repository, such as a clone of an hour.
+ */
+async function letGo(context: AgentContext, session: SessionRecord, signal: AbortSignal): Promise<Settlement> {
   const { runner, store } = context;
-  if (!session.handOff) {
-    await runner.stop(refOf(session));
-    // What a failed session leaves stays to be looked at, until it is started again.
-    if (session.status !== 'failed') await runner.remove(refOf(session));
-  }
+  if (!session.handOff) await runner.stop(refOf(session), { signal: patiently(signal) });
   await store.tenant(session.organizationId, (tx) =>
     tx.query('UPDATE agent_session SET lease_held = false, updated_at = now() WHERE id = $1 AND fence = $2', [
       ...[session.id, session.fence],
@@ -58,10 +64,38 @@ async function letGo(context: AgentContext, session: SessionRecord): Promise<Set
   return 'again';
 }
 
+/** What a failed session leaves stays to be looked at, until it is started again or was kept for long enough; nobody needs the rest. */
+const isToBeCleared = ({ status, handOff, fence, workRemovedAt }: SessionRecord): boolean =>
+  status !== 'failed' && !handOff && fence !== null && workRemovedAt === null;
+
+async function clear(context: AgentContext, session: SessionRecord, signal: AbortSignal): Promise<Settlement> {
+  const { runner, store, log } = context;
+  try {
+    await runner.remove(refOf(session), patiently(signal));
+  } catch (error) {
+    if (signal.aborted) throw error;
+    log.debug({ session: session.id, err: messageOf(error) }, 'what a session left cannot be removed yet');
+    return { retryInMs: CLEAR_RETRY_MS };
+  }
+  await store.tenant(session.organizationId, (tx) =>
+    tx.query('UPDATE agent_session SET work_removed_at = now() WHERE id = $1 AND fence = $2 AND NOT lease_held', [
+      ...[session.id, session.fence],
+    ]),
+  );
+  return 'again';
+}
+
+/** Nothing of it runs, and its lease is free. */
+function afterwards(context: AgentContext, session: SessionRecord, signal: AbortSignal): Promise<Settlement> {
+  if (session.pushSha !== null) return settlePush(context, session, signal);
+  if (session.status === 'assigned') return takeTurn(context, session);
+  return isToBeCleared(session) ? clear(context, session, signal) : Promise.resolve('settled');
+}
+
 function stepOf(context: AgentContext, session: SessionRecord, signal: AbortSignal): Promise<Settlement> {
   const { status, stop, leaseHeld } = session;
-  if (!isLive(status)) return leaseHeld ? letGo(context, session) : Promise.resolve('settled');
-  if (status === 'assigned') return leaseHeld ? letGo(context, session) : takeTurn(context, session);
+  if (!isLive(status) || status === 'assigned')
+    return leaseHeld ? letGo(context, session, signal) : afterwards(context, session, signal);
   if (session.handOff) {
     if (stop !== null) return takeBack(context, session);
     return status === 'provisioning' ? handOver(context, session, signal) : followHandOff(context, session);
@@ -80,7 +114,7 @@ function stepOf(context: AgentContext, session: SessionRecord, signal: AbortSign
 
 /** The reconciler of the table `agent_session`. */
 export function createAgentReconciler(options: AgentReconcilerOptions): Reconciler {
-  const context: AgentContext = { clock: systemClock, silenceMs: SILENCE_MS, ...options };
+  const context: AgentContext = { clock: systemClock, silenceMs: SILENCE_MS, lastWordsMs: LAST_WORDS_MS, ...options };
   const { store } = options;
 
   async function wasRestarted({ organizationId, id, fence }: SessionRecord): Promise<boolean> {

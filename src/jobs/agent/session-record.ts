@@ -51,6 +51,9 @@ export interface SessionRecord {
   pullRequestNumber: number | null;
   pullRequestUrl: string | null;
   resultSha: string | null;
+  /** A push of it was begun, and nobody has seen its end. */
+  pushSha: string | null;
+  pushBegunAt: Date | null;
   /** Of the preview that the agent knows of. */
   toldPreviewUrl: string | null;
   /** What it left on its runner was removed. */
@@ -114,7 +117,7 @@ const SELECT = `SELECT s.id, s.organization_id AS "organizationId", s.repository
     s.limit_cost_micros AS "limitCostMicros", s.tokens, s.cost_micros AS "costMicros", s.round_tokens AS "roundTokens",
     s.round_cost_micros AS "roundCostMicros", s.worked_seconds AS "workedSeconds", s.working_since AS "workingSince",
     s.pull_request_id AS "pullRequestId", s.pull_request_number AS "pullRequestNumber",
-    s.pull_request_url AS "pullRequestUrl", s.result_sha AS "resultSha", s.told_preview_url AS "toldPreviewUrl",
+    s.pull_request_url AS "pullRequestUrl", s.result_sha AS "resultSha", s.push_sha AS "pushSha", s.push_begun_at AS "pushBegunAt", s.told_preview_url AS "toldPreviewUrl",
     s.work_removed_at AS "workRemovedAt", s.asked_at AS "askedAt", s.reminded_at AS "remindedAt", s.updated_at AS "updatedAt",
     s.round_asked_at AS "roundAskedAt", s.round_told_at AS "roundToldAt",
     r.forge, r.host, r.remote_id AS "remoteId", r.remote_owner AS owner, r.remote_name AS name, r.remote_url AS url,
@@ -137,12 +140,19 @@ function recordOf(row: Row): SessionRecord {
   };
 }
 
+/**
+ * SQL: whoever is frozen in the middle of a transaction must not keep people from stopping a session. Far longer than any of these
+ * takes, and shorter than a statement may wait for a row.
+ */
+export const BRIEFLY = `set_config('idle_in_transaction_session_timeout', '15s', true)`;
+
 /** @param o.lock keeps the row to this transaction until it ends */
 export async function readSession(
   tx: PoolClient,
   sessionId: string,
   o: { lock?: boolean } = {},
 ): Promise<SessionRecord | undefined> {
+  if (o.lock) await tx.query(`SELECT ${BRIEFLY}`);
   const { rows } = await tx.query<Row>(`${SELECT} WHERE s.id = $1${o.lock ? ' FOR UPDATE OF s' : ''}`, [sessionId]);
   return rows[0] && recordOf(rows[0]);
 }

@@ -61,6 +61,7 @@ export const aider: AgentFormatDescription = {
   source: 'https://aider.chat/docs/scripting.html; the lines are those of its terminal output',
   tried: false,
   input: 'whole',
+  speaksText: true,
   parse,
   encode: asText,
 };

@@ -11,6 +11,8 @@ export interface AgentFormatDescription {
   tried: boolean;
   /** `follow`: it reads replies while it runs. `whole`: it reads its standard input to the end and ends after each turn. */
   input: 'follow' | 'whole';
+  /** Its lines are text, which may mean something. Else they are JSON, and those that are not are shown as they are. */
+  speaksText?: true;
   /** What one line of its output says, in order; none for what is of no use to anybody. Never throws. */
   parse(line: string): AgentEvent[];
   /** How it is given something on its standard input. */
