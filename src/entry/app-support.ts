@@ -1,5 +1,6 @@
 /** What an app listens to, and which forge gives it. */
 import type { ForgeDescriptor } from '../forges/forge.js';
+import { eventsTold } from '../forges/kit/inbox-port.js';
 import type { Support } from '../forges/kit/route.js';
 import { ANY } from '../translate/subscriptions.js';
 
@@ -18,10 +19,11 @@ export interface EventRow {
 /** Events that GitHub's webhooks never carry: libraries make them inside the app. */
 const MADE_BY_APPS = /^(schedule|error)(\.|$)/;
 
-function givenBy({ eventSupport, routes }: ForgeDescriptor, event: string): { given: Given; note?: string } {
+function givenBy(forge: ForgeDescriptor, event: string): { given: Given; note?: string } {
+  const eventSupport = eventsTold(forge);
   if (MADE_BY_APPS.test(event)) return { given: 'own' };
   // A forge without routes is GitHub itself.
-  if (eventSupport === undefined) return { given: routes === undefined ? 'exact' : 'unknown' };
+  if (eventSupport === undefined) return { given: forge.routes === undefined ? 'exact' : 'unknown' };
   if (event === ANY)
     return { given: 'partial', note: 'The app listens to every event, and gets those that there are.' };
   const [name = ''] = event.split('.', 1);

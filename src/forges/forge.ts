@@ -221,6 +221,8 @@ export interface ForgeDescriptor {
   poll?: ForgePoll;
   /** Which of GitHub's events it gives; absent on GitHub itself, which gives them all. */
   eventSupport?: EventSupport;
+  /** Events that it does not send, and that Forgeway tells instead of what apps write through it. */
+  ownEvents?: EventSupport;
   /** A stateful double of an instance on loopback, for tests, the demo and `forgeway app test`. */
   startFake?(options: ForgeFakeOptions): Promise<ForgeFake>;
   /** Connecting an instance with a token: who am I, what may I do, which repositories, their webhooks. */

@@ -9,6 +9,7 @@ import type { Organization } from '../../src/forges/gitea/fake/state.js';
 import { createGiteaFake, type GiteaFake } from '../../src/forges/gitea/fake.js';
 import { routes } from '../../src/forges/gitea/routes/index.js';
 import { serveFake } from '../../src/forges/kit/fake/http-server.js';
+import type { InboxPort } from '../../src/forges/kit/inbox-port.js';
 import type { RouteTable } from '../../src/forges/kit/route.js';
 import { giteaDifferences } from './gitea-differences.js';
 import { loopback } from './loopback.js';
@@ -57,6 +58,8 @@ export interface GiteaRigOptions {
   /** Serves the repositories, so that git can be pushed to. */
   git?: boolean;
   clock?: () => Date;
+  /** What arrived at webhooks of ours; without it nothing did. */
+  inbox?: InboxPort;
   /** Delivers webhooks; default is the real one. */
   fetch?: typeof fetch;
 }
@@ -149,6 +152,7 @@ export async function startGitea(options: GiteaRigOptions = {}): Promise<GiteaRi
       token: fake.addToken(login),
       account: { id: BigInt(id), login },
       clock: { now: clock },
+      ...(options.inbox && { inbox: options.inbox }),
       names: namesOf(fake),
       ...(served && {
         git: createGitObjectStore(
@@ -180,6 +184,7 @@ export async function startGitea(options: GiteaRigOptions = {}): Promise<GiteaRi
       const rows = Object.values(tables).flatMap((table) => Object.keys(table));
       expect(rows.filter((route) => !rig.succeeded.has(route))).toEqual([]);
       expect(rows.filter((route) => !rig.failed.has(route) && !withoutFailure.includes(route))).toEqual([]);
+      expect(Object.fromEntries(rig.nowhere)).toEqual({});
       expectGolden(GOLDENS, tables, rig.examples);
     },
     async close() {

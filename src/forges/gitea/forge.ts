@@ -1,7 +1,7 @@
 import { endpointBelow } from '../endpoint.js';
 import { defineForge, type EventSupport, type ForgeDescriptor } from '../forge.js';
 import { associations } from './associations.js';
-import { eventSupport } from './events/support.js';
+import { eventSupport, ownEvents } from './events/support.js';
 import { classify, payload, snapshot } from './events.js';
 import { administration } from './hooks.js';
 import { oauth } from './oauth.js';
@@ -40,6 +40,7 @@ const descriptorOf = ({ id, label, tag, cloudUrl, events, configFolders }: Flavo
   associations,
   poll,
   eventSupport: events,
+  ownEvents,
   // Loaded only where it is started: no server carries a fake about.
   startFake: async (options) => (await import('./fake/story.js')).startFake(id, options),
   administration,

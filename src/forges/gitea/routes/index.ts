@@ -1,4 +1,5 @@
 /** GitHub's routes on Gitea and Forgejo. */
+import { dispatches } from '../../kit/dispatch.js';
 import type { RouteTable } from '../../kit/route.js';
 import { absent } from './absent.js';
 import { actions } from './actions.js';
@@ -53,6 +54,7 @@ export const routes: RouteTable = joinTables(
   comparison,
   contents,
   deployments,
+  dispatches,
   feeds,
   gitData,
   graphqlRows,

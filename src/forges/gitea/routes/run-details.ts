@@ -1,6 +1,9 @@
 /** What runs of workflows consist of and left, and how they are stopped and begun again. Each came with another version. */
+import { z } from 'zod';
 import type { JsonObject } from '../../forge.js';
+import { accept } from '../../kit/accept.js';
 import { logArchive } from '../../kit/log-archive.js';
+import { segment } from '../../kit/native-client.js';
 import {
   notFound,
   type Route,
@@ -8,6 +11,7 @@ import {
   RouteFailure,
   type RouteRequest,
   type RouteTable,
+  unprocessable,
 } from '../../kit/route.js';
 import { artifact } from '../../kit/shapes/artifact.js';
 import { workflow } from '../../kit/shapes/workflow.js';
@@ -16,6 +20,7 @@ import { workflowNumber } from '../convert/workflow.js';
 import { actionsPath, asJob, nativeJobs, runAt, runsOf } from './actions.js';
 import {
   countIn,
+  failedWith,
   flagIn,
   folderEntries,
   idOf,
@@ -126,25 +131,31 @@ async function workflowFiles(request: RouteRequest, context: RouteContext): Prom
   return [];
 }
 
-async function workflowAt(request: RouteRequest, context: RouteContext) {
-  const wanted = param(request, 'workflow_id');
-  const repository = objectOf(await context.native.get(repoPath(request)));
+interface KnownWorkflow {
+  native: JsonObject;
+  path: string;
+  file: string;
+}
+
+async function knownWorkflows(request: RouteRequest, context: RouteContext): Promise<KnownWorkflow[]> {
   const all = await newerOr(
     async () => objectsOf(objectOf(await context.native.get(`${actionsPath(request)}/workflows`)).workflows),
     () => workflowFiles(request, context),
   );
-  // Runs and events name a workflow by its path or its file alone; the number is made of what they named.
-  const found = all
-    .flatMap((native) => {
-      const path = textOf(native, 'path');
-      const file = path.split('/').at(-1) ?? path;
-      return [path, file].map((name) => ({ native, path, file, id: workflowNumber(idOf(repository), name) }));
-    })
-    .find(({ file, id }) => file === wanted || String(id) === wanted);
-  if (found === undefined) throw notFound();
-  const { native, path, file, id } = found;
+  return all.map((native) => {
+    const path = textOf(native, 'path');
+    return { native, path, file: path.split('/').at(-1) ?? path };
+  });
+}
+
+function shownWorkflow(
+  request: RouteRequest,
+  context: RouteContext,
+  { native, path, file }: KnownWorkflow,
+  id: number,
+) {
   const isListed = textIn(native, 'state') !== undefined;
-  const data = workflow(context.base, param(request, 'owner'), param(request, 'repo'), {
+  return workflow(context.base, param(request, 'owner'), param(request, 'repo'), {
     id,
     name: (isListed ? textIn(native, 'name') : undefined) ?? file,
     path,
@@ -152,8 +163,60 @@ async function workflowAt(request: RouteRequest, context: RouteContext) {
     ...(textIn(native, 'html_url') && { htmlUrl: textOf(native, 'html_url') }),
     ...(isListed && { createdAt: time(native.created_at), updatedAt: time(native.updated_at) }),
   });
-  return { data };
 }
+
+async function wantedWorkflow(request: RouteRequest, context: RouteContext) {
+  const wanted = param(request, 'workflow_id');
+  const repository = objectOf(await context.native.get(repoPath(request)));
+  // Runs and events name a workflow by its path or its file alone; the number is made of what they named.
+  const found = (await knownWorkflows(request, context))
+    .flatMap((known) => [known.path, known.file].map((name) => ({ known, id: workflowNumber(idOf(repository), name) })))
+    .find(({ known, id }) => known.file === wanted || String(id) === wanted);
+  if (found === undefined) throw notFound();
+  return found;
+}
+
+async function workflowAt(request: RouteRequest, context: RouteContext) {
+  const { known, id } = await wantedWorkflow(request, context);
+  return { data: shownWorkflow(request, context, known, id) };
+}
+
+async function workflows(request: RouteRequest, context: RouteContext) {
+  const repository = objectOf(await context.native.get(repoPath(request)));
+  const all = await knownWorkflows(request, context);
+  const shown = all.map((one) => shownWorkflow(request, context, one, workflowNumber(idOf(repository), one.path)));
+  const { data, pages } = pageIn(request, shown);
+  return { data: { total_count: shown.length, workflows: data }, pages };
+}
+
+const dispatched = z.looseObject({
+  ref: z.string().min(1),
+  inputs: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).nullish(),
+});
+
+async function dispatch(request: RouteRequest, context: RouteContext) {
+  const { known } = await wantedWorkflow(request, context);
+  const { ref, inputs } = accept('WorkflowDispatch', dispatched, request.body);
+  const path = `${actionsPath(request)}/workflows/${segment(known.file)}/dispatches`;
+  const entries = Object.entries(inputs ?? {}).map(([name, value]) => [name, String(value)] as const);
+  const json = { ref, ...(entries.length > 0 && { inputs: Object.fromEntries(entries) }) };
+  try {
+    await context.native.send('POST', path, { json });
+  } catch (error) {
+    if (!failedWith(error, 404, 405)) throw error;
+    // The workflow is there: either nothing of that name is, or the call is not.
+    await context
+      .github('GET /repos/{owner}/{repo}/commits/{ref}', { ...ownerOf(request), ref: plainRef(ref) })
+      .catch((missing: unknown) => {
+        throw failedWith(missing, 404, 422) ? unprocessable(`No ref found for: ${ref}`) : missing;
+      });
+    throw new RouteFailure(501, 'This server cannot begin workflows by its API: Gitea 1.24 and Forgejo 8 can.');
+  }
+  return { status: 204 };
+}
+
+const plainRef = (ref: string): string => ref.replace(/^refs\/(?:heads|tags)\//, '');
+const ownerOf = (request: RouteRequest) => ({ owner: param(request, 'owner'), repo: param(request, 'repo') });
 
 export const runDetails: RouteTable = {
   'GET /repos/{owner}/{repo}/actions/jobs/{job_id}': emulated(
@@ -191,5 +254,17 @@ export const runDetails: RouteTable = {
     'repository: GET /repos/{owner}/{repo}/actions/workflows, GET /repos/{owner}/{repo}/contents/{filepath}',
     'Its number is made of its file; before Gitea 1.24 and on Forgejo the files are all that is known.',
     workflowAt,
+  ),
+  'GET /repos/{owner}/{repo}/actions/workflows': emulated(
+    'read',
+    'repository: GET /repos/{owner}/{repo}/actions/workflows, GET /repos/{owner}/{repo}/contents/{filepath}',
+    'Their numbers are made of their files; before Gitea 1.24 and on Forgejo the files are all that is known.',
+    workflows,
+  ),
+  'POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches': emulated(
+    'unsafe',
+    'repository: POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches',
+    'From Gitea 1.24 and Forgejo 8 on; older servers have no such call and answer 501.',
+    dispatch,
   ),
 };

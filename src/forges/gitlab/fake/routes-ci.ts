@@ -21,6 +21,14 @@ const newStatus = parametersOf<EditPipelineStatusOptions>()(
   { state: z.enum(['pending', 'running', 'success', 'failed', 'canceled', 'skipped']) },
 );
 
+const newPipeline = z.strictObject({
+  ref: z.string(),
+  variables: z
+    .array(z.strictObject({ key: z.string(), value: z.string(), variable_type: text }))
+    .min(1)
+    .optional(),
+});
+
 const FINISHED: ReadonlySet<string> = new Set(['success', 'failed', 'canceled', 'skipped']);
 
 /** GitLab's state machine: what is on its way cannot begin again, what is finished is followed by a new one. */
@@ -167,6 +175,29 @@ export function ciRoutes(world: World): FakeRoute[] {
           request,
           found.toReversed().map((one) => shownPipeline(world, project, one)),
         );
+      },
+    },
+    {
+      method: 'POST',
+      path: '/projects/:id/pipeline',
+      source: 'pipelines: POST /projects/:id/pipeline',
+      body: newPipeline,
+      async run(request) {
+        const project = projectFor(world, request, DEVELOPER);
+        const { ref } = request.body as z.output<typeof newPipeline>;
+        const sha = (await project.git.resolve(ref)) ?? refuse(400, { base: ['Reference not found'] });
+        const tree = (await project.git.readTree(sha, '')) ?? [];
+        if (!tree.some(({ path }) => path === '.gitlab-ci.yml')) refuse(400, { base: ['Missing CI config file'] });
+        const now = world.now();
+        const pipeline: Pipeline = {
+          id: world.nextId(),
+          iid: project.pipelines.length + 1,
+          ...{ sha, ref, status: 'pending', source: 'api', createdAt: now, updatedAt: now },
+          userId: actorOf(request).id,
+          jobs: [],
+        };
+        project.pipelines.push(pipeline);
+        return { status: 201, json: shownPipeline(world, project, pipeline) };
       },
     },
     {

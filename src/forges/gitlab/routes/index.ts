@@ -1,4 +1,5 @@
 /** GitHub's requests on GitLab: one file per resource, joined into the table that the router reads. */
+import { dispatches } from '../../kit/dispatch.js';
 import type { RouteTable } from '../../kit/route.js';
 import { actions } from './actions.js';
 import { archives } from './archives.js';
@@ -90,4 +91,5 @@ export const routes: RouteTable = {
   ...webhooks,
   ...watching,
   ...feeds,
+  ...dispatches,
 };

@@ -1,12 +1,19 @@
 /** What pipelines left: artifacts and logs; and the one workflow that all of them belong to. */
 import { z } from 'zod';
 import { logArchive } from '../../kit/log-archive.js';
-import { notFound, type Route, type RouteRequest, type RouteTable } from '../../kit/route.js';
+import {
+  notFound,
+  type Route,
+  type RouteContext,
+  type RouteRequest,
+  type RouteTable,
+  unprocessable,
+} from '../../kit/route.js';
 import { artifact } from '../../kit/shapes/artifact.js';
 import { workflow } from '../../kit/shapes/workflow.js';
 import { nativeJob, WORKFLOW } from '../convert/pipeline.js';
 import { id, timeOrNull } from '../convert/read.js';
-import { everything, idParam, param, placeOf, projectAt, slice } from './place.js';
+import { accept, everything, idParam, param, placeOf, projectAt, refused, slice } from './place.js';
 
 const pipelineApi = (request: RouteRequest): string =>
   `${placeOf(request).api}/pipelines/${idParam(request, 'run_id')}`;
@@ -67,25 +74,77 @@ const logs: Route = {
   },
 };
 
+const ONE = 'All pipelines belong to one workflow, whose number is 0 and whose name is that of their file.';
+
+/** The one workflow there is, whatever its file is called. */
+async function workflowOf(request: RouteRequest, context: RouteContext) {
+  const place = placeOf(request);
+  const { ci_config_path: own, created_at: created } = await projectAt(context, place.api);
+  const path = typeof own === 'string' && own !== '' ? own : WORKFLOW.path;
+  const createdAt = timeOrNull(created);
+  const input = { ...WORKFLOW, path, ...(createdAt !== null && { createdAt }) };
+  return { place, path, shown: workflow(context.base, place.owner, place.repo, input) };
+}
+
+/** @throws RouteFailure 404 for any but that one */
+async function wantedWorkflow(request: RouteRequest, context: RouteContext) {
+  const found = await workflowOf(request, context);
+  const wanted = param(request, 'workflow_id');
+  if (wanted !== String(WORKFLOW.id) && wanted !== found.path && wanted !== found.path.split('/').at(-1))
+    throw notFound();
+  return found;
+}
+
 const oneWorkflow: Route = {
   support: 'emulated',
   retry: 'read',
   source: 'projects: GET /projects/:id',
-  note: 'All pipelines belong to one workflow, whose number is 0 and whose name is that of their file.',
+  note: ONE,
+  run: async (request, context) => ({ data: (await wantedWorkflow(request, context)).shown }),
+};
+
+const workflows: Route = {
+  support: 'emulated',
+  retry: 'read',
+  source: 'projects: GET /projects/:id',
+  note: ONE,
   async run(request, context) {
-    const place = placeOf(request);
-    const { ci_config_path: own, created_at: created } = await projectAt(context, place.api);
-    const path = typeof own === 'string' && own !== '' ? own : WORKFLOW.path;
-    const wanted = param(request, 'workflow_id');
-    if (wanted !== String(WORKFLOW.id) && wanted !== path && wanted !== path.split('/').at(-1)) throw notFound();
-    const createdAt = timeOrNull(created);
-    const input = { ...WORKFLOW, path, ...(createdAt !== null && { createdAt }) };
-    return { data: workflow(context.base, place.owner, place.repo, input) };
+    const { items, pages } = slice(request, [(await workflowOf(request, context)).shown]);
+    return { data: { total_count: 1, workflows: items }, pages };
+  },
+};
+
+const dispatched = z.looseObject({
+  ref: z.string().min(1),
+  /** GitLab's variables have names of letters, digits and _. */
+  inputs: z.record(z.string().regex(/^\w+$/), z.union([z.string(), z.number(), z.boolean()])).nullish(),
+});
+
+const dispatch: Route = {
+  support: 'emulated',
+  retry: 'unsafe',
+  source: 'pipelines: POST /projects/:id/pipeline',
+  note: 'A pipeline is begun, and its variables are the inputs.',
+  async run(request, context) {
+    const { place } = await wantedWorkflow(request, context);
+    const { ref, inputs } = accept('WorkflowDispatch', dispatched, request.body);
+    const variables = Object.entries(inputs ?? {}).map(([key, value]) => ({ key, value: String(value) }));
+    const json = { ref: ref.replace(/^refs\/(?:heads|tags)\//, ''), ...(variables.length > 0 && { variables }) };
+    await refused(
+      () => context.native.send('POST', `${place.api}/pipeline`, { json }),
+      [400],
+      (failure) => {
+        throw unprocessable(failure.message);
+      },
+    );
+    return { status: 204 };
   },
 };
 
 export const runDetails: RouteTable = {
   'GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts': artifacts,
   'GET /repos/{owner}/{repo}/actions/runs/{run_id}/logs': logs,
+  'GET /repos/{owner}/{repo}/actions/workflows': workflows,
   'GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}': oneWorkflow,
+  'POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches': dispatch,
 };

@@ -190,6 +190,31 @@ export function runRoutes(world: World): FakeRoute[] {
         return ok({ total_count: workflows.length, workflows });
       },
     }),
+    since('v124', world, {
+      method: 'POST',
+      path: '/repos/:owner/:repo/actions/workflows/:workflow/dispatches',
+      source: 'repository: POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches',
+      body: z.strictObject({ ref: z.string(), inputs: z.record(z.string(), z.string()).optional() }),
+      run: async (request) => {
+        const repository = repositoryFor(world, request, 'write');
+        const { ref } = request.body as { ref: string };
+        const branch = ref.replace(/^refs\/(?:heads|tags)\//, '');
+        const sha = (await repository.git.resolve(branch)) ?? notFound();
+        const workflow = request.params.workflow ?? '';
+        repository.runs.push({
+          id: world.state.nextId(),
+          name: workflow,
+          workflow,
+          branch,
+          sha,
+          event: 'workflow_dispatch',
+          status: 'queued',
+          conclusion: '',
+          created: world.state.now(),
+        });
+        return ok(undefined, 204);
+      },
+    }),
     since(
       'v126',
       world,
