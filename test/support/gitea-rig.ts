@@ -17,6 +17,7 @@ import type { ForgeNames } from './native-examples.js';
 import { expectGolden } from './native-golden.js';
 import { createRouteRig, type RigAnswer, type RouteRig } from './route-rig.js';
 import { createSwaggerCheck, type Swagger } from './swagger-check.js';
+import { UNSERVED_IN_ANSWERS } from './unserved-in-answers.js';
 
 const GOLDENS = join(process.cwd(), 'src/forges/gitea/routes/fixtures');
 const DESCRIPTION = join(process.cwd(), '../shared/fixtures/openapi/gitea-1.21.4.json');
@@ -184,7 +185,7 @@ export async function startGitea(options: GiteaRigOptions = {}): Promise<GiteaRi
       const rows = Object.values(tables).flatMap((table) => Object.keys(table));
       expect(rows.filter((route) => !rig.succeeded.has(route))).toEqual([]);
       expect(rows.filter((route) => !rig.failed.has(route) && !withoutFailure.includes(route))).toEqual([]);
-      expect(Object.fromEntries(rig.nowhere)).toEqual({});
+      expect([...rig.nowhere].filter(([route]) => !Object.hasOwn(UNSERVED_IN_ANSWERS, route))).toEqual([]);
       expectGolden(GOLDENS, tables, rig.examples);
     },
     async close() {

@@ -49,7 +49,8 @@ const descriptorOf = ({ id, label, tag, cloudUrl, events, configFolders }: Flavo
   endpoint: (baseUrl) => ({
     ...endpointBelow(id, baseUrl, '/api/v1'),
     // Files of releases too, which lie beside the API.
-    archives: /^\/repos\/[^/]+\/[^/]+\/archive\/.+\.(?:tar\.gz|zip)$|\/(?:attachments|releases\/download)\//,
+    archives:
+      /^\/repos\/[^/]+\/[^/]+\/archive\/.+\.(?:tar\.gz|zip)$|\/actions\/artifacts\/\d+\/zip|\/(?:attachments|releases\/download)\//,
   }),
   cloudUrl,
   configFolders,

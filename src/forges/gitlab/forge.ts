@@ -36,7 +36,8 @@ export const gitlab = defineForge({
   endpoint: (baseUrl) => ({
     ...endpointBelow(ID, baseUrl, '/api/v4'),
     // Files of releases too.
-    archives: /^\/projects\/[^/]+\/(?:repository\/archive\.(?:tar\.gz|zip)$|uploads\/|packages\/)/,
+    archives:
+      /^\/projects\/[^/]+\/(?:repository\/archive\.(?:tar\.gz|zip)$|jobs\/\d+\/artifacts$|uploads\/|packages\/)/,
   }),
   cloudUrl: 'https://gitlab.com',
   nestedOwners: true,

@@ -9,6 +9,7 @@ import { webhooks } from './webhooks.js';
 
 const REPO = '/repos/{owner}/{repo}';
 const HOOKS = `${REPO}/hooks`;
+const ARTIFACT = `${REPO}/actions/artifacts/{artifact_id}`;
 const RUN = `${REPO}/actions/runs/{run_id}`;
 const api = 'https://gitea.test/api/v3/repos/acme/web';
 const types = (data: Loose): string[] => data.map((one: Loose) => one.type);
@@ -349,6 +350,12 @@ describe('runs of workflows in detail', () => {
       });
       const named = await gitea.ask(`GET ${RUN}/artifacts`, { run_id: 1, name: 'report' });
       expect(named.data).toMatchObject({ total_count: 1, artifacts: [{ id: 32 }] });
+      const ofReport = { artifact_id: 32, archive_format: 'zip' };
+      expect((await gitea.ask(`GET ${ARTIFACT}`, ofReport)).data).toEqual(named.data.artifacts[0]);
+      expect(String((await gitea.ask(`GET ${ARTIFACT}/{archive_format}`, ofReport)).data)).toBe('packed report');
+      expect((await gitea.ask(`GET ${ARTIFACT}/{archive_format}`, { ...ofReport, archive_format: 'tar' })).status).toBe(
+        404,
+      );
       expect(packed.headers['content-type']).toBe('application/zip');
       const files = unzipSync(packed.data as unknown as Uint8Array);
       expect(Object.entries(files).map(([name, bytes]) => [name, strFromU8(bytes)])).toEqual([['1_Build.txt', log]]);
@@ -361,7 +368,9 @@ describe('runs of workflows in detail', () => {
     }
     const rows = Object.keys(runDetails);
     for (const route of rows) {
-      const gone = await gitea.ask(route, { repo: 'gone', run_id: 99, job_id: 99, workflow_id: 'none.yml' });
+      const gone = await gitea.ask(route, {
+        ...{ repo: 'gone', run_id: 99, job_id: 99, workflow_id: 'none.yml', artifact_id: 99, archive_format: 'zip' },
+      });
       expect([route, gone.status]).toEqual([route, 404]);
     }
     if (flavour === 'gitea') gitea.expectEveryRow({ runDetails });

@@ -1,5 +1,6 @@
 /** GitHub's routes on Gitea and Forgejo. */
 import { dispatches } from '../../kit/dispatch.js';
+import { protectionParts } from '../../kit/protection-parts.js';
 import type { RouteTable } from '../../kit/route.js';
 import { absent } from './absent.js';
 import { actions } from './actions.js';
@@ -65,6 +66,7 @@ export const routes: RouteTable = joinTables(
   milestones,
   notifications,
   organizations,
+  protectionParts,
   pullMerge,
   pulls,
   reactions,

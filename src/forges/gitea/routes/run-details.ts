@@ -14,6 +14,7 @@ import {
   unprocessable,
 } from '../../kit/route.js';
 import { artifact } from '../../kit/shapes/artifact.js';
+import type { Id } from '../../kit/shapes/inputs.js';
 import { workflow } from '../../kit/shapes/workflow.js';
 import { time } from '../convert/time.js';
 import { workflowNumber } from '../convert/workflow.js';
@@ -79,6 +80,36 @@ async function logs(request: RouteRequest, context: RouteContext) {
   return { body: { contentType: 'application/zip', bytes } };
 }
 
+function shownArtifact(request: RouteRequest, context: RouteContext, native: JsonObject, runId: Id) {
+  const run = objectOf(native.workflow_run);
+  return artifact(context.base, param(request, 'owner'), param(request, 'repo'), {
+    id: idOf(native),
+    name: textOf(native, 'name'),
+    size: countIn(native, 'size_in_bytes') ?? 0,
+    expired: flagIn(native, 'expired') ?? false,
+    createdAt: time(native.created_at) ?? null,
+    updatedAt: time(native.updated_at) ?? null,
+    expiresAt: time(native.expires_at) ?? null,
+    run: { id: runId, headBranch: textIn(run, 'head_branch') ?? null, headSha: textOf(run, 'head_sha') },
+  });
+}
+
+const artifactPath = (request: RouteRequest): string =>
+  `${actionsPath(request)}/artifacts/${numberParam(request, 'artifact_id')}`;
+
+async function oneArtifact(request: RouteRequest, context: RouteContext) {
+  const native = objectOf(await context.native.get(artifactPath(request)));
+  return { data: shownArtifact(request, context, native, idOf(objectOf(native.workflow_run))) };
+}
+
+async function packedArtifact(request: RouteRequest, context: RouteContext) {
+  if (param(request, 'archive_format') !== 'zip') throw notFound();
+  if (flagIn(objectOf(await context.native.get(artifactPath(request))), 'expired'))
+    throw new RouteFailure(410, 'Artifact has expired');
+  const { data } = await context.native.send('GET', `${artifactPath(request)}/zip`, { as: 'bytes' });
+  return { body: { contentType: 'application/zip', bytes: data as Buffer } };
+}
+
 async function artifacts(request: RouteRequest, context: RouteContext) {
   const read = async () =>
     objectOf(await context.native.get(`${runPath(request)}/artifacts`, { page: 1, limit: MOST }));
@@ -86,23 +117,7 @@ async function artifacts(request: RouteRequest, context: RouteContext) {
   const wanted = textIn(request.query, 'name');
   const all = objectsOf(answer.artifacts)
     .filter((native) => wanted === undefined || textOf(native, 'name') === wanted)
-    .map((native) => {
-      const run = objectOf(native.workflow_run);
-      return artifact(context.base, param(request, 'owner'), param(request, 'repo'), {
-        id: idOf(native),
-        name: textOf(native, 'name'),
-        size: countIn(native, 'size_in_bytes') ?? 0,
-        expired: flagIn(native, 'expired') ?? false,
-        createdAt: time(native.created_at) ?? null,
-        updatedAt: time(native.updated_at) ?? null,
-        expiresAt: time(native.expires_at) ?? null,
-        run: {
-          id: numberParam(request, 'run_id'),
-          headBranch: textIn(run, 'head_branch') ?? null,
-          headSha: textOf(run, 'head_sha'),
-        },
-      });
-    });
+    .map((native) => shownArtifact(request, context, native, numberParam(request, 'run_id')));
   const { data, pages } = pageIn(request, all);
   return { data: { total_count: all.length, artifacts: data }, pages };
 }
@@ -218,7 +233,17 @@ async function dispatch(request: RouteRequest, context: RouteContext) {
 const plainRef = (ref: string): string => ref.replace(/^refs\/(?:heads|tags)\//, '');
 const ownerOf = (request: RouteRequest) => ({ owner: param(request, 'owner'), repo: param(request, 'repo') });
 
+const ARTIFACT = 'repository: GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}';
+const ELSE_NONE = 'From Gitea 1.23 on; older servers and Forgejo know of no artifacts (404).';
+
 export const runDetails: RouteTable = {
+  'GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}': emulated('read', ARTIFACT, ELSE_NONE, oneArtifact),
+  'GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/{archive_format}': emulated(
+    'read',
+    `${ARTIFACT}/zip`,
+    `The bytes themselves, where GitHub redirects to them. ${ELSE_NONE}`,
+    packedArtifact,
+  ),
   'GET /repos/{owner}/{repo}/actions/jobs/{job_id}': emulated(
     'read',
     'repository: GET /repos/{owner}/{repo}/actions/jobs/{job_id}, …/actions/tasks',

@@ -227,6 +227,17 @@ export function ciRoutes(world: World): FakeRoute[] {
       source: 'jobs: GET /projects/:id/jobs/:job_id/trace',
       run: (request) => ({ body: jobOf(projectFor(world, request), request).job.trace }),
     },
+    {
+      method: 'GET',
+      path: '/projects/:id/jobs/:job/artifacts',
+      source: 'job_artifacts: GET /projects/:id/jobs/:job_id/artifacts',
+      run(request) {
+        const { job } = jobOf(projectFor(world, request), request);
+        return job.artifacts === undefined
+          ? refuse(404, '404 Not Found')
+          : { body: `packed ${job.name}`, contentType: 'application/octet-stream' };
+      },
+    },
     act('retry', ['failed', 'canceled'], 'running'),
     act('cancel', ['created', 'pending', 'running'], 'canceled'),
   ];

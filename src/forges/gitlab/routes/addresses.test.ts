@@ -308,6 +308,16 @@ describe('on GitLab', () => {
       ],
     });
     expect((await gitlab.ask(`GET ${RUN}/artifacts`, { ...run, name: 'build' })).data.total_count).toBe(1);
+    const [left, zip] = [
+      `GET ${REPO}/actions/artifacts/{artifact_id}`,
+      `GET ${REPO}/actions/artifacts/{artifact_id}/{archive_format}`,
+    ];
+    expect((await gitlab.ask(left, { artifact_id: unit.id })).data).toEqual(listed.data.artifacts[1]);
+    const ofUnit = { artifact_id: unit.id, archive_format: 'zip' };
+    expect(String((await gitlab.ask(zip, ofUnit)).data)).toBe('packed test/../unit');
+    expect((await gitlab.ask(zip, { ...ofUnit, archive_format: 'tar' })).status).toBe(404);
+    expect((await gitlab.ask(zip, { ...ofUnit, artifact_id: build.id })).status).toBe(410);
+    expect((await gitlab.ask(left, { artifact_id: 4711 })).status).toBe(404);
     const packed = await gitlab.ask(`GET ${RUN}/logs`, run);
     expect(packed.headers['content-type']).toBe('application/zip');
     const files = unzipSync(packed.data as unknown as Uint8Array);

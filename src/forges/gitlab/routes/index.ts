@@ -1,5 +1,6 @@
 /** GitHub's requests on GitLab: one file per resource, joined into the table that the router reads. */
 import { dispatches } from '../../kit/dispatch.js';
+import { protectionParts } from '../../kit/protection-parts.js';
 import type { RouteTable } from '../../kit/route.js';
 import { actions } from './actions.js';
 import { archives } from './archives.js';
@@ -92,4 +93,5 @@ export const routes: RouteTable = {
   ...watching,
   ...feeds,
   ...dispatches,
+  ...protectionParts,
 };

@@ -90,6 +90,14 @@ export function runRoutes(world: World): FakeRoute[] {
       expires_at: run.created,
     };
   };
+  const artifactFor = (request: FakeRequest) => {
+    const repository = repositoryFor(world, request);
+    for (const run of repository.runs) {
+      const artifact = (run.artifacts ?? []).find(({ id }) => String(id) === request.params.artifact);
+      if (artifact !== undefined) return { repository, run, artifact };
+    }
+    return notFound();
+  };
   const workflowJson = async (repository: Repository, path: string) => {
     const name = path.split('/').at(-1) ?? path;
     const url = `${world.apiUrl}/repos/${repository.owner}/${repository.name}/actions/workflows/${name}`;
@@ -168,6 +176,21 @@ export function runRoutes(world: World): FakeRoute[] {
         const artifacts = (run.artifacts ?? []).map((one) => artifactJson(repository, run, one));
         return ok({ total_count: artifacts.length, artifacts });
       },
+    }),
+    since('v124', world, {
+      method: 'GET',
+      path: '/repos/:owner/:repo/actions/artifacts/:artifact',
+      source: 'repository: GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}',
+      run: (request) => {
+        const { repository, run, artifact } = artifactFor(request);
+        return ok(artifactJson(repository, run, artifact));
+      },
+    }),
+    since('v124', world, {
+      method: 'GET',
+      path: '/repos/:owner/:repo/actions/artifacts/:artifact/zip',
+      source: 'repository: GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/zip',
+      run: (request) => ({ body: `packed ${artifactFor(request).artifact.name}`, contentType: 'application/zip' }),
     }),
     since('v124', world, {
       method: 'GET',
