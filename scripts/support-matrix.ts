@@ -1,5 +1,6 @@
 /** docs/support-matrix.md: what each forge gives of GitHub's events and routes, from the tables that serve them. */
 import type { ForgeDescriptor } from '../src/forges/forge.js';
+import { eventsTold } from '../src/forges/kit/inbox-port.js';
 import type { Support } from '../src/forges/kit/route.js';
 import { forges } from '../src/forges/registry.js';
 import { mutations, schema } from '../src/translate/graphql/schema.js';
@@ -56,9 +57,10 @@ const GIVES_ALL: Given = { support: 'exact' };
 const notOfGitHub = new Set(skips.filter(({ check }) => check === 'event schema').map(({ what }) => what));
 
 /** Every event that some forge names. A name without an action stands for the actions that nobody names. */
-const events = [...new Set(all.flatMap(({ eventSupport = {} }) => Object.keys(eventSupport)))].sort();
+const events = [...new Set(all.flatMap((forge) => Object.keys(eventsTold(forge) ?? {})))].sort();
 
-function eventsOf({ eventSupport }: ForgeDescriptor): Table {
+function eventsOf(forge: ForgeDescriptor): Table {
+  const eventSupport = eventsTold(forge);
   const entries = events.map((event) => {
     const [name = ''] = event.split('.', 1);
     return [
@@ -123,7 +125,7 @@ export function supportMatrix(): string {
   return [
     '# Support matrix',
     '',
-    'Made from the tables that serve apps (`eventSupport` and `routes` of each forge) by `npm run generate:docs`.',
+    'Made from the tables that serve apps (`eventSupport`, `ownEvents` and `routes` of each forge) by `npm run generate:docs`.',
     '',
     '- **exact**: the same event, or the same effect and answer, as on GitHub.',
     '- **emulated**: the same for an app, by other means.',

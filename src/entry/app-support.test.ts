@@ -34,11 +34,11 @@ it.each([
 
 it('a forge’s own event is given by it alone', () => {
   for (const forge of all) {
-    if (forge.ownEvents === undefined) continue;
-    const [row] = eventRows([`${forge.ownEvents}.emoji`], all);
+    if (forge.nativeEvents === undefined) continue;
+    const [row] = eventRows([`${forge.nativeEvents}.emoji`], all);
     for (const other of all) expect(row?.forges[other.label]).toBe(other === forge ? 'exact' : 'none');
   }
-  expect(all.some(({ ownEvents }) => ownEvents !== undefined)).toBe(true);
+  expect(all.some(({ nativeEvents }) => nativeEvents !== undefined)).toBe(true);
 });
 
 it('an event that GitHub has not and a forge tells all the same is none of GitHub’s', () => {

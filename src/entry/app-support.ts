@@ -1,5 +1,6 @@
 /** What an app listens to, and which forge gives it. */
 import type { ForgeDescriptor } from '../forges/forge.js';
+import { eventsTold } from '../forges/kit/inbox-port.js';
 import type { Support } from '../forges/kit/route.js';
 import { ANY } from '../translate/subscriptions.js';
 import { isGitHubEvent, meantEvent } from './event-names.js';
@@ -20,11 +21,11 @@ export interface EventRow {
 const MADE_BY_APPS = /^(schedule|error)(\.|$)/;
 
 /** What a forge sends under a name of its own, which GitHub has not. */
-const isOwnOf = ({ ownEvents, eventSupport = {} }: ForgeDescriptor, event: string): boolean =>
-  Object.hasOwn(eventSupport, event) || (ownEvents !== undefined && event.startsWith(`${ownEvents}.`));
+const isOwnOf = ({ nativeEvents, eventSupport = {} }: ForgeDescriptor, event: string): boolean =>
+  Object.hasOwn(eventSupport, event) || (nativeEvents !== undefined && event.startsWith(`${nativeEvents}.`));
 
 function givenBy(forge: ForgeDescriptor, event: string): { given: Given; note?: string } {
-  const { eventSupport, routes } = forge;
+  const eventSupport = eventsTold(forge);
   if (MADE_BY_APPS.test(event)) return { given: 'own' };
   if (event !== ANY && !isGitHubEvent(event)) {
     if (!isOwnOf(forge, event)) return { given: 'none' };
@@ -32,7 +33,7 @@ function givenBy(forge: ForgeDescriptor, event: string): { given: Given; note?: 
     return { given: support, ...(note !== undefined && { note }) };
   }
   // A forge without routes is GitHub itself.
-  if (eventSupport === undefined) return { given: routes === undefined ? 'exact' : 'unknown' };
+  if (eventSupport === undefined) return { given: forge.routes === undefined ? 'exact' : 'unknown' };
   if (event === ANY)
     return { given: 'partial', note: 'The app listens to every event, and gets those that there are.' };
   const [name = ''] = event.split('.', 1);

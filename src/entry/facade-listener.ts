@@ -5,6 +5,7 @@ import { createConnectionDirectory } from '../accounts/connections.js';
 import { createVault } from '../accounts/vault.js';
 import type { Config } from '../config/config.js';
 import { forges } from '../forges/registry.js';
+import { inboxForRoutes } from '../inbox/for-routes.js';
 import { systemClock } from '../lib/clock.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
@@ -124,6 +125,7 @@ export async function runFacadeListener(config: Config, log: Logger, name: strin
     archiveBytes: config.archiveMaxMb * 1024 * 1024,
     fetch: outbound.fetch,
     gitFor: gitObjectsFor(config, outbound),
+    inboxFor: inboxForRoutes(store),
     checkRunUrl: checkRunUrls(config, opened.keys.root),
     log,
     metrics,

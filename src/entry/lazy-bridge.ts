@@ -24,9 +24,10 @@ export function lazyBridge(o: LazyBridgeOptions): LazyBridge {
   const { config, store, keys, log, metrics } = o;
   let opened: Promise<Bridge> | undefined;
   const open = async () => {
-    const [{ createBridge }, { checkRunUrls, gitObjectsFor }] = await Promise.all([
+    const [{ createBridge }, { checkRunUrls, gitObjectsFor }, { inboxForRoutes }] = await Promise.all([
       import('../translate/bridge.js'),
       import('./bridge-ports.js'),
+      import('../inbox/for-routes.js'),
     ]);
     const outbound = outboundOf(config);
     return createBridge({
@@ -34,6 +35,7 @@ export function lazyBridge(o: LazyBridgeOptions): LazyBridge {
       archiveBytes: config.archiveMaxMb * 1024 * 1024,
       fetch: outbound.fetch,
       gitFor: gitObjectsFor(config, outbound),
+      inboxFor: inboxForRoutes(store),
       checkRunUrl: checkRunUrls(config, keys.root),
     });
   };

@@ -2,6 +2,7 @@
 import { findConnection } from '../accounts/find-connection.js';
 import { type Environment, loadConfig } from '../config/config.js';
 import { forges } from '../forges/registry.js';
+import { inboxForRoutes } from '../inbox/for-routes.js';
 import { ForgewayError } from '../lib/errors.js';
 import { createLogger, type Logger } from '../lib/logger.js';
 import { createMetrics } from '../lib/metrics.js';
@@ -96,6 +97,7 @@ export async function createVcs(options: VcsOptions = {}): Promise<Vcs> {
     fetch: outbound.fetch,
     oauthClientOf: options.oauthClientOf,
     gitFor: gitObjectsFor(config, outbound),
+    inboxFor: inboxForRoutes(store),
     checkRunUrl: checkRunUrls(config, opened.keys.root),
     log,
     metrics: createMetrics(),

@@ -9,6 +9,7 @@ import { createPermissions } from '../accounts/permissions.js';
 import type { Config } from '../config/config.js';
 import { forges } from '../forges/registry.js';
 import { createApps, MIRROR } from '../handlers/apps.js';
+import { inboxForRoutes } from '../inbox/for-routes.js';
 import { startPoller } from '../inbox/poll/poller.js';
 import { startInbox } from '../inbox/start-inbox.js';
 import { systemClock } from '../lib/clock.js';
@@ -123,6 +124,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     archiveBytes: config.archiveMaxMb * 1024 * 1024,
     fetch: outbound.fetch,
     gitFor: gitObjectsFor(config, outbound),
+    inboxFor: inboxForRoutes(store),
     checkRunUrl: checkRunUrls(config, opened.keys.root),
     log,
     metrics,

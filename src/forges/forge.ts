@@ -224,7 +224,9 @@ export interface ForgeDescriptor {
   /** Which of GitHub's events it gives; absent on GitHub itself, which gives them all. */
   eventSupport?: EventSupport;
   /** What names of events begin with, before a dot, that tell what GitHub has no word for; absent: there are none. */
-  ownEvents?: string;
+  nativeEvents?: string;
+  /** Events that it does not send, and that Forgeway tells instead of what apps write through it. */
+  ownEvents?: EventSupport;
   /** A stateful double of an instance on loopback, for tests, the demo and `forgeway app test`. */
   startFake?(options: ForgeFakeOptions): Promise<ForgeFake>;
   /** Connecting an instance with a token: who am I, what may I do, which repositories, their webhooks. */

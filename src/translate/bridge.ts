@@ -7,6 +7,7 @@ import { type ConnectionDirectory, isRemoved, type OpenConnection } from '../acc
 import type { AppPlace } from '../accounts/forge-apps/directory.js';
 import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import type { GitObjects } from '../forges/kit/git-objects.js';
+import type { InboxPort } from '../forges/kit/inbox-port.js';
 import type { NativeClient } from '../forges/kit/native-client.js';
 import type { GitHubRequest } from '../forges/kit/route.js';
 import type { ShapeBase } from '../forges/kit/shapes/base.js';
@@ -58,6 +59,8 @@ interface BridgeParts {
   oauthClientOf?: FindOAuthClient;
   /** Where objects that a forge's API cannot write are kept until they are pushed. */
   gitFor?(credential: Credential): GitObjects | undefined;
+  /** Where events go that a forge does not send, and what is known of what arrived; see the inbox's `inboxForRoutes`. */
+  inboxFor?(connection: OpenConnection): InboxPort;
   /** Web address of our page about a check run. */
   checkRunUrl?(organizationId: string, recordId: number): string | undefined;
   log: Logger;
@@ -182,6 +185,7 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
     clock,
     fetchFor: outFor,
     gitFor: o.gitFor,
+    inboxFor: o.inboxFor,
     checkRunUrl: o.checkRunUrl,
   });
   const { fetchFor } = virtual;

@@ -7,6 +7,7 @@ import type { JsonObject } from '../forges/forge.js';
 import type { TokenScope } from '../forges/github/app-auth.js';
 import { githubEndpoint } from '../forges/github/endpoint.js';
 import { github } from '../forges/github/forge.js';
+import { nodeId } from '../forges/kit/shapes/node-id.js';
 import type { Clock } from '../lib/clock.js';
 import { currentDelivery, type DeliveryScope } from '../lib/delivery-scope.js';
 import { ForgewayError } from '../lib/errors.js';
@@ -82,6 +83,13 @@ function idAt(payload: JsonObject, key: string): bigint | undefined {
   const id = objectAt(payload, key)?.id;
   return typeof id === 'number' || typeof id === 'string' ? parseId(id) : undefined;
 }
+
+/** As much of one as stands in every payload, under the number that apps know. */
+const shownInstallation = (id: bigint, told: JsonObject | undefined): JsonObject => ({
+  node_id: nodeId('Installation', id.toString()),
+  ...told,
+  id: Number(id),
+});
 
 export function createConnections(o: {
   github: DefaultApp | undefined;
@@ -193,7 +201,7 @@ export function createConnections(o: {
         });
         if (connection === undefined) return payload;
         const told = objectAt(payload, 'installation');
-        return { ...payload, installation: { ...told, id: Number(connection.virtualId) } };
+        return { ...payload, installation: shownInstallation(connection.virtualId, told) };
       }
       const named = idAt(payload, 'installation');
       const { forge, host } = scope;
@@ -203,7 +211,7 @@ export function createConnections(o: {
         if (own > BigInt(Number.MAX_SAFE_INTEGER))
           throw new ForgewayError('FORGEWAY_PAYLOAD_INVALID', 'installation.id is larger than a number can be.');
         const id = await o.lookup.ensure(scope.organizationId, known, own);
-        return { ...payload, installation: { ...rest, id: Number(id) } };
+        return { ...payload, installation: shownInstallation(id, rest) };
       };
       if (appId !== undefined)
         return named === undefined

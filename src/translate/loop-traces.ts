@@ -72,6 +72,9 @@ export function tracesOfWrite(
     return textAt(answer, 'state') === 'closed'
       ? of('push', textAt(answer, 'merge_commit_sha')).concat(of('state', number, 'closed'))
       : [];
+  // Its states are told by its number alone on some forges.
+  if (path.endsWith('/deployments') || path.endsWith('/deployments/{deployment_id}/statuses'))
+    return of('deployment', params.deployment_id ?? id);
   if (path.endsWith('/merges')) return of('push', textAt(answer, 'sha'));
   if (method === 'POST' && (path.endsWith('/issues') || path.endsWith('/pulls')))
     return of('state', textAt(answer, 'number'), 'open');
@@ -101,6 +104,8 @@ export function tracesOfEvent(name: string, payload: JsonObject): string[] {
   if (name === 'status') return of('status', textAt(payload, 'sha'), textAt(payload, 'context'));
   if (name === 'check_run') return of('check_run', textAt(payload.check_run, 'id'));
   if (name === 'push') return of('push', textAt(payload, 'after'));
+  if (name === 'repository_dispatch') return of('dispatch', action);
+  if (payload.deployment !== undefined) return of('deployment', textAt(payload.deployment, 'id'));
   if (action === 'synchronize') return of('push', textAt(objectAt(subject, 'head'), 'sha'));
   if (action === 'opened' || action === 'reopened') return of('state', number, 'open');
   if (action === 'closed') return of('state', number, 'closed');

@@ -45,7 +45,7 @@ const AREAS: readonly (readonly [pattern: RegExp, read: readonly string[], write
   [/^\/notifications\b/, ['notifications']],
   [/^\/keys\b/, ['administration']],
   [
-    /^\/(?:contents|git|commits|branches|compare|merges|releases|tags|tarball|zipball|readme|forks|comments)\b/,
+    /^\/(?:contents|git|commits|branches|compare|merges|releases|tags|tarball|zipball|readme|forks|comments|dispatches|downloads)\b/,
     ['contents'],
   ],
   // What everybody sees of a repository who sees it; changing it is for administrators.

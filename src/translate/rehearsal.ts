@@ -7,7 +7,9 @@ import { randomUUID } from 'node:crypto';
 import { fixedToken } from '../accounts/connections.js';
 import { virtualInstallationId } from '../accounts/virtual-installation.js';
 import { eachOf, type ForgeDescriptor, type JsonObject } from '../forges/forge.js';
+import type { OwnEvent } from '../forges/kit/inbox-port.js';
 import { type Clock, systemClock } from '../lib/clock.js';
+import { SYNTHESISED } from '../lib/delivery-source.js';
 import { messageOf } from '../lib/errors.js';
 import { parseId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
@@ -146,6 +148,8 @@ export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
     return { state: memoryState(connection, clock), installationId: virtualId, github: undefined };
   }
 
+  /** Events that apps have caused by what they wrote, and that nobody was run on yet. */
+  const caused: OwnEvent[] = [];
   const bridge = await createBridge({
     apps: o.apps,
     ...(github && { github }),
@@ -158,6 +162,11 @@ export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
     fetch: o.send ?? createOutbound({ allowed: [new URL(o.url).hostname.replace(/^\[|\]$/g, '')] }).fetch,
     around: o.around,
     gitFor: o.gitFor,
+    inboxFor: () => ({
+      tell: async (events) => void caused.push(...events),
+      // Nothing arrives at a webhook of ours here.
+      deliveriesOf: async () => undefined,
+    }),
   });
   const snapshots = new Map<string, JsonObject>();
   const count = { deliveries: 0n };
@@ -192,6 +201,29 @@ export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
     };
   };
 
+  /** On an event in GitHub's shape, as those that we make ourselves. */
+  const runOn = (name: string, payload: JsonObject): Promise<Run[]> => {
+    const { action } = payload;
+    return runAll({
+      ...basics(),
+      eventType: name,
+      source: SYNTHESISED,
+      eventIndex: 0,
+      eventName: name,
+      action: typeof action === 'string' ? action : null,
+      change: null,
+      contentType: 'application/json',
+      body: Buffer.from(JSON.stringify(payload)),
+    });
+  };
+  /** They cause others in their turn, and a loop of them is cut like any other. */
+  const runOnCaused = async (): Promise<Run[]> => {
+    const runs: Run[] = [];
+    for (let next = caused.shift(); next !== undefined; next = caused.shift())
+      runs.push(...(await runOn(next.name, next.payload)));
+    return runs;
+  };
+
   return {
     bridge,
     installationId: Number(installationId),
@@ -222,28 +254,14 @@ export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
             body,
           })),
         );
-      return { runs };
+      return { runs: [...runs, ...(await runOnCaused())] };
     },
 
     async deliverEvent(name, payload) {
       serve(servedBy(payload));
-      const { action } = payload;
       // A payload that was recorded elsewhere names another one.
       const told = 'app' in o ? { ...payload, installation: { id: Number(installationId) } } : payload;
-      return {
-        runs: await runAll({
-          ...basics(),
-          eventType: name,
-          // In GitHub's shape already, as those that we make ourselves.
-          source: 'forgeway',
-          eventIndex: 0,
-          eventName: name,
-          action: typeof action === 'string' ? action : null,
-          change: null,
-          contentType: 'application/json',
-          body: Buffer.from(JSON.stringify(told)),
-        }),
-      };
+      return { runs: [...(await runOn(name, told)), ...(await runOnCaused())] };
     },
   };
 }

@@ -3,11 +3,13 @@
  * answers as GitHub would. Everything that reaches the forge goes through the one way out below it.
  */
 
+import type { OpenConnection } from '../accounts/connections.js';
 import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import { dotcomOrigins, onInstance } from '../forges/github/endpoint.js';
 import { type Written, writtenIn } from '../forges/kit/associations.js';
 import { keepCloseReason, tellCloseReasons } from '../forges/kit/close-reasons.js';
 import type { GitObjects } from '../forges/kit/git-objects.js';
+import type { InboxPort } from '../forges/kit/inbox-port.js';
 import { parseJson } from '../forges/kit/json-body.js';
 import type { NativeClient } from '../forges/kit/native-client.js';
 import type { Records } from '../forges/kit/records.js';
@@ -43,7 +45,7 @@ import type { Fetch } from './forge-fetch.js';
 import { type InstallationContext, installationRoutes, notSupported } from './installation-routes.js';
 import { watchMutation } from './journal/in-flight.js';
 import type { JournalPorts, WriteJournal } from './journal/journal.js';
-import { tracesOfWrite } from './loop-traces.js';
+import { type OwnWrite, tracesOfEvent, tracesOfWrite } from './loop-traces.js';
 import { checkNarrowed, runNarrowed, withinCurrent } from './narrowed.js';
 import { createNativeClient } from './native-client.js';
 import { routeShape } from './route-shape.js';
@@ -57,6 +59,8 @@ export interface VirtualFetchOptions {
   fetchFor(credential: Credential): Fetch;
   /** Git objects of this connection's forge; undefined where git is not available. */
   gitFor?(credential: Credential): GitObjects | undefined;
+  /** Our own inbox, as this connection may use it; absent where nothing is stored. */
+  inboxFor?(connection: OpenConnection): InboxPort;
   /** Web address of our page about a check run; undefined without PUBLIC_URL. */
   checkRunUrl?(organizationId: string, recordId: number): string | undefined;
 }
@@ -136,6 +140,7 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
       base,
       records: o.state.recordsOf(connection),
       ...(git && { git }),
+      ...(o.inboxFor && { inbox: noting(o.inboxFor(connection), { organizationId, forge: forge.id, host }) }),
       account,
       checkRunUrl: (id) => o.checkRunUrl?.(organizationId, id),
       clock: o.clock ?? systemClock,
@@ -150,6 +155,18 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     };
     return virtual;
   };
+
+  /** What is told here may be heard before the write that caused it is answered: it is known as ours beforehand. */
+  function noting(inbox: InboxPort, place: { organizationId: string; forge: string; host: string }): InboxPort {
+    return {
+      ...inbox,
+      async tell(events) {
+        const traces = events.flatMap(({ name, payload }) => tracesOfEvent(name, payload));
+        await o.state.loops.note(place, traces, causeNow());
+        await inbox.tell(events);
+      },
+    };
+  }
 
   const told = new Set<string>();
   const count = (forge: VirtualForge, route: string) => {
@@ -224,12 +241,11 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     write: { key: string; params: Readonly<Record<string, string>>; sent: JsonObject },
     answer: unknown,
   ) => {
-    const delivery = currentDelivery();
     const { connection } = forge.installation;
     await o.state.loops.note(
       { organizationId: connection.organizationId, forge: forge.descriptor.id, host: connection.host },
       tracesOfWrite(write.key, write.params, write.sent, answer),
-      { app: delivery?.app ?? 'forgeway', depth: (delivery?.loopDepth ?? 0) + 1 },
+      causeNow(),
     );
   };
 
@@ -344,6 +360,12 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     },
     fetchFor,
   };
+}
+
+/** Who writes, and how many of our own writes led to it. */
+function causeNow(): OwnWrite {
+  const delivery = currentDelivery();
+  return { app: delivery?.app ?? 'forgeway', depth: (delivery?.loopDepth ?? 0) + 1 };
 }
 
 /** A body that can be read twice. */

@@ -19,6 +19,7 @@ import { ensureDefaultHook, secretsOf } from '../../src/entry/default-app.js';
 import type { ForgeDescriptor } from '../../src/forges/forge.js';
 import type { ForgeFake, NewFakeRepository } from '../../src/forges/kit/fake/forge-fake.js';
 import { forges } from '../../src/forges/registry.js';
+import { inboxForRoutes } from '../../src/inbox/for-routes.js';
 import { startInbox } from '../../src/inbox/start-inbox.js';
 import { connectionNews } from '../../src/inbox/tell-apps.js';
 import { createMetrics } from '../../src/lib/metrics.js';
@@ -130,6 +131,7 @@ export async function startConnectedForge(
     store,
     keys: TEST_KEYS,
     gitFor: gitObjectsFor({ dataDir: folder }, loopback),
+    inboxFor: inboxForRoutes(store),
     checkRunUrl: checkRunUrls({ publicUrl }, TEST_MASTER_KEY),
     log,
     metrics,

@@ -9,6 +9,7 @@ import type { Organization } from '../../src/forges/gitea/fake/state.js';
 import { createGiteaFake, type GiteaFake } from '../../src/forges/gitea/fake.js';
 import { routes } from '../../src/forges/gitea/routes/index.js';
 import { serveFake } from '../../src/forges/kit/fake/http-server.js';
+import type { InboxPort } from '../../src/forges/kit/inbox-port.js';
 import type { RouteTable } from '../../src/forges/kit/route.js';
 import { giteaDifferences } from './gitea-differences.js';
 import { loopback } from './loopback.js';
@@ -16,6 +17,7 @@ import type { ForgeNames } from './native-examples.js';
 import { expectGolden } from './native-golden.js';
 import { createRouteRig, type RigAnswer, type RouteRig } from './route-rig.js';
 import { createSwaggerCheck, type Swagger } from './swagger-check.js';
+import { UNSERVED_IN_ANSWERS } from './unserved-in-answers.js';
 
 const GOLDENS = join(process.cwd(), 'src/forges/gitea/routes/fixtures');
 const DESCRIPTION = join(process.cwd(), '../shared/fixtures/openapi/gitea-1.21.4.json');
@@ -57,6 +59,8 @@ export interface GiteaRigOptions {
   /** Serves the repositories, so that git can be pushed to. */
   git?: boolean;
   clock?: () => Date;
+  /** What arrived at webhooks of ours; without it nothing did. */
+  inbox?: InboxPort;
   /** Delivers webhooks; default is the real one. */
   fetch?: typeof fetch;
 }
@@ -149,6 +153,7 @@ export async function startGitea(options: GiteaRigOptions = {}): Promise<GiteaRi
       token: fake.addToken(login),
       account: { id: BigInt(id), login },
       clock: { now: clock },
+      ...(options.inbox && { inbox: options.inbox }),
       names: namesOf(fake),
       ...(served && {
         git: createGitObjectStore(
@@ -180,6 +185,7 @@ export async function startGitea(options: GiteaRigOptions = {}): Promise<GiteaRi
       const rows = Object.values(tables).flatMap((table) => Object.keys(table));
       expect(rows.filter((route) => !rig.succeeded.has(route))).toEqual([]);
       expect(rows.filter((route) => !rig.failed.has(route) && !withoutFailure.includes(route))).toEqual([]);
+      expect([...rig.nowhere].filter(([route]) => !Object.hasOwn(UNSERVED_IN_ANSWERS, route))).toEqual([]);
       expectGolden(GOLDENS, tables, rig.examples);
     },
     async close() {

@@ -13,6 +13,7 @@ import { loopback } from './loopback.js';
 import type { ForgeNames } from './native-examples.js';
 import { expectGolden } from './native-golden.js';
 import { createRouteRig, type RigAnswer, type RouteRig } from './route-rig.js';
+import { UNSERVED_IN_ANSWERS } from './unserved-in-answers.js';
 
 /** JSON that a test looks into. */
 // biome-ignore lint/suspicious/noExplicitAny: every answer has another form, and a test that looks for what is not there fails.
@@ -162,6 +163,7 @@ export async function startGitLab(options: GitLabRigOptions = {}): Promise<GitLa
       const rows = Object.values(tables).flatMap((table) => Object.keys(table));
       expect(rows.filter((route) => !rig.succeeded.has(route))).toEqual([]);
       expect(rows.filter((route) => !rig.failed.has(route) && !withoutFailure.includes(route))).toEqual([]);
+      expect([...rig.nowhere].filter(([route]) => !Object.hasOwn(UNSERVED_IN_ANSWERS, route))).toEqual([]);
       expectGolden(GOLDENS, tables, rig.examples);
     },
     async close() {

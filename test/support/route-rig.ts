@@ -6,6 +6,7 @@
 import type { JsonObject } from '../../src/forges/forge.js';
 import { queryOf } from '../../src/forges/kit/fake/request-check.js';
 import type { GitObjects } from '../../src/forges/kit/git-objects.js';
+import type { InboxPort, OwnEvent } from '../../src/forges/kit/inbox-port.js';
 import type { SentFile } from '../../src/forges/kit/multipart.js';
 import type { NativeClient } from '../../src/forges/kit/native-client.js';
 import type { ForgeRecord, Records } from '../../src/forges/kit/records.js';
@@ -14,6 +15,7 @@ import { failureBody } from '../../src/forges/kit/router.js';
 import type { Clock } from '../../src/lib/clock.js';
 import { createLogger } from '../../src/lib/logger.js';
 import { createNativeClient } from '../../src/translate/native-client.js';
+import { addressesIn, createAddressCheck } from '../conformance/forge/address.js';
 import { createNativeExamples, type ForgeNames, type NativeExamples, type SentRequest } from './native-examples.js';
 
 /** One call that a route made, with what it sent. */
@@ -38,6 +40,8 @@ export interface RouteRigOptions {
   token: string;
   records?: Records;
   git?: GitObjects;
+  /** Default: one that keeps what it is told, and knows no webhook. */
+  inbox?: InboxPort;
   account?: { id: bigint; login: string };
   clock?: Clock;
   /** Names for the examples of what rows send. */
@@ -58,11 +62,15 @@ export interface RouteRig {
   readonly calls: readonly NativeCall[];
   forget(): void;
   readonly records: Records;
+  /** Events that rows told. */
+  readonly told: readonly OwnEvent[];
   /** Routes that were asked and answered with success, and those that answered with a failure. */
   readonly succeeded: ReadonlySet<string>;
   readonly failed: ReadonlySet<string>;
   /** What rows that succeeded sent. */
   readonly examples: NativeExamples;
+  /** Addresses in answers that no row serves, by GitHub's route, each with a row that answers one. */
+  readonly nowhere: ReadonlyMap<string, string>;
 }
 
 /** Records as the database keeps them, in memory. */
@@ -161,8 +169,17 @@ export function createRouteRig(options: RouteRigOptions): RouteRig {
   const succeeded = new Set<string>();
   const failed = new Set<string>();
   const clock = options.clock ?? { now: () => new Date() };
+  const nowhere = new Map<string, string>();
+  const lacking = createAddressCheck(options.descriptorLike.routes);
   const examples = createNativeExamples(options.names ?? {});
   const records = options.records ?? createMemoryRecords(clock);
+  const told: OwnEvent[] = [];
+  const inbox: InboxPort = options.inbox ?? {
+    tell: async (events) => {
+      for (const event of events) if (!told.some(({ key }) => key === event.key)) told.push(event);
+    },
+    deliveriesOf: async () => undefined,
+  };
   const { routes, apiUrl } = options.descriptorLike;
   const web = new URL(apiUrl).origin;
 
@@ -191,6 +208,7 @@ export function createRouteRig(options: RouteRigOptions): RouteRig {
       base: { api: `${web}/api/v3`, web },
       records,
       git: options.git && watched(options.git, started),
+      inbox,
       account: options.account ?? { id: 1n, login: 'forgeway-bot' },
       checkRunUrl: (id) => `https://forgeway.test/checks/${id}`,
       clock,
@@ -204,9 +222,11 @@ export function createRouteRig(options: RouteRigOptions): RouteRig {
     calls,
     forget: () => void calls.splice(0),
     records,
+    told,
     succeeded,
     failed,
     examples,
+    nowhere,
     async request(route, parameters = {}, { media = 'json', file } = {}) {
       const sent: SentRequest[] = [];
       // A test may go on with what it gave.
@@ -219,6 +239,10 @@ export function createRouteRig(options: RouteRigOptions): RouteRig {
         const data: unknown =
           answer.body?.bytes ??
           (answer.data === undefined ? undefined : (JSON.parse(JSON.stringify(answer.data)) as unknown));
+        for (const { value, at } of addressesIn(data, route)) {
+          const lacked = value.startsWith(`${web}/api/v3/`) ? lacking(`${web}/api/v3`, value) : undefined;
+          if (lacked !== undefined) nowhere.set(lacked, at);
+        }
         const headers = { ...(answer.body && { 'content-type': answer.body.contentType }), ...answer.headers };
         return { status: answer.status ?? 200, data, headers, pages: answer.pages };
       } catch (error) {

@@ -296,6 +296,10 @@ export const writes: Readonly<Record<string, (w: Writer) => Promise<Parameters>>
     deployment_id: (await w.rest(`POST ${REPO}/deployments`, toDeploy(w))).id,
     ...{ state: 'success', description: 'Up', log_url: 'https://ci.example.org/7' },
   }),
+  [`POST ${REPO}/commits/{commit_sha}/comments`]: async (w) => ({
+    commit_sha: (await branch(w)).sha,
+    body: `Why ${w.next()}?`,
+  }),
   [`POST ${REPO}/check-suites`]: async (w) => ({ head_sha: (await branch(w)).sha }),
   [`POST ${REPO}/statuses/{sha}`]: async (w) => ({
     sha: (await branch(w)).sha,

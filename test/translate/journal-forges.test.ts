@@ -37,7 +37,10 @@ const NOT_PLAYED: ReadonlySet<string> = new Set([
   'POST /repos/{owner}/{repo}/releases/{release_id}/assets',
   // What a webhook was sent is no state of a double; the row is at most once.
   'POST /repos/{owner}/{repo}/hooks/{hook_id}/pings',
+  // It asks the forge for nothing, and tells apps; the row is at most once.
+  'POST /repos/{owner}/{repo}/dispatches',
   // Pipelines are not played; the row is at most once.
+  'POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches',
   'POST /repos/{owner}/{repo}/actions/runs/{run_id}/cancel',
   'POST /repos/{owner}/{repo}/actions/runs/{run_id}/rerun',
   'POST /repos/{owner}/{repo}/actions/runs/{run_id}/rerun-failed-jobs',

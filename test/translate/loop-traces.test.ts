@@ -47,6 +47,16 @@ const pairs: readonly (readonly [string, Write, Event])[] = [
     ['check_run', { repository, check_run: { id: 4 } }],
   ],
   [
+    'a deployment',
+    [`POST ${REPO}/deployments`, at, { ref: 'main' }, { id: 6 }],
+    ['deployment', { repository, action: 'created', deployment: { id: 6 } }],
+  ],
+  [
+    'a state of a deployment',
+    [`POST ${REPO}/deployments/{deployment_id}/statuses`, { ...at, deployment_id: '6' }, {}, { id: 9 }],
+    ['deployment_status', { repository, action: 'created', deployment: { id: 6 }, deployment_status: { id: 8 } }],
+  ],
+  [
     'a file',
     [`PUT ${REPO}/contents/{path}`, { ...at, path: 'a' }, {}, { commit: { sha } }],
     ['push', { repository, after: sha }],

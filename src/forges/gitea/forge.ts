@@ -1,7 +1,7 @@
 import { endpointBelow } from '../endpoint.js';
 import { defineForge, type EventSupport, type ForgeDescriptor } from '../forge.js';
 import { associations } from './associations.js';
-import { eventSupport } from './events/support.js';
+import { eventSupport, ownEvents } from './events/support.js';
 import { classify, payload, snapshot } from './events.js';
 import { administration } from './hooks.js';
 import { oauth } from './oauth.js';
@@ -40,6 +40,7 @@ const descriptorOf = ({ id, label, tag, cloudUrl, events, configFolders }: Flavo
   associations,
   poll,
   eventSupport: events,
+  ownEvents,
   // Loaded only where it is started: no server carries a fake about.
   startFake: async (options) => (await import('./fake/story.js')).startFake(id, options),
   administration,
@@ -48,7 +49,8 @@ const descriptorOf = ({ id, label, tag, cloudUrl, events, configFolders }: Flavo
   endpoint: (baseUrl) => ({
     ...endpointBelow(id, baseUrl, '/api/v1'),
     // Files of releases too, which lie beside the API.
-    archives: /^\/repos\/[^/]+\/[^/]+\/archive\/.+\.(?:tar\.gz|zip)$|\/(?:attachments|releases\/download)\//,
+    archives:
+      /^\/repos\/[^/]+\/[^/]+\/archive\/.+\.(?:tar\.gz|zip)$|\/actions\/artifacts\/\d+\/zip|\/(?:attachments|releases\/download)\//,
   }),
   cloudUrl,
   configFolders,

@@ -28,7 +28,7 @@ export const gitlab = defineForge({
   associations,
   poll,
   eventSupport,
-  ownEvents: 'gitlab',
+  nativeEvents: 'gitlab',
   // Loaded only where it is started: no server carries a fake about.
   startFake: async (options) => (await import('./fake/story.js')).startFake(options),
   administration,
@@ -37,7 +37,8 @@ export const gitlab = defineForge({
   endpoint: (baseUrl) => ({
     ...endpointBelow(ID, baseUrl, '/api/v4'),
     // Files of releases too.
-    archives: /^\/projects\/[^/]+\/(?:repository\/archive\.(?:tar\.gz|zip)$|uploads\/|packages\/)/,
+    archives:
+      /^\/projects\/[^/]+\/(?:repository\/archive\.(?:tar\.gz|zip)$|jobs\/\d+\/artifacts$|uploads\/|packages\/)/,
   }),
   cloudUrl: 'https://gitlab.com',
   nestedOwners: true,

@@ -5,6 +5,7 @@
  */
 import { type Route, RouteFailure, type RouteTable } from './route.js';
 
+const REPOSITORY = 'GET /repos/{owner}/{repo}';
 const REF = 'GET /repos/{owner}/{repo}/git/ref/{ref}';
 const MATCHING_REFS = 'GET /repos/{owner}/{repo}/git/matching-refs/{ref}';
 const EVERY_REF = 'GET /repos/{owner}/{repo}/git/matching-refs';
@@ -30,12 +31,24 @@ const refOrMatching = <C>(one: Route<C>, matching: Route<C>): Route<C> => ({
   },
 });
 
+/** GitHub's downloads ended in 2012, and their list has been empty since; what was asked for is looked for all the same. */
+const noDownloads = <C>(repository: Route<C>): Route<C> => ({
+  ...repository,
+  async run(request, context) {
+    await repository.run(request, context);
+    return { data: [], pages: { next: false } };
+  },
+});
+
 /** Rows for what a table answers under another address. */
 export function formerRoutes<C>(table: RouteTable<C>): RouteTable<C> {
   const one = table[REF];
   const matching = table[MATCHING_REFS];
-  if (one === undefined || matching === undefined) return {};
+  const repository = table[REPOSITORY];
+  const downloads = repository && { [`${REPOSITORY}/downloads`]: noDownloads(repository) };
+  if (one === undefined || matching === undefined) return { ...downloads };
   return {
+    ...downloads,
     [EVERY_REF]: everyRef(matching),
     'GET /repos/{owner}/{repo}/git/refs': everyRef(matching),
     'GET /repos/{owner}/{repo}/git/refs/{ref}': refOrMatching(one, matching),

@@ -213,3 +213,21 @@ export async function releaseNotes(
   ];
   return { data: { name: wished.tag_name, body: body.join('\n\n') } };
 }
+
+/**
+ * Name and text of a release whose app asked for `generate_release_notes`: its own text comes first, as on GitHub. Without
+ * that wish they are what the app sent.
+ */
+export async function withNotes(
+  request: RouteRequest,
+  context: RouteContext,
+): Promise<{ name?: string | undefined; body?: string | undefined }> {
+  const { generate_release_notes: wanted, name, body, tag_name, target_commitish } = request.body;
+  const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);
+  const own = { name: text(name), body: text(body) };
+  if (wanted !== true) return own;
+  const asked = { ...request.params, tag_name, ...(text(target_commitish) && { target_commitish }) };
+  const notes = objectOf(await context.github(`POST ${REPO}/releases/generate-notes`, asked));
+  const texts = [own.body, text(notes.body)].filter((one) => one !== undefined);
+  return { name: own.name ?? text(notes.name), body: texts.join('\n\n') };
+}

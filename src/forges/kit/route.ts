@@ -6,6 +6,7 @@ import type { Clock } from '../../lib/clock.js';
 import type { Logger } from '../../lib/logger.js';
 import type { JsonObject } from '../forge.js';
 import type { GitObjects } from './git-objects.js';
+import type { InboxPort } from './inbox-port.js';
 import type { SentFile } from './multipart.js';
 import type { NativeClient } from './native-client.js';
 import type { Records } from './records.js';
@@ -61,6 +62,8 @@ export interface RouteContext {
   records: Records;
   /** Objects and refs that the forge's API cannot write; absent where git is not available. */
   git?: GitObjects;
+  /** Events that the forge does not send, and what arrived at our webhooks; absent where nothing is stored. */
+  inbox?: InboxPort;
   /** Whom the token speaks for. */
   account: { id: bigint; login: string };
   /** Web address of our own page about a check run, for the forge's "details" link; undefined without PUBLIC_URL. */

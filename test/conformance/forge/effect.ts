@@ -1,5 +1,7 @@
 /** What an effect is: what is written, and through which other route it is read back. It knows no forge. */
 
+import type { OwnEvent } from '../../../src/forges/kit/inbox-port.js';
+
 // biome-ignore lint/suspicious/noExplicitAny: every answer has another form, and a test that looks for what is not there fails.
 export type Loose = any;
 export type Params = Readonly<Record<string, unknown>>;
@@ -28,6 +30,8 @@ export interface Stage {
   /** Id of a webhook that is told nothing but its test, and how many deliveries have arrived at its address. */
   hook(): Promise<number>;
   arrived(): number;
+  /** Events that Forgeway told apps of what was written. */
+  told(): readonly OwnEvent[];
   /** Somebody else pushes. */
   push(branch: string, files: Readonly<Record<string, string>>): Promise<string>;
 }

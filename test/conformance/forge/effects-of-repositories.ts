@@ -308,6 +308,35 @@ export const effectsOfRepositories: Readonly<Record<string, Effect>> = {
     seen: ({ status }, _params, stage) => [status, stage.arrived()],
     want: () => [200, 1],
   },
+  [`POST ${R}/commits/{commit_sha}/comments`]: {
+    given: async (stage) => ({ commit_sha: await stage.head('main'), body: `Why ${stage.word()}?` }),
+    by: `GET ${R}/commits/{commit_sha}/comments`,
+    seen: ({ data }, { body }) => names(data, 'body').includes(String(body)),
+    want: () => true,
+  },
+  [`POST ${R}/actions/workflows/{workflow_id}/dispatches`]: {
+    given: async (stage) => {
+      await stage.push('main', {
+        '.gitlab-ci.yml': 'test:\n  script: [ls]\n',
+        '.github/workflows/ci.yml': 'jobs: {}\n',
+      });
+      const { data } = await stage.ask(`GET ${R}/actions/workflows`);
+      return { workflow_id: data.workflows[0].id, ref: 'main', inputs: { level: 'high' } };
+    },
+    by: `GET ${R}/actions/runs`,
+    seen: ({ data }) => names(data.workflow_runs, 'event').filter((event) => event === 'workflow_dispatch').length,
+    want: () => 1,
+  },
+  [`POST ${R}/dispatches`]: {
+    given: (stage) => ({ event_type: stage.word(), client_payload: { build: 7 } }),
+    by: `GET ${R}`,
+    // An event is seen by those who listen.
+    seen: ({ status }, { event_type: type }, stage) => [
+      status,
+      stage.told().flatMap(({ name, payload }) => (payload.action === type ? [[name, payload.client_payload]] : [])),
+    ],
+    want: () => [200, [['repository_dispatch', { build: 7 }]]],
+  },
   'DELETE /orgs/{org}/teams/{team_slug}': { given: team, by: 'GET /orgs/{org}/teams/{team_slug}', ...gone },
   'PUT /orgs/{org}/teams/{team_slug}/memberships/{username}': {
     given: async (stage) => ({ ...(await team(stage)), username: 'dave' }),

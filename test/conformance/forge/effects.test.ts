@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ProbotOctokit } from 'probot';
 import type { FakePerson, ForgeFake } from '../../../src/forges/kit/fake/forge-fake.js';
+import type { OwnEvent } from '../../../src/forges/kit/inbox-port.js';
 import type { Loose, OpenPull, Params, Stage } from './effect.js';
 import { EFFECTS, RENDERED } from './effects.js';
 import { octokitOn } from './played-octokit.js';
@@ -42,6 +43,7 @@ describe.each(served.map(({ descriptor }) => [descriptor.id, descriptor] as cons
   let octokit: InstanceType<typeof ProbotOctokit>;
   let alice: FakePerson;
   const count = { words: 0, arrived: 0 };
+  const told: OwnEvent[] = [];
 
   const named = (route: string): ReadonlySet<string> =>
     new Set([...route.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? ''));
@@ -94,6 +96,7 @@ describe.each(served.map(({ descriptor }) => [descriptor.id, descriptor] as cons
       return data.find((hook: Loose) => hook.config.url === HOOK).id;
     },
     arrived: () => count.arrived,
+    told: () => told,
     push: (branch, files) => alice.push({ branch, files, message: 'Go on' }),
   };
 
@@ -110,7 +113,7 @@ describe.each(served.map(({ descriptor }) => [descriptor.id, descriptor] as cons
     for (const login of ['alice', 'carol', 'dave']) await fake.addPerson(login);
     await fake.addRepository({ ...place, people: { alice: 'write', carol: 'write' } });
     alice = fake.as('alice', place);
-    octokit = octokitOn(descriptor, fake, folder);
+    octokit = octokitOn(descriptor, fake, folder, { told });
   });
   afterAll(async () => {
     await fake?.close();
@@ -169,7 +172,7 @@ describe.each(served.map(({ descriptor }) => [descriptor.id, descriptor] as cons
   });
 
   it('that are about nobody but the token refuse one that is none', async () => {
-    const stranger = octokitOn(descriptor, fake, folder, 'a token of nobody');
+    const stranger = octokitOn(descriptor, fake, folder, { token: 'a token of nobody' });
     for (const route of NOBODYS.filter((one) => Object.hasOwn(routes, one))) {
       const refused = await stranger.request(route).catch((error: unknown) => error);
       expect([route, refused]).toMatchObject([

@@ -5,6 +5,7 @@ import { fixedToken } from '../../../src/accounts/connections.js';
 import { gitObjectsFor } from '../../../src/entry/bridge-ports.js';
 import type { ForgeDescriptor } from '../../../src/forges/forge.js';
 import type { ForgeFake } from '../../../src/forges/kit/fake/forge-fake.js';
+import type { OwnEvent } from '../../../src/forges/kit/inbox-port.js';
 import { systemClock } from '../../../src/lib/clock.js';
 import { createMetrics } from '../../../src/lib/metrics.js';
 import { connectionCredential } from '../../../src/translate/credential.js';
@@ -17,7 +18,12 @@ import { loopback } from '../../support/loopback.js';
 const quiet = (): void => undefined;
 
 /** An app's Octokit on a double: the retries and waits of Octokit itself are left out, as the bridge leaves them out. */
-export function octokitOn(descriptor: ForgeDescriptor, fake: ForgeFake, folder: string, token = fake.token) {
+export function octokitOn(
+  descriptor: ForgeDescriptor,
+  fake: ForgeFake,
+  folder: string,
+  { token = fake.token, told = [] }: { token?: string /** Takes the events that rows tell. */; told?: OwnEvent[] } = {},
+) {
   const clock = systemClock;
   const log = pino({ level: 'silent' });
   const metrics = createMetrics();
@@ -39,6 +45,7 @@ export function octokitOn(descriptor: ForgeDescriptor, fake: ForgeFake, folder: 
     metrics,
     clock,
     fetchFor: createForgeFetch({ send, limits: createRequestLimits(clock), log, metrics, clock }),
+    inboxFor: () => ({ tell: async (events) => void told.push(...events), deliveriesOf: async () => undefined }),
     gitFor: gitObjectsFor({ dataDir: folder }, loopback),
   });
   return new ProbotOctokit({

@@ -67,3 +67,10 @@ const ofGitea: EventSupport = {
 };
 
 export const eventSupport = { gitea: { ...shared, ...ofGitea }, forgejo: shared } as const;
+
+const WRITTEN = 'Those that apps make through Forgeway: the server has none. No event for what becomes `inactive`.';
+
+export const ownEvents: EventSupport = {
+  'deployment.created': emulated(WRITTEN),
+  'deployment_status.created': emulated(WRITTEN),
+};

@@ -9,6 +9,7 @@ import { webhooks } from './webhooks.js';
 
 const REPO = '/repos/{owner}/{repo}';
 const HOOKS = `${REPO}/hooks`;
+const ARTIFACT = `${REPO}/actions/artifacts/{artifact_id}`;
 const RUN = `${REPO}/actions/runs/{run_id}`;
 const api = 'https://gitea.test/api/v3/repos/acme/web';
 const types = (data: Loose): string[] => data.map((one: Loose) => one.type);
@@ -179,8 +180,21 @@ describe('feeds on Gitea', () => {
 describe('webhooks on Gitea', () => {
   let gitea: GiteaRig;
   const arrived: [string, string | null][] = [];
+  /** Ids of webhooks that are Forgeway's own. */
+  const ours = new Set<string>();
+  const delivery = (id: number) => ({
+    ...{ id: BigInt(id), key: `guid-${id}`, eventType: 'pull_request_label', action: 'labeled', repositoryId: 7n },
+    receivedAt: new Date(Date.UTC(2026, 0, 1, 0, 0, id)),
+  });
   beforeAll(async () => {
     gitea = await startGitea({
+      inbox: {
+        tell: async () => undefined,
+        deliveriesOf: async (hookId, { page, perPage }) =>
+          ours.has(hookId) && page === 1
+            ? { deliveries: [delivery(9), delivery(8)].slice(0, perPage), next: perPage < 2 }
+            : undefined,
+      },
       fetch: async (url, init) => {
         arrived.push([String(url), new Headers(init?.headers).get('x-gitea-event')]);
         return new Response(null, { status: 204 });
@@ -235,6 +249,29 @@ describe('webhooks on Gitea', () => {
     expect(arrived).toHaveLength(1);
     expect((await gitea.ask(pings, { hook_id: 4711 })).status).toBe(404);
     expect((await gitea.ask('GET /orgs/{org}/hooks', { org: 'nobodys' })).status).toBe(404);
+
+    const deliveries = `GET ${HOOKS}/{hook_id}/deliveries`;
+    ours.add(String(own.id));
+    const told = await gitea.ask(deliveries, { hook_id: own.id, per_page: 1 });
+    expect([told.data, told.pages]).toEqual([
+      [
+        {
+          ...{ id: 9, guid: 'guid-9', delivered_at: '2026-01-01T00:00:09.000Z', redelivery: false, duration: 0 },
+          ...{ status: 'OK', status_code: 202, event: 'pull_request', action: 'labeled', installation_id: null },
+          ...{ repository_id: 7, throttled_at: null },
+        },
+      ],
+      { next: true },
+    ]);
+    // Of others the server tells nothing.
+    expect((await gitea.ask(deliveries, { hook_id: other.id })).data).toEqual([]);
+    expect((await gitea.ask(deliveries, { hook_id: 4711 })).status).toBe(404);
+    const acme = gitea.fake.state.accounts.find(({ login }) => login === 'acme') as Loose;
+    const ofAcme = { org: 'acme', hook_id: acme.hooks[0].id };
+    expect((await gitea.ask('GET /orgs/{org}/hooks/{hook_id}/deliveries', ofAcme)).data).toEqual([]);
+    expect((await gitea.ask('GET /orgs/{org}/hooks/{hook_id}/deliveries', { org: 'acme', hook_id: 1 })).status).toBe(
+      404,
+    );
     for (const route of [`GET ${HOOKS}`, `GET ${HOOKS}/{hook_id}`])
       expect((await gitea.ask(route, { repo: 'gone', hook_id: 1 })).status).toBe(404);
     gitea.expectEveryRow({ webhooks });
@@ -282,6 +319,19 @@ describe('runs of workflows in detail', () => {
     for (const workflow_id of ['notes.md', '4711'])
       expect((await gitea.ask(`GET ${REPO}/actions/workflows/{workflow_id}`, { workflow_id })).status).toBe(404);
 
+    const all = (await gitea.ask(`GET ${REPO}/actions/workflows`)).data;
+    expect(all).toMatchObject({ total_count: 1, workflows: [{ path: '.gitea/workflows/build.yml' }] });
+    const begin = `POST ${REPO}/actions/workflows/{workflow_id}/dispatches`;
+    const wish = { workflow_id: all.workflows[0].id, ref: 'main', inputs: { level: 3 } };
+    expect((await gitea.ask(begin, { ...wish, ref: undefined })).status).toBe(422);
+    expect((await gitea.ask(begin, { ...wish, ref: 'nowhere' })).status).toBe(422);
+    const begun = await gitea.ask(begin, wish);
+    if (flavour === 'gitea') {
+      expect(begun.status).toBe(204);
+      const { data: runs } = await gitea.ask(`GET ${REPO}/actions/runs`, { event: 'workflow_dispatch' });
+      expect(runs).toMatchObject({ total_count: 1, workflow_runs: [{ head_branch: 'main', head_sha: sha }] });
+    } else expect([begun.status, begun.data.message]).toEqual([501, expect.stringContaining('Gitea 1.24')]);
+
     const [listed, packed, again, stopped] = [
       await gitea.ask(`GET ${RUN}/artifacts`, { run_id: 1 }),
       await gitea.ask(`GET ${RUN}/logs`, { run_id: 1 }),
@@ -300,6 +350,12 @@ describe('runs of workflows in detail', () => {
       });
       const named = await gitea.ask(`GET ${RUN}/artifacts`, { run_id: 1, name: 'report' });
       expect(named.data).toMatchObject({ total_count: 1, artifacts: [{ id: 32 }] });
+      const ofReport = { artifact_id: 32, archive_format: 'zip' };
+      expect((await gitea.ask(`GET ${ARTIFACT}`, ofReport)).data).toEqual(named.data.artifacts[0]);
+      expect(String((await gitea.ask(`GET ${ARTIFACT}/{archive_format}`, ofReport)).data)).toBe('packed report');
+      expect((await gitea.ask(`GET ${ARTIFACT}/{archive_format}`, { ...ofReport, archive_format: 'tar' })).status).toBe(
+        404,
+      );
       expect(packed.headers['content-type']).toBe('application/zip');
       const files = unzipSync(packed.data as unknown as Uint8Array);
       expect(Object.entries(files).map(([name, bytes]) => [name, strFromU8(bytes)])).toEqual([['1_Build.txt', log]]);
@@ -312,12 +368,14 @@ describe('runs of workflows in detail', () => {
     }
     const rows = Object.keys(runDetails);
     for (const route of rows) {
-      const gone = await gitea.ask(route, { run_id: 99, job_id: 99, workflow_id: 'none.yml' });
+      const gone = await gitea.ask(route, {
+        ...{ repo: 'gone', run_id: 99, job_id: 99, workflow_id: 'none.yml', artifact_id: 99, archive_format: 'zip' },
+      });
       expect([route, gone.status]).toEqual([route, 404]);
     }
     if (flavour === 'gitea') gitea.expectEveryRow({ runDetails });
     else {
-      const known = Object.entries(runDetails).filter(([route]) => /jobs|workflows/.test(route));
+      const known = Object.entries(runDetails).filter(([route]) => /^GET .*(?:jobs|workflows)/.test(route));
       gitea.expectEveryRow({ 'runDetails.forgejo': Object.fromEntries(known) });
     }
     await gitea.close();

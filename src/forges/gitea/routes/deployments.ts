@@ -6,10 +6,12 @@ import {
   keepStatus,
   keptOf,
   keptStatuses,
+  STATUS,
   shownStatus,
   statusWishOf,
   UNSHOWN,
 } from '../../kit/deployments.js';
+import { tellAbout } from '../../kit/inbox-port.js';
 import type { ForgeRecord } from '../../kit/records.js';
 import { notFound, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
 import { deployment } from '../../kit/shapes/deployment.js';
@@ -53,6 +55,32 @@ function asDeployment(request: RouteRequest, context: RouteContext, { id, data, 
   });
 }
 
+/** What GitHub tells of one that was made, or of a state that one entered. The server knows of neither. */
+async function toldOf(request: RouteRequest, context: RouteContext, record: ForgeRecord) {
+  const parent = record.kind === STATUS ? record.key.slice(0, record.key.lastIndexOf(':')) : record.key;
+  const of = parent === record.key ? record : await context.records.get(DEPLOYMENT, parent);
+  if (of === undefined) throw notFound();
+  const deployment = asDeployment(request, context, of);
+  return record === of
+    ? { action: 'created', deployment, workflow: null, workflow_run: null }
+    : { action: 'created', deployment_status: shownStatus(context, deployment, record), deployment };
+}
+
+/**
+ * The commit shows it, by this status. Apps are told first: whoever finds it there after a crash, before it was noted, tells
+ * them again, which changes nothing.
+ */
+async function settle(request: RouteRequest, context: RouteContext, record: ForgeRecord, status: Id) {
+  const { owner, repo } = request.params;
+  const { kind: name, id } = record;
+  await tellAbout(
+    context,
+    { owner, repo },
+    { name, key: `${name}:${id}`, fields: await toldOf(request, context, record) },
+  );
+  return noteShown(context, record, status);
+}
+
 /** Those that are shown on their commit, or were. */
 async function arrived(
   request: RouteRequest,
@@ -61,10 +89,14 @@ async function arrived(
   records: readonly ForgeRecord[],
 ): Promise<ForgeRecord[]> {
   const waiting = records.filter(({ data }) => data[UNSHOWN] === true);
-  const seen = new Set<string>();
+  const seen = new Map<string, Id>();
   for (const sha of new Set(waiting.map(({ key }) => key.split(':')[1] ?? ''))) {
     const on = (await nativeStatusesOf(request, context, sha)).map((native) => statusInput(native, sha));
-    for (const key of shownAmong(await recordsOf(context, repository, sha), on).by.keys()) seen.add(key);
+    for (const [key, { id }] of shownAmong(await recordsOf(context, repository, sha), on).by) seen.set(key, id);
+  }
+  for (const record of waiting) {
+    const status = seen.get(record.key);
+    if (status !== undefined) await settle(request, context, record, status);
   }
   return records.filter(({ key, data }) => data[UNSHOWN] !== true || seen.has(key));
 }
@@ -79,7 +111,7 @@ async function show(
   if (on.again) {
     const all = (await nativeStatusesOf(request, context, on.sha)).map((native) => statusInput(native, on.sha));
     const there = shownAmong(await recordsOf(context, on.repository, on.sha), all).by.get(record.key);
-    if (there !== undefined) return noteShown(context, record, there.id);
+    if (there !== undefined) return settle(request, context, record, there.id);
   }
   const json = wishes({
     state: record.data.native as CommitStatusInput['state'],
@@ -88,7 +120,7 @@ async function show(
     target_url: textIn(record.data, 'logUrl'),
   });
   const { data } = await context.native.send('POST', `${repoPath(request)}/statuses/${on.sha}`, { json });
-  return noteShown(context, record, idOf(objectOf(data)));
+  return settle(request, context, record, idOf(objectOf(data)));
 }
 
 async function create(request: RouteRequest, context: RouteContext) {

@@ -1,4 +1,6 @@
 /** GitHub's routes on Gitea and Forgejo. */
+import { dispatches } from '../../kit/dispatch.js';
+import { protectionParts } from '../../kit/protection-parts.js';
 import type { RouteTable } from '../../kit/route.js';
 import { absent } from './absent.js';
 import { actions } from './actions.js';
@@ -53,6 +55,7 @@ export const routes: RouteTable = joinTables(
   comparison,
   contents,
   deployments,
+  dispatches,
   feeds,
   gitData,
   graphqlRows,
@@ -63,6 +66,7 @@ export const routes: RouteTable = joinTables(
   milestones,
   notifications,
   organizations,
+  protectionParts,
   pullMerge,
   pulls,
   reactions,

@@ -16,7 +16,7 @@ import {
 } from './native.js';
 import { asIssue } from './objects.js';
 import { everything, pageIn, pageOf } from './pages.js';
-import { emulated, exact, partial } from './row.js';
+import { emulated, exact } from './row.js';
 
 const issuesPath = (request: RouteRequest): string => `${repoPath(request)}/issues`;
 
@@ -171,13 +171,13 @@ export const issues: RouteTable = {
     'Labels are set by a call of their own; the reason for closing is kept by Forgeway.',
     update,
   ),
-  'PUT /repos/{owner}/{repo}/issues/{issue_number}/lock': partial(
+  'PUT /repos/{owner}/{repo}/issues/{issue_number}/lock': emulated(
     'idempotent',
     'issue: PUT /repos/{owner}/{repo}/issues/{index}/lock',
     LOCK,
     (request, context) => lock(request, context, true),
   ),
-  'DELETE /repos/{owner}/{repo}/issues/{issue_number}/lock': partial(
+  'DELETE /repos/{owner}/{repo}/issues/{issue_number}/lock': emulated(
     'idempotent',
     'issue: DELETE /repos/{owner}/{repo}/issues/{index}/lock',
     LOCK,

@@ -1,6 +1,7 @@
 /** Releases and the files attached to them. */
 import type { JsonObject } from '../../forge.js';
 import { segment } from '../../kit/native-client.js';
+import { withNotes } from '../../kit/release-notes.js';
 import { invalid, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
 import { release } from '../../kit/shapes/release.js';
 import { releaseInput } from '../convert/release.js';
@@ -32,7 +33,8 @@ async function create(request: RouteRequest, context: RouteContext) {
   const tag = textInput(request, 'tag_name');
   if (!tag) throw invalid('Release', 'tag_name', 'missing_field');
   // The server wants a title where GitHub shows the tag.
-  const json = { ...fields(request), name: textInput(request, 'name') || tag };
+  const notes = await withNotes(request, context);
+  const json = wishes({ ...fields(request), name: notes.name ?? tag, body: notes.body });
   try {
     const { data } = await context.native.send('POST', releasesPath(request), { json });
     return { status: 201, data: asRelease(request, context, data) };

@@ -1,6 +1,9 @@
 /** What runs of workflows consist of and left, and how they are stopped and begun again. Each came with another version. */
+import { z } from 'zod';
 import type { JsonObject } from '../../forge.js';
+import { accept } from '../../kit/accept.js';
 import { logArchive } from '../../kit/log-archive.js';
+import { segment } from '../../kit/native-client.js';
 import {
   notFound,
   type Route,
@@ -8,14 +11,17 @@ import {
   RouteFailure,
   type RouteRequest,
   type RouteTable,
+  unprocessable,
 } from '../../kit/route.js';
 import { artifact } from '../../kit/shapes/artifact.js';
+import type { Id } from '../../kit/shapes/inputs.js';
 import { workflow } from '../../kit/shapes/workflow.js';
 import { time } from '../convert/time.js';
 import { workflowNumber } from '../convert/workflow.js';
 import { actionsPath, asJob, nativeJobs, runAt, runsOf } from './actions.js';
 import {
   countIn,
+  failedWith,
   flagIn,
   folderEntries,
   idOf,
@@ -74,6 +80,36 @@ async function logs(request: RouteRequest, context: RouteContext) {
   return { body: { contentType: 'application/zip', bytes } };
 }
 
+function shownArtifact(request: RouteRequest, context: RouteContext, native: JsonObject, runId: Id) {
+  const run = objectOf(native.workflow_run);
+  return artifact(context.base, param(request, 'owner'), param(request, 'repo'), {
+    id: idOf(native),
+    name: textOf(native, 'name'),
+    size: countIn(native, 'size_in_bytes') ?? 0,
+    expired: flagIn(native, 'expired') ?? false,
+    createdAt: time(native.created_at) ?? null,
+    updatedAt: time(native.updated_at) ?? null,
+    expiresAt: time(native.expires_at) ?? null,
+    run: { id: runId, headBranch: textIn(run, 'head_branch') ?? null, headSha: textOf(run, 'head_sha') },
+  });
+}
+
+const artifactPath = (request: RouteRequest): string =>
+  `${actionsPath(request)}/artifacts/${numberParam(request, 'artifact_id')}`;
+
+async function oneArtifact(request: RouteRequest, context: RouteContext) {
+  const native = objectOf(await context.native.get(artifactPath(request)));
+  return { data: shownArtifact(request, context, native, idOf(objectOf(native.workflow_run))) };
+}
+
+async function packedArtifact(request: RouteRequest, context: RouteContext) {
+  if (param(request, 'archive_format') !== 'zip') throw notFound();
+  if (flagIn(objectOf(await context.native.get(artifactPath(request))), 'expired'))
+    throw new RouteFailure(410, 'Artifact has expired');
+  const { data } = await context.native.send('GET', `${artifactPath(request)}/zip`, { as: 'bytes' });
+  return { body: { contentType: 'application/zip', bytes: data as Buffer } };
+}
+
 async function artifacts(request: RouteRequest, context: RouteContext) {
   const read = async () =>
     objectOf(await context.native.get(`${runPath(request)}/artifacts`, { page: 1, limit: MOST }));
@@ -81,23 +117,7 @@ async function artifacts(request: RouteRequest, context: RouteContext) {
   const wanted = textIn(request.query, 'name');
   const all = objectsOf(answer.artifacts)
     .filter((native) => wanted === undefined || textOf(native, 'name') === wanted)
-    .map((native) => {
-      const run = objectOf(native.workflow_run);
-      return artifact(context.base, param(request, 'owner'), param(request, 'repo'), {
-        id: idOf(native),
-        name: textOf(native, 'name'),
-        size: countIn(native, 'size_in_bytes') ?? 0,
-        expired: flagIn(native, 'expired') ?? false,
-        createdAt: time(native.created_at) ?? null,
-        updatedAt: time(native.updated_at) ?? null,
-        expiresAt: time(native.expires_at) ?? null,
-        run: {
-          id: numberParam(request, 'run_id'),
-          headBranch: textIn(run, 'head_branch') ?? null,
-          headSha: textOf(run, 'head_sha'),
-        },
-      });
-    });
+    .map((native) => shownArtifact(request, context, native, numberParam(request, 'run_id')));
   const { data, pages } = pageIn(request, all);
   return { data: { total_count: all.length, artifacts: data }, pages };
 }
@@ -126,25 +146,31 @@ async function workflowFiles(request: RouteRequest, context: RouteContext): Prom
   return [];
 }
 
-async function workflowAt(request: RouteRequest, context: RouteContext) {
-  const wanted = param(request, 'workflow_id');
-  const repository = objectOf(await context.native.get(repoPath(request)));
+interface KnownWorkflow {
+  native: JsonObject;
+  path: string;
+  file: string;
+}
+
+async function knownWorkflows(request: RouteRequest, context: RouteContext): Promise<KnownWorkflow[]> {
   const all = await newerOr(
     async () => objectsOf(objectOf(await context.native.get(`${actionsPath(request)}/workflows`)).workflows),
     () => workflowFiles(request, context),
   );
-  // Runs and events name a workflow by its path or its file alone; the number is made of what they named.
-  const found = all
-    .flatMap((native) => {
-      const path = textOf(native, 'path');
-      const file = path.split('/').at(-1) ?? path;
-      return [path, file].map((name) => ({ native, path, file, id: workflowNumber(idOf(repository), name) }));
-    })
-    .find(({ file, id }) => file === wanted || String(id) === wanted);
-  if (found === undefined) throw notFound();
-  const { native, path, file, id } = found;
+  return all.map((native) => {
+    const path = textOf(native, 'path');
+    return { native, path, file: path.split('/').at(-1) ?? path };
+  });
+}
+
+function shownWorkflow(
+  request: RouteRequest,
+  context: RouteContext,
+  { native, path, file }: KnownWorkflow,
+  id: number,
+) {
   const isListed = textIn(native, 'state') !== undefined;
-  const data = workflow(context.base, param(request, 'owner'), param(request, 'repo'), {
+  return workflow(context.base, param(request, 'owner'), param(request, 'repo'), {
     id,
     name: (isListed ? textIn(native, 'name') : undefined) ?? file,
     path,
@@ -152,10 +178,72 @@ async function workflowAt(request: RouteRequest, context: RouteContext) {
     ...(textIn(native, 'html_url') && { htmlUrl: textOf(native, 'html_url') }),
     ...(isListed && { createdAt: time(native.created_at), updatedAt: time(native.updated_at) }),
   });
-  return { data };
 }
 
+async function wantedWorkflow(request: RouteRequest, context: RouteContext) {
+  const wanted = param(request, 'workflow_id');
+  const repository = objectOf(await context.native.get(repoPath(request)));
+  // Runs and events name a workflow by its path or its file alone; the number is made of what they named.
+  const found = (await knownWorkflows(request, context))
+    .flatMap((known) => [known.path, known.file].map((name) => ({ known, id: workflowNumber(idOf(repository), name) })))
+    .find(({ known, id }) => known.file === wanted || String(id) === wanted);
+  if (found === undefined) throw notFound();
+  return found;
+}
+
+async function workflowAt(request: RouteRequest, context: RouteContext) {
+  const { known, id } = await wantedWorkflow(request, context);
+  return { data: shownWorkflow(request, context, known, id) };
+}
+
+async function workflows(request: RouteRequest, context: RouteContext) {
+  const repository = objectOf(await context.native.get(repoPath(request)));
+  const all = await knownWorkflows(request, context);
+  const shown = all.map((one) => shownWorkflow(request, context, one, workflowNumber(idOf(repository), one.path)));
+  const { data, pages } = pageIn(request, shown);
+  return { data: { total_count: shown.length, workflows: data }, pages };
+}
+
+const dispatched = z.looseObject({
+  ref: z.string().min(1),
+  inputs: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).nullish(),
+});
+
+async function dispatch(request: RouteRequest, context: RouteContext) {
+  const { known } = await wantedWorkflow(request, context);
+  const { ref, inputs } = accept('WorkflowDispatch', dispatched, request.body);
+  const path = `${actionsPath(request)}/workflows/${segment(known.file)}/dispatches`;
+  const entries = Object.entries(inputs ?? {}).map(([name, value]) => [name, String(value)] as const);
+  const json = { ref, ...(entries.length > 0 && { inputs: Object.fromEntries(entries) }) };
+  try {
+    await context.native.send('POST', path, { json });
+  } catch (error) {
+    if (!failedWith(error, 404, 405)) throw error;
+    // The workflow is there: either nothing of that name is, or the call is not.
+    await context
+      .github('GET /repos/{owner}/{repo}/commits/{ref}', { ...ownerOf(request), ref: plainRef(ref) })
+      .catch((missing: unknown) => {
+        throw failedWith(missing, 404, 422) ? unprocessable(`No ref found for: ${ref}`) : missing;
+      });
+    throw new RouteFailure(501, 'This server cannot begin workflows by its API: Gitea 1.24 and Forgejo 8 can.');
+  }
+  return { status: 204 };
+}
+
+const plainRef = (ref: string): string => ref.replace(/^refs\/(?:heads|tags)\//, '');
+const ownerOf = (request: RouteRequest) => ({ owner: param(request, 'owner'), repo: param(request, 'repo') });
+
+const ARTIFACT = 'repository: GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}';
+const ELSE_NONE = 'From Gitea 1.23 on; older servers and Forgejo know of no artifacts (404).';
+
 export const runDetails: RouteTable = {
+  'GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}': emulated('read', ARTIFACT, ELSE_NONE, oneArtifact),
+  'GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/{archive_format}': emulated(
+    'read',
+    `${ARTIFACT}/zip`,
+    `The bytes themselves, where GitHub redirects to them. ${ELSE_NONE}`,
+    packedArtifact,
+  ),
   'GET /repos/{owner}/{repo}/actions/jobs/{job_id}': emulated(
     'read',
     'repository: GET /repos/{owner}/{repo}/actions/jobs/{job_id}, …/actions/tasks',
@@ -191,5 +279,17 @@ export const runDetails: RouteTable = {
     'repository: GET /repos/{owner}/{repo}/actions/workflows, GET /repos/{owner}/{repo}/contents/{filepath}',
     'Its number is made of its file; before Gitea 1.24 and on Forgejo the files are all that is known.',
     workflowAt,
+  ),
+  'GET /repos/{owner}/{repo}/actions/workflows': emulated(
+    'read',
+    'repository: GET /repos/{owner}/{repo}/actions/workflows, GET /repos/{owner}/{repo}/contents/{filepath}',
+    'Their numbers are made of their files; before Gitea 1.24 and on Forgejo the files are all that is known.',
+    workflows,
+  ),
+  'POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches': emulated(
+    'unsafe',
+    'repository: POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches',
+    'From Gitea 1.24 and Forgejo 8 on; older servers have no such call and answer 501.',
+    dispatch,
   ),
 };

@@ -64,6 +64,11 @@ describe('text on Gitea', () => {
     expect(await says({ tag_name: 'v2', previous_tag_name: 'v1' })).toBe(later);
     expect((await gitea.ask(NOTES, { tag_name: 'v2', target_commitish: 'gone' })).status).toBe(422);
     expect((await gitea.ask(NOTES, { tag_name: 'v2', configuration_file_path: 'x.yml' })).status).toBe(422);
+    const release = { tag_name: 'v2', target_commitish: 'main', generate_release_notes: true, body: 'Read this.' };
+    const { data: made } = await gitea.ask(`POST ${R}/releases`, release);
+    expect([made.name, made.body.replaceAll(/https?:\/\/[^/\s]+/g, '')]).toEqual(['v2', `Read this.\n\n${later}`]);
+    const { data: kept } = await gitea.ask(`GET ${R}/releases/tags/{tag}`, { tag: 'v2' });
+    expect(kept.body).toBe(made.body);
   });
 
   it('is all proven', async () => {

@@ -1,9 +1,11 @@
 /** Webhooks as apps see them: to be looked at, and tried where they are not our own. */
 import type { JsonObject } from '../../forge.js';
+import type { ReceivedDelivery } from '../../kit/inbox-port.js';
 import { segment } from '../../kit/native-client.js';
 import { refuseOwnHook } from '../../kit/own-hook.js';
 import type { RouteContext, RouteRequest, RouteTable } from '../../kit/route.js';
 import { type HookInput, hook } from '../../kit/shapes/hook.js';
+import { jsonId } from '../../kit/shapes/node-id.js';
 import { time } from '../convert/time.js';
 import { flagIn, idOf, itemsOf, numberParam, objectOf, param, repoPath, textOf, textsOf } from './native.js';
 import { pageOf } from './pages.js';
@@ -37,7 +39,6 @@ function asHook(context: RouteContext, place: string, value: unknown): JsonObjec
     checksCertificate: true,
     createdAt: time(native.created_at),
     updatedAt: time(native.updated_at),
-    listsDeliveries: false,
   });
 }
 
@@ -53,6 +54,30 @@ const get = (pathOf: PathOf) => async (request: RouteRequest, context: RouteCont
   data: asHook(context, pathOf(request), await context.native.get(hookPath(request, pathOf))),
 });
 
+/** As it was answered: whatever stands in our inbox was taken, and what was not taken is not there. */
+const asDelivery = (one: ReceivedDelivery): JsonObject => ({
+  id: Number(one.id),
+  guid: one.key,
+  delivered_at: one.receivedAt.toISOString(),
+  redelivery: false,
+  duration: 0,
+  status: 'OK',
+  status_code: 202,
+  event: eventName(one.eventType),
+  action: one.action,
+  installation_id: null,
+  repository_id: one.repositoryId === null ? null : jsonId(one.repositoryId.toString()),
+  throttled_at: null,
+});
+
+const deliveries = (pathOf: PathOf) => async (request: RouteRequest, context: RouteContext) => {
+  // Whoever may not see the webhook does not see what was sent to it.
+  const native = objectOf(await context.native.get(hookPath(request, pathOf)));
+  const { page, perPage } = request;
+  const found = await context.inbox?.deliveriesOf(String(idOf(native)), { page, perPage });
+  return { data: (found?.deliveries ?? []).map(asDelivery), pages: { next: found?.next ?? false } };
+};
+
 async function ping(request: RouteRequest, context: RouteContext) {
   const path = hookPath(request);
   const native = objectOf(await context.native.get(path));
@@ -63,7 +88,21 @@ async function ping(request: RouteRequest, context: RouteContext) {
 
 const NOTE = 'Whether deliveries are signed, and how the last one went, is not told.';
 
+const OURS = 'What arrived at Forgeway’s own webhook. The server tells of no others by its API: their list is empty.';
+
 export const webhooks: RouteTable = {
+  'GET /repos/{owner}/{repo}/hooks/{hook_id}/deliveries': emulated(
+    'read',
+    'repository: GET /repos/{owner}/{repo}/hooks/{id}',
+    OURS,
+    deliveries(repoPath),
+  ),
+  'GET /orgs/{org}/hooks/{hook_id}/deliveries': emulated(
+    'read',
+    'organization: GET /orgs/{org}/hooks/{id}',
+    OURS,
+    deliveries(orgPath),
+  ),
   'GET /repos/{owner}/{repo}/hooks': emulated(
     'read',
     'repository: GET /repos/{owner}/{repo}/hooks',

@@ -21,6 +21,14 @@ const newStatus = parametersOf<EditPipelineStatusOptions>()(
   { state: z.enum(['pending', 'running', 'success', 'failed', 'canceled', 'skipped']) },
 );
 
+const newPipeline = z.strictObject({
+  ref: z.string(),
+  variables: z
+    .array(z.strictObject({ key: z.string(), value: z.string(), variable_type: text }))
+    .min(1)
+    .optional(),
+});
+
 const FINISHED: ReadonlySet<string> = new Set(['success', 'failed', 'canceled', 'skipped']);
 
 /** GitLab's state machine: what is on its way cannot begin again, what is finished is followed by a new one. */
@@ -170,6 +178,29 @@ export function ciRoutes(world: World): FakeRoute[] {
       },
     },
     {
+      method: 'POST',
+      path: '/projects/:id/pipeline',
+      source: 'pipelines: POST /projects/:id/pipeline',
+      body: newPipeline,
+      async run(request) {
+        const project = projectFor(world, request, DEVELOPER);
+        const { ref } = request.body as z.output<typeof newPipeline>;
+        const sha = (await project.git.resolve(ref)) ?? refuse(400, { base: ['Reference not found'] });
+        const tree = (await project.git.readTree(sha, '')) ?? [];
+        if (!tree.some(({ path }) => path === '.gitlab-ci.yml')) refuse(400, { base: ['Missing CI config file'] });
+        const now = world.now();
+        const pipeline: Pipeline = {
+          id: world.nextId(),
+          iid: project.pipelines.length + 1,
+          ...{ sha, ref, status: 'pending', source: 'api', createdAt: now, updatedAt: now },
+          userId: actorOf(request).id,
+          jobs: [],
+        };
+        project.pipelines.push(pipeline);
+        return { status: 201, json: shownPipeline(world, project, pipeline) };
+      },
+    },
+    {
       method: 'GET',
       path: '/projects/:id/pipelines/:pipeline',
       source: 'pipelines: GET /projects/:id/pipelines/:pipeline_id',
@@ -195,6 +226,17 @@ export function ciRoutes(world: World): FakeRoute[] {
       path: '/projects/:id/jobs/:job/trace',
       source: 'jobs: GET /projects/:id/jobs/:job_id/trace',
       run: (request) => ({ body: jobOf(projectFor(world, request), request).job.trace }),
+    },
+    {
+      method: 'GET',
+      path: '/projects/:id/jobs/:job/artifacts',
+      source: 'job_artifacts: GET /projects/:id/jobs/:job_id/artifacts',
+      run(request) {
+        const { job } = jobOf(projectFor(world, request), request);
+        return job.artifacts === undefined
+          ? refuse(404, '404 Not Found')
+          : { body: `packed ${job.name}`, contentType: 'application/octet-stream' };
+      },
     },
     act('retry', ['failed', 'canceled'], 'running'),
     act('cancel', ['created', 'pending', 'running'], 'canceled'),

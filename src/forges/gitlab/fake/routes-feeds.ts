@@ -16,7 +16,8 @@ import {
 } from './declare.js';
 import type { FakeEvent } from './feed.js';
 import { project as shownProject, user as shownUser } from './present.js';
-import { type GitLabState, type Project, projectById, type User, userById, type World } from './state.js';
+import { freshDiscussion, newCommitDiscussion } from './routes-notes.js';
+import { type GitLabState, type Note, type Project, projectById, type User, userById, type World } from './state.js';
 
 type Todo = GitLabState['todos'][number];
 
@@ -195,32 +196,66 @@ export function feedRoutes(world: World): FakeRoute[] {
         const said = state.commitNotes.filter((one) => one.projectId === project.id && one.sha === sha);
         return paged(
           request,
-          said.map(({ note }) => ({
-            id: note.discussionId,
-            individual_note: note.type === null,
-            notes: [
-              {
-                id: note.id,
-                type: note.type,
-                body: note.body,
-                attachment: null,
-                author: shownUser(world, userById(world, note.authorId)),
-                created_at: note.createdAt,
-                updated_at: note.updatedAt,
-                system: note.system,
-                noteable_id: null,
-                noteable_type: 'Commit',
-                project_id: project.id,
-                resolvable: false,
-                confidential: false,
-                internal: false,
-                noteable_iid: null,
-                ...(note.position && { position: note.position }),
-              },
-            ],
-          })),
+          said.map(({ note }) => commitDiscussion(world, project, note)),
         );
       },
     },
+    {
+      method: 'POST',
+      path: '/projects/:id/repository/commits/:sha/discussions',
+      source: 'discussions: POST /projects/:id/repository/commits/:commit_id/discussions',
+      body: newCommitDiscussion,
+      async run(request) {
+        const project = projectFor(world, request, REPORTER);
+        const sha = (await project.git.resolve(request.params.sha ?? '')) ?? refuse(404, '404 Commit Not Found');
+        const { body, position } = request.body as z.output<typeof newCommitDiscussion>;
+        if (position?.position_type === 'text' && !position.old_line && !position.new_line)
+          return refuse(400, 'Note {:line_code=>["can\'t be blank", "must be a valid line code"]}');
+        const now = world.now();
+        const note: Note = {
+          id: world.nextId(),
+          discussionId: freshDiscussion(world),
+          type: position ? 'DiffNote' : 'DiscussionNote',
+          body,
+          authorId: actorOf(request).id,
+          system: false,
+          createdAt: now,
+          updatedAt: now,
+          awards: [],
+          ...(position && {
+            position: { ...position, old_line: position.old_line ?? null, new_line: position.new_line ?? null },
+          }),
+        };
+        state.commitNotes.push({ projectId: project.id, sha, note });
+        return { status: 201, json: commitDiscussion(world, project, note) };
+      },
+    },
   ];
+}
+
+function commitDiscussion(world: World, project: Project, note: Note) {
+  return {
+    id: note.discussionId,
+    individual_note: note.type === null,
+    notes: [
+      {
+        id: note.id,
+        type: note.type,
+        body: note.body,
+        attachment: null,
+        author: shownUser(world, userById(world, note.authorId)),
+        created_at: note.createdAt,
+        updated_at: note.updatedAt,
+        system: note.system,
+        noteable_id: null,
+        noteable_type: 'Commit',
+        project_id: project.id,
+        resolvable: false,
+        confidential: false,
+        internal: false,
+        noteable_iid: null,
+        ...(note.position && { position: note.position }),
+      },
+    ],
+  };
 }

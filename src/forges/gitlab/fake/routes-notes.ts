@@ -37,11 +37,8 @@ const position = z.strictObject({
   new_line: line,
   line_range: z.unknown().optional(),
 });
-const newDiscussion = z.strictObject({
-  body: z.string(),
-  position: position.optional(),
-  commit_id: z.string().optional(),
-});
+export const newCommitDiscussion = z.strictObject({ body: z.string(), position: position.optional() });
+const newDiscussion = newCommitDiscussion.extend({ commit_id: z.string().optional() });
 
 interface At {
   project: Project;
@@ -63,7 +60,8 @@ function discussionsOf(thread: Thread): Note[][] {
   return ids.map((id) => thread.notes.filter((note) => note.discussionId === id));
 }
 
-const freshDiscussion = (world: World): string => createHash('sha1').update(String(world.nextId())).digest('hex');
+export const freshDiscussion = (world: World): string =>
+  createHash('sha1').update(String(world.nextId())).digest('hex');
 
 function noteRoutes(world: World, kind: 'issues' | 'merge_requests', at: (request: FakeRequest) => At): FakeRoute[] {
   const api = `/projects/:id/${kind}/:iid/notes`;

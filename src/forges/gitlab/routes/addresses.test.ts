@@ -172,9 +172,19 @@ describe('feeds on GitLab', () => {
       url: `${api}/subscription`,
       repository_url: api,
     });
+    const [watchers, watched] = [`GET ${REPO}/subscribers`, 'GET /users/{username}/subscriptions'];
+    expect((await gitlab.ask(watchers)).data).toMatchObject([{ login: 'forgeway-bot' }]);
+    expect((await gitlab.ask(watched, { username: 'forgeway-bot' })).data).toMatchObject([{ name: 'web' }]);
+    // What others watch is told to nobody.
+    expect((await gitlab.ask(watched, { username: 'bob' })).data).toEqual([]);
+    expect((await gitlab.ask(watched, { username: 'nobody' })).status).toBe(404);
+    set(gitlab.web.id, 'participating');
+    expect((await gitlab.ask(watchers)).data).toEqual([]);
+    expect((await gitlab.ask(watched, { username: 'forgeway-bot' })).data).toEqual([]);
     set(gitlab.web.id, 'disabled');
     expect((await gitlab.ask(subscription)).data).toMatchObject({ subscribed: false, ignored: true });
-    await gitlab.expectMissing(watching, {});
+    const { 'GET /users/{username}/subscriptions': _ofPeople, ...ofProjects } = watching;
+    await gitlab.expectMissing(ofProjects, {});
     gitlab.expectEveryRow({ watching });
   });
 });
@@ -300,6 +310,16 @@ describe('on GitLab', () => {
       ],
     });
     expect((await gitlab.ask(`GET ${RUN}/artifacts`, { ...run, name: 'build' })).data.total_count).toBe(1);
+    const [left, zip] = [
+      `GET ${REPO}/actions/artifacts/{artifact_id}`,
+      `GET ${REPO}/actions/artifacts/{artifact_id}/{archive_format}`,
+    ];
+    expect((await gitlab.ask(left, { artifact_id: unit.id })).data).toEqual(listed.data.artifacts[1]);
+    const ofUnit = { artifact_id: unit.id, archive_format: 'zip' };
+    expect(String((await gitlab.ask(zip, ofUnit)).data)).toBe('packed test/../unit');
+    expect((await gitlab.ask(zip, { ...ofUnit, archive_format: 'tar' })).status).toBe(404);
+    expect((await gitlab.ask(zip, { ...ofUnit, artifact_id: build.id })).status).toBe(410);
+    expect((await gitlab.ask(left, { artifact_id: 4711 })).status).toBe(404);
     const packed = await gitlab.ask(`GET ${RUN}/logs`, run);
     expect(packed.headers['content-type']).toBe('application/zip');
     const files = unzipSync(packed.data as unknown as Uint8Array);
@@ -319,7 +339,26 @@ describe('on GitLab', () => {
       state: 'active',
     });
     expect((await gitlab.ask(one, { workflow_id: '.gitlab-ci.yml' })).data).toEqual(data);
+    const all = `GET ${REPO}/actions/workflows`;
+    expect((await gitlab.ask(all)).data).toEqual({ total_count: 1, workflows: [data] });
+    const begin = `POST ${REPO}/actions/workflows/{workflow_id}/dispatches`;
+    const wish = { workflow_id, ref: 'main', inputs: { LEVEL: 3 } };
+    // A project without its file has nothing to begin.
+    expect((await gitlab.ask(begin, wish)).status).toBe(422);
+    await fake.push(web, people.bob, {
+      branch: 'ci',
+      from: 'main',
+      message: 'CI',
+      files: [{ path: '.gitlab-ci.yml', content: 'test:\n  script: [ls]\n' }],
+    });
+    expect((await gitlab.ask(begin, { ...wish, ref: 'nowhere' })).status).toBe(422);
+    expect((await gitlab.ask(begin, { ...wish, inputs: { 'a-b': 1 } })).status).toBe(422);
+    expect((await gitlab.ask(begin, { ...wish, ref: 'refs/heads/ci' })).status).toBe(204);
+    const { data: runs } = await gitlab.ask(`GET ${REPO}/actions/runs`);
+    expect(runs.workflow_runs[0]).toMatchObject({ event: 'workflow_dispatch', head_branch: 'ci' });
     for (const [route, more] of [
+      [all, { repo: 'gone' }],
+      [begin, { workflow_id: 'other.yml', ref: 'main' }],
       [one, { workflow_id: 'other.yml' }],
       [`GET ${RUN}/artifacts`, { run_id: 4711 }],
       [`GET ${RUN}/logs`, { run_id: 4711 }],
@@ -435,7 +474,26 @@ describe('on GitLab', () => {
     expect((await gitlab.ask(reactions, { comment_id: 81 })).status).toBe(501);
     state.commitNotes.shift();
     expect((await gitlab.ask(one, { comment_id: 81 })).status).toBe(404);
-    await gitlab.expectMissing(commitComments, { comment_id: 82, commit_sha: 'main' });
+
+    const say = `POST ${REPO}/commits/{commit_sha}/comments`;
+    const files = [{ path: 'a.txt', content: 'a\nb\n' }];
+    const commit_sha = await gitlab.fake.push(gitlab.web, bob, {
+      branch: 'more',
+      from: 'main',
+      message: 'More',
+      files,
+    });
+    const whole = await gitlab.ask(say, { commit_sha, body: '/close is no command here' });
+    expect(whole).toMatchObject({ status: 201, data: { body: '/close is no command here', path: null, line: null } });
+    const line = await gitlab.ask(say, { commit_sha, body: 'This one', path: 'a.txt', line: 2 });
+    expect(line).toMatchObject({ status: 201, data: { path: 'a.txt', line: 2, commit_id: commit_sha } });
+    const below = await gitlab.ask(say, { commit_sha, body: 'And so', path: 'a.txt', position: 2 });
+    expect(below.data).toMatchObject({ path: 'a.txt', line: 2 });
+    for (const { data: made } of [whole, line, below])
+      expect((await gitlab.ask(one, { comment_id: made.id })).data).toEqual(made);
+    expect((await gitlab.ask(say, { commit_sha, body: 'Where?', path: 'b.txt', line: 1 })).status).toBe(422);
+    expect((await gitlab.ask(say, { commit_sha, body: '' })).status).toBe(422);
+    await gitlab.expectMissing(commitComments, { comment_id: 82, commit_sha: 'main', body: 'Why?' });
     gitlab.expectEveryRow({ commitComments });
   });
 });

@@ -2,20 +2,29 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { JsonObject } from '../../forge.js';
-import { notFound, type Route, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
+import {
+  notFound,
+  type Route,
+  type RouteContext,
+  RouteFailure,
+  type RouteRequest,
+  type RouteTable,
+} from '../../kit/route.js';
 import { userOrGhost } from '../../kit/shapes/account.js';
 import { commitComment } from '../../kit/shapes/comment.js';
 import { UNKNOWN_TIME } from '../../kit/shapes/fields.js';
 import { nodeId } from '../../kit/shapes/node-id.js';
+import { nativeCommit, nativeDiff } from '../convert/commit.js';
 import { COMMIT_COMMENT, commentedCommit, placeOfCommitComment } from '../convert/commit-comment.js';
 import { type NativeNote, nativeDiscussion } from '../convert/note.js';
 import { contentOf } from '../convert/reaction.js';
 import { read, time } from '../convert/read.js';
 import { account, accountOrNull } from '../convert/user.js';
-import { toGitHubBody } from '../quick-actions.js';
+import { toGitHubBody, toNativeBody } from '../quick-actions.js';
 import { shaAt } from './commit-at.js';
 import { askGraphql, gid } from './graphql-ask.js';
-import { everything, idParam, type Place, param, placeOf, projectAt, slice } from './place.js';
+import { accept, everything, idParam, type Place, param, placeOf, projectAt, slice } from './place.js';
+import { lineComment, positionIn } from './review-position.js';
 
 /** Commits whose comments one list reads; those with the newest that were told. */
 const MOST_COMMITS = 30;
@@ -63,6 +72,52 @@ const ofCommit: Route = {
     const sha = await shaAt(context, place, param(request, 'commit_sha'));
     const { items, pages } = slice(request, (await toldOf(context, place, project, sha)).sort(byTime));
     return { data: items.map((one) => shown(context, place, one)), pages };
+  },
+};
+
+const said = z.looseObject({
+  body: z.string().min(1),
+  path: z.string().min(1).nullish(),
+  /** Lines below the first hunk header. */
+  position: z.number().int().positive().nullish(),
+  /** GitHub's older way: the number of the line in the file. */
+  line: z.number().int().positive().nullish(),
+});
+
+/** Where in the commit's own diff, as GitLab wants it; undefined for what is said about the whole commit. */
+async function positionFor(context: RouteContext, place: Place, sha: string, wish: z.output<typeof said>) {
+  const { path, position, line, body } = wish;
+  if (!path) return undefined;
+  const at = `${place.api}/repository/commits/${sha}`;
+  const commit = read(nativeCommit, await context.native.get(at), 'commit');
+  // The first commit has nothing before it that GitLab could compare it with.
+  const [parent] = commit.parent_ids ?? [];
+  if (parent === undefined) return undefined;
+  const comment = lineComment.parse({
+    ...{ body, path },
+    ...(position ? { position } : line ? { line } : { subject_type: 'file' }),
+  });
+  const diffs = await everything(context, `${at}/diff`, nativeDiff);
+  return positionIn(diffs, { base_sha: parent, start_sha: parent, head_sha: sha }, comment);
+}
+
+const create: Route = {
+  support: 'emulated',
+  retry: 'findable',
+  source: 'discussions: POST /projects/:id/repository/commits/:commit_id/discussions',
+  note: 'Each begins a thread. On a line of the very first commit it is of the whole commit.',
+  async run(request, context) {
+    const place = placeOf(request);
+    const { id: project } = await projectAt(context, place.api);
+    const wish = accept('CommitComment', said, request.body);
+    const sha = await shaAt(context, place, param(request, 'commit_sha'));
+    const position = await positionFor(context, place, sha, wish);
+    const json = { body: toNativeBody(wish.body), ...(position && { position }) };
+    const { data } = await context.native.send('POST', `${place.api}/repository/commits/${sha}/discussions`, { json });
+    const [note] = read(nativeDiscussion, data, 'discussion').notes;
+    if (note === undefined) throw new RouteFailure(502, 'GitLab answered a thread without its comment.');
+    await context.records.put(COMMIT_COMMENT, placeOfCommitComment(project, note.id), { sha });
+    return { status: 201, data: shown(context, place, { sha, note }) };
   },
 };
 
@@ -159,4 +214,5 @@ export const commitComments: RouteTable = {
   'GET /repos/{owner}/{repo}/comments/{comment_id}': get,
   'GET /repos/{owner}/{repo}/comments/{comment_id}/reactions': reactions,
   'GET /repos/{owner}/{repo}/commits/{commit_sha}/comments': ofCommit,
+  'POST /repos/{owner}/{repo}/commits/{commit_sha}/comments': create,
 };

@@ -1,4 +1,6 @@
 /** GitHub's requests on GitLab: one file per resource, joined into the table that the router reads. */
+import { dispatches } from '../../kit/dispatch.js';
+import { protectionParts } from '../../kit/protection-parts.js';
 import type { RouteTable } from '../../kit/route.js';
 import { actions } from './actions.js';
 import { archives } from './archives.js';
@@ -90,4 +92,6 @@ export const routes: RouteTable = {
   ...webhooks,
   ...watching,
   ...feeds,
+  ...dispatches,
+  ...protectionParts,
 };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { segment } from '../../kit/native-client.js';
+import { withNotes } from '../../kit/release-notes.js';
 import {
   invalid,
   notFound,
@@ -148,13 +149,14 @@ const create: Route = {
     const place = placeOf(request);
     const body = accept('Release', fields.extend({ tag_name: z.string().min(1) }), request.body);
     const project = await projectAt(context, place.api);
+    const notes = await withNotes(request, context);
     const release: KeptRelease = {
       draft: body.draft ?? false,
       prerelease: body.prerelease ?? false,
       tag: body.tag_name,
       target: body.target_commitish,
-      name: body.name,
-      body: body.body,
+      name: notes.name,
+      body: notes.body,
     };
     if (!release.draft)
       return { status: 201, data: await publish(context, place, project, `${project.id}:tag:${release.tag}`, release) };

@@ -45,13 +45,27 @@ export async function positionOf(
   mr: NativeMergeRequest,
   comment: LineComment,
 ): Promise<Record<string, unknown>> {
-  const diffs = await everything(context, `${pull.api}/diffs`, nativeDiff);
+  return positionIn(await everything(context, `${pull.api}/diffs`, nativeDiff), mr.diff_refs ?? undefined, comment);
+}
+
+interface Refs {
+  base_sha?: string | null | undefined;
+  start_sha?: string | null | undefined;
+  head_sha?: string | null | undefined;
+}
+
+/** The same for any diff, between the commits that `refs` names. @throws RouteFailure 422 */
+export function positionIn(
+  diffs: readonly z.output<typeof nativeDiff>[],
+  refs: Refs | undefined,
+  comment: LineComment,
+): Record<string, unknown> {
   const diff = diffs.find((one) => one.new_path === comment.path || one.old_path === comment.path);
   if (diff === undefined) throw wrong('path');
   const at = {
-    base_sha: mr.diff_refs?.base_sha,
-    start_sha: mr.diff_refs?.start_sha,
-    head_sha: mr.diff_refs?.head_sha,
+    base_sha: refs?.base_sha,
+    start_sha: refs?.start_sha,
+    head_sha: refs?.head_sha,
     old_path: diff.old_path,
     new_path: diff.new_path,
   };

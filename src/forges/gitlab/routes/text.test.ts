@@ -104,6 +104,10 @@ describe('release notes', () => {
       'Invalid previous_tag parameter',
     );
     expect((await ask(NOTES, { tag_name: 'v2', target_commitish: 'gone' })).status).toBe(422);
+    const wish = { tag_name: 'v2', name: 'Two', target_commitish: 'main', generate_release_notes: true };
+    const { data: made } = await ask(`POST ${R}/releases`, wish);
+    expect([made.name, made.body]).toEqual(['Two', data.body]);
+    expect((await ask(`GET ${R}/releases/tags/{tag}`, { tag: 'v2' })).data.body).toBe(data.body);
     expect((await ask(NOTES, {})).data.errors).toMatchObject([{ field: 'tag_name', code: 'missing_field' }]);
   });
 });

@@ -2,13 +2,16 @@
 import { z } from 'zod';
 import type { JsonObject } from '../../forge.js';
 import { notFound, type Route, type RouteContext, type RouteTable } from '../../kit/route.js';
+import * as shape from '../../kit/shapes/account.js';
 import { UNKNOWN_TIME } from '../../kit/shapes/fields.js';
 import { notification } from '../../kit/shapes/notification.js';
-import { apiOf } from '../../kit/shapes/repository.js';
-import { repositoryInput } from '../convert/project.js';
-import { id, read, time } from '../convert/read.js';
+import { apiOf, minimalRepository } from '../../kit/shapes/repository.js';
+import { nativeProject, repositoryInput } from '../convert/project.js';
+import { id, read, readAll, time } from '../convert/read.js';
+import { account } from '../convert/user.js';
 import { issueNumber } from '../references.js';
-import { everything, type Place, page, placeOf, projectAt, slice } from './place.js';
+import { findUser } from './people.js';
+import { everything, type Place, page, param, placeOf, projectAt, slice } from './place.js';
 
 const settings = z.looseObject({ level: z.string() });
 
@@ -18,6 +21,50 @@ const levelAt = async (context: RouteContext, path: string): Promise<string> =>
 /** GitLab's levels at which a person hears of more than what it takes part in. */
 const WATCHING: ReadonlySet<string> = new Set(['watch', 'custom']);
 
+/** Of the token's own account. @param api native path of the project */
+async function levelOf(context: RouteContext, api: string): Promise<string> {
+  const own = await levelAt(context, api);
+  return own === 'global' ? levelAt(context, '') : own;
+}
+
+const isOwnAccount = (context: RouteContext, login: string): boolean =>
+  login.toLowerCase() === context.account.login.toLowerCase();
+
+const subscribers: Route = {
+  support: 'partial',
+  retry: 'read',
+  source: 'notification_settings: GET /projects/:id/notification_settings, GET /notification_settings',
+  note: 'The token’s own account, where it watches the project: GitLab tells nobody who else does.',
+  async run(request, context) {
+    const watches = WATCHING.has(await levelOf(context, placeOf(request).api));
+    const self = watches ? await findUser(context, context.account.login) : undefined;
+    const { items, pages } = slice(request, self === undefined ? [] : [self]);
+    return { data: items.map((one) => shape.user(context.base, account(one))), pages };
+  },
+};
+
+/** Each of them is asked about on its own. */
+const MOST_ASKED = 20;
+
+const subscriptions: Route = {
+  support: 'partial',
+  retry: 'read',
+  source: 'projects: GET /projects; notification_settings: GET /projects/:id/notification_settings',
+  note: `Of the token’s own account, among the ${MOST_ASKED} of its projects in which something happened last; of others GitLab tells nothing.`,
+  async run(request, context) {
+    const login = param(request, 'username');
+    if ((await findUser(context, login)) === undefined) throw notFound();
+    if (!isOwnAccount(context, login)) return { data: [], pages: { next: false } };
+    const query = { membership: true, order_by: 'last_activity_at', per_page: MOST_ASKED };
+    const projects = readAll(nativeProject, await context.native.get('/projects', query), 'projects');
+    const watched: typeof projects = [];
+    for (const project of projects)
+      if (WATCHING.has(await levelOf(context, `/projects/${project.id}`))) watched.push(project);
+    const { items, pages } = slice(request, watched);
+    return { data: items.map((project) => minimalRepository(context.base, repositoryInput(project))), pages };
+  },
+};
+
 const subscription: Route = {
   support: 'emulated',
   retry: 'read',
@@ -25,8 +72,7 @@ const subscription: Route = {
   note: 'Whoever watches or has chosen events is subscribed; since when is not told.',
   async run(request, context) {
     const place = placeOf(request);
-    const own = await levelAt(context, place.api);
-    const level = own === 'global' ? await levelAt(context, '') : own;
+    const level = await levelOf(context, place.api);
     const ignored = level === 'disabled';
     // So does GitHub answer of a repository that nobody watches.
     if (!ignored && !WATCHING.has(level)) throw notFound();
@@ -127,6 +173,8 @@ const notifications: Route = {
 };
 
 export const watching: RouteTable = {
+  'GET /repos/{owner}/{repo}/subscribers': subscribers,
+  'GET /users/{username}/subscriptions': subscriptions,
   'GET /repos/{owner}/{repo}/subscription': subscription,
   'GET /repos/{owner}/{repo}/notifications': notifications,
 };

@@ -50,7 +50,6 @@ function shown(context: RouteContext, place: string, native: NativeHook): JsonOb
     checksCertificate: native.enable_ssl_verification !== false,
     isSigned: native.signing_token_present === true || native.token_present === true,
     createdAt: time(native.created_at),
-    listsDeliveries: true,
   });
 }
 

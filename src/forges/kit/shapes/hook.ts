@@ -19,8 +19,6 @@ export interface HookInput {
   isSigned?: boolean | undefined;
   createdAt?: string | undefined;
   updatedAt?: string | undefined;
-  /** Whether the forge lists what it delivered; without it no address says so. */
-  listsDeliveries: boolean;
 }
 
 /** What GitHub, too, shows instead of a secret. */
@@ -58,8 +56,8 @@ export function hook(base: ShapeBase, place: string, input: HookInput): JsonObje
     updated_at: input.updatedAt ?? created,
     url: self,
     ping_url: `${self}/pings`,
-    ...(input.listsDeliveries && { deliveries_url: `${self}/deliveries` }),
-    // How the last delivery went stands among the deliveries, where there are any.
+    deliveries_url: `${self}/deliveries`,
+    // How the last delivery went stands among the deliveries, where they are told.
     last_response: { code: null, status: null, message: null },
   };
 }

@@ -90,6 +90,14 @@ export function runRoutes(world: World): FakeRoute[] {
       expires_at: run.created,
     };
   };
+  const artifactFor = (request: FakeRequest) => {
+    const repository = repositoryFor(world, request);
+    for (const run of repository.runs) {
+      const artifact = (run.artifacts ?? []).find(({ id }) => String(id) === request.params.artifact);
+      if (artifact !== undefined) return { repository, run, artifact };
+    }
+    return notFound();
+  };
   const workflowJson = async (repository: Repository, path: string) => {
     const name = path.split('/').at(-1) ?? path;
     const url = `${world.apiUrl}/repos/${repository.owner}/${repository.name}/actions/workflows/${name}`;
@@ -171,6 +179,21 @@ export function runRoutes(world: World): FakeRoute[] {
     }),
     since('v124', world, {
       method: 'GET',
+      path: '/repos/:owner/:repo/actions/artifacts/:artifact',
+      source: 'repository: GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}',
+      run: (request) => {
+        const { repository, run, artifact } = artifactFor(request);
+        return ok(artifactJson(repository, run, artifact));
+      },
+    }),
+    since('v124', world, {
+      method: 'GET',
+      path: '/repos/:owner/:repo/actions/artifacts/:artifact/zip',
+      source: 'repository: GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/zip',
+      run: (request) => ({ body: `packed ${artifactFor(request).artifact.name}`, contentType: 'application/zip' }),
+    }),
+    since('v124', world, {
+      method: 'GET',
       path: '/repos/:owner/:repo/actions/workflows',
       source: 'repository: GET /repos/{owner}/{repo}/actions/workflows',
       run: async (request) => {
@@ -188,6 +211,31 @@ export function runRoutes(world: World): FakeRoute[] {
         }
         const workflows = await Promise.all(paths.map((path) => workflowJson(repository, path)));
         return ok({ total_count: workflows.length, workflows });
+      },
+    }),
+    since('v124', world, {
+      method: 'POST',
+      path: '/repos/:owner/:repo/actions/workflows/:workflow/dispatches',
+      source: 'repository: POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches',
+      body: z.strictObject({ ref: z.string(), inputs: z.record(z.string(), z.string()).optional() }),
+      run: async (request) => {
+        const repository = repositoryFor(world, request, 'write');
+        const { ref } = request.body as { ref: string };
+        const branch = ref.replace(/^refs\/(?:heads|tags)\//, '');
+        const sha = (await repository.git.resolve(branch)) ?? notFound();
+        const workflow = request.params.workflow ?? '';
+        repository.runs.push({
+          id: world.state.nextId(),
+          name: workflow,
+          workflow,
+          branch,
+          sha,
+          event: 'workflow_dispatch',
+          status: 'queued',
+          conclusion: '',
+          created: world.state.now(),
+        });
+        return ok(undefined, 204);
       },
     }),
     since(
