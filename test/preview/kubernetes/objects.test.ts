@@ -17,12 +17,12 @@ import { LABEL, MANAGER } from '../../../src/jobs/preview/kubernetes/manifests/m
 import { newPlace } from '../../../src/jobs/preview/process-driver.js';
 import { pause } from '../../../src/lib/clock.js';
 import { asShipped } from '../../support/kubernetes-api/as-shipped.js';
+import { isReal, realKubeconfig } from '../../support/kubernetes-api/chosen.js';
 import { type KubernetesApi, startKubernetesApi } from '../../support/kubernetes-api/server.js';
 import { loopback } from '../../support/loopback.js';
 import { applied, configOf, FIXTURES, identityOf } from '../manifests/hostile.js';
 import { eventually, settingsOf, sha, writeKubeconfig } from './rig.js';
 
-const isReal = process.env.FORGEWAY_TEST_CLUSTER === 'kubeconfig' && process.env.KUBECONFIG !== undefined;
 const run = randomUUID().slice(0, 8);
 const organizationId = randomUUID();
 
@@ -33,7 +33,7 @@ let end: () => Promise<void>;
 const namespaces: string[] = [];
 beforeAll(async () => {
   api = isReal ? undefined : await startKubernetesApi(asShipped());
-  const path = api === undefined ? process.env.KUBECONFIG : await writeKubeconfig(api.kubeconfig);
+  const path = api === undefined ? realKubeconfig : await writeKubeconfig(api.kubeconfig);
   const log = pino({ level: 'silent' });
   cluster = openCluster({ name: 'test', connection: openConnection({ kind: 'file', path }), outbound: loopback, log });
   const home = { id: 'default', cluster, settings: settingsOf(), registries: {} };

@@ -11,7 +11,6 @@ import {
   qualified,
   type Resource,
   resourceOf,
-  resources,
   StatusError,
 } from './objects.js';
 import { validate } from './validation.js';
@@ -344,10 +343,6 @@ export class ClusterStore {
   purge(name: string): void {
     const live = this.get('Namespace', undefined, name);
     if (live !== undefined) this.#record('DELETED', structuredClone(live));
-  }
-
-  resource(group: string, version: string, plural: string): Resource | undefined {
-    return resources.find((one) => one.group === group && one.version === version && one.plural === plural);
   }
 }
 
