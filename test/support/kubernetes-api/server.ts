@@ -31,6 +31,10 @@ export interface KubernetesApiOptions {
   /** What whoever asks may do, in every namespace; default: everything. */
   rules?: readonly PolicyRule[];
   policy?: V1ValidatingAdmissionPolicy;
+  /** As `v1.20.2`; default: a new one. */
+  version?: string;
+  /** Fields that it is too old for, as `Job.spec.podFailurePolicy`. */
+  lacks?: readonly string[];
   /** Default: jobs succeed, everything else runs. */
   fate?: (order: PodOrder) => Fate;
   log?: (order: PodOrder) => string;
@@ -67,6 +71,7 @@ export interface KubernetesApi {
 
 export async function startKubernetesApi(options: KubernetesApiOptions = {}): Promise<KubernetesApi> {
   const store = new ClusterStore();
+  store.lacks = options.lacks ?? [];
   const given = {
     fate: options.fate ?? (({ owner }: PodOrder): Fate => (owner.kind === 'Job' ? 'succeeds' : 'runs')),
     log: options.log ?? (({ owner }: PodOrder) => `hello from ${owner.name}\n`),
@@ -294,7 +299,7 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     const bearer = request.headers.authorization ?? '';
     if (options.token !== undefined && bearer !== `Bearer ${options.token}`)
       throw new StatusError(401, 'Unauthorized', 'Unauthorized');
-    const known = discovery(pathname);
+    const known = discovery(pathname, options.version);
     if (known !== undefined) return send(response, 200, known);
     if (pathname === '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews') {
       const review = (await bodyOf(request)) as unknown as { spec: { resourceAttributes: AccessAsked } };

@@ -13,6 +13,7 @@ import {
   resourceOf,
   StatusError,
 } from './objects.js';
+import { undeclared } from './schema.js';
 import { validate } from './validation.js';
 
 export interface Change {
@@ -41,6 +42,8 @@ export class ClusterStore {
   #compacted = 1000;
   #listeners = new Set<() => void>();
   readonly admissions: Admission[] = [];
+  /** Fields that this server is too old for, as `Job.spec.podFailurePolicy`. */
+  lacks: readonly string[] = [];
   /** Called after every change. */
   onChange: (object: ApiObject) => void = () => undefined;
 
@@ -204,6 +207,9 @@ export class ClusterStore {
       throw new StatusError(400, 'BadRequest', 'the object and its address are of two kinds');
     if (body.metadata.managedFields !== undefined)
       throw new StatusError(400, 'BadRequest', 'metadata.managedFields must be nil');
+    const [field] = undeclared(body, this.lacks);
+    if (field !== undefined)
+      throw new StatusError(500, '', `failed to create typed patch object: ${field}: field not declared in schema`);
     const live = this.get(resource.kind, namespace, name);
     const { uid, resourceVersion } = body.metadata as Partial<ApiObject['metadata']>;
     if (uid !== undefined && uid !== live?.metadata.uid)
