@@ -10,10 +10,10 @@ import type { Logger } from '../../lib/logger.js';
 import type { Outbound } from '../../lib/outbound/outbound.js';
 import { forwardedPort, PROTOCOL } from './channels.js';
 import type { ClusterConnection } from './connection.js';
-import { isFieldConflict, isNotFound } from './failures.js';
+import { isFieldConflict, isNotFound, undeclaredFields } from './failures.js';
 import { described, type KindName, kinds, type ObjectRef, pathOf, refOf } from './kinds.js';
 import { readLines } from './lines.js';
-import { dispensable, type NEWER_FIELDS, undeclaredFields, without } from './newer-fields.js';
+import { dispensable, type NEWER_FIELDS, without } from './newer-fields.js';
 import { createTransport, type TransportOptions } from './transport.js';
 
 /** What every object has once a cluster keeps it. */

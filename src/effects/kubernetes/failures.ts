@@ -56,6 +56,9 @@ function codeOf(status: number, reason: string, message: string, causes: readonl
   return 'FORGEWAY_CLUSTER_INVALID';
 }
 
+/** `.spec.podFailurePolicy: field not declared in schema`, each of them. */
+const UNDECLARED = /(\.[\w.[\]="{}:,-]+): field not declared in schema/g;
+
 /**
  * @param what what was asked, for the person who reads it: `apply Deployment web in acme-web-gh-pr-12`
  */
@@ -67,9 +70,14 @@ export function failureOfAnswer(cluster: string, what: string, answer: ClusterAn
   // `conflict with "kubectl" using apps/v1 at …`
   const holders = told.flatMap(({ message: text = '' }) => /^conflict with "([^"]*)"/.exec(text)?.slice(1, 2) ?? []);
   const code = codeOf(answer.status, reason, message, causes);
+  const undeclared = [...message.matchAll(UNDECLARED)].map(([, path = '']) => path);
   // Of a field that cannot be changed the whole of it is written out, as a program would, before the reason.
   const plain = message.replace(/Invalid value: &?[\w.[\]*]+\{.*\}: /s, 'Invalid value: ');
-  const text = redactText(plain).replace(/\s+/g, ' ').slice(0, MESSAGE_LENGTH);
+  const spoken =
+    undeclared.length === 0
+      ? plain
+      : `it does not know ${undeclared.join(', ')}: its Kubernetes is too old for that (${plain})`;
+  const text = redactText(spoken).replace(/\s+/g, ' ').slice(0, MESSAGE_LENGTH);
   const header = answer.headers['retry-after'];
   const seconds = said.details?.retryAfterSeconds;
   const waitMs =
@@ -83,6 +91,7 @@ export function failureOfAnswer(cluster: string, what: string, answer: ClusterAn
       reason,
       causes,
       holders,
+      undeclared,
       ...(waitMs !== undefined && { waitMs }),
     },
   });
@@ -103,6 +112,10 @@ export function failureOfNetwork(cluster: string, what: string, error: unknown):
     details: { cluster, what },
   });
 }
+
+/** Fields of an object that the server does not know, and so refuses to apply. */
+export const undeclaredFields = (error: unknown): readonly string[] =>
+  error instanceof ForgewayError ? ((error.details as { undeclared?: string[] }).undeclared ?? []) : [];
 
 export const isNotFound = (error: unknown): boolean => error instanceof ForgewayError && error.details.answered === 404;
 export const isExpired = (error: unknown): boolean =>

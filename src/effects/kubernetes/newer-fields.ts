@@ -3,7 +3,6 @@
  * it does not know, and says which. Each has what is said in its place.
  */
 import type { KubernetesObject } from '@kubernetes/client-node';
-import { ForgewayError } from '../../lib/errors.js';
 import type { KindName } from './kinds.js';
 
 interface NewerField {
@@ -21,12 +20,6 @@ export const NEWER_FIELDS: readonly NewerField[] = [
   // Without it volumes stay when their set goes, and go with the namespace.
   { kind: 'StatefulSet', field: 'persistentVolumeClaimRetentionPolicy', since: '1.27' },
 ];
-
-/** `.spec.podFailurePolicy: field not declared in schema`, each of them. */
-export const undeclaredFields = (error: unknown): string[] =>
-  error instanceof ForgewayError && error.code === 'FORGEWAY_CLUSTER_INVALID'
-    ? [...error.message.matchAll(/(\.[\w.[\]="{}:,-]+): field not declared in schema/g)].map(([, path = '']) => path)
-    : [];
 
 /** Which of an object’s fields a refusal names that we can do without; undefined: not all of them. */
 export function dispensable({ kind }: KubernetesObject, undeclared: readonly string[]): NewerField[] | undefined {

@@ -78,7 +78,7 @@ const faults: Readonly<Record<FaultName, Break>> = {
     // Broken off, and begun again from a version that is not kept any more; then everything is listed anew.
     chosen.endWatches();
     if (chosen.memory === undefined)
-      chosen.faults.add(failures.expired(), { when: ({ verb }) => verb === 'watch', times: WATCHED.length });
+      chosen.faults.add('forgotten', { when: ({ verb }) => verb === 'watch', times: WATCHED.length });
     else {
       const metadata = { name: `later-${from}`, namespace: 'default' };
       await chosen.behind.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata });
@@ -131,6 +131,8 @@ const faults: Readonly<Record<FaultName, Break>> = {
 beforeAll(async () => {
   rig = await createRig({
     on: 'chosen, told',
+    // Those of a real cluster take longer, and a test's database has few connections.
+    atOnce: isReal ? 3 : 8,
     // A real one may take its time.
     timeoutMs: isReal ? 10_000 : 1_000,
     listEveryMs: 100,

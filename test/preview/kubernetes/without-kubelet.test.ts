@@ -6,11 +6,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { V1Deployment, V1Namespace } from '@kubernetes/client-node';
 import { permutations } from '../../handlers/pull-request-life.js';
+import { isReal } from '../../support/kubernetes-api/chosen.js';
 import { createRig, eventually, type Rig, sha } from './rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
   rig = await createRig({
+    // Those of a real cluster take longer, and a test's database has few connections.
+    atOnce: isReal ? 3 : 8,
     ...{ on: 'chosen', api: { fate: () => 'stays-pending' as const } },
     // Longer than the tests: nothing is ever ready, and that is no failure of theirs.
     readyTimeoutSeconds: 3_600,

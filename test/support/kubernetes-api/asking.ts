@@ -1,6 +1,6 @@
 /** What a request to an API server asks for, read from its address, and how a failure that a test orders is answered. */
 import type { ServerResponse } from 'node:http';
-import type { Asked, Failure, Verb } from './faults.js';
+import { type Asked, type Failure, failures, type Verb } from './faults.js';
 import { type Fields, type Resource, resources, StatusError } from './objects.js';
 
 export interface Address {
@@ -64,6 +64,12 @@ export function answeredBy(failure: Failure, response: ServerResponse): boolean 
   if (failure === 'truncated') {
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' }).write('{"kind":');
     response.socket?.destroySoon();
+  }
+  if (failure === 'forgotten') {
+    const object = failures.expired().toStatus();
+    response
+      .writeHead(200, { 'content-type': 'application/json' })
+      .end(`${JSON.stringify({ type: 'ERROR', object })}\n`);
   }
   if (failure === 'deaf') response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
   return failure !== 'lost';

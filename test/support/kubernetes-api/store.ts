@@ -251,8 +251,8 @@ export class ClusterStore {
     const { kind, metadata } = object;
     const live = this.get(kind, metadata.namespace, metadata.name);
     if (live === undefined) throw notFound(resourceOf(kind), metadata.name);
-    defaulted(object);
-    if (isDeepStrictEqual(live, object)) return live;
+    const isEmptied = defaulted(object);
+    if (isDeepStrictEqual(live, object) && !isEmptied) return live;
     if (kind === 'Job' && !isDeepStrictEqual(live.spec?.template, object.spec?.template))
       throw new StatusError(
         422,
@@ -276,7 +276,7 @@ export class ClusterStore {
       );
     if (admit) validate(object);
     if (admit) this.#admit('update', object, live);
-    if (resourceOf(kind).generations && !isDeepStrictEqual(live.spec, object.spec))
+    if (resourceOf(kind).generations && (isEmptied || !isDeepStrictEqual(live.spec, object.spec)))
       metadata.generation = (live.metadata.generation ?? 0) + 1;
     if (metadata.deletionTimestamp !== undefined && (metadata.finalizers ?? []).length === 0 && kind !== 'Namespace')
       return this.#record('DELETED', object);
@@ -365,8 +365,11 @@ function fixedOf(spec: Fields = {}): Fields {
 
 const now = () => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** A few of the defaults that a real API server fills in, those that make a difference to an apply. */
-function defaulted(object: ApiObject): void {
+/**
+ * A few of the defaults that a real API server fills in, those that make a difference to an apply.
+ * @returns whether it said something that is not kept, which a real one takes for a change each time: a policy's list of nothing
+ */
+function defaulted(object: ApiObject): boolean {
   const spec = (object.spec ?? {}) as {
     replicas?: number;
     ports?: Fields[];
@@ -393,4 +396,8 @@ function defaulted(object: ApiObject): void {
     text.data = { ...text.data, ...Object.fromEntries(encoded) };
     delete text.stringData;
   }
+  if (object.kind !== 'NetworkPolicy') return false;
+  const empty = ['ingress', 'egress'].filter((key) => isDeepStrictEqual((object.spec as Fields)[key], []));
+  for (const key of empty) delete (object.spec as Fields)[key];
+  return empty.length > 0;
 }

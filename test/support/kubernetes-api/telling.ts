@@ -99,5 +99,7 @@ export function told({ status, body }: Answer, namespace: string): Fields {
       allowed: state?.allowed,
     };
   };
-  return JSON.parse(plain(JSON.stringify({ status, ...known(body) }), namespace)) as Fields;
+  return JSON.parse(JSON.stringify({ status, ...known(body) }), (_key, value: unknown) =>
+    typeof value === 'string' ? plain(value, namespace) : value,
+  ) as Fields;
 }
