@@ -58,7 +58,20 @@ function meaning({ status, body }: Answer): Fields {
 }
 
 /** What the API in memory says in words of its own, and means as the others do. */
-const OTHER_WORDS: readonly string[] = [];
+const OTHER_WORDS: readonly string[] = [
+  // The rule that was broken, and the place in a list.
+  'a namespace with a name that cannot be one',
+  'a label that cannot be one',
+  'what would be refused',
+  'a key of a Secret that cannot be one',
+  'a request that is more than its limit',
+  'a network within none',
+  'a page that goes on from nowhere',
+  // Newer servers name more fields that can.
+  'another service of a StatefulSet',
+  // Its controller has told already what is left.
+  'the removal of a namespace that is on its way out',
+];
 
 const isWriting = process.env.FORGEWAY_WRITE_TRANSCRIPTS === '1' && realKubeconfig !== undefined;
 

@@ -268,13 +268,13 @@ const written: [string, Scenario['ask']][] = [
     async (call, ns) => {
       const name = `${ns}-quota`;
       await call('POST', '/api/v1/namespaces', { body: namespaceOf(name) });
-      await call('POST', core(name, 'resourcequotas'), { body: quota('few', { 'count/secrets': '0' }) });
+      await call('POST', core(name, 'resourcequotas'), { body: quota('few', { 'count/services': '0' }) });
       await waitedFor(
         () => call('GET', core(name, 'resourcequotas', 'few')),
         ({ body }) => (body.status as Fields | undefined)?.hard !== undefined,
       );
-      const body = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'one' } };
-      const answer = await call('POST', core(name, 'secrets'), { body });
+      const body = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'one' }, spec: { ports: [{ port: 80 }] } };
+      const answer = await call('POST', core(name, 'services'), { body });
       await call('DELETE', `/api/v1/namespaces/${name}`);
       return answer;
     },
@@ -358,7 +358,7 @@ const written: [string, Scenario['ask']][] = [
     'what is gone once its finalizers are',
     async (call, ns) => {
       const at = core(ns, 'configmaps', 'final');
-      const body = map('final', {}, { finalizers: ['example.com/never'] });
+      const body = map('final', { a: '1' }, { finalizers: ['example.com/never'] });
       await call('POST', core(ns, 'configmaps'), { body });
       await call('DELETE', at);
       await call('GET', at);
@@ -370,7 +370,7 @@ const written: [string, Scenario['ask']][] = [
     'what waits for its finalizers',
     async (call, ns) => {
       const at = core(ns, 'configmaps', 'waits');
-      const body = map('waits', {}, { finalizers: ['example.com/never'] });
+      const body = map('waits', { a: '1' }, { finalizers: ['example.com/never'] });
       await call('POST', core(ns, 'configmaps'), { body });
       await call('DELETE', at);
       const answer = await call('GET', at);

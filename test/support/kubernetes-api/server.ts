@@ -14,7 +14,7 @@ import { discovery } from './discovery.js';
 import { type Asked, Faults, type Verb } from './faults.js';
 import { mergePatched, updated } from './fields.js';
 import { Kubelet } from './kubelet.js';
-import { type ApiObject, groupVersionOf, notFound, resourceOf, StatusError } from './objects.js';
+import { type ApiObject, conflict, groupVersionOf, invalid, notFound, resourceOf, StatusError } from './objects.js';
 import type { Fate, PodOrder } from './pod-life.js';
 import { type PodPorts, servePortForward } from './port-forward.js';
 import { type AccessAsked, forbidden, isAllowed, type PolicyRule } from './rbac.js';
@@ -69,6 +69,14 @@ export interface KubernetesApi {
   close(): Promise<void>;
 }
 
+function continued(token: string): { version: number; at: number } {
+  try {
+    return JSON.parse(Buffer.from(token, 'base64url').toString());
+  } catch {
+    throw new StatusError(400, 'BadRequest', 'invalid continue token: continue key is not valid');
+  }
+}
+
 export async function startKubernetesApi(options: KubernetesApiOptions = {}): Promise<KubernetesApi> {
   const store = new ClusterStore();
   store.lacks = options.lacks ?? [];
@@ -112,10 +120,7 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     const all = store.list(resource.kind, namespace).filter((object) => labels(object) && fields(object));
     const limit = Number(query.get('limit') ?? 0);
     const token = query.get('continue');
-    const from =
-      token === null || token === ''
-        ? { version: store.version, at: 0 }
-        : (JSON.parse(Buffer.from(token, 'base64url').toString()) as { version: number; at: number });
+    const from = token === null || token === '' ? { version: store.version, at: 0 } : continued(token);
     if (from.version < store.compacted)
       throw new StatusError(
         410,
@@ -215,11 +220,12 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
       throw new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource');
     if (verb === 'apply' && body !== undefined) {
       if (query.get('fieldManager') === null)
-        throw new StatusError(
-          400,
-          'BadRequest',
-          'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
-        );
+        throw invalid('PatchOptions.meta.k8s.io ""', [
+          {
+            ...{ reason: 'FieldValueRequired', field: 'fieldManager' },
+            message: 'Required value: is required for apply patch',
+          },
+        ]);
       const { object, created } = store.apply(resource, namespace, name, body, {
         manager,
         force: query.get('force') === 'true',
@@ -245,9 +251,9 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
       body.metadata.resourceVersion !== undefined &&
       body.metadata.resourceVersion !== live.metadata.resourceVersion
     )
-      throw new StatusError(
-        409,
-        'Conflict',
+      throw conflict(
+        resource,
+        name,
         'the object has been modified; please apply your changes to the latest version and try again',
       );
     object.metadata = { ...object.metadata, uid: live.metadata.uid, managedFields: live.metadata.managedFields };
@@ -263,7 +269,8 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     const verbs = verb === 'log' ? ['get'] : verb === 'apply' ? (isThere ? ['patch'] : ['patch', 'create']) : [verb];
     for (const one of verbs) {
       const asked = { verb: one, group: resource.group, resource: resource.plural, subresource: sub };
-      if (!isAllowed(rules, asked)) throw forbidden(asked, namespace);
+      // Of a namespace its own name is where it is.
+      if (!isAllowed(rules, asked)) throw forbidden(asked, resource.kind === 'Namespace' ? name : namespace, name);
     }
   }
 
@@ -307,7 +314,7 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     }
     const address = addressOf(pathname);
     if (address === undefined)
-      throw new StatusError(404, 'NotFound', 'the server could not find the requested resource');
+      return void response.writeHead(404, { 'content-type': 'text/plain' }).end('404 page not found\n');
     if (address.sub !== undefined && address.sub !== 'proxy' && address.sub !== 'log')
       throw new StatusError(404, 'NotFound', 'the server could not find the requested resource');
     if (address.sub === 'proxy') return proxy(address, request, response, search);

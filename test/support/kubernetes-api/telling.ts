@@ -43,10 +43,13 @@ async function at(path: string) {
     more: Record<string, string>,
   ): Promise<Answer> =>
     new Promise((resolve, reject) => {
+      const sent = body === undefined ? undefined : JSON.stringify(body);
+      // Said, since Node leaves it out of a DELETE.
+      const about = sent === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(sent) };
       const search = query === undefined ? '' : `?${new URLSearchParams(query)}`;
       const call = (server.protocol === 'http:' ? plainRequest : tlsRequest)({
         ...{ hostname: server.hostname, port: server.port, path: `${address}${search}`, method, ...tls },
-        headers: { accept: 'application/json', 'user-agent': 'forgeway', 'content-type': type, ...headers, ...more },
+        headers: { accept: 'application/json', 'user-agent': 'forgeway', ...about, ...headers, ...more },
       });
       call.once('error', reject);
       call.once('response', (response) => {
@@ -56,7 +59,7 @@ async function at(path: string) {
           if (lines !== undefined) response.destroy();
         }, reject);
       });
-      call.end(body === undefined ? undefined : JSON.stringify(body));
+      call.end(sent);
     });
 }
 
@@ -69,11 +72,24 @@ const plain = (text: string, namespace: string) =>
     .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, 'TIME')
     .replace(/(?!00000000)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'UID')
     .replace(/resource version: \d+( \(\d+\))?/g, 'resource version: N (N)')
+    .replace(/ResourceVersion in record \(\d+\)/g, 'ResourceVersion in record (N)')
     // Of a field that cannot be changed all of it, in the words of the server's language.
     .replace(/Invalid value: &?[\w.[\]*]+\{.*\}: /gs, 'Invalid value: …: ');
 
 const conditionOf = ({ type, status, reason, message }: Fields) => ({ type, status, reason, message });
-const managedOf = ({ manager, operation, fieldsV1 }: ManagedFields) => ({ manager, operation, fieldsV1 });
+/** Who owns which fields; not who owns a map that holds them, which no client of ours looks at. */
+const withoutDots = (fields: Fields): Fields =>
+  Object.fromEntries(
+    Object.entries(fields)
+      .filter(([key]) => key !== '.')
+      .map(([key, value]) => [key, withoutDots(value as Fields)]),
+  );
+const managedOf = ({ manager, operation, fieldsV1 }: ManagedFields) => ({
+  ...{ manager, operation },
+  fieldsV1: withoutDots(fieldsV1),
+});
+/** Kinds that nobody but who asks writes; of the others each version of a server has its own. */
+const MANAGED = ['ConfigMap', 'Deployment'];
 
 /** Of a Status all but who said it; of an object what clients act upon. */
 export function told({ status, body }: Answer, namespace: string): Fields {
@@ -89,7 +105,7 @@ export function told({ status, body }: Answer, namespace: string): Fields {
     const state = value.status as { phase?: string; conditions?: Fields[]; allowed?: boolean } | undefined;
     return {
       ...{ kind, name, data: value.data, deletionTimestamp, finalizers },
-      managed: (managedFields as ManagedFields[] | undefined)
+      managed: (MANAGED.includes(String(kind)) ? (managedFields as ManagedFields[] | undefined) : undefined)
         // Of its own account, in its own time.
         ?.filter(({ manager }) => manager !== 'kube-controller-manager')
         .map(managedOf)
