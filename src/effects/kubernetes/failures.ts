@@ -58,8 +58,8 @@ function codeOf(
   // A version that the server has not come to: it was put back to an earlier state, and will never tell what came after ours.
   if (status === 410 || reason === 'Expired' || causes.includes('ResourceVersionTooLarge'))
     return 'FORGEWAY_CLUSTER_EXPIRED';
-  // Of an apply it is told as a failure of the server, and is none: it is older than the field.
-  if (/field not declared in schema/.test(message)) return 'FORGEWAY_CLUSTER_INVALID';
+  // Of an object that the server cannot read it tells a failure of its own, and it is none: mostly it is older than a field.
+  if (/failed to create typed patch object/.test(message)) return 'FORGEWAY_CLUSTER_INVALID';
   if (status === 429 || status >= 500 || status === 408) return 'FORGEWAY_CLUSTER_FAILED';
   return 'FORGEWAY_CLUSTER_INVALID';
 }

@@ -13,8 +13,10 @@ import { type Cluster, openCluster } from '../../../src/effects/kubernetes/clust
 import { openConnection, readGivenKubeconfig } from '../../../src/effects/kubernetes/connection.js';
 import type { JobManifest } from '../../../src/effects/kubernetes/manifest.js';
 import { runJob } from '../../../src/jobs/preview/kubernetes/building.js';
+import { checkCluster } from '../../../src/jobs/preview/kubernetes/check.js';
 import { startInventory, WATCHED } from '../../../src/jobs/preview/kubernetes/inventory.js';
 import { pause } from '../../../src/lib/clock.js';
+import { settingsOf } from '../../preview/kubernetes/rig.js';
 import { type ChosenApi, isReal, startChosenApi } from '../../support/kubernetes-api/chosen.js';
 import { failures } from '../../support/kubernetes-api/faults.js';
 import { loopback } from '../../support/loopback.js';
@@ -92,6 +94,14 @@ describe('a cluster', () => {
     expect(await cluster.get(ref)).toBeDefined();
     expect(await cluster.delete(ref, { uid: made.metadata.uid })).toBe(true);
     expect(await cluster.delete(ref)).toBe(false);
+  });
+
+  it('is asked what Forgeway may do there, and changed by it in nothing', async () => {
+    const { version, warnings } = await checkCluster(cluster, settingsOf(), true);
+    expect(version).toMatch(/^v\d/);
+    // Whoever runs the tests is an administrator, whom no policy of ours is about.
+    expect(warnings.join()).toContain('Nothing keeps Forgeway’s account from writing');
+    expect(await cluster.get({ kind: 'Service', namespace: 'default', name: 'forgeway-check' })).toBeUndefined();
   });
 
   it('watches from a list on', async () => {

@@ -23,7 +23,7 @@ import { createMetrics } from '../../../src/lib/metrics.js';
 import type { Store } from '../../../src/store/database.js';
 import { createTestDatabase, type TestDatabase } from '../../support/database.js';
 import { asShipped } from '../../support/kubernetes-api/as-shipped.js';
-import { startChosenApi, startMemory } from '../../support/kubernetes-api/chosen.js';
+import { isReal, startChosenApi, startMemory } from '../../support/kubernetes-api/chosen.js';
 import type { KubernetesApi, KubernetesApiOptions } from '../../support/kubernetes-api/server.js';
 import { loopback } from '../../support/loopback.js';
 import { PATIENCE_MS } from '../../support/patience.js';
@@ -109,7 +109,7 @@ export async function createRig(o: RigOptions = {}) {
     inventories[0] ??= startInventory({ cluster, log, ...(o.listEveryMs && { listEveryMs: o.listEveryMs }) });
     return inventories[0];
   };
-  const test = o.database === undefined ? await createTestDatabase() : undefined;
+  const test = o.database === undefined ? await createTestDatabase({ connections: isReal ? 20 : 4 }) : undefined;
   const store: Store = o.database?.store ?? (test as TestDatabase).store('worker');
   const { organizationId } = o.database ?? (test as TestDatabase);
   const clusters: PreviewClusters = o.clusters?.({ store, organizationId, kubeconfig: path }) ?? {

@@ -12,8 +12,8 @@ import { createRig, eventually, type Rig, sha } from './rig.js';
 let rig: Rig;
 beforeAll(async () => {
   rig = await createRig({
-    // Those of a real cluster take longer, and a test's database has few connections.
-    atOnce: isReal ? 3 : 8,
+    // Those of a real cluster take longer.
+    atOnce: isReal ? 16 : 8,
     ...{ on: 'chosen', api: { fate: () => 'stays-pending' as const } },
     // Longer than the tests: nothing is ever ready, and that is no failure of theirs.
     readyTimeoutSeconds: 3_600,

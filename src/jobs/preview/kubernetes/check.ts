@@ -30,7 +30,9 @@ async function missing(cluster: Cluster, settings: ClusterSettings, outside: boo
 /** Whether anything keeps us from writing in a namespace that is not ours. Nothing is written: the server only says what it would do. */
 async function writesElsewhere(cluster: Cluster): Promise<boolean> {
   const metadata = { name: 'forgeway-check', namespace: ELSEWHERE };
-  const service = { apiVersion: 'v1', kind: 'Service', metadata, spec: { ports: [{ port: 80 }] } };
+  // With its protocol: an older server has no default for what names a port in a list.
+  const spec = { ports: [{ port: 80, protocol: 'TCP' }] };
+  const service = { apiVersion: 'v1', kind: 'Service', metadata, spec };
   try {
     await cluster.apply(service, { dryRun: true });
     return true;
