@@ -80,9 +80,11 @@ const faults: Readonly<Record<FaultName, Break>> = {
     const from = chosen.asked.length;
     // Broken off, and begun again from a version that is not kept any more; then everything is listed anew.
     chosen.endWatches();
-    if (chosen.memory === undefined)
-      chosen.faults.add('forgotten', { when: ({ verb }) => verb === 'watch', times: WATCHED.length });
-    else {
+    if (chosen.memory === undefined) {
+      // Of each kind once: one that is listed anew and watched again may not use up what is meant for another.
+      for (const one of WATCHED)
+        chosen.faults.add('forgotten', { when: ({ verb, kind }) => verb === 'watch' && kind === one, times: 1 });
+    } else {
       const metadata = { name: `later-${from}`, namespace: 'default' };
       await chosen.behind.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata });
       chosen.memory.store.compact();
