@@ -21,6 +21,7 @@ const HELP = `alice may write, bob is anybody. What you can have them do:
   comment NUMBER TEXT    alice comments; "bob comment …" has bob do it, as everywhere
   pull TITLE             alice pushes a branch and opens a pull request
   push NUMBER            alice pushes once more to a pull request
+  file PATH TEXT         alice writes a file on the main branch, such as .forgeway.yml; \\n begins a new line
   label NUMBER NAME      close NUMBER      reopen NUMBER      merge NUMBER
   state                  what there is now
   help, quit
@@ -60,6 +61,12 @@ function actsOn(fake: ForgeFake): Readonly<Record<string, Act>> {
       const found = (await fake.state(PLACE)).pullRequests.find((one) => one.number === number);
       if (found === undefined) throw new Error(`There is no pull request ${number}.`);
       return push(person, found.head);
+    },
+    async file(person, rest) {
+      const [, path, text = ''] = /^(\S+)\s*(.*)$/s.exec(rest) ?? [];
+      if (path === undefined) throw new Error('It begins with the path of a file.');
+      const files = { [path]: `${text.replaceAll('\\n', '\n')}\n` };
+      return `${path} at ${await person.push({ branch: 'main', files, message: `Write ${path}` })}`;
     },
     comment: about((person, number, text) => person.comment(number, text)),
     label: about((person, number, name) => person.label(number, [name])),

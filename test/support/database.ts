@@ -35,6 +35,8 @@ export interface TestDatabase {
 export interface TestDatabaseOptions {
   /** Start from nothing instead of from the migrated template. */
   empty?: boolean;
+  /** Of each store; default 4. */
+  connections?: number;
 }
 
 function testServer(): TestServer {
@@ -65,7 +67,8 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
         await client.query(`insert into "user" (id, name) values ($1, $1) on conflict do nothing`, [id]);
       }),
     store: (role) => {
-      const store = stores.get(role) ?? openStore(database, role, { max: CONNECTIONS_PER_STORE });
+      const store =
+        stores.get(role) ?? openStore(database, role, { max: options.connections ?? CONNECTIONS_PER_STORE });
       stores.set(role, store);
       return store;
     },

@@ -10,9 +10,10 @@ import type { Logger } from '../../lib/logger.js';
 import type { Outbound } from '../../lib/outbound/outbound.js';
 import { forwardedPort, PROTOCOL } from './channels.js';
 import type { ClusterConnection } from './connection.js';
-import { isFieldConflict, isNotFound } from './failures.js';
+import { isFieldConflict, isNotFound, undeclaredFields } from './failures.js';
 import { described, type KindName, kinds, type ObjectRef, pathOf, refOf } from './kinds.js';
 import { readLines } from './lines.js';
+import { dispensable, type NEWER_FIELDS, without } from './newer-fields.js';
 import { createTransport, type TransportOptions } from './transport.js';
 
 /** What every object has once a cluster keeps it. */
@@ -140,13 +141,30 @@ export function openCluster(
   const { log, watchSeconds = WATCH_SECONDS } = options;
   const counted = { reads: 0, writes: 0, lists: {} as Partial<Record<KindName, number>> };
 
+  /** What this server has refused to know so far. */
+  const unknown = new Set<(typeof NEWER_FIELDS)[number]>();
+
   async function apply<T extends KubernetesObject>(
     object: T,
-    {
-      manager = FIELD_MANAGER,
-      dryRun = false,
-      signal,
-    }: { manager?: string; dryRun?: boolean; signal?: AbortSignal } = {},
+    as: { manager?: string; dryRun?: boolean; signal?: AbortSignal } = {},
+  ): Promise<Stored<T>> {
+    try {
+      return await applyAsIs(without(object, unknown), as);
+    } catch (error) {
+      const left = dispensable(object, undeclaredFields(error));
+      if (left === undefined) throw error;
+      for (const field of left) unknown.add(field);
+      log.warn(
+        { cluster: transport.name, kind: object.kind, fields: left.map(({ field, since }) => `${field} (${since})`) },
+        'a cluster is older than fields that Forgeway sets; they are left out',
+      );
+      return apply(object, as);
+    }
+  }
+
+  async function applyAsIs<T extends KubernetesObject>(
+    object: T,
+    { manager = FIELD_MANAGER, dryRun = false, signal }: { manager?: string; dryRun?: boolean; signal?: AbortSignal },
   ): Promise<Stored<T>> {
     const ref = refOf(object);
     const send = (force: boolean) => {

@@ -38,7 +38,13 @@ const readStatus = (body: string): Pick<V1Status, 'message' | 'reason' | 'detail
 };
 
 /** By what the API server says; its reasons are part of its API, the phrases are those of its own admission plugins. */
-function codeOf(status: number, reason: string, message: string, causes: readonly string[]): ErrorCode {
+function codeOf(
+  status: number,
+  reason: string,
+  message: string,
+  causes: readonly string[],
+  fields: readonly string[],
+): ErrorCode {
   if (causes.includes('NamespaceTerminating')) return 'FORGEWAY_NAMESPACE_TERMINATING';
   if (/\badmission webhook\b.*\bdenied\b|\bdenied request\b|violates PodSecurity/is.test(message))
     return 'FORGEWAY_CLUSTER_ADMISSION';
@@ -46,13 +52,20 @@ function codeOf(status: number, reason: string, message: string, causes: readonl
   if (status === 403 && /status unknown for quota/i.test(message)) return 'FORGEWAY_CLUSTER_FAILED';
   if (status === 403) return /exceeded quota/i.test(message) ? 'FORGEWAY_CLUSTER_QUOTA' : 'FORGEWAY_CLUSTER_FORBIDDEN';
   if (status === 401) return 'FORGEWAY_CLUSTER_FORBIDDEN';
+  // An apply to one with a certain uid, where another of that name has taken its place.
+  if (status === 422 && fields.includes('metadata.uid')) return 'FORGEWAY_CLUSTER_CONFLICT';
   if (status === 409) return 'FORGEWAY_CLUSTER_CONFLICT';
   // A version that the server has not come to: it was put back to an earlier state, and will never tell what came after ours.
   if (status === 410 || reason === 'Expired' || causes.includes('ResourceVersionTooLarge'))
     return 'FORGEWAY_CLUSTER_EXPIRED';
+  // Of an object that the server cannot read it tells a failure of its own, and it is none: mostly it is older than a field.
+  if (/failed to create typed patch object/.test(message)) return 'FORGEWAY_CLUSTER_INVALID';
   if (status === 429 || status >= 500 || status === 408) return 'FORGEWAY_CLUSTER_FAILED';
   return 'FORGEWAY_CLUSTER_INVALID';
 }
+
+/** `.spec.podFailurePolicy: field not declared in schema`, each of them. */
+const UNDECLARED = /(\.[\w.[\]="{}:,-]+): field not declared in schema/g;
 
 /**
  * @param what what was asked, for the person who reads it: `apply Deployment web in acme-web-gh-pr-12`
@@ -64,10 +77,16 @@ export function failureOfAnswer(cluster: string, what: string, answer: ClusterAn
   const causes = told.map((cause) => cause.reason ?? '');
   // `conflict with "kubectl" using apps/v1 at …`
   const holders = told.flatMap(({ message: text = '' }) => /^conflict with "([^"]*)"/.exec(text)?.slice(1, 2) ?? []);
-  const code = codeOf(answer.status, reason, message, causes);
+  const fields = told.map((cause) => cause.field ?? '');
+  const code = codeOf(answer.status, reason, message, causes, fields);
+  const undeclared = [...message.matchAll(UNDECLARED)].map(([, path = '']) => path);
   // Of a field that cannot be changed the whole of it is written out, as a program would, before the reason.
   const plain = message.replace(/Invalid value: &?[\w.[\]*]+\{.*\}: /s, 'Invalid value: ');
-  const text = redactText(plain).replace(/\s+/g, ' ').slice(0, MESSAGE_LENGTH);
+  const spoken =
+    undeclared.length === 0
+      ? plain
+      : `it does not know ${undeclared.join(', ')}: its Kubernetes is too old for that (${plain})`;
+  const text = redactText(spoken).replace(/\s+/g, ' ').slice(0, MESSAGE_LENGTH);
   const header = answer.headers['retry-after'];
   const seconds = said.details?.retryAfterSeconds;
   const waitMs =
@@ -81,6 +100,7 @@ export function failureOfAnswer(cluster: string, what: string, answer: ClusterAn
       reason,
       causes,
       holders,
+      undeclared,
       ...(waitMs !== undefined && { waitMs }),
     },
   });
@@ -101,6 +121,10 @@ export function failureOfNetwork(cluster: string, what: string, error: unknown):
     details: { cluster, what },
   });
 }
+
+/** Fields of an object that the server does not know, and so refuses to apply. */
+export const undeclaredFields = (error: unknown): readonly string[] =>
+  error instanceof ForgewayError ? ((error.details as { undeclared?: string[] }).undeclared ?? []) : [];
 
 export const isNotFound = (error: unknown): boolean => error instanceof ForgewayError && error.details.answered === 404;
 export const isExpired = (error: unknown): boolean =>

@@ -1,6 +1,6 @@
 /**
- * The port to a cluster, against the API in memory or, by `npm run test:kubernetes`, against whatever KUBECONFIG points at. What
- * only the API in memory can be told to do is left out there.
+ * The port to a cluster, against the API in memory or, by `npm run test:kubernetes`, against whatever KUBECONFIG points at. What a
+ * real server cannot be told to do, a front before it does; nothing is left out.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -13,26 +13,25 @@ import { type Cluster, openCluster } from '../../../src/effects/kubernetes/clust
 import { openConnection, readGivenKubeconfig } from '../../../src/effects/kubernetes/connection.js';
 import type { JobManifest } from '../../../src/effects/kubernetes/manifest.js';
 import { runJob } from '../../../src/jobs/preview/kubernetes/building.js';
+import { checkCluster } from '../../../src/jobs/preview/kubernetes/check.js';
 import { startInventory, WATCHED } from '../../../src/jobs/preview/kubernetes/inventory.js';
 import { pause } from '../../../src/lib/clock.js';
+import { settingsOf } from '../../preview/kubernetes/rig.js';
+import { type ChosenApi, isReal, startChosenApi } from '../../support/kubernetes-api/chosen.js';
 import { failures } from '../../support/kubernetes-api/faults.js';
-import { type KubernetesApi, startKubernetesApi } from '../../support/kubernetes-api/server.js';
 import { loopback } from '../../support/loopback.js';
 
-const isReal = process.env.FORGEWAY_TEST_CLUSTER === 'kubeconfig' && process.env.KUBECONFIG !== undefined;
-const { skip } = it;
-const onlyInMemory = isReal ? skip : it;
 const namespace = `forgeway-test-${randomUUID().slice(0, 8)}`;
 
-let api: KubernetesApi | undefined;
+let api: ChosenApi;
 let cluster: Cluster;
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'forgeway-kube-'));
-  api = isReal ? undefined : await startKubernetesApi({ token: 'a-token-of-a-test' });
+  api = await startChosenApi({ token: 'a-token-of-a-test' });
   const path = join(folder, 'config');
-  if (api !== undefined) await writeFile(path, api.kubeconfig, { mode: 0o600 });
-  const connection = openConnection({ kind: 'file', path: isReal ? process.env.KUBECONFIG : path });
+  await writeFile(path, api.kubeconfig, { mode: 0o600 });
+  const connection = openConnection({ kind: 'file', path });
   cluster = openCluster({
     name: 'test',
     connection,
@@ -45,7 +44,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster.delete({ kind: 'Namespace', name: namespace });
   cluster.close();
-  await api?.close();
+  await api.close();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -97,6 +96,14 @@ describe('a cluster', () => {
     expect(await cluster.delete(ref)).toBe(false);
   });
 
+  it('is asked what Forgeway may do there, and changed by it in nothing', async () => {
+    const { version, warnings } = await checkCluster(cluster, settingsOf(), true);
+    expect(version).toMatch(/^v\d/);
+    // Whoever runs the tests is an administrator, whom no policy of ours is about.
+    expect(warnings.join()).toContain('Nothing keeps Forgeway’s account from writing');
+    expect(await cluster.get({ kind: 'Service', namespace: 'default', name: 'forgeway-check' })).toBeUndefined();
+  });
+
   it('watches from a list on', async () => {
     const { resourceVersion } = await cluster.list('ConfigMap', { namespace });
     const stop = new AbortController();
@@ -117,26 +124,28 @@ describe('a cluster', () => {
     expect(seen).toEqual(['ADDED', 'DELETED']);
   });
 
-  onlyInMemory('says that a watch is too old, and ends a list that expired by beginning again', async () => {
-    api?.store.compact();
+  it('says that a watch is too old, and ends a list that expired by beginning again', async () => {
+    api.memory?.store.compact();
+    // A real one forgets in its own time.
+    if (isReal) api.faults.add('forgotten', { when: ({ verb }) => verb === 'watch', times: 1 });
     const old = cluster.watch('ConfigMap', { namespace, resourceVersion: '1' })[Symbol.asyncIterator]();
     await expect(old.next()).rejects.toMatchObject({ code: 'FORGEWAY_CLUSTER_EXPIRED' });
-    api?.faults.add(failures.expired(), { when: ({ verb }) => verb === 'list', times: 1 });
+    api.faults.add(failures.expired(), { when: ({ verb }) => verb === 'list', times: 1 });
     expect((await cluster.list('ConfigMap', { namespace })).items.length).toBeGreaterThan(0);
   });
 
-  onlyInMemory('takes a version that the server has not come to for one that is too old', async () => {
+  it('takes a version that the server has not come to for one that is too old', async () => {
     // It was put back to an earlier state: it will never tell what came after ours.
-    api?.faults.add(failures.tooLargeVersion(), { when: ({ verb }) => verb === 'watch', times: 1 });
+    api.faults.add(failures.tooLargeVersion(), { when: ({ verb }) => verb === 'watch', times: 1 });
     const ahead = cluster.watch('ConfigMap', { namespace, resourceVersion: '90000' })[Symbol.asyncIterator]();
     await expect(ahead.next()).rejects.toMatchObject({ code: 'FORGEWAY_CLUSTER_EXPIRED' });
   });
 
-  onlyInMemory('ends a watch itself that a server has forgotten, and an inventory goes on with another', async () => {
+  it('ends a watch itself that a server has forgotten, and an inventory goes on with another', async () => {
     const { connection } = cluster;
     const log = pino({ level: 'silent' });
     const short = openCluster({ name: 'short', connection, outbound: loopback, log, watchSeconds: 1 });
-    api?.faults.add('deaf', { when: ({ verb }) => verb === 'watch', times: WATCHED.length });
+    api.faults.add('deaf', { when: ({ verb }) => verb === 'watch', times: WATCHED.length });
     const inventory = startInventory({ cluster: short, log });
     await inventory.ready();
     const name = `${namespace}-later`;
@@ -148,14 +157,14 @@ describe('a cluster', () => {
     await cluster.delete({ kind: 'Namespace', name });
   });
 
-  onlyInMemory('lists anew what cannot be watched for long', async () => {
+  it('lists anew what cannot be watched for long', async () => {
     const log = pino({ level: 'silent' });
-    const repair = api?.faults.add('reset', { when: ({ verb }) => verb === 'watch' });
+    const repair = api.faults.add('reset', { when: ({ verb }) => verb === 'watch' });
     const lists = () => cluster.counts().lists.Namespace ?? 0;
     const before = lists();
     const inventory = startInventory({ cluster, log, listEveryMs: 10, againMs: 10 });
     while (lists() < before + 3) await pause(20);
-    repair?.();
+    repair();
     await inventory.close();
   });
 
@@ -177,7 +186,8 @@ describe('a cluster', () => {
       ...{ apiVersion: 'batch/v1', kind: 'Job' },
       metadata: { name: 'again', namespace, labels: {} },
       spec: {
-        ...{ backoffLimit: 0, suspend: isReal },
+        // No pod is wanted of a real one.
+        ...{ backoffLimit: 0, parallelism: isReal ? 0 : 1 },
         template: { spec: { restartPolicy: 'Never', containers: [{ name: 'a', image }] } },
       },
     });
@@ -197,7 +207,7 @@ describe('a cluster', () => {
     }
   });
 
-  onlyInMemory.each([
+  it.each([
     ['a conflict', failures.conflict(), 'FORGEWAY_CLUSTER_CONFLICT'],
     ['too many requests', failures.tooMany(0), 'FORGEWAY_CLUSTER_FAILED'],
     ['a quota', failures.quota(), 'FORGEWAY_CLUSTER_QUOTA'],
@@ -208,14 +218,14 @@ describe('a cluster', () => {
     ['an answer that breaks off', 'truncated' as const, 'FORGEWAY_CLUSTER_UNREACHABLE'],
     ['a page in place of an answer', 'html' as const, 'FORGEWAY_CLUSTER_UNREACHABLE'],
   ])('tells %s for what it is', async (_name, failure, code) => {
-    const repair = api?.faults.add(failure);
+    const repair = api.faults.add(failure);
     await expect(cluster.apply(map('refused', {}))).rejects.toMatchObject({ code });
-    repair?.();
+    repair();
     await cluster.apply(map('refused', {}));
   });
 
-  onlyInMemory('does again what may be done again when the answer was lost', async () => {
-    api?.faults.add('lost', { when: ({ verb }) => verb === 'apply', times: 1 });
+  it('does again what may be done again when the answer was lost', async () => {
+    api.faults.add('lost', { when: ({ verb }) => verb === 'apply', times: 1 });
     expect((await cluster.apply(map('lost', { a: '1' }))).data).toEqual({ a: '1' });
   });
 

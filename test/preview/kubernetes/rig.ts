@@ -1,7 +1,6 @@
 /** Pull requests on a pretended forge, a real database, and previews on whichever Kubernetes API the tests run against. */
 
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { createAccess } from '../../../src/accounts/access/access.js';
@@ -24,11 +23,8 @@ import { createMetrics } from '../../../src/lib/metrics.js';
 import type { Store } from '../../../src/store/database.js';
 import { createTestDatabase, type TestDatabase } from '../../support/database.js';
 import { asShipped } from '../../support/kubernetes-api/as-shipped.js';
-import {
-  type KubernetesApi,
-  type KubernetesApiOptions,
-  startKubernetesApi,
-} from '../../support/kubernetes-api/server.js';
+import { isReal, startChosenApi, startMemory } from '../../support/kubernetes-api/chosen.js';
+import type { KubernetesApi, KubernetesApiOptions } from '../../support/kubernetes-api/server.js';
 import { loopback } from '../../support/loopback.js';
 import { PATIENCE_MS } from '../../support/patience.js';
 import { HttpError } from '../harness.js';
@@ -63,8 +59,8 @@ export interface RigOptions {
   /** Reconciles under way at the same time; default 8. */
   atOnce?: number;
   api?: KubernetesApiOptions;
-  /** Also a real server's, from KUBECONFIG. */
-  kubeconfigFile?: string;
+  /** Whichever API the tests run against, and not always that in memory. `told`: also there it is told how pods fare. */
+  on?: 'chosen' | 'chosen, told';
   settings?: Record<string, unknown>;
   limit?: number;
   pollMs?: number;
@@ -92,11 +88,11 @@ export const settingsOf = (settings: Record<string, unknown> = {}) =>
   });
 
 export async function createRig(o: RigOptions = {}) {
-  const api: KubernetesApi | undefined =
-    o.kubeconfigFile === undefined ? await startKubernetesApi({ ...asShipped(true), ...o.api }) : undefined;
+  const given = { ...asShipped(true), ...o.api };
+  const chosen = o.on === undefined ? await startMemory(given) : await startChosenApi(given, o.on === 'chosen, told');
   const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
-  const kubeconfig = o.kubeconfigFile === undefined ? undefined : await readFile(o.kubeconfigFile, 'utf8');
-  const path = api === undefined ? (o.kubeconfigFile ?? '') : await writeKubeconfig(api.kubeconfig);
+  const { kubeconfig } = chosen;
+  const path = await writeKubeconfig(kubeconfig);
   const connection = openConnection({ kind: 'file', path });
   const cluster: Cluster = openCluster({
     name: 'test',
@@ -113,7 +109,7 @@ export async function createRig(o: RigOptions = {}) {
     inventories[0] ??= startInventory({ cluster, log, ...(o.listEveryMs && { listEveryMs: o.listEveryMs }) });
     return inventories[0];
   };
-  const test = o.database === undefined ? await createTestDatabase() : undefined;
+  const test = o.database === undefined ? await createTestDatabase({ connections: isReal ? 20 : 4 }) : undefined;
   const store: Store = o.database?.store ?? (test as TestDatabase).store('worker');
   const { organizationId } = o.database ?? (test as TestDatabase);
   const clusters: PreviewClusters = o.clusters?.({ store, organizationId, kubeconfig: path }) ?? {
@@ -276,7 +272,9 @@ export async function createRig(o: RigOptions = {}) {
     queue.poke({ organizationId, id: key.id }, { version: key.version });
 
   return {
-    api: api as KubernetesApi,
+    /** That in memory; where the rig is on whichever there is, `chosen` is what both can do. */
+    api: chosen.memory as KubernetesApi,
+    chosen,
     kubeconfigPath: path,
     ...{ cluster, clusters, driver, home, store, organizationId, repositoryId, forge, queue, row, kubeconfig, log },
     inventory,
@@ -369,12 +367,11 @@ export async function createRig(o: RigOptions = {}) {
     },
     /** The worker ends in the middle of whatever it does, nothing of it reaches the cluster any more, and another takes over. */
     async crash(): Promise<void> {
-      const server = api as KubernetesApi;
-      server.down = true;
+      chosen.down = true;
       life.abort(new Error('the worker was killed'));
       await Promise.all(runs);
       life = new AbortController();
-      server.down = false;
+      chosen.down = false;
       // As its sweeper finds them.
       const { rows } = await store.tenant(organizationId, (tx) =>
         tx.query<{ id: string; desired_version: string }>(
@@ -416,7 +413,7 @@ export async function createRig(o: RigOptions = {}) {
       await Promise.all([...inventories.map((one) => one.close()), others.close()]);
       await clusters.close();
       cluster.close();
-      await api?.close();
+      await chosen.close();
       await locks.close();
       await test?.drop();
     },

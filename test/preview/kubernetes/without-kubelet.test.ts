@@ -6,14 +6,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { V1Deployment, V1Namespace } from '@kubernetes/client-node';
 import { permutations } from '../../handlers/pull-request-life.js';
+import { isReal } from '../../support/kubernetes-api/chosen.js';
 import { createRig, eventually, type Rig, sha } from './rig.js';
-
-const isReal = process.env.FORGEWAY_TEST_CLUSTER === 'kubeconfig' && process.env.KUBECONFIG !== undefined;
 
 let rig: Rig;
 beforeAll(async () => {
   rig = await createRig({
-    ...(isReal ? { kubeconfigFile: process.env.KUBECONFIG } : { api: { fate: () => 'stays-pending' as const } }),
+    // Those of a real cluster take longer.
+    atOnce: isReal ? 16 : 8,
+    ...{ on: 'chosen', api: { fate: () => 'stays-pending' as const } },
     // Longer than the tests: nothing is ever ready, and that is no failure of theirs.
     readyTimeoutSeconds: 3_600,
     timeoutMs: 20_000,

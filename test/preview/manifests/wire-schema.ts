@@ -1,6 +1,5 @@
 /** Manifests against Kubernetes' published schemas: `kubernetes-models` for what is missing or of a wrong type, and the
  *  client's own generated tables (of a newer Kubernetes) for fields that do not exist. */
-import * as client from '@kubernetes/client-node';
 import { Deployment, StatefulSet } from 'kubernetes-models/apps/v1';
 import { Job } from 'kubernetes-models/batch/v1';
 import { Ingress, NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
@@ -14,6 +13,7 @@ import {
   Service,
   ServiceAccount,
 } from 'kubernetes-models/v1';
+import { unknownFields } from '../../support/kubernetes-api/schema.js';
 import type { Found } from './pod-security.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: each takes its own shape, and is there to say whether this is one
@@ -21,34 +21,6 @@ const models: Record<string, new (data: any) => { validate(): void }> = {
   ...{ Deployment, StatefulSet, Job, Ingress, NetworkPolicy, LimitRange, Namespace, ResourceQuota, Secret, Service },
   ...{ ServiceAccount, PersistentVolumeClaim, ClusterRole, ClusterRoleBinding, Role, RoleBinding },
 };
-
-interface Attribute {
-  baseName: string;
-  type: string;
-}
-
-const generated = client as unknown as Record<string, { getAttributeTypeMap?: () => Attribute[] } | undefined>;
-
-/** Paths of fields that the type does not have. */
-function unknownFields(value: unknown, type: string, path: string): string[] {
-  const items = /^Array<(.+)>$/.exec(type)?.[1];
-  if (items !== undefined)
-    return Array.isArray(value)
-      ? value.flatMap((item, index) => unknownFields(item, items, `${path}[${index}]`))
-      : [`${path} is no list`];
-  const values = /^\{ \[key: string\]: (.+); \}$/.exec(type)?.[1];
-  if (values !== undefined)
-    return Object.entries(value as object).flatMap(([key, item]) => unknownFields(item, values, `${path}.${key}`));
-  const attributes = generated[type]?.getAttributeTypeMap?.();
-  // A text, a number, a date, or any of them.
-  if (attributes === undefined) return [];
-  if (typeof value !== 'object' || value === null) return [`${path} is no object`];
-  return Object.entries(value).flatMap(([key, item]) => {
-    if (item === undefined) return [];
-    const attribute = attributes.find(({ baseName }) => baseName === key);
-    return attribute === undefined ? [`${path}.${key}`] : unknownFields(item, attribute.type, `${path}.${key}`);
-  });
-}
 
 /** Every way in which it is not what an API server takes. HTTPRoute is of another API, and checked where it is made. */
 export function wireProblems(found: Found): string[] {

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { V1Deployment, V1Job, V1Pod, V1ReplicaSet } from '@kubernetes/client-node';
-import { type ApiObject, type Fields, resourceOf, StatusError } from './objects.js';
+import { type ApiObject, type Fields, qualified, resourceOf, StatusError } from './objects.js';
 import { type Fate, lifeOf, type PodOrder } from './pod-life.js';
 import type { ClusterStore } from './store.js';
 
@@ -138,8 +138,24 @@ export class Controllers {
       return;
     }
     const finalizers = [...new Set(left.flatMap(({ metadata }) => metadata.finalizers ?? []))];
-    const kinds = [...new Set(left.map(({ kind }) => kind))];
+    const holding = (finalizer: string) =>
+      left.filter(({ metadata }) => metadata.finalizers?.includes(finalizer)).length;
+    const told = (kind: string) =>
+      `${qualified(resourceOf(kind))}. has ${left.filter((one) => one.kind === kind).length} resource instances`;
+    const kinds = [...new Set(left.map(({ kind }) => kind))].map(told);
+    const fine = (type: string, reason: string, message: string) => ({ type, status: 'False', reason, message });
     const conditions = [
+      fine('NamespaceDeletionDiscoveryFailure', 'ResourcesDiscovered', 'All resources successfully discovered'),
+      fine(
+        'NamespaceDeletionGroupVersionParsingFailure',
+        'ParsedGroupVersions',
+        'All legacy kube types successfully parsed',
+      ),
+      fine(
+        'NamespaceDeletionContentFailure',
+        'ContentDeleted',
+        'All content successfully deleted, may be waiting on finalization',
+      ),
       {
         type: 'NamespaceContentRemaining',
         status: left.length > 0 ? 'True' : 'False',
@@ -150,7 +166,7 @@ export class Controllers {
         type: 'NamespaceFinalizersRemaining',
         status: finalizers.length > 0 ? 'True' : 'False',
         reason: 'SomeFinalizersRemain',
-        message: `Some content in the namespace has finalizers remaining: ${finalizers.join(', ')}`,
+        message: `Some content in the namespace has finalizers remaining: ${finalizers.map((one) => `${one} in ${holding(one)} resource instances`).join(', ')}`,
       },
     ];
     this.store.change('Namespace', undefined, name, (object) => {

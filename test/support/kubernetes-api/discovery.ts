@@ -32,8 +32,9 @@ function groupOf(name: string): Fields {
 }
 
 /** Undefined for every other path. */
-export function discovery(path: string): Fields | undefined {
-  if (path === '/version') return { major: '1', minor: '32', gitVersion: 'v1.32.0', platform: 'linux/amd64' };
+export function discovery(path: string, version = 'v1.32.0'): Fields | undefined {
+  const [major, minor] = version.slice(1).split('.');
+  if (path === '/version') return { major, minor, gitVersion: version, platform: 'linux/amd64' };
   if (path === '/api') return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] };
   if (path === '/apis') return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map(groupOf) };
   const match = /^\/apis?\/([^/]+(?:\/[^/]+)?)$/.exec(path);

@@ -14,8 +14,11 @@ export interface Asked {
   isNextPage: boolean;
 }
 
-/** `lost`: it is done, and the answer never comes. `deaf`: a watch that is begun, told nothing, and never ended. */
-export type Failure = 'refused' | 'reset' | 'hang' | 'lost' | 'deaf' | 'html' | 'truncated' | StatusError;
+/**
+ * `lost`: it is done, and the answer never comes. `deaf`: a watch that is begun, told nothing, and never ended. `forgotten`: a watch
+ * that is begun, and told at once that its version is too old.
+ */
+export type Failure = 'refused' | 'reset' | 'hang' | 'lost' | 'deaf' | 'forgotten' | 'html' | 'truncated' | StatusError;
 
 export interface FaultRule {
   when: (asked: Asked) => boolean;

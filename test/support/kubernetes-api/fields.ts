@@ -196,6 +196,7 @@ const touch = (a: Path, b: Path) => {
 
 export interface FieldConflict {
   manager: string;
+  operation: 'Apply' | 'Update';
   path: Path;
 }
 
@@ -217,7 +218,7 @@ export function applied(
     if (live === undefined || isDeepStrictEqual(valueAt(live, path), valueAt(wanted, path))) continue;
     for (const other of others) {
       for (const theirs of other.paths)
-        if (touch(path, theirs)) conflicts.push({ manager: other.manager, path: theirs });
+        if (touch(path, theirs)) conflicts.push({ manager: other.manager, operation: other.operation, path: theirs });
     }
   }
   if (conflicts.length > 0 && !o.force) return { conflicts };

@@ -112,10 +112,30 @@ export class StatusError extends Error {
   toStatus(): Fields {
     return {
       ...{ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure' },
-      ...{ message: this.message, reason: this.reason, details: this.details, code: this.code },
+      ...{ message: this.message, details: this.details, code: this.code },
+      ...(this.reason !== '' && { reason: this.reason }),
     };
   }
 }
+
+/** What is said of a field. */
+export interface Problem {
+  reason: 'FieldValueInvalid' | 'FieldValueRequired' | 'FieldValueForbidden';
+  field: string;
+  message: string;
+}
+/** @param what `Deployment.apps "web"` */
+export function invalid(what: string, problems: readonly Problem[]): StatusError {
+  const said = [...new Set(problems.map(({ field, message }) => `${field}: ${message}`))];
+  const all = said.length === 1 ? said[0] : `[${said.join(', ')}]`;
+  return new StatusError(422, 'Invalid', `${what} is invalid: ${all}`, { causes: problems });
+}
+/** As refusals of an object name it. */
+export const kindOf = (kind: string) => {
+  const { group } = resourceOf(kind);
+  // By the group in which it was first.
+  return group === '' ? kind : `${kind}.${kind === 'NetworkPolicy' || kind === 'Ingress' ? 'extensions' : group}`;
+};
 
 export const qualified = ({ group, plural }: Resource) => (group === '' ? plural : `${plural}.${group}`);
 export const notFound = (resource: Resource, name: string) =>

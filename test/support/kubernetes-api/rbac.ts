@@ -26,12 +26,14 @@ export function isAllowed(rules: readonly PolicyRule[], asked: AccessAsked): boo
   );
 }
 
-export const forbidden = (asked: AccessAsked, namespace: string | undefined): StatusError => {
+/** @param name of the one object that was asked for */
+export const forbidden = (asked: AccessAsked, namespace: string | undefined, name?: string): StatusError => {
   const where = namespace === undefined ? 'at the cluster scope' : `in the namespace "${namespace}"`;
-  const { verb, group } = asked;
+  const { verb, group, resource } = asked;
+  const which = `${resource}${group === '' ? '' : `.${group}`}${name === undefined ? '' : ` "${name}"`}`;
   return new StatusError(
     403,
     'Forbidden',
-    `${spoken(asked)} is forbidden: User "system:serviceaccount:forgeway:forgeway" cannot ${verb} resource "${spoken(asked)}" in API group "${group}" ${where}`,
+    `${which} is forbidden: User "system:serviceaccount:forgeway:forgeway" cannot ${verb} resource "${spoken(asked)}" in API group "${group}" ${where}`,
   );
 };

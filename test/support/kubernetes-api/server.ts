@@ -8,20 +8,13 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1ValidatingAdmissionPolicy } from '@kubernetes/client-node';
 import { type AdmissionRequest, refusal, refuse } from './admission-policy.js';
+import { type Address, addressOf, answeredBy, askedOf, kubeconfigFor, send, verbOf } from './asking.js';
 import { Controllers } from './controllers.js';
 import { discovery } from './discovery.js';
-import { type Asked, type Failure, Faults, type Verb } from './faults.js';
+import { type Asked, Faults, type Verb } from './faults.js';
 import { mergePatched, updated } from './fields.js';
 import { Kubelet } from './kubelet.js';
-import {
-  type ApiObject,
-  type Fields,
-  groupVersionOf,
-  notFound,
-  type Resource,
-  resourceOf,
-  StatusError,
-} from './objects.js';
+import { type ApiObject, conflict, groupVersionOf, invalid, notFound, resourceOf, StatusError } from './objects.js';
 import type { Fate, PodOrder } from './pod-life.js';
 import { type PodPorts, servePortForward } from './port-forward.js';
 import { type AccessAsked, forbidden, isAllowed, type PolicyRule } from './rbac.js';
@@ -38,6 +31,10 @@ export interface KubernetesApiOptions {
   /** What whoever asks may do, in every namespace; default: everything. */
   rules?: readonly PolicyRule[];
   policy?: V1ValidatingAdmissionPolicy;
+  /** As `v1.20.2`; default: a new one. */
+  version?: string;
+  /** Fields that it is too old for, as `Job.spec.podFailurePolicy`. */
+  lacks?: readonly string[];
   /** Default: jobs succeed, everything else runs. */
   fate?: (order: PodOrder) => Fate;
   log?: (order: PodOrder) => string;
@@ -72,19 +69,17 @@ export interface KubernetesApi {
   close(): Promise<void>;
 }
 
-interface Address {
-  resource: Resource;
-  namespace: string | undefined;
-  name: string | undefined;
-  sub: string | undefined;
-  rest: string;
+function continued(token: string): { version: number; at: number } {
+  try {
+    return JSON.parse(Buffer.from(token, 'base64url').toString());
+  } catch {
+    throw new StatusError(400, 'BadRequest', 'invalid continue token: continue key is not valid');
+  }
 }
-
-const PATH =
-  /^\/(?:api\/(v1)|apis\/([^/]+)\/([^/]+))\/(?:namespaces\/([^/]+)\/)?([a-z]+)(?:\/([^/]+))?(?:\/([a-z]+)(\/.*)?)?$/;
 
 export async function startKubernetesApi(options: KubernetesApiOptions = {}): Promise<KubernetesApi> {
   const store = new ClusterStore();
+  store.lacks = options.lacks ?? [];
   const given = {
     fate: options.fate ?? (({ owner }: PodOrder): Fate => (owner.kind === 'Job' ? 'succeeds' : 'runs')),
     log: options.log ?? (({ owner }: PodOrder) => `hello from ${owner.name}\n`),
@@ -119,48 +114,13 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     });
   });
 
-  function addressOf(path: string): Address | undefined {
-    const match = PATH.exec(path);
-    if (match === null) return undefined;
-    const [, core, group = '', version = core ?? '', namespace, plural = '', name, sub, rest = ''] = match;
-    // `/api/v1/namespaces/x` names a namespace, and not a kind within it.
-    const own = namespace === undefined ? undefined : decodeURIComponent(namespace);
-    const resource = store.resource(core === undefined ? group : '', version, plural);
-    if (resource === undefined) return undefined;
-    return { resource, namespace: own, name: name && decodeURIComponent(name), sub, rest };
-  }
-
-  const send = (response: ServerResponse, status: number, body: object) => {
-    const seconds = (body as { details?: { retryAfterSeconds?: number } }).details?.retryAfterSeconds;
-    response.writeHead(status, {
-      'content-type': 'application/json',
-      ...(seconds !== undefined && { 'retry-after': String(seconds) }),
-    });
-    response.end(JSON.stringify(body));
-  };
-
-  function verbOf(method: string, address: Address, query: URLSearchParams, contentType: string): Verb {
-    if (address.sub === 'log') return 'log';
-    if (method === 'GET')
-      return query.get('watch') === 'true' || query.get('watch') === '1'
-        ? 'watch'
-        : address.name === undefined
-          ? 'list'
-          : 'get';
-    if (method === 'PATCH') return contentType.includes('apply-patch') ? 'apply' : 'patch';
-    return ({ POST: 'create', PUT: 'update', DELETE: 'delete' } as const)[method as 'POST'] ?? 'get';
-  }
-
   function list({ resource, namespace }: Address, query: URLSearchParams): object {
     const labels = labelMatcher(query.get('labelSelector'));
     const fields = fieldMatcher(query.get('fieldSelector'));
     const all = store.list(resource.kind, namespace).filter((object) => labels(object) && fields(object));
     const limit = Number(query.get('limit') ?? 0);
     const token = query.get('continue');
-    const from =
-      token === null || token === ''
-        ? { version: store.version, at: 0 }
-        : (JSON.parse(Buffer.from(token, 'base64url').toString()) as { version: number; at: number });
+    const from = token === null || token === '' ? { version: store.version, at: 0 } : continued(token);
     if (from.version < store.compacted)
       throw new StatusError(
         410,
@@ -200,7 +160,7 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     response: ServerResponse,
   ) {
     const pod = store.get('Pod', namespace, name);
-    if (pod === undefined) throw notFound(store.resource('', 'v1', 'pods') as Resource, name);
+    if (pod === undefined) throw notFound(resourceOf('Pod'), name);
     const ofContainer = `${namespace}/${name}/${query.get('container') ?? ''}`;
     const key = controllers.logs.has(ofContainer) ? ofContainer : `${namespace}/${name}`;
     const printed = api.kubelet.lines.get(ofContainer);
@@ -260,11 +220,12 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
       throw new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource');
     if (verb === 'apply' && body !== undefined) {
       if (query.get('fieldManager') === null)
-        throw new StatusError(
-          400,
-          'BadRequest',
-          'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
-        );
+        throw invalid('PatchOptions.meta.k8s.io ""', [
+          {
+            ...{ reason: 'FieldValueRequired', field: 'fieldManager' },
+            message: 'Required value: is required for apply patch',
+          },
+        ]);
       const { object, created } = store.apply(resource, namespace, name, body, {
         manager,
         force: query.get('force') === 'true',
@@ -290,9 +251,9 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
       body.metadata.resourceVersion !== undefined &&
       body.metadata.resourceVersion !== live.metadata.resourceVersion
     )
-      throw new StatusError(
-        409,
-        'Conflict',
+      throw conflict(
+        resource,
+        name,
         'the object has been modified; please apply your changes to the latest version and try again',
       );
     object.metadata = { ...object.metadata, uid: live.metadata.uid, managedFields: live.metadata.managedFields };
@@ -308,7 +269,8 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     const verbs = verb === 'log' ? ['get'] : verb === 'apply' ? (isThere ? ['patch'] : ['patch', 'create']) : [verb];
     for (const one of verbs) {
       const asked = { verb: one, group: resource.group, resource: resource.plural, subresource: sub };
-      if (!isAllowed(rules, asked)) throw forbidden(asked, namespace);
+      // Of a namespace its own name is where it is.
+      if (!isAllowed(rules, asked)) throw forbidden(asked, resource.kind === 'Namespace' ? name : namespace, name);
     }
   }
 
@@ -337,23 +299,6 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     }
   }
 
-  /** True: there is nothing more to do. */
-  async function failed(failure: Failure, response: ServerResponse): Promise<boolean> {
-    if (failure instanceof StatusError) {
-      send(response, failure.code, failure.toStatus());
-      return true;
-    }
-    if (failure === 'reset' || failure === 'refused') response.socket?.resetAndDestroy();
-    if (failure === 'html')
-      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>a proxy says hello</html>');
-    if (failure === 'truncated') {
-      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' }).write('{"kind":');
-      response.socket?.destroySoon();
-    }
-    if (failure === 'deaf') response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
-    return failure !== 'lost';
-  }
-
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (api.down) return void request.socket.resetAndDestroy();
     if (api.latencyMs > 0) await sleep(api.latencyMs);
@@ -361,7 +306,7 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     const bearer = request.headers.authorization ?? '';
     if (options.token !== undefined && bearer !== `Bearer ${options.token}`)
       throw new StatusError(401, 'Unauthorized', 'Unauthorized');
-    const known = discovery(pathname);
+    const known = discovery(pathname, options.version);
     if (known !== undefined) return send(response, 200, known);
     if (pathname === '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews') {
       const review = (await bodyOf(request)) as unknown as { spec: { resourceAttributes: AccessAsked } };
@@ -369,7 +314,7 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     }
     const address = addressOf(pathname);
     if (address === undefined)
-      throw new StatusError(404, 'NotFound', 'the server could not find the requested resource');
+      return void response.writeHead(404, { 'content-type': 'text/plain' }).end('404 page not found\n');
     if (address.sub !== undefined && address.sub !== 'proxy' && address.sub !== 'log')
       throw new StatusError(404, 'NotFound', 'the server could not find the requested resource');
     if (address.sub === 'proxy') return proxy(address, request, response, search);
@@ -377,18 +322,10 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     const verb = verbOf(request.method ?? 'GET', address, query, contentType);
     authorize(verb, address);
     const body = request.method === 'GET' ? undefined : await bodyOf(request);
-    const manager = query.get('fieldManager') ?? undefined;
-    const asked: Asked = {
-      verb,
-      kind: address.resource.kind,
-      namespace: address.namespace,
-      name: address.name,
-      manager,
-      isNextPage: query.has('continue'),
-    };
+    const asked = askedOf(verb, address, query);
     api.asked.push(asked);
     const failure = faults.next(asked);
-    if (failure !== undefined && (await failed(failure, response))) return;
+    if (failure !== undefined && answeredBy(failure, response)) return;
     const agent = (request.headers['user-agent'] ?? 'unknown').split('/')[0] ?? 'unknown';
     const answer = () => {
       if (query.get('dryRun') === 'All' && body !== undefined) {
@@ -447,7 +384,7 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   for (const name of ['default', 'kube-system'])
     store.create(
-      store.resource('', 'v1', 'namespaces') as Resource,
+      resourceOf('Namespace'),
       undefined,
       { apiVersion: 'v1', kind: 'Namespace', metadata: { name } } as ApiObject,
       'kube-apiserver',
@@ -469,12 +406,7 @@ export async function startKubernetesApi(options: KubernetesApiOptions = {}): Pr
     setFate: (fate) => {
       given.fate = fate;
     },
-    kubeconfig: JSON.stringify({
-      ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'test' },
-      clusters: [{ name: 'test', cluster: { server: url } }],
-      users: [{ name: 'test', user: { token: options.token ?? 'any-token' } }],
-      contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
-    } satisfies Fields),
+    kubeconfig: kubeconfigFor(url, options.token),
     endWatches: () => {
       for (const response of watches) response.end();
     },

@@ -1,19 +1,22 @@
 /** The objects of a pretended cluster: versions, changes that can be watched, removal with finalizers, admission. */
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { applied, spokenPath, updated } from './fields.js';
+import { applied, type FieldConflict, spokenPath, updated } from './fields.js';
 import {
   type ApiObject,
   conflict,
   type Fields,
   groupVersionOf,
+  invalid,
+  kindOf,
   notFound,
+  type Problem,
   qualified,
   type Resource,
   resourceOf,
-  resources,
   StatusError,
 } from './objects.js';
+import { undeclared } from './schema.js';
 import { validate } from './validation.js';
 
 export interface Change {
@@ -42,6 +45,8 @@ export class ClusterStore {
   #compacted = 1000;
   #listeners = new Set<() => void>();
   readonly admissions: Admission[] = [];
+  /** Fields that this server is too old for, as `Job.spec.podFailurePolicy`. */
+  lacks: readonly string[] = [];
   /** Called after every change. */
   onChange: (object: ApiObject) => void = () => undefined;
 
@@ -144,7 +149,9 @@ export class ClusterStore {
     const { namespace, name } = object.metadata;
     const pattern = object.kind === 'Namespace' ? NAMESPACE : NAME;
     if (!pattern.test(name ?? ''))
-      throw new StatusError(422, 'Invalid', `${object.kind} "${name}" is invalid: metadata.name: Invalid value`, {});
+      throw invalid(`${kindOf(object.kind)} "${name}"`, [
+        { reason: 'FieldValueInvalid', field: 'metadata.name', message: `Invalid value: "${name}"` },
+      ]);
     if (resource.namespaced) {
       const holder = this.get('Namespace', undefined, namespace ?? '');
       if (holder === undefined) throw notFound(resourceOf('Namespace'), namespace ?? '');
@@ -205,14 +212,23 @@ export class ClusterStore {
       throw new StatusError(400, 'BadRequest', 'the object and its address are of two kinds');
     if (body.metadata.managedFields !== undefined)
       throw new StatusError(400, 'BadRequest', 'metadata.managedFields must be nil');
+    const [field] = undeclared(body, this.lacks);
+    if (field !== undefined)
+      throw new StatusError(500, '', `failed to create typed patch object: ${field}: field not declared in schema`);
     const live = this.get(resource.kind, namespace, name);
     const { uid, resourceVersion } = body.metadata as Partial<ApiObject['metadata']>;
-    if (uid !== undefined && uid !== live?.metadata.uid)
+    if (uid !== undefined && live === undefined)
       throw conflict(
         resource,
         name,
-        `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live?.metadata.uid ?? ''}`,
+        `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
       );
+    if (uid !== undefined && uid !== live?.metadata.uid) {
+      const message = `Invalid value: "${uid}": field is immutable`;
+      const problem = { reason: 'FieldValueInvalid', field: 'metadata.uid', message } as const;
+      // Told twice, as it is looked at twice.
+      throw invalid(`${kindOf(resource.kind)} "${name}"`, [problem, problem]);
+    }
     if (resourceVersion !== undefined && live !== undefined && resourceVersion !== live.metadata.resourceVersion)
       throw conflict(
         resource,
@@ -224,18 +240,24 @@ export class ClusterStore {
     const result = applied(live, wanted, { ...o, now: now() });
     if ('conflicts' in result) {
       const { conflicts } = result;
-      const causes = conflicts.map(({ manager, path }) => ({
-        reason: 'FieldManagerConflict',
-        message: `conflict with "${manager}"`,
-        field: spokenPath(path),
+      // Who applies is called by name, who writes otherwise also by the version that they wrote.
+      const spoken = ({ manager, operation }: FieldConflict) =>
+        `"${manager}"${operation === 'Update' ? ` using ${groupVersionOf(resource)}` : ''}`;
+      const causes = conflicts.map((one) => ({
+        ...{ reason: 'FieldManagerConflict', message: `conflict with ${spoken(one)}`, field: spokenPath(one.path) },
       }));
-      const said = conflicts.map(({ manager, path }) => `conflict with "${manager}": ${spokenPath(path)}`).join(', ');
-      throw new StatusError(
-        409,
-        'Conflict',
-        `Apply failed with ${conflicts.length} conflict${conflicts.length > 1 ? 's' : ''}: ${said}`,
-        { causes },
-      );
+      const who = [...new Set(conflicts.map(spoken))];
+      const [only] = conflicts;
+      const said =
+        conflicts.length === 1 && only !== undefined
+          ? `1 conflict: conflict with ${spoken(only)}: ${spokenPath(only.path)}`
+          : `${conflicts.length} conflicts: ${who
+              .map((one) => {
+                const fields = conflicts.filter((conflict) => spoken(conflict) === one);
+                return `conflicts with ${one}:\n${fields.map(({ path }) => `- ${spokenPath(path)}`).join('\n')}`;
+              })
+              .join('\n')}`;
+      throw new StatusError(409, 'Conflict', `Apply failed with ${said}`, { causes });
     }
     if (live === undefined) return { object: this.#born(result.object), created: true };
     return { object: this.replace(result.object), created: false };
@@ -246,32 +268,23 @@ export class ClusterStore {
     const { kind, metadata } = object;
     const live = this.get(kind, metadata.namespace, metadata.name);
     if (live === undefined) throw notFound(resourceOf(kind), metadata.name);
-    defaulted(object);
-    if (isDeepStrictEqual(live, object)) return live;
+    const isEmptied = defaulted(object);
+    if (isDeepStrictEqual(live, object) && !isEmptied) return live;
     if (kind === 'Job' && !isDeepStrictEqual(live.spec?.template, object.spec?.template))
-      throw new StatusError(
-        422,
-        'Invalid',
-        `Job.batch "${metadata.name}" is invalid: spec.template: Invalid value: ${writtenOut('core.PodTemplateSpec')}: field is immutable`,
-        {},
-      );
+      throw invalid(`Job.batch "${metadata.name}"`, [fixed('spec.template', 'core.PodTemplateSpec')]);
     if (kind === 'StatefulSet' && !isDeepStrictEqual(fixedOf(live.spec), fixedOf(object.spec)))
-      throw new StatusError(
-        422,
-        'Invalid',
-        `StatefulSet.apps "${metadata.name}" is invalid: spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden`,
-        {},
-      );
+      throw invalid(`StatefulSet.apps "${metadata.name}"`, [
+        {
+          reason: 'FieldValueForbidden',
+          field: 'spec',
+          message: `Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden`,
+        },
+      ]);
     if (kind === 'Deployment' && !isDeepStrictEqual(live.spec?.selector, object.spec?.selector))
-      throw new StatusError(
-        422,
-        'Invalid',
-        `Deployment.apps "${metadata.name}" is invalid: spec.selector: Invalid value: ${writtenOut('v1.LabelSelector')}: field is immutable`,
-        {},
-      );
+      throw invalid(`Deployment.apps "${metadata.name}"`, [fixed('spec.selector', 'v1.LabelSelector')]);
     if (admit) validate(object);
     if (admit) this.#admit('update', object, live);
-    if (resourceOf(kind).generations && !isDeepStrictEqual(live.spec, object.spec))
+    if (resourceOf(kind).generations && (isEmptied || !isDeepStrictEqual(live.spec, object.spec)))
       metadata.generation = (live.metadata.generation ?? 0) + 1;
     if (metadata.deletionTimestamp !== undefined && (metadata.finalizers ?? []).length === 0 && kind !== 'Namespace')
       return this.#record('DELETED', object);
@@ -313,20 +326,16 @@ export class ClusterStore {
     if (live === undefined) throw notFound(resource, name);
     const { uid, resourceVersion } = options;
     if (uid !== undefined && uid !== live.metadata.uid)
-      throw conflict(
-        resource,
-        name,
-        `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`,
+      throw anotherOne(
+        live,
+        `the UID in the precondition (${uid}) does not match the UID in record (${live.metadata.uid}). The object might have been deleted and then recreated`,
       );
     if (resourceVersion !== undefined && resourceVersion !== live.metadata.resourceVersion)
-      throw conflict(resource, name, 'Precondition failed: resourceVersion');
+      throw anotherOne(
+        live,
+        `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${live.metadata.resourceVersion}). The object might have been modified`,
+      );
     if (live.metadata.deletionTimestamp !== undefined) {
-      if (resource.kind === 'Namespace')
-        throw conflict(
-          resource,
-          name,
-          'The system is ensuring all content is removed from this namespace.  Upon completion, this namespace will automatically be purged by the system.',
-        );
       return live;
     }
     this.#admit('delete', live);
@@ -345,15 +354,19 @@ export class ClusterStore {
     const live = this.get('Namespace', undefined, name);
     if (live !== undefined) this.#record('DELETED', structuredClone(live));
   }
-
-  resource(group: string, version: string, plural: string): Resource | undefined {
-    return resources.find((one) => one.group === group && one.version === version && one.plural === plural);
-  }
 }
 
 /** As a server shows a value in a message: all of it, in the words of its language, however long. */
 const writtenOut = (type: string) =>
   `${type}{ObjectMeta:v1.ObjectMeta{Name:"", Labels:map[string]string{${'"a":"b", '.repeat(100)}}}, Spec:core.PodSpec{Volumes:[]core.Volume(nil)}}`;
+
+/** Of a removal; here it is called by its kind. */
+const anotherOne = ({ kind, metadata }: ApiObject, why: string) =>
+  new StatusError(409, 'Conflict', `Operation cannot be fulfilled on ${kind} "${metadata.name}": ${why}`);
+
+const fixed = (field: string, type: string): Problem => ({
+  ...{ reason: 'FieldValueInvalid', field, message: `Invalid value: ${writtenOut(type)}: field is immutable` },
+});
 
 /** What of a StatefulSet cannot be changed. */
 function fixedOf(spec: Fields = {}): Fields {
@@ -364,8 +377,11 @@ function fixedOf(spec: Fields = {}): Fields {
 
 const now = () => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** A few of the defaults that a real API server fills in, those that make a difference to an apply. */
-function defaulted(object: ApiObject): void {
+/**
+ * A few of the defaults that a real API server fills in, those that make a difference to an apply.
+ * @returns whether it said something that is not kept, which a real one takes for a change each time: a policy's list of nothing
+ */
+function defaulted(object: ApiObject): boolean {
   const spec = (object.spec ?? {}) as {
     replicas?: number;
     ports?: Fields[];
@@ -392,4 +408,8 @@ function defaulted(object: ApiObject): void {
     text.data = { ...text.data, ...Object.fromEntries(encoded) };
     delete text.stringData;
   }
+  if (object.kind !== 'NetworkPolicy') return false;
+  const empty = ['ingress', 'egress'].filter((key) => isDeepStrictEqual((object.spec as Fields)[key], []));
+  for (const key of empty) delete (object.spec as Fields)[key];
+  return empty.length > 0;
 }

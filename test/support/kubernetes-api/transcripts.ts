@@ -9,25 +9,30 @@ export interface Transcript {
   status: number | null;
   reason: string;
   message: string;
-  /** Whether a real API server (or, for pods, a real kubelet) was seen to say so. */
-  confirmed: boolean;
+  /** Which real API server (or, for pods, kubelet) was seen to say so, or to do so; null: none. */
+  confirmed: string | null;
 }
 
 const unconfirmed = (asked: string, status: number | null, reason: string, message: string): Transcript => ({
   ...{ asked, status, reason, message },
-  confirmed: false,
+  confirmed: null,
+});
+/** Seen of kube-apiserver 1.20.2, as `transcripts/v1.20.2.json` has it. */
+const confirmed = (...said: Parameters<typeof unconfirmed>): Transcript => ({
+  ...unconfirmed(...said),
+  confirmed: '1.20.2',
 });
 
 export const transcripts = {
-  'a conflict': unconfirmed(
+  'a conflict': confirmed(
     'any write',
     409,
     'Conflict',
-    'Operation cannot be fulfilled: the object has been modified; please apply your changes to the latest version and try again',
+    'Operation cannot be fulfilled on configmaps "stale": the object has been modified; please apply your changes to the latest version and try again',
   ),
-  'a watch that expired': unconfirmed('watch', 410, 'Expired', 'too old resource version: 1 (2000)'),
+  'a watch that expired': confirmed('watch', 410, 'Expired', 'too old resource version: 1 (2000)'),
   'too many requests': unconfirmed('any request', 429, 'TooManyRequests', 'Too many requests, please try again later.'),
-  'no quota left': unconfirmed(
+  'no quota left': confirmed(
     'create or apply',
     403,
     'Forbidden',
@@ -54,17 +59,17 @@ export const transcripts = {
     '0/1 nodes are available: 1 Insufficient memory. preemption: 0/1 nodes are available.',
   ),
   'an image that cannot be pulled': unconfirmed('status and events of the pod', null, 'ImagePullBackOff', 'not found'),
-  'a namespace that does not go': unconfirmed(
+  'a namespace that does not go': confirmed(
     'conditions of the namespace',
     null,
     'SomeFinalizersRemain',
-    'Some content in the namespace has finalizers remaining',
+    'Some content in the namespace has finalizers remaining: example.com/never in 1 resource instances',
   ),
-  'an object that somebody edits': unconfirmed(
+  'an object that somebody edits': confirmed(
     'apply',
     409,
     'Conflict',
-    'Apply failed with 1 conflict: conflict with "kubectl-edit"',
+    'Apply failed with 1 conflict: conflict with "kubectl-edit" using apps/v1: .spec.replicas',
   ),
   'a build that uses too much memory': unconfirmed('status of the pod', null, 'OOMKilled', 'exit code 137'),
   'a volume that stays pending': unconfirmed(

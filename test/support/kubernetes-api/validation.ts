@@ -3,7 +3,7 @@
  * keys, quantities that must fit together, networks within networks. After the published validation; in our own words.
  */
 import { cidrContains, parseCidr } from '../../../src/effects/kubernetes/networks.js';
-import { type ApiObject, type Fields, qualified, resourceOf, StatusError } from './objects.js';
+import { type ApiObject, type Fields, invalid, kindOf, type Problem } from './objects.js';
 
 const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 /** A Service’s is also a name of DNS as it was first written down. */
@@ -154,8 +154,9 @@ function ofJob(say: Say, spec: Fields, template: Template): void {
 
 /** @throws StatusError 422 that names every problem */
 export function validate(object: ApiObject): void {
-  const problems: string[] = [];
-  const say: Say = (field, problem) => void problems.push(`${field}: Invalid value: ${problem}`);
+  const problems: Problem[] = [];
+  const say: Say = (field, problem) =>
+    void problems.push({ reason: 'FieldValueInvalid', field, message: `Invalid value: ${problem}` });
   const { kind, metadata } = object;
   const spec = object.spec ?? {};
   ofMetadata(say, metadata.labels, metadata.annotations);
@@ -167,8 +168,12 @@ export function validate(object: ApiObject): void {
       'spec.ports',
       ports.map(({ port, protocol = 'TCP' }) => `${port}/${protocol}`),
     );
-    for (const { name } of ports)
-      if ((ports.length > 1 && name === undefined) || (name && !LABEL.test(name))) say('spec.ports', String(name));
+    for (const [at, { name }] of ports.entries()) {
+      const field = `spec.ports[${at}].name`;
+      if (ports.length > 1 && name === undefined)
+        problems.push({ reason: 'FieldValueRequired', field, message: 'Required value' });
+      if (name && !LABEL.test(name)) say(field, name);
+    }
   }
   const template = spec.template as Template | undefined;
   if (template?.spec?.containers !== undefined) {
@@ -192,11 +197,5 @@ export function validate(object: ApiObject): void {
   if (kind === 'Ingress')
     for (const { host = '' } of (spec.rules ?? []) as { host?: string }[])
       if (!host.split('.').every((label) => LABEL.test(label)) || host.length > 253) say('spec.rules.host', host);
-  if (problems.length > 0)
-    throw new StatusError(
-      422,
-      'Invalid',
-      `${qualified(resourceOf(kind))} "${metadata.name}" is invalid: ${problems.join(', ')}`,
-      {},
-    );
+  if (problems.length > 0) throw invalid(`${kindOf(kind)} "${metadata.name}"`, problems);
 }

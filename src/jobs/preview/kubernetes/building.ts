@@ -38,7 +38,8 @@ export async function runJob(
     else {
       const pods = await cluster.list<V1Pod>('Pod', {
         ...{ namespace, signal },
-        labels: `batch.kubernetes.io/job-name=${ref.name}`,
+        // Its newer name, `batch.kubernetes.io/job-name`, stands beside it only from Kubernetes 1.27 on.
+        labels: `job-name=${ref.name}`,
       });
       const stuck = pods.items.length === 0 || pods.items.some(({ status }) => status?.phase === 'Pending');
       const ended = (job.status?.conditions ?? []).length > 0;

@@ -30,7 +30,9 @@ async function missing(cluster: Cluster, settings: ClusterSettings, outside: boo
 /** Whether anything keeps us from writing in a namespace that is not ours. Nothing is written: the server only says what it would do. */
 async function writesElsewhere(cluster: Cluster): Promise<boolean> {
   const metadata = { name: 'forgeway-check', namespace: ELSEWHERE };
-  const service = { apiVersion: 'v1', kind: 'Service', metadata, spec: { ports: [{ port: 80 }] } };
+  // With its protocol: an older server has no default for what names a port in a list.
+  const spec = { ports: [{ port: 80, protocol: 'TCP' }] };
+  const service = { apiVersion: 'v1', kind: 'Service', metadata, spec };
   try {
     await cluster.apply(service, { dryRun: true });
     return true;
@@ -39,6 +41,22 @@ async function writesElsewhere(cluster: Cluster): Promise<boolean> {
     if (error instanceof ForgewayError && refused.includes(error.code)) return false;
     throw error;
   }
+}
+
+/** What a cluster does not do that is older than this version of Kubernetes 1. */
+const LATER: readonly (readonly [number, string])[] = [
+  [25, 'Pod Security is not enforced, and what pods may do is limited by what Forgeway writes alone'],
+  [26, 'a build that a node ended is begun again by Forgeway, and not by the cluster'],
+  [27, 'the volume of a database that was exchanged stays until its preview is removed'],
+];
+
+/** One warning for all of them; none for a version that cannot be read. */
+function tooOldFor(version: string): string[] {
+  const minor = Number(/^v?1\.(\d+)/.exec(version)?.[1] ?? Number.POSITIVE_INFINITY);
+  const lacking = LATER.filter(([since]) => minor < since);
+  if (lacking.length === 0) return [];
+  const told = lacking.map(([since, what]) => `${what} (Kubernetes 1.${since})`);
+  return [`The cluster is older than what Forgeway is made for: ${told.join('; ')}.`];
 }
 
 /**
@@ -53,7 +71,7 @@ export async function checkCluster(
   const APPLY = apply(outside);
   const version = await cluster.version();
   await cluster.list('Namespace', { labels: `${LABEL.managedBy}=${MANAGER}` });
-  const warnings: string[] = [];
+  const warnings = tooOldFor(version);
   const lacking = await missing(cluster, settings, outside);
   if (lacking.length > 0) warnings.push(`Forgeway may not ${lacking.join(', ')}: ${APPLY}.`);
   const secrets = { group: '', resource: 'secrets' };

@@ -134,7 +134,11 @@ function limitRange(frame: PreviewFrame): LimitRangeManifest {
 
 const parts = (...values: Part[]) => ({ matchExpressions: [{ key: LABEL.part, operator: 'In', values }] });
 
-function policy(frame: PreviewFrame, name: string, spec: NetworkPolicyManifest['spec']): NetworkPolicyManifest {
+/** Without lists of nothing: they allow as little as none, but an API server keeps none and takes every apply of one for a change. */
+function policy(frame: PreviewFrame, name: string, all: NetworkPolicyManifest['spec']): NetworkPolicyManifest {
+  const { ingress, egress, ...spec } = all;
+  if (ingress !== undefined && ingress.length > 0) Object.assign(spec, { ingress });
+  if (egress !== undefined && egress.length > 0) Object.assign(spec, { egress });
   return { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: metadata(frame, name), spec };
 }
 
