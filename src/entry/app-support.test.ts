@@ -26,7 +26,7 @@ it.each([
 
 it.each([
   ['issues.opened', ['exact']],
-  ['repository_dispatch.whatever', ['exact', 'none']],
+  ['repository_dispatch.whatever', ['exact', 'emulated']],
   ['schedule.repository', ['own']],
 ])('%s is given', (event, kinds) => {
   expect(given(event).kinds).toEqual(kinds);

@@ -80,7 +80,7 @@ export function createCapacity(o: {
         const { rows } = await store.tenant(organizationId, (tx) =>
           tx.query<RunningRow>(
             `SELECT id, phase, desired_version,
-               (extract(epoch FROM now() - greatest(last_opened_at, ready_at, created_at)) * 1000)::float8 AS unused_ms FROM preview
+               (extract(epoch FROM now() - coalesce(greatest(last_opened_at, ready_at), created_at)) * 1000)::float8 AS unused_ms FROM preview
              WHERE id <> $1 AND driver = 'process' AND (driver_state #>> '{serving,port}' IS NOT NULL
                OR driver_state #>> '{candidate,port}' IS NOT NULL)`,
             [previewId],

@@ -149,7 +149,7 @@ export async function askPreview(
          THEN jsonb_set(driver_state, '{candidate,version}', to_jsonb((desired_version + 1)::text)) ELSE driver_state END,
        next_attempt_at = NULL, updated_at = now() WHERE id = $1 AND desired_state ${wish.from}
        AND ($5::bigint IS NULL OR (desired_version = $5
-         AND now() - greatest(last_opened_at, ready_at, created_at) > $6 * interval '1 millisecond'))
+         AND now() - coalesce(greatest(last_opened_at, ready_at), created_at) > $6 * interval '1 millisecond'))
      RETURNING id, desired_version`,
     [
       ...[o.previewId, wish.state, o.to === 'look-again', o.to === 'rebuild'],
