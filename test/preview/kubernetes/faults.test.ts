@@ -153,7 +153,14 @@ beforeAll(async () => {
   rig.startMonitor({ intervalMs: 200 });
   await rig.inventory().ready();
 });
-afterAll(() => rig.end());
+afterAll(async () => {
+  // Nothing is left behind on a cluster that outlives the test.
+  const { rows } = await rig.store.tenant(rig.organizationId, (tx) =>
+    tx.query<{ name: string }>('SELECT name FROM preview WHERE repository_id = $1', [rig.repositoryId]),
+  );
+  for (const { name } of rows) await rig.cluster.delete({ kind: 'Namespace', name });
+  await rig.end();
+});
 
 const isImage = (image: string, commit: string) => image.includes(commit.slice(0, 7));
 /** Exactly what is wanted is there, as we wrote it. */
