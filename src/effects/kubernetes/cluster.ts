@@ -148,10 +148,11 @@ export function openCluster(
     object: T,
     as: { manager?: string; dryRun?: boolean; signal?: AbortSignal } = {},
   ): Promise<Stored<T>> {
+    const sent = without(object, unknown);
     try {
-      return await applyAsIs(without(object, unknown), as);
+      return await applyAsIs(sent, as);
     } catch (error) {
-      const left = dispensable(object, undeclaredFields(error));
+      const left = dispensable(sent, undeclaredFields(error));
       if (left === undefined) throw error;
       for (const field of left) unknown.add(field);
       log.warn(

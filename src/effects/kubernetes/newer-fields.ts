@@ -21,10 +21,14 @@ export const NEWER_FIELDS: readonly NewerField[] = [
   { kind: 'StatefulSet', field: 'persistentVolumeClaimRetentionPolicy', since: '1.27' },
 ];
 
-/** Which of an object’s fields a refusal names that we can do without; undefined: not all of them. */
-export function dispensable({ kind }: KubernetesObject, undeclared: readonly string[]): NewerField[] | undefined {
+/** Which fields of an object that was sent a refusal names, if we can do without all of them; else undefined. */
+export function dispensable(sent: KubernetesObject, undeclared: readonly string[]): NewerField[] | undefined {
+  const { spec } = sent as { spec?: Record<string, unknown> };
   const found = undeclared.map((path) =>
-    NEWER_FIELDS.find((one) => one.kind === kind && path === `.spec.${one.field}`),
+    NEWER_FIELDS.find(
+      // One that was left out already would be left out without end.
+      ({ kind, field }) => kind === sent.kind && path === `.spec.${field}` && spec?.[field] !== undefined,
+    ),
   );
   const known = found.filter((one) => one !== undefined);
   return known.length > 0 && known.length === found.length ? known : undefined;

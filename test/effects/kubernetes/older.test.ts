@@ -4,7 +4,7 @@ import type { V1Job, V1StatefulSet } from '@kubernetes/client-node';
 import { pino } from 'pino';
 import { type Cluster, openCluster } from '../../../src/effects/kubernetes/cluster.js';
 import { openConnection } from '../../../src/effects/kubernetes/connection.js';
-import { NEWER_FIELDS } from '../../../src/effects/kubernetes/newer-fields.js';
+import { dispensable, NEWER_FIELDS } from '../../../src/effects/kubernetes/newer-fields.js';
 import { checkCluster } from '../../../src/jobs/preview/kubernetes/check.js';
 import { settingsOf, writeKubeconfig } from '../../preview/kubernetes/rig.js';
 import { type KubernetesApi, startKubernetesApi } from '../../support/kubernetes-api/server.js';
@@ -60,6 +60,13 @@ describe('a cluster that is older than a field', () => {
       ['podFailurePolicy (1.26)'],
       ['persistentVolumeClaimRetentionPolicy (1.27)'],
     ]);
+  });
+
+  it('is asked once, also where it names what was left out already', () => {
+    const { podFailurePolicy: _left, ...spec } = job('three').spec ?? { template };
+    const undeclared = ['.spec.podFailurePolicy'];
+    expect(dispensable(job('three'), undeclared)).toHaveLength(1);
+    expect(dispensable({ ...job('three'), spec } as V1Job, undeclared)).toBeUndefined();
   });
 
   it('is told as one that did not accept the object where it cannot be left out', async () => {
