@@ -216,6 +216,16 @@ describe('git on Gitea', () => {
       json: { rule_name: 'main', required_approvals: 2 },
     });
     expect((await gitea.ask(`GET ${PROTECTION}`, main)).data).toEqual(put.data);
+    const { required_status_checks: checks, restrictions, enforce_admins: admins } = put.data;
+    const parts: [string, unknown][] = [
+      ['enforce_admins', admins],
+      ['required_status_checks/contexts', checks.contexts],
+      ['restrictions', restrictions],
+      ['restrictions/users', [{ login: 'alice' }]],
+      ['restrictions/apps', []],
+    ];
+    for (const [part, data] of parts)
+      expect([part, (await gitea.ask(`GET ${PROTECTION}/${part}`, main)).data]).toEqual([part, data]);
     const less = await gitea.ask(`PUT ${PROTECTION}`, {
       ...main,
       required_status_checks: null,
@@ -227,6 +237,8 @@ describe('git on Gitea', () => {
       undefined,
       undefined,
     ]);
+    for (const part of ['required_status_checks/contexts', 'restrictions/users'])
+      expect((await gitea.ask(`GET ${PROTECTION}/${part}`, main)).status).toBe(404);
     expect(
       (await gitea.ask('GET /repos/{owner}/{repo}/branches', { protected: 'true' })).data.map((one: Loose) => one.name),
     ).toEqual(['main']);
