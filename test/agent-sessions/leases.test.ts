@@ -1,6 +1,6 @@
 /** One agent on one issue, whatever happens: commands at the same time, workers that die, runners that do not answer. */
 
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { rawEvent } from '../../src/effects/agents/protocol.js';
 import { assignAgent, cancelSession, pushAndCreatePr, replyToSession } from '../../src/jobs/agent/desired.js';
@@ -46,6 +46,8 @@ describe('leases of agent sessions', () => {
     };
   };
   const tenant = <T>(run: Parameters<typeof rig.store.tenant<T>>[1]) => rig.store.tenant(rig.organizationId, run);
+  // All of them together are more commands than one person is heard with in ten minutes.
+  beforeEach(() => tenant((tx) => tx.query('UPDATE command_sender SET given = 0')));
 
   it('gives one of ten commands at the same moment the issue, and never two at a time', async () => {
     const running = { now: 0, most: 0 };
