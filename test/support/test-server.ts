@@ -3,7 +3,7 @@
  * directory, migrates a template database, prints where it is, and removes everything when its standard input closes,
  * which also happens when Jest is killed.
  */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { access, chmod, constants, mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -15,7 +15,23 @@ import { ensureDefaultOrganization } from '../../src/store/organization.js';
 import { ensureOwner } from '../../src/store/owner.js';
 import { TEST_MASTER_KEY } from './master-key.js';
 
-const folder = await mkdtemp(join(tmpdir(), 'forgeway-jest-'));
+/** Where a folder is memory on Linux: databases are made and dropped there in a third of the time. */
+const MEMORY = '/dev/shm';
+/** What a run needs of it several times over; containers have less of it by default. */
+const ENOUGH_BYTES = 4 * 1024 ** 3;
+
+async function place(): Promise<string> {
+  try {
+    await access(MEMORY, constants.W_OK);
+    const { bavail, bsize } = await statfs(MEMORY);
+    if (bavail * bsize >= ENOUGH_BYTES) return MEMORY;
+  } catch {
+    // No such folder, or none of ours: the disk is as good, and slower.
+  }
+  return tmpdir();
+}
+
+const folder = await mkdtemp(join(await place(), 'forgeway-jest-'));
 // As root the server runs as another user, who has to pass through.
 await chmod(folder, 0o711);
 // Tests that are about durability start a server of their own.
