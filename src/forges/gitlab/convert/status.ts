@@ -25,6 +25,15 @@ const LONGEST = 255;
 /** Cut to what GitLab keeps, with an ellipsis where something is missing. */
 export const shortened = (text: string): string => (text.length <= LONGEST ? text : `${text.slice(0, LONGEST - 1)}…`);
 
+/** U+2060: takes no room and breaks no line. */
+const MARK = '\u2060';
+
+/** A name that looks the same and is another to GitLab; also where it is cut. */
+export const marked = (name: string): string => `${name.slice(0, LONGEST - 1)}${MARK}`;
+
+/** The name that apps gave. */
+export const unmarked = (name: string): string => (name.endsWith(MARK) ? name.slice(0, -1) : name);
+
 /** GitHub's state as GitLab's, so that it reads back as itself: what was canceled did not fail, and stops a merge as well. */
 export const nativeState: Readonly<Record<CommitStatusInput['state'], string>> = {
   pending: 'pending',
@@ -45,7 +54,7 @@ export const statusInput = (status: NativeStatus): CommitStatusInput => ({
   id: status.id,
   sha: status.sha,
   state: statusState(status),
-  context: status.name,
+  context: unmarked(status.name),
   description: status.description ?? null,
   targetUrl: status.target_url ?? null,
   creator: accountOrNull(status.author),

@@ -23,6 +23,7 @@ import {
   noteShown,
   shownCheck,
   shows,
+  statusName,
   statusState,
   suiteOf,
 } from './check-records.js';
@@ -35,7 +36,7 @@ import { setStatus, statusesOf } from './statuses.js';
 async function show(context: RouteContext, place: Place, record: ForgeRecord, check: KeptCheck): Promise<ForgeRecord> {
   const status = await setStatus(context, place, check.head_sha, {
     state: statusState(check),
-    name: check.name,
+    name: await statusName(context, 'check', check.head_sha, check.name),
     description: check.output?.title ?? check.conclusion ?? undefined,
     targetUrl: context.checkRunUrl(record.id) ?? check.details_url ?? undefined,
   });

@@ -13,7 +13,7 @@ import * as shape from '../../kit/shapes/status.js';
 import { repositoryInput } from '../convert/project.js';
 import { read } from '../convert/read.js';
 import { type NativeStatus, nativeState, nativeStatus, shortened, statusInput } from '../convert/status.js';
-import { CHECK_RUN, keyOf, shows } from './check-records.js';
+import { CHECK_RUN, keyOf, shows, statusName } from './check-records.js';
 import { everyJobOf } from './check-suites.js';
 import { commitAt, findCommit, shaAt } from './commit-at.js';
 import { accept, everything, type Place, param, placeOf, projectAt, refused, slice } from './place.js';
@@ -89,15 +89,15 @@ const create: Route = {
   support: 'exact',
   retry: 'findable',
   source: 'commits: POST /projects/:id/statuses/:sha',
-  note: 'An error is shown as canceled; names and descriptions are cut at 255 characters. One of the name of a check run of the same commit takes its place.',
+  note: 'An error is shown as canceled; names and descriptions are cut at 255 characters.',
   async run(request, context) {
     const place = placeOf(request);
     const body = accept('Status', wish, request.body);
     const sha = param(request, 'sha');
-    const set = () =>
+    const set = async () =>
       setStatus(context, place, sha, {
         state: nativeState[body.state],
-        name: body.context,
+        name: await statusName(context, 'status', sha, body.context),
         description: body.description ?? undefined,
         targetUrl: body.target_url ?? undefined,
       });
