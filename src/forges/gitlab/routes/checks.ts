@@ -67,7 +67,7 @@ function settled(context: RouteContext, check: KeptCheck): KeptCheck {
 }
 
 const NOTE =
-  'Kept by Forgeway and shown as a commit status that leads to a page with its summary, annotations and buttons.';
+  'Kept by Forgeway and shown as a commit status that leads to a page with its summary and annotations. Its `actions` are kept and have no buttons: nobody can ask for one, or for the check to be run again.';
 
 const create: Route = {
   support: 'emulated',
