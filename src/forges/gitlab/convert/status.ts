@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { CheckRunInput, CommitStatusInput } from '../../kit/shapes/inputs.js';
+import { unmarked } from '../../kit/status-name.js';
 import { id, time } from './read.js';
 import { accountOrNull, nativeUser } from './user.js';
 
@@ -24,15 +25,6 @@ const LONGEST = 255;
 
 /** Cut to what GitLab keeps, with an ellipsis where something is missing. */
 export const shortened = (text: string): string => (text.length <= LONGEST ? text : `${text.slice(0, LONGEST - 1)}…`);
-
-/** U+2060: takes no room and breaks no line. */
-const MARK = '\u2060';
-
-/** A name that looks the same and is another to GitLab; also where it is cut. */
-export const marked = (name: string): string => `${name.slice(0, LONGEST - 1)}${MARK}`;
-
-/** The name that apps gave. */
-export const unmarked = (name: string): string => (name.endsWith(MARK) ? name.slice(0, -1) : name);
 
 /** GitHub's state as GitLab's, so that it reads back as itself: what was canceled did not fail, and stops a merge as well. */
 export const nativeState: Readonly<Record<CommitStatusInput['state'], string>> = {

@@ -5,7 +5,7 @@ import type { RouteContext } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/check.js';
 import type { CheckRunInput } from '../../kit/shapes/check-inputs.js';
 import { id, read } from '../convert/read.js';
-import { marked, type NativeStatus } from '../convert/status.js';
+import type { NativeStatus } from '../convert/status.js';
 import type { Place } from './place.js';
 
 export const CHECK_RUN = 'check_run';
@@ -59,23 +59,6 @@ const kept = fields.extend({
   unshown: z.boolean().optional(),
 });
 export type KeptCheck = z.output<typeof kept>;
-
-/** Whether the plain name of a commit's status shows a check or is a status that an app set. */
-const STATUS_NAME = 'status_name';
-const keptName = z.looseObject({ of: z.enum(['check', 'status']) });
-
-/**
- * The name of the commit status that shows a check, or that an app set. On GitHub a check and a status of one name stand side
- * by side, on GitLab the later one would take the other's place: the second to come carries a mark that nobody sees. By commit
- * alone, so that setting a status need not ask for the project; in a fork the mark does no harm.
- */
-export async function statusName(context: RouteContext, of: 'check' | 'status', sha: string, name: string) {
-  const key = `${sha}:${name}`;
-  const record = await context.records.get(STATUS_NAME, key);
-  if (record === undefined) await context.records.put(STATUS_NAME, key, { of });
-  const isFirst = record === undefined || read(keptName, record.data, 'name of a status').of === of;
-  return isFirst ? name : marked(name);
-}
 
 export const keyOf = (project: number | string, sha: string, rest: string): string => `${project}:${sha}:${rest}`;
 export const keptIn = (record: ForgeRecord): KeptCheck => read(kept, record.data, 'check run record');

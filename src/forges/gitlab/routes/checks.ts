@@ -10,6 +10,7 @@ import {
   unprocessable,
 } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/check.js';
+import { statusName } from '../../kit/status-name.js';
 import { jobCheckInput } from '../convert/pipeline.js';
 import {
   addCheck,
@@ -23,7 +24,6 @@ import {
   noteShown,
   shownCheck,
   shows,
-  statusName,
   statusState,
   suiteOf,
 } from './check-records.js';

@@ -10,10 +10,11 @@ import {
 } from '../../kit/route.js';
 import * as shapeRepository from '../../kit/shapes/repository.js';
 import * as shape from '../../kit/shapes/status.js';
+import { statusName } from '../../kit/status-name.js';
 import { repositoryInput } from '../convert/project.js';
 import { read } from '../convert/read.js';
 import { type NativeStatus, nativeState, nativeStatus, shortened, statusInput } from '../convert/status.js';
-import { CHECK_RUN, keyOf, shows, statusName } from './check-records.js';
+import { CHECK_RUN, keyOf, shows } from './check-records.js';
 import { everyJobOf } from './check-suites.js';
 import { commitAt, findCommit, shaAt } from './commit-at.js';
 import { accept, everything, type Place, param, placeOf, projectAt, refused, slice } from './place.js';
