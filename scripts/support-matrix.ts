@@ -6,6 +6,7 @@ import { forges } from '../src/forges/registry.js';
 import { mutations, schema } from '../src/translate/graphql/schema.js';
 import { installationRoutes } from '../src/translate/installation-routes.js';
 import { skips } from '../test/conformance/forge/skips.js';
+import { notGiven } from './not-given.js';
 
 interface Given {
   support: Support;
@@ -165,6 +166,12 @@ export function supportMatrix(): string {
     'On a forge without Apps a connection is one installation; these are answered by Forgeway itself.',
     '',
     ...matrix('route', Object.keys(installationRoutes).sort(byPath), ours, notes),
+    '',
+    '## What is not given, and why',
+    '',
+    '| event or route | forge | why |',
+    '|---|---|---|',
+    ...notGiven(translated),
     '',
     '## GraphQL',
     '',

@@ -11,7 +11,10 @@ export interface ForgeEndpoint {
   apiOrigins: ReadonlySet<string>;
   /** Origins that may be read from, without any credential: what the API redirects downloads to. */
   openOrigins: ReadonlySet<string>;
-  /** Paths of the API that answer with the files of a repository in one, which may be large. */
+  /**
+   * Paths of the API that answer with a file which may be large, as the files of a repository in one. A server that keeps them
+   * in an object storage redirects there: what it names is read without any credential.
+   */
   archives?: RegExp;
   /** What it allows one installation, where that is published; a server of one's own has limits of its own. */
   pace?: Pace;

@@ -60,6 +60,17 @@ export async function synthesisedOutcome(
   return rows[0];
 }
 
+/** Apps that an event waits for, by name; none while no worker has taken it up. */
+export async function synthesisedWaitsFor(client: Queryable, hookId: string, key: string): Promise<string[]> {
+  const { rows } = await client.query<{ app: string }>(
+    `SELECT DISTINCT d.app FROM webhook_delivery w JOIN dispatch d ON d.delivery_id = w.id
+     WHERE w.hook_id = $1 AND w.delivery_key = $2 AND w.status = 'assigned' AND d.status IN ('pending', 'parked', 'paused')
+     ORDER BY d.app`,
+    [hookId, `${KEY_PREFIX}${key}`],
+  );
+  return rows.map(({ app }) => app);
+}
+
 /** Events of a hook that wait for apps to run on them, the oldest first. */
 export async function synthesisedUnfinished(
   client: Queryable,

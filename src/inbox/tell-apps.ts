@@ -14,7 +14,7 @@ import { user } from '../forges/kit/shapes/account.js';
 import type { ShapeBase } from '../forges/kit/shapes/base.js';
 import { coveredRepository, installation } from '../forges/kit/shapes/installation.js';
 import type { Store } from '../store/database.js';
-import { insertSynthesised, synthesisedOutcome, synthesisedUnfinished } from './synthesised.js';
+import { insertSynthesised, synthesisedOutcome, synthesisedUnfinished, synthesisedWaitsFor } from './synthesised.js';
 
 const POLL_MS = 100;
 
@@ -185,4 +185,5 @@ export const connectionNews = (store: Store): ConnectionNews => ({
   removed: (connection, repositories) => tellRemoved(store, connection, repositories),
   ping: (connection, hook, url) => tellPing(store, connection, hook, url),
   outcome: (told, ms) => awaitTold(store, told, ms),
+  waitsFor: (told) => synthesisedWaitsFor(store.pool, told.hookId, told.key),
 });

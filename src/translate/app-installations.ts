@@ -24,9 +24,17 @@ export interface AppInstallationsOptions {
 
 const ONE = /^\/app\/installations\/(\d+)(\/.*)?$/;
 const OF_REPOSITORY = /^\/repos\/[^/]+\/[^/]+\/installation$/;
+/** Of GitHub.com, and below the address of an Enterprise. */
+const GRAPHQL = /^(?:\/api)?\/graphql$/;
+/** GitHub's words to whoever is no installation and nobody. */
+const GRAPHQL_AS_APP = {
+  message: 'This endpoint requires you to be authenticated.',
+  documentation_url: 'https://docs.github.com/graphql/guides/forming-calls-with-graphql#authenticating-with-graphql',
+  status: '401',
+};
 const HAS_NEXT = /;\s*rel="?next"?/;
 
-function jsonAnswer(data: unknown, url: string, like?: Response): Response {
+function jsonAnswer(data: unknown, url: string, like?: Pick<Response, 'status'> & Partial<Response>): Response {
   const headers = new Headers(like?.headers);
   // The body is another one, and not compressed any more.
   for (const name of ['content-length', 'content-encoding', 'etag']) headers.delete(name);
@@ -100,6 +108,8 @@ export function createAppInstallations(o: AppInstallationsOptions): Fetch {
   return async (input, init) => {
     const url = new URL(input);
     const path = url.pathname.startsWith(`${base}/`) ? url.pathname.slice(base.length) : url.pathname;
+    // An App has nothing to ask there; without one on GitHub there is nobody else to say so.
+    if (!o.hasApp && GRAPHQL.test(path)) return jsonAnswer(GRAPHQL_AS_APP, input, { status: 401 });
     const isGet = (init?.method ?? 'GET').toUpperCase() === 'GET';
     if (isGet && path === '/app/installations') return list(input, init);
     const [, number] = ONE.exec(path) ?? [];

@@ -122,6 +122,40 @@ describe('the credential', () => {
     },
   );
 
+  it('stays behind where the API sends to for a large file, and nobody else names such a place', async () => {
+    const storage = 'https://store.blob.core.windows.net/x?sig=1';
+    const zip = `${API}/actions/artifacts/7/zip`;
+    const { fetch, sent } = rig([redirect(302, storage), answer(200)]);
+    expect((await fetch(zip, { headers: { authorization: 'token own', cookie: 'a=b' } })).status).toBe(200);
+    expect(sent.map(({ url, authorization }) => [url, authorization])).toEqual([
+      [zip, 'token own'],
+      [storage, null],
+    ]);
+    const refused: [string, (() => Response)[]][] = [
+      [API, [redirect(302, storage)]],
+      [zip, [redirect(302, 'http://store.blob.core.windows.net/x')]],
+      [zip, [redirect(302, 'https://a:b@store.blob.core.windows.net/x')]],
+      [zip, [redirect(302, storage), redirect(302, 'https://evil.example/')]],
+      [`${API}/tarball/main`, [redirect(302, 'https://codeload.github.com/x'), redirect(302, storage)]],
+    ];
+    for (const [url, answers] of refused) {
+      const one = rig([...answers, answer(200)]);
+      await expect(one.fetch(url)).rejects.toMatchObject({ code: 'FORGEWAY_ORIGIN_REFUSED' });
+      expect(one.sent).toHaveLength(answers.length);
+    }
+  });
+
+  it('is not judged by what a storage answers', async () => {
+    const { fetch, sent } = rig([
+      redirect(302, 'https://store.blob.core.windows.net/x'),
+      answer(403, { 'x-ratelimit-remaining': '0', 'retry-after': '600' }),
+      answer(200),
+    ]);
+    expect((await fetch(`${API}/actions/artifacts/7/zip`)).status).toBe(403);
+    expect((await fetch(API)).status).toBe(200);
+    expect(sent).toHaveLength(3);
+  });
+
   it('does not follow forever', async () => {
     const { fetch, sent } = rig([redirect(302, API)]);
     await expect(fetch(API)).rejects.toMatchObject({ code: 'FORGEWAY_ORIGIN_REFUSED' });

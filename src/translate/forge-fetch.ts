@@ -132,12 +132,25 @@ function createTurns(most: number) {
   };
 }
 
-/** How a URL may be asked for: with the credential, without any, or not at all. */
-function admission(credential: Credential, url: URL, method: string): 'signed' | 'open' | undefined {
+/**
+ * How a URL may be asked for: with the credential, without any, or not at all. `storage` is the origin that the API named for
+ * a large file, as the one of an object storage.
+ */
+function admission(credential: Credential, url: URL, method: string, storage?: string): 'signed' | 'open' | undefined {
   const { apiOrigins, openOrigins } = credential.endpoint;
   if (url.username !== '' || url.password !== '') return undefined;
   if (apiOrigins.has(url.origin)) return 'signed';
-  return openOrigins.has(url.origin) && isRead(method) ? 'open' : undefined;
+  return (openOrigins.has(url.origin) || url.origin === storage) && isRead(method) ? 'open' : undefined;
+}
+
+/**
+ * The origin that a server keeps its large files at. The API alone may name one, for such a file alone; what it is asked for
+ * there carries no credential, and no private address is asked, as everywhere.
+ */
+function storageOf({ isArchive, credential }: Exchange, from: URL, to: URL): string | undefined {
+  const isKept = isArchive && credential.endpoint.apiOrigins.has(from.origin);
+  const isSafe = to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:');
+  return isKept && isSafe ? to.origin : undefined;
 }
 
 const refusedOrigin = (method: string, where: string) =>
@@ -225,6 +238,7 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
     const spokenWith = keepCredential(headers);
     const passage = enter(exchange, url);
     const { isArchive } = exchange;
+    const isOfForge = credential.endpoint.apiOrigins.has(url.origin);
     const patience = isArchive ? Math.max(timeoutMs, ARCHIVE_TIMEOUT_MS) : timeoutMs;
     const timeout = AbortSignal.timeout(patience);
     // A signal made of one is dear.
@@ -257,9 +271,10 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
         throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', `${url.host} answered ${method} with a web page.`);
       noteAnswer(method, apiPath(credential, url), whole, o.clock.now());
       record(whole.status);
-      o.limits.note(credential.name, apiPath(credential, url), whole);
+      // What a storage says is no word of the forge's about its token or its limits.
+      if (isOfForge) o.limits.note(credential.name, apiPath(credential, url), whole);
       judge(passage, whole, scope);
-      if (credential.connection !== undefined)
+      if (isOfForge && credential.connection !== undefined)
         o.watch?.answered(credential.connection, method, apiPath(credential, url), whole);
       return whole;
     } catch (error) {
@@ -272,7 +287,7 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
         const waitMs = passage.failed();
         noteOutage(scope, waitMs);
         const mayNot = error instanceof ForgewayError && error.code === 'FORGEWAY_ADDRESS_REFUSED';
-        if (credential.connection !== undefined && (waitMs > 0 || mayNot))
+        if (isOfForge && credential.connection !== undefined && (waitMs > 0 || mayNot))
           o.watch?.unanswered(credential.connection, mayNot ? error.message : `${url.host} does not answer.`);
       }
       if (error instanceof ForgewayError) throw error;
@@ -290,9 +305,9 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
   };
 
   /** Signs where the origin allows it; a read is signed anew once when its token was refused. */
-  const authorized = async (exchange: Exchange, url: URL): Promise<Response> => {
+  const authorized = async (exchange: Exchange, url: URL, storage?: string): Promise<Response> => {
     const { credential, init, method } = exchange;
-    const admitted = admission(credential, url, method);
+    const admitted = admission(credential, url, method, storage);
     if (admitted === undefined) throw refusedOrigin(method, url.host);
     const headers = new Headers(init.headers);
     if (admitted === 'open') {
@@ -313,8 +328,9 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
   const followed = async (exchange: Exchange, url: URL): Promise<Response> => {
     const { credential, init, method } = exchange;
     let at = url;
+    let storage: string | undefined;
     for (let hops = 1; hops <= MAX_REDIRECTS; hops += 1) {
-      const response = await authorized(exchange, at);
+      const response = await authorized(exchange, at, storage);
       const location = response.headers.get('location');
       if (!REDIRECT.has(response.status) || location === null || init.redirect === 'manual') return response;
       // Other redirects would silently turn a mutation into a read, and a stream cannot be sent twice.
@@ -323,7 +339,8 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
         throw refusedOrigin(method, `${at.host}, which redirected it,`);
       if (!URL.canParse(location, at.href)) throw refusedOrigin(method, 'an address that cannot be read');
       const next = new URL(location, at);
-      if (admission(credential, next, method) === undefined) throw redirectedAway(at.host, next.host);
+      storage ??= storageOf(exchange, at, next);
+      if (admission(credential, next, method, storage) === undefined) throw redirectedAway(at.host, next.host);
       at = next;
     }
     throw refusedOrigin(method, `${at.host}, after ${MAX_REDIRECTS} redirects,`);

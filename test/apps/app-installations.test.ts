@@ -62,10 +62,10 @@ describe('beside an App on GitHub', () => {
   const app = noCredential(endpoint, 'never asked');
   const connection = { ...app, baseUrl: 'https://forge.test/api/v3', connection: {} as never };
   const asked: string[] = [];
-  const open = (answer: (url: URL) => Response, ids: readonly bigint[] = [900n, 901n]) =>
+  const open = (answer: (url: URL) => Response, ids: readonly bigint[] = [900n, 901n], hasApp = true) =>
     createAppInstallations({
       app,
-      hasApp: true,
+      hasApp,
       lookup: { connected: async () => ids },
       async ofInstallation(id) {
         if (id === 901n) throw new ForgewayError('FORGEWAY_CONNECTION_UNUSABLE', 'It was removed.');
@@ -99,6 +99,21 @@ describe('beside an App on GitHub', () => {
     await send(`${app.baseUrl}/app/installations/5`);
     await send(`${app.baseUrl}/app/installations/900`);
     expect(asked).toEqual([`${app.baseUrl}/app/installations/5`, 'https://forge.test/api/v3/app/installations/900']);
+  });
+
+  it('says as GitHub does that GraphQL is asked as an installation, where there is no App on GitHub to ask', async () => {
+    asked.splice(0);
+    const post = { method: 'POST', body: '{"query":"{ viewer { login } }"}' };
+    for (const url of [`${app.baseUrl}/graphql`, `${app.baseUrl}/api/graphql`]) {
+      const answer = await open(() => Response.json({}), [900n], false)(url, post);
+      expect([answer.status, await answer.json()]).toMatchObject([
+        401,
+        { message: expect.stringContaining('authenticated') },
+      ]);
+    }
+    expect(asked).toEqual([]);
+    await open(() => Response.json({}))(`${app.baseUrl}/graphql`, post);
+    expect(asked).toEqual([`${app.baseUrl}/graphql`]);
   });
 
   it('never guesses whose repository it is', async () => {

@@ -90,11 +90,11 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))('an old app o
   const later = { ms: 0 };
   const ask = (path: string, authorization: string, method = 'GET') =>
     fetch(`${at.origin}${path}`, { method, headers: { authorization } });
-  const jwt = (issuer: string | number, key = keys.privateKey) =>
+  const jwt = (issuer: string | number, key = keys.privateKey, life = '9m') =>
     new SignJWT({ iss: issuer as string })
       .setProtectedHeader({ alg: 'RS256' })
       .setIssuedAt()
-      .setExpirationTime('9m')
+      .setExpirationTime(life)
       .sign(key);
 
   beforeAll(async () => {
@@ -198,6 +198,22 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))('an old app o
     expect((await ask('/api/v3/app', `Bearer ${await jwt('2')}`)).status).toBe(401);
     expect((await ask('/api/v3/app', `Bearer ${await jwt('1', other)}`)).status).toBe(401);
     expect((await ask('/api/v3/app', '')).status).toBe(401);
+    expect((await ask('/api/v3/app', `Bearer ${await jwt('1', keys.privateKey, '10m')}`)).status).toBe(200);
+    const long = await ask('/api/v3/app', `Bearer ${await jwt('1', keys.privateKey, '12m')}`);
+    expect([long.status, await long.json()]).toMatchObject([
+      401,
+      { message: expect.stringContaining('too far in the future') },
+    ]);
+    const forged = await ask('/api/v3/app', `Bearer ${await jwt('1', other, '12m')}`);
+    expect([forged.status, await forged.json()]).toMatchObject([401, { message: 'Bad credentials' }]);
+    const asApp = { authorization: `Bearer ${await jwt('1')}`, 'content-type': 'application/json' };
+    const graphql = await fetch(`${at.origin}/api/graphql`, {
+      method: 'POST',
+      headers: asApp,
+      body: '{"query":"{ viewer { login } }"}',
+    });
+    // GitHub says it itself, in other words.
+    expect(await graphql.text()).toMatch(/requires you to be authenticated|Resource not accessible by integration/);
     expect((await ask('/elsewhere', `Bearer ${await jwt('1')}`)).status).toBe(404);
   });
 

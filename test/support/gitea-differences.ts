@@ -7,6 +7,7 @@ const UNDOCUMENTED = 'sent by every version, undocumented';
 export const giteaDifferences: SwaggerDifferences = {
   wide: ['filepath', 'ref', 'branch', 'archive', 'sha'],
   routes: {
+    'DELETE /repos/{owner}/{repo}/pulls/{index}/reviews/{id}/comments/{comment}': 'of Forgejo, asked to find out',
     'GET /repos/{owner}/{repo}/commits/{sha}/pull': 'came with 1.22, asked to find out',
     'GET /repos/{owner}/{repo}/actions/{what}': 'came with 1.22 and 1.24, asked to find out',
     'POST /repos/{owner}/{repo}/actions/runs/{run}/rerun': 'came with 1.26, asked to find out',

@@ -31,4 +31,6 @@ export interface ConnectionNews {
   ping(connection: OpenConnection, hook: HookOfConnection, url: string): Promise<void>;
   /** What became of an event; undefined when no worker has finished with it in `ms`. */
   outcome(told: Told, ms: number): Promise<ToldOutcome | undefined>;
+  /** Names of the apps that an event still waits for; none while no worker has taken it up. */
+  waitsFor(told: Told): Promise<readonly string[]>;
 }

@@ -122,6 +122,12 @@ export async function chooseUnclaimed(
   return chosen.filter(({ id }) => !foreign.has(id));
 }
 
+/** A worker may be at it while an app of its own process is away. */
+const notToldYet = (apps: readonly string[]): string =>
+  apps.length === 0
+    ? 'No worker has told the apps of it yet; that happens as soon as one runs (`forgeway up`).'
+    : `Not told yet: ${apps.join(', ')}. That happens as soon as ${apps.length === 1 ? 'it answers' : 'they answer'}.`;
+
 /** @param on.did what the record calls it */
 export async function serveRepositories(
   o: ServeOptions,
@@ -143,8 +149,7 @@ export async function serveRepositories(
   const told = await news.covered(connection, repositories, isPolledAlone ? request.confidential : undefined);
   if (told !== undefined) {
     const outcome = await news.outcome(told, o.toldWithinMs ?? TOLD_MS);
-    if (outcome === undefined)
-      progress('! No worker has told the apps of it yet; that happens as soon as one runs (`forgeway up`).');
+    if (outcome === undefined) progress(`! ${notToldYet(await news.waitsFor(told))}`);
     else if (outcome.status === 'dead')
       problem(
         `An app failed when it was told of the repositories: ${outcome.reason ?? 'see'} \`forgeway deliveries dead\`.`,

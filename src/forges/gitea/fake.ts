@@ -153,6 +153,7 @@ export async function createGiteaFake(options: GiteaFakeOptions): Promise<GiteaF
     version: flavour === 'forgejo' ? `7.0.0+gitea-${version}` : version,
     features: {
       v122: minor(version) >= 1022,
+      deletesLineComments: flavour === 'forgejo',
       v124: flavour === 'gitea' && minor(version) >= 1024,
       v126: flavour === 'gitea' && minor(version) >= 1026,
       cancelsRuns: flavour === 'gitea' && minor(version) >= 1028,

@@ -35,7 +35,9 @@ export function githubEndpoint(o: { forge: string; host: string; apiUrl: string;
     webUrl: o.webUrl.replace(/\/+$/, ''),
     apiOrigins: new Set([api.origin, ...(isDotcom ? [DOTCOM_UPLOADS] : [])]),
     openOrigins: new Set([web.origin, ...downloads]),
-    archives: /^\/repos\/[^/]+\/[^/]+\/(?:tarball|zipball)(?:\/|$)/,
+    // What workflows left too.
+    archives:
+      /^\/repos\/[^/]+\/[^/]+\/(?:(?:tarball|zipball)(?:\/|$)|actions\/(?:artifacts\/\d+\/zip|(?:runs\/\d+(?:\/attempts\/\d+)?|jobs\/\d+)\/logs)$)/,
     ...(isDotcom && { pace: DOTCOM_PACE }),
   };
 }

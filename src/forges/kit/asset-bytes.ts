@@ -1,6 +1,6 @@
 /**
  * The bytes of a release's file. What the instance itself has is read with the connection's credential, up to the size of an
- * archive; an app is sent to any other address, as GitHub sends it to its storage, and we never ask there ourselves.
+ * archive; an app is sent to any other address, as GitHub sends it to its storage.
  */
 import { ForgewayError } from '../../lib/errors.js';
 import type { JsonObject } from '../forge.js';
@@ -37,7 +37,7 @@ export function pathBelow(web: string, address: string): string | undefined {
 
 /**
  * `path`: where the native API has it, below its base; undefined when it lies elsewhere. A server that keeps its files in a
- * storage redirects there, which is not ours to read.
+ * storage redirects there; where that may not be asked, the app is sent to the page.
  */
 export async function assetBytes(
   context: RouteContext,
@@ -51,7 +51,9 @@ export async function assetBytes(
     const contentType = headers.get('content-type') ?? 'application/octet-stream';
     return { body: { contentType, bytes: data as Buffer } };
   } catch (error) {
-    const isInStorage = error instanceof ForgewayError && error.code === 'FORGEWAY_ORIGIN_REFUSED';
+    const isInStorage =
+      error instanceof ForgewayError &&
+      (error.code === 'FORGEWAY_ORIGIN_REFUSED' || error.code === 'FORGEWAY_ADDRESS_REFUSED');
     // An older server has no such call, or its API does not know the file that a page has.
     if (isInStorage || (error instanceof RouteFailure && error.status === 404)) return elsewhere;
     throw error;

@@ -5,6 +5,8 @@
 const PROTECTION = '/repos/{owner}/{repo}/branches/{branch}/protection';
 
 export const reservedRoutes: readonly string[] = [
+  'GET /gists/public',
+  'GET /gists/starred',
   `GET ${PROTECTION}`,
   `GET ${PROTECTION}/enforce_admins`,
   `GET ${PROTECTION}/required_pull_request_reviews`,

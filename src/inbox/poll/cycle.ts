@@ -73,6 +73,15 @@ function waitAfter(error: unknown, failures: number, intervalMs: number, now: Da
   return Math.max(asked ?? 0, baseMs, retryDelay(backoff, failures + 1));
 }
 
+/** An event tells an organization by its login, where the API tells it whole. */
+const asToldOf = (repository: unknown): Record<string, unknown> => {
+  const told = repository as Record<string, unknown>;
+  const { organization } = told;
+  const login =
+    typeof organization === 'object' && organization !== null ? Reflect.get(organization, 'login') : undefined;
+  return login === undefined ? told : { ...told, organization: login };
+};
+
 const fullName = ({ owner, name }: Watched): string => `${owner}/${name}`;
 
 function note(summary: CycleSummary, watched: Watched, visited: Visited): void {
@@ -130,10 +139,8 @@ export async function runCycle(ports: PollPorts, o: CycleOptions): Promise<Cycle
       if (poll === undefined) return;
       let asked: Promise<Record<string, unknown>> | undefined;
       const repository = () => {
-        asked ??= access.github('GET /repos/{owner}/{repo}', {
-          owner: watched.owner,
-          repo: watched.name,
-        }) as NonNullable<typeof asked>;
+        const at = { owner: watched.owner, repo: watched.name };
+        asked ??= access.github('GET /repos/{owner}/{repo}', at).then(asToldOf);
         return asked;
       };
       const visited = await visitRepository(

@@ -39,6 +39,10 @@ export interface FacadeRequest {
 }
 
 type Speaker = { app: true } | ({ installation: bigint } & TokenLimits);
+/** Nobody, and why in GitHub's words. */
+interface Stranger {
+  refused: string;
+}
 
 /** Below which of the API's addresses a path stands. */
 type Below = 'api' | 'graphql' | 'uploads';
@@ -69,6 +73,11 @@ const INSTALLATION = /^\/app\/installations\/(\d{1,19})(?:\/|$)/i;
 const INSTALLATION_OF = /^\/(?:repos\/[^/]+\/[^/]+|orgs\/[^/]+|users\/[^/]+)\/installation$/i;
 const ASSETS = /^\/repos\/[^/]+\/[^/]+\/releases\/\d+\/assets$/i;
 const CLOCK_TOLERANCE_S = 60;
+/** GitHub lets an App's own token live no longer. */
+const LONGEST_JWT_S = 600;
+const TOO_FAR = "'Expiration time' claim ('exp') is too far in the future";
+
+const STRANGER: Stranger = { refused: 'Bad credentials' };
 
 const refusal = (status: number, message: string) => Response.json({ message, status: String(status) }, { status });
 
@@ -121,28 +130,32 @@ const isJson = (contentType: string | null): boolean => contentType === null || 
 /** Answers one request. Never rejects for what an app or a forge did. */
 export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRequest) => Promise<Response>> {
   const key = await importSPKI(o.publicKey, 'RS256');
-  const isApp = async (token: string): Promise<boolean> => {
+  const appOf = async (token: string): Promise<Speaker | Stranger> => {
+    const now = o.clock.now();
     try {
       const { payload } = await jwtVerify(token, key, {
         algorithms: ['RS256'],
         clockTolerance: CLOCK_TOLERANCE_S,
-        currentDate: o.clock.now(),
+        currentDate: now,
         requiredClaims: ['exp', 'iss'],
       });
       // Older libraries write the number as a number.
-      return String(payload.iss) === o.appId;
+      if (String(payload.iss) !== o.appId) return STRANGER;
+      return Number(payload.exp) > Math.ceil(now.getTime() / 1_000) + LONGEST_JWT_S
+        ? { refused: TOO_FAR }
+        : { app: true };
     } catch {
       // Every way in which a signature can be wrong has the same answer.
-      return false;
+      return STRANGER;
     }
   };
 
-  const speakerOf = async (header: string | null): Promise<Speaker | undefined> => {
+  const speakerOf = async (header: string | null): Promise<Speaker | Stranger> => {
     const [, token] = /^(?:bearer|token)\s+(\S+)$/i.exec(header ?? '') ?? [];
-    if (token === undefined) return undefined;
+    if (token === undefined) return STRANGER;
     const opened = o.tokens.open(token);
-    if (opened !== undefined) return allowed(opened.installation) ? opened : undefined;
-    return (await isApp(token)) ? { app: true } : undefined;
+    if (opened !== undefined) return allowed(opened.installation) ? opened : STRANGER;
+    return appOf(token);
   };
   const allowed = (installation: bigint) => o.only === undefined || installation === o.only;
 
@@ -313,7 +326,7 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
     const place = placeOf(request.path);
     if (place === undefined) return refusal(404, 'Not Found');
     const speaker = await speakerOf(request.headers.get('authorization'));
-    if (speaker === undefined) return refusal(401, 'Bad credentials');
+    if ('refused' in speaker) return refusal(401, speaker.refused);
     const { below, path } = place;
     const plain = understood(path);
     if (plain === undefined) return refusal(400, 'The address cannot be understood.');

@@ -39,6 +39,13 @@ export const REFUSED: Readonly<Record<string, Readonly<Record<string, unknown>>>
       '/gists',
     ].map((below) => [`GET /users/{username}${below}`, { username: 'nobody' }]),
   ),
+  ...Object.fromEntries(
+    ['', '/subscription'].map((below) => [
+      `GET /notifications/threads/{thread_id}${below}`,
+      { thread_id: 987_654_321 },
+    ]),
+  ),
+  ...Object.fromEntries(['', '/forks'].map((below) => [`GET /gists/{gist_id}${below}`, { gist_id: 987_654_321 }])),
   'GET /repositories/{repository_id}': { repository_id: 987_654_321 },
   'GET /search/issues': { q: 'involves:nobody-there sort:unicorns team:x' },
   'GET /search/code': { q: 'anything' },

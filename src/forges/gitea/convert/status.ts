@@ -1,4 +1,5 @@
 import type { CommitStatusInput } from '../../kit/shapes/inputs.js';
+import { unmarked } from '../../kit/status-name.js';
 import { nativeStatus, read } from '../schema.js';
 import { time } from './time.js';
 import { accountIfTold } from './user.js';
@@ -22,7 +23,7 @@ export function statusInput(native: unknown, sha?: string): CommitStatusInput {
     id: status.id,
     sha: sha ?? status.sha ?? '',
     state: (Object.hasOwn(STATES, word) ? STATES[word] : undefined) ?? 'error',
-    context: status.context || 'default',
+    context: unmarked(status.context || 'default'),
     description: word === 'warning' ? `Warning: ${description ?? 'no description'}` : description,
     targetUrl: status.target_url || null,
     creator: accountIfTold(status.creator),

@@ -1,5 +1,7 @@
 /** What has become of a repository of the fake, in the form that all fakes share. */
+
 import type { FakeConversationState, FakePullRequestState, FakeRepositoryState } from '../../kit/fake/forge-fake.js';
+import { orderedStatuses } from '../../kit/fake/statuses.js';
 import { shortRefs } from './git-json.js';
 import { isDraft } from './objects.js';
 import type { Issue, Pull, Repository, Review, Status } from './state.js';
@@ -36,10 +38,12 @@ const statusState = (state: Status['state']): FakePullRequestState['statuses'][n
 
 function statusesAt(repository: Repository, sha: string): FakePullRequestState['statuses'] {
   const latest = new Map((repository.statuses.get(sha) ?? []).map((status) => [status.context, status]));
-  return sorted(latest.keys()).flatMap((context) => {
-    const status = latest.get(context);
-    return status ? [{ context, state: statusState(status.state), description: status.description }] : [];
-  });
+  const shown = [...latest].map(([context, status]) => ({
+    context,
+    state: statusState(status.state),
+    description: status.description,
+  }));
+  return orderedStatuses(shown);
 }
 
 function pullRequest(repository: Repository, issue: PullIssue): FakePullRequestState {

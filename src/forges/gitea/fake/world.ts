@@ -10,6 +10,8 @@ export interface Features {
   v124: boolean;
   /** Conversations are resolved and runs begun again by the API (1.26, not in Forgejo). */
   v126: boolean;
+  /** A comment on a line is deleted by itself (Forgejo 7.0, not in Gitea). */
+  deletesLineComments: boolean;
   /** Runs of workflows are cancelled by the API (Gitea 1.28). */
   cancelsRuns: boolean;
 }

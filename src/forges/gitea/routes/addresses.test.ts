@@ -133,6 +133,10 @@ describe('feeds on Gitea', () => {
     expect(times).toEqual(times.toSorted((a: number, b: number) => b - a));
     const paged = await gitea.ask(`GET ${REPO}/issues/events`, { per_page: 1 });
     expect([paged.data, paged.pages?.next]).toEqual([[data[0]], data.length > 1]);
+    for (const one of data) {
+      const found = await gitea.ask(`GET ${REPO}/issues/events/{event_id}`, { event_id: one.id });
+      expect(found.data).toEqual({ ...one, issue: { ...found.data.issue, number: one.issue.number } });
+    }
   });
 
   it('are not there for what is not there', async () => {
@@ -172,7 +176,20 @@ describe('feeds on Gitea', () => {
     expect(all.data.map((one: Loose) => [one.id, one.subject.type, one.subject.url])).toEqual([
       ['2', 'PullRequest', `${api}/pulls/${made.pull}`],
     ]);
-    await gitea.expectMissing(notifications, {});
+    const THREAD = 'GET /notifications/threads/{thread_id}';
+    expect((await gitea.ask(THREAD, { thread_id: 1 })).data).toEqual(data[0]);
+    expect((await gitea.ask(THREAD, { thread_id: 2 })).data).toEqual(all.data[0]);
+    const followed = await gitea.ask(`${THREAD}/subscription`, { thread_id: 2 });
+    expect(followed.data).toEqual({
+      subscribed: false,
+      ignored: true,
+      reason: null,
+      created_at: expect.stringMatching(/Z$/),
+      url: 'https://gitea.test/api/v3/notifications/threads/2/subscription',
+      thread_url: 'https://gitea.test/api/v3/notifications/threads/2',
+    });
+    expect((await gitea.ask(THREAD, { thread_id: 3 })).status).toBe(403);
+    await gitea.expectMissing(notifications, { thread_id: 99 });
     gitea.expectEveryRow({ notifications });
   });
 });

@@ -4,6 +4,7 @@ import type { ForgeRecord, Records } from '../../kit/records.js';
 import { invalid, notFound, type RouteContext, type RouteRequest } from '../../kit/route.js';
 import { checkRun } from '../../kit/shapes/check.js';
 import type { CheckRunInput, CommitStatusInput, Id } from '../../kit/shapes/inputs.js';
+import { statusName } from '../../kit/status-name.js';
 import { recordsOf as deploymentRecordsOf, shownAmong } from './deployment-records.js';
 import { idOf, itemsOf, numberParam, objectOf, param, repoPath, textIn, textOf, wishes } from './native.js';
 
@@ -83,11 +84,12 @@ export async function showCheck(
   const output = objectOf(data.output);
   const state = stateOf(data);
   const word = String(data.conclusion ?? data.status).replaceAll('_', ' ');
-  const path = `${repoPath(request)}/statuses/${textOf(data, 'head_sha')}`;
+  const sha = textOf(data, 'head_sha');
+  const path = `${repoPath(request)}/statuses/${sha}`;
   const answer = await context.native.send('POST', path, {
     json: wishes({
       state,
-      context: textOf(data, 'name'),
+      context: await statusName(context, 'check', sha, textOf(data, 'name')),
       description: (textIn(output, 'title') ?? word).slice(0, 255),
       target_url: context.checkRunUrl(record.id) ?? textIn(data, 'details_url'),
     }),

@@ -145,6 +145,19 @@ describe('statuses and checks on Gitea', () => {
     expect([all.data.total_count, all.data.check_runs.at(-1).id]).toEqual([2, again.data.id]);
   });
 
+  it('of one name stand side by side on the page, and apps see neither of them marked', async () => {
+    const head = await gitea.fake.push('acme', 'web', { branch: 'both', by: 'bob', files: { 'b.txt': 'b\n' } });
+    const { data: run } = await gitea.ask(`POST ${RUNS}`, { name: 'both', head_sha: head, status: 'in_progress' });
+    const status = await gitea.ask(STATUS, { sha: head, state: 'failure', context: 'both' });
+    expect(status.data.context).toBe('both');
+    await gitea.ask(`PATCH ${RUN}`, { check_run_id: run.id, conclusion: 'success' });
+    const native = gitea.fake.state.repositories.find(({ name }) => name === 'web')?.statuses.get(head) ?? [];
+    const latest = new Map(native.map((one) => [one.context, one.state]));
+    expect([...latest.values()].sort()).toEqual(['failure', 'success']);
+    const { data } = await gitea.ask('GET /repos/{owner}/{repo}/commits/{ref}/status', { ref: head });
+    expect(data.statuses.map((one: Loose) => [one.context, one.state])).toEqual([['both', 'failure']]);
+  });
+
   it('are no statuses, and a status of the same name is no check run', async () => {
     const own = await gitea.ask(STATUS, { sha, state: 'pending', context: 'dco', description: 'a status' });
     for (const what of ['status', 'statuses']) {

@@ -145,10 +145,12 @@ describe('comments on Gitea', () => {
       ['labeled', 'renamed'],
       { next: true, last: 2 },
     ]);
+    const one = await gitea.ask('GET /repos/{owner}/{repo}/issues/events/{event_id}', { event_id: events.data[1].id });
+    expect(one.data).toMatchObject({ ...events.data[1], issue: { number: 1, title: 'Renamed' } });
   });
 
   it('are not there in a repository that is not there', async () => {
-    const more = { issue_number: 1, comment_id: 1, reaction_id: 1, body: 'x', content: 'eyes' };
+    const more = { issue_number: 1, event_id: 1, comment_id: 1, reaction_id: 1, body: 'x', content: 'eyes' };
     for (const table of [issueComments, reactions, timeline]) await gitea.expectMissing(table, more);
   });
 

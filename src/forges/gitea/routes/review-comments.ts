@@ -9,7 +9,7 @@ import {
   type RouteRequest,
   type RouteTable,
 } from '../../kit/route.js';
-import { idOf, numberParam, objectOf, objectsOf, pullPath, repoPath, textInput, textOf } from './native.js';
+import { idOf, newerOr, numberParam, objectOf, objectsOf, pullPath, repoPath, textInput, textOf } from './native.js';
 import { asReviewComment } from './objects.js';
 import { pageIn } from './pages.js';
 import { commentsOfPull, type FoundComment, findComment, placeOf, rememberPlaces, replies } from './review-places.js';
@@ -94,18 +94,26 @@ async function update(request: RouteRequest, context: RouteContext) {
   return { data: { ...data, body } };
 }
 
-/** The server says 204 and keeps it, so that only the review around it can be deleted. */
+/**
+ * Gitea answers 204 to the deletion of a comment and keeps one that stands on a line, so that only the review around it can be
+ * deleted. Forgejo deletes one of several, from 7.0 on.
+ */
 async function remove(request: RouteRequest, context: RouteContext) {
   const { comment, all } = await findComment(request, context);
   const review = `${repoPath(request)}/pulls/${comment.number}/reviews/${comment.review}`;
   const isAlone = all.filter((one) => one.review === comment.review).length === 1;
   const body = textOf(objectOf(await context.native.get(review)), 'body');
-  if (!isAlone || body !== '')
-    throw new RouteFailure(
-      501,
-      'This server deletes a comment on a line only together with its review, which says more.',
+  if (isAlone && body === '') await context.native.send('DELETE', review);
+  else
+    await newerOr(
+      () => context.native.send('DELETE', `${review}/comments/${idOf(comment.native)}`),
+      () => {
+        throw new RouteFailure(
+          501,
+          'This server deletes a comment on a line only together with its review, which says more.',
+        );
+      },
     );
-  await context.native.send('DELETE', review);
   return { status: 204 };
 }
 
@@ -145,8 +153,8 @@ export const reviewComments: RouteTable = {
   ),
   'DELETE /repos/{owner}/{repo}/pulls/comments/{comment_id}': partial(
     'idempotent',
-    'repository: DELETE /repos/{owner}/{repo}/pulls/{index}/reviews/{id}',
-    'Only a comment that is its whole review: the server deletes no other.',
+    'repository: DELETE /repos/{owner}/{repo}/pulls/{index}/reviews/{id}, DELETE /repos/{owner}/{repo}/pulls/{index}/reviews/{id}/comments/{comment}',
+    'Forgejo deletes any; Gitea only a comment that is its whole review.',
     remove,
   ),
 };

@@ -180,3 +180,23 @@ describe('reviews on Gitea', () => {
 });
 
 const sentComments = ({ rig }: GiteaRig): Loose => (rig.calls.at(-1) as Loose).json.comments;
+
+it('on Forgejo a comment on a line is deleted, and the rest of its review stays', async () => {
+  const forgejo = await startGitea({ flavour: 'forgejo', version: '7.0.0+gitea-1.22.0' });
+  try {
+    await forgejo.fake.push('acme', 'web', { branch: 'topic', by: 'bob', files: { 'a.txt': 'one\ntwo\n' } });
+    const pull = { owner: 'acme', repo: 'web', title: 'A topic', head: 'topic', base: 'main' };
+    await forgejo.as('bob').request('POST /repos/{owner}/{repo}/pulls', pull);
+    const comments = [1, 2].map((line) => ({ path: 'a.txt', line, body: `At ${line}` }));
+    await forgejo.ask(`POST ${REVIEWS}`, { pull_number: 1, event: 'COMMENT', body: 'All of it', comments });
+    const listed = async () => (await forgejo.ask(`GET ${COMMENTS}`, { pull_number: 1 })).data;
+    const [first] = await listed();
+    expect((await forgejo.ask(`DELETE ${COMMENT}`, { comment_id: first.id })).status).toBe(204);
+    expect((await listed()).map((one: Loose) => one.body)).toEqual(['At 2']);
+    expect((await forgejo.ask(`GET ${REVIEWS}`, { pull_number: 1 })).data.map((one: Loose) => one.body)).toEqual([
+      'All of it',
+    ]);
+  } finally {
+    await forgejo.close();
+  }
+});

@@ -2,6 +2,7 @@
 import { segment } from '../../kit/native-client.js';
 import { invalid, type RouteContext, type RouteRequest, type RouteTable, unprocessable } from '../../kit/route.js';
 import { combinedStatus, commitStatus } from '../../kit/shapes/status.js';
+import { statusName } from '../../kit/status-name.js';
 import { statusInput } from '../convert/status.js';
 import { type OnCommit, repositoryId, sortedOut } from './check-records.js';
 import { findCommit, shaOf } from './commit-objects.js';
@@ -21,7 +22,7 @@ async function create(request: RouteRequest, context: RouteContext) {
   if (!STATES.has(state)) throw invalid('Status', 'state', state === '' ? 'missing_field' : 'invalid');
   const json = wishes({
     state,
-    context: textInput(request, 'context') ?? 'default',
+    context: await statusName(context, 'status', sha, textInput(request, 'context') || 'default'),
     description: textInput(request, 'description'),
     target_url: textInput(request, 'target_url'),
   });

@@ -1,5 +1,6 @@
 /** What happened to an issue or a pull request. */
 import type { JsonObject } from '../../forge.js';
+import { ISSUE_EVENT_NOTE, issueEventById, rememberIssueEvents } from '../../kit/repository-issue-events.js';
 import type { RouteContext, RouteRequest, RouteTable } from '../../kit/route.js';
 import { nodeId } from '../../kit/shapes/node-id.js';
 import { time } from '../convert/time.js';
@@ -104,7 +105,9 @@ const list = (inTimeline: boolean) => async (request: RouteRequest, context: Rou
   const events = objectsOf(await everything(context, `${issuePath(request)}/timeline`))
     .map((native) => asEvent(request, context, native, inTimeline))
     .filter((event) => event !== undefined);
-  return pageIn(request, events);
+  const answer = pageIn(request, events);
+  await rememberIssueEvents(context, numberParam(request, 'issue_number'), objectsOf(answer.data));
+  return answer;
 };
 
 const SOURCE = 'issue: GET /repos/{owner}/{repo}/issues/{index}/timeline';
@@ -113,4 +116,5 @@ const NOTE = "The forge's own events by GitHub's names; those that GitHub has no
 export const timeline: RouteTable = {
   'GET /repos/{owner}/{repo}/issues/{issue_number}/timeline': emulated('read', SOURCE, NOTE, list(true)),
   'GET /repos/{owner}/{repo}/issues/{issue_number}/events': emulated('read', SOURCE, NOTE, list(false)),
+  'GET /repos/{owner}/{repo}/issues/events/{event_id}': emulated('read', SOURCE, ISSUE_EVENT_NOTE, issueEventById),
 };

@@ -1,5 +1,7 @@
 /** What has become of a repository of the fake, in the form that all fakes share. */
+
 import type { FakeConversationState, FakePullRequestState, FakeRepositoryState } from '../../kit/fake/forge-fake.js';
+import { orderedStatuses } from '../../kit/fake/statuses.js';
 import { labelsOf } from './present.js';
 import { type CheckRun, type Issue, isPull, type PullIssue, type Repository } from './state.js';
 
@@ -36,8 +38,9 @@ function statusesAt(repository: Repository, sha: string): StatusState[] {
     description: description ?? '',
   }));
   const runs = repository.checkRuns.filter((run) => run.sha === sha).map(asStatus);
-  const latest = new Map([...told, ...runs].map((status) => [status.context, status]));
-  return sorted(latest.keys()).flatMap((context) => latest.get(context) ?? []);
+  return orderedStatuses(
+    [told, runs].flatMap((all) => [...new Map(all.map((status) => [status.context, status])).values()]),
+  );
 }
 
 function pullRequest(repository: Repository, issue: PullIssue): FakePullRequestState {

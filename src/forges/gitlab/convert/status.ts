@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { CheckRunInput, CommitStatusInput } from '../../kit/shapes/inputs.js';
+import { unmarked } from '../../kit/status-name.js';
 import { id, time } from './read.js';
 import { accountOrNull, nativeUser } from './user.js';
 
@@ -45,7 +46,7 @@ export const statusInput = (status: NativeStatus): CommitStatusInput => ({
   id: status.id,
   sha: status.sha,
   state: statusState(status),
-  context: status.name,
+  context: unmarked(status.name),
   description: status.description ?? null,
   targetUrl: status.target_url ?? null,
   creator: accountOrNull(status.author),

@@ -62,7 +62,60 @@ export function socialRoutes(world: World): FakeRoute[] {
     },
     deployable: null,
   });
+  const snippetFor = (request: FakeRequest) => {
+    const found = state.snippets.find(({ id }) => id === Number(request.params.snippet));
+    if (found === undefined) return refuse(404, '404 Snippet Not Found');
+    if (found.visibility === 'private' && found.userId !== actorOf(request).id)
+      return refuse(404, '404 Snippet Not Found');
+    return found;
+  };
+  const contentFor = (request: FakeRequest) => ({
+    body: `# ${snippetFor(request).title}\n`,
+    contentType: 'text/plain; charset=utf-8',
+  });
+
   return [
+    {
+      method: 'GET',
+      path: '/snippets/:snippet',
+      source: 'snippets: GET /snippets/:id',
+      run(request) {
+        const { id, title, fileName, visibility, userId, at } = snippetFor(request);
+        const web = `${world.web}/-/snippets/${id}`;
+        return {
+          json: {
+            id,
+            title,
+            description: null,
+            visibility,
+            author: shownUser(world, userById(world, userId)),
+            created_at: at,
+            updated_at: at,
+            project_id: null,
+            web_url: web,
+            raw_url: `${web}/raw`,
+            file_name: fileName,
+            files: [{ path: fileName, raw_url: `${web}/raw/main/${fileName}` }],
+          },
+        };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/snippets/:snippet/files/:ref/:file/raw',
+      source: 'snippets: GET /snippets/:id/files/:ref/:file_path/raw',
+      run(request) {
+        const { fileName } = snippetFor(request);
+        if (request.params.ref !== 'main' || request.params.file !== fileName) return refuse(404, '404 File Not Found');
+        return contentFor(request);
+      },
+    },
+    {
+      method: 'GET',
+      path: '/snippets/:snippet/raw',
+      source: 'snippets: GET /snippets/:id/raw',
+      run: contentFor,
+    },
     {
       method: 'GET',
       path: '/projects/:id/deployments',

@@ -1,5 +1,7 @@
 /** What has become of a project of the fake, in the form that all fakes share: texts and numbers as apps see them. */
+
 import type { FakeConversationState, FakePullRequestState, FakeRepositoryState } from '../../kit/fake/forge-fake.js';
+import { orderedStatuses } from '../../kit/fake/statuses.js';
 import { statusState } from '../convert/status.js';
 import { toGitHubBody } from '../quick-actions.js';
 import { issueNumber, toGitHubText } from '../references.js';
@@ -28,10 +30,12 @@ function conversation(state: GitLabState, project: Project, thread: Thread): Con
 
 function statusesAt(project: Project, sha: string): FakePullRequestState['statuses'] {
   const latest = new Map(project.statuses.filter((one) => one.sha === sha).map((one) => [one.name, one]));
-  return sorted(latest.keys()).flatMap((context) => {
-    const status = latest.get(context);
-    return status ? [{ context, state: statusState(status), description: status.description ?? '' }] : [];
-  });
+  const shown = [...latest].map(([context, status]) => ({
+    context,
+    state: statusState(status),
+    description: status.description ?? '',
+  }));
+  return orderedStatuses(shown);
 }
 
 /** GitLab keeps a verdict of each person and no text with it: what a review said stands among the comments. */

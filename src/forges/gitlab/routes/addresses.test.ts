@@ -409,6 +409,19 @@ describe('on GitLab', () => {
     expect((await gitlab.ask(gists, { username: 'bob', since: '2030-01-01T00:00:00Z' })).data).toEqual([]);
     expect((await gitlab.ask(gists, { username: 'alice' })).data).toEqual([]);
     for (const route of [orgs, gists]) expect((await gitlab.ask(route, { username: 'nobody' })).status).toBe(404);
+    const one = await gitlab.ask('GET /gists/{gist_id}', { gist_id: last.data[0].id });
+    const content = '# No 100\n';
+    const file = { ...last.data[0].files['a.sh'], ...{ size: 9, truncated: false, content, encoding: 'utf-8' } };
+    expect(one.data).toEqual({
+      ...last.data[0],
+      files: { 'a.sh': { ...file, raw_url: expect.stringMatching(/\/raw\/main\/a\.sh$/) } },
+      forks: [],
+      history: [],
+    });
+    expect((await gitlab.ask('GET /gists/{gist_id}/forks', { gist_id: 101 })).data).toEqual([]);
+    for (const route of ['GET /gists/{gist_id}', 'GET /gists/{gist_id}/forks'])
+      for (const id of ['500', '900', 'aa5a315d61ae9438b18d'])
+        expect((await gitlab.ask(route, { gist_id: id })).status).toBe(404);
     gitlab.expectEveryRow({ ofPeople });
   });
 

@@ -10,6 +10,7 @@ import {
   unprocessable,
 } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/check.js';
+import { statusName } from '../../kit/status-name.js';
 import { jobCheckInput } from '../convert/pipeline.js';
 import {
   addCheck,
@@ -35,7 +36,7 @@ import { setStatus, statusesOf } from './statuses.js';
 async function show(context: RouteContext, place: Place, record: ForgeRecord, check: KeptCheck): Promise<ForgeRecord> {
   const status = await setStatus(context, place, check.head_sha, {
     state: statusState(check),
-    name: check.name,
+    name: await statusName(context, 'check', check.head_sha, check.name),
     description: check.output?.title ?? check.conclusion ?? undefined,
     targetUrl: context.checkRunUrl(record.id) ?? check.details_url ?? undefined,
   });
@@ -66,7 +67,7 @@ function settled(context: RouteContext, check: KeptCheck): KeptCheck {
 }
 
 const NOTE =
-  'Kept by Forgeway and shown as a commit status that leads to a page with its summary, annotations and buttons.';
+  'Kept by Forgeway and shown as a commit status that leads to a page with its summary and annotations. Its `actions` are kept and have no buttons: nobody can ask for one, or for the check to be run again.';
 
 const create: Route = {
   support: 'emulated',

@@ -17,7 +17,8 @@ import { apiOf } from '../../kit/shapes/repository.js';
 import { commitInput, nativeCommit } from '../convert/commit.js';
 import { read } from '../convert/read.js';
 import { toNativeText } from '../references.js';
-import { accept, everything, type Place, placeOf, projectAt } from './place.js';
+import { askGraphql } from './graphql-ask.js';
+import { accept, everything, type Place, placeOf, projectAt, refused } from './place.js';
 
 const nativeFile = z.looseObject({
   file_name: z.string(),
@@ -86,6 +87,56 @@ function shownFile(
 
 const kinds: Readonly<Record<string, string>> = { tree: 'dir', commit: 'submodule', blob: 'file' };
 
+const sizes = z.looseObject({
+  project: z
+    .looseObject({
+      repository: z
+        .looseObject({
+          blobs: z
+            .looseObject({
+              nodes: z.array(z.looseObject({ path: z.string(), size: z.coerce.number().nullish() }).nullish()),
+            })
+            .nullish(),
+        })
+        .nullish(),
+    })
+    .nullish(),
+});
+const SIZES =
+  'query sizes($project: ID!, $ref: String!, $paths: [String!]!) { project(fullPath: $project) { repository { blobs(ref: $ref, paths: $paths) { nodes { path size } } } } }';
+/** Nodes of one of GitLab's pages. */
+const SIZES_AT_ONCE = 100;
+/** The GraphQL of a server that is too old, or that a token without `read_api` may not ask. */
+const NOT_TOLD: readonly number[] = [401, 403, 404, 501];
+
+/** How large files are, which GitLab's list of a folder does not say: {} where its GraphQL does not either. */
+async function sizesOf(context: RouteContext, place: Place, ref: string, paths: readonly string[]) {
+  const found = new Map<string, number>();
+  for (let from = 0; from < paths.length; from += SIZES_AT_ONCE) {
+    const variables = { project: place.path, ref, paths: paths.slice(from, from + SIZES_AT_ONCE) };
+    const told = await refused(
+      () => askGraphql(context, SIZES, variables, sizes),
+      NOT_TOLD,
+      () => undefined,
+    );
+    if (told === undefined) break;
+    for (const node of told.project?.repository?.blobs?.nodes ?? [])
+      if (node?.size != null) found.set(node.path, node.size);
+  }
+  return found;
+}
+
+const isBlob = ({ type }: { type: string }): boolean => type === 'file' || type === 'symlink';
+
+/** A listed folder; each file with its size. */
+async function withSizes(context: RouteContext, place: Place, ref: string, entries: readonly ListedEntry[]) {
+  const paths = entries.filter(isBlob).map((entry) => entry.path);
+  const found = await sizesOf(context, place, ref, paths);
+  return entries.map((entry) => ({ ...entry, size: found.get(entry.path) ?? 0 }));
+}
+
+type ListedEntry = NonNullable<Awaited<ReturnType<typeof folder>>>[number];
+
 /** What is in a folder; undefined where there is no such folder. */
 async function folder(context: RouteContext, place: Place, path: string, ref: string) {
   let entries: z.output<typeof nativeEntry>[];
@@ -133,8 +184,8 @@ const get: Route = {
   support: 'exact',
   retry: 'read',
   source:
-    'repository_files: GET /projects/:id/repository/files/:file_path(/raw); repositories: GET /projects/:id/repository/tree',
-  note: 'A raw file below .github/ that is not there is looked for below .gitlab/, for configuration of apps.',
+    'repository_files: GET /projects/:id/repository/files/:file_path(/raw); repositories: GET /projects/:id/repository/tree; graphql: Repository.blobs',
+  note: 'A raw file below .github/ that is not there is looked for below .gitlab/, for configuration of apps. The sizes of files in a folder are 0 where GraphQL may not be asked.',
   async run(request, context) {
     const place = placeOf(request);
     const path = pathIn(request);
@@ -154,8 +205,9 @@ const get: Route = {
         });
       if (file !== undefined) return { data: shownFile(context, place, ref, file, file.content) };
     }
-    const entries = await folder(context, place, path, ref);
-    if (entries === undefined) throw notFound();
+    const listed = await folder(context, place, path, ref);
+    if (listed === undefined) throw notFound();
+    const entries = await withSizes(context, place, ref, listed);
     if (request.media !== 'object') return { data: entries };
     const links = linksOf(context, place, { path, ref, sha: '', type: 'dir' });
     return { data: { type: 'dir', size: 0, name: path.split('/').at(-1) ?? '', path, sha: '', entries, ...links } };

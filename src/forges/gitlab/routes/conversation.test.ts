@@ -372,6 +372,18 @@ describe('of many issues', () => {
     const times = data.map((one: Loose) => Date.parse(one.created_at));
     expect(times).toEqual(times.toSorted((a: number, b: number) => b - a));
     expect((await ask(`GET ${R}/issues/events`, { per_page: 1, page: 2 })).data).toEqual([data[1]]);
+    // GitLab counts labels, states and notes each from 1.
+    expect(new Set(data.map((one: Loose) => one.id)).size).toBe(data.length);
+    for (const one of data.slice(0, 5)) {
+      const found = await ask(`GET ${R}/issues/events/{event_id}`, { event_id: one.id });
+      expect(found.data).toMatchObject({
+        id: one.id,
+        event: one.event,
+        url: one.url,
+        issue: { number: one.issue.number },
+      });
+    }
+    expect((await ask(`GET ${R}/issues/events/{event_id}`, { event_id: 4_000_000 })).status).toBe(404);
   });
 });
 
@@ -383,6 +395,7 @@ it('every row here has an effect and an error case', async () => {
   ) as RouteTable;
   await at.gitlab.expectMissing(rows, {
     issue_number: FIRST_ISSUE,
+    event_id: 4,
     comment_id: 4,
     name: 'x',
     milestone_number: 9,

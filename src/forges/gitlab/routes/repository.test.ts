@@ -99,6 +99,10 @@ describe('contents', () => {
       ]),
     );
     expect((await read('src', {}, 'object')).data).toMatchObject({ type: 'dir', entries: [{ name: 'app.ts' }] });
+    // A folder has no size, on GitHub either.
+    expect((await read('')).data.find((one: Loose) => one.name === 'src').size).toBe(0);
+    const [listed] = (await read('src')).data;
+    expect([listed.name, listed.size]).toEqual(['app.ts', (await read('src/app.ts')).data.size]);
     expect((await read('nothing')).status).toBe(404);
     expect((await read('src/app.ts', { ref: 'nowhere' })).status).toBe(404);
     expect((await ask(`GET ${R}/readme`)).data.path).toBe('README.md');
@@ -519,6 +523,30 @@ describe('checks', () => {
     expect((await ask(`PATCH ${R}/check-runs/{check_run_id}`, { check_run_id: 5 })).status).toBe(404);
     const unconcluded = await ask(`POST ${R}/check-runs`, { name: 'DCO', head_sha: sha, status: 'completed' });
     expect([unconcluded.status, unconcluded.data.errors[0].field]).toEqual([422, 'conclusion']);
+  });
+
+  it.each(['check', 'status'])('stand beside a status of the same name; first came the %s', async (first) => {
+    const name = 'both';
+    const sha = await at.gitlab.fake.push(at.gitlab.web, at.gitlab.people.alice, {
+      ...{ branch: `first-${first}`, from: 'main', message: first },
+      files: [{ path: `${first}.txt`, content: 'x\n' }],
+    });
+    const status = (state: string) => ask(`POST ${R}/statuses/{sha}`, { sha, state, context: name });
+    const check = () => ask(`POST ${R}/check-runs`, { name, head_sha: sha, status: 'in_progress' });
+    const steps = first === 'check' ? [check, () => status('pending')] : [() => status('pending'), check];
+    const made = [];
+    for (const step of steps) made.push((await step()).data);
+    await status('success');
+    const { id } = made[first === 'check' ? 0 : 1];
+    expect((await status('failure')).data.context).toBe(name);
+    const seen = async () => {
+      const all = (await ask(`GET ${R}/commits/{ref}/status`, { ref: sha })).data.statuses;
+      const shown = at.gitlab.web.statuses.findLast((one) => one.targetUrl === `https://forgeway.test/checks/${id}`);
+      return [all.filter((one: Loose) => one.context === name).map((one: Loose) => one.state), shown?.status];
+    };
+    expect(await seen()).toEqual([['failure'], 'running']);
+    await ask(`PATCH ${R}/check-runs/{check_run_id}`, { check_run_id: id, conclusion: 'success' });
+    expect(await seen()).toEqual([['failure'], 'success']);
   });
 
   it('are each kept, and listed by their newest; a suite of nothing but neutral ones is neutral', async () => {

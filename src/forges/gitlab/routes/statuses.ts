@@ -10,6 +10,7 @@ import {
 } from '../../kit/route.js';
 import * as shapeRepository from '../../kit/shapes/repository.js';
 import * as shape from '../../kit/shapes/status.js';
+import { statusName } from '../../kit/status-name.js';
 import { repositoryInput } from '../convert/project.js';
 import { read } from '../convert/read.js';
 import { type NativeStatus, nativeState, nativeStatus, shortened, statusInput } from '../convert/status.js';
@@ -89,15 +90,15 @@ const create: Route = {
   support: 'exact',
   retry: 'findable',
   source: 'commits: POST /projects/:id/statuses/:sha',
-  note: 'An error is shown as canceled; names and descriptions are cut at 255 characters. One of the name of a check run of the same commit takes its place.',
+  note: 'An error is shown as canceled; names and descriptions are cut at 255 characters.',
   async run(request, context) {
     const place = placeOf(request);
     const body = accept('Status', wish, request.body);
     const sha = param(request, 'sha');
-    const set = () =>
+    const set = async () =>
       setStatus(context, place, sha, {
         state: nativeState[body.state],
-        name: body.context,
+        name: await statusName(context, 'status', sha, body.context),
         description: body.description ?? undefined,
         targetUrl: body.target_url ?? undefined,
       });

@@ -1,10 +1,17 @@
 /** What happened to an issue: GitLab keeps it in four lists, and that it was locked in words alone. */
 import type { JsonObject } from '../../forge.js';
-import { ISSUE_EVENTS_NOTE, repositoryIssueEvents } from '../../kit/repository-issue-events.js';
+import {
+  ISSUE_EVENT_NOTE,
+  ISSUE_EVENTS_NOTE,
+  issueEventById,
+  rememberIssueEvents,
+  repositoryIssueEvents,
+} from '../../kit/repository-issue-events.js';
 import type { Route, RouteContext, RouteRequest, RouteTable } from '../../kit/route.js';
 import { userOrGhost } from '../../kit/shapes/account.js';
 import * as shape from '../../kit/shapes/comment.js';
-import { nodeId } from '../../kit/shapes/node-id.js';
+import type { Id } from '../../kit/shapes/inputs.js';
+import { jsonId, nodeId } from '../../kit/shapes/node-id.js';
 import { apiOf } from '../../kit/shapes/repository.js';
 import { commentInput, isComment, nativeNote } from '../convert/note.js';
 import { time } from '../convert/read.js';
@@ -15,17 +22,25 @@ import { everything, type Place, placeOf, slice, type Thread, threadOf } from '.
 
 const lists = ['resource_label_events', 'resource_milestone_events', 'resource_state_events'] as const;
 
-function shown(context: RouteContext, place: Place, list: string, event: NativeResourceEvent): JsonObject[] {
+/** The three lists and the notes count from 1 each, and on GitHub no two events have one number. */
+const eventId = (list: (typeof lists)[number] | 'note', id: Id): Id =>
+  jsonId(String(BigInt(id) * 4n + BigInt(list === 'note' ? lists.length : lists.indexOf(list))));
+
+function shown(
+  context: RouteContext,
+  place: Place,
+  list: (typeof lists)[number],
+  event: NativeResourceEvent,
+): JsonObject[] {
   const name = eventName(event);
   if (name === undefined) return [];
   const { label, milestone } = event;
-  // The three lists count their events each from 1.
-  const id = `${list}:${event.id}`;
+  const id = eventId(list, event.id);
   return [
     {
-      id: event.id,
+      id,
       node_id: nodeId('IssueEvent', id),
-      url: `${apiOf(context.base, place.owner, place.repo)}/issues/events/${event.id}`,
+      url: `${apiOf(context.base, place.owner, place.repo)}/issues/events/${id}`,
       actor: userOrGhost(context.base, accountOrNull(event.user)),
       event: name,
       commit_id: null,
@@ -47,11 +62,12 @@ async function locks(context: RouteContext, place: Place, thread: Thread): Promi
   return notes.flatMap((note) => {
     const [said, un] = note.system ? (LOCK.exec(note.body.trim()) ?? []) : [];
     if (said === undefined) return [];
+    const id = eventId('note', note.id);
     return [
       {
-        id: note.id,
-        node_id: nodeId('IssueEvent', `note:${note.id}`),
-        url: `${apiOf(context.base, place.owner, place.repo)}/issues/events/${note.id}`,
+        id,
+        node_id: nodeId('IssueEvent', id),
+        url: `${apiOf(context.base, place.owner, place.repo)}/issues/events/${id}`,
         actor: userOrGhost(context.base, accountOrNull(note.author)),
         event: un === undefined ? 'locked' : 'unlocked',
         commit_id: null,
@@ -107,6 +123,7 @@ const route = (withComments: boolean): Route => ({
       withComments ? comments(context, place, thread) : [],
     ]);
     const { items, pages } = slice(request, [...happened, ...said].sort(byTime));
+    await rememberIssueEvents(context, thread.number, items);
     return { data: items, pages };
   },
 });
@@ -123,8 +140,17 @@ const ofRepository: Route = {
   },
 };
 
+const ofRepositoryById: Route = {
+  support: 'emulated',
+  retry: 'read',
+  source: 'resource_label_events, resource_milestone_events, resource_state_events: GET',
+  note: ISSUE_EVENT_NOTE,
+  run: issueEventById,
+};
+
 export const timeline: RouteTable = {
   'GET /repos/{owner}/{repo}/issues/events': ofRepository,
+  'GET /repos/{owner}/{repo}/issues/events/{event_id}': ofRepositoryById,
   'GET /repos/{owner}/{repo}/issues/{issue_number}/timeline': route(true),
   'GET /repos/{owner}/{repo}/issues/{issue_number}/events': route(false),
 };

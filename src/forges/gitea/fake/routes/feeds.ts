@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { parameter } from '../../../kit/fake/request-check.js';
 import type { FakeRequest, FakeRoute } from '../../../kit/fake/routing.js';
-import { doer, notFound, paged, paging, repositoryFor } from '../answers.js';
+import { doer, notFound, ok, paged, paging, refuse, repositoryFor } from '../answers.js';
 import { commentJson, issueUrl, repositoryJson, userJson } from '../objects.js';
 import {
   type Activity,
@@ -130,6 +130,38 @@ export function feedRoutes(world: World): FakeRoute[] {
             (before === null || Date.parse(one.updated) <= Date.parse(before)),
         );
         return paged(world, request, mine, (one) => notificationJson(one, login));
+      },
+    },
+    {
+      method: 'GET',
+      path: '/notifications/threads/:id',
+      source: 'notification: GET /notifications/threads/{id}',
+      run: (request) => {
+        const { login } = doer(request);
+        const thread = state.notifications.find(({ id }) => id === Number(request.params.id)) ?? notFound();
+        if (thread.login !== login)
+          return refuse(403, 'only user itself and admin are allowed to read/change this thread');
+        return ok(notificationJson(thread, login));
+      },
+    },
+    {
+      method: 'GET',
+      path: '/repos/:owner/:repo/issues/:index/subscriptions/check',
+      source: 'issue: GET /repos/{owner}/{repo}/issues/{index}/subscriptions/check',
+      run: (request) => {
+        const repository = repositoryFor(world, request);
+        const { login } = doer(request);
+        const issue = repository.issues.find(({ number }) => number === Number(request.params.index)) ?? notFound();
+        const subscribed = state.watches.some((one) => one.login === login && one.repository === repository.id);
+        const url = `${world.apiUrl}/repos/${repository.owner}/${repository.name}`;
+        return ok({
+          subscribed,
+          ignored: !subscribed,
+          reason: null,
+          created_at: issue.created,
+          url: `${url}/issues/${issue.number}/subscriptions`,
+          repository_url: url,
+        });
       },
     },
   ];

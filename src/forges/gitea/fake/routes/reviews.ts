@@ -221,6 +221,18 @@ export function reviewRoutes(world: World): FakeRoute[] {
         return ok(review.comments.map((comment) => reviewCommentJson(world, repository, issue, review, comment)));
       },
     },
+    since('deletesLineComments', world, {
+      method: 'DELETE',
+      path: `${base}/:id/comments/:comment`,
+      source: 'repository: DELETE /repos/{owner}/{repo}/pulls/{index}/reviews/{id}/comments/{comment}',
+      run: (request) => {
+        const { review } = one(request);
+        const kept = review.comments.filter(({ id }) => String(id) !== request.params.comment);
+        if (kept.length === review.comments.length) return notFound();
+        review.comments = kept;
+        return nothing();
+      },
+    }),
     resolution('resolve'),
     resolution('unresolve'),
   ];
