@@ -181,6 +181,7 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     private: record.repository.private,
     watched: record.watched,
     cluster: record.cluster,
+    places: [record.serving, record.candidate, ...record.retired].flatMap((place) => place?.id ?? []),
     source: () => options.gitAccess(record.organizationId, record.repositoryId),
     hasFile: async (path, sha) =>
       hasFile(await octokitFor(record.organizationId, record.repositoryId), record.repository, { path, sha }),

@@ -67,21 +67,24 @@ const WRITTEN = {
   },
   database: { engine: 'postgres' },
 };
-function preview(number: number): { facts: PreviewFacts; place: Place } {
+/** @returns with them `places`, to which another commit beside it is added */
+function preview(number: number): { facts: PreviewFacts & { places: string[] }; place: Place } {
   const name = `forgeway-test-${run}-${number}`;
   namespaces.push(name);
-  const facts: PreviewFacts = {
+  const facts = {
+    places: [] as string[],
     ...{ organizationId, repositoryId: randomUUID(), name, private: false, watched: false, cluster: 'default' },
     identity: identityOf({ organizationId, subject: { kind: 'pull-request', number } }),
     source: async () => ({
       ...{ url: 'https://forge.example/acme/web.git', origin: 'https://forge.example', username: 'x', password: '' },
-      pullRequestRef: (of) => `refs/pull/${of}/head`,
+      pullRequestRef: (of: number) => `refs/pull/${of}/head`,
     }),
     hasFile: async () => true,
-    secrets: async (names) => Object.fromEntries(names.map((one) => [one, 'canary-secret'])),
+    secrets: async (names: readonly string[]) => Object.fromEntries(names.map((one) => [one, 'canary-secret'])),
   };
   const config = configOf(WRITTEN);
   const place = newPlace({ previewId: randomUUID(), sha: sha('a'), version: 1n, config, trusted: true });
+  facts.places.push(place.id);
   return { facts, place };
 }
 const { signal } = new AbortController();
@@ -198,6 +201,7 @@ describe('what a preview is', () => {
     // A real one takes a moment, too.
     if (api !== undefined) api.controllers.quotaLagMs = 200;
     const more = newPlace({ previewId: randomUUID(), sha: sha('b'), version: 2n, config: place.config, trusted: true });
+    facts.places.push(more.id);
     await brought({ facts, place: { ...more, config: configOf(services('web', 'api', 'work', 'mail')) } });
     expect((await cluster.list('Service', { namespace: facts.name })).items).toHaveLength(5);
     if (api !== undefined) api.controllers.quotaLagMs = 0;

@@ -256,6 +256,20 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
     return undefined;
   }
 
+  /** What a cluster whose store was put back to an earlier state has again of places that are long gone. */
+  async function removeLeftOvers({ cluster }: PreviewCluster, { name: namespace, places }: PreviewFacts) {
+    const known = new Set(places.map(placeKey));
+    const labels = `${LABEL.preview}=${namespace},${LABEL.place}`;
+    for (const kind of OF_PLACE) {
+      const { items } = await cluster.list(kind, { namespace, labels });
+      for (const { metadata } of items) {
+        const { name, uid, labels: said } = metadata;
+        if (known.has(said?.[LABEL.place] ?? '')) continue;
+        await cluster.delete({ kind, namespace, name }, { uid });
+      }
+    }
+  }
+
   async function evidence(place: Place, home: PreviewCluster, namespace: string, labels: string) {
     const { items: pods } = await home.cluster.list<V1Pod>('Pod', { namespace, labels });
     const events = await home.cluster.events(namespace);
@@ -338,6 +352,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       const unseeded = await seed(place, { ...input, images }, home, signal);
       if (unseeded !== undefined) return failed(place, unseeded);
       const applied = { ...walls, ...base, ...(await applyAll(cluster, services, signal)) };
+      await removeLeftOvers(home, facts);
       const entrance = place.config.services.find((one) => one.public) ?? place.config.services[0];
       const service = { cluster: home.id, namespace: facts.name, name: workloadName(entrance?.name ?? '', place.id) };
       const handle = handleFor(facts, home, { images, applied });
