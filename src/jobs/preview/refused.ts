@@ -12,7 +12,7 @@ export interface RefusedPauses {
 }
 
 /** The longest is half an hour: each try may say something new in the comment and as a status, of which a commit has at most 1,000. */
-export const REFUSED_PAUSES: RefusedPauses = { baseMs: 15_000, capMs: 1_800_000 };
+export const REFUSED_PAUSES: RefusedPauses = { baseMs: 5_000, capMs: 1_800_000 };
 /** Of many that were refused at once not all come back at once. */
 const SPREAD = 0.2;
 

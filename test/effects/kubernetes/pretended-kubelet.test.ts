@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { eventually, writeKubeconfig } from '../../preview/kubernetes/rig.js';
-import { isReal, realKubeconfig } from '../../support/kubernetes-api/chosen.js';
+import { realKubeconfig } from '../../support/kubernetes-api/chosen.js';
 import { type FaultFront, startFaultFront } from '../../support/kubernetes-api/fault-front.js';
 import type { ApiObject } from '../../support/kubernetes-api/objects.js';
 import { startPretendedKubelet } from '../../support/kubernetes-api/pretended-kubelet.js';
@@ -65,8 +65,7 @@ it('tells the pods of namespaces that were made through its front, and no others
   const noting: Call = async (method, path, o) => {
     if (method === 'GET') return direct(method, path, o);
     written.push(path);
-    // That in memory knows no status as a resource of its own.
-    return isReal ? direct(method, path, o) : { status: 200, body: {} };
+    return direct(method, path, o);
   };
   const kubelet = startPretendedKubelet(noting, {
     ...{ fate: () => 'runs' as const, labels: `forgeway.dev/test=${run}` },
@@ -75,5 +74,7 @@ it('tells the pods of namespaces that were made through its front, and no others
   await eventually(async () => written.length > 0);
   // Told in the same look as ours, if at all; looked at once more.
   await kubelet.stop();
+  const phases = async (of: string) => (await podsOf(of)).map(({ status }) => status?.phase);
+  expect([await phases(ours), await phases(theirs)]).toEqual([['Running'], ['Pending']]);
   expect(written).toEqual([expect.stringContaining(`/namespaces/${ours}/`)]);
 });
