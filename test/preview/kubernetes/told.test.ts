@@ -139,6 +139,26 @@ describe('the reason of a failure', () => {
     },
   );
 
+  it('does not try for ever what is refused, and removes it like any other that nobody opens', async () => {
+    const number = 31;
+    rig.api.store.admissions.push((verb, { kind, metadata }) => {
+      if (verb === 'create' && kind === 'Deployment' && metadata.namespace === rig.nameOf(number))
+        throw new StatusError(403, 'Forbidden', POLICY);
+    });
+    await rig.want(number, head(number));
+    const { id } = await rig.phase(number, 'failed');
+    await rig.store.tenant(rig.organizationId, (tx) =>
+      tx.query(`UPDATE preview SET requested_at = now() - interval '8 days' WHERE id = $1`, [id]),
+    );
+    const monitor = rig.startMonitor({ intervalMs: 50 });
+    await rig.settled(number, 'gone');
+    await monitor.stop();
+    expect(await rig.comment(number)).toMatchObject({
+      status: 'Removed',
+      note: expect.stringContaining('Nobody opened it for 7 days'),
+    });
+  });
+
   it('says a removal that is refused, and removes it once it may', async () => {
     const number = 29;
     await rig.want(number, head(number));
