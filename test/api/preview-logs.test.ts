@@ -381,3 +381,23 @@ describe('a request that waits for lines', () => {
     expect([none.lines, none.ended]).toEqual([[], false]);
   });
 });
+
+describe('a preview that something was refused', () => {
+  it('says when it is tried again, and nothing of that once it is settled', async () => {
+    const shown = async () =>
+      (await rig.call('viewer', 'GET', `/api/v1/previews/${rig.mine.preview}`)).json<{ triedAgainAt: string | null }>();
+    const at = '2030-01-01T10:00:00.000Z';
+    const keep = (attempts: number, behind: number) =>
+      rig.rows(
+        `UPDATE preview SET attempts = $2, next_attempt_at = $3, desired_version = 7, observed_version = 7 - $4 WHERE id = $1`,
+        [rig.mine.preview, attempts, at, behind],
+      );
+    await keep(3, 1);
+    expect((await shown()).triedAgainAt).toBe(at);
+    // A look that was put off and is no other try.
+    await keep(0, 1);
+    expect((await shown()).triedAgainAt).toBeNull();
+    await keep(3, 0);
+    expect((await shown()).triedAgainAt).toBeNull();
+  });
+});

@@ -26,6 +26,11 @@ const preview = z.object({
   sha: z.string().nullable().describe('The commit that visitors see; null while nothing is served.'),
   url: z.string().nullable(),
   message: z.string().nullable(),
+  triedAgainAt: instant
+    .nullable()
+    .describe(
+      'When Forgeway tries by itself again what did not succeed, as the message says why; null: nothing waits for that.',
+    ),
   requestedAt: instant,
   readyAt: instant.nullable(),
   lastOpenedAt: instant.nullable(),
@@ -36,6 +41,7 @@ type Row = z.input<typeof preview> & { place: string };
 
 const SELECT = `SELECT v.id, v.name, v.repository_id AS "repositoryId", v.pull_request_id AS "pullRequestId", v.branch, v.phase,
     v.desired_state AS wanted, v.desired_sha AS "wantedSha", v.observed_sha AS sha, v.url, v.message,
+    CASE WHEN v.observed_version <> v.desired_version AND v.attempts > 0 THEN v.next_attempt_at END AS "triedAgainAt",
     v.requested_at AS "requestedAt", v.ready_at AS "readyAt", v.last_opened_at AS "lastOpenedAt",
     v.created_at AS "createdAt", v.updated_at AS "updatedAt", ${microsecondsOf('v.updated_at')} AS place
   FROM preview v`;

@@ -7,6 +7,8 @@ export interface Diagnosis {
   pod?: { name: string; container?: string; previous: boolean };
   /** Its cluster took it away; another may fare better. */
   passing?: boolean;
+  /** Its cluster does not let it begin; it may as soon as somebody has changed what keeps it from that. */
+  refused?: boolean;
 }
 
 const RESTARTS = 3;

@@ -64,6 +64,8 @@ export interface PreviewFacts {
   watched: boolean;
   /** Where it lives: see {@link PreviewDriver.home}. */
   cluster: string | null;
+  /** Ids of the places that its row knows: what else of it there is, was left over. */
+  places: readonly string[];
   /** From where the commit is fetched; asked for only when it is needed. */
   source(): Promise<{
     url: string;

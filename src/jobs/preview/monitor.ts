@@ -118,7 +118,9 @@ export function startPreviewMonitor(options: PreviewMonitorOptions): PreviewMoni
     const config = (serving ?? candidate)?.config;
     const least = (ours: number, minutes: number | undefined) => Math.min(ours, (minutes ?? Infinity) * 60_000);
     const removeAfter = least(removeAfterMs, config?.ttlMinutes);
-    if (row.settled && row.phase !== 'gone' && Number(row.untouched_ms) > removeAfter)
+    // What a cluster refuses for as long is not tried for ever.
+    const isOver = (row.settled && row.phase !== 'gone') || row.phase === 'failed';
+    if (isOver && Number(row.untouched_ms) > removeAfter)
       return remove(organizationId, row.id, { version: row.desired_version, forMs: removeAfter });
     if (row.settled && isOutdated(row)) return ask(organizationId, row.id, 'look-again');
     if (!row.settled || !['ready', 'failed', 'waiting'].includes(row.phase)) return;

@@ -45,6 +45,7 @@ import {
   writePlaces,
 } from './preview-record.js';
 import { newPlace } from './process-driver.js';
+import { isRefusal, REFUSED_PAUSES, type RefusedPauses, refusedMessage, refusedPause } from './refused.js';
 import { createSecretsKnown } from './secrets-known.js';
 import { nextStep, type Phase, type PlaceView, type Step } from './state.js';
 import { isWanted } from './wanted.js';
@@ -77,20 +78,14 @@ export interface PreviewReconcilerOptions
   organizationLimit: number;
   /** How long before each time that a build is begun again which something kept from ending that passes. */
   againAfterMs?: readonly number[];
+  /** Pauses between tries of what a cluster refuses. */
+  refusedPauses?: RefusedPauses;
 }
 
 const ROOM_RETRY_MS = 500;
 const FULL_RETRY_MS = 10_000;
 const BACKOFF = { baseMs: 1_000, capMs: 60_000 };
 const SUPERSEDED_POLL_MS = 1_000;
-
-/** What only somebody who acts can change. */
-const REFUSALS: ReadonlySet<string> = new Set([
-  'FORGEWAY_CLUSTER_QUOTA',
-  'FORGEWAY_CLUSTER_ADMISSION',
-  'FORGEWAY_CLUSTER_FORBIDDEN',
-  'FORGEWAY_CLUSTER_UNUSABLE',
-]);
 
 /** What one call of settle has found out from the forge. */
 interface Wish {
@@ -115,7 +110,7 @@ const isApart = ({ driver, serving, desiredSha }: PreviewRecord, verdict: Verdic
 /** The reconciler of the table `preview`. */
 export function createPreviewReconciler(options: PreviewReconcilerOptions): Reconciler {
   const { store, pokes, octokitFor, permissions, access, log, clock = systemClock } = options;
-  const { againAfterMs = AGAIN_AFTER_MS } = options;
+  const { againAfterMs = AGAIN_AFTER_MS, refusedPauses = REFUSED_PAUSES } = options;
   const judges: Judges = {
     permissions,
     access,
@@ -181,6 +176,7 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
     private: record.repository.private,
     watched: record.watched,
     cluster: record.cluster,
+    places: [record.serving, record.candidate, ...record.retired].flatMap((place) => place?.id ?? []),
     source: () => options.gitAccess(record.organizationId, record.repositoryId),
     hasFile: async (path, sha) =>
       hasFile(await octokitFor(record.organizationId, record.repositoryId), record.repository, { path, sha }),
@@ -302,7 +298,9 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
       case 'stop': {
         const place = record[step.place];
         if (place === null) throw new Error(`nothing to ${step.kind}`);
-        const told = step.kind === 'start' ? await tell(record, 'starting') : record;
+        // What was refused and is let in is rolled out from then on.
+        const isLetIn = step.kind === 'await' && record.phase === 'failed' && place.sha === record.desiredSha;
+        const told = step.kind === 'start' || isLetIn ? await tell(record, 'starting') : record;
         const changed = await {
           start: () => driver.start(place, facts, signal),
           await: () => driver.awaitReady(place, facts, signal),
@@ -424,24 +422,23 @@ export function createPreviewReconciler(options: PreviewReconcilerOptions): Reco
       if (signal.aborted || !(error instanceof ForgewayError)) throw error;
       const now = (await readPreview(store, row)) ?? found;
       const isEnd = typeof wish === 'object' && wish.desired === 'absent';
-      // What is to go is never given up, and an operator mends what a preview cannot know of.
-      const isGivenUp = error.retry === 'never' && !isEnd && !REFUSALS.has(error.code);
-      if (isGivenUp && error.code !== 'FORGEWAY_INSTALLATION_UNKNOWN') {
+      // The cluster will say the same until somebody acts, who may be an operator; and what is to go is never given up.
+      if (isRefusal(error) || (isEnd && error.retry === 'never')) {
+        const retryInMs = refusedPause(row.attempts, refusedPauses);
+        const at = new Date(clock.now().getTime() + retryInMs);
+        await tell(now, isEnd ? 'removing' : 'failed', { message: refusedMessage(error, now, at) });
+        return { retryInMs, error: error.message };
+      }
+      if (error.retry === 'never' && error.code !== 'FORGEWAY_INSTALLATION_UNKNOWN') {
         await tell(now, 'failed', { message: error.message });
         return 'settled';
       }
-      // The cluster will say the same until somebody acts, so people are told; it goes on being tried.
-      if (isEnd && error.retry === 'never') await tell(now, 'removing', { message: error.message });
-      else if (REFUSALS.has(error.code)) await tell(now, 'failed', { message: error.message });
-      else if (error.code === 'FORGEWAY_NAMESPACE_TERMINATING') {
+      if (error.code === 'FORGEWAY_NAMESPACE_TERMINATING') {
         await tell(now, isEnd ? 'removing' : 'building', {
           message: isEnd ? error.message : `Waits: ${error.message}`,
         });
       } else if (now.phase === 'building' || now.phase === 'starting')
         await tell(now, now.phase, { message: `Tried again soon: ${messageOf(error)}` });
-      // Nothing that is sent would be another thing the next time, but an operator may have mended it.
-      if (error.retry === 'never' && (isEnd || REFUSALS.has(error.code)))
-        return { retryInMs: (options.backoff ?? BACKOFF).capMs, error: error.message };
       throw error;
     }
   }

@@ -124,6 +124,7 @@ export async function createRig(o: RigOptions = {}) {
     inventoryOf: o.clusters === undefined ? inventory : others.of,
     pollMs: o.pollMs ?? 30,
     removeWaitMs: 2_000,
+    refusedForMs: isReal ? 2_000 : 200,
   });
 
   const metrics = createMetrics();
@@ -236,6 +237,7 @@ export async function createRig(o: RigOptions = {}) {
     limit: o.limit ?? 1_000,
     organizationLimit: 2_000,
     backoff: { baseMs: 30, capMs: 200 },
+    refusedPauses: { baseMs: 30, capMs: 200 },
     supersededPollMs: 60,
     againAfterMs: o.againAfterMs ?? [50, 100, 150],
   });

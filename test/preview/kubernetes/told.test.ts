@@ -73,29 +73,108 @@ describe('the reason of a failure', () => {
     expect(comment?.details).toMatchObject({ text: row.log_tail, url: comment?.links[0]?.url });
   });
 
-  it('says a quota, and goes on by itself when there is room', async () => {
-    const number = 20;
-    const full = { is: true };
-    rig.api.store.admissions.push((verb, object) => {
-      if (!full.is || verb !== 'create' || object.kind !== 'Pod' || object.metadata.namespace !== rig.nameOf(number))
-        return;
-      throw new StatusError(
-        403,
-        'Forbidden',
-        'pods "web" is forbidden: exceeded quota: preview, requested: limits.memory=512Mi, used: limits.memory=1Gi, limited: limits.memory=1Gi',
-      );
+  const QUOTA =
+    'pods "web" is forbidden: exceeded quota: preview, requested: limits.memory=512Mi, used: limits.memory=1Gi, limited: limits.memory=1Gi';
+  const POLICY = 'admission webhook "policies.example.com" denied the request: no images of registry.example.com today';
+  const AGAIN = /\. Tried again by itself at \d\d:\d\d:\d\d UTC, and at once by `\/preview rebuild`\.$/;
+  const refusals = [
+    [
+      'a quota that the pods of a preview exceed',
+      20,
+      IMAGE_CONFIG,
+      'Pod',
+      QUOTA,
+      /^The cluster does not let The preview start: .*exceeded quota/,
+    ],
+    [
+      'a policy that refuses the pods of a build',
+      23,
+      BUILT_CONFIG,
+      'Pod',
+      POLICY,
+      /^The cluster does not let The build start: .*no images of/,
+    ],
+    [
+      'a policy that refuses the namespace',
+      24,
+      IMAGE_CONFIG,
+      'Namespace',
+      POLICY,
+      /^Cluster test: create Namespace .*no images of/,
+    ],
+    [
+      'a right that is missing',
+      28,
+      IMAGE_CONFIG,
+      'Deployment',
+      'deployments.apps is forbidden: User "x" cannot patch',
+      /^Cluster test: apply Deployment .*cannot patch/,
+    ],
+  ] as const;
+  it.each(refusals)(
+    'says %s and when it is tried again, and goes on by itself once the cause is gone',
+    async (_what, number, config, kind, refusal, told) => {
+      const refused = { is: true, times: 0 };
+      rig.forge.config = config;
+      rig.api.store.admissions.push((verb, { kind: of, metadata }) => {
+        const isOurs = [metadata.namespace, metadata.name].includes(rig.nameOf(number));
+        if (!refused.is || verb !== 'create' || of !== kind || !isOurs) return;
+        refused.times += 1;
+        throw new StatusError(403, 'Forbidden', refusal);
+      });
+      await rig.want(number, head(number));
+      const row = await rig.phase(number, 'failed');
+      expect(row.message).toMatch(told);
+      expect(row.message).toMatch(AGAIN);
+      expect(row.observed_version).not.toBe(row.desired_version);
+      expect(await rig.comment(number)).toMatchObject({ status: 'Failed', note: expect.stringMatching(AGAIN) });
+      expect(await rig.status(number)).toMatchObject({ state: 'failure' });
+      const before = refused.times;
+      await eventually(async () => refused.times > before + 2);
+      refused.is = false;
+      // Nobody looks again, in the cluster or here, but those pauses.
+      await rig.settled(number, 'ready');
+      expect(await rig.comment(number)).toMatchObject({ status: 'Ready' });
+      rig.forge.config = IMAGE_CONFIG;
+    },
+  );
+
+  it('does not try for ever what is refused, and removes it like any other that nobody opens', async () => {
+    const number = 31;
+    rig.api.store.admissions.push((verb, { kind, metadata }) => {
+      if (verb === 'create' && kind === 'Deployment' && metadata.namespace === rig.nameOf(number))
+        throw new StatusError(403, 'Forbidden', POLICY);
     });
     await rig.want(number, head(number));
-    expect((await rig.settled(number, 'failed')).message).toMatch(
-      /^The cluster does not let The preview start: .*exceeded quota/i,
+    const { id } = await rig.phase(number, 'failed');
+    await rig.store.tenant(rig.organizationId, (tx) =>
+      tx.query(`UPDATE preview SET requested_at = now() - interval '8 days' WHERE id = $1`, [id]),
     );
-    expect((await rig.comment(number))?.note).toContain('exceeded quota');
-    full.is = false;
-    rig.api.controllers.schedule(rig.nameOf(number));
     const monitor = rig.startMonitor({ intervalMs: 50 });
-    await rig.settled(number, 'ready');
+    await rig.settled(number, 'gone');
     await monitor.stop();
-    expect(await rig.comment(number)).toMatchObject({ status: 'Ready' });
+    expect(await rig.comment(number)).toMatchObject({
+      status: 'Removed',
+      note: expect.stringContaining('Nobody opened it for 7 days'),
+    });
+  });
+
+  it('says a removal that is refused, and removes it once it may', async () => {
+    const number = 29;
+    await rig.want(number, head(number));
+    await rig.settled(number, 'ready');
+    const refused = { is: true };
+    rig.api.store.admissions.push((verb, { metadata }) => {
+      if (refused.is && verb === 'delete' && metadata.name === rig.nameOf(number))
+        throw new StatusError(403, 'Forbidden', 'namespaces is forbidden: User "x" cannot delete resource');
+    });
+    await rig.close(number);
+    const row = await rig.phase(number, 'removing');
+    expect(row.message).toMatch(/cannot delete resource/);
+    expect(row.message).toMatch(AGAIN);
+    expect(await rig.comment(number)).toMatchObject({ status: 'Removing', note: row.message });
+    refused.is = false;
+    await rig.settled(number, 'gone');
   });
 
   it('says that it is rolled out, between the build and the first answer', async () => {

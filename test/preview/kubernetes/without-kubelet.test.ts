@@ -67,6 +67,27 @@ describe('previews where nothing runs', () => {
     await isGone(1);
   });
 
+  it('wait while a quota of somebody else’s keeps their pods out, say so, and go on once it is gone', async () => {
+    const { behind } = rig.chosen;
+    await rig.want(2, sha('a'));
+    await rig.phase(2, 'starting');
+    const { name: namespace } = (await rig.row(2)) ?? { name: '' };
+    const metadata = { name: 'theirs', namespace };
+    await behind.create({ apiVersion: 'v1', kind: 'ResourceQuota', metadata, spec: { hard: { pods: '0' } } });
+    const quota = () => behind.get('ResourceQuota', namespace, 'theirs');
+    await eventually(async () => (await quota())?.status?.hard);
+    await rig.want(2, sha('b'));
+    const row = await rig.phase(2, 'failed');
+    expect(row.message).toMatch(/does not let The preview start: .*exceeded quota: theirs.*Tried again by itself at/);
+    await behind.delete('ResourceQuota', namespace, 'theirs');
+    const pods = async () =>
+      (await behind.list('Pod', namespace)).filter((pod) => JSON.stringify(pod.spec).includes(image(sha('b'))));
+    await eventually(async () => (await pods()).length > 0);
+    await rig.phase(2, 'starting');
+    await rig.close(2);
+    await isGone(2);
+  });
+
   it('are what the pull request is now, in whatever order its events come', async () => {
     const orders = permutations(['opened', 'synchronize', 'closed'] as const);
     const told = orders.flatMap((order, at) => [

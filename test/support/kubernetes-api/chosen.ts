@@ -37,7 +37,10 @@ export async function startChosenApi(options: KubernetesApiOptions = {}, faring 
   const { fate } = options;
   const kubelet =
     faring && fate !== undefined
-      ? startPretendedKubelet(call, { fate, labels: 'app.kubernetes.io/managed-by=forgeway' })
+      ? startPretendedKubelet(call, {
+          ...{ fate, labels: 'app.kubernetes.io/managed-by=forgeway' },
+          isOurs: (namespace) => front.made.has(namespace),
+        })
       : undefined;
   const { close } = front;
   return Object.assign(front, {

@@ -15,6 +15,7 @@ import type { AddressInfo } from 'node:net';
 import { type ClusterConnection, openConnection } from '../../../src/effects/kubernetes/connection.js';
 import { addressOf, answeredBy, askedOf, kubeconfigFor, verbOf } from './asking.js';
 import { type Asked, Faults } from './faults.js';
+import type { ApiObject } from './objects.js';
 
 export interface FaultFront {
   url: string;
@@ -22,6 +23,8 @@ export interface FaultFront {
   kubeconfig: string;
   faults: Faults;
   asked: Asked[];
+  /** Names of the namespaces that were made through it: all that a run may call its own on a cluster that others use, too. */
+  made: ReadonlySet<string>;
   /** While true no connection is answered. */
   down: boolean;
   /** Ends the watches that are open, as a server does that restarts. */
@@ -32,6 +35,9 @@ export interface FaultFront {
 /** Of one connection alone; who sends them on says its own. */
 const BY_HOP = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'host', 'authorization'];
 
+const CREATED = 201;
+const nameIn = (body: Buffer): string => (JSON.parse(body.toString()) as ApiObject).metadata.name;
+
 /** @param path of a kubeconfig */
 export async function startFaultFront(path: string): Promise<FaultFront> {
   const connection: ClusterConnection = openConnection({ kind: 'file', path });
@@ -40,6 +46,7 @@ export async function startFaultFront(path: string): Promise<FaultFront> {
   const isPlain = behind.protocol === 'http:';
   const agent = isPlain ? new PlainAgent({ keepAlive: true }) : new TlsAgent({ keepAlive: true, ...tls });
   const watches = new Set<ServerResponse>();
+  const made = new Set<string>();
 
   function sentOn(request: IncomingMessage, body: Buffer): Promise<IncomingMessage> {
     const headers = Object.fromEntries(Object.entries(request.headers).filter(([name]) => !BY_HOP.includes(name)));
@@ -66,7 +73,9 @@ export async function startFaultFront(path: string): Promise<FaultFront> {
     if (asked !== undefined) front.asked.push(asked);
     const failure = asked && front.faults.next(asked);
     if (failure !== undefined && answeredBy(failure, response)) return;
-    const answer = await sentOn(request, Buffer.concat(chunks));
+    const sent = Buffer.concat(chunks);
+    const answer = await sentOn(request, sent);
+    if (asked?.kind === 'Namespace' && answer.statusCode === CREATED) made.add(asked.name || nameIn(sent));
     if (failure === 'lost') {
       // Done, all of it, before its answer is lost.
       for await (const _ of answer);
@@ -94,7 +103,7 @@ export async function startFaultFront(path: string): Promise<FaultFront> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const front: FaultFront = {
-    ...{ url, kubeconfig: kubeconfigFor(url), faults: new Faults(), asked: [], down: false },
+    ...{ url, kubeconfig: kubeconfigFor(url), faults: new Faults(), asked: [], made, down: false },
     endWatches: () => {
       for (const response of watches) response.socket?.destroy();
     },

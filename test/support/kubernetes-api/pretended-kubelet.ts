@@ -1,6 +1,7 @@
 /**
  * Says of the pods of a real API server how they fare, where no kubelet does: a test decides, as it does in memory. Nothing is run and
- * nothing printed; a pod is never on a node, so whoever deletes it is rid of it at once.
+ * nothing printed; a pod is never on a node, so whoever deletes it is rid of it at once. Pods of other namespaces than those that this
+ * very run made are another Forgeway's, and are not told anything.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
@@ -21,7 +22,7 @@ function ownerOf({ metadata }: V1Pod): PodOrder['owner'] | undefined {
 
 export function startPretendedKubelet(
   call: Call,
-  o: { fate: (order: PodOrder) => Fate; labels: string },
+  o: { fate: (order: PodOrder) => Fate; labels: string; isOurs: (namespace: string) => boolean },
 ): { stop(): Promise<void> } {
   const told = new Set<string>();
   let running = true;
@@ -51,7 +52,8 @@ export function startPretendedKubelet(
       for (const item of (body.items ?? []) as ApiObject[]) {
         const pod = item as unknown as V1Pod;
         const owner = ownerOf(pod);
-        if (owner === undefined || told.has(item.metadata.uid) || pod.status?.phase !== 'Pending') continue;
+        if (owner === undefined || !o.isOurs(owner.namespace)) continue;
+        if (told.has(item.metadata.uid) || pod.status?.phase !== 'Pending') continue;
         told.add(item.metadata.uid);
         await tell(pod, owner);
       }

@@ -64,6 +64,29 @@ export class ClusterStore {
     for (const listener of this.#listeners) listener();
   }
 
+  /** As a copy of etcd's files that somebody keeps. */
+  backup(): { objects: ApiObject[]; version: number } {
+    const objects = [...this.#objects.values()].flatMap((all) => [...all.values()].flatMap((one) => [...one.values()]));
+    return { objects: structuredClone(objects), version: this.#version };
+  }
+
+  /**
+   * As etcd that is started from such a copy: everything made since is gone, what was removed is back, and versions are counted from
+   * where they were. A watch from a version that is not come to yet is told nothing until it is.
+   */
+  restore({ objects, version }: ReturnType<ClusterStore['backup']>): void {
+    this.#objects = new Map();
+    for (const object of structuredClone(objects)) {
+      const ofKind = this.#objects.get(object.kind) ?? new Map<string, Map<string, ApiObject>>();
+      const place = object.kind === 'Namespace' ? '' : (object.metadata.namespace ?? '');
+      const ofNamespace = ofKind.get(place) ?? new Map<string, ApiObject>();
+      this.#objects.set(object.kind, ofKind.set(place, ofNamespace.set(object.metadata.name, object)));
+    }
+    this.#version = version;
+    this.#compacted = version;
+    this.#changes = [];
+  }
+
   changesAfter(version: number): readonly Change[] {
     const [oldest] = this.#changes;
     // Every change has the version after the one before it.

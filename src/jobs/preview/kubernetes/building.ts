@@ -5,10 +5,10 @@ import { isImmutable } from '../../../effects/kubernetes/failures.js';
 import { refOf } from '../../../effects/kubernetes/kinds.js';
 import type { JobManifest } from '../../../effects/kubernetes/manifest.js';
 import { pause } from '../../../lib/clock.js';
-import { ForgewayError } from '../../../lib/errors.js';
 import type { PlaceFailure } from '../driver.js';
 import { jobResult } from './diagnosis.js';
 import { isPassing } from './passing.js';
+import { refusalOf } from './refusals.js';
 import { tellFailure } from './tell-failure.js';
 
 export interface JobWait {
@@ -21,7 +21,7 @@ export interface JobWait {
 
 /**
  * What the job's last container said at its end, or why it failed.
- * @throws ForgewayError FORGEWAY_CLUSTER_QUOTA while there is no room for it, and whatever the cluster refuses
+ * @throws ForgewayError FORGEWAY_CLUSTER_QUOTA, FORGEWAY_CLUSTER_ADMISSION while the cluster lets no pod of it begin
  */
 export async function runJob(
   manifest: JobManifest,
@@ -46,7 +46,11 @@ export async function runJob(
       const events = stuck || ended ? await cluster.events(namespace, signal) : [];
       const result = jobResult({ what, job, pods: pods.items, events });
       if (result?.done) return { message: result.message };
-      if (result?.noRoom) throw new ForgewayError('FORGEWAY_CLUSTER_QUOTA', result.cause);
+      if (result?.refused) {
+        // Its controller would try it again in its own time, and its deadline runs: the next one is let in at once, or is not.
+        await cluster.delete(ref, { uid: job.metadata.uid, signal });
+        throw refusalOf(result);
+      }
       if (result !== undefined) {
         const failure = await tellFailure(cluster, namespace, result);
         return { failure: isPassing(result, failure.log) ? { ...failure, passing: true } : failure };

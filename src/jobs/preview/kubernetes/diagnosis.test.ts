@@ -70,7 +70,7 @@ describe('how a build stands', () => {
     const refused = (message: string) =>
       jobResult({ ...given, pods: [], events: [warning('build', 'FailedCreate', `Error creating: ${message}`)] });
     expect(refused('pods "b" is forbidden: status unknown for quota: preview')).toBeUndefined();
-    expect(refused('pods "b" is forbidden: exceeded quota: preview')).toMatchObject({ done: false, noRoom: true });
-    expect(refused('violates PodSecurity "restricted"')).toMatchObject({ done: false, noRoom: false });
+    expect(refused('pods "b" is forbidden: exceeded quota: preview')).toMatchObject({ done: false, refused: true });
+    expect(refused('violates PodSecurity "restricted"')).toMatchObject({ done: false, refused: true });
   });
 });

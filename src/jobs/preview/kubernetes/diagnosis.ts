@@ -16,8 +16,6 @@ export type { Diagnosis };
 
 /** What a new namespace says for a moment, until its controllers have seen what stands in it. */
 const SOON = /status unknown for quota|error looking up service account/i;
-/** There may be room again without anybody changing the preview. */
-const NO_ROOM = /exceeded quota/i;
 
 /** What cannot mend itself soon; undefined: it may still become ready. */
 export function whyNotReady(o: {
@@ -30,7 +28,7 @@ export function whyNotReady(o: {
     ({ type, status }) => type === 'ReplicaFailure' && status === 'True',
   );
   if (refused !== undefined && !SOON.test(refused.message ?? ''))
-    return { cause: `The cluster does not let ${o.what} start: ${oneLine(refused.message ?? '')}` };
+    return { cause: `The cluster does not let ${o.what} start: ${oneLine(refused.message ?? '')}`, refused: true };
   const live = livePods(o.pods);
   for (const pod of live.length > 0 ? live : o.pods) {
     const found = podFailure(pod, o.what, o.events);
@@ -65,7 +63,7 @@ export function jobResult(o: {
   job: V1Job;
   pods: readonly V1Pod[];
   events: readonly CoreV1Event[];
-}): { done: true; message: string } | ({ done: false; noRoom?: boolean } & Diagnosis) | undefined {
+}): { done: true; message: string } | ({ done: false } & Diagnosis) | undefined {
   const { what, job, pods, events } = o;
   const is = (wanted: string) =>
     job.status?.conditions?.find(({ type, status }) => type === wanted && status === 'True');
@@ -91,10 +89,12 @@ export function jobResult(o: {
     const isPassing = failed.reason === 'BackoffLimitExceeded' && !pods.some((pod) => pod.status?.reason === 'Evicted');
     return { done: false, cause, ...(isPassing && { passing: true }) };
   }
-  const refused = eventOf(events, job.metadata?.name, 'FailedCreate');
+  // Of this very job, and not of one before it that had its name.
+  const own = events.filter(({ involvedObject: { uid } }) => uid === undefined || uid === job.metadata?.uid);
+  const refused = eventOf(own, job.metadata?.name, 'FailedCreate');
   if (refused !== undefined && pods.length === 0 && !SOON.test(refused)) {
     const cause = `The cluster does not let ${what} start: ${oneLine(refused)}`;
-    return { done: false, cause, noRoom: NO_ROOM.test(refused) };
+    return { done: false, cause, refused: true };
   }
   return undefined;
 }

@@ -37,6 +37,7 @@ import {
 } from './manifests/manifests.js';
 import { LABEL, placeKey } from './manifests/marks.js';
 import { ensureNamespace, findNamespace, removeNamespace } from './namespace.js';
+import { askAgain, refusalOf, refusedSet } from './refusals.js';
 import { tellFailure } from './tell-failure.js';
 import { createWallWatch } from './walls.js';
 
@@ -48,6 +49,8 @@ export interface KubernetesDriverOptions {
   pollMs?: number;
   /** How long a removed namespace is waited for at a time; default 10 s. */
   removeWaitMs?: number;
+  /** How long a cluster that was asked to make refused pods once more is given for it; default 5 s. */
+  refusedForMs?: number;
 }
 
 /** What a place is made of beside its pods, and so what goes with it. */
@@ -61,7 +64,7 @@ const QUOTA_POLL_MS = 200;
 const refText = (manifest: Manifest) => `${manifest.kind}/${manifest.metadata.name}`;
 
 export function createKubernetesDriver(options: KubernetesDriverOptions): PreviewDriver {
-  const { clusters, inventoryOf, pollMs = 2_000, removeWaitMs = 10_000 } = options;
+  const { clusters, inventoryOf, pollMs = 2_000, removeWaitMs = 10_000, refusedForMs = 5_000 } = options;
   const wallWatch = createWallWatch();
   const removal = { waitMs: removeWaitMs, pollMs: Math.min(pollMs, 500) };
 
@@ -239,6 +242,8 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       if ((database?.status?.readyReplicas ?? 0) > 0) break;
       if (performance.now() > until) {
         const { seconds, pods, events } = await evidence(place, home, namespace, `${LABEL.part}=${DATABASE}`);
+        const refused = refusedSet({ name: DATABASE, what: 'the database', pods, events });
+        if (refused !== undefined) throw refusalOf(refused);
         return tellFailure(cluster, namespace, whyStillNotReady({ what: 'The database', seconds, pods, events }));
       }
       await pause(pollMs, signal);
@@ -254,6 +259,20 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
     };
     await cluster.apply(mark, { manager: 'forgeway-seed', signal });
     return undefined;
+  }
+
+  /** What a cluster whose store was put back to an earlier state has again of places that are long gone. */
+  async function removeLeftOvers({ cluster }: PreviewCluster, { name: namespace, places }: PreviewFacts) {
+    const known = new Set(places.map(placeKey));
+    const labels = `${LABEL.preview}=${namespace},${LABEL.place}`;
+    for (const kind of OF_PLACE) {
+      const { items } = await cluster.list(kind, { namespace, labels });
+      for (const { metadata } of items) {
+        const { name, uid, labels: said } = metadata;
+        if (known.has(said?.[LABEL.place] ?? '')) continue;
+        await cluster.delete({ kind, namespace, name }, { uid });
+      }
+    }
   }
 
   async function evidence(place: Place, home: PreviewCluster, namespace: string, labels: string) {
@@ -338,6 +357,7 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       const unseeded = await seed(place, { ...input, images }, home, signal);
       if (unseeded !== undefined) return failed(place, unseeded);
       const applied = { ...walls, ...base, ...(await applyAll(cluster, services, signal)) };
+      await removeLeftOvers(home, facts);
       const entrance = place.config.services.find((one) => one.public) ?? place.config.services[0];
       const service = { cluster: home.id, namespace: facts.name, name: workloadName(entrance?.name ?? '', place.id) };
       const handle = handleFor(facts, home, { images, applied });
@@ -355,6 +375,8 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
       const home = await clusterOf(facts);
       const namespace = facts.name;
       const what = 'The preview';
+      const asked = new Set<string>();
+      const patience = performance.now() + refusedForMs;
       const until = performance.now() + home.settings.readyTimeoutSeconds * 1_000;
       for (;;) {
         const found = await readDeployments(place, home, namespace, signal);
@@ -365,8 +387,14 @@ export function createKubernetesDriver(options: KubernetesDriverOptions): Previe
           const labels = `${LABEL.place}=${placeKey(place.id)},${LABEL.service}=${service},${LABEL.part}=service`;
           const { items: pods } = await home.cluster.list<V1Pod>('Pod', { namespace, labels, signal });
           const who = place.config.services.length === 1 ? what : `${what} (${service})`;
-          const isBad = whyNotReady({ what: who, deployment, pods, events: [] }) !== undefined;
-          if (!isBad && !isOver) continue;
+          const bad = whyNotReady({ what: who, deployment, pods, events: [] });
+          if (bad?.refused && deployment !== undefined) {
+            if (asked.has(service) && performance.now() >= patience) throw refusalOf(bad);
+            if (!asked.has(service)) await askAgain(home.cluster, deployment, signal);
+            asked.add(service);
+            continue;
+          }
+          if (bad === undefined && !isOver) continue;
           const events = await home.cluster.events(namespace, signal);
           const seconds = home.settings.readyTimeoutSeconds;
           const cause =

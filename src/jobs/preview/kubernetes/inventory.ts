@@ -1,6 +1,7 @@
 /**
  * What a cluster has of ours, kept up to date by watches, so that looking at a thousand previews asks nothing of its API. A
- * list is read at the start and when a watch cannot go on, at most once a minute for each kind.
+ * list is read at the start and after each watch that ended, at most once a minute for each kind: a server whose store was put back
+ * to an earlier state takes a version that it has not come to, and tells nothing until it has, so no watch is believed for long.
  */
 import { createHash } from 'node:crypto';
 import type { KubernetesObject, V1Deployment } from '@kubernetes/client-node';
@@ -102,25 +103,34 @@ export function startInventory(o: {
     return resourceVersion;
   }
 
-  /** Until what is kept is too old to go on from. */
-  async function follow(kind: KindName, from: string): Promise<void> {
+  /** Until it is time for another list: as soon as one may be read after the first watch has ended. */
+  async function follow(kind: KindName, from: string, listedAt: number): Promise<void> {
     let resourceVersion = from;
     let breaks = 0;
-    while (!signal.aborted) {
-      try {
-        for await (const { type, object } of cluster.watch(kind, { labels: OURS, resourceVersion, signal })) {
-          breaks = 0;
-          resourceVersion = object.metadata.resourceVersion;
-          const key = keyOf(object.metadata.namespace, object.metadata.name);
-          if (type === 'DELETED') kept.get(kind)?.delete(key);
-          else if (type !== 'BOOKMARK') kept.get(kind)?.set(key, { ...object, kind });
+    const over = new AbortController();
+    let limit: NodeJS.Timeout | undefined;
+    try {
+      while (!signal.aborted && !over.signal.aborted) {
+        const until = AbortSignal.any([signal, over.signal]);
+        try {
+          for await (const { type, object } of cluster.watch(kind, { labels: OURS, resourceVersion, signal: until })) {
+            breaks = 0;
+            resourceVersion = object.metadata.resourceVersion;
+            const key = keyOf(object.metadata.namespace, object.metadata.name);
+            if (type === 'DELETED') kept.get(kind)?.delete(key);
+            else if (type !== 'BOOKMARK') kept.get(kind)?.set(key, { ...object, kind });
+          }
+        } catch (error) {
+          if (over.signal.aborted && !signal.aborted) return;
+          breaks += 1;
+          if (signal.aborted || isExpired(error) || breaks >= MOST_BREAKS) throw error;
+          log.debug({ cluster: cluster.name, kind, error: messageOf(error) }, 'a watch broke off; it goes on');
         }
-      } catch (error) {
-        breaks += 1;
-        if (signal.aborted || isExpired(error) || breaks >= MOST_BREAKS) throw error;
-        log.debug({ cluster: cluster.name, kind, error: messageOf(error) }, 'a watch broke off; it goes on');
+        limit ??= setTimeout(() => over.abort(), Math.max(0, listedAt + listEveryMs - performance.now()));
+        await pause(againMs, AbortSignal.any([signal, over.signal]));
       }
-      await pause(againMs, signal);
+    } finally {
+      clearTimeout(limit);
     }
   }
 
@@ -131,7 +141,7 @@ export function startInventory(o: {
         const from = await relist(kind).finally(() => {
           listedAt = performance.now();
         });
-        await follow(kind, from);
+        await follow(kind, from, listedAt);
       } catch (error) {
         if (signal.aborted) return;
         listed.delete(kind);
