@@ -160,10 +160,15 @@ export function addEvents(app: FastifyInstance, o: EventsOptions): () => void {
     const first = await allowed(request, query.organization, query.kinds ?? kinds);
     const given = request.headers['last-event-id'] ?? query.lastEventId;
     const resumed = typeof given === 'string' && given !== '' ? cursorOf(given) : undefined;
-    const missed = resumed !== undefined && Date.now() - resumed.at > REMEMBERED_MS;
     const whose = { organizationId: first.organizationId, payer: payerOf(first.actor) };
-    const begin = async () => (resumed !== undefined && !missed ? resumed : startingNow(store));
-    await streams.open(reply, whose, begin, async ({ signal, send }, start) => {
+    const begin = async () => {
+      const now = await startingNow(store);
+      if (resumed === undefined) return { start: now, missed: false };
+      // A place that this database has not come to yet is one of before it was put back from a copy: nothing would ever follow on it.
+      const missed = now.at - resumed.at > REMEMBERED_MS || resumed.transaction > now.transaction;
+      return { start: missed ? now : resumed, missed };
+    };
+    await streams.open(reply, whose, begin, async ({ signal, send }, { start, missed }) => {
       let cursor = start;
       let { wanted, organizationId } = first;
       let spoken = performance.now();

@@ -2,6 +2,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { openClusterRunner } from '../../src/effects/agents/cluster-runner.js';
@@ -9,6 +10,7 @@ import { agentDefinition } from '../../src/effects/agents/definition.js';
 import { createRoutedRunner } from '../../src/effects/agents/routed-runner.js';
 import type { AgentRunner } from '../../src/effects/agents/runner.js';
 import { createGitMirrors } from '../../src/effects/git/mirror.js';
+import { createRandom } from '../chaos/random.js';
 import { type ClusterForJobs, openClusterForJobs } from '../support/cluster-jobs.js';
 import { fakedForges } from '../support/connected-forge.js';
 import { resourceOf } from '../support/kubernetes-api/objects.js';
@@ -20,6 +22,14 @@ const [forge] = fakedForges.filter(({ id }) => id === 'gitea');
 let rig: AgentRig;
 let cluster: ClusterForJobs;
 let directory: string;
+/** As another process opens it, which knows nothing of the one before. */
+let open: () => Promise<AgentRunner>;
+let runner: AgentRunner | undefined;
+const LINES = 200;
+/** Prints as many lines as it is told, some at once and some alone. */
+const PRINTS = `let at = 0; const tick = () => { for (let n = at % 7; n >= 0 && at < ${LINES}; n--)
+  console.log(JSON.stringify({ type: 'message', text: 'line ' + ++at }));
+  if (at < ${LINES}) setTimeout(tick, 60); else { console.log('{"type":"done"}'); process.exit(0); } }; tick();`;
 
 beforeAll(async () => {
   if (forge === undefined) throw new Error('there is no fake to run on');
@@ -29,12 +39,13 @@ beforeAll(async () => {
     ...{ name: 'scripted', command: ['node', '--input-type=module', '-e', script] },
     ...{ image: 'registry.example.com/agent:1', limits: { diskMb: 64, memoryMb: 256 } },
   });
+  const printer = agentDefinition.parse({ ...definition, name: 'printer', command: ['node', '-e', PRINTS] });
+  const limits = { seconds: 600, tokens: null, costMicros: null };
   cluster = await openClusterForJobs();
   // The runner needs the database, which comes with the rig.
-  let runner: AgentRunner | undefined;
   rig = await startAgentRig(forge, {
     runner: new Proxy({} as AgentRunner, { get: (_, key) => Reflect.get(runner as AgentRunner, key) }),
-    planned: planning([{ definition, limits: { seconds: 600, tokens: null, costMicros: null } }]),
+    planned: planning([definition, printer].map((one) => ({ definition: one, limits }))),
     files: {
       'README.md': 'A shop\n',
       'agent-script.json': JSON.stringify([
@@ -46,13 +57,15 @@ beforeAll(async () => {
     },
   });
   await cluster.serve(rig.store);
-  runner = createRoutedRunner({
-    worktree: undefined,
-    kubernetes: await openClusterRunner({
-      ...{ jobs: cluster.jobsOn(rig.store), directory: join(directory, 'agents'), outbound: loopback },
-      mirrors: createGitMirrors({ directory: join(directory, 'git'), outbound: loopback }),
-    }),
-  });
+  open = async () =>
+    createRoutedRunner({
+      worktree: undefined,
+      kubernetes: await openClusterRunner({
+        ...{ jobs: cluster.jobsOn(rig.store), directory: join(directory, 'agents'), outbound: loopback },
+        mirrors: createGitMirrors({ directory: join(directory, 'git'), outbound: loopback }),
+      }),
+    });
+  runner = await open();
 });
 afterAll(async () => {
   await rig?.close();
@@ -111,4 +124,24 @@ it('is stopped for certain before its lease is free, and says why when it was lo
   cluster.api.store.delete(resourceOf('Namespace'), undefined, lost);
   await rig.until('it has failed', async () => (await rig.sessions()).at(-1)?.status === 'failed');
   expect((await rig.sessions()).at(-1)?.failure).toMatch(/the agent (was deleted|is gone)|of the agent was deleted/);
+});
+
+it('writes each line down once, in order, although its workers end again and again', async () => {
+  const number = await rig.as('carol').openIssue({ title: 'Print' });
+  await rig.quiet();
+  await rig.as('dave').comment(number, '/assign-agent printer');
+  const newest = async () => (await rig.sessions()).at(-1);
+  await rig.until('it works', async () => ['running', 'completed'].includes((await newest())?.status ?? ''));
+  const random = createRandom(3);
+  for (let at = 0; at < 20; at += 1) {
+    await sleep(random.between(0, 200));
+    runner = await open();
+    await rig.restart();
+  }
+  await rig.until('it is over', async () => (await newest())?.status === 'completed');
+  const lines = await rig.rows<{ text: string }>(
+    `SELECT data ->> 'text' AS text FROM session_event WHERE session_id = $1 AND kind = 'message' ORDER BY sequence`,
+    [(await newest())?.id],
+  );
+  expect(lines.map(({ text }) => text)).toEqual(Array.from({ length: LINES }, (_, at) => `line ${at + 1}`));
 });

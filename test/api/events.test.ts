@@ -162,6 +162,13 @@ describe('the stream of events', () => {
     await reset.until((told) => told.length > 0);
     expect(reset.told[0]?.event).toBe('reset');
     reset.stop();
+    // Of before the database was put back from a copy, whose numbers begin lower.
+    const ahead = await listen({ ...rig.headers('viewer'), 'last-event-id': `999999999999999-7-${Date.now()}` });
+    await ahead.until((told) => told.length > 0);
+    expect(ahead.told[0]?.event).toBe('reset');
+    await changePull(rig.mine.organization, 'after the copy');
+    await ahead.until((told) => about(told).some(({ event }) => event === 'pull_request'));
+    ahead.stop();
     expect((await listen({ ...rig.headers('viewer'), 'last-event-id': "1'; --" })).answer.status).toBe(422);
     for (const [caller, status] of [
       ['anonymous', 401],

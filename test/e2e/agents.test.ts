@@ -1,11 +1,17 @@
-/** An agent outlives the program that started it: the built server and its worker are killed while it works. */
+/**
+ * An agent outlives the program that started it: the built server and its workers are killed and frozen while it works. `AGENT_FAULTS` says
+ * how often; `AGENT_FAULT_SEED` repeats a run.
+ */
 import { spawnSync } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { createRandom } from '../chaos/random.js';
 import { fakedForges } from '../support/connected-forge.js';
 import { findSandboxProbe } from '../support/sandboxes.js';
+import { followSession } from './event-follower.js';
 import { createInstallation, eventually, freePort } from './program.js';
 
 const probe = await findSandboxProbe();
@@ -13,8 +19,13 @@ const { skip } = it;
 const whenApart = probe?.network === true ? it : skip;
 const gitea = fakedForges.find(({ id }) => id === 'gitea');
 
-const LINES = 80;
+const FAULTS = Number(process.env.AGENT_FAULTS ?? 4);
+const SEED = Number(process.env.AGENT_FAULT_SEED ?? 7);
+/** Enough to be printing through all of them, as long as the machine is not too slow; and in floods as well as line by line. */
+const LINES = 100 * FAULTS;
+const FLOOD = 3_000;
 const steps = [
+  ['print-lines', FLOOD, 0],
   ['print-lines', LINES, 100],
   ['write', 'answer.txt', 'done\n'],
   ['done', 'It survived'],
@@ -40,9 +51,27 @@ function familyOf(pid: number): number[] {
   return [pid, ...children.flatMap(familyOf)];
 }
 
+/** Ours of those: the server and its workers, and not the database nor what the agent needs. */
+const programsOf = (pid: number): { pid: number; role: string }[] =>
+  familyOf(pid).flatMap((one) => {
+    const args = spawnSync('ps', ['-o', 'args=', '-p', String(one)], { encoding: 'utf8' }).stdout;
+    const [, role] = /entry\/(cli|server|worker)\b/.exec(args) ?? [];
+    return role === undefined ? [] : [{ pid: one, role }];
+  });
+
+const FAULT_KINDS = ['kill all', 'freeze the worker', 'kill the worker', 'freeze all', 'freeze and kill'] as const;
+
+const signal = (pid: number, name: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+};
+
 describe('an agent', () => {
   whenApart(
-    'goes on when the server and its worker are killed, and each of its lines is written down once',
+    'goes on when the server and its workers are killed and frozen, and each of its lines is written down and told once',
     async () => {
       const folder = await mkdtemp(join(tmpdir(), 'forgeway-e2e-agents-'));
       closing.push(() => rm(folder, { recursive: true, force: true }));
@@ -80,21 +109,42 @@ describe('an agent', () => {
       await alice.comment(number, '/assign-agent');
       await eventually('the agent to work', async () => (await sessions()).find(({ status }) => status === 'running'));
 
-      // Both at once, as when a machine has no memory left; the database lives on and is found again.
-      const family = familyOf(first.child.pid ?? 0).filter((pid) => {
-        const args = spawnSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).stdout;
-        return /entry\/(cli|server|worker)/.test(args);
-      });
-      expect(family.length).toBeGreaterThan(1);
-      for (const pid of family) process.kill(pid, 'SIGKILL');
-      await first.ended;
-      await new Promise((resolve) => setTimeout(resolve, 2_000));
-      await installation.up({ PORT: String(port) });
+      const { id: sessionId } = (await sessions())[0] ?? { id: '' };
+      const random = createRandom(SEED);
+      const url = `http://127.0.0.1:${port}`;
+      const follower = followSession({ url, token, sessionId, cutAfter: () => 1 + random.between(0, 5) });
+      closing.push(() => follower.stop());
+      const isReady = async () => ((await fetch(`${url}/readyz`).catch(() => undefined))?.ok ? true : undefined);
+      let program = first;
+      for (let at = 0; at < FAULTS; at += 1) {
+        const kind = FAULT_KINDS[at % FAULT_KINDS.length] ?? 'kill all';
+        await sleep(random.between(0, 2_500));
+        const all = programsOf(program.child.pid ?? 0);
+        const workers = all.filter(({ role }) => role === 'worker');
+        const some = kind.endsWith('all') ? all : workers;
+        for (const { pid } of some) signal(pid, kind.startsWith('kill') ? 'SIGKILL' : 'SIGSTOP');
+        if (kind.startsWith('freeze')) {
+          // A worker that says nothing for ten seconds is killed by its server.
+          await sleep(500 + random.between(0, kind === 'freeze all' ? 15_000 : 5_000));
+          for (const { pid } of some) signal(pid, kind === 'freeze and kill' ? 'SIGKILL' : 'SIGCONT');
+        }
+        if (kind === 'kill all') {
+          // Both at once, as when a machine has no memory left; the database lives on and is found again.
+          await program.ended;
+          await sleep(random.between(0, 2_000));
+          program = await installation.up({ PORT: String(port) });
+        } else await eventually('the server to be ready', isReady);
+        process.stderr.write(`fault ${at + 1}: ${kind}; the record has ${follower.entries.length}\n`);
+      }
 
       const done = await eventually('its pull request', async () =>
         (await sessions()).find(({ status }) => status === 'in_review' || status === 'failed'),
       );
       expect(done).toMatchObject({ status: 'in_review', failure: null });
+      await eventually('the follower to have heard of it', async () =>
+        follower.entries.some(({ data }) => (data as { to?: string }).to === 'in_review') ? true : undefined,
+      );
+      await follower.stop();
       const watched = await installation.run(['sessions', 'watch', done.id, '--json']);
       const entries = watched.stdout
         .trim()
@@ -102,13 +152,20 @@ describe('an agent', () => {
         .map((line) => JSON.parse(line) as { kind: string; data: { text?: string } });
       const lines = entries.flatMap(({ kind, data }) => (kind === 'message' && data.text ? [data.text] : []));
       expect(lines.filter((text) => text.startsWith('line '))).toEqual(
-        Array.from({ length: LINES }, (_, at) => `line ${at + 1}`),
+        [FLOOD, LINES].flatMap((count) => Array.from({ length: count }, (_, at) => `line ${at + 1}`)),
       );
+      // The same by the stream of events: told of each change, nothing missed and nothing twice.
+      expect(follower.resets).toBe(0);
+      expect(new Set(follower.ids).size).toBe(follower.ids.length);
+      expect(follower.entries.map(({ kind, data }) => ({ kind, data }))).toEqual(
+        entries.map(({ kind, data }) => ({ kind, data })),
+      );
+      process.stderr.write(`${FAULTS} faults, ${follower.streams} streams, ${follower.entries.length} entries\n`);
       expect(entries.filter(({ kind }) => kind === 'started')).toHaveLength(1);
       const { pullRequests } = await fake.state(place);
       expect(pullRequests.map(({ title }) => title)).toEqual(['It survived']);
     },
-    // Two starts of the whole program, on a machine that may be busy with other tests.
-    300_000,
+    // Several starts of the whole program, on a machine that may be busy with other tests.
+    300_000 + 60_000 * FAULTS,
   );
 });

@@ -23,6 +23,8 @@ export interface GitServerOptions {
   port?: number;
   /** Decides on each request; without it everything is open. `credential` is what basic authentication carried. */
   authorize?: (credential: GitCredential | undefined, repository: string, service: 'read' | 'write') => boolean;
+  /** Waited for before an allowed request is answered; where it rejects, the connection is cut. */
+  before?: (service: 'read' | 'write') => Promise<unknown>;
 }
 
 export interface GitServer {
@@ -61,7 +63,7 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
 
 /** Starts the server; it listens when the promise resolves. */
 export async function startGitServer(options: GitServerOptions): Promise<GitServer> {
-  const { directory, host = '127.0.0.1', port = 0, authorize } = options;
+  const { directory, host = '127.0.0.1', port = 0, authorize, before = async () => undefined } = options;
   await mkdir(directory, { recursive: true });
   const requests: GitServer['requests'] = [];
 
@@ -80,7 +82,10 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
     }
     const repository = join(directory, owner, `${name}.git`);
     if (!existsSync(repository)) return void response.writeHead(404).end('not found\n');
-    runGitBackend(request, { directory: repository, service: rest, query, environment: ENVIRONMENT }).then(
+    const answered = before(service).then(() =>
+      runGitBackend(request, { directory: repository, service: rest, query, environment: ENVIRONMENT }),
+    );
+    answered.then(
       ({ status, headers, body }) => response.writeHead(status, headers).end(body),
       () => response.destroy(),
     );

@@ -13,7 +13,7 @@ import type { WorkTreeBase } from './work-tree.js';
  * Pushes one commit to one branch when that is where it is expected to be. One that is stopped may have arrived all the same.
  * @throws ForgewayError FORGEWAY_GIT_FAILED, also for a branch that is not the session's
  */
-export function pushCommit(
+export async function pushCommit(
   mirrors: GitMirrors,
   outbound: Pick<Outbound, 'pin'>,
   o: { base: WorkTreeBase; sessionId: string },

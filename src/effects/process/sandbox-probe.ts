@@ -28,7 +28,8 @@ export interface ProbeOptions {
   bubblewrap?: string;
 }
 
-const FIX = 'Run Forgeway as root, or install bubblewrap (`apt-get install bubblewrap`), or set PREVIEW_DRIVER=off.';
+const FIX =
+  'Run Forgeway as root, or install bubblewrap (`apt-get install bubblewrap`), or do without: PREVIEW_DRIVER=off, and agents that have an image.';
 
 async function worksWith(command: string, args: readonly string[]): Promise<string | undefined> {
   const { code, output } = await runTool(command, args, 20_000);
@@ -64,7 +65,10 @@ export async function probeSandbox(options: ProbeOptions = {}): Promise<SandboxP
   const bubblewrap = options.bubblewrap ?? 'bwrap';
   if (process.platform !== 'linux') {
     if (options.unsafeSameUser) return sameUser(bubblewrap);
-    throw new ForgewayError('FORGEWAY_SANDBOX_UNAVAILABLE', `Previews need Linux, this is ${process.platform}. ${FIX}`);
+    throw new ForgewayError(
+      'FORGEWAY_SANDBOX_UNAVAILABLE',
+      `Previews and agents need Linux, this is ${process.platform}. ${FIX}`,
+    );
   }
   const failures: string[] = [];
   if (process.getuid?.() === 0) {
@@ -110,7 +114,7 @@ export async function probeSandbox(options: ProbeOptions = {}): Promise<SandboxP
   if (options.unsafeSameUser) return sameUser(bubblewrap);
   throw new ForgewayError(
     'FORGEWAY_SANDBOX_UNAVAILABLE',
-    `Nothing isolates previews here (${failures.join('; ')}). ${FIX}`,
+    `Nothing isolates previews and agents here (${failures.join('; ')}). ${FIX}`,
     {
       details: { tried: failures },
     },

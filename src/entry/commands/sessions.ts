@@ -68,8 +68,10 @@ async function watch(session: CommandSession, id: string, json: boolean | undefi
       console.log(json ? JSON.stringify({ ...event, sequence: event.sequence.toString() }) : words(event));
       after = event.sequence;
     }
+    // A record can be longer than what is read at a time.
+    if (events.length > 0) continue;
     if (now === undefined || !isLive(now.status)) return;
-    if (events.length === 0) await pause(WATCH_MS);
+    await pause(WATCH_MS);
   }
 }
 

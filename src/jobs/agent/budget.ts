@@ -24,12 +24,19 @@ export async function overBudget(
   session: SessionRecord,
   { perPersonPerDay, perDay }: Pick<PlannedAgents, 'perPersonPerDay' | 'perDay'>,
 ): Promise<string | undefined> {
-  // Whoever has no account on the forge is known by how the trail names them.
+  // Whoever has no account on the forge is known by how the trail names them. Of a session of before that day counts what its record says
+  // of the day: one that is merged after weeks uses nothing.
   const { rows } = await tx.query<Record<'tokens' | 'cost' | 'own_tokens' | 'own_cost', number>>(
-    `SELECT coalesce(sum(tokens), 0)::float8 AS tokens, coalesce(sum(cost_micros), 0)::float8 AS cost,
-       coalesce(sum(tokens) FILTER (WHERE requested_by = $1), 0)::float8 AS own_tokens,
-       coalesce(sum(cost_micros) FILTER (WHERE requested_by = $1), 0)::float8 AS own_cost
-     FROM agent_session WHERE organization_id = $2 AND updated_at > now() - interval '1 day'`,
+    `SELECT coalesce(sum(used.tokens), 0)::float8 AS tokens, coalesce(sum(used.cost), 0)::float8 AS cost,
+       coalesce(sum(used.tokens) FILTER (WHERE s.requested_by = $1), 0)::float8 AS own_tokens,
+       coalesce(sum(used.cost) FILTER (WHERE s.requested_by = $1), 0)::float8 AS own_cost
+     FROM agent_session s CROSS JOIN LATERAL (
+       SELECT s.tokens::numeric, s.cost_micros::numeric AS cost WHERE s.created_at > now() - interval '1 day'
+       UNION ALL
+       SELECT sum((e.data ->> 'tokens')::numeric), sum((e.data ->> 'costMicros')::numeric) FROM session_event e
+       WHERE s.created_at <= now() - interval '1 day' AND e.session_id = s.id AND e.kind = 'cost'
+         AND e.created_at > now() - interval '1 day') used (tokens, cost)
+     WHERE s.organization_id = $2 AND s.updated_at > now() - interval '1 day'`,
     [session.requestedBy, session.organizationId],
   );
   const { tokens = 0, cost = 0, own_tokens = 0, own_cost = 0 } = rows[0] ?? {};

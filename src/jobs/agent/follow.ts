@@ -19,6 +19,8 @@ const STOP_GRACE_MS = 60_000;
 const STOP_WAIT_MS = 20_000;
 /** Lines in one transaction. */
 const PAGE = 500;
+/** Read in one look at most: an agent can print faster than it is read, and is held to its budgets all the same. */
+const PAGES = 8;
 
 /** Whether `fence` still is the session's, which a transaction that writes lines makes sure of. */
 const isCurrent = (now: SessionRecord | undefined, then: SessionRecord): now is SessionRecord =>
@@ -53,12 +55,22 @@ export async function readLines(
   start: SessionRecord,
   signal: AbortSignal,
 ): Promise<SessionRecord> {
+  return (await readPages(context, start, signal, Number.POSITIVE_INFINITY)).session;
+}
+
+/** `more`: there were more pages than `most`. */
+async function readPages(
+  context: AgentContext,
+  start: SessionRecord,
+  signal: AbortSignal,
+  most: number,
+): Promise<{ session: SessionRecord; more: boolean }> {
   let session = start;
   await knowKeys(context, session);
-  for (;;) {
+  for (let pages = 1; ; pages += 1) {
     signal.throwIfAborted();
     const page = await context.runner.read(refOf(session), session.lineCursor, PAGE);
-    if (page.next === session.lineCursor) return session;
+    if (page.next === session.lineCursor) return { session, more: false };
     const driven = await context.store.tenant(session.organizationId, async (tx) => {
       const now = await readSession(tx, session.id, { lock: true });
       if (!isCurrent(now, session)) return undefined;
@@ -72,7 +84,7 @@ export async function readLines(
     if (driven === undefined) throw new Error('the session was moved on by somebody else');
     await tellMoved(context, driven);
     ({ session } = driven);
-    if (!page.more) return session;
+    if (!page.more || pages >= most) return { session, more: page.more };
   }
 }
 
@@ -189,14 +201,17 @@ async function waitsInVain(context: AgentContext, session: SessionRecord): Promi
 export async function follow(context: AgentContext, start: SessionRecord, signal: AbortSignal): Promise<Settlement> {
   let session: SessionRecord;
   try {
-    session = await readLines(context, start, signal);
+    const read = await readPages(context, start, signal, PAGES);
+    ({ session } = read);
     if (session.status !== start.status) return 'again';
-    const stop = stopOfBudget(session, context.clock.now()) ?? (await stopOfToday(context, start, session));
+    const stop = stopOfBudget(session, context.clock.now()) ?? (await stopOfToday(context, session));
     if (stop !== undefined) {
       await move(context, session, [stop]);
       return 'again';
     }
     if (await handOver(context, session)) return { retryInMs: 50 };
+    // How it stands is judged when all that it has said is known.
+    if (read.more) return 'again';
     if (await waitsInVain(context, session)) return 'again';
     const changed = await observe(context, session);
     if (changed !== undefined) return changed;
@@ -223,10 +238,23 @@ export async function follow(context: AgentContext, start: SessionRecord, signal
   }
 }
 
-/** The stop that follows from what everybody has used in a day; looked at when this session has just used something. */
-async function stopOfToday({ store, agents }: AgentContext, before: SessionRecord, now: SessionRecord) {
-  if (now.tokens === before.tokens && now.costMicros === before.costMicros) return undefined;
-  return store.tenant(now.organizationId, (tx) => stopOfDay(tx, now, agents));
+/** What a session had used when the day's budgets were last looked at, by this process. */
+const lookedAt = new WeakMap<AgentContext, Map<string, string>>();
+const MOST_LOOKED_AT = 1_000;
+
+/**
+ * The stop that follows from what everybody has used in a day: looked at when this session has used something since the last time, and by
+ * a process that comes to it anew. One that waits for a person uses nothing.
+ */
+async function stopOfToday(context: AgentContext, now: SessionRecord) {
+  const looked = lookedAt.get(context) ?? new Map<string, string>();
+  lookedAt.set(context, looked);
+  const used = `${now.tokens} ${now.costMicros}`;
+  if (now.status !== 'running' || used === '0 0' || looked.get(now.id) === used) return undefined;
+  const stop = await context.store.tenant(now.organizationId, (tx) => stopOfDay(tx, now, context.agents));
+  if (looked.size >= MOST_LOOKED_AT) looked.clear();
+  looked.set(now.id, used);
+  return stop;
 }
 
 /** Ends a session that is to end. It is over when nothing of it runs, and its last words have been read. */
