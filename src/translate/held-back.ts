@@ -4,7 +4,7 @@ import { madeUpAnswer } from './journal/made-up.js';
 
 export interface NotedRequest {
   method: string;
-  /** Below the API's base, with its query. */
+  /** Below the API's base, or that of uploads, with its query. */
   path: string;
   /** What the app was answered; 0 when it got no answer. */
   status: number;
@@ -22,6 +22,8 @@ export interface HoldOptions {
   note(request: NotedRequest): void;
 }
 
+/** Where files of releases go: beside the API, at GitHub by another host. Each forge of a comparison has another one of these. */
+const UPLOADS = /^https?:\/\/(?:uploads\.github\.com|[^/?#]+\/api\/uploads)(?=\/repos\/)/;
 const TOKENS = /\/access_tokens$/;
 const GRAPHQL = /\/graphql$/;
 const MUTATION = /^\s*(#.*\n\s*)*mutation\b/;
@@ -48,7 +50,7 @@ function isWrite(method: string, path: string, body: unknown): boolean {
 export function holdBack(send: Fetch, base: string, o: HoldOptions): Fetch {
   return async (url, init) => {
     const method = (init?.method ?? 'GET').toUpperCase();
-    const whole = url.startsWith(base) ? url.slice(base.length) : url;
+    const whole = url.startsWith(base) ? url.slice(base.length) : url.replace(UPLOADS, '');
     const [path = ''] = whole.split('?', 1);
     const body = jsonOf(init?.body);
     const write = isWrite(method, path, body);

@@ -85,6 +85,44 @@ describe('an app that is played on every forge', () => {
     PLAY_MS,
   );
 
+  it(
+    'is the same where a forge tells of a review by a comment, and this is said',
+    async () => {
+      const { differences, problems, toldOtherwise } = await play((app) => {
+        app.on('issue_comment.created', async (context) => {
+          if (!context.payload.comment.body.startsWith('What')) return;
+          await context.octokit.rest.issues.createComment(context.issue({ body: 'That one is free.' }));
+        });
+      }, 'merged');
+      expect({ differences, problems }).toEqual({ differences: [], problems: [] });
+      expect(toldOtherwise).toEqual([{ forge: 'GitLab', lines: ['+ issue_comment.created → tried: done'] }]);
+    },
+    PLAY_MS,
+  );
+
+  it(
+    'is the same when it uploads files to a release, by whichever address',
+    async () => {
+      const { differences, problems, counts } = await play((app) => {
+        app.on('release.published', async (context) => {
+          const { id, upload_url: url } = context.payload.release;
+          const headers = { 'content-type': 'application/json' };
+          const route = 'POST https://uploads.github.com/repos/{owner}/{repo}/releases/{release_id}/assets{?name}';
+          const file = { release_id: id, data: '[1', headers };
+          await context.octokit.rest.repos.uploadReleaseAsset(context.repo({ ...file, name: 'a.json' }));
+          await context.octokit.request({ method: 'POST', url, name: 'b.json', data: '[2', headers });
+          await context.octokit.request(route, context.repo({ ...file, name: 'c.json' }));
+          const { data } = await context.octokit.rest.repos.listReleaseAssets(context.repo({ release_id: id }));
+          const body = data.map(({ name }) => name).join(' ');
+          await context.octokit.rest.repos.updateRelease(context.repo({ release_id: id, body }));
+        });
+      }, 'release');
+      expect({ differences, problems }).toEqual({ differences: [], problems: [] });
+      expect(counts).toEqual(Object.fromEntries(labels.map((label) => [label, { runs: 1, requests: 5 }])));
+    },
+    PLAY_MS,
+  );
+
   it('fails where it throws, with its reason', async () => {
     const { problems } = await play(
       (app) => {

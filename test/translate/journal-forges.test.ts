@@ -44,6 +44,7 @@ const NOT_PLAYED: ReadonlySet<string> = new Set([
   'POST /repos/{owner}/{repo}/actions/runs/{run_id}/cancel',
   'POST /repos/{owner}/{repo}/actions/runs/{run_id}/rerun',
   'POST /repos/{owner}/{repo}/actions/runs/{run_id}/rerun-failed-jobs',
+  'POST /repos/{owner}/{repo}/actions/jobs/{job_id}/rerun',
 ]);
 
 const writeRows = ({ routes }: ForgeDescriptor): [string, string][] =>

@@ -6,7 +6,7 @@ import type { ForgeDescriptor } from '../../forges/forge.js';
 import { NOT_PLAYED } from '../../forges/kit/fake/routing.js';
 import type { Logger } from '../../lib/logger.js';
 import type { App } from '../../translate/bridge.js';
-import { requestLines, runLines, stateLines } from './lines.js';
+import { requestLines, runLine, stateLines } from './lines.js';
 import { type Played, playOn } from './stage.js';
 import type { Story } from './stories.js';
 
@@ -25,6 +25,8 @@ export interface StoryResult {
   /** Failures of apps, requests that a real forge would refuse, and why a story broke off. */
   problems: readonly string[];
   differences: readonly Difference[];
+  /** Runs that one forge has and the first one has not only because it tells of what people did by other events. */
+  toldOtherwise: readonly Omit<Difference, 'what'>[];
 }
 
 export interface CompareOptions {
@@ -41,15 +43,25 @@ function countsOf(lines: readonly string[]): Map<string, number> {
   return counts;
 }
 
-/** In whatever order they came: forges tell of one thing sooner or later than of another. */
-function difference(first: readonly string[], other: readonly string[]): string[] {
-  const surplus = (lines: readonly string[], than: ReadonlyMap<string, number>, sign: string) =>
-    [...countsOf(lines)].flatMap(([line, count]) => {
-      const more = count - (than.get(line) ?? 0);
-      return more > 0 ? [`${sign} ${line}${more > 1 ? ` (${more} times)` : ''}`] : [];
-    });
-  return [...surplus(first, countsOf(other), '-'), ...surplus(other, countsOf(first), '+')];
+/** How often each line is in the one and not in the other. */
+function surplus(lines: readonly string[], than: readonly string[]): Map<string, number> {
+  const others = countsOf(than);
+  return new Map(
+    [...countsOf(lines)].flatMap(([line, count]): [string, number][] => {
+      const more = count - (others.get(line) ?? 0);
+      return more > 0 ? [[line, more]] : [];
+    }),
+  );
 }
+
+const signed = (sign: string, surplus: ReadonlyMap<string, number>): string[] =>
+  [...surplus].map(([line, more]) => `${sign} ${line}${more > 1 ? ` (${more} times)` : ''}`);
+
+/** In whatever order they came: forges tell of one thing sooner or later than of another. */
+const difference = (first: readonly string[], other: readonly string[]): string[] => [
+  ...signed('-', surplus(first, other)),
+  ...signed('+', surplus(other, first)),
+];
 
 /** One story on one forge, with the apps and without. */
 interface Pair {
@@ -57,11 +69,52 @@ interface Pair {
   alone: Played;
 }
 
-const PARTS: readonly (readonly [Difference['what'], (pair: Pair) => string[]])[] = [
-  ['runs', ({ played }) => runLines(played)],
-  ['requests', ({ played }) => requestLines(played)],
-  ['effect', ({ played, alone }) => difference(stateLines(alone), stateLines(played))],
-];
+/** In place of the apps: it hears all that is told, and does nothing. */
+const LISTENER: App = {
+  name: 'listener',
+  load: (app) => {
+    app.onAny(() => undefined);
+  },
+};
+
+const eventsTold = ({ alone }: Pair): string[] => alone.runs.map(({ event }) => event);
+
+interface RunSurplus {
+  /** Runs that the other one would have had as well, had it told the same. */
+  unlike: Map<string, number>;
+  told: Map<string, number>;
+}
+
+/** Runs of the one that the other has not. Whoever is told of something once more is run once more. */
+function runSurplus(one: Pair, other: Pair): RunSurplus {
+  const unlike = surplus(one.played.runs.map(runLine), other.played.runs.map(runLine));
+  const told = new Map<string, number>();
+  const apps = new Set(one.played.runs.map(({ app }) => app));
+  for (const [event, more] of surplus(eventsTold(one), eventsTold(other)))
+    for (const app of apps) {
+      const line = runLine({ app, event, outcome: 'done' });
+      const count = unlike.get(line) ?? 0;
+      if (count > 0) told.set(line, Math.min(count, more));
+      if (count > more) unlike.set(line, count - more);
+      else unlike.delete(line);
+    }
+  return { unlike, told };
+}
+
+function differencesOf(forge: string, first: Pair, other: Pair) {
+  const [less, more] = [runSurplus(first, other), runSurplus(other, first)];
+  const effect = ({ played, alone }: Pair) => difference(stateLines(alone), stateLines(played));
+  const found: Difference[] = [
+    { forge, what: 'runs', lines: [...signed('-', less.unlike), ...signed('+', more.unlike)] },
+    { forge, what: 'requests', lines: difference(requestLines(first.played), requestLines(other.played)) },
+    { forge, what: 'effect', lines: difference(effect(first), effect(other)) },
+  ];
+  const told = [...signed('-', less.told), ...signed('+', more.told)];
+  return {
+    differences: found.filter(({ lines }) => lines.length > 0),
+    toldOtherwise: told.length === 0 ? [] : [{ forge, lines: told }],
+  };
+}
 
 function problemsOf(forge: string, { runs, violations, broken }: Played): string[] {
   const failed = runs.filter(({ outcome }) => outcome === 'failed');
@@ -82,12 +135,13 @@ export async function* compareForges(o: CompareOptions): AsyncGenerator<StoryRes
     for (const forge of o.forges) {
       const stage = { forge, files: o.files, log: o.log };
       pairs.set(forge.label, {
-        alone: await playOn({ ...stage, apps: [] }, story.play),
+        alone: await playOn({ ...stage, apps: [LISTENER] }, story.play),
         played: await playOn({ ...stage, apps: await o.apps() }, story.play),
       });
     }
     const [first, ...others] = pairs;
     if (first === undefined) return;
+    const compared = others.map(([label, pair]) => differencesOf(label, first[1], pair));
     yield {
       story: story.name,
       counts: Object.fromEntries(
@@ -97,12 +151,8 @@ export async function* compareForges(o: CompareOptions): AsyncGenerator<StoryRes
         ]),
       ),
       problems: [...pairs].flatMap(([label, { played }]) => problemsOf(label, played)),
-      differences: others.flatMap(([label, pair]) =>
-        PARTS.flatMap(([what, linesOf]) => {
-          const lines = difference(linesOf(first[1]), linesOf(pair));
-          return lines.length === 0 ? [] : [{ forge: label, what, lines }];
-        }),
-      ),
+      differences: compared.flatMap(({ differences }) => differences),
+      toldOtherwise: compared.flatMap(({ toldOtherwise }) => toldOtherwise),
     };
   }
 }

@@ -1,5 +1,6 @@
 /** What became of a story as lines of text that are the same wherever the same happened. */
 import type { FakeConversationState, FakePullRequestState } from '../../forges/kit/fake/forge-fake.js';
+import type { Run } from '../../translate/rehearsal.js';
 import { routeShape } from '../../translate/route-shape.js';
 import type { Played } from './stage.js';
 
@@ -37,11 +38,10 @@ function bodyLine(body: unknown): string {
   return ` ${text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text}`;
 }
 
-export const runLines = ({ runs }: Played): string[] =>
-  runs.map(({ app, event, outcome, reason }) => {
-    const why = reason === undefined ? '' : `: ${plain(reason)}`;
-    return `${event} → ${app}: ${outcome}${outcome === 'done' ? '' : why}`;
-  });
+export function runLine({ app, event, outcome, reason }: Pick<Run, 'app' | 'event' | 'outcome' | 'reason'>): string {
+  const why = outcome === 'done' || reason === undefined ? '' : `: ${plain(reason)}`;
+  return `${event} → ${app}: ${outcome}${why}`;
+}
 
 /** Without the queries of reads, in which pages are. */
 export const requestLines = ({ requests }: Played): string[] =>

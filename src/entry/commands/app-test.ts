@@ -30,7 +30,7 @@ function filesBelow(folder: string): Record<string, string> {
   return Object.fromEntries(read(folder));
 }
 
-function print({ story, counts, problems, differences }: StoryResult, first: string): void {
+function print({ story, counts, problems, differences, toldOtherwise }: StoryResult, first: string): void {
   const good = problems.length === 0 && differences.length === 0;
   console.log(`${good ? '✓' : '✗'} ${story}`);
   const counted = Object.entries(counts).map(
@@ -40,6 +40,12 @@ function print({ story, counts, problems, differences }: StoryResult, first: str
   for (const problem of problems) console.log(`    ! ${problem}`);
   for (const { forge, what, lines } of differences) {
     console.log(`    ${what} on ${forge}, beside ${first}:`);
+    for (const line of lines) console.log(`      ${line}`);
+  }
+  for (const { forge, lines } of toldOtherwise) {
+    console.log(
+      `    ${forge} tells of what people did by other events than ${first}, which is no difference of the app:`,
+    );
     for (const line of lines) console.log(`      ${line}`);
   }
 }
@@ -104,7 +110,8 @@ export function addAppTestCommand(app: Command): void {
 Nothing real is touched: the doubles are stateful servers on this machine, which know each forge's API and refuse what it would
 refuse. The others are compared with the first, which is GitHub unless --forge says otherwise: there the app is an App with
 tokens of its installation. Lines with - are only on the first forge, lines with + only on the one named. Numbers, hashes and
-addresses are left out. Exit codes: 0 the same everywhere; 1 something differed or failed.
+addresses are left out. Where a forge tells of the same by more or other events, whatever apps do, that is said and not counted:
+to GitLab, what a review says is a comment. Exit codes: 0 the same everywhere; 1 something differed or failed.
 
 Examples:
   $ forgeway app test ./app.js --files ./test/repository

@@ -322,6 +322,8 @@ describe('runs of workflows in detail', () => {
     repository?.runs.push(
       { ...run, id: 1, status: 'completed', conclusion: 'failure', log, artifacts },
       { ...run, id: 2, status: 'in_progress', conclusion: '' },
+      { ...run, id: 3, status: 'completed', conclusion: 'failure' },
+      { ...run, id: 4, status: 'completed', conclusion: 'failure' },
     );
     const job = await gitea.ask(`GET ${REPO}/actions/jobs/{job_id}`, { job_id: jobs + 1 });
     expect(job.data).toMatchObject({ id: jobs + 1, run_id: 1, conclusion: 'failure', head_sha: sha });
@@ -348,6 +350,28 @@ describe('runs of workflows in detail', () => {
       const { data: runs } = await gitea.ask(`GET ${REPO}/actions/runs`, { event: 'workflow_dispatch' });
       expect(runs).toMatchObject({ total_count: 1, workflow_runs: [{ head_branch: 'main', head_sha: sha }] });
     } else expect([begun.status, begun.data.message]).toEqual([501, expect.stringContaining('Gitea 1.24')]);
+
+    const [text, failed, one] = [
+      await gitea.ask(`GET ${REPO}/actions/jobs/{job_id}/logs`, { job_id: jobs + 1 }),
+      await gitea.ask(`POST ${RUN}/rerun-failed-jobs`, { run_id: 3 }),
+      await gitea.ask(`POST ${REPO}/actions/jobs/{job_id}/rerun`, { job_id: jobs + 4 }),
+    ];
+    const ends = [text, failed, one].map(({ status }) => status);
+    if (flavour === 'gitea') {
+      expect([ends, text.data, text.headers['content-type']]).toEqual([
+        [200, 201, 201],
+        log,
+        expect.stringContaining('text/plain'),
+      ]);
+      for (const run_id of [3, 4]) expect((await gitea.ask(`GET ${RUN}`, { run_id })).data.status).toBe('queued');
+    } else {
+      expect(ends).toEqual([501, 501, 501]);
+      expect([text.data.message, failed.data.message, one.data.message]).toEqual([
+        expect.stringContaining('Gitea 1.24'),
+        expect.stringContaining('Gitea 1.27'),
+        expect.stringContaining('Gitea 1.26'),
+      ]);
+    }
 
     const [listed, packed, again, stopped] = [
       await gitea.ask(`GET ${RUN}/artifacts`, { run_id: 1 }),
@@ -392,7 +416,9 @@ describe('runs of workflows in detail', () => {
     }
     if (flavour === 'gitea') gitea.expectEveryRow({ runDetails });
     else {
-      const known = Object.entries(runDetails).filter(([route]) => /^GET .*(?:jobs|workflows)/.test(route));
+      const known = Object.entries(runDetails).filter(([route]) =>
+        /^GET .*(?:jobs\/\{job_id\}$|workflows)/.test(route),
+      );
       gitea.expectEveryRow({ 'runDetails.forgejo': Object.fromEntries(known) });
     }
     await gitea.close();

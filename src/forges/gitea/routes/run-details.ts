@@ -41,18 +41,24 @@ import { emulated } from './row.js';
 const MOST = 50;
 
 /**
- * What a newer server does. An older one says 404 to it, as it does to a run that is not there: then the run is looked for.
- * @throws RouteFailure 501 where the run is there and the call is not
+ * What a newer server does. An older one says 404 to it, as it does to what is not there: then that is looked for.
+ * @throws RouteFailure 501 where the run, or the job, is there and the call is not
  */
-const sinceVersion = <T>(request: RouteRequest, context: RouteContext, call: () => Promise<T>, words: string) =>
+const sinceVersion = <T>(
+  request: RouteRequest,
+  context: RouteContext,
+  call: () => Promise<T>,
+  words: string,
+  find: (request: RouteRequest, context: RouteContext) => Promise<unknown> = runAt,
+) =>
   newerOr(call, async (): Promise<T> => {
-    await runAt(request, context);
+    await find(request, context);
     throw new RouteFailure(501, `This server cannot ${words}.`);
   });
 
 const runPath = (request: RouteRequest): string => `${actionsPath(request)}/runs/${numberParam(request, 'run_id')}`;
 
-async function job(request: RouteRequest, context: RouteContext) {
+async function jobAt(request: RouteRequest, context: RouteContext): Promise<{ native: JsonObject; run: Id }> {
   const id = numberParam(request, 'job_id');
   const native = await newerOr(
     async () => objectOf(await context.native.get(`${actionsPath(request)}/jobs/${id}`)),
@@ -62,17 +68,38 @@ async function job(request: RouteRequest, context: RouteContext) {
       return found;
     },
   );
-  const run = countIn(native, 'run_id') ?? id;
+  return { native, run: countIn(native, 'run_id') ?? id };
+}
+
+async function job(request: RouteRequest, context: RouteContext) {
+  const { native, run } = await jobAt(request, context);
   return { data: asJob(request, context, native, run) };
+}
+
+async function logOf(request: RouteRequest, context: RouteContext, id: Id): Promise<string> {
+  const { data } = await context.native.send('GET', `${actionsPath(request)}/jobs/${id}/logs`, { as: 'text' });
+  return String(data ?? '');
+}
+
+async function jobLog(request: RouteRequest, context: RouteContext) {
+  const read = () => logOf(request, context, numberParam(request, 'job_id'));
+  const words = 'show the log of a job by its API: Gitea 1.24 can';
+  const bytes = await sinceVersion(request, context, read, words, jobAt);
+  return { body: { contentType: 'text/plain; charset=utf-8', bytes } };
+}
+
+async function rerunJob(request: RouteRequest, context: RouteContext) {
+  const { native, run } = await jobAt(request, context);
+  const call = () => context.native.send('POST', `${actionsPath(request)}/runs/${run}/jobs/${idOf(native)}/rerun`);
+  await sinceVersion(request, context, call, 'rerun jobs by its API: Gitea 1.26 can', jobAt);
+  return { status: 201, data: {} };
 }
 
 async function logs(request: RouteRequest, context: RouteContext) {
   const read = async () => {
     const texts: { name: string; text: string }[] = [];
     for (const native of (await nativeJobs(request, context)).slice(0, MOST)) {
-      const path = `${actionsPath(request)}/jobs/${idOf(native)}/logs`;
-      const { data } = await context.native.send('GET', path, { as: 'text' });
-      texts.push({ name: textOf(native, 'name'), text: String(data ?? '') });
+      texts.push({ name: textOf(native, 'name'), text: await logOf(request, context, idOf(native)) });
     }
     return logArchive(texts);
   };
@@ -122,14 +149,15 @@ async function artifacts(request: RouteRequest, context: RouteContext) {
   return { data: { total_count: all.length, artifacts: data }, pages };
 }
 
-const act = (verb: 'cancel' | 'rerun', status: number, since: string, note: string): Route =>
+const act = (verb: 'cancel' | 'rerun' | 'rerun-failed-jobs', status: number, since: string, note: string): Route =>
   emulated(
     'unsafe',
     `repository: POST /repos/{owner}/{repo}/actions/runs/{run}/${verb}`,
     note,
     async (request, context) => {
       const call = () => context.native.send('POST', `${runPath(request)}/${verb}`);
-      await sinceVersion(request, context, call, `${verb} runs by its API: ${since} can`);
+      const words = verb === 'rerun-failed-jobs' ? 'rerun the failed jobs of runs' : `${verb} runs`;
+      await sinceVersion(request, context, call, `${words} by its API: ${since} can`);
       return { status, data: {} };
     },
   );
@@ -250,6 +278,18 @@ export const runDetails: RouteTable = {
     'Before Gitea 1.24 and on Forgejo a run is one job.',
     job,
   ),
+  'GET /repos/{owner}/{repo}/actions/jobs/{job_id}/logs': emulated(
+    'read',
+    'repository: GET /repos/{owner}/{repo}/actions/jobs/{job_id}/logs',
+    'Answered at once where GitHub redirects. From Gitea 1.24 on; older servers and Forgejo have no such call and answer 501.',
+    jobLog,
+  ),
+  'POST /repos/{owner}/{repo}/actions/jobs/{job_id}/rerun': emulated(
+    'unsafe',
+    'repository: POST /repos/{owner}/{repo}/actions/runs/{run}/jobs/{job_id}/rerun',
+    'From Gitea 1.26 on; older servers and Forgejo have no such call and answer 501.',
+    rerunJob,
+  ),
   'GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts': emulated(
     'read',
     'repository: GET /repos/{owner}/{repo}/actions/runs/{run}/artifacts',
@@ -273,6 +313,12 @@ export const runDetails: RouteTable = {
     201,
     'Gitea 1.26',
     'From Gitea 1.26 on; older servers and Forgejo have no such call and answer 501.',
+  ),
+  'POST /repos/{owner}/{repo}/actions/runs/{run_id}/rerun-failed-jobs': act(
+    'rerun-failed-jobs',
+    201,
+    'Gitea 1.27',
+    'From Gitea 1.27 on at the latest; servers that have no such call answer 501, as Forgejo does.',
   ),
   'GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}': emulated(
     'read',

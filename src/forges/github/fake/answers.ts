@@ -60,7 +60,7 @@ const ANYTHING = z.looseObject({});
 export function row(
   name: string,
   run: FakeRoute['run'],
-  o: { body?: z.ZodType; query?: z.ZodType; open?: true } = {},
+  o: { body?: z.ZodType; query?: z.ZodType; open?: true; file?: true } = {},
 ): FakeRoute {
   const [method = '', path = ''] = name.split(' ', 2);
   return {
@@ -70,6 +70,7 @@ export function row(
     query: o.query ?? ANYTHING,
     body: o.body ?? ANYTHING,
     ...(o.open && { open: true }),
+    ...(o.file && { file: true }),
     run,
   };
 }

@@ -134,6 +134,21 @@ describe('parameters and bodies', () => {
     );
     expect(api.violations).toEqual(['POST /issues: the body is not JSON']);
   });
+
+  it('that bring a file may bring any, whatever it says it is', async () => {
+    const { api } = apiOf(
+      route('POST', '/files', {
+        body: z.instanceof(Buffer),
+        file: true,
+        run: ({ body }) => ({ body: body as Buffer }),
+      }),
+    );
+    const headers = { 'content-type': 'application/json', 'private-token': 'anna' };
+    const answer = await api.handle(
+      new Request('http://forge.test/api/v4/files', { method: 'POST', body: '{half of it', headers }),
+    );
+    expect([answer.status, await answer.text(), api.violations]).toEqual([200, '{half of it', []]);
+  });
 });
 
 describe('answers', () => {

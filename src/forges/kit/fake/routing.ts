@@ -40,6 +40,8 @@ export interface FakeRoute {
   query?: z.ZodType;
   /** Without it no body is allowed. */
   body?: z.ZodType;
+  /** The body is a file: its bytes are taken as they are, whatever type they have. */
+  file?: boolean;
   /** May be asked without a token. */
   open?: boolean;
   run(request: FakeRequest): Promise<FakeAnswer> | FakeAnswer;
@@ -150,7 +152,7 @@ export function createFakeApi(options: FakeApiOptions): FakeApi {
     const user = authenticate(request.headers);
     if (user === undefined && entry.route.open !== true) return options.unauthorized;
     const raw = Buffer.from(await request.arrayBuffer());
-    const body = bodyOf(request.headers.get('content-type') ?? '', raw);
+    const body = entry.route.file ? { value: raw } : bodyOf(request.headers.get('content-type') ?? '', raw);
     const problem =
       problemIn('query', entry.route.query, queryOf(query)) ??
       ('invalid' in body ? body.invalid : problemIn('body', entry.route.body, body.value));

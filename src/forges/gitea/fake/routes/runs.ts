@@ -114,7 +114,7 @@ export function runRoutes(world: World): FakeRoute[] {
       deleted_at: null,
     };
   };
-  const act = (verb: 'cancel' | 'rerun', change: (run: Run) => void): FakeRoute => ({
+  const act = (verb: 'cancel' | 'rerun' | 'rerun-failed-jobs', change: (run: Run) => void): FakeRoute => ({
     method: 'POST',
     path: `/repos/:owner/:repo/actions/runs/:run/${verb}`,
     source: `repository: POST /repos/{owner}/{repo}/actions/runs/{run}/${verb}`,
@@ -125,9 +125,12 @@ export function runRoutes(world: World): FakeRoute[] {
       if (verb === 'cancel' ? isDone : !isDone)
         refuse(verb === 'cancel' ? 409 : 400, 'workflow run is in another state');
       change(run);
+      // Of what it did, the call for failed jobs tells nothing.
+      if (verb === 'rerun-failed-jobs') return ok(undefined, 201);
       return verb === 'cancel' ? ok(undefined, 202) : ok(runJson(repository, run), 201);
     },
   });
+  const again = (run: Run) => Object.assign(run, { status: 'queued', conclusion: '' });
 
   return [
     since('v124', world, listRuns('runs', runJson)),
@@ -238,11 +241,21 @@ export function runRoutes(world: World): FakeRoute[] {
         return ok(undefined, 204);
       },
     }),
-    since(
-      'v126',
-      world,
-      act('rerun', (run) => Object.assign(run, { status: 'queued', conclusion: '' })),
-    ),
+    since('v126', world, act('rerun', again)),
+    since('v126', world, act('rerun-failed-jobs', again)),
+    since('v126', world, {
+      method: 'POST',
+      path: '/repos/:owner/:repo/actions/runs/:run/jobs/:job/rerun',
+      source: 'repository: POST /repos/{owner}/{repo}/actions/runs/{run}/jobs/{job_id}/rerun',
+      run: (request) => {
+        repositoryFor(world, request, 'write');
+        const { repository, run } = jobFor(request);
+        if (String(run.id) !== request.params.run) return notFound();
+        if (run.status !== 'completed') refuse(400, 'workflow run is in another state');
+        again(run);
+        return ok(jobJson(repository, run), 201);
+      },
+    }),
     since(
       'cancelsRuns',
       world,

@@ -154,7 +154,7 @@ export function releaseRoutes(world: World): FakeRoute[] {
       const release = releaseAt(repository, request);
       return pageOf(world, request, release.assets, (asset) => assetJson(world, repository, release, asset));
     }),
-    row(`POST /${repo}/releases/{release_id}/assets`, upload, { body: z.unknown() }),
+    row(`POST /${repo}/releases/{release_id}/assets`, upload, { body: z.unknown(), file: true }),
     row(`GET /${repo}/releases/assets/{asset_id}`, (request) => {
       const repository = reading(request);
       const { release, asset } = assetAt(repository, request);
