@@ -10,7 +10,9 @@ import { root } from './setup.mjs';
 
 const FILES = [
   'test/effects/kubernetes',
-  ...['objects', 'lifecycle', 'without-kubelet', 'faults'].map((name) => `test/preview/kubernetes/${name}.test.ts`),
+  ...['objects', 'lifecycle', 'without-kubelet', 'faults', 'trust', 'orders', 'collector'].map(
+    (name) => `test/preview/kubernetes/${name}.test.ts`,
+  ),
 ];
 /** What is run against the API in memory alone, by `npm test`. */
 const KUBELET = 'needs a kubelet';
@@ -20,11 +22,8 @@ const ALWAYS = [
   ['visits: forwarded ports, waking by a visit (wake.test.ts, ways-in.test.ts)', KUBELET],
   ['builds that are begun again by what BuildKit printed (interrupted.test.ts)', KUBELET],
   ['plans, applies and agents as jobs (test/run, test/agents)', KUBELET],
-  [
-    'every order of deliveries, killed workers (orders.test.ts, any-order.test.ts)',
-    `${CLOCK}; three events in every order are run here`,
-  ],
-  ['strangers’ commits, several clusters, left-over namespaces, backups (trust, clusters, collector, restored)', CLOCK],
+  ['killed workers amid every order (any-order.test.ts)', `${CLOCK}; every order is run here, without kills`],
+  ['several clusters, backups (clusters, restored)', CLOCK],
 ].map(([what, why]) => ({ what, why }));
 
 const { KUBECONFIG } = process.env;

@@ -10,7 +10,7 @@ export interface Behind {
   /** Everything of a namespace, of the kinds that we know. */
   everything(namespace: string): Promise<ApiObject[]>;
   create(object: object): Promise<void>;
-  delete(kind: string, namespace: string, name: string): Promise<void>;
+  delete(kind: string, namespace: string | undefined, name: string): Promise<void>;
   /** Merged into it, as somebody who edits it by hand. */
   edit(kind: string, namespace: string, name: string, patch: object): Promise<void>;
 }
