@@ -43,10 +43,13 @@ export async function startChosenApi(options: KubernetesApiOptions = {}, faring 
         })
       : undefined;
   const { close } = front;
+  const behind = behindServer(call);
   return Object.assign(front, {
-    ...{ memory: undefined, behind: behindServer(call) },
+    ...{ memory: undefined, behind },
     async close() {
       await kubelet?.stop();
+      // What a test left standing is in the way of whoever the cluster belongs to.
+      for (const name of front.made) await behind.delete('Namespace', undefined, name);
       await close();
     },
   });
