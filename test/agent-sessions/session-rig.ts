@@ -19,6 +19,7 @@ import { createKeyLocks } from '../../src/jobs/reconcile-locks.js';
 import { createCommentReconciler } from '../../src/jobs/report/comment.js';
 import { createSyncReconciler } from '../../src/jobs/sync/pull-request.js';
 import { createMetrics } from '../../src/lib/metrics.js';
+import { openStore } from '../../src/store/database.js';
 import { eventually } from '../jobs/eventually.js';
 import { type ConnectedForge, startConnectedForge } from '../support/connected-forge.js';
 import { plannedFor } from '../support/planned-agents.js';
@@ -110,20 +111,32 @@ export interface AgentRigOptions {
   notify?: NotifyHook;
   /** Of the repository, at its beginning. */
   files?: Readonly<Record<string, string>>;
+  /** So many, each with its own connections and locks; everything that is poked is taken up by all of them at once. Default: one. */
+  workers?: number;
 }
 
 export async function startAgentRig(
   forge: ForgeDescriptor,
-  { planned = plannedFor('scripted'), runner: real, files, others = [], secretsOf, notify }: AgentRigOptions = {},
+  {
+    planned = plannedFor('scripted'),
+    runner: real,
+    files,
+    others = [],
+    secretsOf,
+    notify,
+    workers = 1,
+  }: AgentRigOptions = {},
 ): Promise<AgentRig> {
   let script: Script = async () => undefined;
   let rights: Rights | undefined;
   const runner = createScriptedRunner(() => script);
   const facts: TaskFacts[] = [];
   const log = pino({ level: process.env.RIG_LOG ?? 'silent' });
-  const reconcilers: Partial<Record<keyof Pokes, Reconciler>> = {};
+  let working: Partial<Record<keyof Pokes, Reconciler>>[] = [];
   const queueOf = (name: keyof Pokes) =>
-    localQueue(name, async (key, signal) => reconcilers[name]?.run(key, signal) ?? undefined);
+    localQueue(name, async (key, signal) => {
+      await Promise.allSettled(working.map((worker) => worker[name]?.run(key, signal)));
+    });
   const queues = {
     preview: queueOf('preview'),
     sync: queueOf('sync'),
@@ -156,8 +169,16 @@ export async function startAgentRig(
   const { permissions, access } = rights;
   const metrics = createMetrics();
 
-  let locks = createKeyLocks({ store, log });
+  // As processes of their own have them.
+  const stores = Array.from({ length: workers - 1 }, () => openStore(connected.database, 'worker', { max: 4 }));
+  const newLocks = () =>
+    [connected.store, ...stores].map((own) => ({ own, locks: createKeyLocks({ store: own, log }) }));
+  let locksOf = newLocks();
   function work(): void {
+    working = locksOf.map(worker);
+  }
+  function worker({ own: store, locks }: (typeof locksOf)[number]): (typeof working)[number] {
+    const reconcilers: (typeof working)[number] = {};
     const common = { store, locks, log, metrics, octokitFor: bridge.octokitFor };
     reconcilers.agent = createAgentReconciler({
       ...common,
@@ -180,6 +201,7 @@ export async function startAgentRig(
     reconcilers.sync = createSyncReconciler({
       ...{ ...common, queue: pokes.sync, onState: sessionsFollowForge({ pokes }) },
     });
+    return reconcilers;
   }
   work();
 
@@ -197,7 +219,7 @@ export async function startAgentRig(
 
   async function stopWork(): Promise<void> {
     await Promise.all(Object.values(queues).map((queue) => queue.stop()));
-    await locks.close();
+    await Promise.all(locksOf.map(({ locks }) => locks.close()));
   }
 
   return {
@@ -237,7 +259,7 @@ export async function startAgentRig(
         report: queueOf('report'),
         agent: queueOf('agent'),
       });
-      locks = createKeyLocks({ store, log });
+      locksOf = newLocks();
       work();
       // What a sweeper does.
       for (const { id } of await rows<{ id: string }>('SELECT id FROM agent_session'))
@@ -249,6 +271,7 @@ export async function startAgentRig(
       await stopWork();
       await runner.close();
       await access.close();
+      await Promise.all(stores.map((own) => own.close()));
       await connected.close();
     },
   };

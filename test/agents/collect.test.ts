@@ -265,7 +265,10 @@ describe('what an agent leaves', () => {
     await writeFile(file, JSON.stringify({ summary: 'Fine', comments }));
     expect(await readReview(folder)).toEqual({
       ...{ kind: 'review', summary: 'Fine', comments: [{ path: 'src/a.js', line: 2, body: 'Why two? [redacted]' }] },
+      omitted: 0,
     });
+    await writeFile(file, JSON.stringify(Array.from({ length: 130 }, () => ({ path: 'a.js', line: 1, body: 'x' }))));
+    expect(await readReview(folder)).toMatchObject({ comments: { length: 100 }, omitted: 30 });
     await writeFile(file, JSON.stringify(comments));
     expect(await readReview(folder)).toMatchObject({ kind: 'review', summary: '' });
     for (const text of ['', '{', '[1]', '{"comments":[{"path":"../x","line":1,"body":"x"}]}', 'x'.repeat(600_000)]) {

@@ -37,6 +37,8 @@ export interface AgentReview {
   summary: string;
   /** At most a hundred; `path` is from the repository's root, `line` of the file as it is after the change. */
   comments: { path: string; line: number; body: string }[];
+  /** How many more there were. */
+  omitted: number;
 }
 
 /** What is asked for and is not what it should be has a reason, for people. */
@@ -71,7 +73,8 @@ export async function readReview(folder: string): Promise<FoundReview> {
     const parsed = review.safeParse(JSON.parse(await file.readFile('utf8')));
     if (!parsed.success) return { kind: 'unreadable', reason: 'it is not a list of path, line and body' };
     const { summary, comments } = parsed.data;
-    return { kind: 'review', summary, comments: comments.slice(0, MOST_REMARKS) };
+    const kept = comments.slice(0, MOST_REMARKS);
+    return { kind: 'review', summary, comments: kept, omitted: comments.length - kept.length };
   } catch (error) {
     if (error instanceof SyntaxError) return { kind: 'unreadable', reason: 'it is no JSON' };
     const { code } = error as NodeJS.ErrnoException;

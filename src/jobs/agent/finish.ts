@@ -153,7 +153,9 @@ async function finishReview(context: AgentContext, session: SessionRecord, signa
   }
   const { summary } = await wordsOf(context, session);
   const review =
-    found.kind === 'none' ? { summary, comments: [] } : { ...found, summary: found.summary.trim() || summary };
+    found.kind === 'none'
+      ? { summary, comments: [], omitted: 0 }
+      : { ...found, summary: found.summary.trim() || summary };
   const octokit = await context.octokitFor(session.organizationId, session.repositoryId);
   const url = await writeReview(octokit, session, review, signal);
   await move(context, session, [{ kind: 'reviewed', url, comments: review.comments.length }]);

@@ -1,6 +1,7 @@
 /** Commits as GitHub's. */
+
+import { type DiffFile, readDiff } from '../../../lib/diff-text.js';
 import type { JsonObject } from '../../forge.js';
-import { type DiffFile, readDiff } from '../../kit/diff-text.js';
 import { segment } from '../../kit/native-client.js';
 import { notFound, type RouteContext, type RouteRequest } from '../../kit/route.js';
 import { commit } from '../../kit/shapes/commit.js';

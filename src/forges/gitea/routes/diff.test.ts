@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { lineAt, readDiff } from '../../kit/diff-text.js';
+import { lineAt, readDiff } from '../../../lib/diff-text.js';
 import { lineDiff } from './line-diff.js';
 
 const TEXT = `diff --git a/kept.txt b/kept.txt

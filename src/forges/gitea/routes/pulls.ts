@@ -1,7 +1,8 @@
 /** Pull requests. */
+
+import { readDiff } from '../../../lib/diff-text.js';
 import { ForgewayError } from '../../../lib/errors.js';
 import type { JsonObject } from '../../forge.js';
-import { readDiff } from '../../kit/diff-text.js';
 import { segment } from '../../kit/native-client.js';
 import {
   invalid,

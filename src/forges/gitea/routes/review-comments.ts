@@ -1,6 +1,6 @@
 /** Comments on lines of a pull request. */
 
-import { readDiff } from '../../kit/diff-text.js';
+import { readDiff } from '../../../lib/diff-text.js';
 import {
   invalid,
   notFound,

@@ -2,8 +2,9 @@
  * Where a comment on a line stands. The forge names such comments by pull request and review, GitHub by their id alone; and
  * it knows no replies: comments on the same line are one conversation.
  */
+
+import { type DiffFile, type DiffLine, holdsLine, lineAt } from '../../../lib/diff-text.js';
 import type { JsonObject } from '../../forge.js';
-import { type DiffFile, type DiffLine, holdsLine, lineAt } from '../../kit/diff-text.js';
 import { invalid, notFound, type RouteContext, type RouteRequest } from '../../kit/route.js';
 import type { Id } from '../../kit/shapes/inputs.js';
 import { LINE_COMMENT_PLACES } from '../convert/comment.js';

@@ -1,6 +1,7 @@
 /** Reviews of pull requests. */
+
+import { readDiff } from '../../../lib/diff-text.js';
 import type { JsonObject } from '../../forge.js';
-import { readDiff } from '../../kit/diff-text.js';
 import {
   invalid,
   notFound,

@@ -1,7 +1,7 @@
 /** Files of a merge request with their counted lines, also where GitLab leaves the diff of a file out. */
 
+import { readDiff } from '../../../lib/diff-text.js';
 import { ForgewayError } from '../../../lib/errors.js';
-import { readDiff } from '../../kit/diff-text.js';
 import { type RouteContext, RouteFailure } from '../../kit/route.js';
 import type { FileInput } from '../../kit/shapes/inputs.js';
 import { fileInput, type NativeDiff } from '../convert/commit.js';

@@ -213,6 +213,9 @@ const update: Route = {
     const place = placeOf(request);
     const pull = pullOf(request, place);
     const { base, maintainer_can_modify, title, ...body } = accept('PullRequest', changes, request.body);
+    // GitLab answers as if it had been opened again.
+    if (body.state === 'open' && (await readMergeRequest(context, pull)).state === 'merged')
+      throw invalid('PullRequest', 'state', 'custom', 'The merge request is merged.');
     // A draft is one by its title: an app that writes another title has not said that the draft is over.
     const isDraft = title !== undefined && !DRAFT.test(title) && (await readMergeRequest(context, pull)).draft === true;
     const data = await updateThread(

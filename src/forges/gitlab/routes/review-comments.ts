@@ -14,7 +14,7 @@ import { toNativeBody } from '../quick-actions.js';
 import { commentThread, notePlace, remember, reviewOfComment } from './comment-places.js';
 import { accept, everything, idParam, type Place, placeOf, pullOf, slice, type Thread } from './place.js';
 import { readMergeRequest } from './pull.js';
-import { type LineComment, lineComment, positionOf } from './review-position.js';
+import { lineComment, positionOf } from './review-position.js';
 
 interface Placed {
   note: NativeNote;
@@ -81,16 +81,14 @@ const list: Route = {
   },
 };
 
-/** Begins a discussion on a line; the review it belongs to is remembered with it. */
-export async function commentOnLine(
+/** Begins a discussion at a position; the review it belongs to is remembered with it. */
+export async function commentAt(
   context: RouteContext,
   pull: Thread,
-  mr: Awaited<ReturnType<typeof readMergeRequest>>,
-  comment: LineComment,
+  at: { body: string; position: Awaited<ReturnType<typeof positionOf>> },
   review?: number,
 ): Promise<Placed> {
-  const position = await positionOf(context, pull, mr, comment);
-  const json = { body: toNativeBody(comment.body), position };
+  const json = { body: toNativeBody(at.body), position: at.position };
   const answer = await context.native.send('POST', `${pull.api}/discussions`, { json });
   const { id, notes } = read(nativeDiscussion, answer.data, 'discussion');
   const note = notes[0];
@@ -126,7 +124,8 @@ const create: Route = {
     if (typeof to === 'number' && typeof body === 'string')
       return { status: 201, data: await reply(context, place, pull, String(to), body) };
     const comment = accept('PullRequestReviewComment', lineComment, request.body);
-    const placed = await commentOnLine(context, pull, await readMergeRequest(context, pull), comment);
+    const position = await positionOf(context, pull, await readMergeRequest(context, pull), comment);
+    const placed = await commentAt(context, pull, { body: comment.body, position });
     return { status: 201, data: shownLineNote(context, place, pull, placed) };
   },
 };

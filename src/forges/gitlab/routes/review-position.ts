@@ -38,6 +38,17 @@ const range = (path: string, line: DiffLine) => ({
   type: line.kind === 'removed' ? 'old' : 'new',
 });
 
+/** Of each comment, in order. @throws RouteFailure 422 when the file or the line of one is not part of the diff */
+export async function positionsOf(
+  context: RouteContext,
+  pull: Thread,
+  mr: NativeMergeRequest,
+  comments: readonly LineComment[],
+): Promise<Record<string, unknown>[]> {
+  const diffs = await everything(context, `${pull.api}/diffs`, nativeDiff);
+  return comments.map((comment) => positionIn(diffs, mr.diff_refs ?? undefined, comment));
+}
+
 /** @throws RouteFailure 422 when the file or the line is not part of the diff */
 export async function positionOf(
   context: RouteContext,

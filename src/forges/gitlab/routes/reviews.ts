@@ -15,8 +15,8 @@ import { toNativeBody } from '../quick-actions.js';
 import { remember, reviewOfComment } from './comment-places.js';
 import { accept, numberParam, type Place, placeOf, pullOf, refused, slice, type Thread } from './place.js';
 import { readMergeRequest } from './pull.js';
-import { commentOnLine, lineNotes, shownLineNote } from './review-comments.js';
-import { lineComment } from './review-position.js';
+import { commentAt, lineNotes, shownLineNote } from './review-comments.js';
+import { lineComment, positionsOf } from './review-position.js';
 import { approvedBy, type KeptReview, keyOf, REVIEW, reviewAt, reviewsOf, shownReview } from './review-records.js';
 
 const list: Route = {
@@ -121,13 +121,21 @@ async function say(context: RouteContext, pull: Thread, text: string) {
   return id;
 }
 
-/** Comments on lines name the review by our number of it, so its record is there first; it goes when the first is refused. */
-async function sayOnLines(context: RouteContext, { pull, mr, key, body, pending }: Draft, review: KeptReview) {
-  const record = await context.records.put(REVIEW, key, review);
+/**
+ * Comments on lines name the review by our number of it, so its record is there first; it goes when the first is refused. Its text
+ * is in it when it was said: whoever looks for it after GitLab broke off must not take half of a review for all of it.
+ */
+async function sayOnLines(
+  context: RouteContext,
+  { pull, key, body, pending }: Draft,
+  review: KeptReview,
+  positions: Awaited<ReturnType<typeof positionsOf>>,
+) {
+  const record = await context.records.put(REVIEW, key, pending === undefined ? { ...review, body: '' } : review);
   let said = 0;
   try {
-    for (const comment of body.comments) {
-      await commentOnLine(context, pull, mr, comment, record.id);
+    for (const [at, { body: text }] of body.comments.entries()) {
+      await commentAt(context, pull, { body: text, position: positions[at] ?? {} }, record.id);
       said += 1;
     }
   } catch (error) {
@@ -142,6 +150,9 @@ async function submit(context: RouteContext, draft: Draft) {
   const { place, pull, mr, key, body } = draft;
   check(body);
   const state = body.event === undefined ? 'pending' : meant[body.event];
+  const onLines = state === 'pending' ? [] : body.comments;
+  // Of all of them before anything is said: GitLab takes one after the other, GitHub all or none.
+  const positions = onLines.length === 0 ? [] : await positionsOf(context, pull, mr, onLines);
   if (state === 'approved') await approve(context, pull, body.commit_id);
   const user = read(nativeUser, await context.native.get('/user'), 'user');
   const review: KeptReview = {
@@ -155,7 +166,7 @@ async function submit(context: RouteContext, draft: Draft) {
       .replace(/\.\d{3}Z$/, 'Z'),
     comments: state === 'pending' ? body.comments : [],
   };
-  if (state !== 'pending' && body.comments.length > 0) await sayOnLines(context, draft, review);
+  if (onLines.length > 0) await sayOnLines(context, draft, review, positions);
   const told = state !== 'pending' && body.body ? { ...review, note: await say(context, pull, body.body) } : review;
   return shownReview(context, place, mr, { record: await context.records.put(REVIEW, key, told), review: told });
 }

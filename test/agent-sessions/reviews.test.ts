@@ -1,0 +1,140 @@
+/** What an agent remarks in a review, on each forge: also where a line cannot be commented on, and when the forge breaks off. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { AgentReview } from '../../src/effects/agents/review.js';
+import { writeReview } from '../../src/jobs/agent/review.js';
+import type { SessionRecord } from '../../src/jobs/agent/session-record.js';
+import type { ForgeOctokit } from '../../src/jobs/sync/octokit.js';
+import { playedForges } from '../support/connected-forge.js';
+import { type AgentRig, place, startAgentRig } from './session-rig.js';
+
+const lines = (from: number, to: number): string =>
+  Array.from({ length: to - from + 1 }, (_, at) => `const line${from + at} = ${from + at};\n`).join('');
+const ID = (at: number) => `11111111-2222-4333-8444-00000000000${at}`;
+const { signal } = new AbortController();
+
+describe.each(playedForges.map((forge) => ({ name: forge.label, forge })))(
+  'reviews of agents on $name',
+  ({ forge }) => {
+    let rig: AgentRig;
+    let octokit: ForgeOctokit;
+    let number: number;
+    let headSha: string;
+    beforeAll(async () => {
+      rig = await startAgentRig(forge, {
+        files: { 'src/long.js': lines(1, 60), 'src/gone.js': lines(100, 110), 'src/old.js': lines(200, 240) },
+      });
+      const dave = rig.as('dave');
+      headSha = await dave.push({
+        branch: 'topic',
+        message: 'feat: much',
+        files: {
+          'src/long.js': lines(1, 60).replace('line30 = 30', 'line30 = 31'),
+          'src/gone.js': null,
+          'src/old.js': null,
+          'src/renamed.js': `${lines(200, 240)}const more = 1;\n`,
+          'src/large.js': lines(1, 200),
+        },
+      });
+      number = await dave.openPullRequest({ head: 'topic', title: 'Much' });
+      await rig.quiet();
+      const [stored] = await rig.rows<{ id: string }>('SELECT id FROM repository');
+      octokit = await rig.bridge.octokitFor(rig.organizationId, stored?.id ?? '');
+    });
+    afterAll(() => rig?.close());
+
+    const session = (at: number) =>
+      ({
+        ...{ id: ID(at), round: 1, number, headSha, agent: 'scripted', requester: null, requestedBy: 'dave' },
+        repository: place,
+      }) as unknown as SessionRecord;
+    const state = async () => {
+      const found = (await rig.fake.state(place)).pullRequests.find((one) => one.number === number);
+      if (found === undefined) throw new Error('no pull request');
+      return found;
+    };
+    /** Whatever way a forge shows what a review says as a whole. */
+    const said = async (at: number) => {
+      const { reviews, comments } = await state();
+      return [...reviews, ...comments].map(({ body }) => body).filter((body) => body.includes(ID(at)));
+    };
+    const remark = (path: string, line: number, body = `At ${path} ${line}.`) => ({ path, line, body });
+
+    const where = (comments: readonly { path: string; line: number | null }[]) =>
+      comments.map(({ path, line }) => `${path}:${line}`).sort();
+
+    it('stand on the lines that the change has, and in the text where it has none', async () => {
+      const onLines = [remark('src/long.js', 30), remark('src/renamed.js', 42), remark('src/large.js', 200)];
+      const elsewhere = [
+        ...[remark('src/long.js', 2), remark('src/gone.js', 1), remark('src/old.js', 1), remark('src/none.js', 1)],
+        remark('src/long.js', 1, 'Rather:\n```js\nconst x = 1;\n```'),
+      ];
+      // Mixed, so that none that is refused comes first or last.
+      const comments = [...onLines.slice(0, 1), ...elsewhere, ...onLines.slice(1)];
+      const review: AgentReview = { summary: 'Mixed.', comments, omitted: 7 };
+      const url = await writeReview(octokit, session(1), review, signal);
+      expect(await writeReview(octokit, session(1), review, signal)).toBe(url);
+      expect(where((await state()).lineComments)).toEqual(where(onLines));
+      const [text, ...more] = await said(1);
+      expect(more).toEqual([]);
+      expect(text).toContain('Mixed.');
+      expect(text).toContain('- `src/long.js` line 1:\n\n  Rather:\n  ```js\n  const x = 1;\n  ```');
+      expect(text).toContain('It had 7 more remarks than a review may have.');
+      for (const { path, line } of elsewhere) expect(text).toContain(`\`${path}\` line ${line}:`);
+      for (const { path, line } of onLines) expect(text).not.toContain(`\`${path}\` line ${line}:`);
+    });
+
+    it('have a text that every forge takes, however much there is to remark', async () => {
+      const comments = Array.from({ length: 100 }, (_, at) => remark('src/none.js', at + 1, 'x'.repeat(5_000)));
+      await writeReview(octokit, session(2), { summary: 'Huge.', comments, omitted: 0 }, signal);
+      const [text = ''] = await said(2);
+      expect(text.length).toBeLessThan(65_536);
+      expect(text).toMatch(/And 9\d more, for which there is no room here\./);
+      expect(rig.fake.violations()).toEqual([]);
+    });
+
+    it('approve nothing when one of their lines is refused', async () => {
+      const comments = [remark('src/large.js', 21), remark('src/long.js', 2)].map((one) => ({ ...one, side: 'RIGHT' }));
+      const route = 'POST /repos/{owner}/{repo}/pulls/{pull_number}/reviews';
+      const approval = {
+        owner: place.owner,
+        repo: place.name,
+        pull_number: number,
+        event: 'APPROVE',
+        commit_id: headSha,
+      };
+      const before = await state();
+      await expect(octokit.request(route, { ...approval, comments })).rejects.toMatchObject({ status: 422 });
+      expect(await state()).toEqual(before);
+    });
+
+    it('are whole in the end, and say nothing twice, wherever the forge breaks off', async () => {
+      const comments = [11, 12, 13, 14].map((line) => remark('src/large.js', line, `Broken off at ${line}.`));
+      const elsewhere = remark('src/none.js', 9);
+      const review: AgentReview = { summary: 'Broken off.', comments: [...comments, elsewhere], omitted: 0 };
+      const before = (await state()).lineComments.length;
+      const downAfter = (most: number): PropertyDescriptor => {
+        let asked = 0;
+        const get = (): boolean => {
+          asked += 1;
+          return asked > most;
+        };
+        return { configurable: true, get, set: () => undefined };
+      };
+      let lost = 0;
+      for (let isDone = false; !isDone; ) {
+        if (lost > 60) throw new Error('it never ends');
+        Object.defineProperty(rig.forgeIs, 'down', downAfter(lost + 1));
+        isDone = await writeReview(octokit, session(3), review, signal).then(
+          () => true,
+          () => false,
+        );
+        Object.defineProperty(rig.forgeIs, 'down', { configurable: true, writable: true, value: false });
+        await rig.forgeIsBack();
+        if (!isDone) lost += 1;
+      }
+      expect(lost).toBeGreaterThan(0);
+      expect(where((await state()).lineComments.slice(before))).toEqual(where(comments));
+      expect(await said(3)).toEqual([expect.stringMatching(/^Broken off\.[\s\S]*src\/none\.js/)]);
+    });
+  },
+);
