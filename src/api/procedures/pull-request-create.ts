@@ -1,3 +1,4 @@
+import type { PoolClient } from 'pg';
 import { audit } from '../../accounts/audit.js';
 import { drive } from '../../jobs/agent/drive.js';
 import { createDraftPr, rememberPullRequest } from '../../jobs/pull-request/service.js';
@@ -18,6 +19,16 @@ interface Wanted {
 }
 
 const LIMIT_MS = 30_000;
+
+/** @throws ForgewayError FORGEWAY_CONFLICT where it is another session's, whose comment and preview speak of it */
+async function belongTo(tx: PoolClient, pullRequestId: string, sessionId: string): Promise<void> {
+  const { rowCount } = await tx.query(
+    'UPDATE pull_request SET session_id = $2 WHERE id = $1 AND (session_id IS NULL OR session_id = $2)',
+    [pullRequestId, sessionId],
+  );
+  if (rowCount === 1) return;
+  throw new ForgewayError('FORGEWAY_CONFLICT', 'A pull request of this branch is open already, of another session.');
+}
 
 /** Opens a draft and puts it into the mirror. @throws ForgewayError FORGEWAY_NOT_FOUND, or FORGEWAY_CONFLICT when the forge refuses */
 export async function createDraft(
@@ -45,8 +56,9 @@ export async function createDraft(
   const place = { owner: repository.owner, repo: repository.name };
   const wanted = { head: headBranch, base: baseBranch ?? repository.defaultBranch, title, body };
   let data: unknown;
+  let created: boolean;
   try {
-    ({ data } = await createDraftPr(octokit, place, wanted, AbortSignal.timeout(LIMIT_MS)));
+    ({ data, created } = await createDraftPr(octokit, place, wanted, AbortSignal.timeout(LIMIT_MS)));
   } catch (error) {
     throw refusalOf(error) ?? error;
   }
@@ -60,8 +72,9 @@ export async function createDraft(
     );
     const { forge, host } = repository;
     const origin = { organizationId, forge, host, instanceUrl: rows[0]?.url ?? null };
-    const written = await rememberPullRequest(tx, origin, repository, data, sessionId ?? null);
-    await audit(tx, organizationId, 'pull-request.created', written.id, {}, by);
+    const written = await rememberPullRequest(tx, origin, repository, data, null);
+    if (sessionId !== undefined) await belongTo(tx, written.id, sessionId);
+    if (created) await audit(tx, organizationId, 'pull-request.created', written.id, {}, by);
     const { url, number, title: named } = written;
     const event = { kind: 'pr.created', pullRequestId: written.id, url, number, title: named } as const;
     // Its session says so, where its work is not under way again.
