@@ -301,6 +301,15 @@ export const effectsOfRepositories: Readonly<Record<string, Effect>> = {
       },
     ]),
   ),
+  [`POST ${R}/actions/jobs/{job_id}/rerun`]: {
+    given: async (stage) => {
+      const { data } = await stage.ask(`GET ${R}/actions/runs/{run_id}/jobs`, { run_id: await stage.run('failed') });
+      return { job_id: data.jobs[0].id };
+    },
+    by: `GET ${R}/actions/jobs/{job_id}`,
+    seen: ({ data }) => [data.status === 'completed', data.conclusion],
+    want: () => [false, null],
+  },
   [`POST ${R}/hooks/{hook_id}/pings`]: {
     given: async (stage) => ({ hook_id: await stage.hook() }),
     by: `GET ${R}/hooks/{hook_id}`,
