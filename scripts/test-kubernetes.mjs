@@ -10,20 +10,18 @@ import { root } from './setup.mjs';
 
 const FILES = [
   'test/effects/kubernetes',
-  ...['objects', 'lifecycle', 'without-kubelet', 'faults', 'trust', 'orders', 'collector'].map(
-    (name) => `test/preview/kubernetes/${name}.test.ts`,
-  ),
+  ...[
+    ...['objects', 'lifecycle', 'without-kubelet', 'faults', 'trust', 'orders', 'any-order', 'collector', 'clusters'],
+    'restored',
+  ].map((name) => `test/preview/kubernetes/${name}.test.ts`),
 ];
 /** What is run against the API in memory alone, by `npm test`. */
 const KUBELET = 'needs a kubelet';
-const CLOCK = 'turns back the clock or the store of the API in memory, or breaks it where a front cannot';
 const ALWAYS = [
   ['what containers print: last lines of a failure, logs by API (told.test.ts)', KUBELET],
   ['visits: forwarded ports, waking by a visit (wake.test.ts, ways-in.test.ts)', KUBELET],
   ['builds that are begun again by what BuildKit printed (interrupted.test.ts)', KUBELET],
   ['plans, applies and agents as jobs (test/run, test/agents)', KUBELET],
-  ['killed workers amid every order (any-order.test.ts)', `${CLOCK}; every order is run here, without kills`],
-  ['several clusters, backups (clusters, restored)', CLOCK],
 ].map(([what, why]) => ({ what, why }));
 
 const { KUBECONFIG } = process.env;

@@ -16,10 +16,11 @@ import { type Cluster, openCluster } from '../../../src/effects/kubernetes/clust
 import { openConnection } from '../../../src/effects/kubernetes/connection.js';
 import { makeLoopbackCertificate } from '../../../src/entry/loopback-certificate.js';
 import { checkCluster } from '../../../src/jobs/preview/kubernetes/check.js';
-import { admissionPolicy } from '../../../src/jobs/preview/kubernetes/manifests/access.js';
 import { createPreviewClusters } from '../../../src/jobs/preview/kubernetes/open-clusters.js';
 import { TEST_KEYS } from '../../support/database.js';
-import { type KubernetesApi, startKubernetesApi } from '../../support/kubernetes-api/server.js';
+import { asShipped } from '../../support/kubernetes-api/as-shipped.js';
+import { type ChosenApi, isReal, startChosenApi, startMemory } from '../../support/kubernetes-api/chosen.js';
+import type { KubernetesApi } from '../../support/kubernetes-api/server.js';
 import { loopback } from '../../support/loopback.js';
 import { createRig, eventually, type Rig, settingsOf, sha, writeKubeconfig } from './rig.js';
 
@@ -27,8 +28,8 @@ const TOKEN = 'canary-token-of-their-cluster';
 const vault = createVault(TEST_KEYS.versions);
 
 /** An API server as others reach it: by https, and with a token. */
-async function startTheirs(): Promise<{ api: KubernetesApi; kubeconfig: string; close(): Promise<void> }> {
-  const api = await startKubernetesApi({ token: TOKEN });
+async function startTheirs(): Promise<{ api: ChosenApi & KubernetesApi; kubeconfig: string; close(): Promise<void> }> {
+  const api = await startMemory({ token: TOKEN });
   const { key, certificate } = makeLoopbackCertificate(new Date());
   const server = createServer({ key, cert: certificate }, (socket) => {
     const inner = connect(Number(new URL(api.url).port), '127.0.0.1');
@@ -58,14 +59,16 @@ async function startTheirs(): Promise<{ api: KubernetesApi; kubeconfig: string; 
 describe('previews on several clusters', () => {
   let rig: Rig;
   let theirs: Awaited<ReturnType<typeof startTheirs>>;
-  let other: KubernetesApi;
+  let other: ChosenApi & KubernetesApi;
   beforeAll(async () => {
     theirs = await startTheirs();
-    other = await startKubernetesApi();
+    other = await startMemory();
     rig = await createRig({
+      ...(isReal && { timeoutMs: 10_000, readyTimeoutSeconds: 60 }),
+      ...{ on: 'chosen, told', api: { fate: () => 'runs' } },
       clusters: ({ store, kubeconfig }) =>
         createPreviewClusters({
-          ...{ store, vault, outbound: loopback, registries: {}, timeoutMs: 3_000 },
+          ...{ store, vault, outbound: loopback, registries: {}, timeoutMs: isReal ? 10_000 : 3_000 },
           source: { kind: 'file', path: kubeconfig },
           settings: {
             domain: 'preview.example.net',
@@ -87,10 +90,14 @@ describe('previews on several clusters', () => {
     await other.close();
   });
 
-  const where = (name: string) =>
-    Object.entries({ default: rig.api, second: other, own: theirs.api })
-      .filter(([, api]) => api.store.get('Namespace', undefined, name) !== undefined)
-      .map(([which]) => which);
+  const where = async (name: string) => {
+    const { behind } = rig.chosen;
+    const places = { default: behind, second: other.behind, own: theirs.api.behind };
+    const found = Object.entries(places).map(async ([which, place]) =>
+      (await place.get('Namespace', undefined, name)) === undefined ? [] : [which],
+    );
+    return (await Promise.all(found)).flat();
+  };
   const add = (name: string, at: { context: string } | { kubeconfig: string }) =>
     addPreviewCluster(rig.store, vault, rig.organizationId, {
       name,
@@ -107,27 +114,27 @@ describe('previews on several clusters', () => {
   it('lives on the one of the environment, then on the chosen one, and nothing stays behind', async () => {
     await rig.want(1, sha('a'));
     const { name } = await rig.settled(1, 'ready');
-    expect(where(name)).toEqual(['default']);
+    expect(await where(name)).toEqual(['default']);
 
     await add('own', { kubeconfig: theirs.kubeconfig });
-    expect(where(await moved(1))).toEqual(['own']);
+    expect(await where(await moved(1))).toEqual(['own']);
     await rig.want(2, sha('a'));
     const second = await rig.settled(2, 'ready');
-    expect(where(second.name)).toEqual(['own']);
+    expect(await where(second.name)).toEqual(['own']);
     // While something lives there nobody may forget how to get there.
     await expect(removePreviewCluster(rig.store, rig.organizationId, 'own', 'ada')).rejects.toMatchObject({
       code: 'FORGEWAY_CONFLICT',
     });
 
     await add('second', { context: 'second' });
-    expect(where(await moved(1))).toEqual(['second']);
+    expect(await where(await moved(1))).toEqual(['second']);
     await choosePreviewCluster(rig.store, rig.organizationId, null, 'ada');
-    expect(where(await moved(1))).toEqual(['default']);
+    expect(await where(await moved(1))).toEqual(['default']);
 
     // What lives elsewhere is removed there, wherever new ones are made.
     await rig.close(2);
     await rig.settled(2, 'gone');
-    expect(where(second.name)).toEqual([]);
+    expect(await where(second.name)).toEqual([]);
     expect(theirs.api.store.inNamespace(second.name)).toEqual([]);
     await removePreviewCluster(rig.store, rig.organizationId, 'own', 'ada');
     expect((await listPreviewClusters(rig.store, rig.organizationId)).map((one) => one.name)).toEqual(['second']);
@@ -153,67 +160,113 @@ describe('previews on several clusters', () => {
     await eventually(async () => (await rig.row(4))?.message?.includes('Tried again soon'));
     await choosePreviewCluster(rig.store, rig.organizationId, null, 'ada');
     await rig.want(5, sha('a'));
-    expect(where((await rig.settled(5, 'ready')).name)).toEqual(['default']);
+    expect(await where((await rig.settled(5, 'ready')).name)).toEqual(['default']);
     await rig.want(3, sha('b'));
     await rig.settled(3, 'ready');
-    expect(where(there.name)).toEqual(['default']);
+    expect(await where(there.name)).toEqual(['default']);
     other.down = false;
     await rig.settled(4, 'ready');
   });
 });
 
 describe('what a cluster lets Forgeway do', () => {
-  let api: KubernetesApi;
+  let chosen: ChosenApi;
   let cluster: Cluster;
+  const { rules, policy } = asShipped(true);
   beforeAll(async () => {
-    api = await startKubernetesApi();
-    const kubeconfig = await writeKubeconfig(api.kubeconfig);
+    chosen = await startChosenApi({ rules, policy });
+    const kubeconfig = await writeKubeconfig(chosen.kubeconfig);
     const connection = openConnection({ kind: 'file', path: kubeconfig });
     cluster = openCluster({ name: 'test', connection, outbound: loopback, log: pino({ level: 'silent' }) });
   });
   afterAll(async () => {
     cluster.close();
-    await api.close();
+    await chosen.close();
   });
-  const check = (outside = false) => checkCluster(cluster, settingsOf(), outside);
+  /** But for what an older one lacks, which has a test of its own. */
+  const check = async (outside = true, settings = settingsOf()) => {
+    const { version, warnings } = await checkCluster(cluster, settings, outside);
+    return { version, warnings: warnings.filter((one) => !one.startsWith('The cluster is older than')) };
+  };
+  /** A server learns of a role or a policy a moment later. */
+  async function warned(warnings: readonly unknown[], outside = true): Promise<void> {
+    const seen = await eventually(
+      async () => {
+        const { warnings: told } = await check(outside);
+        return told.length === warnings.length && { told };
+      },
+      () => check(outside),
+      20_000,
+    );
+    expect(seen.told).toEqual(warnings);
+  }
+  const NO_POLICY = expect.stringContaining('the admission policy is not there');
 
   it('is enough and not too much once role and policy are there; each that lacks is warned of', async () => {
-    const { version, warnings } = await check();
-    expect(version).toMatch(/^v1\./);
-    // The role alone cannot say "in namespaces of its own".
-    expect(warnings).toEqual([expect.stringContaining('the admission policy is not there')]);
-    expect(api.store.get('Service', 'default', 'forgeway-check')).toBeUndefined();
+    expect((await check()).version).toMatch(/^v1\./);
+    const knowsPolicies = await chosen.limit('it');
+    await warned(knowsPolicies ? [] : [NO_POLICY]);
+    expect(await chosen.behind.get('Service', 'default', 'forgeway-check')).toBeUndefined();
+    // For another account it protects nothing; the role alone cannot say "in namespaces of its own".
+    for (const for_ of ['another', 'nobody'] as const) {
+      await chosen.limit(for_);
+      await warned([NO_POLICY]);
+    }
+    await chosen.limit('it');
 
-    // For another account it protects nothing.
-    api.policy = admissionPolicy({ namespace: 'forgeway', name: 'another' });
-    expect((await check()).warnings).toEqual([expect.stringContaining('the admission policy is not there')]);
-    api.policy = admissionPolicy({ namespace: 'forgeway', name: 'forgeway' });
-    expect((await check()).warnings).toEqual([]);
+    const lessAndMore = rules
+      .filter(({ resources }) => !resources?.includes('pods/log'))
+      .map((one) => {
+        if (one.resources?.includes('secrets')) return { ...one, verbs: [...one.verbs, 'get'] };
+        if (one.resources?.includes('deployments')) return { ...one, resources: ['statefulsets'] };
+        return one;
+      });
+    const deployments = rules.find(({ resources }) => resources?.includes('deployments'));
+    const verbs = deployments?.verbs.filter((verb) => verb !== 'patch') ?? [];
+    await chosen.allow([...lessAndMore, { ...deployments, resources: ['deployments'], verbs }]);
+    const policyWarning = knowsPolicies ? [] : [NO_POLICY];
+    await warned([
+      expect.stringContaining('Forgeway may not get pods/log, patch deployments.apps'),
+      expect.stringContaining('may read Secrets of every namespace'),
+      ...policyWarning,
+    ]);
 
-    api.mayDo = ({ resource, verb, subresource }) =>
-      resource === 'secrets' || (resource === 'deployments' ? verb !== 'patch' : subresource !== 'log');
-    const { warnings: two } = await check();
-    expect(two).toHaveLength(2);
-    expect(two[0]).toContain('Forgeway may not get pods/log, patch deployments.apps');
-    expect(two[1]).toContain('may read Secrets of every namespace');
-
-    api.mayDo = ({ resource, verb, subresource }) =>
-      subresource === 'portforward' ? verb === 'create' : resource !== 'secrets' || verb !== 'get';
-    expect((await check()).warnings.join()).not.toContain('portforward');
-    expect((await check(true)).warnings[0]).toBe(
-      'Forgeway may not get pods/portforward: `forgeway clusters access --outside | kubectl apply -f -`.',
+    await chosen.allow(
+      rules.map((one) => (one.resources?.includes('pods/portforward') ? { ...one, verbs: ['create'] } : one)),
     );
+    await warned(policyWarning, false);
+    await warned([
+      'Forgeway may not get pods/portforward: `forgeway clusters access --outside | kubectl apply -f -`.',
+      ...policyWarning,
+    ]);
+    await chosen.allow(rules);
   });
 
   it('warns of strangers’ code below the same registered domain', async () => {
-    const one = (untrustedDomain: string) => checkCluster(cluster, settingsOf({ untrustedDomain }), false);
+    const one = (untrustedDomain: string) => check(false, settingsOf({ untrustedDomain }));
     expect((await one('strangers.example.net')).warnings.join()).toContain('seem to be one registered domain');
     expect((await one('strangers.example.org')).warnings.join()).not.toContain('registered domain');
   });
 
+  it.each([
+    ['v1.20.2', ['Pod Security is not enforced', 'by the cluster (Kubernetes 1.26)', 'until its preview is removed']],
+    ['v1.26.9-eks-1', ['until its preview is removed (Kubernetes 1.27)']],
+    ['v1.31.0', []],
+  ])('warns of what %s is too old for', async (version, lacking) => {
+    const api = await startMemory({ rules, policy, version });
+    const connection = openConnection({ kind: 'file', path: await writeKubeconfig(api.kubeconfig) });
+    const one = openCluster({ name: 'test', connection, outbound: loopback, log: pino({ level: 'silent' }) });
+    const { warnings } = await checkCluster(one, settingsOf(), true);
+    expect(warnings).toHaveLength(lacking.length > 0 ? 1 : 0);
+    for (const what of lacking) expect(warnings[0]).toContain(what);
+    expect(warnings.join().match(/\(Kubernetes/g)?.length ?? 0).toBe(lacking.length);
+    one.close();
+    await api.close();
+  });
+
   it('says so when it does not answer', async () => {
-    api.down = true;
+    chosen.down = true;
     await expect(check()).rejects.toMatchObject({ code: 'FORGEWAY_CLUSTER_UNREACHABLE' });
-    api.down = false;
+    chosen.down = false;
   });
 });

@@ -1,18 +1,21 @@
 /** The store of a cluster is put back to an earlier state: what was made since is made again, and what was removed is removed again. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findOrphans, listOurNamespaces, removeOrphan } from '../../../src/jobs/preview/kubernetes/collector.js';
+import { isReal } from '../../support/kubernetes-api/chosen.js';
 import { createRig, eventually, type Rig, sha } from './rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await createRig({ listEveryMs: 200 });
+  rig = await createRig({
+    ...(isReal && { timeoutMs: 10_000, readyTimeoutSeconds: 60 }),
+    ...{ on: 'chosen, told', api: { fate: () => 'runs' }, listEveryMs: 200 },
+  });
   rig.startMonitor({ intervalMs: 100 });
 });
 afterAll(() => rig.end());
 
-const imagesIn = (number: number) =>
-  rig.api.store
-    .list('Deployment', rig.nameOf(number))
+const imagesIn = async (number: number) =>
+  (await rig.chosen.behind.list('Deployment', rig.nameOf(number)))
     .map(({ spec }) => (spec as { template: { spec: { containers: { image: string }[] } } }).template.spec)
     .map(({ containers }) => containers[0]?.image);
 
@@ -24,7 +27,7 @@ describe('a cluster that is put back to a backup', () => {
       await rig.settled(number, 'ready');
     }
     await rig.drained();
-    const backup = rig.api.store.backup();
+    const restore = await rig.chosen.behind.backup([changed, closed, opened].map(rig.nameOf));
     await rig.want(changed, sha('b'));
     await rig.want(opened, sha('a'));
     await rig.close(closed);
@@ -32,12 +35,17 @@ describe('a cluster that is put back to a backup', () => {
     await rig.settled(closed, 'gone');
     await rig.drained();
 
-    rig.api.store.restore(backup);
-    rig.api.endWatches();
-    expect([imagesIn(changed), imagesIn(opened)]).toEqual([[`registry.example.com/web:${sha('a')}`], []]);
+    // As an API server that is ended, and begun again when its store is another.
+    rig.chosen.down = true;
+    rig.chosen.endWatches();
+    await restore();
+    const images = () => Promise.all([changed, opened].map(imagesIn));
+    expect(await images()).toEqual([[`registry.example.com/web:${sha('a')}`], []]);
+    rig.chosen.down = false;
     await eventually(
-      async () => imagesIn(opened).length === 1 && imagesIn(changed).join() === `registry.example.com/web:${sha('b')}`,
-      async () => ({ changed: imagesIn(changed), opened: imagesIn(opened), row: await rig.row(opened) }),
+      async () =>
+        (await images()).join() === [sha('b'), sha('a')].map((one) => `registry.example.com/web:${one}`).join(),
+      async () => ({ images: await images(), row: await rig.row(opened) }),
     );
     for (const number of [changed, opened]) await rig.settled(number, 'ready');
 
@@ -52,7 +60,8 @@ describe('a cluster that is put back to a backup', () => {
       [rig.nameOf(closed), 'its preview was removed'],
     ]);
     for (const orphan of await orphans()) await removeOrphan(cluster, orphan);
-    await eventually(async () => rig.api.store.get('Namespace', undefined, rig.nameOf(closed)) === undefined);
+    const { behind } = rig.chosen;
+    await eventually(async () => (await behind.get('Namespace', undefined, rig.nameOf(closed))) === undefined);
     for (const number of [changed, opened]) {
       await rig.close(number);
       await rig.settled(number, 'gone');

@@ -38,11 +38,15 @@ const BY_HOP = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'hos
 const CREATED = 201;
 const nameIn = (body: Buffer): string => (JSON.parse(body.toString()) as ApiObject).metadata.name;
 
-/** @param path of a kubeconfig */
-export async function startFaultFront(path: string): Promise<FaultFront> {
+/**
+ * @param path of a kubeconfig
+ * @param user in whose name all is asked; default: that of the kubeconfig
+ */
+export async function startFaultFront(path: string, user?: string): Promise<FaultFront> {
   const connection: ClusterConnection = openConnection({ kind: 'file', path });
   const { server: behind } = connection;
-  const { headers: credentials, tls } = await connection.credentials();
+  const { headers, tls } = await connection.credentials();
+  const credentials = { ...headers, ...(user !== undefined && { 'impersonate-user': user }) };
   const isPlain = behind.protocol === 'http:';
   const agent = isPlain ? new PlainAgent({ keepAlive: true }) : new TlsAgent({ keepAlive: true, ...tls });
   const watches = new Set<ServerResponse>();
