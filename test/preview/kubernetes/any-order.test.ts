@@ -119,6 +119,7 @@ const rowOf = async (number: number) => {
 const ours = async () =>
   (await rig.chosen.behind.list('Namespace'))
     .filter(({ metadata }) => metadata.annotations?.['forgeway.dev/identity']?.includes(rig.organizationId))
+    .filter(({ metadata }) => rig.chosen.isMadeHere(metadata.name))
     .map(({ metadata }) => metadata.name)
     .sort();
 /** Where anything of ours ever was. */

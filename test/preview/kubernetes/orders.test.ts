@@ -109,8 +109,10 @@ async function expectTruth(stories: readonly Story[]): Promise<void> {
       services: isOpen ? 1 : 0,
     });
   }
-  const ours = (await rig.chosen.behind.list('Namespace')).filter(({ metadata }) =>
-    metadata.annotations?.['forgeway.dev/identity']?.includes(rig.organizationId),
+  const ours = (await rig.chosen.behind.list('Namespace')).filter(
+    ({ metadata }) =>
+      metadata.annotations?.['forgeway.dev/identity']?.includes(rig.organizationId) &&
+      rig.chosen.isMadeHere(metadata.name),
   );
   expect(ours.map(({ metadata }) => metadata.name).sort()).toEqual(wanted.sort());
 }

@@ -27,13 +27,15 @@ export interface ChosenApi
   /** Undefined: it is a real one. */
   memory: KubernetesApi | undefined;
   behind: Behind;
+  /** Whether a namespace was made through it; others may be of tests before, whose namespaces take their time to go. */
+  isMadeHere(namespace: string): boolean;
 }
 
 export async function startMemory(given: KubernetesApiOptions = {}): Promise<ChosenApi & KubernetesApi> {
   const options = { ...given };
   const memory = await startKubernetesApi(options);
   const chosen: ChosenApi & KubernetesApi = Object.assign(memory, {
-    ...{ memory, behind: behindMemory(memory, mergePatched) },
+    ...{ memory, behind: behindMemory(memory, mergePatched), isMadeHere: () => true },
     async allow(rules: readonly V1PolicyRule[]) {
       options.rules = rules;
     },
@@ -80,25 +82,26 @@ export async function startChosenApi(options: KubernetesApiOptions = {}, faring 
   const account = await accountOf(call, options);
   const front = await startFaultFront(realKubeconfig, account?.user);
   if (options.rules !== undefined) await untilAllowed(front.url, options.rules);
+  const { close, made } = front;
+  const isMadeHere = (namespace: string) => made.has(namespace);
   const { fate } = options;
   const kubelet =
     faring && fate !== undefined
       ? startPretendedKubelet(call, {
           ...{ fate, labels: 'app.kubernetes.io/managed-by=forgeway' },
-          isOurs: (namespace) => front.made.has(namespace),
+          isOurs: isMadeHere,
         })
       : undefined;
-  const { close } = front;
   const behind = behindServer(call);
   const nobody = async () => {
     throw new Error('This test asks as an administrator, who may do everything.');
   };
   return Object.assign(front, {
-    ...{ memory: undefined, behind, allow: account?.allow ?? nobody, limit: account?.limit ?? nobody },
+    ...{ memory: undefined, behind, isMadeHere, allow: account?.allow ?? nobody, limit: account?.limit ?? nobody },
     async close() {
       await kubelet?.stop();
       // What a test left standing is in the way of whoever the cluster belongs to.
-      for (const name of front.made) await behind.delete('Namespace', undefined, name);
+      for (const name of made) await behind.delete('Namespace', undefined, name);
       await account?.remove();
       await close();
     },
