@@ -53,7 +53,7 @@ function characterOf(whole: string, name: string): string {
 }
 
 /** The words of what a forge rendered, which is well-formed. */
-export const wordsOf = (html: string): string =>
+const wordsOf = (html: string): string =>
   html
     .replace(/<[^>]*>/g, '')
     .replace(/&(#x[0-9a-f]{1,6}|#\d{1,7}|[a-z]{2,6});/gi, characterOf)
