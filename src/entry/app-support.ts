@@ -46,6 +46,9 @@ function givenBy(forge: ForgeDescriptor, event: string): { given: Given; note?: 
   return { given: same ? first[1].support : 'partial' };
 }
 
+/** False for an event that no delivery of this forge can be. */
+export const isGiven = (forge: ForgeDescriptor, event: string): boolean => givenBy(forge, event).given !== 'none';
+
 const LISTED = 'https://docs.github.com/webhooks/webhook-events-and-payloads';
 
 function unknownNote(event: string): string {

@@ -48,6 +48,7 @@ import type { JournalPorts, WriteJournal } from './journal/journal.js';
 import { type OwnWrite, tracesOfEvent, tracesOfWrite } from './loop-traces.js';
 import { checkNarrowed, runNarrowed, withinCurrent } from './narrowed.js';
 import { createNativeClient } from './native-client.js';
+import { inAskedForm, type Render, renderBy } from './rendered-text.js';
 import { routeShape } from './route-shape.js';
 
 export interface VirtualFetchOptions {
@@ -271,8 +272,17 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     const place = owner !== undefined && repo !== undefined ? { owner, repo } : undefined;
     await associate(forge, writtenIn(answer.data, place));
     if (found.writes) await note(forge, { key: found.key, params: found.params, sent }, answer.data);
-    return { ...answer, data: withinCurrent(request.path, answer.data) };
+    const context = place && `${place.owner}/${place.repo}`;
+    const shown = await inAskedForm(answer, mediaOf(request.headers.get('accept')), rendererOf(forge, context));
+    return { ...shown, data: withinCurrent(request.path, shown.data) };
   };
+
+  /** Of texts that were written in the repository `context`. */
+  const rendererOf = (forge: VirtualForge, context: string | undefined): Render =>
+    renderBy((text) => {
+      const { method, path, body } = expandRoute('POST /markdown', { text, mode: 'gfm', context });
+      return find(forge, { method, path, headers: new Headers(), body }, { counted: false }).run();
+    }, forge.context.log);
 
   /** The same for an app, whose writes are journaled. */
   const journaled = (

@@ -123,6 +123,24 @@ describe('an app that is played on every forge', () => {
     PLAY_MS,
   );
 
+  it(
+    'is the same where a forge has no event for what the app itself did',
+    async () => {
+      const { differences, problems, toldOtherwise } = await play((app) => {
+        app.onAny(() => undefined);
+        app.on('pull_request.opened', async (context) => {
+          await context.octokit.rest.issues.addLabels(context.issue({ labels: ['new here'] }));
+        });
+      }, 'draft');
+      expect({ differences, problems }).toEqual({ differences: [], problems: [] });
+      const label = expect.stringMatching(/^- label\.created → tried: done/);
+      expect(toldOtherwise).toEqual(
+        labels.slice(1).map((forge) => ({ forge, lines: expect.arrayContaining([label]) })),
+      );
+    },
+    PLAY_MS,
+  );
+
   it('fails where it throws, with its reason', async () => {
     const { problems } = await play(
       (app) => {

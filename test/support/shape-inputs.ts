@@ -174,6 +174,7 @@ export const fullReviewComment: Required<inputs.ReviewCommentInput> = {
   line: 5,
   originalLine: 4,
   startLine: 3,
+  startSide: 'LEFT',
   side: 'LEFT',
   inReplyTo: 59,
   diffHunk: '@@ -1 +1 @@',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Route, RouteRequest, RouteTable } from '../../src/forges/kit/route.js';
+import type { JsonObject } from '../../src/forges/forge.js';
+import type { Route, RouteAnswer, RouteRequest, RouteTable } from '../../src/forges/kit/route.js';
 import { RouteFailure } from '../../src/forges/kit/route.js';
 import { runInDelivery } from '../../src/lib/delivery-scope.js';
 import { createVirtualRig, json, WEB } from './virtual-rig.js';
@@ -93,6 +94,64 @@ describe('requests in GitHub’s language', () => {
     });
     const { data } = await octokit.rest.pulls.get({ ...place, pull_number: 1, mediaType: { format } });
     expect(data).toBe(`as ${format}`);
+  });
+
+  describe('of what is written, in the forms beside Markdown', () => {
+    const html = '<p dir="auto">One &lt;b&gt; &amp; <em>two</em>&#33;</p>\n';
+    const written = { id: 1, html_url: `${WEB}/acme/web/issues/1`, body: '*two*' };
+    const page = {
+      type: 'file',
+      name: 'README.md',
+      encoding: 'base64',
+      content: Buffer.from('*two*').toString('base64'),
+    };
+    const rendered: JsonObject[] = [];
+    const forge = (markdown: () => RouteAnswer) =>
+      served({
+        'GET /repos/{owner}/{repo}/issues': row('read', async () => ({
+          data: [written, { ...written, id: 2 }, { ...written, id: 3, body: null }],
+        })),
+        'GET /repos/{owner}/{repo}/issues/{issue_number}': row('read', async () => ({ data: written })),
+        'GET /repos/{owner}/{repo}/readme': row('read', async () => ({ data: page })),
+        'POST /markdown': row('idempotent', async ({ body }) => {
+          rendered.push(body);
+          return markdown();
+        }),
+      }).octokit;
+    const asHtml = () => ({ body: { contentType: 'text/html', bytes: html } });
+    const words = 'One <b> & two!';
+
+    it.each([
+      ['full', { body: '*two*', body_html: html, body_text: words }],
+      ['html', { body_html: html }],
+      ['text', { body_text: words }],
+      ['raw', { body: '*two*' }],
+    ])('%s', async (format, forms) => {
+      const { body: _, ...rest } = written;
+      const { data } = await forge(asHtml).rest.issues.get({ ...place, issue_number: 1, mediaType: { format } });
+      expect(data).toEqual({ ...rest, ...forms });
+    });
+
+    it('each text of a list once, in the name of its repository', async () => {
+      rendered.length = 0;
+      const { data } = await forge(asHtml).rest.issues.listForRepo({ ...place, mediaType: { format: 'html' } });
+      expect(data.map(({ body_html }) => body_html)).toEqual([html, html, null]);
+      expect(rendered).toEqual([{ text: '*two*', mode: 'gfm', context: 'acme/web' }]);
+    });
+
+    it('a file as its page', async () => {
+      const { data } = await forge(asHtml).rest.repos.getReadme({ ...place, mediaType: { format: 'html' } });
+      expect(data).toBe(html);
+    });
+
+    it('is read all the same where the forge will not render, and fails where it may later', async () => {
+      const get = (status: number) =>
+        forge(() => {
+          throw new RouteFailure(status, 'No');
+        }).rest.issues.get({ ...place, issue_number: 1, mediaType: { format: 'full' } });
+      expect((await get(403)).data).toEqual(written);
+      await expect(get(429)).rejects.toMatchObject({ status: 429 });
+    });
   });
 
   it('fail as GitHub’s do', async () => {

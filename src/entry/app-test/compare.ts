@@ -6,6 +6,7 @@ import type { ForgeDescriptor } from '../../forges/forge.js';
 import { NOT_PLAYED } from '../../forges/kit/fake/routing.js';
 import type { Logger } from '../../lib/logger.js';
 import type { App } from '../../translate/bridge.js';
+import { isGiven } from '../app-support.js';
 import { requestLines, runLine, stateLines } from './lines.js';
 import { type Played, playOn } from './stage.js';
 import type { Story } from './stories.js';
@@ -25,7 +26,10 @@ export interface StoryResult {
   /** Failures of apps, requests that a real forge would refuse, and why a story broke off. */
   problems: readonly string[];
   differences: readonly Difference[];
-  /** Runs that one forge has and the first one has not only because it tells of what people did by other events. */
+  /**
+   * Runs that one forge has and the first one has not only because it tells of what was done by other events: of what people did, or,
+   * by the app's own doing, by an event that the other one has not. What such a run asks and leaves behind is compared all the same.
+   */
   toldOtherwise: readonly Omit<Difference, 'what'>[];
 }
 
@@ -65,6 +69,7 @@ const difference = (first: readonly string[], other: readonly string[]): string[
 
 /** One story on one forge, with the apps and without. */
 interface Pair {
+  forge: ForgeDescriptor;
   played: Played;
   alone: Played;
 }
@@ -98,6 +103,13 @@ function runSurplus(one: Pair, other: Pair): RunSurplus {
       if (count > more) unlike.set(line, count - more);
       else unlike.delete(line);
     }
+  for (const run of one.played.runs) {
+    const line = runLine(run);
+    const count = unlike.get(line);
+    if (count === undefined || run.outcome !== 'done' || isGiven(other.forge, run.event)) continue;
+    told.set(line, (told.get(line) ?? 0) + count);
+    unlike.delete(line);
+  }
   return { unlike, told };
 }
 
@@ -135,6 +147,7 @@ export async function* compareForges(o: CompareOptions): AsyncGenerator<StoryRes
     for (const forge of o.forges) {
       const stage = { forge, files: o.files, log: o.log };
       pairs.set(forge.label, {
+        forge,
         alone: await playOn({ ...stage, apps: [LISTENER] }, story.play),
         played: await playOn({ ...stage, apps: await o.apps() }, story.play),
       });

@@ -44,7 +44,7 @@ function print({ story, counts, problems, differences, toldOtherwise }: StoryRes
   }
   for (const { forge, lines } of toldOtherwise) {
     console.log(
-      `    ${forge} tells of what people did by other events than ${first}, which is no difference of the app:`,
+      `    ${forge} tells of what was done by other events than ${first}, which is no difference of the app:`,
     );
     for (const line of lines) console.log(`      ${line}`);
   }

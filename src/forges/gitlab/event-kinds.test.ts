@@ -1,6 +1,14 @@
 /** What a hook is taken for: a test, an issue, the doing of a bot, a failure. */
 import { describe, expect, it } from '@jest/globals';
-import { actions, base, native, only, translated, withAttributes } from '../../../test/support/gitlab-hooks.js';
+import {
+  actions,
+  attributesOf,
+  base,
+  native,
+  only,
+  translated,
+  withAttributes,
+} from '../../../test/support/gitlab-hooks.js';
 import { createMemoryRecords } from '../../../test/support/route-rig.js';
 import type { JsonObject, TranslatePorts } from '../forge.js';
 
@@ -42,6 +50,23 @@ describe('jobs that failed', () => {
     const of = (name: string) => events.find((event) => event.name === name)?.payload;
     expect(of('workflow_job')).toMatchObject({ workflow_job: { status: 'completed', conclusion: 'failure' } });
     expect(of('check_run')).toMatchObject({ check_run: { conclusion: 'neutral' } });
+  });
+});
+
+describe('comments on several lines', () => {
+  const hook = native('note.diff');
+  const ranged = (start: JsonObject) =>
+    withAttributes(hook, { position: { ...(attributesOf(hook).position as JsonObject), line_range: { start } } });
+
+  it.each([
+    ['numbers', { line_code: 'd1_4_5', type: 'new', old_line: null, new_line: 5 }, [5, 'RIGHT']],
+    ['a code alone, as others write it by the API', { line_code: 'd1_4_5', type: 'new' }, [5, 'RIGHT']],
+    ['a line that went', { line_code: 'd1_4_5', type: 'old' }, [4, 'LEFT']],
+    ['the only line, as GitLab’s own page does', { line_code: 'd1_6_7', type: 'new', new_line: 7 }, [null, null]],
+    ['a code that is none', { line_code: 'x', type: 'new' }, [null, null]],
+  ])('begin where the range says: %s', async (_what, start, [line, side]) => {
+    const { comment } = await only(ranged(start));
+    expect(comment).toMatchObject({ start_line: line, start_side: side, line: 7, side: 'RIGHT' });
   });
 });
 

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { parseId } from '../../lib/ids.js';
+import { lineRange } from './convert/note.js';
 
 const isId = (value: string): boolean => {
   try {
@@ -192,6 +193,7 @@ const place = z.object({
   new_path: maybe(text),
   old_line: maybe(z.number().int()),
   new_line: maybe(z.number().int()),
+  line_range: maybe(lineRange),
 });
 export const noteEvent = z.object({
   ...actor,

@@ -7,11 +7,8 @@ import { isBot } from '../convert/user.js';
 import type { NativeAccount } from '../schema.js';
 
 /** Instances without a CDN give avatars as paths. */
-const avatarOf = (base: ShapeBase, url: string | null | undefined): string | null => {
-  if (!url) return null;
-  if (url.startsWith('/')) return `${new URL(base.web).origin}${url}`;
-  return URL.canParse(url) ? url : null;
-};
+const avatarOf = (base: ShapeBase, url: string | null | undefined): string | null =>
+  url && URL.canParse(url, base.web) ? url : null;
 
 /** An account by its username; undefined without one, since its display name is no login. Very old hooks send no id. */
 export function accountInput(base: ShapeBase, native: NativeAccount | null | undefined): AccountInput | undefined {

@@ -5,10 +5,11 @@ import { NO_COMMIT, UNKNOWN_TIME } from '../../kit/shapes/fields.js';
 import type { AccountInput } from '../../kit/shapes/inputs.js';
 import { stateOf } from '../convert/deployment.js';
 import { time } from '../convert/read.js';
-import { type DeploymentEvent, deploymentEvent } from '../schema.js';
+import { anyEvent, type DeploymentEvent, deploymentEvent } from '../schema.js';
 import { accountInput } from './account.js';
 import { hook } from './hook.js';
 import { firstId, hasPlace, NO_PLACE, type Place, placeOf, repositoryInput } from './place.js';
+import { rawFinding, rawPayload } from './raw.js';
 
 /** The full SHA stands in the commit's address only. */
 const shaOf = ({ commit_url: url, short_sha: short }: DeploymentEvent): string =>
@@ -44,12 +45,15 @@ const statusShape = (payload: DeploymentEvent, deployment: JsonObject, ports: Tr
     logUrl: payload.deployable_url ?? undefined,
   });
 
+const RAW = 'gitlab.deployment';
+
 export const deployment = hook(deploymentEvent, {
   classify(payload) {
     const repositoryId = firstId(payload.project?.id);
     if (repositoryId === undefined) return { ignored: 'project.id is missing.' };
     if (!hasPlace(payload.project)) return { ignored: NO_PLACE };
-    if (stateOf(payload.status) === undefined) return { ignored: 'GitHub knows no such state of a deployment.' };
+    // Such as `approved` and `rejected`, which are of an approval: only apps written for GitLab can know them.
+    if (stateOf(payload.status) === undefined) return rawFinding('deployment', anyEvent.parse(payload), payload.status);
     // Every deployment that does anything runs first.
     const first: ForgeEvent[] = payload.status === 'running' ? [{ name: 'deployment', action: 'created' }] : [];
     return {
@@ -58,7 +62,8 @@ export const deployment = hook(deploymentEvent, {
       identity: [payload.deployment_id, payload.status, payload.status_changed_at],
     };
   },
-  async payload(payload, event, ports) {
+  async payload(payload, event, ports, delivery) {
+    if (event.name === RAW) return rawPayload(anyEvent.parse(payload), event, ports, delivery.payload);
     const actor = accountInput(ports.base, payload.user);
     const { project } = payload;
     const place = placeOf(ports, repositoryInput(ports.base, project ?? {}, project?.id ?? 0, actor), actor);

@@ -6,6 +6,7 @@ import type { AccountInput, CommentInput } from '../../kit/shapes/inputs.js';
 import { issue as issueShape } from '../../kit/shapes/issue.js';
 import { simplePullRequest } from '../../kit/shapes/pull-request.js';
 import { COMMIT_COMMENT, placeOfCommitComment } from '../convert/commit-comment.js';
+import { linesOf } from '../convert/note.js';
 import { time } from '../convert/read.js';
 import { toGitHubBody } from '../quick-actions.js';
 import { issueNumber } from '../references.js';
@@ -108,15 +109,12 @@ async function reviewCommentPayload(
       })
     : undefined;
   const inReplyTo = answered?.in_reply_to_id;
-  const line = at?.new_line ?? at?.old_line ?? null;
   return {
     comment: reviewComment(ports.base, place.owner, place.name, {
       ...input,
       path: at?.new_path ?? at?.old_path ?? '',
       commitSha: at?.head_sha ?? mr.last_commit?.id ?? NO_COMMIT,
-      line,
-      originalLine: line,
-      side: at?.new_line == null && at?.old_line != null ? 'LEFT' : 'RIGHT',
+      ...linesOf(at),
       ...((typeof inReplyTo === 'number' || typeof inReplyTo === 'string') && { inReplyTo }),
     }),
     pull_request: simplePullRequest(ports.base, pullRequestInput(told, place, ports, known), known),
@@ -179,6 +177,9 @@ function bodyOf(
     : issueCommentPayload(payload, actor, place, ports);
 }
 
+const rawNote = (payload: NoteEvent) =>
+  rawFinding('note', anyEvent.parse(payload), isEdit(payload) ? 'edited' : 'created');
+
 export const note = hook(noteEvent, {
   classify(payload, options) {
     const { object_attributes: note } = payload;
@@ -188,10 +189,11 @@ export const note = hook(noteEvent, {
     if (name === undefined) {
       if (note.noteable_type === 'MergeRequest') return { ignored: 'merge_request is missing or incomplete.' };
       if (note.noteable_type === 'Issue') return { ignored: 'issue is missing or incomplete.' };
-      return rawFinding('note', anyEvent.parse(payload), isEdit(payload) ? 'edited' : 'created');
+      return rawNote(payload);
     }
     const repositoryId = firstId(repositoryIdOf(payload));
-    if (repositoryId === undefined) return { ignored: 'project_id is missing.' };
+    // What is said about an epic of a group is of no project.
+    if (repositoryId === undefined) return rawNote(payload);
     if (!hasPlace(payload.project)) return { ignored: NO_PLACE };
     const number = threadNumber(payload);
     return {

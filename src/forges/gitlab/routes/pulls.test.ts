@@ -539,6 +539,22 @@ describe('comments on lines', () => {
   });
 });
 
+it('comments on several lines are read as they were written', async () => {
+  const pull_number = await at.gitlab.openMergeRequest('several-lines', {
+    'src/app.ts': 'export const zero = 0;\nexport const four = 4;\nexport const five = 5;\n',
+  });
+  const place = { path: 'src/app.ts', start_line: 1, line: 3 };
+  const made = await ask(`POST ${PULL}/comments`, { pull_number, body: 'All of it', commit_id: 'x', ...place });
+  const range = { start_line: 1, original_start_line: 1, start_side: 'RIGHT', line: 3, side: 'RIGHT' };
+  expect(made.data).toMatchObject(range);
+  const from = { path: 'src/app.ts', start_line: 1, start_side: 'LEFT', line: 2, side: 'RIGHT' };
+  const across = await ask(`POST ${PULL}/comments`, { pull_number, body: 'What went, too', commit_id: 'x', ...from });
+  const { path: _, ...sides } = from;
+  expect(across.data).toMatchObject(sides);
+  const listed = await ask(`GET ${PULL}/comments`, { pull_number });
+  expect(listed.data).toMatchObject([range, sides]);
+});
+
 it('every row here has an effect and an error case', async () => {
   const tables = { pulls, merges, reviewers, reviews, reviewComments };
   const rows = Object.assign({}, ...Object.values(tables)) as RouteTable;

@@ -36,6 +36,7 @@ const numbersOf = (line: DiffLine) => ({
 const range = (path: string, line: DiffLine) => ({
   line_code: lineCode(path, line),
   type: line.kind === 'removed' ? 'old' : 'new',
+  ...numbersOf(line),
 });
 
 /** Of each comment, in order. @throws RouteFailure 422 when the file or the line of one is not part of the diff */

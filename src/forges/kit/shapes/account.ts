@@ -66,8 +66,11 @@ function pageOfAccount(base: ShapeBase, account: AccountInput): string {
   return account.htmlUrl ?? `${base.web}/${encodePage(account.login)}`;
 }
 
+/** Forges without a host for pictures give some as paths, or leave out the scheme. */
 function avatarOf(base: ShapeBase, account: AccountInput): string {
-  return account.avatarUrl || `${base.web}/${encodePage(account.login)}.png`;
+  const { avatarUrl: told } = account;
+  if (told?.startsWith('/') && URL.canParse(told, base.web)) return new URL(told, base.web).href;
+  return told || `${base.web}/${encodePage(account.login)}.png`;
 }
 
 /** A login as a part of a page's address: `group~sub` is the page `group/sub`. */

@@ -72,7 +72,7 @@ export function reviewComment(base: ShapeBase, owner: string, repo: string, inpu
     _links: { self: { href: url }, html: { href: input.htmlUrl }, pull_request: { href: pull } },
     start_line: startLine,
     original_start_line: startLine,
-    start_side: startLine === null ? null : side,
+    start_side: startLine === null ? null : (input.startSide ?? side),
     line,
     original_line: originalLine ?? 1,
     side,

@@ -201,6 +201,8 @@ export interface ReviewCommentInput extends CommentInput {
   line?: number | null;
   originalLine?: number | null;
   startLine?: number | null;
+  /** Of `startLine`; that of `side` unless it is another. */
+  startSide?: 'LEFT' | 'RIGHT';
   side?: 'LEFT' | 'RIGHT';
   inReplyTo?: Id;
   diffHunk?: string;

@@ -301,6 +301,17 @@ describe('a combined status', () => {
   });
 });
 
+describe('pictures', () => {
+  it.each([
+    ['/assets/img/avatar_default.png', `${new URL(base.web).origin}/assets/img/avatar_default.png`],
+    ['//pictures.example.org/1.png', `${new URL(base.web).protocol}//pictures.example.org/1.png`],
+    ['https://pictures.example.org/1.png', 'https://pictures.example.org/1.png'],
+    ['', `${base.web}/bob.png`],
+  ])('that a forge gives as %p have a whole address', (avatarUrl, whole) => {
+    expect(user(base, { id: 1, login: 'bob', avatarUrl })).toMatchObject({ avatar_url: whole });
+  });
+});
+
 describe('ids', () => {
   it('are numbers where that is exact', () => {
     expect(jsonId('9007199254740991')).toBe(9007199254740991);
