@@ -73,7 +73,10 @@ if (only.length === 0) {
     return true;
   });
   // What was built before would be tested instead.
-  if ((await Promise.all(lists)).includes(false)) process.exit(1);
+  if ((await Promise.all(lists)).includes(false)) {
+    console.log(`\nNothing was tested, since it could not be built: ${passed} passed, ${failed} failed`);
+    process.exit(1);
+  }
 }
 
 /** Runs Jest with these arguments to its end: its report (none if it was cut off), and how it ended. */
