@@ -3,10 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import LongestFirst, { SLOW } from '../scripts/longest-first.mjs';
-
-type Tests = Parameters<LongestFirst['sort']>[0];
-type Results = Parameters<LongestFirst['cacheResults']>[1];
+import LongestFirst, { SLOW, type TestFile } from '../scripts/longest-first.mjs';
 
 let cacheDirectory: string;
 beforeEach(() => {
@@ -15,25 +12,26 @@ beforeEach(() => {
 afterEach(() => rmSync(cacheDirectory, { recursive: true, force: true }));
 
 /** Files of a clone at /clone, of so many bytes. */
-function files(sizes: Record<string, number>): Tests {
+function files(sizes: Record<string, number>): TestFile[] {
   const context = {
     config: { rootDir: '/clone', cacheDirectory, cache: true, id: 'order', haste: {} },
-    hasteFS: { getSize: (path: string) => sizes[path.slice('/clone/'.length)] },
+    hasteFS: { getSize: (path: string) => sizes[path.slice('/clone/'.length)] ?? null },
   };
-  return Object.keys(sizes).map((name) => ({ path: `/clone/${name}`, context })) as unknown as Tests;
+  return Object.keys(sizes).map((name) => ({ path: `/clone/${name}`, context }));
 }
 
-const order = (tests: Tests) => new LongestFirst(options).sort(tests).map(({ path }) => path.slice('/clone/'.length));
-const options = { contexts: [], globalConfig: {} } as unknown as ConstructorParameters<typeof LongestFirst>[0];
+const order = (tests: TestFile[]) =>
+  new LongestFirst(options).sort(tests).map(({ path }) => path.slice('/clone/'.length));
+const options = { contexts: [], globalConfig: {} };
 
 /** A run of some of them, each with the milliseconds it took. */
-function run(tests: Tests, took: Record<string, number>, failed: readonly string[] = []): void {
+function run(tests: TestFile[], took: Record<string, number>, failed: readonly string[] = []): void {
   const testResults = Object.entries(took).map(([name, runtime]) => ({
     testFilePath: `/clone/${name}`,
     perfStats: { runtime },
     numFailingTests: failed.includes(name) ? 1 : 0,
   }));
-  new LongestFirst(options).cacheResults(tests, { testResults } as unknown as Results);
+  new LongestFirst(options).cacheResults(tests, { testResults });
 }
 
 const DEMO = 'test/e2e/demo.test.ts';
