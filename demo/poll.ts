@@ -12,6 +12,7 @@ export interface PollOptions {
 }
 
 const defaultLimitMs = 120_000;
+const MOST_REST_MS = 2_000;
 
 /**
  * Asks until the answer is not undefined. A `Pending` answer is not one yet; its text says in the error what was seen last.
@@ -29,12 +30,15 @@ export async function poll<T>(ask: () => Promise<T | Pending>, options: PollOpti
   try {
     for (;;) {
       signal.throwIfAborted();
+      const asked = Date.now();
       const answer = await Promise.race([ask(), aborted]);
       signal.throwIfAborted();
       if (!(answer instanceof Pending)) return answer;
       if (Date.now() > limit) throw new Error(`${what} did not happen in ${limitMs / 1000} s; ${answer.seen}`);
+      // Asking may take a core, by starting a program: half of the time it is left to what is waited for.
+      const restMs = Math.max(pauseMs, Math.min(MOST_REST_MS, Date.now() - asked));
       // Aborted: the next turn throws the signal's own reason, which says more.
-      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+      await sleep(restMs, undefined, { signal }).catch(() => undefined);
     }
   } finally {
     abort.abort();

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { build } from './build.mjs';
-import { ensureSystemPackages, root } from './setup.mjs';
+import { ensureSystemPackages, root, setup } from './setup.mjs';
 
 /** The run takes three or four minutes; beside the other tests twice as long. */
 const CHAOS_MS = 1_200_000;
@@ -13,16 +13,20 @@ const CHAOS_MS = 1_200_000;
 const CHAOS_SEED = '4219471429';
 const only = process.argv.slice(2);
 ensureSystemPackages({ git: 'git', 'redis-server': 'redis-server', bwrap: 'bubblewrap' });
-build();
+// Alone it leaves a core with nothing to do: with the checks it runs beside the longest of them.
+if (only.length > 0) build();
+else setup();
 
 const bin = (path) => join(root, 'node_modules', path);
 const tsx = ['--import', 'tsx'];
 /** Prints the seed, which is fixed here, and ends everything in order after a SIGTERM: a run that hangs leaves nothing behind. */
 const CHAOS = [...tsx, join(root, 'test/chaos/chaos.ts'), '--seed', CHAOS_SEED];
+const BUILD = 'build';
 /** Each of the lists on a core of its own. */
 const checks = [
   [['types', [bin('typescript/bin/tsc'), '--noEmit', '-p', '.']]],
   [
+    [BUILD, [join(root, 'scripts/build.mjs')]],
     ['format, lint, import layers', [bin('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings', '.']],
     ['dead code', [bin('knip/bin/knip.js')]],
     ['generated documents', [...tsx, join(root, 'scripts/generate-docs.ts'), '--check']],
@@ -42,7 +46,7 @@ function ended(child) {
   });
 }
 
-/** Runs one to its end, at most `ms`; what it printed is shown when it found something. */
+/** Runs one to its end, at most `ms`; what it printed is shown when it found something. Answers whether it found nothing. */
 async function check(name, args, ms) {
   const started = Date.now();
   const child = spawn(process.execPath, args, { cwd: root, env: plain, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -53,6 +57,7 @@ async function check(name, args, ms) {
   good ? passed++ : failed++;
   console.log(`${good ? 'PASS' : 'FAIL'} check: ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
   if (!good) console.log(printed);
+  return good;
 }
 
 let passed = 0;
@@ -63,11 +68,15 @@ const beside = [];
 /** With more failed files than this it is not the machine. */
 const RUN_AGAIN = 5;
 if (only.length === 0) {
-  await Promise.all(
-    checks.map(async (list) => {
-      for (const [name, args] of list) await check(name, args);
-    }),
-  );
+  const lists = checks.map(async (list) => {
+    for (const [name, args] of list) if (!(await check(name, args)) && name === BUILD) return false;
+    return true;
+  });
+  // What was built before would be tested instead.
+  if ((await Promise.all(lists)).includes(false)) {
+    console.log(`\nNothing was tested, since it could not be built: ${passed} passed, ${failed} failed`);
+    process.exit(1);
+  }
 }
 
 /** Runs Jest with these arguments to its end: its report (none if it was cut off), and how it ended. */

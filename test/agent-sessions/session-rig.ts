@@ -192,7 +192,7 @@ export async function startAgentRig(
         return taskFor(told, agent);
       },
       backoff: { baseMs: 10, capMs: 50 },
-      supersededPollMs: 50,
+      supersededPollMs: 200,
       lastWordsMs: 10_000,
     });
     reconcilers.report = createCommentReconciler({

@@ -47,14 +47,21 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Asks until the answer is not undefined, however slow the machine is. */
+const MOST_REST_MS = 2_000;
+
+/**
+ * Asks until the answer is not undefined, however slow the machine is. Where asking starts a program, half of the time is left
+ * to what is waited for.
+ */
 export async function eventually<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
   const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
+    const asked = Date.now();
     const answer = await ask();
     if (answer !== undefined) return answer;
+    const restMs = Math.max(50, Math.min(MOST_REST_MS, Date.now() - asked));
     if (Date.now() > deadline) throw new Error(`still waiting for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, restMs));
   }
 }
 

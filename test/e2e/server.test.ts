@@ -1,6 +1,6 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   appSettings,
   createInstallation,
@@ -114,20 +114,6 @@ describe('forgeway up', () => {
     expect(await server.ended).toMatchObject({ code: 0 });
   });
 
-  it('stores a signed delivery and says why it was ignored; refuses another signature without a row', async () => {
-    const installation = await install(appSettings());
-    const server = await installation.up();
-    const id = randomUUID();
-    expect((await send(server.url, 'ping', ping, { id })).status).toBe(202);
-    expect((await send(server.url, 'ping', ping, { secret: 'another secret' })).status).toBe(401);
-    const row = await finished(installation, id);
-    expect(row).toMatchObject({ event: 'ping', status: 'ignored' });
-    expect(row.reason).toMatch(/ping/);
-    expect(await deliveries(installation)).toHaveLength(1);
-    const metrics = await (await fetch(`${server.url}/metrics`)).text();
-    expect(metrics).toMatch(/forgeway_deliveries_total\{[^}]*answer="202"[^}]*\} 1/);
-  });
-
   it('keeps what it acknowledged when it is killed, and finds its database again', async () => {
     const installation = await install(appSettings());
     const first = await installation.up({ WORKER_PROCESSES: '0' });
@@ -141,14 +127,45 @@ describe('forgeway up', () => {
     expect((await send(second.url, 'push', push, { id })).status).toBe(202);
     expect(await deliveries(installation)).toHaveLength(1);
   });
+});
+
+/** One server for all of these, in this order: to start it takes longer than everything that is asked of it. */
+describe('a server', () => {
+  let installation: Installation;
+  let server: RunningProgram;
+  beforeAll(async () => {
+    installation = await createInstallation(appSettings());
+    server = await installation.up();
+  });
+  afterAll(() => installation?.remove());
+
+  const workers = () =>
+    eventually('a worker', async () => {
+      const found = workersOf(server);
+      return found.length > 0 ? found : undefined;
+    });
+
+  it('stores a signed delivery and says why it was ignored; refuses another signature without a row', async () => {
+    const id = randomUUID();
+    expect((await send(server.url, 'ping', ping, { id })).status).toBe(202);
+    expect((await send(server.url, 'ping', ping, { secret: 'another secret' })).status).toBe(401);
+    const row = await finished(installation, id);
+    expect(row).toMatchObject({ event: 'ping', status: 'ignored' });
+    expect(row.reason).toMatch(/ping/);
+    expect(await deliveries(installation)).toHaveLength(1);
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    expect(metrics).toMatch(/forgeway_deliveries_total\{[^}]*answer="202"[^}]*\} 1/);
+  });
+
+  it('refuses a second one on the same data, and goes on', async () => {
+    const second = await installation.run(['up'], { PORT: '0', PREVIEW_PORT: '0' });
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain('FORGEWAY_DATABASE_IN_USE');
+    expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+  });
 
   it('replaces a worker that was killed, and goes on', async () => {
-    const installation = await install(appSettings());
-    const server = await installation.up();
-    const [victim] = await eventually('a worker', async () => {
-      const workers = workersOf(server);
-      return workers.length > 0 ? workers : undefined;
-    });
+    const [victim] = await workers();
     process.kill(victim ?? 0, 'SIGKILL');
     const id = randomUUID();
     expect((await send(server.url, 'push', push, { id })).status).toBe(202);
@@ -156,26 +173,14 @@ describe('forgeway up', () => {
     expect(workersOf(server)).not.toContain(victim);
   });
 
-  it('refuses a second server on the same data, and leaves the first one alone', async () => {
-    const installation = await install(appSettings());
-    const server = await installation.up();
-    const second = await installation.run(['up'], { PORT: '0', PREVIEW_PORT: '0' });
-    expect(second.code).toBe(1);
-    expect(second.stderr).toContain('FORGEWAY_DATABASE_IN_USE');
-    expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
-  });
-
   it('stops within its drain time on SIGTERM, database last, and leaves no worker', async () => {
-    const installation = await install(appSettings());
-    const server = await installation.up();
-    await eventually('a worker', async () => (workersOf(server).length > 0 ? true : undefined));
-    const workers = workersOf(server);
+    const pids = await workers();
     server.child.kill('SIGTERM');
     const { code, stderr } = await server.ended;
     expect(code).toBe(0);
     expect(stderr).toContain('worker stopped');
     expect(stderr.trimEnd().split('\n').at(-1)).toContain('"stopped"');
-    for (const pid of workers) expect(() => process.kill(pid, 0)).toThrow();
+    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow();
   });
 });
 

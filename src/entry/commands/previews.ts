@@ -2,7 +2,6 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { createPokes } from '../../jobs/poke.js';
 import { endPreview } from '../../jobs/preview/desired.js';
 import { listPreviews } from '../../jobs/preview/list.js';
-import { createQueueBackend } from '../../jobs/queue/create-queue-backend.js';
 import { createMetrics } from '../../lib/metrics.js';
 import { withDatabase } from '../session.js';
 import { printRows } from '../table.js';
@@ -38,6 +37,8 @@ export function addPreviewsCommand(program: Command): void {
           throw new InvalidArgumentError(`There is no preview ${name}. \`forgeway previews list\` shows all.`);
         const reason = 'Removed from the command line';
         const wanted = await store.tenant(organizationId, (tx) => endPreview(tx, { previewId: found.id, reason }));
+        // Not at the top: it takes as long to load as all of a list takes to be printed.
+        const { createQueueBackend } = await import('../../jobs/queue/create-queue-backend.js');
         const backend = createQueueBackend({ database, redisUrl: config.redisUrl, log, metrics: createMetrics() });
         if (wanted !== null)
           await createPokes(backend).preview.poke({ organizationId, id: wanted.id }, { version: wanted.version });

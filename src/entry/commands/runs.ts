@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { audit } from '../../accounts/audit.js';
 import { createPokes } from '../../jobs/poke.js';
-import { createQueueBackend } from '../../jobs/queue/create-queue-backend.js';
 import { listAllRuns } from '../../jobs/run/list.js';
 import { askRun } from '../../jobs/run/move.js';
 import type { Wish } from '../../jobs/run/state.js';
@@ -49,6 +48,8 @@ async function ask(
     return result;
   });
   if ('refused' in moved.outcome) throw new ForgewayError('FORGEWAY_RUN_STATE', moved.outcome.refused);
+  // Not at the top: it takes as long to load as all of a list takes to be printed.
+  const { createQueueBackend } = await import('../../jobs/queue/create-queue-backend.js');
   const backend = createQueueBackend({ database, redisUrl: config.redisUrl, log, metrics: createMetrics() });
   const { run } = createPokes(backend);
   await Promise.all(moved.wanted.map((one) => run.poke(one, { version: one.version })));
