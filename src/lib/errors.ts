@@ -234,7 +234,7 @@ export const errorTable = {
     501,
     'never',
     'Code of a repository cannot be isolated on this machine.',
-    'Run as root, or install bubblewrap (`apt-get install bubblewrap`), or turn previews off.',
+    'Run as root, or install bubblewrap (`apt-get install bubblewrap`). Otherwise have what is refused elsewhere: previews off or on a cluster, agents with an image on a cluster.',
   ),
   FORGEWAY_PREVIEW_FAILED: describe(
     422,

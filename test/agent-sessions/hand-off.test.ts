@@ -20,14 +20,9 @@ describe('an issue for Copilot', () => {
 
   const issueOf = async (number: number) => (await rig.fake.state(place)).issues.find((one) => one.number === number);
   const last = async () => (await rig.sessions()).at(-1);
-  const openIssue = async (title: string): Promise<number> => {
-    const number = await rig.as('dave').openIssue({ title });
-    await rig.quiet();
-    return number;
-  };
 
   it('is refused with a link to connect, is handed over once that is done, and followed to its merge', async () => {
-    const number = await openIssue('Too slow');
+    const number = await rig.openIssue('Too slow', 'dave');
     await rig.as('dave').comment(number, '/assign-agent copilot use an index');
     await rig.until('it is refused', async () => (await last())?.status === 'failed');
     expect((await last())?.failure).toMatch(
@@ -86,7 +81,7 @@ describe('an issue for Copilot', () => {
   });
 
   it('is taken back when it is cancelled, and never handed over with the token of the App', async () => {
-    const number = await openIssue('Not now');
+    const number = await rig.openIssue('Not now', 'dave');
     await rig.as('dave').comment(number, '/assign-agent copilot');
     await rig.until('it is handed over', async () => (await last())?.status === 'running');
     await rig.as('dave').comment(number, '/cancel');

@@ -22,15 +22,6 @@ describe('leases of agent sessions', () => {
   });
   afterAll(() => rig?.close());
 
-  const openIssue = async (title: string): Promise<number> => {
-    const number = await rig.as('bob').openIssue({ title });
-    await rig.quiet();
-    return number;
-  };
-  const of = async (number: number) => {
-    const ids = await rig.rows<{ id: string }>('SELECT id FROM agent_session WHERE number = $1', [number]);
-    return (await rig.sessions()).filter(({ id }) => ids.some((one) => one.id === id));
-  };
   const assignment = async (number: number, commandKey: string) => {
     const [repository] = await rig.rows<{ id: string; forge: string; host: string; remote_id: bigint }>(
       'SELECT id, forge, host, remote_id FROM repository',
@@ -58,7 +49,7 @@ describe('leases of agent sessions', () => {
         running.now -= 1;
       });
     });
-    const number = await openIssue('Raced for');
+    const number = await rig.openIssue('Raced for');
     const wishes = await Promise.all(
       Array.from({ length: 10 }, async (_, at) => {
         const one = await assignment(number, `race:${at}`);
@@ -66,11 +57,11 @@ describe('leases of agent sessions', () => {
       }),
     );
     await rig.restart();
-    await rig.until('one works', async () => (await of(number)).some(({ status }) => status === 'running'));
+    await rig.until('one works', async () => (await rig.sessionsOf(number)).some(({ status }) => status === 'running'));
     await rig.until('the others are over', async () =>
-      (await of(number)).every(({ status }) => status === 'running' || status === 'cancelled'),
+      (await rig.sessionsOf(number)).every(({ status }) => status === 'running' || status === 'cancelled'),
     );
-    const sessions = await of(number);
+    const sessions = await rig.sessionsOf(number);
     expect(sessions).toHaveLength(10);
     expect(sessions.filter(({ lease_held }) => lease_held)).toHaveLength(1);
     // The newest has won.
@@ -81,33 +72,35 @@ describe('leases of agent sessions', () => {
     const again = await tenant((tx) => assignAgent(tx, first));
     expect(again).toMatchObject({ created: false, session: { id: wishes[0]?.session.id } });
     await tenant((tx) => cancelSession(tx, sessions.at(-1)?.id ?? '', 'test'));
-    await rig.until('it is over', async () => (await of(number)).every(({ status }) => status === 'cancelled'));
+    await rig.until('it is over', async () =>
+      (await rig.sessionsOf(number)).every(({ status }) => status === 'cancelled'),
+    );
   });
 
   it('begins anew only when the one before is known to be dead', async () => {
     rig.plays(async (agent) => void (await agent.hear()));
-    const number = await openIssue('Held on to');
+    const number = await rig.openIssue('Held on to');
     await rig.as('bob').comment(number, '/assign-agent');
-    await rig.until('the first works', async () => (await of(number))[0]?.status === 'running');
+    await rig.until('the first works', async () => (await rig.sessionsOf(number))[0]?.status === 'running');
     rig.runner.broken.stop = new Error('the machine does not answer');
     await rig.as('bob').comment(number, '/assign-agent once more');
-    await rig.until('the second waits', async () => (await of(number)).length === 2);
-    await rig.until('the first is to stop', async () => (await of(number))[0]?.stop === 'superseded');
+    await rig.until('the second waits', async () => (await rig.sessionsOf(number)).length === 2);
+    await rig.until('the first is to stop', async () => (await rig.sessionsOf(number))[0]?.stop === 'superseded');
     await new Promise((resolve) => setTimeout(resolve, 1_500));
-    expect(await of(number)).toMatchObject([
+    expect(await rig.sessionsOf(number)).toMatchObject([
       { status: 'running', stop: 'superseded', lease_held: true },
       { status: 'assigned', lease_held: false },
     ]);
     const before = rig.runner.starts.length;
     delete rig.runner.broken.stop;
-    await rig.until('the second works', async () => (await of(number))[1]?.status === 'running');
-    expect(await of(number)).toMatchObject([
+    await rig.until('the second works', async () => (await rig.sessionsOf(number))[1]?.status === 'running');
+    expect(await rig.sessionsOf(number)).toMatchObject([
       { status: 'cancelled', lease_held: false, fence: '1' },
       { status: 'running', lease_held: true, fence: '2' },
     ]);
     expect(rig.runner.starts.length).toBe(before + 1);
     await rig.as('bob').comment(number, '/cancel');
-    await rig.until('it is over', async () => (await of(number))[1]?.status === 'cancelled');
+    await rig.until('it is over', async () => (await rig.sessionsOf(number))[1]?.status === 'cancelled');
     await rig.as('bob').comment(number, '/cancel');
     await rig.quiet();
     // What is over is said in words, and nothing else changes.
@@ -126,7 +119,7 @@ describe('leases of agent sessions', () => {
     const { atOnce } = rig.planned;
     rig.planned.atOnce = 2;
     const numbers: number[] = [];
-    for (let at = 0; at < 8; at += 1) numbers.push(await openIssue(`Crowded ${at}`));
+    for (let at = 0; at < 8; at += 1) numbers.push(await rig.openIssue(`Crowded ${at}`));
     const wishes = await Promise.all(
       numbers.map(async (number) => {
         const one = await assignment(number, `crowd:${number}`);
@@ -136,7 +129,7 @@ describe('leases of agent sessions', () => {
     const keys = wishes.flatMap(({ agents }) => agents);
     await Promise.all(keys.map(({ version, ...key }) => rig.pokes.agent.poke(key, { version })));
     await rig.until('all have had their turn', async () => {
-      const all = await Promise.all(numbers.map(of));
+      const all = await Promise.all(numbers.map(rig.sessionsOf));
       return all.flat().every(({ status }) => status === 'completed');
     });
     rig.planned.atOnce = atOnce;
@@ -145,9 +138,9 @@ describe('leases of agent sessions', () => {
 
   it('lets go of its lease although what it left cannot be removed yet, which is done later', async () => {
     rig.plays(async (agent) => void (await agent.hear()));
-    const number = await openIssue('Not in the way');
+    const number = await rig.openIssue('Not in the way');
     await rig.as('bob').comment(number, '/assign-agent');
-    await rig.until('the first works', async () => (await of(number))[0]?.status === 'running');
+    await rig.until('the first works', async () => (await rig.sessionsOf(number))[0]?.status === 'running');
     // As when the repository is just being cloned for somebody else.
     const held = { open: (): void => undefined };
     const opened = new Promise<void>((resolve) => {
@@ -155,8 +148,8 @@ describe('leases of agent sessions', () => {
     });
     rig.runner.before.remove = () => opened;
     await rig.as('bob').comment(number, '/assign-agent once more');
-    await rig.until('the second works', async () => (await of(number))[1]?.status === 'running');
-    const [first] = await of(number);
+    await rig.until('the second works', async () => (await rig.sessionsOf(number))[1]?.status === 'running');
+    const [first] = await rig.sessionsOf(number);
     expect(first).toMatchObject({ status: 'cancelled', lease_held: false });
     const isRemoved = async () =>
       (await rig.rows('SELECT FROM agent_session WHERE id = $1 AND work_removed_at IS NOT NULL', [first?.id]))
@@ -167,7 +160,7 @@ describe('leases of agent sessions', () => {
     await rig.until('it is removed', isRemoved);
     expect((await rig.runner.list()).map(({ sessionId }) => sessionId)).not.toContain(first?.id);
     await rig.as('bob').comment(number, '/cancel');
-    await rig.until('it is over', async () => (await of(number))[1]?.status === 'cancelled');
+    await rig.until('it is over', async () => (await rig.sessionsOf(number))[1]?.status === 'cancelled');
   });
 
   it('ends and lets go of an agent that says it has used more than anybody can count', async () => {
@@ -176,12 +169,14 @@ describe('leases of agent sessions', () => {
         agent.say({ type: 'cost', inputTokens: 0, outputTokens: 0, usd: 1e12, total: false });
       await agent.hear();
     });
-    const number = await openIssue('Boasts');
+    const number = await rig.openIssue('Boasts');
     await rig.as('bob').comment(number, '/assign-agent');
-    await rig.until('it has begun', async () => ['running', 'failed'].includes((await of(number))[0]?.status ?? ''));
+    await rig.until('it has begun', async () =>
+      ['running', 'failed'].includes((await rig.sessionsOf(number))[0]?.status ?? ''),
+    );
     await rig.as('bob').comment(number, '/cancel');
-    await rig.until('it is over', async () => (await of(number))[0]?.lease_held === false);
-    const [session] = await of(number);
+    await rig.until('it is over', async () => (await rig.sessionsOf(number))[0]?.lease_held === false);
+    const [session] = await rig.sessionsOf(number);
     const used = { kind: 'cost' as const, tokens: 9e18, costMicros: 9e18 };
     await rig.rows(`UPDATE agent_session SET status = 'running' WHERE id = $1`, [session?.id]);
     await tenant((tx) => drive(tx, session?.id ?? '', [used, used, used], { wakes: false }));
@@ -194,22 +189,22 @@ describe('leases of agent sessions', () => {
 
   it('ends an agent that has printed more than anybody can read', async () => {
     rig.plays(async (agent) => void (await agent.hear()));
-    const number = await openIssue('Endless');
+    const number = await rig.openIssue('Endless');
     await rig.as('bob').comment(number, '/assign-agent');
-    await rig.until('it works', async () => (await of(number))[0]?.status === 'running');
+    await rig.until('it works', async () => (await rig.sessionsOf(number))[0]?.status === 'running');
     const { read } = rig.runner;
-    const { id } = (await of(number))[0] ?? {};
+    const { id } = (await rig.sessionsOf(number))[0] ?? {};
     rig.runner.read = async (ref, cursor, limit) => {
       if (ref.sessionId !== id) return read(ref, cursor, limit);
       return { events: [{ at: cursor, ordinal: 0, event: rawEvent('y', 'not-json') }], next: cursor + 1, more: true };
     };
     try {
       await rig.as('bob').comment(number, '/cancel');
-      await rig.until('it is over', async () => (await of(number))[0]?.lease_held === false);
+      await rig.until('it is over', async () => (await rig.sessionsOf(number))[0]?.lease_held === false);
     } finally {
       rig.runner.read = read;
     }
-    expect((await of(number))[0]?.status).toBe('cancelled');
+    expect((await rig.sessionsOf(number))[0]?.status).toBe('cancelled');
   });
 
   it('stops an agent that uses up what everybody may use in a day, while it works', async () => {
@@ -217,10 +212,10 @@ describe('leases of agent sessions', () => {
       agent.say({ type: 'cost', inputTokens: 900, outputTokens: 0, total: false });
       await agent.hear();
     });
-    const number = await openIssue('Thirsty');
+    const number = await rig.openIssue('Thirsty');
     const { perPersonPerDay, perDay } = rig.planned;
     const begun = () => rig.runner.starts.length;
-    const isOver = (at: number) => async () => (await of(number))[at]?.status === 'failed';
+    const isOver = (at: number) => async () => (await rig.sessionsOf(number))[at]?.status === 'failed';
     const [{ used } = { used: 0 }] = await rig.rows<{ used: number }>(
       `SELECT coalesce(sum(tokens), 0)::int AS used FROM agent_session WHERE requested_by LIKE '%bob%'`,
     );
@@ -232,24 +227,24 @@ describe('leases of agent sessions', () => {
       const starts = begun();
       await rig.as('bob').comment(number, '/assign-agent again');
       await rig.until('it does not begin', isOver(1));
-      expect((await of(number))[1]?.failure).toContain('that one person may use');
+      expect((await rig.sessionsOf(number))[1]?.failure).toContain('that one person may use');
       rig.planned.perPersonPerDay = perPersonPerDay;
       rig.planned.perDay = { tokens: used + 500, costMicros: null };
       await rig.as('dave').comment(number, '/assign-agent for me');
       await rig.until('theirs does not begin either', isOver(2));
-      expect((await of(number))[2]?.failure).toContain('which is all there is for a day');
+      expect((await rig.sessionsOf(number))[2]?.failure).toContain('which is all there is for a day');
       expect(begun()).toBe(starts);
     } finally {
       rig.planned.perPersonPerDay = perPersonPerDay;
       rig.planned.perDay = perDay;
     }
-    const [session] = await of(number);
+    const [session] = await rig.sessionsOf(number);
     const [stop] = await rig.rows<{ data: { why: string; detail: string } }>(
       `SELECT data FROM session_event WHERE session_id = $1 AND kind = 'stop'`,
       [session?.id],
     );
     expect(stop?.data).toMatchObject({ why: 'budget', detail: expect.stringContaining('that one person may use') });
-    await rig.until('it let go', async () => (await of(number))[0]?.lease_held === false);
+    await rig.until('it let go', async () => (await rig.sessionsOf(number))[0]?.lease_held === false);
     expect(rig.runner.running()).toEqual([]);
   });
 
@@ -258,19 +253,19 @@ describe('leases of agent sessions', () => {
       await agent.edit('half.txt', 'half\n');
       agent.say({ type: 'done', ok: false, title: 'Half a fix', summary: 'I give up.' });
     });
-    const number = await openIssue('Half done');
+    const number = await rig.openIssue('Half done');
     await rig.as('bob').comment(number, '/assign-agent');
-    await rig.until('it gave up', async () => (await of(number))[0]?.status === 'failed');
-    await rig.until('it has let go', async () => (await of(number))[0]?.lease_held === false);
-    const id = (await of(number))[0]?.id ?? '';
+    await rig.until('it gave up', async () => (await rig.sessionsOf(number))[0]?.status === 'failed');
+    await rig.until('it has let go', async () => (await rig.sessionsOf(number))[0]?.lease_held === false);
+    const id = (await rig.sessionsOf(number))[0]?.id ?? '';
     const push = () => tenant((tx) => pushAndCreatePr(tx, id, { by: 'bob', title: 'Half a fix', summary: 'By hand.' }));
     // While another works on the same issue nothing is pushed.
     rig.plays(async (agent) => void (await agent.hear()));
     await rig.as('bob').comment(number, '/assign-agent');
-    await rig.until('another works', async () => (await of(number))[1]?.status === 'running');
+    await rig.until('another works', async () => (await rig.sessionsOf(number))[1]?.status === 'running');
     expect(await push()).toMatchObject({ ok: false, why: expect.stringContaining('Another session') });
     await rig.as('bob').comment(number, '/cancel');
-    await rig.until('it let go', async () => (await of(number))[1]?.lease_held === false);
+    await rig.until('it let go', async () => (await rig.sessionsOf(number))[1]?.lease_held === false);
 
     // Asked twice at the same moment it is one push.
     const asked = await Promise.all([push(), push()]);
@@ -278,8 +273,8 @@ describe('leases of agent sessions', () => {
     const agents = asked.flatMap((one) => (one.ok ? one.wish.agents : []));
     expect(agents).toHaveLength(1);
     for (const { version, ...key } of agents) await rig.pokes.agent.poke(key, { version });
-    await rig.until('its work is there', async () => (await of(number))[0]?.status === 'in_review');
-    expect((await of(number))[0]).toMatchObject({ round: 1, fence: '1' });
+    await rig.until('its work is there', async () => (await rig.sessionsOf(number))[0]?.status === 'in_review');
+    expect((await rig.sessionsOf(number))[0]).toMatchObject({ round: 1, fence: '1' });
     const { pullRequests } = await rig.fake.state(place);
     const pull = pullRequests.find(({ title }) => title === 'Half a fix');
     expect(pull).toMatchObject({ draft: true, body: expect.stringContaining('By hand.') });
@@ -295,7 +290,7 @@ describe('leases of agent sessions', () => {
       ok: true,
       wish: { agents: [], session: { pullRequestNumber: pull?.number } },
     });
-    await rig.until('it lets go', async () => (await of(number))[0]?.lease_held === false);
+    await rig.until('it lets go', async () => (await rig.sessionsOf(number))[0]?.lease_held === false);
   });
 
   it('asks once more for an answer, ends visibly without one, and goes on when it comes after all', async () => {
@@ -306,7 +301,7 @@ describe('leases of agent sessions', () => {
       await agent.edit('one.txt', `${answer}\n`);
       agent.say({ type: 'done', ok: true, title: 'That one', summary: '' });
     });
-    const number = await openIssue('Asked in vain');
+    const number = await rig.openIssue('Asked in vain');
     const told = async (words: string) => (await rig.said(number)).filter((body) => body.includes(words));
     await rig.as('bob').comment(number, '/assign-agent');
     await rig.until('it asks', async () => (await told('@bob scripted asks')).length === 1);
@@ -329,10 +324,10 @@ describe('leases of agent sessions', () => {
       return waiting.length === 0;
     });
     expect([await told('@bob scripted asks'), await told('still waits')].map(({ length }) => length)).toEqual([1, 1]);
-    expect((await of(number))[0]?.status).toBe('blocked');
+    expect((await rig.sessionsOf(number))[0]?.status).toBe('blocked');
     await rig.rows(`UPDATE agent_session SET asked_at = now() - interval '73 hours' WHERE number = $1`, [number]);
-    await rig.until('it has ended', async () => (await of(number))[0]?.status === 'failed');
-    expect((await of(number))[0]?.failure).toContain('Nobody answered its question in time');
+    await rig.until('it has ended', async () => (await rig.sessionsOf(number))[0]?.status === 'failed');
+    expect((await rig.sessionsOf(number))[0]?.failure).toContain('Nobody answered its question in time');
     expect(rig.runner.running()).toEqual([]);
     await rig.until('they are told', async () => (await told('@bob scripted failed: Nobody answered')).length === 1);
     rig.plays(async (agent) => {
@@ -340,16 +335,16 @@ describe('leases of agent sessions', () => {
       agent.say({ type: 'done', ok: true, title: 'This one', summary: '' });
     });
     await rig.as('bob').comment(number, '/reply this one');
-    await rig.until('it is done', async () => (await of(number))[0]?.status === 'in_review');
-    expect((await of(number))[0]).toMatchObject({ round: 2 });
+    await rig.until('it is done', async () => (await rig.sessionsOf(number))[0]?.status === 'in_review');
+    expect((await rig.sessionsOf(number))[0]).toMatchObject({ round: 2 });
     expect(rig.facts.at(-1)?.earlier.at(-1)).toMatchObject({ text: 'this one', isPerson: true });
-    await rig.until('it lets go', async () => (await of(number))[0]?.lease_held === false);
+    await rig.until('it lets go', async () => (await rig.sessionsOf(number))[0]?.lease_held === false);
   });
 
   it('keeps to what the repository says of agents on its default branch, and begins none while that has mistakes', async () => {
     const write = (text: string | null) =>
       rig.as('bob').push({ branch: 'main', files: { '.forgeway.yml': text }, message: 'chore: agents' });
-    const number = await openIssue('Ruled');
+    const number = await rig.openIssue('Ruled');
     const limitsOf = () =>
       rig.rows('SELECT limit_seconds AS s, limit_tokens::int AS t FROM agent_session WHERE number = $1', [number]);
     await write(
@@ -360,9 +355,9 @@ describe('leases of agent sessions', () => {
     await rig.as('bob').comment(number, '/assign-agent');
     await rig.as('bob').label(number, ['assign-agent']);
     await rig.quiet();
-    expect(await of(number)).toEqual([]);
+    expect(await rig.sessionsOf(number)).toEqual([]);
     await rig.as('bob').label(number, ['ai:scripted']);
-    await rig.until('the label has it work', async () => (await of(number))[0]?.status === 'completed');
+    await rig.until('the label has it work', async () => (await rig.sessionsOf(number))[0]?.status === 'completed');
     // Lower than what the operator allows, and never higher.
     expect(await limitsOf()).toEqual([{ s: 60, t: 1_000 }]);
     await write('agents:\n  allow: []\n');
@@ -377,8 +372,8 @@ describe('leases of agent sessions', () => {
     const asked = await assignment(number, 'ruled');
     const wish = await tenant((tx) => assignAgent(tx, asked));
     for (const { version, ...key } of wish.agents) await rig.pokes.agent.poke(key, { version });
-    await rig.until('it is refused', async () => (await of(number))[1]?.status === 'failed');
-    expect((await of(number))[1]?.failure).toContain('agents.alow is not known');
+    await rig.until('it is refused', async () => (await rig.sessionsOf(number))[1]?.status === 'failed');
+    expect((await rig.sessionsOf(number))[1]?.failure).toContain('agents.alow is not known');
     await write(null);
   });
 
@@ -387,15 +382,15 @@ describe('leases of agent sessions', () => {
       await agent.edit('left.txt', 'left\n');
       agent.say({ type: 'done', ok: false, title: '', summary: 'I give up.' });
     });
-    const number = await openIssue('Left behind');
+    const number = await rig.openIssue('Left behind');
     await rig.as('bob').comment(number, '/assign-agent');
-    await rig.until('it failed', async () => (await of(number))[0]?.status === 'failed');
-    await rig.until('it let go', async () => (await of(number))[0]?.lease_held === false);
+    await rig.until('it failed', async () => (await rig.sessionsOf(number))[0]?.status === 'failed');
+    await rig.until('it let go', async () => (await rig.sessionsOf(number))[0]?.lease_held === false);
     rig.plays(async (agent) => void (await agent.hear()));
-    const other = await openIssue('At work');
+    const other = await rig.openIssue('At work');
     await rig.as('bob').comment(other, '/assign-agent');
-    await rig.until('another works', async () => (await of(other))[0]?.status === 'running');
-    const [failed = '', live = ''] = [(await of(number))[0]?.id, (await of(other))[0]?.id];
+    await rig.until('another works', async () => (await rig.sessionsOf(other))[0]?.status === 'running');
+    const [failed = '', live = ''] = [(await rig.sessionsOf(number))[0]?.id, (await rig.sessionsOf(other))[0]?.id];
     const gone: string[] = [];
     const runner = {
       list: async () => [...(await rig.runner.list()), { sessionId: UNKNOWN, fence: 1 }],
@@ -419,7 +414,42 @@ describe('leases of agent sessions', () => {
     const pushed = await tenant((tx) => pushAndCreatePr(tx, failed, { by: 'bob', title: '', summary: '' }));
     expect(pushed).toMatchObject({ ok: false, why: expect.stringContaining('was removed') });
     await rig.as('bob').comment(other, '/cancel');
-    await rig.until('it is over', async () => (await of(other))[0]?.status === 'cancelled');
+    await rig.until('it is over', async () => (await rig.sessionsOf(other))[0]?.status === 'cancelled');
+  });
+
+  it('removes nothing of a session that was begun again after it was listed as left', async () => {
+    rig.plays(async (agent) => {
+      await agent.edit('left.txt', 'left\n');
+      agent.say({ type: 'done', ok: false, title: '', summary: 'I give up.' });
+    });
+    const ids: string[] = [];
+    for (const title of ['Left first', 'Left second']) {
+      const number = await rig.openIssue(title);
+      await rig.as('bob').comment(number, '/assign-agent');
+      await rig.until('it has let go', async () => {
+        const [one] = await rig.sessionsOf(number);
+        return one?.status === 'failed' && !one.lease_held;
+      });
+      ids.push((await rig.sessionsOf(number))[0]?.id ?? '');
+    }
+    const [first = '', second = ''] = ids;
+    await rig.rows(`UPDATE agent_session SET ended_at = now() - interval '9 hours' WHERE id = $1`, [first]);
+    await rig.rows(`UPDATE agent_session SET ended_at = now() - interval '8 hours' WHERE id = $1`, [second]);
+    const gone: string[] = [];
+    const o = { store: rig.store, keepMs: 3_600_000, clock: systemClock, log: pino({ level: 'silent' }) };
+    for (const begun of [`status = 'assigned'`, `status = 'failed', lease_held = true`]) {
+      gone.length = 0;
+      const runner = {
+        list: async () => ids.map((sessionId) => ({ sessionId, fence: 1 })),
+        remove: async ({ sessionId }: { sessionId: string }) => {
+          gone.push(sessionId);
+          await rig.rows(`UPDATE agent_session SET ${begun} WHERE id = $1`, [second]);
+        },
+      };
+      expect((await removeLeftovers({ ...o, runner })).map(({ sessionId }) => sessionId)).toEqual([first]);
+      expect(gone).toEqual([first]);
+      await rig.rows(`UPDATE agent_session SET status = 'failed', lease_held = false WHERE id = $1`, [second]);
+    }
   });
 
   it('writes every line once, although workers die while they read', async () => {
@@ -431,15 +461,15 @@ describe('leases of agent sessions', () => {
       }
       agent.say({ type: 'done', ok: true, title: '', summary: 'done' });
     });
-    const number = await openIssue('Read often');
+    const number = await rig.openIssue('Read often');
     await rig.as('bob').comment(number, '/assign-agent');
-    await rig.until('it works', async () => (await of(number))[0]?.status === 'running');
+    await rig.until('it works', async () => (await rig.sessionsOf(number))[0]?.status === 'running');
     for (let death = 0; death < 5; death += 1) {
       await new Promise((resolve) => setTimeout(resolve, 200));
       await rig.restart();
     }
-    await rig.until('it is done', async () => (await of(number))[0]?.status === 'completed');
-    const [session] = await of(number);
+    await rig.until('it is done', async () => (await rig.sessionsOf(number))[0]?.status === 'completed');
+    const [session] = await rig.sessionsOf(number);
     const lines = await rig.rows<{ text: string; sequence: bigint }>(
       `SELECT data ->> 'text' AS text, sequence FROM session_event WHERE session_id = $1 AND kind = 'message' ORDER BY sequence`,
       [session?.id],
@@ -458,26 +488,29 @@ describe('leases of agent sessions', () => {
       heard.push(await agent.ask('Which?'));
       heard.push(await agent.ask('And then?'));
     });
-    const number = await openIssue('Told once');
+    const number = await rig.openIssue('Told once');
     await rig.as('bob').comment(number, '/assign-agent');
-    await rig.until('it asks', async () => (await of(number))[0]?.status === 'blocked');
-    const id = (await of(number))[0]?.id ?? '';
+    await rig.until('it asks', async () => (await rig.sessionsOf(number))[0]?.status === 'blocked');
+    const id = (await rig.sessionsOf(number))[0]?.id ?? '';
     const reply = { clientInputId: 'one', by: 'bob', text: 'the first', at: new Date() };
     expect(await tenant((tx) => replyToSession(tx, id, reply))).toMatchObject({ ok: true });
     expect(await tenant((tx) => replyToSession(tx, id, reply))).toMatchObject({ ok: true });
     await rig.restart();
-    await rig.until('it asks again', async () => heard.length === 1 && (await of(number))[0]?.status === 'blocked');
+    await rig.until(
+      'it asks again',
+      async () => heard.length === 1 && (await rig.sessionsOf(number))[0]?.status === 'blocked',
+    );
     // As if the worker had died between handing over and writing that down.
     await rig.rows('UPDATE client_input SET delivered_at = NULL WHERE session_id = $1', [id]);
     await rig.restart();
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(heard).toEqual(['the first']);
-    expect((await of(number))[0]?.status).toBe('blocked');
+    expect((await rig.sessionsOf(number))[0]?.status).toBe('blocked');
     await tenant((tx) =>
       replyToSession(tx, id, { clientInputId: 'two', by: 'bob', text: 'the second', at: new Date() }),
     );
     await rig.restart();
-    await rig.until('it ends', async () => (await of(number))[0]?.status === 'completed');
+    await rig.until('it ends', async () => (await rig.sessionsOf(number))[0]?.status === 'completed');
     expect(heard).toEqual(['the first', 'the second']);
   });
 
@@ -485,10 +518,10 @@ describe('leases of agent sessions', () => {
     rig.plays(async () => {
       throw new Error('crash');
     });
-    const number = await openIssue('Crashes');
+    const number = await rig.openIssue('Crashes');
     await rig.as('bob').comment(number, '/assign-agent');
-    await rig.until('it has failed', async () => (await of(number))[0]?.status === 'failed');
-    expect((await of(number))[0]?.failure).toBe('It ended with code 137.');
+    await rig.until('it has failed', async () => (await rig.sessionsOf(number))[0]?.status === 'failed');
+    expect((await rig.sessionsOf(number))[0]?.failure).toBe('It ended with code 137.');
     await rig.until('it is said', async () => (await rig.said(number)).some((body) => body.includes('/retry')));
 
     rig.plays(async (agent) => {
@@ -496,8 +529,8 @@ describe('leases of agent sessions', () => {
       await agent.hear();
     });
     await rig.as('bob').comment(number, '/retry');
-    await rig.until('it was stopped', async () => (await of(number))[1]?.status === 'failed');
-    expect((await of(number))[1]?.failure).toBe('It had used up what it may cost.');
+    await rig.until('it was stopped', async () => (await rig.sessionsOf(number))[1]?.status === 'failed');
+    expect((await rig.sessionsOf(number))[1]?.failure).toBe('It had used up what it may cost.');
     expect(rig.runner.running()).toEqual([]);
   });
 
@@ -506,10 +539,10 @@ describe('leases of agent sessions', () => {
       await agent.edit('round.txt', `${agent.spec.fence}\n`);
       agent.say({ type: 'done', ok: true, title: 'Rounds', summary: `Number ${agent.spec.fence}.` });
     });
-    const number = await openIssue('Rounds');
+    const number = await rig.openIssue('Rounds');
     await rig.as('bob').comment(number, '/assign-agent');
-    await rig.until('it is back', async () => (await of(number))[0]?.status === 'in_review');
-    const [first] = await of(number);
+    await rig.until('it is back', async () => (await rig.sessionsOf(number))[0]?.status === 'in_review');
+    const [first] = await rig.sessionsOf(number);
     const started = rig.runner.starts.length;
     await rig.as('bob').review(first?.pull_request_number ?? 0, {
       ...{ verdict: 'request_changes', body: 'Two, please.' },
@@ -520,10 +553,10 @@ describe('leases of agent sessions', () => {
     await new Promise((resolve) => setTimeout(resolve, 1_100));
     await rig.as('bob').comment(first?.pull_request_number ?? 0, '/reply make it two');
     await rig.until('it is back again', async () => {
-      const [now] = await of(number);
+      const [now] = await rig.sessionsOf(number);
       return now?.status === 'in_review' && now.round === 2 && !now.lease_held;
     });
-    const [second] = await of(number);
+    const [second] = await rig.sessionsOf(number);
     expect(second).toMatchObject({
       ...{ id: first?.id, branch: first?.branch, pull_request_number: first?.pull_request_number },
       ...{ fence: '2', lease_held: false },
@@ -548,7 +581,7 @@ describe('leases of agent sessions', () => {
     await rig.as('bob').editPullRequest(first?.pull_request_number ?? 0, { body: edited });
     await rig.as('bob').comment(first?.pull_request_number ?? 0, '/reply make it three');
     await rig.until('it is back once more', async () => {
-      const [now] = await of(number);
+      const [now] = await rig.sessionsOf(number);
       return now?.status === 'in_review' && now.round === 3 && !now.lease_held;
     });
     // A person's words stay.

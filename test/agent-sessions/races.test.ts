@@ -27,23 +27,14 @@ describe('races of commands', () => {
         at.work -= 1;
       }
     });
-  const open = async (title: string): Promise<number> => {
-    const number = await rig.as('bob').openIssue({ title });
-    await rig.quiet();
-    return number;
-  };
-  const of = async (number: number) => {
-    const ids = await rig.rows<{ id: string }>('SELECT id FROM agent_session WHERE number = $1', [number]);
-    return (await rig.sessions()).filter(({ id }) => ids.some((one) => one.id === id));
-  };
   const OVER = ['in_review', 'completed', 'failed', 'cancelled', 'merged'];
   /** When nothing is under way any more there. */
   async function ended(number: number) {
     await rig.quiet();
     await rig.until('everything is over and has let go', async () =>
-      (await of(number)).every(({ status, lease_held }) => OVER.includes(status) && !lease_held),
+      (await rig.sessionsOf(number)).every(({ status, lease_held }) => OVER.includes(status) && !lease_held),
     );
-    return of(number);
+    return rig.sessionsOf(number);
   }
   const pullsOf = async (sessions: readonly { branch: string | null }[]) =>
     (await rig.fake.state(place)).pullRequests.filter(({ head }) => sessions.some(({ branch }) => branch === head));
@@ -52,7 +43,7 @@ describe('races of commands', () => {
 
   it('end with one agent that has worked to its end when two ask for one', async () => {
     works('asked.txt');
-    const number = await open('Asked for twice');
+    const number = await rig.openIssue('Asked for twice');
     await atOnce(number, ['bob', '/assign-agent'], ['dave', '/assign-agent']);
     const sessions = await ended(number);
     expect(sessions.map(({ status }) => status).sort()).toEqual(['cancelled', 'in_review']);
@@ -64,9 +55,9 @@ describe('races of commands', () => {
     rig.plays(async () => {
       throw new Error('crash');
     });
-    const number = await open('Retried twice');
+    const number = await rig.openIssue('Retried twice');
     await rig.as('bob').comment(number, '/assign-agent');
-    await rig.until('it has failed', async () => (await of(number))[0]?.status === 'failed');
+    await rig.until('it has failed', async () => (await rig.sessionsOf(number))[0]?.status === 'failed');
     works('retried.txt');
     await atOnce(number, ['bob', '/retry'], ['dave', '/retry']);
     const sessions = await ended(number);
@@ -78,7 +69,7 @@ describe('races of commands', () => {
   it('leave nothing at work that was stopped, and nothing stopped that was asked for afterwards', async () => {
     works('stopped.txt');
     for (let turn = 0; turn < 4; turn += 1) {
-      const number = await open(`Stopped and asked for ${turn}`);
+      const number = await rig.openIssue(`Stopped and asked for ${turn}`);
       await rig.as('bob').comment(number, '/assign-agent');
       await atOnce(number, ['bob', '/cancel'], ['dave', '/assign-agent'], ['bob', '/cancel']);
       const sessions = await ended(number);
@@ -91,7 +82,7 @@ describe('races of commands', () => {
 
   it('go on once after two replies to what has come back', async () => {
     works('replied.txt');
-    const number = await open('Replied to twice');
+    const number = await rig.openIssue('Replied to twice');
     await rig.as('bob').comment(number, '/assign-agent');
     const [first] = await ended(number);
     expect(first?.status).toBe('in_review');

@@ -45,6 +45,9 @@ export interface SessionRow {
   tokens: string;
 }
 
+const SESSIONS = `SELECT id, status, stop_wanted AS stop, agent, fence::text, lease_held, branch, failure, pull_request_number,
+    round, kind, tokens::text FROM agent_session`;
+
 export interface AgentRig extends ConnectedForge {
   runner: ScriptedRunner;
   /** What agents were told, in order. */
@@ -54,8 +57,12 @@ export interface AgentRig extends ConnectedForge {
   plays(script: Script): void;
   as(login: Login): FakePerson;
   rows<Row extends object>(sql: string, values?: unknown[]): Promise<Row[]>;
+  /** Answers its number, once everything has heard of it. */
+  openIssue(title: string, by?: Login): Promise<number>;
   /** Sessions, oldest first. */
   sessions(): Promise<SessionRow[]>;
+  /** Of one issue or pull request. */
+  sessionsOf(number: number): Promise<SessionRow[]>;
   /** The kinds of a session's record, with its changes of state as `>status`. */
   record(sessionId: string): Promise<string[]>;
   until(what: string, holds: () => Promise<boolean>): Promise<void>;
@@ -233,11 +240,13 @@ export async function startAgentRig(
     },
     as: (login) => connected.fake.as(login, place),
     rows,
-    sessions: () =>
-      rows<SessionRow>(
-        `SELECT id, status, stop_wanted AS stop, agent, fence::text, lease_held, branch, failure, pull_request_number,
-           round, kind, tokens::text FROM agent_session ORDER BY created_at, id`,
-      ),
+    async openIssue(title, by = 'bob') {
+      const number = await connected.fake.as(by, place).openIssue({ title });
+      await connected.quiet();
+      return number;
+    },
+    sessions: () => rows<SessionRow>(`${SESSIONS} ORDER BY created_at, id`),
+    sessionsOf: (number) => rows<SessionRow>(`${SESSIONS} WHERE number = $1 ORDER BY created_at, id`, [number]),
     async record(sessionId) {
       const found = await rows<{ kind: string; data: { to?: string } }>(
         'SELECT kind, data FROM session_event WHERE session_id = $1 ORDER BY sequence',

@@ -1,31 +1,18 @@
 /** What becomes of a work tree that a hostile agent, or a hostile repository, has had its way with. */
 import { execFile } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
-import { access, mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { access, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { collectResult, staysInside } from '../../src/effects/agents/collect.js';
+import { staysInside } from '../../src/effects/agents/collect.js';
 import { configuresAgents, steersPipelines } from '../../src/effects/agents/guarded-paths.js';
 import { readReview } from '../../src/effects/agents/review.js';
-import type { AgentResult, AgentResultRequest } from '../../src/effects/agents/runner.js';
+import type { AgentResultRequest } from '../../src/effects/agents/runner.js';
 import { findSecrets, knowing } from '../../src/effects/agents/secret-scan.js';
-import { openWorkTree } from '../../src/effects/agents/work-tree.js';
-import { createGitMirrors } from '../../src/effects/git/mirror.js';
 import { commitFiles, git } from '../support/git-repository.js';
-import { type GitServer, startGitServer } from '../support/git-server.js';
-import { loopback } from '../support/loopback.js';
 import { plantedSecrets } from './planted-secrets.js';
+import { openWorkTreeRig, rules, type WorkTree, type WorkTreeRig } from './work-tree-rig.js';
 
-const REQUEST: AgentResultRequest = {
-  message: 'Mend it',
-  author: { name: 'robot (agent)', email: 'agent@forgeway.invalid' },
-  date: new Date('2026-01-02T03:04:05Z'),
-  limits: { files: 40, lines: 5_000, bytes: 1_000_000 },
-  secrets: [],
-  mayChangeWorkflows: false,
-};
 const exists = (path: string) =>
   access(path).then(
     () => true,
@@ -33,18 +20,14 @@ const exists = (path: string) =>
   );
 
 describe('what an agent leaves', () => {
+  let rig: WorkTreeRig;
   let directory: string;
-  let server: GitServer;
   let bare: string;
   let main: string;
-  const repositoryId = randomUUID();
-  let mirrors: ReturnType<typeof createGitMirrors>;
 
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'forgeway-collect-'));
-    server = await startGitServer({ directory: join(directory, 'served') });
-    bare = await server.create('acme/shop');
-    mirrors = createGitMirrors({ directory: join(directory, 'git'), outbound: loopback });
+    rig = await openWorkTreeRig();
+    ({ directory, bare } = rig);
     main = await commitFiles(bare, {
       ref: 'refs/heads/main',
       message: 'Begin',
@@ -58,41 +41,12 @@ describe('what an agent leaves', () => {
       },
     });
   });
-  afterAll(async () => {
-    await server?.close();
-    await rm(directory, { recursive: true, force: true });
-  });
+  afterAll(() => rig?.close());
 
-  const source = () => ({ url: `${server.url}/acme/shop.git`, origin: server.url, username: 'x', password: 'y' });
+  const workTree = (sha = main, trustedSha = sha) => rig.workTree(sha, trustedSha);
+  const show = (commit: string, path: string) => rig.show(commit, path);
 
-  async function workTree(sha = main, trustedSha = sha) {
-    const target = join(directory, randomUUID());
-    const copies = `${target}-copies`;
-    const repository = { id: repositoryId, source: source(), sha, trustedSha, fallbackRefs: [], branch: 'work' };
-    const base = await openWorkTree(mirrors, { repository, target, copies });
-    return {
-      target,
-      copies,
-      base,
-      async write(path: string, text: string | Buffer) {
-        await mkdir(dirname(join(target, path)), { recursive: true });
-        await writeFile(join(target, path), text);
-      },
-      result: (more: Partial<AgentResultRequest> = {}): Promise<AgentResult> =>
-        collectResult(mirrors, { base, target }, { ...REQUEST, ...more }),
-      remove: async () => {
-        await rm(target, { recursive: true, force: true });
-        await rm(copies, { recursive: true, force: true });
-      },
-    };
-  }
-  type Tree = Awaited<ReturnType<typeof workTree>>;
-  const rules = (result: AgentResult) =>
-    result.kind === 'refused' ? result.problems.map(({ rule }) => rule) : result.kind;
-  const show = (commit: string, path: string) =>
-    git(['--git-dir', join(directory, 'git', repositoryId), 'show', `${commit}:${path}`]);
-
-  async function refused(rule: string, change: (tree: Tree) => Promise<void>): Promise<void> {
+  async function refused(rule: string, change: (tree: WorkTree) => Promise<void>): Promise<void> {
     const tree = await workTree();
     await change(tree);
     expect([await tree.result().then(rules)].flat()).toContain(rule);
@@ -224,7 +178,7 @@ describe('what an agent leaves', () => {
   });
 
   it('looks into files whose names are no UTF-8, and counts them', async () => {
-    const named = (tree: Tree, name: Buffer) => Buffer.concat([Buffer.from(`${tree.target}/`), name]);
+    const named = (tree: WorkTree, name: Buffer) => Buffer.concat([Buffer.from(`${tree.target}/`), name]);
     const odd = Buffer.from([0x73, 0xff, 0x2e, 0x74, 0x78, 0x74]);
     await refused('secret', (tree) => writeFile(named(tree, odd), `token = ghp_${'aB3dE6gH9kL2'.repeat(3)}\n`));
     await refused('bytes', async (tree) => {
@@ -291,7 +245,7 @@ describe('what an agent leaves', () => {
       await git(['-C', join(target, 'inner'), 'commit', '--quiet', '--allow-empty', '-m', 'x']);
     });
     await refused('special-file', async (tree) => {
-      await tree.write('inner/.git', `gitdir: ${join(directory, 'git', repositoryId)}\n`);
+      await tree.write('inner/.git', `gitdir: ${rig.mirror}\n`);
     });
     for (const name of ['.Git/hooks/x', 'git~1/config', '.g\u200cit/config', 'deep/.GIT/HEAD'])
       await refused('special-file', (tree) => tree.write(name, 'x\n'));
@@ -347,7 +301,7 @@ describe('what an agent leaves', () => {
     const text = (sign: string) => sign.repeat(600_000);
     const files = { ...many, 'large/one.txt': text('a'), 'large/two.txt': text('b') };
     const head = await commitFiles(bare, { ref: 'refs/heads/many', message: 'Many', files, parents: [main] });
-    const changed = async (change: (tree: Tree) => Promise<unknown>) => {
+    const changed = async (change: (tree: WorkTree) => Promise<unknown>) => {
       const tree = await workTree(head);
       await change(tree);
       const result = await tree.result().then(rules);
@@ -355,7 +309,7 @@ describe('what an agent leaves', () => {
       return result;
     };
     expect(await changed(({ target }) => rm(join(target, 'old'), { recursive: true }))).toEqual(['files']);
-    const rewrite = async (tree: Tree) => {
+    const rewrite = async (tree: WorkTree) => {
       for (const [path, sign] of [
         ['large/one.txt', 'c'],
         ['large/two.txt', 'd'],
@@ -414,7 +368,7 @@ describe('what an agent leaves', () => {
       [`ghp_${'aB3dE6gH9kL2'.repeat(3)}`, []],
       ['an-unshapely-model-key-of-ours', ['an-unshapely-model-key-of-ours']],
     ] as const) {
-      const places: [string, (tree: Tree) => Promise<unknown>, Partial<AgentResultRequest>][] = [
+      const places: [string, (tree: WorkTree) => Promise<unknown>, Partial<AgentResultRequest>][] = [
         ['a file', (tree) => tree.write(`src/${secret}.txt`, 'x\n'), {}],
         ['a folder', (tree) => tree.write(`${secret}/a.txt`, 'x\n'), {}],
         ['a link', (tree) => symlink(`./${secret}`, join(tree.target, 'link')), {}],
@@ -462,9 +416,7 @@ describe('what an agent leaves', () => {
     expect(result.files.map(({ path }) => path)).toEqual(['src/a.js']);
     // The branch keeps what its author wrote: an agent's commit is not the place to take it away.
     expect(await show(result.commit, 'CLAUDE.md')).toBe(evil.trim());
-    const names = await git([
-      ...['--git-dir', join(directory, 'git', repositoryId), 'diff', '--name-only', head, result.commit],
-    ]);
+    const names = await git([...['--git-dir', rig.mirror, 'diff', '--name-only', head, result.commit]]);
     expect(names).toBe('src/a.js');
     await tree.remove();
     for (const path of ['docs/CLAUDE.md', '.github/copilot-instructions.md', '.cursor/rules/x.mdc', 'a/.npmrc'])

@@ -91,6 +91,55 @@ const HARMLESS: Files = {
     expect(await isSprung()).toBe(false);
   });
 
+  it('is pushed as one commit of ours whatever its agent does to history, settings, descriptors and time', async () => {
+    const sha = await rig.commit(HARMLESS, [], 'history');
+    const daemon = 'while :; do date +%N >late.txt; date +%N >src-late.txt; sleep 0.05; done';
+    const steps = [
+      // A socket, a lock or a file of ours that it had inherited would be here.
+      'ls -l /proc/self/fd | sed 1d | awk \'{ print "fd " $9 " " ($9 > 2 ? $11 : "") }\'',
+      'export GIT_AUTHOR_NAME=Linus GIT_AUTHOR_EMAIL=linus@example.com GIT_COMMITTER_NAME=Linus GIT_COMMITTER_EMAIL=l@example.com',
+      'git checkout -q --orphan other && git rm -rqf --cached . && git commit -q --allow-empty -m "not mine"',
+      'git replace -f HEAD "$(git commit-tree -m replaced "$(git write-tree)")"; echo "$(git rev-parse HEAD)" >.git/info/grafts',
+      'git update-ref refs/heads/-x HEAD; git branch -f main HEAD; git tag v1; git symbolic-ref HEAD refs/heads/main',
+      `git config core.hooksPath hooks; git config core.worktree /; git config remote.origin.url ${rig.git.url}/acme/other.git`,
+      `git config url.ext::sh.insteadOf http; printf '#!/bin/sh\\ntouch ${canary}\\n' >.git/hooks/pre-push; chmod +x .git/hooks/pre-push`,
+      'mkdir -p .git/objects/info; echo /etc >.git/objects/info/alternates; echo "* filter=x" >.git/info/attributes',
+      "mkdir -p src; echo mine >src/mine.txt; mv README.md 'odd\tname'; mv 'odd\tname' -- -README.md",
+      `setsid sh -c '${daemon}' >/dev/null 2>&1 &`,
+      'sleep 0.3',
+      `echo '{"type":"cost","inputTokens":-5,"usd":-1}'; echo '{"type":"cost","inputTokens":1e99}'; echo '{"type":"leased","fence":"9"}'`,
+      `echo '{"type":"done","title":"One"}'; echo '{"type":"done","title":"Two","branch":"main","sha":"${sha}"}'`,
+      'exit 0',
+    ];
+    const agent = { command: ['sh', '-c', steps.join('\n')] };
+    const spec = await rig.spec({ sha, agent });
+    await rig.runner.start(spec);
+    await rig.until(spec, 'exited');
+    const said = (await rig.all(spec)).map(({ event }) => event);
+    const printed = said.flatMap((event) => (event.type === 'raw' ? event.text.split('\n') : []));
+    const descriptors = printed.filter((line) => line.startsWith('fd '));
+    expect(descriptors.length).toBeGreaterThanOrEqual(3);
+    // The fourth is the folder that is being listed.
+    expect(descriptors.filter((line) => !/^fd [0-2] $/.test(line) && !/^fd 3 \/proc\/\d+\/fd$/.test(line))).toEqual([]);
+    expect(said.filter(({ type }) => type === 'cost')).toEqual([]);
+    expect(said.filter(({ type }) => type === 'done')).toHaveLength(2);
+    const result = await rig.runner.result(spec, rig.result);
+    if (result.kind !== 'changed') throw new Error(JSON.stringify(result));
+    expect(result.files.map(({ path, status }) => `${status} ${path}`).sort()).toEqual(
+      ['added -README.md', 'added late.txt', 'added src-late.txt', 'added src/mine.txt', 'deleted README.md'].sort(),
+    );
+    const push = { source: rig.source(), branch: spec.repository.branch, commit: result.commit, expected: null };
+    expect(await rig.runner.push(spec, push)).toBe('pushed');
+    const inBare = (...args: string[]) => git(['--git-dir', rig.bare(), ...args]);
+    const pushed = await inBare('show', '-s', '--format=%P|%an|%ae|%cn|%ce', `refs/heads/${push.branch}`);
+    const { name, email } = rig.result.author;
+    expect(pushed).toBe([sha, name, email, name, email].join('|'));
+    const refs = await inBare('for-each-ref', '--format=%(refname)');
+    expect(refs).not.toMatch(/-x|v1|replace|other/);
+    await rig.runner.remove(spec);
+    expect(await isSprung()).toBe(false);
+  });
+
   it.each([
     [
       'a submodule whose name climbs',

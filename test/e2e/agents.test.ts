@@ -2,7 +2,6 @@
  * An agent outlives the program that started it: the built server and its workers are killed and frozen while it works. `AGENT_FAULTS` says
  * how often; `AGENT_FAULT_SEED` repeats a run.
  */
-import { spawnSync } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +11,7 @@ import { createRandom } from '../chaos/random.js';
 import { fakedForges } from '../support/connected-forge.js';
 import { findSandboxProbe } from '../support/sandboxes.js';
 import { followSession } from './event-follower.js';
+import { programsOf, signal } from './processes.js';
 import { createInstallation, eventually, freePort } from './program.js';
 
 const probe = await findSandboxProbe();
@@ -43,31 +43,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-/** Pids of a process and of all that it has started. */
-function familyOf(pid: number): number[] {
-  const listed = spawnSync('ps', ['-e', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).stdout.split('\n');
-  const rows = listed.map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line)).filter((row) => row !== null);
-  const children = rows.filter(([, , parent]) => Number(parent) === pid).map(([, own]) => Number(own));
-  return [pid, ...children.flatMap(familyOf)];
-}
-
-/** Ours of those: the server and its workers, and not the database nor what the agent needs. */
-const programsOf = (pid: number): { pid: number; role: string }[] =>
-  familyOf(pid).flatMap((one) => {
-    const args = spawnSync('ps', ['-o', 'args=', '-p', String(one)], { encoding: 'utf8' }).stdout;
-    const [, role] = /entry\/(cli|server|worker)\b/.exec(args) ?? [];
-    return role === undefined ? [] : [{ pid: one, role }];
-  });
-
 const FAULT_KINDS = ['kill all', 'freeze the worker', 'kill the worker', 'freeze all', 'freeze and kill'] as const;
-
-const signal = (pid: number, name: NodeJS.Signals): void => {
-  try {
-    process.kill(pid, name);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-};
 
 describe('an agent', () => {
   whenApart(
@@ -119,8 +95,11 @@ describe('an agent', () => {
       for (let at = 0; at < FAULTS; at += 1) {
         const kind = FAULT_KINDS[at % FAULT_KINDS.length] ?? 'kill all';
         await sleep(random.between(0, 2_500));
-        const all = programsOf(program.child.pid ?? 0);
-        const workers = all.filter(({ role }) => role === 'worker');
+        const { all, workers } = await eventually('a worker to be there', async () => {
+          const found = programsOf(program.child.pid ?? 0);
+          const own = found.filter(({ role }) => role === 'worker');
+          return own.length > 0 ? { all: found, workers: own } : undefined;
+        });
         const some = kind.endsWith('all') ? all : workers;
         for (const { pid } of some) signal(pid, kind.startsWith('kill') ? 'SIGKILL' : 'SIGSTOP');
         if (kind.startsWith('freeze')) {

@@ -39,6 +39,44 @@ export interface ClusterForJobs {
   close(): Promise<void>;
 }
 
+/** The cluster that a kubeconfig leads to, also from another process. */
+export const clusterAt = (kubeconfig: string) =>
+  openCluster({
+    ...{ name: 'test', connection: openConnection({ kind: 'file', path: kubeconfig }), outbound: loopback },
+    ...{ log: pino({ level: process.env.TEST_LOG ?? 'silent' }), timeoutMs: 3_000 },
+  });
+
+/** Jobs on it, whose pods find us at an address. */
+export function jobsAt(o: {
+  store: Store;
+  cluster: ReturnType<typeof clusterAt>;
+  url: string;
+  settings?: Record<string, unknown>;
+}): ClusterJobs {
+  const { store, cluster, url, settings } = o;
+  const vault = createVault(TEST_KEYS.versions);
+  return createClusterJobs({
+    records: createJobRecords({
+      store,
+      blobs: createBlobs({ store, vault }),
+      links: createSignedLinks(TEST_KEYS.root),
+    }),
+    clusters: {
+      homeOf: async () => 'default',
+      open: async () => ({
+        cluster,
+        settings: clusterSettings.parse({
+          domain: 'preview.example.net',
+          route: { kind: 'gateway', from: { namespace: 'forgeway', labels: { app: 'forgeway' } } },
+          ...settings,
+        }),
+        registries: { 'registry.example.com': { username: 'puller', password: 'pull-password' } },
+      }),
+    },
+    ...{ url, pauseSeconds: 0.1, removeWaitMs: 400, pollMs: 30 },
+  });
+}
+
 export async function openClusterForJobs(settings: Record<string, unknown> = {}): Promise<ClusterForJobs> {
   const api = await startKubernetesApi(asShipped());
   api.runProcesses();
@@ -46,10 +84,7 @@ export async function openClusterForJobs(settings: Record<string, unknown> = {})
   const directory = await mkdtemp(join(tmpdir(), 'forgeway-cluster-'));
   const kubeconfig = join(directory, 'config');
   await writeFile(kubeconfig, api.kubeconfig, { mode: 0o600 });
-  const cluster = openCluster({
-    ...{ name: 'test', connection: openConnection({ kind: 'file', path: kubeconfig }), outbound: loopback, log },
-    timeoutMs: 3_000,
-  });
+  const cluster = clusterAt(kubeconfig);
   const links = createSignedLinks(TEST_KEYS.root);
   const vault = createVault(TEST_KEYS.versions);
   const app = fastify({ routerOptions: { maxParamLength: 2_000 } });
@@ -64,23 +99,7 @@ export async function openClusterForJobs(settings: Record<string, unknown> = {})
   });
   const opened: ClusterForJobs = {
     ...{ api, asked: [], down: false, url: '', kubeconfig },
-    jobsOn: (store) =>
-      createClusterJobs({
-        records: createJobRecords({ store, blobs: createBlobs({ store, vault }), links }),
-        clusters: {
-          homeOf: async () => 'default',
-          open: async () => ({
-            cluster,
-            settings: clusterSettings.parse({
-              domain: 'preview.example.net',
-              route: { kind: 'gateway', from: { namespace: 'forgeway', labels: { app: 'forgeway' } } },
-              ...settings,
-            }),
-            registries: { 'registry.example.com': { username: 'puller', password: 'pull-password' } },
-          }),
-        },
-        ...{ url: opened.url, pauseSeconds: 0.1, removeWaitMs: 400, pollMs: 30 },
-      }),
+    jobsOn: (store) => jobsAt({ store, cluster, url: opened.url, settings }),
     async serve(store) {
       const services = { store, log, workspaces: { links, blobs: createBlobs({ store, vault }) } };
       app.register(async (scope) => addJobRoutes(scope, { o: { services } } as never), { prefix: '/api/v2' });

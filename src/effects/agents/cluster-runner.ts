@@ -12,7 +12,7 @@ import { keepSecret } from '../../lib/known-secrets.js';
 import type { Outbound } from '../../lib/outbound/outbound.js';
 import { type ArchiveLimits, unpackArchive } from '../archive/archive.js';
 import type { GitMirrors } from '../git/mirror.js';
-import { createMirrorLocks } from '../git/mirror-lock.js';
+import { createMirrorLocks, type MirrorLock } from '../git/mirror-lock.js';
 import type { ClusterJobs } from '../kubernetes/job/cluster-jobs.js';
 import type { JobLook } from '../kubernetes/job/look.js';
 import { type JobClusterSettings, type JobWork, WORKSPACE } from '../kubernetes/job/manifests.js';
@@ -87,7 +87,7 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
   const locks = createMirrorLocks();
   const placeOf = (sessionId: string) => join(o.directory, sessionId);
   const treeOf = (sessionId: string) => join(placeOf(sessionId), 'source');
-  const locked = <T>(sessionId: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> =>
+  const locked = <T>(sessionId: string, work: (lock: MirrorLock) => Promise<T>, signal?: AbortSignal): Promise<T> =>
     locks(join(o.directory, `${sessionId}.session`), work, signal);
 
   /** The newest turn of this start. @throws ForgewayError FORGEWAY_AGENT_FENCED */
@@ -420,12 +420,13 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
       }),
 
     remove(ref, signal) {
-      const clear = async () => {
+      const clear = async (lock: MirrorLock) => {
         const record = await recordFor(ref);
         if (record === undefined && (await jobs.records.newest('agent', ref.sessionId)) !== undefined) return;
         await quiet(ref.sessionId, false);
         await rm(placeOf(ref.sessionId), { recursive: true, force: true });
         if (record !== undefined) await mirrors.prune(stateOf(record).base.repositoryId, treeOf(ref.sessionId), signal);
+        await lock.removeFile();
       };
       return locked(ref.sessionId, clear, signal);
     },

@@ -11,7 +11,8 @@ import { worktreeFolder } from '../git/bare-repository.js';
 import { runGit } from '../git/git-command.js';
 import type { GitMirrors, OpenMirror } from '../git/mirror.js';
 import { type ListedEntry, parseTree } from '../git/object-formats.js';
-import { configuresAgents, steersPipelines } from './guarded-paths.js';
+import { configuresAgents, saysSubmodules, steersPipelines } from './guarded-paths.js';
+import { pipelineFiles } from './pipeline-files.js';
 import { shown } from './protocol.js';
 import type { AgentProblem, AgentResult, AgentResultRequest } from './runner.js';
 import { findSecrets, knowing } from './secret-scan.js';
@@ -188,11 +189,22 @@ async function addedText(mirror: OpenMirror, change: Change, most: number): Prom
   return added.map((line) => line.slice(1)).join('\n');
 }
 
+/** Whether a change of a file changes what the forge runs, by the pipelines as they were when the agent began. */
+async function steeringOf(mirror: OpenMirror, start: string): Promise<(path: string) => boolean> {
+  const listing = ['ls-tree', '-r', '-z', '-l', '--full-tree', '--end-of-options', start];
+  const isLed = await pipelineFiles({
+    entries: parseTree((await bytesOf(mirror, listing, MOST_TREE_BYTES)).toString('latin1')),
+    read: async (sha, most) =>
+      (await bytesOf(mirror, ['cat-file', 'blob', '--end-of-options', sha], most)).toString('utf8'),
+  });
+  return (path) => steersPipelines(path) || isLed(path);
+}
+
 async function problemsOf(
   mirror: OpenMirror,
-  o: { changes: readonly Change[]; request: AgentResultRequest },
+  o: { start: string; changes: readonly Change[]; request: AgentResultRequest },
 ): Promise<AgentProblem[]> {
-  const { changes, request } = o;
+  const { start, changes, request } = o;
   const { limits } = request;
   const sum = (of: (change: Change) => number) => changes.reduce((total, change) => total + of(change), 0);
   const problems: AgentProblem[] = [];
@@ -213,11 +225,18 @@ async function problemsOf(
 
   const isKnown = knowing(request.secrets);
   const known = (text: string) => isKnown(text) || hideKnownSecrets(text) !== text;
+  const steers = request.mayChangeWorkflows ? () => false : await steeringOf(mirror, start);
   for (const change of changes) {
     const path = readable(change.path);
     if (change.mode === SUBMODULE || change.oldMode === SUBMODULE)
       problems.push({ rule: 'submodule', path, message: 'A repository within the repository was added or changed.' });
-    if (steersPipelines(change.path) && !request.mayChangeWorkflows)
+    else if (saysSubmodules(change.path))
+      problems.push({
+        rule: 'submodule',
+        path,
+        message: 'It says where repositories within the repository come from.',
+      });
+    if (steers(change.path))
       problems.push({
         rule: 'workflow',
         path,
@@ -299,7 +318,7 @@ export function collectResult(
     }
     const changes = await changesBetween(mirror, from, to);
     if (changes.length === 0) return { kind: 'unchanged' };
-    const problems = await problemsOf(mirror, { changes, request });
+    const problems = await problemsOf(mirror, { start: base.start, changes, request });
     if (problems.length > 0) return { kind: 'refused', problems };
     const tree = await ontoBranch(mirror, base, to, changes);
     const git = gitOf(mirror);

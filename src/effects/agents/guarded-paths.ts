@@ -3,6 +3,7 @@
 /** Read by agents, or run by tools that they start, without being asked. By the lower-case name of a path's part, anywhere. */
 const CONFIGURATION_NAMES = new Set([
   ...['.claude', '.claude.json', 'claude.md', 'claude.local.md', '.mcp.json', 'mcp.json', '.ripgreprc'],
+  ...['agent.md', '.amp', '.copilot', '.claude-plugin'],
   ...['agents.md', 'agents.override.md', '.agents', '.codex', '.cursor', '.cursorrules', '.cursorignore', '.windsurf'],
   ...['.windsurfrules', '.clinerules', '.roo', '.roorules', '.gemini', 'gemini.md', '.geminiignore'],
   ...['.opencode', 'opencode.json', 'opencode.jsonc'],
@@ -50,7 +51,7 @@ const CONFIGURATION_NAMES = new Set([
   ...['.mise.toml', 'mise.toml', '.tool-versions', '.forgeway.yml', '.env'],
 ]);
 const COPILOT = /^\.(?:github|gitlab|gitea|forgejo)\/copilot-/;
-const INSTRUCTIONS = /^\.github\/(?:instructions|prompts|agents|chatmodes)\//;
+const INSTRUCTIONS = /^\.github\/(?:instructions|prompts|agents|chatmodes|skills|hooks)\//;
 
 const parts = (path: string): string[] => path.toLowerCase().split('/');
 
@@ -61,6 +62,8 @@ export function configuresAgents(path: string): boolean {
 }
 
 const PIPELINES = [
+  // A file, or a link, in the place of their folders.
+  /^\.(?:github|gitea|forgejo|gitlab)$/,
   /^\.(?:github|gitea|forgejo)\/(?:workflows|actions)(?:\/|$)/,
   /^\.github\/(?:dependabot\.ya?ml|codeowners)$/,
   /^\.gitlab-ci(?:\..+)?\.ya?ml$/,
@@ -79,3 +82,6 @@ export function steersPipelines(path: string): boolean {
   const lower = path.toLowerCase();
   return PIPELINES.some((pattern) => pattern.test(lower)) || PIPELINE_NAMES.has(parts(path).at(-1) ?? '');
 }
+
+/** Whether it says from where the forge, and whoever clones, takes the repositories within the repository. */
+export const saysSubmodules = (path: string): boolean => path.toLowerCase() === '.gitmodules';

@@ -12,6 +12,8 @@ export const knownPlaces = z.array(z.object({ cursor: z.number(), time: z.string
 export type KnownPlaces = z.output<typeof knownPlaces>;
 
 const KEPT = 6;
+const LOST =
+  'Lines may be missing here: the agent printed more than its node keeps of a log, faster than it was read or while nobody read it.';
 const MOST_LINES = 500;
 const MB = 1024 * 1024;
 
@@ -57,9 +59,11 @@ export async function readJobLines(o: JobLinesOptions): Promise<{ page: AgentPag
   }
 
   const start = await placeOf(cursor);
-  const { lines, place, more } = await read(start, mostLines);
+  const { lines, place, more, gap } = await read(start, mostLines);
   const events: AgentPage['events'] = [];
   let next = cursor;
+  // It comes with the lines after it, and so is written down once, as they are.
+  if (gap && lines.length > 0) events.push({ at: next, ordinal: 0, event: rawEvent(LOST, 'long') });
   for (const line of lines) {
     const bytes = Buffer.byteLength(line) + 1;
     if (next + bytes > mostBytes) {

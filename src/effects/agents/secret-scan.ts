@@ -104,11 +104,12 @@ function decodings(piece: string): string[] {
   return found;
 }
 
+const EVERYWHERE = SHAPES.map(({ kind, pattern }) => ({ kind, pattern: new RegExp(pattern, `${pattern.flags}g`) }));
+
+/** Of the first that is none of documentation's: one of those does not hide what stands behind it. */
 function kindIn(piece: string): string | undefined {
-  for (const { kind, pattern } of SHAPES) {
-    const [match] = pattern.exec(piece) ?? [];
-    if (match !== undefined && !EXAMPLES.test(match)) return kind;
-  }
+  for (const { kind, pattern } of EVERYWHERE)
+    for (const [match] of piece.matchAll(pattern)) if (!EXAMPLES.test(match)) return kind;
   return undefined;
 }
 
@@ -144,12 +145,14 @@ function secretsIn(text: string, known: (text: string) => boolean): SecretFindin
   }
   if (found.length > 0) return found;
   if (known(text)) return [{ kind: 'known secret', line: 1 }];
-  // A token that was broken over lines, with or without quotes and operators around its parts.
-  const folded = text.replace(/["'`]?\s{0,4}[+\\,.]?\s{0,4}\n\s{0,16}[+.]?\s{0,4}["'`]?/g, '');
-  for (const piece of pieces(folded)) {
-    const kind = kindIn(piece);
-    if (kind !== undefined) return [{ kind, line: 1 }];
-  }
+  // A token that was broken over lines, with or without quotes and operators around its parts; or text in base64, in which they are signs.
+  const joined = text.replace(/["'`]?\s{0,4}[+\\,.]?\s{0,4}\n\s{0,16}[+.]?\s{0,4}["'`]?/g, '');
+  const folded = text.replace(/\s{0,4}\n\s{0,16}/g, '');
+  for (const whole of new Set([joined, folded]))
+    for (const piece of pieces(whole)) {
+      const kind = [piece, ...decodings(piece)].map(kindIn).find((one) => one !== undefined);
+      if (kind !== undefined) return [{ kind, line: 1 }];
+    }
   return [];
 }
 

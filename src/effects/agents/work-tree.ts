@@ -60,15 +60,19 @@ export async function bytesOf(mirror: OpenMirror, args: readonly string[], most:
 /** A tree within the limits of a checkout has this much to say at most. */
 const MOST_LISTING = 256 * 1024 * 1024;
 
-/** Entries of a commit's whole tree that configure agents. */
-async function configurationOf(mirror: OpenMirror, sha: string): Promise<ListedEntry[]> {
+/** Everything in a commit's tree. */
+async function entriesOf(mirror: OpenMirror, sha: string): Promise<ListedEntry[]> {
   const listing = await bytesOf(
     mirror,
     ['ls-tree', '-r', '-z', '-l', '--full-tree', '--end-of-options', sha],
     MOST_LISTING,
   );
-  return parseTree(listing.toString('latin1')).filter(({ path }) => configuresAgents(path));
+  return parseTree(listing.toString('latin1'));
 }
+
+/** Every folder that a path is in. */
+const foldersOf = (path: string): string[] =>
+  path.split('/').flatMap((_, at, parts) => (at === 0 ? [] : [parts.slice(0, at).join('/')]));
 
 /**
  * Puts entries into a tree in place of what is at their paths, in an index of its own; null takes a path away. Paths are
@@ -106,7 +110,13 @@ async function startingCommit(
   { sha, trustedSha }: Pick<AgentRepository, 'sha' | 'trustedSha'>,
 ): Promise<{ start: string; own: ListedEntry[] }> {
   if (sha === trustedSha) return { start: sha, own: [] };
-  const [own, trusted] = [await configurationOf(mirror, sha), await configurationOf(mirror, trustedSha)];
+  const all = await entriesOf(mirror, sha);
+  const own = all.filter(({ path }) => configuresAgents(path));
+  // What stands in the place of their folder is the branch's work, and stays.
+  const others = new Set(all.filter(({ path }) => !configuresAgents(path)).map(({ path }) => path));
+  const trusted = (await entriesOf(mirror, trustedSha)).filter(
+    ({ path }) => configuresAgents(path) && !foldersOf(path).some((folder) => others.has(folder)),
+  );
   const changed = new Map<string, ListedEntry | null>(own.map((entry) => [entry.path, null]));
   for (const entry of trusted) changed.set(entry.path, entry);
   for (const { path, sha: blob, mode } of own) {
@@ -159,6 +169,9 @@ async function giveRepository(mirror: OpenMirror, o: { target: string; start: st
   await own(['config', '--local', 'user.email', 'agent@localhost']);
 }
 
+/** A name that is too long with what we add to it, or that is another copy's folder: it is not copied. */
+const UNNAMEABLE = new Set(['ENAMETOOLONG', 'EEXIST', 'ENOTDIR', 'EISDIR']);
+
 /** The branch's own copies of files that were replaced, below `folder`, for reading only. */
 async function keepCopies(mirror: OpenMirror, own: readonly ListedEntry[], folder: string): Promise<void> {
   const files = own.filter(
@@ -168,8 +181,12 @@ async function keepCopies(mirror: OpenMirror, own: readonly ListedEntry[], folde
     const content = await gitOf(mirror)(['cat-file', 'blob', '--end-of-options', sha]);
     // The name says that it is not what a tool looks for.
     const file = join(folder, `${Buffer.from(path, 'latin1').toString('utf8')}.from-the-branch`);
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, content);
+    try {
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, content);
+    } catch (error) {
+      if (!UNNAMEABLE.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
   }
 }
 

@@ -143,10 +143,7 @@ export function createExecution(o: ExecutionOptions) {
     const state = run.executorState as ExecutorState;
     for (;;) {
       const page = await executor.log(workOf(run, phase), state.position ?? undefined, isOver);
-      const gap =
-        page.gap && state.position != null
-          ? ['[Lines are missing here: they came faster than they could be kept.]']
-          : [];
+      const gap = page.gap ? ['[Lines are missing here: they came faster than they could be kept.]'] : [];
       const lines = [...gap, ...page.lines];
       if (lines.length > 0 || page.next?.offset !== state.position?.offset) {
         const bytes = Buffer.from(lines.length === 0 ? '' : `${redactAll(hide(lines.join('\n')))}\n`, 'utf8');

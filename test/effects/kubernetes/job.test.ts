@@ -10,6 +10,7 @@ import {
   jobOfIdentity,
 } from '../../../src/effects/kubernetes/job/manifests.js';
 import { type PodLogPlace, readPodLog } from '../../../src/effects/kubernetes/job/pod-log.js';
+import { LOG_BEGINS } from '../../../src/effects/kubernetes/job/scripts.js';
 import { jobSettings } from '../../../src/effects/kubernetes/job/settings.js';
 import { ForgewayError } from '../../../src/lib/errors.js';
 import { containersOf, type Found, podOf, podSecurityProblems } from '../../preview/manifests/pod-security.js';
@@ -276,8 +277,8 @@ describe('what a cluster says of a job', () => {
 
 describe('the log of a pod', () => {
   const of = { namespace: 'n', pod: 'p', container: 'work' };
-  /** As the API answers: whole seconds, and no more bytes than are asked for. */
-  const cluster = (lines: readonly { time: string; text: string }[]) => ({
+  /** Of a log that its node has turned over: only the newest file of it is answered. */
+  const rotated = (lines: readonly { time: string; text: string }[]) => ({
     asked: 0,
     async logs({ sinceTime = '', mostBytes = 0 }: { sinceTime?: string; mostBytes?: number }) {
       this.asked += 1;
@@ -286,6 +287,9 @@ describe('the log of a pod', () => {
       return Buffer.from(text.join('')).subarray(0, mostBytes).toString();
     },
   });
+  /** As the API answers: whole seconds, and no more bytes than are asked for. */
+  const cluster = (lines: readonly { time: string; text: string }[]) =>
+    rotated([{ time: lines[0]?.time ?? second(0), text: LOG_BEGINS }, ...lines]);
   const second = (n: number, ms = 0) =>
     new Date(Date.UTC(2026, 0, 1, 0, 0, n, ms)).toISOString().replace('Z', '000001Z');
 
@@ -318,12 +322,16 @@ describe('the log of a pod', () => {
 
   it('says that lines are missing where the log was rotated, and has none of a pod that is gone', async () => {
     const place = { time: second(1), nth: 1 };
-    const page = await readPodLog(cluster([{ time: second(5), text: 'later' }]), of, {
-      place,
-      isWhole: true,
-      mostLines: 9,
-    });
-    expect(page).toMatchObject({ lines: ['later'], gap: true, place: { time: second(5), nth: 1 } });
+    const left = rotated([{ time: second(5), text: 'later' }]);
+    // Also of one that nobody has read before.
+    for (const from of [place, undefined]) {
+      const page = await readPodLog(left, of, { place: from, isWhole: true, mostLines: 9 });
+      expect(page).toMatchObject({ lines: ['later'], gap: true, place: { time: second(5), nth: 1 } });
+    }
+    for (const nothing of [rotated([]), cluster([])]) {
+      const page = await readPodLog(nothing, of, { place: undefined, isWhole: true, mostLines: 9 });
+      expect(page).toEqual({ lines: [], place: undefined, more: false, gap: false });
+    }
     const gone = {
       async logs(): Promise<string> {
         throw new ForgewayError('FORGEWAY_CLUSTER_INVALID', 'not found', { details: { answered: 404 } });

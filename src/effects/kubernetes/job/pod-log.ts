@@ -1,6 +1,7 @@
 /** Reads on in a pod's log, so that each line is given once, whoever reads and whenever. */
 import { ForgewayError } from '../../../lib/errors.js';
 import type { Cluster } from '../cluster.js';
+import { LOG_BEGINS } from './scripts.js';
 
 /** The line that was read last: when it was printed, and which of those of that moment it is, from 1 on. */
 export interface PodLogPlace {
@@ -13,7 +14,7 @@ export interface PodLogPage {
   /** Of the last line; undefined while there is none. */
   place: PodLogPlace | undefined;
   more: boolean;
-  /** The line that was read last is not kept any more: some may be missing. */
+  /** The line that was read last, or the first of all, is not kept any more: some may be missing. */
   gap: boolean;
 }
 
@@ -41,8 +42,9 @@ function linesOf(text: string, isCut: boolean, isWhole: boolean): Line[] {
   });
 }
 
-/** Lines after the place; undefined: it is not among them. */
-function after(lines: readonly Line[], place: PodLogPlace): number | undefined {
+/** Lines after the place, or after the beginning; undefined: it is not among them. */
+function after(lines: readonly Line[], place: PodLogPlace | undefined): number | undefined {
+  if (place === undefined) return lines[0]?.text === LOG_BEGINS ? 1 : undefined;
   let seen = 0;
   for (const [index, { time }] of lines.entries()) {
     if (time !== place.time) continue;
@@ -70,10 +72,11 @@ export async function readPodLog(
     if (text === undefined) return { lines: [], place, more: false, gap: false };
     const isCut = Buffer.byteLength(text) >= bytes;
     const lines = linesOf(text, isCut, isWhole);
-    const found = place === undefined ? 0 : after(lines, place);
+    const found = after(lines, place);
+    const known = found ?? (place === undefined ? 0 : lines.length);
     // All of it belongs to the second that was read already: more of it is asked for.
-    if (isCut && bytes < MOST_BYTES && (found === undefined || found >= lines.length)) continue;
-    const gap = place !== undefined && found === undefined && lines.length > 0;
+    if (isCut && bytes < MOST_BYTES && known >= lines.length) continue;
+    const gap = found === undefined && lines.length > 0;
     const fresh = gap ? lines.filter(({ time }) => time > (place?.time ?? '')) : lines.slice(found ?? lines.length);
     const page = fresh.slice(0, mostLines);
     const last = page.at(-1);

@@ -28,6 +28,9 @@ tar -xzf "$FORGEWAY_SCRATCH/input.tgz" -C "${WORKSPACE}" || exit 74
 rm -f "$FORGEWAY_SCRATCH/input.tgz"
 `;
 
+/** The first line of every log: one that begins with another has lost its beginning, since a node keeps only so much of it. */
+export const LOG_BEGINS = 'forgeway: the command begins';
+
 /**
  * Runs its arguments in FORGEWAY_DIRECTORY. What belongs to the command is known by a variable of its environment: whoever
  * signals by a process's name alone would meet others where processes are shared.
@@ -35,6 +38,7 @@ rm -f "$FORGEWAY_SCRATCH/input.tgz"
 export const WORK = `
 set -u
 umask 077
+echo '${LOG_BEGINS}'
 io=${WORKSPACE}/io
 signal() {
   for process in /proc/[0-9]*; do
