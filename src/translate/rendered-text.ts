@@ -52,10 +52,10 @@ function characterOf(whole: string, name: string): string {
   return Number.isInteger(code) && code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : whole;
 }
 
-/** The words of what a forge rendered, which is well-formed. */
+/** The words of what a forge rendered, which is well-formed: within a tag stands no other one. */
 const wordsOf = (html: string): string =>
   html
-    .replace(/<[^>]*>/g, '')
+    .replace(/<[^<>]*>/g, '')
     .replace(/&(#x[0-9a-f]{1,6}|#\d{1,7}|[a-z]{2,6});/gi, characterOf)
     .trim();
 

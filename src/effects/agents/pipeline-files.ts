@@ -9,8 +9,9 @@ import type { ListedEntry } from '../git/object-formats.js';
 import { steersPipelines } from './guarded-paths.js';
 
 const LINK = '120000';
-/** More are not read; nobody has as many. */
-const MOST_FILES = 500;
+/** Files that are read, and places that they name. Nobody has as many: where there are more, every file counts as one of them. */
+const MOST_FILES = 1_000;
+const MOST_LEADS = 200;
 const MOST_BYTES = 512 * 1024;
 /** YAML can say the same thing a thousand times over. */
 const MOST_ALIASES = 100;
@@ -28,16 +29,26 @@ function placeOf(written: string): string | undefined {
   return path.startsWith('..') ? undefined : path;
 }
 
-const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-
-/** Of GitLab's patterns: `**` is any number of folders, `*` a part of a name, and a variable may be anything. */
-const patternOf = (place: string): RegExp =>
-  new RegExp(
-    `^${place
-      .split(/(\*\*\/?|\*|\$\{\w+\}|\$\w+)/)
-      .map((part, at) => (at % 2 === 0 ? escaped(part) : part === '*' ? '[^/]*' : '.*'))
-      .join('')}$`,
-  );
+/**
+ * Whether a path is one of a pattern of GitLab's, in which `*`, `**` and a variable stand for anything. What they stand for is rather
+ * too much than too little: `*` may reach into folders here. Its parts are looked for one after the other, and not by a regular
+ * expression, whose search a stranger's pattern could make endless.
+ */
+function matcherOf(place: string): (path: string) => boolean {
+  const [first = '', ...others] = place.split(/\*\*\/?|\*|\$\{\w+\}|\$\w+/);
+  const last = others.pop();
+  if (last === undefined) return (path) => path === first;
+  return (path) => {
+    if (!path.startsWith(first) || !path.endsWith(last)) return false;
+    let at = first.length;
+    for (const part of others) {
+      const found = path.indexOf(part, at);
+      if (found < 0) return false;
+      at = found + part.length;
+    }
+    return at <= path.length - last.length;
+  };
+}
 
 interface Leads {
   /** Files, by their paths or patterns. */
@@ -80,14 +91,14 @@ function leadsOf(text: string): Leads {
  * Whether a file is one to which the pipelines of a tree lead. Paths are bytes, one character each.
  */
 export async function pipelineFiles({ entries, read }: PipelineReader): Promise<(path: string) => boolean> {
-  const exact = new Set<string>();
-  const folders: string[] = [];
-  const patterns: RegExp[] = [];
-  const isLed = (path: string) =>
-    exact.has(path) || folders.some((folder) => path.startsWith(folder)) || patterns.some((one) => one.test(path));
+  const led = new Map<string, (path: string) => boolean>();
+  const isLed = (path: string) => [...led.values()].some((matches) => matches(path));
   const waiting = entries.filter(({ path }) => steersPipelines(path));
   const seen = new Set(waiting.map(({ path }) => path));
-  const lead = (matches: (path: string) => boolean) => {
+  /** @param as what is named twice is looked for once */
+  const lead = (as: string, matches: (path: string) => boolean) => {
+    if (led.has(as)) return;
+    led.set(as, matches);
     for (const entry of entries) {
       if (seen.has(entry.path) || !matches(entry.path)) continue;
       seen.add(entry.path);
@@ -96,33 +107,33 @@ export async function pipelineFiles({ entries, read }: PipelineReader): Promise<
   };
   const leadTo = (place: string | undefined) => {
     if (place === undefined || place === '.') return;
-    exact.add(place);
-    folders.push(`${place}/`);
-    lead((path) => path === place || path.startsWith(`${place}/`));
+    lead(`in ${place}`, (path) => path === place || path.startsWith(`${place}/`));
   };
-  for (let at = 0; at < Math.min(waiting.length, MOST_FILES); at += 1) {
+  let files = 0;
+  for (let at = 0; at < waiting.length; at += 1) {
     const { path, mode, sha, type, size = 0 } = waiting[at] as ListedEntry;
     if (type !== 'blob' || size > MOST_BYTES) continue;
     if (mode !== LINK && !/\.ya?ml$/i.test(path)) continue;
+    files += 1;
+    if (files > MOST_FILES) return () => true;
     const text = await read(sha, MOST_BYTES);
     if (mode === LINK) {
       leadTo(text.startsWith('/') ? undefined : placeOf(posix.join(posix.dirname(path), text)));
       continue;
     }
-    const { files, actions } = leadsOf(text);
-    for (const written of files) {
+    const leads = leadsOf(text);
+    for (const written of leads.files) {
       const place = placeOf(Buffer.from(written, 'utf8').toString('latin1'));
       if (place === undefined || place === '.') continue;
-      const pattern = patternOf(place);
-      patterns.push(pattern);
-      lead((one) => pattern.test(one));
+      lead(`like ${place}`, matcherOf(place));
+      if (led.size > MOST_LEADS) return () => true;
     }
-    for (const written of actions) {
+    for (const written of leads.actions) {
       const place = placeOf(Buffer.from(written, 'utf8').toString('latin1'));
       leadTo(place);
       // The repository is an action itself: its code is not all of its pipeline.
-      if (place === '.') for (const name of ['action.yml', 'action.yaml']) exact.add(name);
-      if (place === '.') lead((one) => one === 'action.yml' || one === 'action.yaml');
+      if (place === '.') lead('action', (one) => one === 'action.yml' || one === 'action.yaml');
+      if (led.size > MOST_LEADS) return () => true;
     }
   }
   return isLed;
