@@ -13,6 +13,8 @@ const { Queue, Worker } = withBackend(createPostgresBackend);
 
 const PRODUCER_CONNECTIONS = 3;
 const CONNECT_TIMEOUT_MS = 2_000;
+/** Longer than the half minute after which a worker looks for jobs whose worker died: it need not connect anew each time. */
+const IDLE_MS = 60_000;
 
 // Commits do not wait for the disk: the queue may forget (the sweeper looks in the tables that may not), and a job then
 // costs a fraction.
@@ -33,6 +35,7 @@ function openPool(database: Pick<Database, 'poolConfig'>, max: number, log: Logg
     max,
     keepAlive: true,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: IDLE_MS,
     application_name: 'forgeway queue',
   });
   const lost = (error: Error) => log.debug({ error: messageOf(error) }, 'queue connection lost');
