@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { ADVISORY_LOCKS } from '../../src/inbox/advisory-locks.js';
 import { pollNow, startPoller } from '../../src/inbox/poll/poller.js';
 import { type StubbedCycles, startStubbedCycles } from './stubbed-cycle.js';
 
@@ -94,5 +95,26 @@ describe('a cycle', () => {
     await pollNow(cycles.ports, { intervalMs: 60_000 });
     await poller.stop();
     expect(await cycles.told()).toEqual(['issues.closed acme/repo-1 1']);
+  });
+
+  it('goes on with the sessions that there are, and leaves none of them its lock', async () => {
+    const { pool } = cycles.ports.store;
+    const locks = () =>
+      cycles.rows(
+        `SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+         WHERE l.locktype = 'advisory' AND (l.classid::bigint << 32) + l.objid::bigint = ${ADVISORY_LOCKS.poller}`,
+      );
+    await pollNow(cycles.ports, { intervalMs: 60_000 });
+    let opened = 0;
+    const count = () => {
+      opened += 1;
+    };
+    pool.on('connect', count);
+    const ROUNDS = 8;
+    for (let round = 0; round < ROUNDS; round += 1) await pollNow(cycles.ports, { intervalMs: 60_000 });
+    pool.off('connect', count);
+    // Some may have been idle for too long, on a machine that has much else to do.
+    expect(opened).toBeLessThan(ROUNDS);
+    expect(await locks()).toEqual([]);
   });
 });

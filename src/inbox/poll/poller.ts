@@ -27,14 +27,29 @@ async function holding<T>(
 ): Promise<T | undefined> {
   const client = await store.pool.connect();
   // The failing query says the same; without a listener the event would end the process.
-  client.on('error', (error) => log.debug({ err: messageOf(error) }, 'the poller lost its session'));
+  const lost = (error: Error) => log.debug({ err: messageOf(error) }, 'the poller lost its session');
+  client.on('error', lost);
+  let isHeld = true;
   try {
-    return (await take(client)) ? await run() : undefined;
+    isHeld = await take(client);
+    if (!isHeld) return undefined;
+    const result = await run();
+    // It is done, whatever becomes of the session.
+    isHeld = !(await giveBack(client).catch(lost));
+    return result;
   } finally {
-    // Closes the session, and with it the lock.
-    client.release(true);
+    client.off('error', lost);
+    // Where nobody knows, the session is closed, and with it the lock.
+    client.release(isHeld);
   }
 }
+
+const giveBack = async (client: pg.PoolClient): Promise<boolean> => {
+  const { rows } = await client.query<{ was: boolean }>('SELECT pg_advisory_unlock($1) AS was', [
+    ADVISORY_LOCKS.poller,
+  ]);
+  return rows[0]?.was ?? false;
+};
 
 const tryTake = async (client: pg.PoolClient): Promise<boolean> => {
   const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [
