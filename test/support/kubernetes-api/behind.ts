@@ -22,6 +22,9 @@ export interface Behind {
 }
 
 const EDITOR = 'kubectl-edit';
+const GONE = 404;
+/** Of a namespace that goes already. */
+const GOING = 409;
 
 function pathOf(kind: string, namespace?: string, name?: string): string {
   const resource = resourceOf(kind);
@@ -91,8 +94,9 @@ async function backupOf(server: Omit<Behind, 'backup'>, namespaces: readonly str
 export function behindServer(call: Call): Behind {
   const done = async (...of: Parameters<Call>) => {
     const { status, body } = await call(...of);
-    if (status >= 300 && status !== 404) throw new Error(`${of[0]} ${of[1]}: ${status} ${String(body.message)}`);
-    return status === 404 ? undefined : body;
+    if (status === GONE || (status === GOING && of[0] === 'DELETE')) return undefined;
+    if (status >= 300) throw new Error(`${of[0]} ${of[1]}: ${status} ${String(body.message)}`);
+    return body;
   };
   const list = async (kind: string, namespace?: string): Promise<ApiObject[]> => {
     const { apiVersion = groupVersionOf(resourceOf(kind)), items = [] } = ((await done(

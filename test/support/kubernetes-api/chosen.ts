@@ -100,10 +100,13 @@ export async function startChosenApi(options: KubernetesApiOptions = {}, faring 
     ...{ memory: undefined, behind, isMadeHere, allow: account?.allow ?? nobody, limit: account?.limit ?? nobody },
     async close() {
       await kubelet?.stop();
-      // What a test left standing is in the way of whoever the cluster belongs to.
-      for (const name of made) await behind.delete('Namespace', undefined, name);
-      await account?.remove();
-      await close();
+      try {
+        // What a test left standing is in the way of whoever the cluster belongs to.
+        for (const name of made) await behind.delete('Namespace', undefined, name);
+      } finally {
+        await account?.remove();
+        await close();
+      }
     },
   });
 }
