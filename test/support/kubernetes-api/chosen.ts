@@ -93,11 +93,17 @@ export async function startChosenApi(options: KubernetesApiOptions = {}, faring 
         })
       : undefined;
   const behind = behindServer(call);
-  const nobody = async () => {
+  const asAdministrator = async () => {
     throw new Error('This test asks as an administrator, who may do everything.');
   };
   return Object.assign(front, {
-    ...{ memory: undefined, behind, isMadeHere, allow: account?.allow ?? nobody, limit: account?.limit ?? nobody },
+    ...{
+      memory: undefined,
+      behind,
+      isMadeHere,
+      allow: account?.allow ?? asAdministrator,
+      limit: account?.limit ?? asAdministrator,
+    },
     async close() {
       await kubelet?.stop();
       try {
