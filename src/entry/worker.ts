@@ -113,6 +113,7 @@ export async function runWorker(config: Config, log: Logger, options: WorkerOpti
     previews: config.previewDriver !== 'off',
     agents,
     commandLimit: config.commandLimit,
+    askAs: async (installationId) => (await bridge.askAs(installationId, { confidential: false })).github,
     log,
   });
   const apps = [...own, ...(options.apps ?? []), ...added, ...beside];

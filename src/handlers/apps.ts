@@ -14,6 +14,7 @@ import { commentHandler } from './comment.js';
 import type { HandlerOptions } from './delivery-work.js';
 import { installationHandler } from './installation.js';
 import { issueHandler } from './issue.js';
+import type { IssueReader } from './mirror-issue.js';
 import { organizationHandler } from './organization.js';
 import { previewHandler } from './preview.js';
 import { pullRequestHandler } from './pull-request.js';
@@ -30,16 +31,17 @@ interface NamedApp {
   urgent?: typeof urgentCommands;
 }
 
-type AppsOptions = HandlerOptions & {
-  /** How it is found out who may have what run; absent: comments give no commands. */
-  rights?: Rights;
-  /** Whether pull requests get previews. */
-  previews?: boolean;
-  /** Absent: no agents work here. */
-  agents?: PlannedAgents;
-  /** Commands of one person in ten minutes. */
-  commandLimit?: number;
-};
+type AppsOptions = HandlerOptions &
+  IssueReader & {
+    /** How it is found out who may have what run; absent: comments give no commands. */
+    rights?: Rights;
+    /** Whether pull requests get previews. */
+    previews?: boolean;
+    /** Absent: no agents work here. */
+    agents?: PlannedAgents;
+    /** Commands of one person in ten minutes. */
+    commandLimit?: number;
+  };
 
 /** The app that writes down what the forge says, and what apps have been told of it. */
 export const MIRROR = 'mirror';

@@ -35,9 +35,12 @@ class Rehearsed extends Error {}
 
 /**
  * Runs `run` in one transaction. In a rehearsal it is rolled back, and nobody is poked. Called outside a delivery it throws: a handler
- * without one knows no tenant.
+ * without one knows no tenant. Answers what `run` does, and nothing in a rehearsal.
  */
-export async function inDelivery(o: HandlerOptions, run: (work: DeliveryWork) => Promise<void>): Promise<void> {
+export async function inDelivery<T>(
+  o: HandlerOptions,
+  run: (work: DeliveryWork) => Promise<T>,
+): Promise<T | undefined> {
   const scope = currentDelivery();
   if (scope === undefined) throw new Error('a handler ran outside a delivery');
   scope.signal.throwIfAborted();
@@ -48,14 +51,17 @@ export async function inDelivery(o: HandlerOptions, run: (work: DeliveryWork) =>
   const poke: DeliveryWork['poke'] = (queue, wanted) => {
     if (wanted) pokes.push([queue, { organizationId, id: wanted.id }, wanted.version]);
   };
+  let found: T;
   try {
-    await o.store.tenant(organizationId, async (tx) => {
-      await run({ tx, origin, scope, log, poke });
+    found = await o.store.tenant(organizationId, async (tx) => {
+      const answer = await run({ tx, origin, scope, log, poke });
       if (scope.writes === 'rehearsal') throw new Rehearsed();
+      return answer;
     });
   } catch (error) {
-    if (error instanceof Rehearsed) return;
+    if (error instanceof Rehearsed) return undefined;
     throw error;
   }
   await Promise.all(pokes.map(([queue, key, version]) => o.pokes[queue].poke(key, { version })));
+  return found;
 }

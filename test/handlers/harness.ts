@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { pino } from 'pino';
 import { Probot } from 'probot';
 import { createApps } from '../../src/handlers/apps.js';
+import type { IssueReader } from '../../src/handlers/mirror-issue.js';
 import type { JobKey, JobQueue, PokeOptions } from '../../src/jobs/queue/queue.js';
 import { type DeliveryScope, runInDelivery } from '../../src/lib/delivery-scope.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -50,7 +51,7 @@ function firstError(error: unknown): unknown {
 export const FORGE = 'some-forge';
 export const HOST = 'forge.example';
 
-export async function createHarness(): Promise<Harness> {
+export async function createHarness(o: IssueReader = {}): Promise<Harness> {
   const db = await createTestDatabase();
   const store = db.store('worker');
   const pokes: Poke[] = [];
@@ -87,6 +88,7 @@ export async function createHarness(): Promise<Harness> {
     rights: rightsFor(store, db.organizationId),
     previews: true,
     log,
+    ...o,
   });
   const probots = new Map<string, Probot>();
   for (const app of apps) {

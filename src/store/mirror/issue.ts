@@ -107,3 +107,34 @@ export function upsertIssues(
     tie,
   );
 }
+
+/**
+ * Whether an issue of this very second is stored that says something else: which of the two came last is not to be seen. Asked
+ * before it is written.
+ */
+export async function isInDoubt(
+  tx: PoolClient,
+  { forge, host }: MirrorOrigin,
+  repository: RepositoryIdentity,
+  issue: IssueData,
+): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `SELECT FROM issue WHERE forge = $1 AND host = $2 AND remote_repository_id = $3 AND number = $4 AND deleted_at IS NULL
+       AND remote_updated_at = date_trunc('second', $5::timestamptz)
+       AND (title, body, state, milestone, labels, assignees) IS DISTINCT FROM ($6, $7, $8, $9, $10::jsonb, $11::jsonb)`,
+    [
+      forge,
+      host,
+      repository.remoteId,
+      issue.number,
+      issue.updatedAt,
+      issue.title,
+      issue.body,
+      issue.state,
+      issue.milestone,
+      JSON.stringify(forJson(issue.labels)),
+      JSON.stringify(forJson(issue.assignees)),
+    ],
+  );
+  return (rowCount ?? 0) > 0;
+}

@@ -1,9 +1,9 @@
 /**
  * The one way rows enter the mirror: many at once, in one statement, and older data never overwrites newer.
  *
- * A row's version is the forge's own `updated_at`, which counts whole seconds. So two changes of one second look the
- * same; {@link Tie} says what an equal version may do, and the sync job, which reads the forge again after every event,
- * settles the rest.
+ * A row's version is the forge's own `updated_at` in whole seconds: all that webhooks tell, and a read that counts finer must not
+ * refuse what happens later in its second. So two changes of one second look the same; {@link Tie} says what an equal version
+ * may do, and reading the forge again settles the rest: pull requests after every event, issues where it is in doubt.
  */
 import type { PoolClient } from 'pg';
 
@@ -86,6 +86,8 @@ const toJson = (rows: readonly object[]) =>
 /** A version further ahead than clocks differ is taken for this: else one wrong date would refuse all that follows. */
 const CLOCK_SKEW_MS = 300_000;
 
+const inSeconds = (ms: number): number => Math.floor(ms / 1_000) * 1_000;
+
 const time = (value: unknown) => (value instanceof Date ? value.getTime() : Number.NEGATIVE_INFINITY);
 
 /**
@@ -101,9 +103,10 @@ export function versionedUpsert<Row extends object>(table: MirrorTable<Row>) {
   return async (tx: PoolClient, rows: readonly Row[], tie: Tie = 'wins'): Promise<Upserted[]> => {
     if (rows.length === 0) return [];
     const newest = new Map<string, Row>();
-    const latest = new Date(Date.now() + CLOCK_SKEW_MS);
+    const latest = inSeconds(Date.now() + CLOCK_SKEW_MS);
     for (const given of rows) {
-      const row = versionOf(given) > latest.getTime() ? { ...given, [String(table.version)]: latest } : given;
+      const version = Math.min(inSeconds(versionOf(given)), latest);
+      const row = version === versionOf(given) ? given : { ...given, [String(table.version)]: new Date(version) };
       const other = newest.get(keyOf(row));
       if (other === undefined || versionOf(row) >= versionOf(other)) newest.set(keyOf(row), row);
     }
