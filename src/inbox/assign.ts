@@ -291,9 +291,12 @@ async function findCovered(client: pg.PoolClient, late: readonly Late[], reports
     const known = reports.of(place);
     if (known.size === 0) continue;
     for (const event of subject.events.events) {
-      const beyond = passedBy(event, telling);
-      if (isCovered(event, telling, known)) covered.add(event);
-      else if (beyond !== undefined && known.has(beyond.piece)) passed.push({ place, ...beyond });
+      if (isCovered(event, telling, known)) {
+        covered.add(event);
+        continue;
+      }
+      const beyond = passedBy(event, telling, known);
+      if (beyond !== undefined) passed.push({ place, ...beyond });
     }
   }
   await passReports(client, passed);

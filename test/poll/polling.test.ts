@@ -186,6 +186,41 @@ describe.each(forges)('polling %s beside webhooks', (_label, forge) => {
   });
 });
 
+describe.each(forges)('pushes to %s whose webhooks come late and in any order', (_label, forge) => {
+  it('are told once each, by the poller', async () => {
+    rig = await startPollRig(forge, { mode: 'both', turns: ['branches'] });
+    await rig.pollUntilCalm();
+    const alice = rig.as('alice');
+    const push = (text: string) => alice.push({ branch: 'side', files: { 'a.txt': text }, message: `Now ${text}` });
+    const held = rig.hold();
+    await push('a');
+    await rig.fake.settled();
+    expect(await rig.pollUntilCalm()).toEqual(['create side', 'push refs/heads/side']);
+    // Two at once, which one report tells of.
+    for (const texts of [['b', 'c'], ['d']]) {
+      for (const text of texts) await push(text);
+      await rig.fake.settled();
+      expect(await rig.pollUntilCalm()).toEqual(['push refs/heads/side']);
+    }
+    const before = rig.heard.length;
+    await held.release('reversed');
+    expect(rig.heard.slice(before)).toEqual([]);
+    expect(await rig.pollUntilCalm()).toEqual([]);
+
+    // What goes on from there is told at once, and what it leads away from is not told again by its late webhook.
+    await push('e');
+    await rig.quiet();
+    const ofBranches = (from: number) => rig.heard.slice(from).filter((heard) => heard.endsWith('side'));
+    expect(ofBranches(before)).toEqual(['push refs/heads/side']);
+    expect(await rig.pollUntilCalm()).toEqual([]);
+    const again = rig.heard.length;
+    await alice.deleteBranch('side');
+    await push('f');
+    await rig.quiet();
+    expect(new Set(ofBranches(again))).toEqual(new Set(['delete side', 'create side', 'push refs/heads/side']));
+  });
+});
+
 describe.each(forges)('two pushes to %s within one second', (_label, forge) => {
   it('are told once each where the webhook of the first comes last', async () => {
     const now = { at: Date.now() };

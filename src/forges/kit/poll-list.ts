@@ -111,8 +111,10 @@ export function tellingOf(eventType: string, payload: JsonObject): Telling {
 function refOf(eventType: string, ref: string, payload: JsonObject): Telling['ref'] {
   if (eventType !== 'create' && eventType !== 'delete')
     return given({ name: ref, before: textAt(payload, 'before'), after: textAt(payload, 'after') });
-  // These name the branch or the tag alone.
+  // These name the branch or the tag, and the commit of one that came on some forges alone.
   const folder = payload.ref_type === 'branch' ? 'refs/heads/' : payload.ref_type === 'tag' ? 'refs/tags/' : '';
   const name = ref.startsWith('refs/') ? ref : `${folder}${ref}`;
-  return eventType === 'create' ? { name, before: ZEROS } : { name, after: ZEROS };
+  return eventType === 'create'
+    ? given({ name, before: ZEROS, after: textAt(payload, 'sha') })
+    : { name, after: ZEROS };
 }

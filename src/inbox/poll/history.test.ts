@@ -174,7 +174,7 @@ class History {
       };
       const event = { name: change.name, action: change.action };
       if (isCovered(event, telling, this.reports)) continue;
-      this.#pass(passedBy(event, telling));
+      this.#pass(passedBy(event, telling, this.reports));
       this.waiting.push(change);
     }
   }

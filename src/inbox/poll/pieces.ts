@@ -15,6 +15,21 @@ export interface Report {
   version: string;
   /** For a ref, where it pointed before; for {@link HEAD_COMMIT} when a webhook told of another one. */
   before: string | null;
+  /** For a ref, what was reported before: webhooks of that are still late. */
+  earlier?: readonly RefMove[];
+}
+
+export type RefMove = readonly [before: string, after: string];
+
+/** Of each ref. Whoever pushes more often while webhooks are away hears of the first ones twice. */
+const MOVES_REMEMBERED = 32;
+/** Version of a report of a ref that is over: its moves alone are remembered. */
+export const OVER = '';
+
+/** What is remembered of a report of a ref when another one takes its place, or a webhook goes beyond it. */
+export function reportedMoves({ version, before, earlier = [] }: Report): readonly RefMove[] {
+  const last: readonly RefMove[] = version === OVER || before === null ? [] : [[before, version]];
+  return [...earlier, ...last].slice(-MOVES_REMEMBERED);
 }
 
 /** An object that was told of whole: it covers every piece of it. */
@@ -52,6 +67,7 @@ export const reviewPiece = (id: string): string => `review ${id}`;
 /** All reviews of a pull request, for forges whose webhooks do not say which one it was. */
 export const REVIEWS = 'reviews';
 export const refPiece = (name: string): string => `ref ${name}`;
+export const isRef = (piece: string): boolean => piece.startsWith('ref ');
 export const releasePiece = (tag: string): string => `release ${tag}`;
 /** What the poller reported of a release that is there: that it was published, once. */
 export const PUBLISHED = 'published';
@@ -59,16 +75,41 @@ export const PUBLISHED = 'published';
 const OF_A_REF: ReadonlySet<string> = new Set(['push', 'create', 'delete', 'check_suite']);
 const PUBLICATION: ReadonlySet<string> = new Set(['created', 'published', 'released', 'prereleased']);
 const isNewHead = ({ name, action }: ForgeEvent): boolean => name === 'pull_request' && action === 'synchronize';
-/** `since`: what was reported still stands for webhooks of that time or before. */
+/**
+ * `since`: what was reported still stands for webhooks of that time or before. `moves`: those that were reported still are.
+ * Neither: nothing of it stands.
+ */
 export interface Passed {
   piece: string;
-  since: string | null;
+  since?: string;
+  moves?: readonly RefMove[];
 }
-/** The piece without a time that a webhook goes beyond: what was reported of it is over then. */
-export function passedBy(event: ForgeEvent, { ref, release, version = '' }: Telling): Passed | undefined {
-  if (isNewHead(event)) return { piece: HEAD_COMMIT, since: comparable(version) || null };
-  const piece = ref ? refPiece(ref.name) : release && releasePiece(release.tag);
-  return piece === undefined || event.action === 'edited' ? undefined : { piece, since: null };
+
+/** The report without a time that a webhook goes beyond: it is over then. */
+export function passedBy(
+  event: ForgeEvent,
+  { ref, release, version = '' }: Telling,
+  reports: ReadonlyMap<string, Report>,
+): Passed | undefined {
+  if (ref !== undefined) {
+    const report = reports.get(refPiece(ref.name));
+    return report === undefined || isBefore(report, ref)
+      ? undefined
+      : { piece: report.piece, moves: reportedMoves(report) };
+  }
+  const piece = isNewHead(event) ? HEAD_COMMIT : release && releasePiece(release.tag);
+  if (piece === undefined || event.action === 'edited' || !reports.has(piece)) return undefined;
+  const since = piece === HEAD_COMMIT ? comparable(version) : '';
+  return { piece, ...(since !== '' && { since }) };
+}
+
+type MovedRef = NonNullable<Telling['ref']>;
+
+/** A late webhook may also be of what came before the report, which stands then. */
+function isBefore(report: Report, { before, after }: MovedRef): boolean {
+  if (report.version === OVER) return true;
+  if (before !== undefined && isNoCommit(before)) return true;
+  return after !== undefined && after === report.before && !isNoCommit(after);
 }
 
 const coversHead = (report: Report | undefined, { head, version = '' }: Telling): boolean =>
@@ -109,8 +150,18 @@ export function pieceOf(event: ForgeEvent, telling: Telling): { piece: string; v
 /** As comparable text: times of one forge come with and without fractions. */
 const comparable = (version: string): string => (version === FINAL ? FINAL : wholeSeconds(version));
 
-function coversRef(report: Report, ref: NonNullable<Telling['ref']>): boolean {
+/** Of what came or went the commit must be the same: there are branches that are made anew again and again. */
+function isPartOf([from, to]: RefMove, { before, after }: MovedRef): boolean {
+  const begins = from === before;
+  const ends = to === after;
+  const isOfNothing = [from, to, before, after].some((sha) => sha !== undefined && isNoCommit(sha));
+  return isOfNothing ? begins && ends : begins || ends;
+}
+
+function coversRef(report: Report, ref: MovedRef): boolean {
   const { before, after } = ref;
+  if ((report.earlier ?? []).some((move) => isPartOf(move, ref))) return true;
+  if (report.version === OVER) return false;
   if (after !== undefined && isNoCommit(after)) return isNoCommit(report.version);
   if (before !== undefined && isNoCommit(before)) return report.before !== null && isNoCommit(report.before);
   return after === report.version || (before !== undefined && before === report.before);

@@ -1,7 +1,7 @@
 /** Rows of what the poller reported. The assigner holds every webhook against them. */
 import type pg from 'pg';
 import { ADVISORY_LOCKS } from '../advisory-locks.js';
-import type { Passed, Report } from './pieces.js';
+import { isRef, OVER, type Passed, type RefMove, type Report, reportedMoves } from './pieces.js';
 
 export interface ReportPlace {
   organizationId: string;
@@ -43,9 +43,11 @@ export async function readReports(client: Queryable, places: readonly ReportPlac
       piece: string;
       version: string;
       before: string | null;
+      earlier: RefMove[];
     }>({
       name: 'inbox_poll_reports',
-      text: `SELECT r.organization_id, r.forge, r.host, r.remote_repository_id, r.number, r.piece, r.version, r.before
+      text: `SELECT r.organization_id, r.forge, r.host, r.remote_repository_id, r.number, r.piece, r.version, r.before,
+          r.earlier
         FROM (SELECT DISTINCT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::int[])
           AS k(organization_id, forge, host, remote_repository_id, number)) k
         JOIN poll_report r USING (organization_id, forge, host, remote_repository_id, number)`,
@@ -66,22 +68,30 @@ export async function readReports(client: Queryable, places: readonly ReportPlac
         number: row.number,
       });
       const pieces = found.get(key) ?? new Map<string, Report>();
-      found.set(key, pieces.set(row.piece, { piece: row.piece, version: row.version, before: row.before }));
+      const { piece, version, before, earlier } = row;
+      found.set(key, pieces.set(piece, { piece, version, before, earlier }));
     }
   }
   return { of: (place) => found.get(keyOf(place)) ?? NONE };
 }
 
+/** Under {@link ORDER_LOCK}: what is replaced is read before. */
 export async function writeReports(client: Queryable, place: ReportPlace, reports: readonly Report[]): Promise<void> {
   if (reports.length === 0) return;
+  const known = (await readReports(client, [place])).of(place);
+  const movesBefore = ({ piece }: Report) => {
+    const replaced = isRef(piece) ? known.get(piece) : undefined;
+    return JSON.stringify(replaced ? reportedMoves(replaced) : []);
+  };
   const { organizationId, forge, host, repositoryId, number } = place;
   await client.query({
     name: 'poll_write_reports',
-    text: `INSERT INTO poll_report (organization_id, forge, host, remote_repository_id, number, piece, version, before)
-      SELECT $1, $2, $3, $4, $5, piece, version, before
-      FROM unnest($6::text[], $7::text[], $8::text[]) AS n(piece, version, before)
+    text: `INSERT INTO poll_report (organization_id, forge, host, remote_repository_id, number, piece, version, before,
+        earlier)
+      SELECT $1, $2, $3, $4, $5, piece, version, before, earlier
+      FROM unnest($6::text[], $7::text[], $8::text[], $9::jsonb[]) AS n(piece, version, before, earlier)
       ON CONFLICT (organization_id, forge, host, remote_repository_id, number, piece) DO UPDATE SET
-        version = excluded.version, before = excluded.before, created_at = now()`,
+        version = excluded.version, before = excluded.before, earlier = excluded.earlier, created_at = now()`,
     values: [
       organizationId,
       forge,
@@ -91,6 +101,7 @@ export async function writeReports(client: Queryable, place: ReportPlace, report
       reports.map((report) => report.piece),
       reports.map((report) => report.version),
       reports.map((report) => report.before),
+      reports.map(movesBefore),
     ],
   });
 }
@@ -101,9 +112,15 @@ export async function passReports(
   passed: readonly (Passed & { place: ReportPlace })[],
 ): Promise<void> {
   const one = `organization_id = $1 AND forge = $2 AND host = $3 AND remote_repository_id = $4 AND number = $5 AND piece = $6`;
-  for (const { place, piece, since } of passed) {
+  for (const { place, piece, since, moves } of passed) {
     const key = [place.organizationId, place.forge, place.host, place.repositoryId, place.number, piece];
-    if (since === null) await client.query(`DELETE FROM poll_report WHERE ${one}`, key);
+    if (moves !== undefined)
+      await client.query(`UPDATE poll_report SET version = $7, before = NULL, earlier = $8 WHERE ${one}`, [
+        ...key,
+        OVER,
+        JSON.stringify(moves),
+      ]);
+    else if (since === undefined) await client.query(`DELETE FROM poll_report WHERE ${one}`, key);
     else await client.query(`UPDATE poll_report SET before = $7 WHERE ${one} AND before IS NULL`, [...key, since]);
   }
 }
