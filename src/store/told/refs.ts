@@ -15,10 +15,15 @@ export function headOf(history: RefHistory | undefined): string | undefined {
   return head === undefined || isNoCommit(head) ? undefined : head;
 }
 
-/** After a push from `before` to `after`. A push that began where the branch no longer is came late, and moves nothing. */
+/**
+ * After a push from `before` to `after`. A push that began or ended where the branch no longer is came late, and moves nothing; nor
+ * does one that made a branch which is there.
+ */
 export function pushed(history: RefHistory | undefined, before: string, after: string): RefHistory {
   const [head = before, ...earlier] = history ?? [];
-  const isLate = before !== head && earlier.includes(before) && !isNoCommit(before);
+  const wasAt = (sha: string) => earlier.includes(sha) && !isNoCommit(sha);
+  const isMadeAgain = isNoCommit(before) && !isNoCommit(head);
+  const isLate = before !== head && (isMadeAgain || wasAt(before) || wasAt(after));
   const next = isLate ? [head, after, ...earlier] : [after, head, ...earlier];
   return [...new Set(next)].slice(0, REMEMBERED);
 }
