@@ -291,7 +291,7 @@ async function findCovered(client: pg.PoolClient, late: readonly Late[], reports
     const known = reports.of(place);
     if (known.size === 0) continue;
     for (const event of subject.events.events) {
-      if (isCovered(event, telling, known)) {
+      if (isCovered(event, telling, known, subject.delivery.comparedWith)) {
         covered.add(event);
         continue;
       }

@@ -42,6 +42,8 @@ export interface Received {
   snapshot: Snapshot | undefined;
   /** What it says of time, where the poller may have reported the same; undefined for what no forge sent. */
   telling: Telling | undefined;
+  /** Version of the state that it was compared with; undefined where it was not. */
+  comparedWith: string | undefined;
   /** Classified before: what it was found to be then stands, since what it was compared with has been replaced. */
   again: boolean;
   /** It came before, and has dispatch rows since then. */
@@ -192,6 +194,7 @@ export async function readReceived(
       classifyAfter: snapshot && !again ? (state) => classify(record, content, state) : undefined,
       snapshot,
       telling,
+      comparedWith: undefined,
       again,
       hasDispatches: record.has_dispatches,
       failure,
@@ -222,7 +225,7 @@ export function compared(deliveries: readonly Received[], previous: Previous): R
     previous.keep(hookId, snapshot);
     if (before === undefined || classifyAfter === undefined) return delivery;
     try {
-      return { ...delivery, classification: classifyAfter(before.state) };
+      return { ...delivery, classification: classifyAfter(before.state), comparedWith: before.updatedAt };
     } catch (cause) {
       throw new Unclassifiable(delivery, cause);
     }

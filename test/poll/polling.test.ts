@@ -221,6 +221,53 @@ describe.each(forges)('pushes to %s whose webhooks come late and in any order', 
   });
 });
 
+describe.each(forges)('a webhook of %s after others that were lost', (_label, forge) => {
+  it('tells nothing again that the poller reported instead of them', async () => {
+    rig = await startPollRig(forge, { mode: 'both' });
+    const [alice, bob] = [rig.as('alice'), rig.as('bob')];
+    await rig.poll();
+    const { pull, issue } = await begin(alice, bob);
+    await rig.quiet();
+    expect(await rig.pollUntilCalm()).toEqual([]);
+    // Versions are whole seconds.
+    await sleep(1_100);
+    const lost = rig.hold();
+    for (const number of [pull, issue]) {
+      await alice.label(number, ['lost']);
+      await alice.assign(number, ['bob']);
+    }
+    await alice.editPullRequest(pull, { draft: true });
+    await rig.fake.settled();
+    lost.drop();
+    expect(await rig.pollUntilCalm()).toEqual(
+      expect.arrayContaining([
+        `pull_request.labeled ${pull} lost`,
+        `pull_request.assigned ${pull}`,
+        `pull_request.converted_to_draft ${pull}`,
+        `issues.labeled ${issue} lost`,
+        `issues.assigned ${issue}`,
+      ]),
+    );
+    await sleep(1_100);
+    const before = rig.heard.length;
+    for (const number of [pull, issue]) await alice.label(number, ['heard']);
+    await rig.quiet();
+    await alice.unlabel(issue, ['lost']);
+    for (const number of [pull, issue]) await alice.close(number);
+    await rig.quiet();
+    expect(rig.heard.slice(before).sort()).toEqual(
+      [
+        `pull_request.labeled ${pull} heard`,
+        `pull_request.closed ${pull}`,
+        `issues.labeled ${issue} heard`,
+        `issues.unlabeled ${issue} lost`,
+        `issues.closed ${issue}`,
+      ].sort(),
+    );
+    expect(await rig.pollUntilCalm()).toEqual([]);
+  });
+});
+
 describe.each(forges)('two pushes to %s within one second', (_label, forge) => {
   it('are told once each where the webhook of the first comes last', async () => {
     const now = { at: Date.now() };

@@ -6,7 +6,7 @@
 import type { ForgeEvent } from '../../forges/forge.js';
 import type { Telling } from '../../forges/poll.js';
 import { isNoCommit } from '../../store/told/refs.js';
-import { wholeSeconds } from '../../store/told/state.js';
+import { type Json, wholeSeconds } from '../../store/told/state.js';
 
 /** What the poller reported of one piece, newest only. */
 export interface Report {
@@ -147,6 +147,56 @@ export function pieceOf(event: ForgeEvent, telling: Telling): { piece: string; v
   return undefined;
 }
 
+/** Of what comes and goes, by the action that says so: the field that names it, and whether it came. */
+const PARTS: Readonly<Record<string, readonly [field: string | undefined, came: boolean]>> = {
+  labeled: ['label', true],
+  unlabeled: ['label', false],
+  assigned: ['assignee', true],
+  unassigned: ['assignee', false],
+  milestoned: ['milestone', true],
+  demilestoned: ['milestone', false],
+  review_requested: ['requested_reviewer', true],
+  review_request_removed: ['requested_reviewer', false],
+  converted_to_draft: [undefined, true],
+  ready_for_review: [undefined, false],
+};
+const NAMED_BY: Readonly<Record<string, string>> = { label: 'name', milestone: 'title' };
+const CAME = 'came';
+const WENT = 'went';
+
+/** The one label, assignee, … that an event tells of; undefined for other events. */
+function partOf(action: string, told: Json): { piece: string; what: typeof CAME | typeof WENT } | undefined {
+  const found = PARTS[action];
+  if (found === undefined) return undefined;
+  const [field, came] = found;
+  const what = came ? CAME : WENT;
+  if (field === undefined) return { piece: 'part draft', what };
+  // Forges that compare call a reviewer by that name.
+  const entry = told[field] ?? (field === 'requested_reviewer' ? told.reviewer : undefined);
+  const name = (entry as Json | null | undefined)?.[NAMED_BY[field] ?? 'id'];
+  return name === undefined || name === null ? undefined : { piece: `part ${field} ${String(name)}`, what };
+}
+
+/** What is to be remembered of findings for webhooks that are compared with one of before. */
+export const partsOf = (findings: readonly { action?: string; fields: Json; version: string }[]): Report[] => [
+  ...new Map(
+    findings.flatMap(({ action = '', fields, version }) => {
+      const part = partOf(action, fields);
+      return part ? [[part.piece, { piece: part.piece, version, before: part.what }] as const] : [];
+    }),
+  ).values(),
+];
+
+/**
+ * A webhook that says only what there is now, or after one that was lost: its difference to the one before it holds what the poller
+ * reported between the two.
+ */
+function coversPart({ action = '', change }: ForgeEvent, reports: ReadonlyMap<string, Report>, since: string): boolean {
+  const part = partOf(action, change ?? {});
+  const report = part && reports.get(part.piece);
+  return report !== undefined && report.before === part?.what && comparable(report.version) > comparable(since);
+}
+
 /** As comparable text: times of one forge come with and without fractions. */
 const comparable = (version: string): string => (version === FINAL ? FINAL : wholeSeconds(version));
 
@@ -167,10 +217,19 @@ function coversRef(report: Report, ref: MovedRef): boolean {
   return after === report.version || (before !== undefined && before === report.before);
 }
 
-/** Whether the poller reported what this event of a webhook tells. */
-export function isCovered(event: ForgeEvent, telling: Telling, reports: ReadonlyMap<string, Report>): boolean {
+/**
+ * Whether the poller reported what this event of a webhook tells. `since` is the version of the state that the webhook was compared
+ * with, to find out what changed.
+ */
+export function isCovered(
+  event: ForgeEvent,
+  telling: Telling,
+  reports: ReadonlyMap<string, Report>,
+  since?: string,
+): boolean {
   const told = pieceOf(event, telling);
   if (told === undefined) return false;
+  if (since !== undefined && coversPart(event, reports, since)) return true;
   const report = reports.get(told.piece);
   if (telling.ref !== undefined) return report !== undefined && coversRef(report, telling.ref);
   if (telling.release !== undefined) return report?.version === told.version;

@@ -24,6 +24,7 @@ import {
   reviewFindings,
 } from './difference.js';
 import { signed } from './doers.js';
+import { partsOf } from './pieces.js';
 import type { Visit, Watched } from './ports.js';
 import type { ObjectRead } from './read-object.js';
 import { ORDER_LOCK, type ReportPlace, writeReports } from './reports.js';
@@ -230,7 +231,11 @@ export async function reportObject(visit: Visit, read: ObjectRead, o: ReportOpti
     if (findings.length > 0) {
       const about = (finding: Finding) => aboutOf(finding, read, o.conversation);
       await insertSynthesised(tx, eventsOf(visit, { number, report, repository, about }, findings), POLLED);
-      await writeReports(tx, reportPlace(watched, number), [...newestOf(findings), ...alsoCovered(findings, object)]);
+      await writeReports(tx, reportPlace(watched, number), [
+        ...newestOf(findings),
+        ...alsoCovered(findings, object),
+        ...partsOf(findings),
+      ]);
     } else if (told === undefined) await mirrorSilently(tx, watched, isPull, object);
     const settled = o.asOf.getTime() - version.getTime() >= o.settleMs;
     await writeTold(tx, place, isPull ? 'pull_request' : 'issue', {
