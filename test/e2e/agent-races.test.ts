@@ -1,7 +1,7 @@
 /**
  * Two worker processes of the built program, which are killed and frozen while many people give orders at once, on the same issues:
- * never two agents on one, every line once, one pull request and one comment of its own, and `/cancel` ends everything. `RACE_FAULTS`
- * says how often, `RACE_SEED` repeats a run.
+ * never two agents on one, every line once, one pull request and one comment of its own, and `/cancel` ends everything. `RACE_FORGES`
+ * says on which forges, `RACE_FAULTS` how often on each, `RACE_SEED` repeats a run.
  */
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,9 +17,11 @@ import { createInstallation, eventually, freePort } from './program.js';
 const probe = await findSandboxProbe();
 const { skip } = it;
 const whenApart = probe?.network === true ? it : skip;
-const gitea = fakedForges.find(({ id }) => id === 'gitea');
 
-const FAULTS = Number(process.env.RACE_FAULTS ?? 2);
+const FORGES = (process.env.RACE_FORGES ?? 'gitea,gitlab').split(',');
+const FAULTS = Number(process.env.RACE_FAULTS ?? 1);
+/** The forges take turns in them, so that each kind is met also where there is one on each. */
+const KINDS = ['SIGKILL', 'SIGSTOP'] as const;
 const SEED = Number(process.env.RACE_SEED ?? 11);
 const ISSUES = 2;
 const LINES = 40;
@@ -99,12 +101,12 @@ function linesOf(entries: readonly Entry[]): Map<string, number[]> {
   return lines;
 }
 
-whenApart(
-  'orders at the same moment, to two worker processes that are killed and frozen, never have two agents at work on one issue',
-  async () => {
+whenApart.each(FORGES)(
+  'orders at the same moment on %s, to two worker processes that are killed and frozen, never have two agents at work on one issue',
+  async (forge) => {
     const folder = await mkdtemp(join(tmpdir(), 'forgeway-e2e-races-'));
     closing.push(() => rm(folder, { recursive: true, force: true }));
-    const fake = await gitea?.startFake?.({ folder: join(folder, 'forge') });
+    const fake = await fakedForges.find(({ id }) => id === forge)?.startFake?.({ folder: join(folder, 'forge') });
     if (fake === undefined) throw new Error('there is no such double');
     closing.push(() => fake.close());
     for (const login of Object.keys(people)) await fake.addPerson(login);
@@ -121,7 +123,7 @@ whenApart(
     const program = await installation.up({ PORT: String(port) });
     const tokenFile = join(folder, 'token.txt');
     await writeFile(tokenFile, `${fake.token}\n`, { mode: 0o600 });
-    const add = ['connections', 'add', '--forge', 'gitea', '--url', fake.url, '--token-file', tokenFile];
+    const add = ['connections', 'add', '--forge', forge, '--url', fake.url, '--token-file', tokenFile];
     expect(await installation.run([...add, '--repo', 'acme/web', '--json'])).toMatchObject({ code: 0 });
     const token = (await installation.run(['tokens', 'create', '--name', 'test'])).stdout.trim();
     const ask = async <T>(path: string): Promise<T> => {
@@ -145,7 +147,7 @@ whenApart(
       clearInterval(learning);
     });
 
-    const random = createRandom(SEED);
+    const random = createRandom(SEED + FORGES.indexOf(forge));
     const as = (login: Login) => fake.as(login, place);
     const logins = Object.keys(people) as Login[];
     const someone = () => as(logins[random.between(0, logins.length - 1)] ?? 'bob');
@@ -194,8 +196,8 @@ whenApart(
       const { pid } = all[random.between(0, 1)] ?? { pid: 0 };
       const shot = volley();
       await sleep(random.between(0, 1_500));
-      const kind = ['SIGKILL', 'SIGSTOP'][at % 2] ?? '';
-      signal(pid, kind as NodeJS.Signals);
+      const kind = KINDS[(at + FORGES.indexOf(forge)) % KINDS.length] ?? 'SIGKILL';
+      signal(pid, kind);
       if (kind === 'SIGSTOP') {
         await sleep(random.between(500, 6_000));
         await volley();
