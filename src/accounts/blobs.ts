@@ -200,7 +200,8 @@ export async function sweepBlobs(tx: pg.PoolClient, organizationId: string): Pro
        AND NOT EXISTS (SELECT FROM configuration_version c WHERE c.blob_id = b.id)
        AND NOT EXISTS (SELECT FROM run_phase p WHERE b.id IN (p.plan_blob_id, p.json_blob_id, p.shown_blob_id))
        AND NOT EXISTS (SELECT FROM state_version s WHERE s.state_blob_id = b.id OR s.json_blob_id = b.id)
-       AND NOT EXISTS (SELECT FROM cluster_job j WHERE b.id IN (j.input_blob_id, j.result_blob_id, j.rest_blob_id))`,
+       AND NOT EXISTS (SELECT FROM cluster_job j WHERE b.id IN (j.input_blob_id, j.result_blob_id, j.rest_blob_id))
+       AND NOT EXISTS (SELECT FROM cluster_job_print p WHERE p.blob_id = b.id)`,
     [organizationId],
   );
   return rowCount ?? 0;

@@ -16,6 +16,9 @@ export interface ClusterJobRow {
   restBlobId: string | null;
   claimedBy: string | null;
   outputLimit: number;
+  printLimit: number;
+  printedBytes: number;
+  printedAt: Date | null;
   words: unknown;
   state: unknown;
   createdAt: Date;
@@ -24,7 +27,8 @@ export interface ClusterJobRow {
 
 export const CLUSTER_JOB_COLUMNS = `id, organization_id AS "organizationId", kind, subject, fence::int, turn, cluster, namespace,
   namespace_uid AS "namespaceUid", input_blob_id AS "inputBlobId", result_blob_id AS "resultBlobId",
-  rest_blob_id AS "restBlobId", claimed_by AS "claimedBy", output_limit::float8 AS "outputLimit", words, state, created_at AS "createdAt", removed_at AS "removedAt"`;
+  rest_blob_id AS "restBlobId", claimed_by AS "claimedBy", output_limit::float8 AS "outputLimit",
+  print_limit::float8 AS "printLimit", printed_bytes::float8 AS "printedBytes", printed_at AS "printedAt", words, state, created_at AS "createdAt", removed_at AS "removedAt"`;
 
 /** @param tx as the organization */
 export async function clusterJobById(tx: pg.PoolClient, id: string): Promise<ClusterJobRow | undefined> {
@@ -55,6 +59,25 @@ export async function noteClusterJobPart(
     [id, blobId],
   );
   return rowCount === 1;
+}
+
+/** Keeps a piece of what a job prints, where it is the next one and not too much. */
+export async function addClusterJobPrint(
+  tx: pg.PoolClient,
+  { id, organizationId }: ClusterJobRow,
+  piece: { at: number; bytes: number; blobId: string },
+): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `UPDATE cluster_job SET printed_bytes = printed_bytes + $3, printed_at = now()
+     WHERE id = $1 AND removed_at IS NULL AND printed_bytes = $2 AND printed_bytes + $3 <= print_limit`,
+    [id, piece.at, piece.bytes],
+  );
+  if (rowCount !== 1) return false;
+  await tx.query(
+    'INSERT INTO cluster_job_print (job_id, "offset", organization_id, bytes, blob_id) VALUES ($1, $2, $3, $4, $5)',
+    [id, piece.at, organizationId, piece.bytes, piece.blobId],
+  );
+  return true;
 }
 
 /** Whether something of another run's apply may still be at work for a workspace. Answers that run's id. */

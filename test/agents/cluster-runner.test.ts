@@ -232,6 +232,63 @@ describe('an agent on a cluster', () => {
     await expect(runner.result(given, RESULT_REQUEST)).rejects.toThrow('did not come back');
   });
 
+  it('has each line in its record once, however many come while nobody reads, and whatever a node keeps of a log', async () => {
+    const printed = 60_000;
+    // Bytes that are no text, a line of megabytes, a line without an end; and what it started goes on after it.
+    const print = `const write = (text) => { for (let rest = Buffer.from(text, 'latin1'); rest.length > 0; ) {
+        try { rest = rest.subarray(require('node:fs').writeSync(1, rest)); } catch (error) { if (error.code !== 'EAGAIN') throw error; } } };
+      for (let at = 1; at <= ${printed}; at += 100) write(Array.from({ length: 100 }, (_, n) => (at + n) + ' \\xff\\n').join(''));
+      write('x'.repeat(3e6) + '\\n'); write('the end');
+      require('node:child_process').spawn('sleep', ['600'], { stdio: ['ignore', 'inherit', 'ignore'] }); process.exit(0);`;
+    const given = await spec([], { agent: { command: ['node', '-e', print] } });
+    await runner.start(given);
+    await until(async () => cluster.asked.includes('GET job-input'));
+    cluster.down = true;
+    const [name = ''] = cluster.namespaces();
+    const turnOver = setInterval(() => {
+      for (const [key, kept] of cluster.api.kubelet.lines) if (key.startsWith(name)) kept.length = 0;
+    }, 20);
+    try {
+      await sleep(500);
+      cluster.down = false;
+      await state(given, 'exited');
+      const lines = texts(await all(given)).flatMap((text) => text.split('\n'));
+      const numbered = lines.flatMap((text) => /^(\d+) \ufffd$/.exec(text)?.[1] ?? []);
+      expect(numbered).toEqual(Array.from({ length: printed }, (_, at) => String(at + 1)));
+      expect(lines.filter((text) => /^x{1000}/.test(text))).toHaveLength(1);
+      expect(lines.at(-1)).toBe('the end');
+      // Nothing of it is kept of a session that is gone, and it is read until then, also after its namespace went.
+      await runner.stop(given);
+      expect(texts(await all(given)).at(-1)).toBe('the end');
+      const pieces = () =>
+        test.store('worker').tenant(test.organizationId, async (tx) => {
+          const { rows } = await tx.query(
+            `SELECT p.blob_id FROM cluster_job_print p JOIN cluster_job j ON j.id = p.job_id JOIN blob b ON b.id = p.blob_id
+             WHERE j.subject = $1`,
+            [given.sessionId],
+          );
+          return rows.length;
+        });
+      expect(await pieces()).toBeGreaterThan(1);
+      await runner.remove(given);
+      expect(await pieces()).toBe(0);
+    } finally {
+      clearInterval(turnOver);
+    }
+  });
+
+  it('is read to its limit, told of what is more, and not held up by it', async () => {
+    const print = `head -c 3000000 /dev/zero | tr '\\0' 'a'; echo; echo more; head -c 100000000 /dev/zero; echo over >&2; exit 3`;
+    const limits = { seconds: 600, memoryMb: 256, diskMb: 64, processes: 100, outputMb: 2 };
+    const given = await spec([], { agent: { command: ['/bin/sh', '-c', print], limits } });
+    await runner.start(given);
+    expect(await state(given, 'exited')).toMatchObject({ code: 3, reason: 'exit' });
+    const lines = texts(await all(given));
+    expect(lines).toHaveLength(2);
+    expect(lines[1]).toContain('printed more than 2 MB');
+    expect((await runner.read(given, 0)).next).toBe(2 * 1024 * 1024);
+  });
+
   it('ends for certain before another start of it begins, and refuses whoever comes late', async () => {
     const given = await spec([
       ['say', 'ready'],

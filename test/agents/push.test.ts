@@ -1,6 +1,6 @@
 /** What keeps a push to the one branch, at the one place, where it is expected: each guard alone, against a real git server. */
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -132,6 +132,35 @@ describe('a push of an agent’s work', () => {
     ];
     expect(await push(sessionId)).toBe('pushed');
     expect(await at(branchOf(sessionId))).toBe(work);
+  });
+
+  it('is refused by a hook of the forge, in the hook’s own words, and leaves nothing there', async () => {
+    const id = randomUUID();
+    const hook = join(bare, 'hooks/pre-receive');
+    await mkdir(join(bare, 'hooks'), { recursive: true });
+    await writeFile(hook, '#!/bin/sh\necho "Only signed commits, please." >&2\nexit 1\n', { mode: 0o755 });
+    try {
+      await expect(push(id)).rejects.toThrow('Only signed commits, please.');
+    } finally {
+      await rm(hook);
+    }
+    expect(await at(branchOf(id))).toBe('');
+  });
+
+  it('arrives although what it is based on is on no branch any more', async () => {
+    const all = await git(['--git-dir', bare, 'for-each-ref', '--format=%(refname)']);
+    for (const ref of all.split('\n')) await git(['--git-dir', bare, 'update-ref', '-d', ref]);
+    const files = { 'b.txt': 'begun anew\n' };
+    const anew = await commitFiles(bare, { ref: 'refs/heads/main', message: 'Anew', files, parents: [] });
+    try {
+      const id = randomUUID();
+      expect(await push(id)).toBe('pushed');
+      expect(await at(branchOf(id))).toBe(work);
+      expect(await git(['--git-dir', bare, 'rev-list', '--count', branchOf(id)])).toBe('3');
+      expect(await at('main')).toBe(anew);
+    } finally {
+      await put('main', base);
+    }
   });
 
   it('takes its credential to the place that it belongs to alone, and no branch but the session’s', async () => {

@@ -340,7 +340,7 @@ describe('the end of a connection', () => {
       ...['workspace', 'workspace_team', 'workspace_variable', 'configuration_version', 'state_version'],
       ...['run', 'run_phase', 'run_log_chunk', 'blob', 'blob_chunk', 'repository_watch'],
       // Of runs and turns of agents, so that what they left on a cluster is known as ours.
-      'cluster_job',
+      ...['cluster_job', 'cluster_job_print'],
       // What the organization gave its previews and agents.
       ...['preview_cluster', 'agent_secret'],
       // Of a connection that is gone, until its forge was told.

@@ -1,7 +1,7 @@
 /**
  * Two worker processes of the built program, which are killed and frozen while many people give orders at once, on the same issues:
- * never two agents on one, every line once, one pull request and one comment of its own, and `/cancel` ends everything. `RACE_FAULTS`
- * says how often, `RACE_SEED` repeats a run.
+ * never two agents on one, every line once, one pull request and one comment of its own, and `/cancel` ends everything. `RACES`
+ * says on which forges, and whether on a cluster, `RACE_FAULTS` how often on each, `RACE_SEED` repeats a run.
  */
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, it } from '@jest/globals';
 import { createRandom } from '../chaos/random.js';
 import { fakedForges } from '../support/connected-forge.js';
+import { asShipped } from '../support/kubernetes-api/as-shipped.js';
+import { startKubernetesApi } from '../support/kubernetes-api/server.js';
 import { findSandboxProbe } from '../support/sandboxes.js';
 import { commandLines, programsOf, signal } from './processes.js';
 import { createInstallation, eventually, freePort } from './program.js';
@@ -17,9 +19,12 @@ import { createInstallation, eventually, freePort } from './program.js';
 const probe = await findSandboxProbe();
 const { skip } = it;
 const whenApart = probe?.network === true ? it : skip;
-const gitea = fakedForges.find(({ id }) => id === 'gitea');
 
-const FAULTS = Number(process.env.RACE_FAULTS ?? 2);
+/** `gitlab@cluster`: its agents are jobs on a cluster. */
+const RACES = (process.env.RACES ?? 'gitea,gitlab@cluster').split(',');
+const FAULTS = Number(process.env.RACE_FAULTS ?? 1);
+/** Races take turns in them, so that each kind is met also where there is one in each. */
+const KINDS = ['SIGKILL', 'SIGSTOP'] as const;
 const SEED = Number(process.env.RACE_SEED ?? 11);
 const ISSUES = 2;
 const LINES = 40;
@@ -61,7 +66,7 @@ interface Listed {
 interface Entry {
   sequence: string;
   kind: string;
-  data: { text?: string };
+  data: { text?: string; runner?: string };
 }
 
 const closing: (() => Promise<unknown>)[] = [];
@@ -99,21 +104,30 @@ function linesOf(entries: readonly Entry[]): Map<string, number[]> {
   return lines;
 }
 
-whenApart(
-  'orders at the same moment, to two worker processes that are killed and frozen, never have two agents at work on one issue',
-  async () => {
+whenApart.each(RACES)(
+  'orders at the same moment at %s, to two worker processes that are killed and frozen, never have two agents at work on one issue',
+  async (race) => {
+    const [forge = '', at] = race.split('@');
     const folder = await mkdtemp(join(tmpdir(), 'forgeway-e2e-races-'));
     closing.push(() => rm(folder, { recursive: true, force: true }));
-    const fake = await gitea?.startFake?.({ folder: join(folder, 'forge') });
+    const fake = await fakedForges.find(({ id }) => id === forge)?.startFake?.({ folder: join(folder, 'forge') });
     if (fake === undefined) throw new Error('there is no such double');
     closing.push(() => fake.close());
     for (const login of Object.keys(people)) await fake.addPerson(login);
     await fake.addRepository({ ...place, people });
+    const cluster = at === 'cluster' ? await startKubernetesApi(asShipped()) : undefined;
+    const kubeconfig = join(folder, 'kubeconfig');
+    if (cluster !== undefined) {
+      closing.push(() => cluster.close());
+      cluster.runProcesses();
+      await writeFile(kubeconfig, cluster.kubeconfig, { mode: 0o600 });
+    }
     const command = ['node', '--input-type=module', '--eval', AGENT, '--', '{session}'];
     const port = await freePort();
     const installation = await createInstallation({
       ...{ PUBLIC_URL: `http://127.0.0.1:${port}`, COMMAND_LIMIT: '1000', WORKER_PROCESSES: '2' },
-      AGENTS: JSON.stringify([{ name: 'racer', command }]),
+      AGENTS: JSON.stringify([{ name: 'racer', command, ...(cluster && { image: 'registry.example.com/racer:1' }) }]),
+      ...(cluster && { KUBECONFIG: kubeconfig }),
     });
     // Its sandbox is entered by another user.
     await chmod(installation.environment.FORGEWAY_DATA_DIR ?? '', 0o711);
@@ -121,7 +135,7 @@ whenApart(
     const program = await installation.up({ PORT: String(port) });
     const tokenFile = join(folder, 'token.txt');
     await writeFile(tokenFile, `${fake.token}\n`, { mode: 0o600 });
-    const add = ['connections', 'add', '--forge', 'gitea', '--url', fake.url, '--token-file', tokenFile];
+    const add = ['connections', 'add', '--forge', forge, '--url', fake.url, '--token-file', tokenFile];
     expect(await installation.run([...add, '--repo', 'acme/web', '--json'])).toMatchObject({ code: 0 });
     const token = (await installation.run(['tokens', 'create', '--name', 'test'])).stdout.trim();
     const ask = async <T>(path: string): Promise<T> => {
@@ -145,7 +159,7 @@ whenApart(
       clearInterval(learning);
     });
 
-    const random = createRandom(SEED);
+    const random = createRandom(SEED + RACES.indexOf(race));
     const as = (login: Login) => fake.as(login, place);
     const logins = Object.keys(people) as Login[];
     const someone = () => as(logins[random.between(0, logins.length - 1)] ?? 'bob');
@@ -194,8 +208,8 @@ whenApart(
       const { pid } = all[random.between(0, 1)] ?? { pid: 0 };
       const shot = volley();
       await sleep(random.between(0, 1_500));
-      const kind = ['SIGKILL', 'SIGSTOP'][at % 2] ?? '';
-      signal(pid, kind as NodeJS.Signals);
+      const kind = KINDS[(at + RACES.indexOf(race)) % KINDS.length] ?? 'SIGKILL';
+      signal(pid, kind);
       if (kind === 'SIGSTOP') {
         await sleep(random.between(500, 6_000));
         await volley();
@@ -238,6 +252,10 @@ whenApart(
     await fake.settled();
 
     expect(watch.found).toEqual([]);
+    const names = () => cluster?.store.list('Namespace').map(({ metadata }) => metadata.name) ?? [];
+    await eventually('no namespace of theirs', async () =>
+      names().every((name) => !name.startsWith('forgeway-agent-')) ? true : undefined,
+    );
     const last = await sessions();
     for (const { id, status } of last) {
       const entries: Entry[] = [];
@@ -250,8 +268,10 @@ whenApart(
       const lines = linesOf(entries);
       for (const numbered of lines.values())
         expect([id, numbered]).toEqual([id, numbered.map((_, index) => index + 1)]);
-      const starts = entries.filter(({ kind }) => kind === 'started').length;
-      expect([id, lines.size <= starts]).toEqual([id, true]);
+      const starts = entries.filter(({ kind }) => kind === 'started');
+      expect([id, lines.size <= starts.length]).toEqual([id, true]);
+      const runner = cluster === undefined ? 'worktree' : 'kubernetes';
+      expect(starts.filter(({ data }) => data.runner !== runner)).toEqual([]);
       if (status === 'in_review') expect([...lines.values()].at(-1)).toHaveLength(LINES);
     }
     const state = await fake.state(place);

@@ -189,7 +189,7 @@ export async function populateTenant(
   await add('run_hold', { ...tenant, mode: 'pause', app: `app-${seed}`, placed_by: 'ada' });
   await add('sync_cursor', { ...tenant, repository_id });
   await add('access_decision', { ...tenant, actor: 'ada', action: 'a', subject: 's', allowed: true, why: 'w' });
-  await add('cluster_job', {
+  const job_id = await add('cluster_job', {
     ...{ ...tenant, kind: 'run', subject: `work-${seed}`, fence: 0, turn: 0 },
     ...{ cluster: 'default', namespace: `forgeway-run-${seed}`, output_limit: 1 },
   });
@@ -230,6 +230,7 @@ export async function populateTenant(
   });
   const blob_id = await add('blob', { ...tenant, kind: 'configuration', sha256: sha, size: 1 });
   await add('blob_chunk', { ...tenant, blob_id, ordinal: 0, bytes: Buffer.from('x') });
+  await add('cluster_job_print', { ...tenant, job_id, blob_id, offset: 0, bytes: 1 });
   const workspace_id = await add('workspace', { ...tenant, name: 'infra', created_by: 'ada' });
   const ofWorkspace = { ...tenant, workspace_id };
   await add('workspace_variable', { ...ofWorkspace, key: 'region', category: 'terraform', value: 'x' });

@@ -8,14 +8,25 @@ import { z } from 'zod';
 import type { LinkKind, LinkUse } from '../../accounts/signed-links.js';
 import { jobWords, wordLines } from '../../jobs/cluster-job/words.js';
 import { ForgewayError, messageOf } from '../../lib/errors.js';
-import { type ClusterJobRow, claimClusterJob, clusterJobById, noteClusterJobPart } from '../../store/cluster-job.js';
+import {
+  addClusterJobPrint,
+  type ClusterJobRow,
+  claimClusterJob,
+  clusterJobById,
+  noteClusterJobPart,
+} from '../../store/cluster-job.js';
 import { notFound } from '../authorize.js';
 import { parseQuery } from '../problem.js';
 import { type Routes, UPLOAD } from './context.js';
 
 const claimQuery = z.object({ pod: z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'must be the uid of a pod') });
 const wordsQuery = z.object({ after: z.coerce.number().int().min(0).default(0) });
-const outputQuery = z.object({ part: z.enum(['result', 'rest']) });
+const outputQuery = z.discriminatedUnion('part', [
+  z.object({ part: z.enum(['result', 'rest']) }),
+  z.object({ part: z.literal('printed'), at: z.coerce.number().int().min(0) }),
+]);
+/** A courier sends no longer piece. */
+const MOST_PIECE = 1024 * 1024;
 
 export function addJobRoutes(app: FastifyInstance, { o }: Pick<Routes, 'o'>): void {
   const { store, workspaces, log } = o.services;
@@ -26,6 +37,19 @@ export function addJobRoutes(app: FastifyInstance, { o }: Pick<Routes, 'o'>): vo
     const row = await store.tenant(target.organizationId, (tx) => clusterJobById(tx, target.id));
     if (row === undefined || row.removedAt !== null) throw notFound();
     return row;
+  }
+
+  /** A piece that is kept already is answered as if it were new: the answer to the first one may be what was lost. */
+  async function keepPrinted(row: ClusterJobRow, at: number, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+    const { organizationId, printedBytes, printLimit } = row;
+    if (at < printedBytes) return;
+    if (at > printedBytes) throw new ForgewayError('FORGEWAY_CONFLICT', 'What was printed before that is not here.');
+    if (at >= printLimit) throw new ForgewayError('FORGEWAY_TOO_LARGE', 'More was printed than is kept.');
+    const blob = await workspaces.blobs.write(organizationId, 'job-output', bytes, {
+      limit: Math.min(MOST_PIECE, printLimit - at),
+    });
+    const piece = { at, bytes: Number(blob.size), blobId: blob.id };
+    if (piece.bytes > 0) await store.tenant(organizationId, (tx) => addClusterJobPrint(tx, row, piece));
   }
 
   app.get<{ Params: { name: string } }>('/objects/job-input/:name', async (request, reply) => {
@@ -46,8 +70,13 @@ export function addJobRoutes(app: FastifyInstance, { o }: Pick<Routes, 'o'>): vo
 
   app.put<{ Params: { name: string } }>('/objects/job-output/:name', UPLOAD, async (request, reply) => {
     const row = await jobOf('job-output', 'write', request.params.name);
-    const { part } = parseQuery(outputQuery, request.query);
+    const asked = parseQuery(outputQuery, request.query);
     const { organizationId, id, outputLimit: limit } = row;
+    if (asked.part === 'printed') {
+      await keepPrinted(row, asked.at, request.raw);
+      return reply.code(200).send();
+    }
+    const { part } = asked;
     const isThere = (now: ClusterJobRow) => (part === 'result' ? now.resultBlobId : now.restBlobId) !== null;
     // The answer to the first one may be what was lost.
     if (isThere(row)) return reply.code(200).send();

@@ -21,12 +21,12 @@ import { collectResult } from './collect.js';
 import { type AgentDefinition, agentDefinition } from './definition.js';
 import { agentEnvironment, agentSecrets, argumentsOf, TASK_FILE, TASK_FOLDER } from './environment.js';
 import { formats } from './formats/registry.js';
-import { knownPlaces, readJobLines } from './job-lines.js';
 import { packTree } from './pack-tree.js';
 import type { AgentInput } from './protocol.js';
 import { pushCommit } from './push.js';
 import { readReview } from './review.js';
 import type { AgentObservation, AgentRef, AgentRunner, AgentStart } from './runner.js';
+import { readPrinted } from './spool.js';
 import { visibleText } from './visible-text.js';
 import { openWorkTree } from './work-tree.js';
 
@@ -44,10 +44,8 @@ const stateSchema = z.object({
   base: z.object({ repositoryId: z.string(), sha: z.string(), start: z.string() }),
   /** What had been printed when the turn began. */
   from: z.number(),
-  places: knownPlaces,
   /** Of the reply that the turn began with. */
   began: z.string().default(''),
-  lastPrinted: z.string().default(''),
 });
 type State = z.output<typeof stateSchema>;
 
@@ -162,7 +160,7 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
 
   async function observed(record: JobRecord): Promise<AgentObservation> {
     const { turn } = record;
-    const { agent, lastPrinted } = stateOf(record);
+    const { agent } = stateOf(record);
     if (record.namespaceUid === null) return { state: 'preparing' };
     if (record.removedAt !== null) return { state: 'vanished', turn };
     const now = await look(record);
@@ -170,8 +168,8 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
       case 'waiting':
         return { state: 'preparing' };
       case 'running': {
-        const since = lastPrinted === '' ? record.createdAt.getTime() : Date.parse(lastPrinted);
-        return { state: 'running', turn, quietMs: Math.max(0, Math.round(Date.now() - since)) };
+        const since = record.printedAt ?? record.createdAt;
+        return { state: 'running', turn, quietMs: Math.max(0, Date.now() - since.getTime()) };
       }
       case 'ended': {
         const { code, reason, why } = now;
@@ -208,9 +206,10 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
     return true;
   }
 
-  /** Ends everything of a session that may run, and is sure of it. What came back of it is kept. */
+  /** Ends everything of a session that may run, and is sure of it. What came back of it, and what it printed, is kept with `keeps`. */
   async function quiet(sessionId: string, keeps: boolean): Promise<void> {
     for (const record of await jobs.records.all('agent', sessionId)) {
+      if (!keeps) await jobs.records.forgetPrinted(record);
       if (record.removedAt !== null) continue;
       if (keeps && record.namespaceUid !== null)
         await bringHome(record).catch((error: unknown) => {
@@ -254,32 +253,6 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
     return base;
   }
 
-  /** Where what the turn printed ends, once nothing is added any more. */
-  async function endOfTurn(record: JobRecord): Promise<number> {
-    const state = stateOf(record);
-    const pod = await jobs.podOf(record);
-    let cursor = state.places.at(-1)?.cursor ?? state.from;
-    for (;;) {
-      if (pod === undefined) return cursor;
-      const { page } = await lines(record, pod, cursor, true);
-      if (page.next === cursor) return cursor;
-      cursor = page.next;
-    }
-  }
-
-  async function lines(record: JobRecord, pod: string, cursor: number, isWhole: boolean, limit?: number) {
-    const { agent, from } = stateOf(record);
-    const now = (await jobs.records.find(record)) ?? record;
-    const format = formats[agent.format];
-    const read = await readJobLines({
-      ...{ jobs, record, pod, format, from, places: stateOf(now).places, cursor, isWhole, limit },
-      mostBytes: agent.limits.outputMb * MB,
-    });
-    if (read.page.next !== cursor)
-      await jobs.records.keep(record, { places: read.places, lastPrinted: read.at || stateOf(now).lastPrinted });
-    return read;
-  }
-
   const taskOf = (state: Pick<State, 'branch' | 'base'>, text: string): AgentInput => ({
     ...{ type: 'task', text, branch: state.branch, sha: state.base.sha },
     ...{ taskFile: TASK_PATH, repository: `${WORKSPACE}/source` },
@@ -303,7 +276,7 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
           {
             state,
             input: () => packTree(placeOf(sessionId), ['source', TASK_FOLDER, 'home', 'tmp']),
-            ...{ mostInputBytes: MOST_INPUT, mostOutputBytes: bytes },
+            ...{ mostInputBytes: MOST_INPUT, mostOutputBytes: bytes, mostPrintedBytes: agent.limits.outputMb * MB },
             work: (settings) =>
               workOf(settings, {
                 ...{ sessionId, agent, turn: 1, secrets, prompt: task.prompt },
@@ -325,16 +298,22 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
       const turns = (await jobs.records.all('agent', ref.sessionId)).filter(({ fence }) => fence === ref.fence);
       // The end of a turn is where the next one begins, so what is there belongs to that.
       const record = turns.findLast((one) => stateOf(one).from <= cursor) ?? newest;
-      if (record.namespaceUid === null || record.removedAt !== null) return nothing;
-      // Asked first: what was printed before the end is there when it is read.
-      const now = await look(record);
-      const isWhole = now.state === 'ended' || now.state === 'failed';
-      const pod = 'pod' in now ? now.pod : await jobs.podOf(record);
-      if (pod === undefined) return nothing;
-      const { page } = await lines(record, pod, cursor, isWhole, limit);
+      if (record.namespaceUid === null) return nothing;
+      // Asked first: what was printed before the end has been brought when it is read.
+      const now = record.removedAt === null ? await look(record) : undefined;
+      const isWhole = now === undefined || now.state === 'ended' || now.state === 'failed';
+      const { agent, from } = stateOf(record);
+      const { printed: bytes = 0 } = (await jobs.records.find(record)) ?? {};
+      const page = await readPrinted(
+        { size: from + bytes, read: (at, most) => jobs.records.printed(record, at - from, most) },
+        {
+          ...{ format: formats[agent.format], cursor, lines: limit, isWhole },
+          mostBytes: agent.limits.outputMb * MB,
+        },
+      );
       // Its time stands still between a question and what comes after it.
       const last = page.events.findLast(({ event }) => event.type !== 'cost')?.event.type;
-      if (now.state === 'running' && last !== undefined)
+      if (now?.state === 'running' && last !== undefined)
         await jobs.tell(record, { kind: last === 'question' ? 'pause' : 'go' });
       return page;
     },
@@ -366,13 +345,14 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
         if (agent.resume === undefined || before === undefined || !before.parts.includes('rest')) return 'ended';
         for (const value of Object.values(secrets)) keepSecret(value);
         const turn = before.turn + 1;
-        const from = await endOfTurn(before);
+        const from = stateOf(before).from + before.printed;
         await jobs.begin(
           { kind: 'agent', subject: ref.sessionId, fence: ref.fence, turn },
           {
             state: { agent, branch: state.branch, base: state.base, from, began: clientInputId },
             input: () => jobs.part(before, 'rest'),
             ...{ mostInputBytes: MOST_INPUT, mostOutputBytes: agent.limits.diskMb * MB },
+            mostPrintedBytes: Math.max(0, agent.limits.outputMb * MB - from),
             work: (settings) =>
               workOf(settings, { ...{ sessionId: ref.sessionId, agent, turn, input, secrets }, prompt: text }),
           },

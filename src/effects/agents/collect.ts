@@ -11,7 +11,7 @@ import { worktreeFolder } from '../git/bare-repository.js';
 import { runGit } from '../git/git-command.js';
 import type { GitMirrors, OpenMirror } from '../git/mirror.js';
 import { type ListedEntry, parseTree } from '../git/object-formats.js';
-import { configuresAgents, saysSubmodules, steersPipelines } from './guarded-paths.js';
+import { saysSubmodules, steersPipelines } from './guarded-paths.js';
 import { pipelineFiles } from './pipeline-files.js';
 import { shown } from './protocol.js';
 import type { AgentProblem, AgentResult, AgentResultRequest } from './runner.js';
@@ -277,7 +277,7 @@ async function ontoBranch(
   if (base.start === base.sha) return to;
   const theirs = new Set(changes.map(({ path }) => path));
   const restored = await changesBetween(mirror, base.start, base.sha);
-  const entries = restored.filter(({ path }) => !theirs.has(path) && configuresAgents(path));
+  const entries = restored.filter(({ path }) => !theirs.has(path));
   const asListed = (change: Change): Pick<ListedEntry, 'mode' | 'sha'> | null =>
     change.status === 'deleted' ? null : { mode: change.mode as ListedEntry['mode'], sha: change.sha };
   return withEntries(mirror, to, new Map(entries.map((change) => [change.path, asListed(change)])));

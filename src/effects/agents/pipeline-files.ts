@@ -34,7 +34,7 @@ function placeOf(written: string): string | undefined {
  * too much than too little: `*` may reach into folders here. Its parts are looked for one after the other, and not by a regular
  * expression, whose search a stranger's pattern could make endless.
  */
-function matcherOf(place: string): (path: string) => boolean {
+export function matcherOf(place: string): (path: string) => boolean {
   const [first = '', ...others] = place.split(/\*\*\/?|\*|\$\{\w+\}|\$\w+/);
   const last = others.pop();
   if (last === undefined) return (path) => path === first;

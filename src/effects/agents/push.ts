@@ -1,6 +1,6 @@
 /** Moves a session's branch on the forge, and nothing else there. */
 
-import { ForgewayError } from '../../lib/errors.js';
+import { ForgewayError, messageOf } from '../../lib/errors.js';
 import type { Outbound } from '../../lib/outbound/outbound.js';
 import { runGit } from '../git/git-command.js';
 import { gitNetwork } from '../git/git-network.js';
@@ -8,6 +8,14 @@ import type { GitMirrors } from '../git/mirror.js';
 import { isAgentBranch } from './branch.js';
 import type { AgentPush } from './runner.js';
 import type { WorkTreeBase } from './work-tree.js';
+
+/**
+ * The commit that the work is based on is on no branch any more: somebody has moved or deleted its branch meanwhile. A forge takes
+ * work on it from whoever has its history, of which our mirrors have the newest commit alone.
+ */
+const SHALLOW = /shallow update not allowed/;
+/** git's own number for all of the history. */
+const EVERYTHING = '--depth=2147483647';
 
 /**
  * Pushes one commit to one branch when that is where it is expected to be. One that is stopped may have arrived all the same.
@@ -46,8 +54,15 @@ export async function pushCommit(
     if (before === commit) return 'pushed';
     if (before !== expected) return 'changed-meanwhile';
     const lease = `--force-with-lease=${ref}:${expected ?? ''}`;
+    const send = () =>
+      remote(['push', '--quiet', '--no-follow-tags', lease, '--end-of-options', source.url, `${commit}:${ref}`]);
     try {
-      await remote(['push', '--quiet', '--no-follow-tags', lease, '--end-of-options', source.url, `${commit}:${ref}`]);
+      await send().catch(async (error: unknown) => {
+        if (!SHALLOW.test(messageOf(error))) throw error;
+        const fetch = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', EVERYTHING];
+        await remote([...fetch, '--end-of-options', source.url, o.base.sha]);
+        await send();
+      });
       return 'pushed';
     } catch (error) {
       // The answer may be what was lost.

@@ -5,10 +5,12 @@
  */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { ForgewayError } from '../../lib/errors.js';
 import { type GitRunOptions, runGit } from '../git/git-command.js';
 import type { GitMirrors, OpenMirror } from '../git/mirror.js';
 import { type ListedEntry, parseTree } from '../git/object-formats.js';
 import { configuresAgents } from './guarded-paths.js';
+import { instructionFiles } from './instruction-files.js';
 import type { AgentRepository } from './runner.js';
 
 export interface WorkTreeBase {
@@ -104,27 +106,65 @@ export async function withEntries(
 export const treeOf = async (mirror: OpenMirror, commit: string): Promise<string> =>
   (await gitOf(mirror)(['rev-parse', '--verify', '--end-of-options', `${commit}^{tree}`])).trim();
 
+/** Blobs by their names, as bytes, one character each. Each is small. */
+async function textsOf(mirror: OpenMirror, shas: readonly string[]): Promise<Map<string, string>> {
+  const texts = new Map<string, string>();
+  const wanted = [...new Set(shas)];
+  if (wanted.length === 0) return texts;
+  const chunks: Buffer[] = [];
+  await gitOf(mirror)(['cat-file', '--batch=%(objectsize)'], {
+    input: Buffer.from(`${wanted.join('\n')}\n`),
+    onOutput: (chunk) => chunks.push(chunk) > 0,
+  });
+  const all = Buffer.concat(chunks);
+  let at = 0;
+  for (const sha of wanted) {
+    const end = all.indexOf(10, at);
+    const size = Number(all.subarray(at, end).toString('latin1'));
+    if (!Number.isSafeInteger(size)) throw new ForgewayError('FORGEWAY_GIT_FAILED', `git does not have ${sha}.`);
+    texts.set(sha, all.subarray(end + 1, end + 1 + size).toString('latin1'));
+    at = end + 1 + size + 1;
+  }
+  return texts;
+}
+
 /** The commit that is checked out, and the branch's own copies of what was replaced in it. */
 async function startingCommit(
   mirror: OpenMirror,
   { sha, trustedSha }: Pick<AgentRepository, 'sha' | 'trustedSha'>,
 ): Promise<{ start: string; own: ListedEntry[] }> {
   if (sha === trustedSha) return { start: sha, own: [] };
+  const git = gitOf(mirror);
   const all = await entriesOf(mirror, sha);
-  const own = all.filter(({ path }) => configuresAgents(path));
+  const trustedAll = await entriesOf(mirror, trustedSha);
+  const { isLed, diversions, texts } = await instructionFiles({
+    ...{ trusted: trustedAll, head: all },
+    read: (shas) => textsOf(mirror, shas),
+  });
+  const isTheirs = (path: string) => configuresAgents(path) || isLed(path) || diversions.has(path);
+  const own = all.filter(({ path, type }) => isTheirs(path) && (type === 'blob' || configuresAgents(path)));
+  const ownPaths = new Set(own.map(({ path }) => path));
   // What stands in the place of their folder is the branch's work, and stays.
-  const others = new Set(all.filter(({ path }) => !configuresAgents(path)).map(({ path }) => path));
-  const trusted = (await entriesOf(mirror, trustedSha)).filter(
-    ({ path }) => configuresAgents(path) && !foldersOf(path).some((folder) => others.has(folder)),
+  const others = new Set(all.filter(({ path }) => !ownPaths.has(path)).map(({ path }) => path));
+  const trusted = trustedAll.filter(
+    ({ path, type }) =>
+      (configuresAgents(path) || (isLed(path) && type === 'blob')) &&
+      !foldersOf(path).some((folder) => others.has(folder)),
   );
   const changed = new Map<string, ListedEntry | null>(own.map((entry) => [entry.path, null]));
-  for (const entry of trusted) changed.set(entry.path, entry);
+  for (const entry of trusted) {
+    const text = texts.get(entry.path);
+    const blob =
+      text === undefined
+        ? entry.sha
+        : (await git(['hash-object', '-w', '--stdin'], { input: Buffer.from(text, 'latin1') })).trim();
+    changed.set(entry.path, { ...entry, sha: blob });
+  }
   for (const { path, sha: blob, mode } of own) {
     const base = changed.get(path);
     if (base?.sha === blob && base.mode === mode) changed.delete(path);
   }
   if (changed.size === 0) return { start: sha, own: [] };
-  const git = gitOf(mirror);
   const tree = await withEntries(mirror, await treeOf(mirror, sha), changed);
   const message = 'Files that configure agents are those of the base branch';
   const start = await git(['commit-tree', '-p', sha, '-F', '-', tree], {

@@ -34,3 +34,10 @@ it.each(['hook', 'monitor'])('runs no %s', async (name) => {
   await runGit(['update-ref', `refs/heads/${name}`, commit], options);
   await expect(access(join(directory, `ran-${name}`))).rejects.toThrow('ENOENT');
 });
+
+it('says what went wrong without saying where on this machine', async () => {
+  const options = { gitDir, timeoutMs: 30_000, variables: { GIT_WORK_TREE: directory } };
+  const error = await runGit(['hash-object', '--', join(directory, 'nothing.txt')], options).catch(String);
+  expect(error).toContain('nothing.txt');
+  expect(error).not.toContain(directory);
+});

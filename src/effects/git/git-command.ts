@@ -188,7 +188,11 @@ export function runGit(args: readonly string[], options: GitRunOptions): Promise
       signal?.removeEventListener('abort', onAbort);
       if (code !== null && (code === 0 || exits.includes(code)) && state.why === '')
         return resolve(Buffer.concat(out).toString('utf8'));
-      const said = withoutCredential(state.said.trim() || problem, credential);
+      // Shown to people on a forge, whom it does not concern where ours lie.
+      const said = [gitDir, variables?.GIT_WORK_TREE].reduce<string>(
+        (text, place) => (place === undefined ? text : text.replaceAll(place, '…')),
+        withoutCredential(state.said.trim() || problem, credential),
+      );
       const why = state.why === '' ? `ended with ${code ?? 'a signal'}` : state.why;
       const message = `git ${args[0]} ${why}: ${said.split('\n').slice(-4).join(' ').slice(0, 500)}`;
       reject(new ForgewayError('FORGEWAY_GIT_FAILED', message, { details: { command: args[0] } }));

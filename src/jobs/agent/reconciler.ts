@@ -112,6 +112,14 @@ function stepOf(context: AgentContext, session: SessionRecord, signal: AbortSign
   }
 }
 
+/** Whoever has asked for it can do nothing with the words of an operating system, but tell them. */
+function reasonOf(error: unknown): string {
+  const message = messageOf(error);
+  return /\b(?:ENOSPC|EDQUOT)\b|no space left on device|disk quota exceeded|out of disk ?space/i.test(message)
+    ? 'There is no room left on the disk that agents work on.'
+    : message;
+}
+
 /** The reconciler of the table `agent_session`. */
 export function createAgentReconciler(options: AgentReconcilerOptions): Reconciler {
   const context: AgentContext = { clock: systemClock, silenceMs: SILENCE_MS, lastWordsMs: LAST_WORDS_MS, ...options };
@@ -139,7 +147,7 @@ export function createAgentReconciler(options: AgentReconcilerOptions): Reconcil
       const starting = session.stop === null && (session.status === 'provisioning' || session.status === 'pushing');
       const isFinal = error instanceof ForgewayError && error.retry === 'never';
       if (!starting || (!isFinal && row.attempts + 1 < START_ATTEMPTS)) throw error;
-      const reason = `It could not be ${session.status === 'pushing' ? 'pushed' : 'started'}: ${messageOf(error)}`;
+      const reason = `It could not be ${session.status === 'pushing' ? 'pushed' : 'started'}: ${reasonOf(error)}`;
       await move(context, session, [{ kind: 'failed', reason: reason.slice(0, 500) }]);
       return 'again';
     }

@@ -37,6 +37,7 @@ const recordOf = (row: ClusterJobRow): JobRecord => ({
     ...(row.resultBlobId === null ? [] : (['result'] as const)),
     ...(row.restBlobId === null ? [] : (['rest'] as const)),
   ],
+  ...{ printed: row.printedBytes, printedAt: row.printedAt },
   state: z.record(z.string(), z.unknown()).parse(row.state),
   ...{ createdAt: row.createdAt, removedAt: row.removedAt },
 });
@@ -96,17 +97,17 @@ export function createJobRecords({ store, blobs, links }: JobRecordsOptions): Jo
     newest: async (kind, subject) => (await select({ kind, subject }, 'ORDER BY fence DESC, turn DESC LIMIT 1', []))[0],
     all: (kind, subject) => select({ kind, subject }, 'ORDER BY fence, turn', []),
 
-    async create(ref, { cluster, state, mostOutputBytes }) {
+    async create(ref, { cluster, state, mostOutputBytes, mostPrintedBytes }) {
       const organizationId = await organizationOf(ref.kind, ref.subject);
       if (organizationId === undefined) throw new ForgewayError('FORGEWAY_NOT_FOUND', 'What the job is of is gone.');
       const id = randomUUID();
       await store.tenant(organizationId, (tx) =>
         tx.query(
           `INSERT INTO cluster_job (id, organization_id, kind, subject, fence, turn, cluster, namespace, state,
-             output_limit) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (kind, subject, fence, turn) DO NOTHING`,
+             output_limit, print_limit) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (kind, subject, fence, turn) DO NOTHING`,
           [
             ...[id, organizationId, ref.kind, ref.subject, ref.fence, ref.turn, cluster],
-            ...[namespaceOfJob({ kind: ref.kind, id }), JSON.stringify(state), mostOutputBytes],
+            ...[namespaceOfJob({ kind: ref.kind, id }), JSON.stringify(state), mostOutputBytes, mostPrintedBytes],
           ],
         ),
       );
@@ -156,6 +157,29 @@ export function createJobRecords({ store, blobs, links }: JobRecordsOptions): Jo
       const id = (rows[0] as { id: string | null } | undefined)?.id;
       if (id == null) throw new ForgewayError('FORGEWAY_NOT_FOUND', 'What the job has left did not arrive.');
       yield* blobs.read(record.organizationId, id);
+    },
+
+    async printed(record, from, most) {
+      const { rows } = await change(
+        record,
+        `SELECT "offset"::float8 AS at, blob_id AS id FROM cluster_job_print
+         WHERE job_id = $1 AND "offset" + bytes > $2 AND "offset" < $3 ORDER BY "offset"`,
+        [from, from + most],
+      );
+      const pieces: Buffer[] = [];
+      for (const { at, id } of rows as { at: number; id: string }[]) {
+        const piece = await blobs.readAll(record.organizationId, id);
+        pieces.push(piece.subarray(Math.max(0, from - at), Math.max(0, from + most - at)));
+      }
+      return Buffer.concat(pieces);
+    },
+
+    async forgetPrinted(record) {
+      await change(
+        record,
+        `WITH gone AS (DELETE FROM cluster_job_print WHERE job_id = $1 RETURNING blob_id)
+         DELETE FROM blob WHERE id IN (SELECT blob_id FROM gone)`,
+      );
     },
 
     async noteRemoved(record) {

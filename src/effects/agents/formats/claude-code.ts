@@ -30,6 +30,15 @@ function saidBy({ type, text, name, input }: z.output<typeof block>): Said[] {
   return EDITS.has(name) && path !== undefined ? [use, { type: 'diff', summary: name, paths: [path] }] : [use];
 }
 
+/**
+ * Of one turn. `total_cost_usd` is what all turns of a session have cost since `--continue` remembers it; versions that do so say
+ * beside it what this one has, by model. Tokens are those of the turn in both.
+ */
+function usdOf(since: Readonly<Record<string, { costUSD: number }>> | undefined, total: number | undefined) {
+  const usd = since === undefined ? total : Object.values(since).reduce((sum, { costUSD }) => sum + costUSD, 0);
+  return usd === undefined ? {} : { usd };
+}
+
 const table: Readonly<Record<string, Row>> = {
   system: silent,
   // What tools answered comes back as a message of the user's.
@@ -47,14 +56,15 @@ const table: Readonly<Record<string, Row>> = {
       result: z.string().optional(),
       total_cost_usd: z.number().min(0).optional(),
       usage: usage.optional(),
+      model_usage_since_last_result: z.record(z.string(), z.looseObject({ costUSD: count })).optional(),
     }),
-    ({ subtype, is_error, result = '', total_cost_usd, usage: used }) => [
+    ({ subtype, is_error, result = '', total_cost_usd, usage: used, model_usage_since_last_result: since }) => [
       {
         type: 'cost',
         inputTokens:
           (used?.input_tokens ?? 0) + (used?.cache_creation_input_tokens ?? 0) + (used?.cache_read_input_tokens ?? 0),
         outputTokens: used?.output_tokens ?? 0,
-        ...(total_cost_usd !== undefined && { usd: total_cost_usd }),
+        ...usdOf(since, total_cost_usd),
       },
       ...answer(result),
       { type: 'done', ok: subtype === 'success' && !is_error, summary: result || subtype },
@@ -64,9 +74,9 @@ const table: Readonly<Record<string, Row>> = {
 
 export const claudeCode: AgentFormatDescription = {
   program: 'Claude Code (claude)',
-  version: '2.x',
+  version: '2.1.332',
   source: 'https://code.claude.com/docs/en/headless and the message types of the Claude Agent SDK reference',
-  tried: false,
+  tried: true,
   input: 'whole',
   parse: byTable(table, nameByType),
   encode: asText,

@@ -65,7 +65,8 @@ const table: Readonly<Record<string, Row>> = {
       usage: z.looseObject({ input_tokens: z.number().min(0), output_tokens: z.number().min(0) }),
     }),
     ({ usage }) => [
-      { type: 'cost', inputTokens: usage.input_tokens, outputTokens: usage.output_tokens },
+      // Of the whole thread, also of the turns before `resume`.
+      { type: 'cost', inputTokens: usage.input_tokens, outputTokens: usage.output_tokens, total: true },
       { type: 'done', ok: true },
     ],
   ),
@@ -77,9 +78,9 @@ const table: Readonly<Record<string, Row>> = {
 
 export const codex: AgentFormatDescription = {
   program: 'Codex CLI (codex)',
-  version: 'of openai/codex at 08a1f30c (2026)',
+  version: '0.171.0',
   source: 'https://github.com/openai/codex/blob/main/codex-rs/exec/src/exec_events.rs',
-  tried: false,
+  tried: true,
   input: 'whole',
   parse: byTable(table, nameByType),
   encode: asText,

@@ -15,7 +15,9 @@ const brief = (event: AgentEvent): string =>
     raw: () => 'reason' in event && `${event.reason} ${event.text}`,
     tool: () => 'name' in event && `${event.name} ${event.summary}`,
     diff: () => 'paths' in event && event.paths.join(' '),
-    cost: () => 'inputTokens' in event && `${event.inputTokens} ${event.outputTokens} ${event.usd ?? '-'}`,
+    cost: () =>
+      'inputTokens' in event &&
+      `${event.inputTokens} ${event.outputTokens} ${event.usd ?? '-'}${event.total ? ' in all' : ''}`,
     done: () => 'ok' in event && `${event.ok} ${event.summary}`,
   }[event.type]()}`;
 
@@ -41,7 +43,7 @@ const expected: Record<string, string[]> = {
     'question: Which currency?',
     'message: Done.\nQUESTION: And the tax?',
     'question: And the tax?',
-    'cost: 1200 345 -',
+    'cost: 1200 345 - in all',
     'done: true ',
     'done: false The model is overloaded.',
   ],
@@ -72,9 +74,50 @@ const expected: Record<string, string[]> = {
   ],
 };
 
+/** Printed by the programs themselves, which had a model's API of ours: they write a file, and a second turn follows. */
+const printed: Record<string, string[]> = {
+  'claude-code-2.1.332.jsonl': [
+    'message: I write it.',
+    'tool: Write {"file_path":"/workspace/source/a.txt","content":"hello\\n"}',
+    'diff: /workspace/source/a.txt',
+    'message: It is written.',
+    'cost: 224 40 0.0016528',
+    'done: true It is written.',
+    'cost: 112 20 0.0008264',
+    'done: true It is written.',
+  ],
+  'codex-0.171.0.jsonl': [
+    'message: I write it.',
+    "tool: command /bin/bash -lc 'echo hello > a.txt'",
+    'message: It is written.',
+    'cost: 200 40 - in all',
+    'done: true ',
+    'message: It is written.',
+    'cost: 400 80 - in all',
+    'done: true ',
+  ],
+  'gemini-0.61.0.jsonl': [
+    'message: I write it.',
+    'tool: write_file {"file_path":"/workspace/source/a.txt","content":"hello\\n"}',
+    'message: It is ',
+    'message: written.',
+    'cost: 200 40 -',
+    'done: true ',
+  ],
+  'opencode-1.18.33.jsonl': [
+    'message: I write it.',
+    'tool: write {"filePath":"/workspace/source/a.txt","content":"hello\\n"}',
+    'diff: /workspace/source/a.txt',
+    'cost: 112 20 0.00062085',
+    'message: It is written.',
+    'cost: 112 20 0.00062085',
+    'done: true ',
+  ],
+};
+
 describe('what command-line agents print', () => {
-  it.each(Object.entries(expected))('is understood: %s', async (file, events) => {
-    const format = formats[file.replace(/\..*/, '') as keyof typeof formats];
+  it.each(Object.entries({ ...expected, ...printed }))('is understood: %s', async (file, events) => {
+    const format = formats[file.replace(/(?:-\d.*)?\.\w+$/, '') as keyof typeof formats];
     const said = (await recorded(file)).flatMap((line) => format.parse(line));
     expect(said.map(brief)).toEqual(events);
   });
@@ -142,8 +185,7 @@ it('is documented with the version and the source that it was written for, and w
   for (const [name, { version, tried }] of Object.entries(formats)) {
     const row = page.split('\n').find((line) => line.startsWith(`| \`${name}\` |`)) ?? `no row of ${name}`;
     const [, , , source = '', run = ''] = row.split('|').map((cell) => cell.trim());
-    // A commit where the program tells no version of its output.
-    if (!tried) expect(row).toContain(/\b[0-9a-f]{8}\b/.exec(version)?.[0] ?? version);
+    if (name !== 'forgeway') expect(row).toContain(version);
     expect(source).not.toBe('');
     expect(run.startsWith(tried ? 'yes' : '**no**')).toBe(true);
   }

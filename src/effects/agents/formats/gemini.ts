@@ -37,9 +37,9 @@ const table: Readonly<Record<string, Row>> = {
 
 export const gemini: AgentFormatDescription = {
   program: 'Gemini CLI (gemini)',
-  version: 'of google-gemini/gemini-cli at 04fbf507 (2026)',
+  version: '0.61.0',
   source: 'https://github.com/google-gemini/gemini-cli/blob/main/packages/core/src/output/types.ts',
-  tried: false,
+  tried: true,
   input: 'whole',
   parse: byTable(table, nameByType),
   encode: asText,

@@ -66,9 +66,9 @@ const table: Readonly<Record<string, Row>> = {
 
 export const opencode: AgentFormatDescription = {
   program: 'OpenCode (opencode)',
-  version: '1.15 to 1.18',
+  version: '1.18.33',
   source: 'https://github.com/anomalyco/opencode, packages/opencode/src/cli/cmd/run.ts, and its issue 29997',
-  tried: false,
+  tried: true,
   input: 'whole',
   parse: byTable(table, nameByType),
   encode: asText,

@@ -54,6 +54,8 @@ export interface JobBeginning {
   mostInputBytes: number;
   /** Of each part of what it leaves. */
   mostOutputBytes: number;
+  /** Of what it prints, where its courier brings that; default: it stands in the pod's log. */
+  mostPrintedBytes?: number;
   work(settings: JobClusterSettings): JobWork;
 }
 
@@ -116,14 +118,20 @@ export function createClusterJobs(o: ClusterJobsOptions) {
       if (known?.namespaceUid != null) return known;
       const organizationId = known?.organizationId ?? (await records.organizationOf(ref.kind, ref.subject));
       if (organizationId === undefined) throw new ForgewayError('FORGEWAY_NOT_FOUND', 'What the job is of is gone.');
-      const { state, mostOutputBytes } = beginning;
+      const { state, mostOutputBytes, mostPrintedBytes } = beginning;
       const record =
         known ??
-        (await records.create(ref, { cluster: await clusters.homeOf(organizationId), state, mostOutputBytes }));
+        (await records.create(ref, {
+          ...{ cluster: await clusters.homeOf(organizationId), state, mostOutputBytes },
+          mostPrintedBytes: mostPrintedBytes ?? 0,
+        }));
       if (record.removedAt !== null)
         throw new ForgewayError('FORGEWAY_CONFLICT', 'The job was removed before it had begun.');
       const { cluster, settings, registries } = await homeOf(record);
-      const work = beginning.work(settings);
+      const work: JobWork = {
+        ...beginning.work(settings),
+        ...(mostPrintedBytes !== undefined && { prints: mostPrintedBytes }),
+      };
       const url = settings.jobs.url ?? o.url;
       if (url === undefined)
         throw new ForgewayError(

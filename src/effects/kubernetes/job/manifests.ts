@@ -47,6 +47,8 @@ export interface JobWork {
   interrupts: readonly string[];
   /** `with`: its standard error is in the log too. */
   errors: 'with' | 'apart';
+  /** Bytes of what it prints that the courier brings; what is printed otherwise is in the pod's log. */
+  prints?: number;
   /** Names below the workspace that are brought back; `tree`: the work tree, without what the repository ignores. */
   brings: readonly string[] | { tree: true; resumes: boolean };
 }
@@ -246,6 +248,7 @@ function courierContainer(frame: JobFrame): V1Container {
     env: [
       ...courierEnvironment(frame),
       variable('FORGEWAY_PACK', 'tree' in brings ? '' : brings.join(' ')),
+      variable('FORGEWAY_PRINTS', String(frame.work.prints ?? '')),
       fromSecret('FORGEWAY_WORDS', LINKS, 'words'),
       fromSecret('FORGEWAY_OUTPUT', LINKS, 'output'),
     ],
@@ -265,6 +268,7 @@ function workContainer(frame: JobFrame): V1Container {
     FORGEWAY_FIRST: `${FIRST_PATH}/inbox`,
     FORGEWAY_INTERRUPTS: work.interrupts.join(' '),
     FORGEWAY_ERRORS: work.errors,
+    FORGEWAY_PRINTS: String(work.prints ?? ''),
     FORGEWAY_PACKS: 'tree' in brings ? 'tree' : 'no',
     FORGEWAY_RESUMES: 'tree' in brings && brings.resumes ? 'yes' : 'no',
   };

@@ -41,6 +41,9 @@ export interface JobRecord extends JobRef {
   claimedBy: string | null;
   words: readonly JobWord[];
   parts: readonly JobPart[];
+  /** Bytes of what it printed that its courier has brought, and when the last ones came. */
+  printed: number;
+  printedAt: Date | null;
   /** Of whoever began it. */
   state: Readonly<Record<string, unknown>>;
   createdAt: Date;
@@ -62,7 +65,12 @@ export interface JobRecords {
   /** Writes it down before anything of it is made. The same ref again: the one that is there. */
   create(
     ref: JobRef,
-    first: { cluster: string; state: Readonly<Record<string, unknown>>; mostOutputBytes: number },
+    first: {
+      cluster: string;
+      state: Readonly<Record<string, unknown>>;
+      mostOutputBytes: number;
+      mostPrintedBytes: number;
+    },
   ): Promise<JobRecord>;
   /** @throws ForgewayError FORGEWAY_TOO_LARGE, and whatever the bytes throw */
   putInput(record: JobRecord, bytes: AsyncIterable<Uint8Array>, mostBytes: number): Promise<void>;
@@ -75,7 +83,11 @@ export interface JobRecords {
   say(record: JobRecord, word: JobWord): Promise<boolean>;
   /** @throws ForgewayError FORGEWAY_NOT_FOUND when it did not arrive */
   part(record: JobRecord, part: JobPart): AsyncIterable<Buffer>;
-  /** What it brought and left is forgotten; that there was one is not. */
+  /** What it printed from a byte on, at most so much of it. */
+  printed(record: JobRecord, from: number, most: number): Promise<Buffer>;
+  /** Of jobs that were removed: what they printed, too. */
+  forgetPrinted(record: JobRecord): Promise<void>;
+  /** What it brought and left is forgotten, but for what it printed; that there was one is not. */
   noteRemoved(record: JobRecord): Promise<void>;
   /** Jobs of which something may be left on a cluster. */
   live(kind: JobKind): Promise<JobRecord[]>;

@@ -50,8 +50,20 @@ signal() {
     kill "-$1" "\${process#/proc/}" 2>/dev/null
   done
 }
+# From the pipe to a file that is only added to, at most so much; the rest is read all the same, so that nobody waits for it.
+pour() {
+  exec >>"$io/printed"
+  left=$FORGEWAY_PRINTS
+  while dd bs=65536 count=1 of="$io/piece" 2>/dev/null && [ -s "$io/piece" ]; do
+    [ "$left" -gt 0 ] || continue
+    head -c "$left" "$io/piece"
+    left=$((left - $(wc -c <"$io/piece")))
+  done
+  rm -f "$io/piece"
+}
 keep() {
   used=0
+  late=0
   while sleep 1; do
     [ -e "$io/waiting" ] || used=$((used + 1))
     if [ -e "$io/interrupt" ]; then
@@ -64,6 +76,9 @@ keep() {
       signal TERM ''
     fi
     [ "$used" -lt $((FORGEWAY_SECONDS + 10)) ] || signal KILL ''
+    [ ! -e "$io/over" ] || late=$((late + 1))
+    # Something that hides from us still has the pipe.
+    [ "$late" -lt 10 ] || kill "$pourer"
   done
 }
 mkdir -p "$io"
@@ -80,18 +95,30 @@ follow)
 whole) exec 3<"$io/inbox" ;;
 *) exec 3</dev/null ;;
 esac
-if [ "$FORGEWAY_ERRORS" = apart ]; then exec 4>"$io/errors"; else exec 4>&1; fi
-FORGEWAY_WORK=$FORGEWAY_JOB "$@" <&3 2>&4 3<&- 4>&- &
+pourer=
+if [ -n "$FORGEWAY_PRINTS" ]; then
+  : >"$io/printed"
+  mkfifo "$io/out" || exit 73
+  pour <"$io/out" 2>/dev/null 3<&- &
+  pourer=$!
+  exec 5>"$io/out"
+else
+  exec 5>&1
+fi
+if [ "$FORGEWAY_ERRORS" = apart ]; then exec 4>"$io/errors"; else exec 4>&5; fi
+FORGEWAY_WORK=$FORGEWAY_JOB "$@" <&3 >&5 2>&4 3<&- 4>&- 5>&- &
 work=$!
-exec 3<&-
-keep >/dev/null 2>&1 4>&- &
+exec 3<&- 4>&- 5>&-
+keep >/dev/null 2>&1 &
 keeper=$!
 wait "$work"
 code=$?
-kill "$keeper" $feeder 2>/dev/null
-signal KILL ''
 reason=exit
 [ ! -s "$io/ended" ] || reason=time
+: >"$io/over"
+signal KILL ''
+[ -z "$pourer" ] || wait "$pourer"
+kill "$keeper" $feeder 2>/dev/null
 if [ "$FORGEWAY_PACKS" = tree ]; then
   cd "${WORKSPACE}" || exit 72
   [ "$FORGEWAY_RESUMES" = no ] || tar -czf "$io/rest.tgz" source task home
@@ -103,7 +130,10 @@ echo "$code $reason" >"$FORGEWAY_SAYS"
 : >"$io/exit"
 `;
 
-/** Listens until the command has ended, or until we say that it has; then sends what is there, until it has arrived. */
+/**
+ * Listens until the command has ended, or until we say that it has, and sends meanwhile what it prints; then sends what is left, until
+ * it has arrived. What was printed is opened once, and only where it lies there itself and is no link to something of the courier's.
+ */
 export const COURIER = `
 set -u
 io=${WORKSPACE}/io
@@ -137,8 +167,38 @@ send() {
     sleep "$FORGEWAY_PAUSE"
   done
 }
+brought=0
+isOpen=no
+piece=$FORGEWAY_SCRATCH/piece
+open() {
+  [ -n "$FORGEWAY_PRINTS" ] && [ -f "$io/printed" ] && exec 3<"$io/printed" || return 1
+  if [ "$(readlink "/proc/$$/fd/3")" = "$(readlink -f "${WORKSPACE}")/io/printed" ]; then isOpen=yes; else exec 3<&-; fi
+  [ "$isOpen" = yes ]
+}
+# 1: not now. 2: never.
+bring() {
+  [ "$isOpen" = yes ] || open || return 0
+  while :; do
+    [ -s "$piece" ] || dd bs=65536 count=16 of="$piece" <&3 2>/dev/null
+    [ -s "$piece" ] || return 0
+    code=$(curl -sS --max-time 300 -o /dev/null -w '%{http_code}' -H 'content-type: application/gzip' -T "$piece" "$FORGEWAY_OUTPUT?part=printed&at=$brought" 2>/dev/null)
+    case $code in
+    2??) ;;
+    408 | 425 | 429) return 1 ;;
+    4??) echo "Forgeway does not take what it printed (HTTP $code)." >&2; return 2 ;;
+    *) return 1 ;;
+    esac
+    brought=$((brought + $(wc -c <"$piece")))
+    : >"$piece"
+  done
+}
 until [ -e "$io/exit" ] || [ -e "$io/finish" ]; do
   hear
+  bring
+  sleep "$FORGEWAY_PAUSE"
+done
+until bring; do
+  [ $? -ne 2 ] || exit 76
   sleep "$FORGEWAY_PAUSE"
 done
 if [ -n "$FORGEWAY_PACK" ]; then
