@@ -85,7 +85,7 @@ async function prepareTypeScript(file: string): Promise<void> {
 }
 
 /** Name of a package that an import did not find; undefined for a file, and for every other error. */
-function missingPackage(error: unknown): string | undefined {
+export function missingPackage(error: unknown): string | undefined {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code !== 'MODULE_NOT_FOUND' && code !== 'ERR_MODULE_NOT_FOUND') return undefined;
   const [, specifier = ''] = /^Cannot find (?:module|package) '([^'./][^']*)'/.exec(messageOf(error)) ?? [];
@@ -96,7 +96,8 @@ function missingPackage(error: unknown): string | undefined {
 const dependencies = z.record(z.string(), z.unknown()).optional().catch(undefined);
 const packageManifest = z.object({ dependencies, devDependencies: dependencies });
 
-function howToInstall(name: string, file: string): string {
+/** What makes a package there for a module: of its own manifest, or in addition. */
+export function howToInstall(name: string, file: string): string {
   for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
     const path = join(folder, 'package.json');
     if (!existsSync(path)) continue;
@@ -130,7 +131,9 @@ export function findApp(module: Exports, { file, exportName }: AppSource): Appli
   const [first, ...others] = new Set(functions.values());
   if (isFunction(first) && others.length === 0) return first;
   if (first === undefined)
-    throw unusable(`${file} exports no function. A Probot app is one, as in \`export default (app) => { … }\`.`);
+    throw unusable(
+      `${file} exports no function. A Probot app is one, as in \`export default (app) => { … }\`. One that starts a Probot itself is served by \`forgeway app facade\`.`,
+    );
   const [name = ''] = functions.keys();
   throw unusable(
     `${file} exports several functions: ${[...functions.keys()].join(', ')}. Say which, as in ${file}#${name}.`,

@@ -99,8 +99,7 @@ export async function receiveOnce(request: ReceiveRequest): Promise<Received> {
     throw invalid(`The payload’s action is ${String(payload.action)}, not ${action}.`);
   const requests: NotedRequest[] = [];
   const strays: Omit<Run, 'error'>[] = [];
-  // Whoever tries one payload is done with the process after it.
-  catchStrayRejections(({ app, eventName: event }, error) => {
+  const stopCatching = catchStrayRejections(({ app, eventName: event }, error) => {
     const { message } = unwrap(error);
     const reason = `when it was over: a promise that the handler did not await was rejected: ${redactText(message)}`;
     strays.push({ app, event, outcome: 'failed', reason });
@@ -122,9 +121,10 @@ export async function receiveOnce(request: ReceiveRequest): Promise<Received> {
         note: (noted) => void requests.push(noted),
       }),
   });
-  const delivered = request.native
-    ? await rehearsal.deliver(nativeDelivery(name, body, payload))
-    : await rehearsal.deliverEvent(name, payload);
+  const delivering = request.native
+    ? rehearsal.deliver(nativeDelivery(name, body, payload))
+    : rehearsal.deliverEvent(name, payload);
+  const delivered = await delivering.finally(stopCatching);
   if ('ignored' in delivered) return { ignored: delivered.ignored, runs: [], requests, ok: false };
   // What an app throws may quote what it was given or holds.
   const told = delivered.runs.map(({ error: _error, reason, ...run }) => ({

@@ -165,8 +165,13 @@ describe('forgeway app run', () => {
            app.on('issues', (context: Told) => { ${noting('typed')}; });
          };`,
       );
+      const careless = put(
+        'careless.mjs',
+        // As apps do that forget an await.
+        `export default (app) => { app.on('issues.opened', () => { void Promise.reject(new Error('nobody awaited this')); }); };`,
+      );
       const installation = await install();
-      const program = await start(installation, [cli, 'app', 'run', commonjs, `watcher=${typed}#watch`]);
+      const program = await start(installation, [cli, 'app', 'run', commonjs, `watcher=${typed}#watch`, careless]);
       expect(program.said()).toMatch(/common listens to:[\s\S]*issues\.opened[\s\S]*watcher listens to:/);
       // What it will ask for, and which forge has that.
       expect(program.said()).toMatch(
@@ -208,6 +213,14 @@ describe('forgeway app run', () => {
       });
       expect(listed.find(({ app }) => app === 'common')).toMatchObject({ offIn: ['acme/web'], dead: 0 });
       expect(seen('common')).toHaveLength(1);
+      // What it left to the process fails its own run, and ends nothing.
+      const workers = new Set([...seen('common'), ...seen('typed')].map((one) => one.split(' ')[1]));
+      expect([...workers]).toEqual([line.split(' ')[1]]);
+      expect(program.said()).not.toContain('worker process ended');
+      await eventually('the failure of the careless one', async () => {
+        const { stdout } = await installation.run(['deliveries', 'list']);
+        return stdout.includes('a promise that the handler did not await') ? true : undefined;
+      });
       expect((await installation.run(['app', 'disable', 'mirror', '--repo', 'acme/web'])).code).toBe(1);
       expect((await installation.run(['app', 'disable', 'common', '--repo', 'acme/none'])).stderr).toContain(
         'FORGEWAY_REPOSITORY_UNKNOWN',
