@@ -1,4 +1,5 @@
 /** What apps leave to the process when their handler is over: promises that nobody awaits, and an end that nobody expects. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate } from 'node:timers/promises';
 import { currentDelivery, type DeliveryScope } from './delivery-scope.js';
 
@@ -36,9 +37,22 @@ export class LeftBehind {
   }
 }
 
+/** A request to a page of an app. */
+export interface PageScope {
+  /** Is told what a promise was rejected with that the page did not await. */
+  rejected(error: unknown): void;
+}
+
+const pages = new AsyncLocalStorage<PageScope>();
+
+/** Runs what answers a page. */
+export function runInPage<T>(scope: PageScope, run: () => T): T {
+  return pages.run(scope, run);
+}
+
 /**
  * An app that forgets an `await` does not take down everything that runs beside it: what its promise was rejected with belongs to
- * the delivery that the app was run on. What belongs to none ends the process as before, unless somebody else listens for it.
+ * the delivery that the app was run on, or to the page that it answers. What belongs to neither ends the process as before, unless somebody else listens for it.
  * @param late is told of what comes when the run is over
  * @returns ends it
  */
@@ -47,7 +61,11 @@ export function catchStrayRejections(late: (scope: DeliveryScope, error: unknown
     const scope = currentDelivery();
     if (scope?.leftBehind !== undefined) {
       if (!scope.leftBehind.rejected(error)) late(scope, error);
-    } else if (process.listenerCount('unhandledRejection') === 1) throw error;
+      return;
+    }
+    const page = pages.getStore();
+    if (page !== undefined) page.rejected(error);
+    else if (process.listenerCount('unhandledRejection') === 1) throw error;
   };
   process.on('unhandledRejection', listener);
   return () => void process.off('unhandledRejection', listener);

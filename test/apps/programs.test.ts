@@ -168,7 +168,10 @@ describe('forgeway app run', () => {
       const careless = put(
         'careless.mjs',
         // As apps do that forget an await.
-        `export default (app) => { app.on('issues.opened', () => { void Promise.reject(new Error('nobody awaited this')); }); };`,
+        `export default (app, { addHandler }) => {
+           app.on('issues.opened', () => { void Promise.reject(new Error('nobody awaited this')); });
+           addHandler((request) => request.url === '/careless' && (void Promise.reject(new Error('nor this')), true));
+         };`,
       );
       const installation = await install();
       const program = await start(installation, [cli, 'app', 'run', commonjs, `watcher=${typed}#watch`, careless]);
@@ -195,6 +198,9 @@ describe('forgeway app run', () => {
       });
       expect(await echo.text()).toBe('POST a=1 application/x-odd');
       expect(echo.headers.get('x-worker')).not.toBe(String(program.pid));
+      // As an asynchronous route of Express 4 that fails.
+      expect((await fetch(`${program.url}/careless`)).status).toBe(500);
+      expect((await fetch(`${program.url}/echo`)).headers.get('x-worker')).toBe(echo.headers.get('x-worker'));
       const nothing = await fetch(`${program.url}/nothing`);
       expect(nothing.status).toBe(404);
       expect(await nothing.json()).toMatchObject({ error: { code: 'NOT_FOUND' } });
