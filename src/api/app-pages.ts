@@ -8,6 +8,8 @@ import type { Logger } from '../lib/logger.js';
 export interface AppPagesOptions {
   /** Path of a socket on which a worker's apps answer; undefined when no app has routes. */
   socket(): string | undefined;
+  /** True while those that have routes are started again. */
+  awaited?(): boolean;
   /** Name of the header by which a worker says that no app takes this address. */
   notTaken: string;
   log: Logger;
@@ -83,19 +85,27 @@ function handOn(
 export function addAppPages(app: FastifyInstance, options: AppPagesOptions): void {
   app.addHook('onRequest', async (request, reply: FastifyReply) => {
     const socket = request.is404 ? options.socket() : undefined;
-    if (socket === undefined) return;
+    const awaited = socket === undefined && request.is404 && options.awaited?.() === true;
+    if (socket === undefined && !awaited) return;
     reply.hijack();
-    handOn(request, reply.raw, socket, options, (status) => {
+    const answer = (status: keyof typeof ANSWERS) => {
       const [code, message] = ANSWERS[status];
+      const again = status === 503 ? { 'retry-after': String(RETRY_SECONDS) } : {};
       reply.raw
-        .writeHead(status, { 'content-type': 'application/json; charset=utf-8' })
+        .writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...again })
         .end(JSON.stringify({ error: { code, message, requestId: request.id } }));
-    });
+    };
+    if (socket === undefined) answer(503);
+    else handOn(request, reply.raw, socket, options, answer);
   });
 }
+
+/** A worker is there again about then. */
+const RETRY_SECONDS = 5;
 
 const ANSWERS = {
   404: ['NOT_FOUND', 'There is nothing here.'],
   502: ['BAD_GATEWAY', 'The app that serves this address did not answer.'],
+  503: ['UNAVAILABLE', 'The app that may serve this address is being started. Ask again.'],
   504: ['GATEWAY_TIMEOUT', 'The app that serves this address did not answer in time.'],
 } as const;

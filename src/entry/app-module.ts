@@ -1,6 +1,6 @@
 /** Loads the module of a Probot app, whatever form it was written in, and finds the app in it. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import Module, { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -10,7 +10,7 @@ import { placeOf } from '../lib/error-place.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { App } from '../translate/bridge.js';
 import { sourcesOf } from './app-scan.js';
-import { type AppSource, exportedFile } from './app-source.js';
+import { type AppSource, EXPORT, exportedFile, isModule } from './app-source.js';
 
 const unusable = (message: string, cause?: unknown) => new ForgewayError('FORGEWAY_APP_UNUSABLE', message, { cause });
 
@@ -84,6 +84,31 @@ async function prepareTypeScript(file: string): Promise<void> {
   );
 }
 
+/** Name of a package that an import did not find; undefined for a file, and for every other error. */
+export function missingPackage(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code !== 'MODULE_NOT_FOUND' && code !== 'ERR_MODULE_NOT_FOUND') return undefined;
+  const [, specifier = ''] = /^Cannot find (?:module|package) '([^'./][^']*)'/.exec(messageOf(error)) ?? [];
+  const [name] = /^(?:@[^/]+\/)?[^/]+/.exec(specifier) ?? [];
+  return name;
+}
+
+const dependencies = z.record(z.string(), z.unknown()).optional().catch(undefined);
+const packageManifest = z.object({ dependencies, devDependencies: dependencies });
+
+/** What makes a package there for a module: of its own manifest, or in addition. */
+export function howToInstall(name: string, file: string): string {
+  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
+    const path = join(folder, 'package.json');
+    if (!existsSync(path)) continue;
+    const found = packageManifest.safeParse(JSON.parse(readFileSync(path, 'utf8')));
+    const named = found.success && { ...found.data.dependencies, ...found.data.devDependencies };
+    if (named && Object.hasOwn(named, name)) return `Run \`npm install\` in ${folder}`;
+    return `Run \`npm install ${name}\` in ${folder}`;
+  }
+  return `Run \`npm install ${name}\` in ${dirname(file)}`;
+}
+
 type Exports = Readonly<Record<string, unknown>>;
 
 const isFunction = (value: unknown): value is ApplicationFunction => typeof value === 'function';
@@ -100,11 +125,15 @@ export function findApp(module: Exports, { file, exportName }: AppSource): Appli
     throw unusable(`${file} exports no function called ${exportName}.`);
   }
   for (const candidate of [inner.default, module.default]) if (isFunction(candidate)) return candidate;
-  const functions = new Map(Object.entries({ ...inner, ...module }).filter(([, value]) => isFunction(value)));
+  const functions = new Map(
+    Object.entries({ ...inner, ...module }).filter(([name, value]) => isFunction(value) && EXPORT.test(name)),
+  );
   const [first, ...others] = new Set(functions.values());
   if (isFunction(first) && others.length === 0) return first;
   if (first === undefined)
-    throw unusable(`${file} exports no function. A Probot app is one, as in \`export default (app) => { … }\`.`);
+    throw unusable(
+      `${file} exports no function. A Probot app is one, as in \`export default (app) => { … }\`. One that starts a Probot itself is served by \`forgeway app facade\`.`,
+    );
   const [name = ''] = functions.keys();
   throw unusable(
     `${file} exports several functions: ${[...functions.keys()].join(', ')}. Say which, as in ${file}#${name}.`,
@@ -128,12 +157,17 @@ function unreadPlace(file: string): string | undefined {
 /** What was thrown, and where, as far as that can be told. */
 function describe(file: string, error: unknown): string {
   const place = placeOf(error) ?? (error instanceof SyntaxError ? unreadPlace(file) : undefined);
+  // Of what was not found, Node lists below who asked for it.
+  const [said = ''] = messageOf(error).split('\nRequire stack:', 1);
   // Compilers name it in their message.
-  return place === undefined || messageOf(error).includes(place) ? messageOf(error) : `${messageOf(error)} (${place})`;
+  const told = place === undefined || said.includes(place) ? said : `${said} (${place})`;
+  const needed = missingPackage(error);
+  return needed === undefined ? told : `${told}. ${howToInstall(needed, file)}`;
 }
 
 /** Imports the module. Whatever it does at its top happens now. @throws ForgewayError FORGEWAY_APP_UNUSABLE */
 async function importModule(file: string): Promise<Exports> {
+  if (!isModule(file)) throw unusable(`${file} is no module of JavaScript or TypeScript, as an app is.`);
   if (TYPESCRIPT.has(extname(file))) await prepareTypeScript(file);
   try {
     return (await import(pathToFileURL(file).href)) as Exports;

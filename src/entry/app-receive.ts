@@ -5,10 +5,12 @@ import { InvalidArgumentError } from 'commander';
 import { fixedToken } from '../accounts/connections.js';
 import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
+import { catchStrayRejections } from '../lib/left-behind.js';
 import type { Logger } from '../lib/logger.js';
 import { createOutbound } from '../lib/outbound/outbound.js';
 import { redactText } from '../lib/redact.js';
 import type { App } from '../translate/bridge.js';
+import { unwrap } from '../translate/failures.js';
 import { holdBack, type NotedRequest } from '../translate/held-back.js';
 import { openNativeAccess } from '../translate/native-access.js';
 import { createRehearsal, type Run } from '../translate/rehearsal.js';
@@ -28,6 +30,7 @@ export interface ReceiveRequest {
   /** Writes are sent too. */
   send: boolean;
   log: Logger;
+  handlerTimeoutMs?: number | undefined;
 }
 
 export interface Received {
@@ -95,7 +98,14 @@ export async function receiveOnce(request: ReceiveRequest): Promise<Received> {
   if (!request.native && action !== undefined && payload.action !== action)
     throw invalid(`The payload’s action is ${String(payload.action)}, not ${action}.`);
   const requests: NotedRequest[] = [];
+  const strays: Omit<Run, 'error'>[] = [];
+  const stopCatching = catchStrayRejections(({ app, eventName: event }, error) => {
+    const { message } = unwrap(error);
+    const reason = `when it was over: a promise that the handler did not await was rejected: ${redactText(message)}`;
+    strays.push({ app, event, outcome: 'failed', reason });
+  });
   const rehearsal = await createRehearsal({
+    ...(request.handlerTimeoutMs !== undefined && { handlerTimeoutMs: request.handlerTimeoutMs }),
     apps: request.apps,
     forge: request.forge,
     url: request.url,
@@ -111,15 +121,17 @@ export async function receiveOnce(request: ReceiveRequest): Promise<Received> {
         note: (noted) => void requests.push(noted),
       }),
   });
-  const delivered = request.native
-    ? await rehearsal.deliver(nativeDelivery(name, body, payload))
-    : await rehearsal.deliverEvent(name, payload);
+  const delivering = request.native
+    ? rehearsal.deliver(nativeDelivery(name, body, payload))
+    : rehearsal.deliverEvent(name, payload);
+  const delivered = await delivering.finally(stopCatching);
   if ('ignored' in delivered) return { ignored: delivered.ignored, runs: [], requests, ok: false };
   // What an app throws may quote what it was given or holds.
-  const runs = delivered.runs.map(({ error: _error, reason, ...run }) => ({
+  const told = delivered.runs.map(({ error: _error, reason, ...run }) => ({
     ...run,
     ...(reason !== undefined && { reason: redactText(reason) }),
   }));
+  const runs = [...told, ...strays];
   const ok = runs.length > 0 && runs.every(({ outcome }) => outcome !== 'failed');
   return { ...(runs.length === 0 && { ignored: 'No app listens to this event.' }), runs, requests, ok };
 }

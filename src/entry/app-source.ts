@@ -21,8 +21,12 @@ const unusable = (message: string) => new ForgewayError('FORGEWAY_APP_UNUSABLE',
 const NAMELESS: ReadonlySet<string> = new Set(['index', 'app', 'main', 'server', 'bot', 'src', 'lib', 'dist', 'build']);
 /** What an app may be called. */
 export const APP_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+/** Name of an export, as it can be said on the command line. */
+export const EXPORT = /^[A-Za-z_$][\w$]*$/;
 const SPECIFIER = /^(?:(?<name>[^=/\\#]+)=)?(?<path>[^#]+)(?:#(?<export>[A-Za-z_$][\w$]*))?$/;
 const EXTENSIONS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts'];
+/** What Node imports as one; a file without an extension is CommonJS. */
+export const isModule = (file: string): boolean => ['', '.tsx', ...EXTENSIONS].includes(extname(file));
 
 const manifest = z.object({
   name: z.string().optional(),

@@ -288,7 +288,11 @@ async function start(
       read: async () => (await apiServices()).previewLog,
     },
     ...(gateway !== undefined && { previewVisits: gateway.visits }),
-    appPages: { socket: () => workers.pages(), notTaken: NOT_TAKEN },
+    appPages: {
+      socket: () => workers.pages(),
+      awaited: () => workers.pagesAwaited(),
+      notTaken: NOT_TAKEN,
+    },
     home: async (person) => ({
       version: version(),
       ...(await setupState(config, store, address.public)),

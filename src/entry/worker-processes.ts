@@ -26,6 +26,8 @@ export interface WorkerProcesses {
   metrics(): Promise<unknown[]>;
   /** Where the apps of some worker answer HTTP requests, another one each time; undefined when none of them has routes. */
   pages(): string | undefined;
+  /** Some worker had routes, and none that has is there just now. */
+  pagesAwaited(): boolean;
   /** Tells every worker to finish what it runs, and kills those that have not ended in time. */
   stop(timeoutMs: number): Promise<void>;
 }
@@ -61,11 +63,15 @@ export function startWorkerProcesses(options: WorkerProcessesOptions): WorkerPro
   const answers = new Map<number, (metrics: unknown) => void>();
   let requests = 0;
   let turn = 0;
+  const had = { pages: false };
 
   function hear(slot: Slot, message: WorkerMessage): void {
     slot.lastHeard = Date.now();
     slot.running = true;
-    if (message.type === 'pages') slot.pages = message.socket;
+    if (message.type === 'pages') {
+      slot.pages = message.socket;
+      had.pages = true;
+    }
     if (message.type === 'metrics') {
       answers.get(message.request)?.(message.metrics);
       answers.delete(message.request);
@@ -128,6 +134,7 @@ export function startWorkerProcesses(options: WorkerProcessesOptions): WorkerPro
       turn += 1;
       return open[turn % open.length];
     },
+    pagesAwaited: () => had.pages && slots.every(({ pages }) => pages === undefined),
 
     async stop(timeoutMs) {
       stopping.abort();

@@ -13,7 +13,10 @@ import { inboxForRoutes } from '../inbox/for-routes.js';
 import { startPoller } from '../inbox/poll/poller.js';
 import { startInbox } from '../inbox/start-inbox.js';
 import { systemClock } from '../lib/clock.js';
+import type { DeliveryScope } from '../lib/delivery-scope.js';
+import { placeOf } from '../lib/error-place.js';
 import { guardOutput } from '../lib/guarded-output.js';
+import { catchStrayRejections, tellWhoEnds } from '../lib/left-behind.js';
 import type { Logger } from '../lib/logger.js';
 import { createMetrics } from '../lib/metrics.js';
 import { openStore } from '../store/database.js';
@@ -21,6 +24,7 @@ import { openDatabase } from '../store/open-database.js';
 import { ensureDefaultOrganization } from '../store/organization.js';
 import { type App, type Bridge, createBridge } from '../translate/bridge.js';
 import { facadeApp } from '../translate/facade/webhooks.js';
+import { unwrap } from '../translate/failures.js';
 import { type AddedApps, importApps } from './added-apps.js';
 import { plannedAgents } from './agent-jobs.js';
 import { createApiConnections } from './api-connections.js';
@@ -69,9 +73,21 @@ async function openPages(pages: Bridge['pages'], log: Logger): Promise<WorkerPag
   return process.connected ? servePages(pages) : undefined;
 }
 
+/** What an app left alone is told, and is no end of what else runs here. */
+function outliveStrays(log: Logger): void {
+  const told = ({ app, eventName: event, deliveryKey: delivery }: DeliveryScope) => ({ app, event, delivery });
+  catchStrayRejections((scope, error) => {
+    const at = placeOf(error);
+    const details = { ...told(scope), err: unwrap(error).message, ...(at !== undefined && { at }) };
+    log.error(details, 'a promise was rejected that the handler did not await: what it had to do was not done');
+  });
+  tellWhoEnds((scope, code) => log.error({ ...told(scope), code }, 'an app ended the process of the worker'));
+}
+
 /** One worker: assigner, lanes, handlers and reconcilers. Resolves after a signal, when what ran has been finished. */
 export async function runWorker(config: Config, log: Logger, options: WorkerOptions = {}): Promise<void> {
   guardOutput();
+  outliveStrays(log);
   const stopAsked = shutdownRequested(log);
   // Before anything is opened: an app that does not load ends the worker, with nothing to let go of.
   const added = options.added === undefined ? [] : await importApps(options.added);

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { LeftBehind } from './left-behind.js';
 
 /**
  * Which delivery the code that runs now belongs to. The inbox enters it; handlers and our fetch read it. It is carried
@@ -33,6 +34,8 @@ export interface DeliveryScope {
   urgent?: boolean;
   /** Default `send`. */
   writes?: RunWrites;
+  /** What the handler does not await; kept for other people's apps only. */
+  leftBehind?: LeftBehind;
 }
 
 /**

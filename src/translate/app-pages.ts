@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ApplicationFunctionOptions } from 'probot';
 import { messageOf } from '../lib/errors.js';
+import { runInPage } from '../lib/left-behind.js';
 import type { Logger } from '../lib/logger.js';
 
 /** True when it took the request. */
@@ -27,16 +28,21 @@ export function createAppPages(handlers: readonly AppHandler[], log: Logger): Ap
     apps: [...new Set(handlers.map(({ app }) => app))],
     async handle(request, response) {
       for (const { app, handler } of handlers) {
-        try {
-          const taken = await handler(request, response);
-          if (taken === true || isAnswered(response)) return true;
-        } catch (error) {
+        const fail = (error: unknown) => {
           log.error({ app, err: messageOf(error) }, 'a page of an app failed');
-          if (isAnswered(response)) response.destroy();
-          else
+          if (!isAnswered(response))
             response
               .writeHead(500, { 'content-type': 'application/json' })
               .end(JSON.stringify({ error: { code: 'INTERNAL', message: 'The request failed.' } }));
+          // Half of an answer is none.
+          else if (!response.writableEnded) response.destroy();
+        };
+        try {
+          // An asynchronous route of Express 4 is awaited by nobody.
+          const taken = await runInPage({ rejected: fail }, () => handler(request, response));
+          if (taken === true || isAnswered(response)) return true;
+        } catch (error) {
+          fail(error);
           return true;
         }
       }

@@ -16,6 +16,7 @@ import { type Clock, pause, systemClock } from '../lib/clock.js';
 import { type DeliveryScope, isHeldBack, type Outage, runInDelivery } from '../lib/delivery-scope.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import { parseId } from '../lib/ids.js';
+import { LeftBehind } from '../lib/left-behind.js';
 import type { Logger } from '../lib/logger.js';
 import type { Metrics } from '../lib/metrics.js';
 import { createOutbound } from '../lib/outbound/outbound.js';
@@ -29,7 +30,7 @@ import type { Circuits } from './circuits.js';
 import { createConnectionWatch, createRefusalCheck } from './connection-watch.js';
 import { createConnections, type DefaultApp, type Narrowed } from './connections.js';
 import { type Credential, connectionCredential } from './credential.js';
-import { forgeIsDown, isPermanent, unwrap } from './failures.js';
+import { forgeIsDown, isPermanent, unwrap, wholeRun } from './failures.js';
 import { createForgeFetch, type Fetch, type Send } from './forge-fetch.js';
 import { createForgeOctokit, type ForgeOctokit } from './forge-octokit.js';
 import { type GitAccess, gitAccessOf } from './git-access.js';
@@ -299,11 +300,12 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
       // All of one delivery are of one repository.
       const remoteId = loaded.optional && payloads[0] ? repositoryIdOf(payloads[0].payload) : undefined;
       const outage: Outage = {};
-      const scope: DeliveryScope = { ...scopeOf(event, signal), outage };
+      const leftBehind = loaded.optional ? new LeftBehind() : undefined;
+      const scope: DeliveryScope = { ...scopeOf(event, signal), outage, ...(leftBehind && { leftBehind }) };
       if (remoteId !== undefined && !(await lookup.isEnabled(scope, remoteId)))
         return { kind: 'ignored', reason: `${event.app} is switched off for this repository.` };
       try {
-        await receive(event, loaded, scope, translated);
+        await wholeRun(receive(event, loaded, scope, translated), leftBehind);
       } catch (error) {
         const thrown = unwrap(error);
         throw forgeIsDown(thrown, outage) ?? thrown;

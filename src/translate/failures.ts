@@ -1,8 +1,10 @@
 /** What went wrong in a handler, and whether trying again can help. */
+import { inspect } from 'node:util';
 import { z } from 'zod';
 import { RouteFailure } from '../forges/kit/route.js';
 import type { Outage } from '../lib/delivery-scope.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
+import type { LeftBehind } from '../lib/left-behind.js';
 import { legacyHint } from './legacy/hint.js';
 import { isRateLimit } from './request-limits.js';
 
@@ -67,10 +69,21 @@ export function isPermanent(error: unknown): boolean {
   return !isRateLimit(403, { get: (name) => (headers[name] === undefined ? null : String(headers[name])) });
 }
 
+const MOST_SHOWN = 200;
+
+/** For what an app threw instead of an error, which says as much of it as can be shown. */
+export function notAnError(thrown: unknown): Error {
+  // Octokit makes an object of a text, to attach the event to it.
+  const plain = thrown instanceof String ? thrown.valueOf() : thrown;
+  const { event: _event, ...own } = typeof plain === 'object' && plain !== null ? { event: undefined, ...plain } : {};
+  const shown =
+    typeof plain === 'object' && plain !== null ? inspect(own, { depth: 2, breakLength: Infinity }) : String(plain);
+  return new Error(`A handler threw what is no Error: ${shown.slice(0, MOST_SHOWN)}`);
+}
+
 /** A thing to throw for whatever was thrown; Octokit attaches the event, and with it the payload, to each error. */
 function cleaned(thrown: unknown): Error {
-  // Octokit makes an object of a text, to attach the event to it.
-  if (!(thrown instanceof Error)) return new Error(`A handler threw what is no Error: ${String(thrown).slice(0, 200)}`);
+  if (!(thrown instanceof Error)) return notAnError(thrown);
   Reflect.deleteProperty(thrown, 'event');
   const level = legacyHint(thrown);
   if (level !== undefined)
@@ -87,6 +100,24 @@ export function unwrap(error: unknown): Error {
   const causes = error.errors.map(cleaned);
   if (causes.length === 1 && causes[0] !== undefined) return causes[0];
   return new AggregateError(causes, causes.map((cause) => cause.message).join('; '));
+}
+
+/**
+ * Waits for the handlers of an app, and for what they have begun and do not await.
+ * @throws what they threw, and what promises were rejected with that nobody awaited, together
+ */
+export async function wholeRun(handlers: Promise<void>, leftBehind: LeftBehind | undefined): Promise<void> {
+  const [result] = await Promise.allSettled([handlers]);
+  const rejections = (await leftBehind?.settled()) ?? [];
+  const failures = [
+    ...(result.status === 'rejected' ? [unwrap(result.reason)] : []),
+    ...rejections.map((rejection) => {
+      const error = cleaned(rejection);
+      error.message = `a promise that the handler did not await was rejected: ${error.message}`;
+      return error;
+    }),
+  ];
+  if (failures.length > 0) throw new AggregateError(failures);
 }
 
 /**

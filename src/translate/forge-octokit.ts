@@ -3,6 +3,7 @@
  * delivery and per `probot.auth(id)`, and ours answers with one whose fetch carries that installation's credential.
  */
 import { ProbotOctokit } from 'probot';
+import { currentDelivery } from '../lib/delivery-scope.js';
 import { parseId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
 import type { Credential } from './credential.js';
@@ -92,7 +93,11 @@ export function createForgeOctokit(o: ForgeOctokitOptions): {
       return { type: 'app', token: signature.slice('Bearer '.length) };
     };
     // Our fetch signs: only it knows where a request goes in the end.
-    const hook: Hook = (request, ...parameters) => request(...parameters);
+    const hook: Hook = (request, ...parameters) => {
+      const answer = Promise.resolve(request(...parameters));
+      currentDelivery()?.leftBehind?.begun(answer);
+      return answer;
+    };
     return Object.assign(auth, { hook });
   };
 

@@ -47,6 +47,23 @@ export interface LoadedApp {
 /** Has every field. */
 const EVERYTHING: ReadonlySet<string> = Object.assign(new Set(['*']), { has: () => true });
 
+/** Whoever starts an app is told when it never ends to load. */
+const LOAD_MS = 30_000;
+
+async function inTime(loading: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const told = `it did not return within ${LOAD_MS / 1_000} s. An app registers its listeners and returns`;
+    // An app that waits for nothing that can happen lets the process end, which is told by itself.
+    timer = setTimeout(() => reject(new Error(told)), LOAD_MS).unref();
+  });
+  try {
+    await Promise.race([loading, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** @throws ForgewayError FORGEWAY_APP_UNUSABLE naming the app */
 export async function loadApp(app: App, Octokit: typeof ProbotOctokit | undefined, log: Logger): Promise<LoadedApp> {
   const ownLog = appLog(log, app.name);
@@ -56,10 +73,11 @@ export async function loadApp(app: App, Octokit: typeof ProbotOctokit | undefine
   const subscriptions = createSubscriptions();
   const handlers: PageHandler[] = [];
   try {
-    await probot.load((original, options) => app.load(subscriptions.recording(original), options), {
+    const loading = probot.load((original, options) => app.load(subscriptions.recording(original), options), {
       cwd: process.cwd(),
       addHandler: (handler) => void handlers.push(handler),
     });
+    await inTime(loading);
   } catch (error) {
     const place = placeOf(error);
     const level = error instanceof Error ? legacyHint(error) : undefined;

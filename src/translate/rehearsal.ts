@@ -10,7 +10,7 @@ import { eachOf, type ForgeDescriptor, type JsonObject } from '../forges/forge.j
 import type { OwnEvent } from '../forges/kit/inbox-port.js';
 import { type Clock, systemClock } from '../lib/clock.js';
 import { SYNTHESISED } from '../lib/delivery-source.js';
-import { messageOf } from '../lib/errors.js';
+import { ForgewayError, messageOf } from '../lib/errors.js';
 import { parseId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
 import { createMetrics } from '../lib/metrics.js';
@@ -33,7 +33,12 @@ interface RehearsalParts {
   send?: Send;
   around?: BridgeOptions['around'];
   gitFor?: BridgeOptions['gitFor'];
+  /** How long one handler is waited for; default {@link HANDLER_TIMEOUT_MS}. */
+  handlerTimeoutMs?: number;
 }
+
+/** As long as workers wait when nobody has said otherwise. */
+export const HANDLER_TIMEOUT_MS = 60_000;
 
 /** Who the apps are on the forge. */
 export type RehearsedAs =
@@ -107,6 +112,22 @@ function servedBy(payload: JsonObject): ServedRepository | undefined {
   };
 }
 
+/** @throws ForgewayError FORGEWAY_HANDLER_TIMEOUT when it is not over by then; it goes on, and its signal has aborted */
+function inTime<T>(timeoutMs: number, what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  return new Promise<T>((resolve, reject) => {
+    // It keeps the process alive: an app may wait for what never comes.
+    const timer = setTimeout(() => {
+      const error = new ForgewayError('FORGEWAY_HANDLER_TIMEOUT', `${what} within ${timeoutMs / 1_000} s`);
+      controller.abort(error);
+      reject(error);
+    }, timeoutMs);
+    work(controller.signal)
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
+  });
+}
+
 /** @throws ForgewayError FORGEWAY_APP_UNUSABLE naming the app that did not load */
 export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
   const clock = o.clock ?? systemClock;
@@ -148,6 +169,7 @@ export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
     return { state: memoryState(connection, clock), installationId: virtualId, github: undefined };
   }
 
+  const timeoutMs = o.handlerTimeoutMs ?? HANDLER_TIMEOUT_MS;
   /** Events that apps have caused by what they wrote, and that nobody was run on yet. */
   const caused: OwnEvent[] = [];
   const bridge = await createBridge({
@@ -178,7 +200,9 @@ export async function createRehearsal(o: RehearsalOptions): Promise<Rehearsal> {
     const runs: Run[] = [];
     for (const app of bridge.subscribers(event.eventName, action)) {
       try {
-        const result = await bridge.run({ ...event, app }, new AbortController().signal);
+        const result = await inTime(timeoutMs, `${app} did not finish ${name}`, (signal) =>
+          bridge.run({ ...event, app }, signal),
+        );
         // Whoever tries an app is told of what happened, and this did not.
         if (result.kind === 'ignored' && result.reason === NO_SUCH_EVENT) continue;
         const reason = result.kind === 'ignored' ? { reason: result.reason } : {};

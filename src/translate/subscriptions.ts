@@ -1,4 +1,5 @@
 import type { Probot } from 'probot';
+import { notAnError } from './failures.js';
 
 /** What one app listens to. */
 export interface Subscriptions {
@@ -10,6 +11,20 @@ export interface Subscriptions {
 }
 
 export const ANY = '*';
+
+type Listener = (...of: unknown[]) => unknown;
+
+/** Octokit attaches the event to whatever a listener throws, and stumbles over what is no object: nobody learns then what it was. */
+function throwingObjects(listener: Listener): Listener {
+  return async (...of) => {
+    try {
+      return await listener(...of);
+    } catch (error) {
+      if (typeof error === 'object' && error !== null) throw error;
+      throw notAnError(error);
+    }
+  };
+}
 
 /** Bound to the real object, since Probot keeps its state in private fields that a proxy does not have. */
 function passThrough<T extends object>(target: T, override: (property: string | symbol) => unknown): T {
@@ -29,14 +44,18 @@ export function createSubscriptions(): Subscriptions {
   /** `on` and `onAny`, of Probot and of its webhooks alike. */
   const listeners = (target: Pick<Probot, 'on' | 'onAny'>) => (property: string | symbol) => {
     if (property === 'on')
-      return (name: string | readonly string[], listener: never) => {
+      return (name: string | readonly string[], listener: Listener) => {
+        if (typeof listener !== 'function')
+          throw new TypeError(`on(${JSON.stringify(name)}) takes a function, and was given ${typeof listener}`);
+        if (typeof name !== 'string' && !Array.isArray(name))
+          throw new TypeError(`on() takes the name of an event or a list of them, and was given ${typeof name}`);
         for (const one of typeof name === 'string' ? [name] : name) names.add(one);
-        target.on(name as never, listener);
+        target.on(name as never, throwingObjects(listener) as never);
       };
     if (property === 'onAny')
-      return (listener: never) => {
+      return (listener: Listener) => {
         names.add(ANY);
-        target.onAny(listener);
+        target.onAny(throwingObjects(listener) as never);
       };
     return undefined;
   };

@@ -346,10 +346,13 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
       const method = (init?.method ?? 'GET').toUpperCase();
       const body = await sentBody(init?.body);
       const path = url.pathname.slice(base.pathname.length) + url.search;
-      try {
-        if (isGraphql || path === '/graphql') return await graphql(forge, credential, body, url);
+      const answer = () => {
+        if (isGraphql || path === '/graphql') return graphql(forge, credential, body, url);
         const request: RoutedRequest = { method, path, headers: new Headers(init?.headers), body };
-        return await journaled(forge, credential, request);
+        return journaled(forge, credential, request);
+      };
+      try {
+        return await untilAborted(init?.signal, answer);
       } catch (error) {
         const failure = asFailure(error, new Headers(init?.headers));
         if (failure !== undefined) return failureResponse(failure, url);
@@ -376,6 +379,19 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
 function causeNow(): OwnWrite {
   const delivery = currentDelivery();
   return { app: delivery?.app ?? 'forgeway', depth: (delivery?.loopDepth ?? 0) + 1 };
+}
+
+/** Rejects as soon as the app gives up, as fetch does. What was begun goes on to its end: a write may be done by then. */
+function untilAborted<T>(signal: AbortSignal | null | undefined, work: () => Promise<T>): Promise<T> {
+  if (!signal) return work();
+  return new Promise((resolve, reject) => {
+    const giveUp = () => reject(signal.reason as Error);
+    if (signal.aborted) return giveUp();
+    signal.addEventListener('abort', giveUp, { once: true });
+    work()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', giveUp));
+  });
 }
 
 /** A body that can be read twice. */

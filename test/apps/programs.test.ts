@@ -165,8 +165,16 @@ describe('forgeway app run', () => {
            app.on('issues', (context: Told) => { ${noting('typed')}; });
          };`,
       );
+      const careless = put(
+        'careless.mjs',
+        // As apps do that forget an await.
+        `export default (app, { addHandler }) => {
+           app.on('issues.opened', () => { void Promise.reject(new Error('nobody awaited this')); });
+           addHandler((request) => request.url === '/careless' && (void Promise.reject(new Error('nor this')), true));
+         };`,
+      );
       const installation = await install();
-      const program = await start(installation, [cli, 'app', 'run', commonjs, `watcher=${typed}#watch`]);
+      const program = await start(installation, [cli, 'app', 'run', commonjs, `watcher=${typed}#watch`, careless]);
       expect(program.said()).toMatch(/common listens to:[\s\S]*issues\.opened[\s\S]*watcher listens to:/);
       // What it will ask for, and which forge has that.
       expect(program.said()).toMatch(
@@ -190,6 +198,9 @@ describe('forgeway app run', () => {
       });
       expect(await echo.text()).toBe('POST a=1 application/x-odd');
       expect(echo.headers.get('x-worker')).not.toBe(String(program.pid));
+      // As an asynchronous route of Express 4 that fails.
+      expect((await fetch(`${program.url}/careless`)).status).toBe(500);
+      expect((await fetch(`${program.url}/echo`)).headers.get('x-worker')).toBe(echo.headers.get('x-worker'));
       const nothing = await fetch(`${program.url}/nothing`);
       expect(nothing.status).toBe(404);
       expect(await nothing.json()).toMatchObject({ error: { code: 'NOT_FOUND' } });
@@ -208,6 +219,14 @@ describe('forgeway app run', () => {
       });
       expect(listed.find(({ app }) => app === 'common')).toMatchObject({ offIn: ['acme/web'], dead: 0 });
       expect(seen('common')).toHaveLength(1);
+      // What it left to the process fails its own run, and ends nothing.
+      const workers = new Set([...seen('common'), ...seen('typed')].map((one) => one.split(' ')[1]));
+      expect([...workers]).toEqual([line.split(' ')[1]]);
+      expect(program.said()).not.toContain('worker process ended');
+      await eventually('the failure of the careless one', async () => {
+        const { stdout } = await installation.run(['deliveries', 'list']);
+        return stdout.includes('a promise that the handler did not await') ? true : undefined;
+      });
       expect((await installation.run(['app', 'disable', 'mirror', '--repo', 'acme/web'])).code).toBe(1);
       expect((await installation.run(['app', 'disable', 'common', '--repo', 'acme/none'])).stderr).toContain(
         'FORGEWAY_REPOSITORY_UNKNOWN',

@@ -39,6 +39,7 @@ export interface CompareOptions {
   stories: readonly Story[];
   files: Readonly<Record<string, string>>;
   log: Logger;
+  handlerTimeoutMs?: number | undefined;
 }
 
 function countsOf(lines: readonly string[]): Map<string, number> {
@@ -128,10 +129,14 @@ function differencesOf(forge: string, first: Pair, other: Pair) {
   };
 }
 
-function problemsOf(forge: string, { runs, violations, broken }: Played): string[] {
+function problemsOf(forge: string, { runs, strays, violations, broken }: Played): string[] {
   const failed = runs.filter(({ outcome }) => outcome === 'failed');
   return [
     ...failed.map(({ app, event, reason }) => `${forge}: ${app} failed on ${event}: ${reason}`),
+    ...strays.map(
+      ({ app, event, reason }) =>
+        `${forge}: a promise that ${app} did not await was rejected after it had run on ${event}: ${reason}`,
+    ),
     ...violations.map((violation) =>
       violation.endsWith(NOT_PLAYED) ? `${forge}: ${violation}` : `${forge} would not understand: ${violation}`,
     ),
@@ -145,7 +150,7 @@ export async function* compareForges(o: CompareOptions): AsyncGenerator<StoryRes
     const pairs = new Map<string, Pair>();
     // One after another: apps may keep something in their module.
     for (const forge of o.forges) {
-      const stage = { forge, files: o.files, log: o.log };
+      const stage = { forge, files: o.files, log: o.log, handlerTimeoutMs: o.handlerTimeoutMs };
       pairs.set(forge.label, {
         forge,
         alone: await playOn({ ...stage, apps: [LISTENER] }, story.play),

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ForgeDescriptor } from '../../forges/forge.js';
 import type { FakePerson, FakePlace, FakeRepositoryState } from '../../forges/kit/fake/forge-fake.js';
+import { catchStrayRejections } from '../../lib/left-behind.js';
 import type { Logger } from '../../lib/logger.js';
 import { createOutbound } from '../../lib/outbound/outbound.js';
 import type { App } from '../../translate/bridge.js';
+import { unwrap } from '../../translate/failures.js';
 import { graphqlOf } from '../../translate/graphql/graphql.js';
 import { holdBack, type NotedRequest } from '../../translate/held-back.js';
 import { createRehearsal, type Run } from '../../translate/rehearsal.js';
@@ -33,6 +35,8 @@ export interface Played {
   violations: readonly string[];
   /** Why the story could not be played to its end. */
   broken?: string;
+  /** What promises were rejected with that no handler awaited, and that came when the run was over. */
+  strays: readonly Pick<Run, 'app' | 'event' | 'reason'>[];
 }
 
 export interface StageOptions {
@@ -41,6 +45,7 @@ export interface StageOptions {
   /** In the repository from its first commit, by path. */
   files: Readonly<Record<string, string>>;
   log: Logger;
+  handlerTimeoutMs?: number | undefined;
 }
 
 const place: FakePlace = { owner: 'acme', name: 'web' };
@@ -56,7 +61,11 @@ export async function playOn(o: StageOptions, story: (stage: Stage) => Promise<v
   await mkdir(join(folder, 'repositories'));
   const runs: Run[] = [];
   const requests: NotedRequest[] = [];
+  const strays: Played['strays'][number][] = [];
   const deliveries = { count: 0, last: Promise.resolve() };
+  const stopCatching = catchStrayRejections(({ app, eventName: event }, error) => {
+    strays.push({ app, event, reason: unwrap(error).message });
+  });
 
   const sendWebhook = async (_url: string, init: RequestInit): Promise<Response> => {
     deliveries.count += 1;
@@ -82,6 +91,7 @@ export async function playOn(o: StageOptions, story: (stage: Stage) => Promise<v
     url: fake.url,
     ...(fake.app ? { app: fake.app } : { token: fake.token, account: fake.bot }),
     log,
+    ...(o.handlerTimeoutMs !== undefined && { handlerTimeoutMs: o.handlerTimeoutMs }),
     gitFor: gitObjectsFor({ dataDir: folder }, createOutbound({ allowed: ['127.0.0.1'] })),
     around: (send, { baseUrl }) =>
       holdBack(send, baseUrl, { writes: false, reads: false, note: (noted) => void requests.push(noted) }),
@@ -121,9 +131,11 @@ export async function playOn(o: StageOptions, story: (stage: Stage) => Promise<v
       state,
       bot: fake.bot.login,
       violations: fake.violations(),
+      strays,
       ...(broken !== undefined && { broken }),
     };
   } finally {
+    stopCatching();
     await fake.close();
     await rm(folder, { recursive: true, force: true });
   }

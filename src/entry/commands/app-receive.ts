@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { forges } from '../../forges/registry.js';
 import { messageOf } from '../../lib/errors.js';
+import { tellWhoEnds } from '../../lib/left-behind.js';
 import { createLogger } from '../../lib/logger.js';
 import { type AddedApps, importApps, legacyOption } from '../added-apps.js';
 import type { Received } from '../app-receive.js';
+import { saysWhoEnded, timeoutOption } from '../app-trial.js';
 import { defaultForge } from '../default-app.js';
 import { formatJson } from '../table.js';
 
@@ -17,6 +19,7 @@ interface ReceiveOptions {
   send?: boolean;
   legacy?: AddedApps['legacy'];
   json?: boolean;
+  timeout?: number;
 }
 
 const SHOWN_BODY = 160;
@@ -52,6 +55,7 @@ async function receive(apps: string[], options: ReceiveOptions): Promise<void> {
     throw new InvalidArgumentError('Write the address of the instance with --url.');
   const token = options.tokenFile === undefined ? undefined : tokenIn(options.tokenFile);
   if (options.send && token === undefined) throw new InvalidArgumentError('--send needs --token-file.');
+  tellWhoEnds(saysWhoEnded);
   const { receiveOnce } = await import('../app-receive.js');
   const received = await receiveOnce({
     apps: await importApps({ apps, legacy: options.legacy }),
@@ -62,6 +66,7 @@ async function receive(apps: string[], options: ReceiveOptions): Promise<void> {
     payloadFile: options.payload,
     native: forge.routes !== undefined,
     send: options.send ?? false,
+    handlerTimeoutMs: options.timeout,
     log: createLogger({ level: 'warn', format: process.stderr.isTTY ? 'pretty' : 'json' }),
   });
   if (options.json) console.log(formatJson(received));
@@ -83,6 +88,7 @@ export function addAppReceiveCommand(app: Command): void {
     .option('--dry-run', 'writes are answered as made up and listed, not sent (the default)')
     .addOption(new Option('--send', 'send writes too').conflicts('dryRun'))
     .addOption(legacyOption())
+    .addOption(timeoutOption())
     .option('--json', 'as JSON')
     .addHelpText(
       'after',

@@ -3,9 +3,11 @@ import { join, relative, sep } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ForgeDescriptor } from '../../forges/forge.js';
 import { forges } from '../../forges/registry.js';
+import { tellWhoEnds } from '../../lib/left-behind.js';
 import { createLogger } from '../../lib/logger.js';
 import { type AddedApps, importApps, legacyOption } from '../added-apps.js';
 import type { StoryResult } from '../app-test/compare.js';
+import { saysWhoEnded, timeoutOption } from '../app-trial.js';
 import { formatJson } from '../table.js';
 
 interface TestOptions {
@@ -15,6 +17,7 @@ interface TestOptions {
   legacy?: AddedApps['legacy'];
   verbose?: boolean;
   json?: boolean;
+  timeout?: number;
 }
 
 const playable = [...forges.values()].filter(({ startFake }) => startFake !== undefined);
@@ -69,6 +72,7 @@ async function test(apps: string[], options: TestOptions): Promise<void> {
     level: options.verbose ? 'debug' : 'fatal',
     format: process.stderr.isTTY ? 'pretty' : 'json',
   });
+  tellWhoEnds(saysWhoEnded);
   const results: StoryResult[] = [];
   for await (const result of compareForges({
     forges: on,
@@ -76,6 +80,7 @@ async function test(apps: string[], options: TestOptions): Promise<void> {
     stories: wanted,
     files: options.files === undefined ? {} : filesBelow(options.files),
     log,
+    handlerTimeoutMs: options.timeout,
   })) {
     results.push(result);
     if (!options.json) print(result, first.label);
@@ -102,6 +107,7 @@ export function addAppTestCommand(app: Command): void {
       new Option('--forge <forge...>', 'only these; the first is compared with').choices(playable.map(({ id }) => id)),
     )
     .addOption(legacyOption())
+    .addOption(timeoutOption())
     .option('--verbose', 'what the app logs, too')
     .option('--json', 'as JSON')
     .addHelpText(

@@ -1,0 +1,85 @@
+/** What apps leave to the process when their handler is over: promises that nobody awaits, and an end that nobody expects. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { setImmediate } from 'node:timers/promises';
+import { currentDelivery, type DeliveryScope } from './delivery-scope.js';
+
+/**
+ * What a handler has begun and does not await, as far as it can be known: requests, and promises that were rejected. A run is over
+ * when these are: else what such a handler does is lost with a worker that ends, and nobody learns that it failed.
+ */
+export class LeftBehind {
+  readonly #requests = new Set<Promise<unknown>>();
+  readonly #rejections: unknown[] = [];
+  #over = false;
+
+  /** A request is under way until it is answered and read. */
+  begun(request: Promise<unknown>): void {
+    const ended: Promise<unknown> = request
+      .catch(() => undefined)
+      .finally(() => {
+        this.#requests.delete(ended);
+      });
+    this.#requests.add(ended);
+  }
+
+  /** False when the run was over before, and somebody else has to be told. */
+  rejected(error: unknown): boolean {
+    if (!this.#over) this.#rejections.push(error);
+    return !this.#over;
+  }
+
+  /** Resolves when no request is under way any more, with what promises were rejected with that nobody awaited. */
+  async settled(): Promise<readonly unknown[]> {
+    // In a turn of the event loop, whoever was answered has sent its next request, and Node has told of rejections.
+    for (await setImmediate(); this.#requests.size > 0; await setImmediate()) await Promise.all(this.#requests);
+    this.#over = true;
+    return this.#rejections;
+  }
+}
+
+/** A request to a page of an app. */
+export interface PageScope {
+  /** Is told what a promise was rejected with that the page did not await. */
+  rejected(error: unknown): void;
+}
+
+const pages = new AsyncLocalStorage<PageScope>();
+
+/** Runs what answers a page. */
+export function runInPage<T>(scope: PageScope, run: () => T): T {
+  return pages.run(scope, run);
+}
+
+/**
+ * An app that forgets an `await` does not take down everything that runs beside it: what its promise was rejected with belongs to
+ * the delivery that the app was run on, or to the page that it answers. What belongs to neither ends the process as before, unless somebody else listens for it.
+ * @param late is told of what comes when the run is over
+ * @returns ends it
+ */
+export function catchStrayRejections(late: (scope: DeliveryScope, error: unknown) => void): () => void {
+  const listener = (error: unknown) => {
+    const scope = currentDelivery();
+    if (scope?.leftBehind !== undefined) {
+      if (!scope.leftBehind.rejected(error)) late(scope, error);
+      return;
+    }
+    const page = pages.getStore();
+    if (page !== undefined) page.rejected(error);
+    else if (process.listenerCount('unhandledRejection') === 1) throw error;
+  };
+  process.on('unhandledRejection', listener);
+  return () => void process.off('unhandledRejection', listener);
+}
+
+/**
+ * Says when an app ends the process by itself, as by `process.exit()` in a handler or in a timer of one.
+ * @returns ends it
+ */
+export function tellWhoEnds(say: (scope: DeliveryScope, code: number) => void): () => void {
+  const listener = (code: number) => {
+    const scope = currentDelivery();
+    if (scope !== undefined) say(scope, code);
+  };
+  process.once('exit', listener);
+  return () => void process.off('exit', listener);
+}
