@@ -251,11 +251,7 @@ describe('classify', () => {
       'package',
       { ...native('package.created').payload, package: { id: 5, type: 'pypi', version: '1.0.0' } },
     ],
-    [
-      'a package of no kind',
-      'package',
-      { ...native('package.created').payload, package: { id: 5, version: '1.0.0' } },
-    ],
+    ['a package of no kind', 'package', { ...native('package.created').payload, package: { id: 5, version: '1.0.0' } }],
     ['a push without commits named', 'push', { repository: { id: 1 }, ref: 'refs/heads/main' }],
     ['a review of no known type', 'pull_request', { ...opened.payload, action: 'reviewed', review: { type: 'shrug' } }],
   ])('ignores %s and says so', (_what, eventType, payload) => {
