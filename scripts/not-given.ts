@@ -14,9 +14,10 @@ const R = '/repos/{owner}/{repo}';
 
 const gaps: readonly Gap[] = [
   {
-    names: ['check_run.requested_action', 'check_run.rerequested', 'check_suite.rerequested'],
+    names: ['check_suite.rerequested'],
     forges: ['gitlab', ...GITEA],
-    reason: 'A check is shown as a commit status, which has no buttons, and the page that it leads to has none either.',
+    reason:
+      'A check is shown as a commit status. The page that it leads to has buttons for the one check run, and none for all of a commit.',
   },
   {
     names: ['GET /search/code'],

@@ -64,6 +64,7 @@ function ourFetch(m: RequestModules, forge: ForgeDescriptor, baseUrl: string, to
         get: neverAsked,
         byId: neverAsked,
         put: neverAsked,
+        add: neverAsked,
         putAll: neverAsked,
         list: neverAsked,
         delete: neverAsked,

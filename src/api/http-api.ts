@@ -8,7 +8,7 @@ import { isUnstorableText } from '../store/unique.js';
 import { addAccountRoutes } from './account-routes.js';
 import { type AppPagesOptions, addAppPages } from './app-pages.js';
 import { addAuthRoutes, addForms, addOriginCheck } from './auth.js';
-import { addCheckRunPage } from './check-run-page.js';
+import { addCheckRunPage, type CheckRunPageOptions } from './check-run-page.js';
 import { addCronRoutes, type CronOptions } from './cron.js';
 import { addDeviceRoutes } from './device-routes.js';
 import { addForgeAppRoutes, type ForgeAppRoutesOptions } from './forge-app-routes.js';
@@ -30,7 +30,7 @@ export interface HttpApiOptions {
   health: HealthOptions;
   /** @param person who is signed in and not suspended */
   home(person: Person | undefined): Promise<HomeState>;
-  checkRuns: Parameters<typeof addCheckRunPage>[1];
+  checkRuns: Omit<CheckRunPageOptions, 'sessionActor'>;
   runPages: Parameters<typeof addRunPage>[1];
   previewLogs: PreviewLogPageOptions;
   /** Absent where there are no previews. */
@@ -107,7 +107,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   if (options.forgeApps !== undefined) addForgeAppRoutes(app, options.auth, options.forgeApps);
   addDeviceRoutes(app, options.auth);
   addTerraformLogin(app, options.auth);
-  addCheckRunPage(app, options.checkRuns);
+  addCheckRunPage(app, { ...options.auth, ...options.checkRuns });
   addRunPage(app, options.runPages);
   addPreviewLogPage(app, options.previewLogs);
   addRunRedirect(app, { ...options.auth, links: options.runPages.links });

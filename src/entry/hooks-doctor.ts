@@ -1,6 +1,6 @@
 /** Looks at every webhook of every connection as the forge shows it, and repairs what it finds. */
 
-import { administrationOf, hookRefusal, isForgeFailure, type NativeOf, refused } from '../accounts/connecting/probe.js';
+import { administrationOf, hookAdvice, isForgeFailure, type NativeOf, refused } from '../accounts/connecting/probe.js';
 import { hookUrl, notArrived, placeName, remoteHook, testHook, writeHook } from '../accounts/connecting/write-hook.js';
 import { type HookOfConnection, listHooks, targetOf } from '../accounts/connection-hooks.js';
 import { noteCheck } from '../accounts/connection-rows.js';
@@ -10,6 +10,7 @@ import { createVault } from '../accounts/vault.js';
 import type { ForgeAdministration } from '../forges/administration.js';
 import type { NativeClient } from '../forges/kit/native-client.js';
 import { RouteFailure } from '../forges/kit/route.js';
+import { messageOf } from '../lib/errors.js';
 import type { Store } from '../store/database.js';
 import type { MasterKeys } from '../store/master-keys.js';
 
@@ -36,6 +37,12 @@ export interface HooksDoctorOptions {
 }
 
 const REPAIR = 'Run `forgeway hooks doctor --repair`.';
+/** Of a delivery that was sent and is not here: the forge knows which of the two it was. */
+const afterTest = ({ privateHooks }: ForgeAdministration): string =>
+  [
+    'See the forge’s list of recent deliveries. Where it shows 401, run `forgeway hooks doctor --repair`; else the forge cannot reach PUBLIC_URL.',
+    ...(privateHooks === undefined ? [] : [privateHooks]),
+  ].join(' ');
 const EXPIRED = 'The forge does not accept the token any more. Connect it again with a fresh one.';
 
 /** What is wrong as the forge shows it, in one sentence; writing the hook anew mends each of them. */
@@ -102,11 +109,16 @@ async function look(
           : 'there, switched on, points here';
       return { state: 'ok', finding: [pointing, tested].filter(Boolean).join('; '), fix: '' };
     }
-    if (!options.repair) return { state: 'problem', finding: trouble, fix: REPAIR };
+    if (!options.repair)
+      return { state: 'problem', finding: trouble, fix: arrived === false ? afterTest(administration) : REPAIR };
     if (publicUrl === undefined) throw refused('PUBLIC_URL is not set, so no address can be written.');
     const works = await repaired({ ...o, publicUrl }, administration, native, hook);
     if (works === false)
-      return { state: 'problem', finding: `${trouble} It was written anew.`, fix: notArrived(publicUrl) };
+      return {
+        state: 'problem',
+        finding: `${trouble} It was written anew.`,
+        fix: notArrived(publicUrl, administration),
+      };
     const shown = works ? 'A test delivery arrived.' : 'Its next event will show that it arrives.';
     return { state: 'repaired', finding: `${trouble} Written anew. ${shown}`, fix: '' };
   } catch (error) {
@@ -117,8 +129,8 @@ async function look(
       await noteCheck(o.store, o.organizationId, hook.connectionId, { status, reason: EXPIRED });
     }
     if (expired) return { state: 'problem', finding: EXPIRED, fix: 'Run `forgeway connections add` with a new token.' };
-    const finding = hookRefusal(administration, error, targetOf(hook));
-    return { state: 'problem', finding, fix: 'Run `forgeway connections test`.' };
+    const advice = hookAdvice(administration, error, targetOf(hook));
+    return { state: 'problem', finding: messageOf(error), fix: advice ?? 'Run `forgeway connections test`.' };
   }
 }
 

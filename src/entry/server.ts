@@ -7,6 +7,7 @@ import { createAccess } from '../accounts/access/access.js';
 import { admitInstallation } from '../accounts/admit-installation.js';
 import { createCheckRunLinks } from '../accounts/check-run-links.js';
 import { createPageLinks } from '../accounts/page-links.js';
+import type { CheckRunRequests } from '../api/check-run-requests.js';
 import { clientAddress } from '../api/client-address.js';
 import type { Check } from '../api/health.js';
 import { createHttpApi } from '../api/http-api.js';
@@ -250,6 +251,7 @@ async function start(
     })();
     return begun.services;
   };
+  let checkRunRequests: CheckRunRequests | undefined;
   const api = await createHttpApi({
     log,
     health: {
@@ -281,7 +283,14 @@ async function start(
       return { services, sessionActor, signIn, limits, publicOrigin: () => new URL(address.public).origin };
     },
     cron: { secret: config.cronSecret, askForCycle: () => askForCycle(workerStore) },
-    checkRuns: { store, links: createCheckRunLinks(keys.root) },
+    checkRuns: {
+      ...{ store, links: createCheckRunLinks(keys.root) },
+      async requests() {
+        const { createCheckRunRequests } = await import('./check-run-requests.js');
+        checkRunRequests ??= createCheckRunRequests({ store: workerStore, access, bridge, log });
+        return checkRunRequests;
+      },
+    },
     runPages: { store, links: createPageLinks(keys.root, 'run') },
     previewLogs: {
       ...{ store, links: createPageLinks(keys.root, 'preview') },

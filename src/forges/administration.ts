@@ -100,6 +100,8 @@ export interface ForgeAdministration {
   deliveries?(native: NativeClient, target: HookTarget, hookId: string): DeliveryLog | undefined;
   /** The scope that a token lacks, from the body of a 403; undefined when it was refused for another reason. */
   missingScope?(body: string): string | undefined;
+  /** Which setting of the server lets its webhooks go to private addresses, and who has it, in one sentence. */
+  privateHooks?: string;
   /** What to do about a refusal of one of the calls on hooks, in one sentence; undefined when its own words say all. */
   hookAdvice(failure: RouteFailure, target: HookTarget): string | undefined;
 }

@@ -225,6 +225,10 @@ async function settleFinished(client: pg.PoolClient, deliveryIds: readonly bigin
   );
 }
 
+/** Of those that listen, who hears of it. */
+const heardBy = ({ onlyApp }: Received, listeners: readonly string[]): readonly string[] =>
+  onlyApp === undefined ? listeners : listeners.filter((app) => app === onlyApp);
+
 function wantedOf(
   { delivery, events }: Subject,
   owner: Owner,
@@ -234,7 +238,7 @@ function wantedOf(
   const lane = laneOf(delivery, events);
   return events.events
     .flatMap((event, eventIndex): Wanted[] =>
-      (covered.has(event) ? [] : dispatcher.subscribers(event.name, event.action)).map((app) => ({
+      (covered.has(event) ? [] : heardBy(delivery, dispatcher.subscribers(event.name, event.action))).map((app) => ({
         delivery,
         eventIndex,
         eventName: event.name,
@@ -302,6 +306,11 @@ async function findCovered(client: pg.PoolClient, late: readonly Late[], reports
   await passReports(client, passed);
   return covered;
 }
+
+const unheard = (subject: Subject): string => {
+  const { onlyApp } = subject.delivery;
+  return `${onlyApp === undefined ? 'no app listens' : `${onlyApp}, whom it is for, does not listen`} to ${namesOf(subject)}`;
+};
 
 const namesOf = ({ events }: Subject): string =>
   [...new Set(events.events.map((event) => (event.action ? `${event.name}.${event.action}` : event.name)))].join(', ');
@@ -414,8 +423,7 @@ export async function assign(
       ignore(subject.delivery, 'another source reported the same before', action, organizationId);
     else if (events.length > 0 && events.every((event) => covered.has(event)))
       ignore(subject.delivery, 'the poller reported it before', action, organizationId);
-    else if (rows.length === 0)
-      ignore(subject.delivery, `no app listens to ${namesOf(subject)}`, action, organizationId);
+    else if (rows.length === 0) ignore(subject.delivery, unheard(subject), action, organizationId);
     else {
       const { delivery } = subject;
       const remote = remoteIdsOf(delivery);

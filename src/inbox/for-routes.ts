@@ -4,7 +4,9 @@ import type { InboxPort, OwnEvent, ReceivedDelivery } from '../forges/kit/inbox-
 import type { Store } from '../store/database.js';
 import { insertSynthesised } from './synthesised.js';
 
-type Connection = Pick<OpenConnection, 'id' | 'organizationId' | 'forge' | 'host'>;
+type Connection = Pick<OpenConnection, 'id' | 'organizationId' | 'host'> & {
+  forge: Pick<OpenConnection['forge'], 'id'>;
+};
 
 interface DeliveryRow {
   id: string;

@@ -5,7 +5,7 @@ import { isOwn } from '../lib/delivery-source.js';
 import { messageOf } from '../lib/errors.js';
 import { type BodyEncoding, type BodyRecord, bodyColumns, bodyOf, withBodies } from './body-text.js';
 import { type Previous, readClassification, snapshotKey } from './snapshots.js';
-import { classifySynthesised } from './synthesised.js';
+import { APP_HEADER, classifySynthesised } from './synthesised.js';
 
 /** What a hook says of its deliveries. */
 export interface ReceivedHook {
@@ -30,6 +30,8 @@ export interface Received {
   eventType: string;
   contentType: string;
   source: string;
+  /** The one app that hears of it; undefined: all that listen. */
+  onlyApp: string | undefined;
   receivedAt: Date;
   body: Buffer;
   /** What was parsed from the body; undefined when there is nothing to read in it. */
@@ -62,6 +64,7 @@ interface Record_ extends BodyRecord {
   source: string;
   received_at: Date;
   content_type: string | null;
+  only_app: string | null;
   classification: unknown;
   organization_id: string | null;
   connection_id: string | null;
@@ -82,7 +85,7 @@ function readingOf(encoding: BodyEncoding): { name: string; text: string; values
   return {
     name: `inbox_received_${encoding}`,
     text: `SELECT w.id, w.hook_id, w.forge, w.host, w.delivery_key, w.event_type, w.source, w.received_at,
-        w.headers->>'content-type' AS content_type, ${bodyColumns(encoding)}, w.classification,
+        w.headers->>'content-type' AS content_type, w.headers->>'${APP_HEADER}' AS only_app, ${bodyColumns(encoding)}, w.classification,
         h.organization_id, h.connection_id, h.app_id, h.remote_repository_id AS hook_repository_id,
         coalesce(h.confidential, false) AS confidential,
         EXISTS (SELECT FROM dispatch d WHERE d.delivery_id = w.id) AS has_dispatches
@@ -187,6 +190,7 @@ export async function readReceived(
       eventType: record.event_type,
       contentType: record.content_type ?? '',
       source: record.source,
+      onlyApp: isOwn(record.source) ? (record.only_app ?? undefined) : undefined,
       receivedAt: record.received_at,
       body,
       payload: 'payload' in content ? content.payload : undefined,

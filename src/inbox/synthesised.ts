@@ -23,7 +23,12 @@ export interface SynthesisedEvent {
   name: string;
   /** GitHub's payload, with `action` where the event has one. */
   payload: JsonObject;
+  /** The one app that hears of it; absent: all that listen. */
+  app?: string;
 }
+
+/** In which the one app stands that hears of an event of ours. What a forge sends is never read for it. */
+export const APP_HEADER = 'x-forgeway-app';
 
 /** Stores events in their order and wakes the workers. Answers how many of them were new. */
 export async function insertSynthesised(
@@ -32,13 +37,24 @@ export async function insertSynthesised(
   source: keyof typeof KEY_PREFIXES = SYNTHESISED,
 ): Promise<number> {
   let added = 0;
-  for (const { hook, key, name, payload } of events) {
+  for (const { hook, key, name, payload, app } of events) {
+    const headers = { 'content-type': 'application/json', ...(app !== undefined && { [APP_HEADER]: app }) };
     const body = packBody(Buffer.from(JSON.stringify(payload)));
     const { rowCount } = await client.query(
       `INSERT INTO webhook_delivery (hook_id, forge, host, delivery_key, event_type, headers, body, body_coding, source)
-       VALUES ($1, $2, $3, $4, $5, '{"content-type":"application/json"}', $6, $7, $8)
+       VALUES ($1, $2, $3, $4, $5, $9, $6, $7, $8)
        ON CONFLICT (hook_id, delivery_key) DO NOTHING`,
-      [hook.id, hook.forge, hook.host, `${KEY_PREFIXES[source]}${key}`, name, body.bytes, body.coding, source],
+      [
+        hook.id,
+        hook.forge,
+        hook.host,
+        `${KEY_PREFIXES[source]}${key}`,
+        name,
+        body.bytes,
+        body.coding,
+        source,
+        JSON.stringify(headers),
+      ],
     );
     added += rowCount ?? 0;
   }

@@ -102,6 +102,8 @@ export function tracesOfEvent(name: string, payload: JsonObject): string[] {
   if (payload.review !== undefined) return of('review', textAt(payload.review, 'id'));
   if (payload.label !== undefined && number !== undefined) return of('label', number, textAt(payload.label, 'name'));
   if (name === 'status') return of('status', textAt(payload, 'sha'), textAt(payload, 'context'));
+  // Somebody has pressed a button of it, whoever wrote the check.
+  if (name === 'check_run' && (action === 'requested_action' || action === 'rerequested')) return [];
   if (name === 'check_run') return of('check_run', textAt(payload.check_run, 'id'));
   if (name === 'push') return of('push', textAt(payload, 'after'));
   if (name === 'repository_dispatch') return of('dispatch', action);

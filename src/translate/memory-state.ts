@@ -28,6 +28,10 @@ function memoryRecords(clock: Clock): Records {
     get: async (kind, key) => present(kept.get(placeOf(kind, key))),
     byId: async (kind, id) => present([...kept.values()].find((record) => record.kind === kind && record.id === id)),
     put: async (kind, key, data) => put(kind, key, data),
+    async add(kind, key, data) {
+      const before = present(kept.get(placeOf(kind, key)));
+      return before === undefined ? { record: put(kind, key, data), added: true } : { record: before, added: false };
+    },
     async putAll(kind, entries) {
       for (const { key, data } of entries) put(kind, key, data);
     },

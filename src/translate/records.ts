@@ -47,6 +47,17 @@ export function createRecords(store: Store, place: { organizationId: string; for
       [kind, unique.map(({ key }) => key), unique.map(({ data }) => JSON.stringify(data))],
     );
   };
+  const add: Records['add'] = async (kind, key, data) => {
+    const [made] = await query(
+      `INSERT INTO forge_record (organization_id, forge, host, kind, key, data) VALUES ($1, $2, $3, $4, $5, $6)
+       ON CONFLICT (organization_id, forge, host, kind, key) DO NOTHING RETURNING ${COLUMNS}`,
+      [kind, key, JSON.stringify(data)],
+    );
+    if (made !== undefined) return { record: made, added: true };
+    const [found] = await query(`SELECT ${COLUMNS} FROM forge_record WHERE ${WHERE} AND key = $5`, [kind, key]);
+    // Where it was deleted in between, nobody is first any more.
+    return found === undefined ? add(kind, key, data) : { record: found, added: false };
+  };
   return {
     async get(kind, key) {
       const [found] = await query(`SELECT ${COLUMNS} FROM forge_record WHERE ${WHERE} AND key = $5`, [kind, key]);
@@ -61,6 +72,7 @@ export function createRecords(store: Store, place: { organizationId: string; for
       if (made === undefined) throw new Error('a record was written and not answered');
       return made;
     },
+    add,
     async putAll(kind, entries) {
       if (entries.length > 0) await putAll(kind, entries);
     },

@@ -294,7 +294,8 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     const url = new URL(`${credential.baseUrl}${request.path}`);
     const send = async () => {
       try {
-        return toResponse(await carryOut(forge, request, options), url, request.method);
+        const known = request.headers.get('if-none-match');
+        return toResponse(await carryOut(forge, request, options), url, request.method, known);
       } catch (error) {
         const failure = asFailure(error, request.headers);
         if (failure !== undefined) return failureResponse(failure, url);

@@ -125,6 +125,10 @@ const pages: Readonly<Record<string, Page>> = {
   }),
   // Who has the link may see it: it is signed, and on the forge's own page.
   'GET /checks/:name': page(notHere, { path: '/checks/none' }),
+  'POST /checks/:name': page(form('404 404 404 404'), {
+    path: '/checks/none',
+    body: { press: MISSING, rerequest: 'yes' },
+  }),
   'GET /runs/:name': page(notHere, { path: '/runs/none' }),
   'GET /preview-logs/:name': page(notHere, { path: '/preview-logs/none' }),
   'GET /api/cron/git-sync': page(row('401 401 401 401 401')),
@@ -173,7 +177,7 @@ beforeAll(async () => {
     log,
     health: { checks: async () => [], metrics: async () => ({ contentType: 'text/plain', text: '' }) },
     home: async () => ({ version: '1', missing: [], webhookUrl: '', previews: false, holds: undefined }),
-    checkRuns: { store, links },
+    checkRuns: { store, links, requests: nothing },
     runPages: { store, links: createPageLinks(TEST_MASTER_KEY, 'run') },
     previewLogs: {
       ...{ store, links: createPageLinks(TEST_MASTER_KEY, 'preview') },

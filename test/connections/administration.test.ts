@@ -114,6 +114,9 @@ describe('a GitLab’s hooks', () => {
     const advice = (status: number, message: string, at: HookTarget = target) =>
       gitlabAdministration.hookAdvice(new RouteFailure(status, message), at);
     expect(advice(422, 'Url is blocked: Requests to localhost are not allowed')).toMatch(/Outbound requests/);
+    expect(advice(422, 'Invalid url given')).toMatch(/resolve the name.*Outbound requests/);
+    expect(advice(422, 'Maximum number of project hooks (100) exceeded')).toMatch(/--organization/);
+    expect(advice(429, 'Rate limit exceeded')).toBeUndefined();
     expect(advice(403, '403 Forbidden')).toMatch(/scope "api" and the role Maintainer/);
     expect(advice(404, 'Not Found', { level: 'organization', owner: 'acme' })).toMatch(/Premium/);
     expect(advice(500, 'oops')).toBeUndefined();
@@ -131,6 +134,10 @@ describe('a GitLab’s token', () => {
       capabilities: ['read', 'comment', 'status', 'hooks'],
       warnings: [],
     });
+    const old = clientOf({ 'GET /user': user, 'GET /version': { version: '15.11.0-ee' } });
+    expect((await gitlabAdministration.probe(old.native)).warnings).toEqual([
+      expect.stringMatching(/^GitLab 15\.11\.0-ee is older than 16/),
+    ]);
     const person = clientOf({
       'GET /user': { ...user, username: 'ann', bot: false, is_admin: true },
       'GET /metadata': { version: '18.1.0', enterprise: true },
@@ -203,6 +210,18 @@ describe('a Gitea’s token', () => {
       'PATCH /repos/acme/web/issues/comments/0': refuse(403),
       'DELETE /repos/acme/web/hooks/0': refuse(403),
     });
+    for (const [version, warned] of [
+      ['1.19.4', /^Gitea 1\.19\.4 is older than 1\.20/],
+      ['6.0.1+gitea-1.21.0', /^Forgejo 6\.0\.1\S* is older than 7/],
+      ['development', undefined],
+    ] as const) {
+      const older = clientOf({ ...answers, 'GET /version': { version } });
+      const { warnings } = await giteaAdministration.probe(older.native);
+      expect([version, warnings.filter((one) => one.includes('older'))]).toEqual([
+        version,
+        warned === undefined ? [] : [expect.stringMatching(warned)],
+      ]);
+    }
     const facts = await giteaAdministration.probe(mayNot.native);
     expect(facts.capabilities).toEqual(['read']);
     expect(facts.warnings.join('\n')).toMatch(/write:issue.*\n.*write:repository/);

@@ -68,6 +68,12 @@ describe.each(Object.entries(doubles))('hooks doctor on %s', (_label, start) => 
     expect(await rig.doctor({ test: true })).toMatchObject([{ state: 'ok' }]);
   });
 
+  it('says of a delivery that did not arrive which setting of the forge may hold it back', async () => {
+    await state.double.spoil('acme/web');
+    const [found] = await state.rig.doctor({ test: true });
+    expect(found?.fix).toMatch(/list of recent deliveries.*an administrator/);
+  });
+
   it('takes up a hook whose making was interrupted before its id was noted', async () => {
     const { rig, double } = state;
     await rig.rows(`UPDATE hook SET remote_hook_id = NULL WHERE target = 'acme/web'`);

@@ -50,6 +50,8 @@ export interface ConnectedForge {
   bridge: Bridge;
   /** As its members, who may sign in. */
   addMember(userId: string): Promise<void>;
+  /** Somebody who signs in with their account on this forge. */
+  addAccount(userId: string, account: { id: number; login: string }): Promise<void>;
   /** What was logged, one JSON object each. */
   lines: readonly string[];
   /** While it is down, no request of ours reaches the forge; what happens there is told all the same. */
@@ -220,6 +222,15 @@ export async function startConnectedForge(
             userId,
           ]),
         );
+    },
+    async addAccount(userId, { id, login }) {
+      const { host } = endpoint;
+      await test.addUser(userId);
+      await test.store('api').pool.query(
+        `INSERT INTO identity (id, user_id, provider_id, account_id, forge, host, login)
+         VALUES ($1, $1, $2, $3, $4, $5, $6)`,
+        [userId, `${descriptor.id}:${host}`, String(id), descriptor.id, host, login],
+      );
     },
     lines,
     forgeIs,

@@ -97,6 +97,12 @@ export function createMemoryRecords(clock: Clock = { now: () => new Date() }): R
       kept.set(place(kind, key), record);
       return record;
     },
+    async add(kind, key, data) {
+      const before = kept.get(place(kind, key));
+      return before === undefined
+        ? { record: await records.put(kind, key, data), added: true }
+        : { record: before, added: false };
+    },
     async putAll(kind, entries) {
       for (const { key, data } of entries) await records.put(kind, key, data);
     },

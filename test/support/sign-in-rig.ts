@@ -101,7 +101,7 @@ export async function startSignInRig(o: SignInRigOptions = {}) {
     },
     health: { checks: async () => [], metrics: async () => ({ contentType: 'text/plain', text: '' }) },
     home: async () => ({ version: '1', missing: [], webhookUrl: '', previews: false, holds: undefined }),
-    checkRuns: { store, links: createCheckRunLinks(TEST_MASTER_KEY) },
+    checkRuns: { store, links: createCheckRunLinks(TEST_MASTER_KEY), requests: noForge },
     runPages: { store, links: createPageLinks(TEST_MASTER_KEY, 'run') },
     previewLogs: {
       ...{ store, links: createPageLinks(TEST_MASTER_KEY, 'preview') },

@@ -41,6 +41,15 @@ describe('records', () => {
     expect(await records.get('check', '7/ab')).toBeUndefined();
   });
 
+  it('are added where there is none: of many at the same moment one is', async () => {
+    const records = recordsOf();
+    const all = await Promise.all([1, 2, 3, 4].map((by) => records.add('name', 'x', { by })));
+    const first = all.filter(({ added }) => added);
+    expect(first).toHaveLength(1);
+    for (const { record } of all) expect(record).toEqual(first[0]?.record);
+    expect((await recordsOf({ host: 'two.test' }).add('name', 'x', {})).added).toBe(true);
+  });
+
   it('are listed by the beginning of their key, oldest first', async () => {
     const records = recordsOf();
     await records.putAll('list', [

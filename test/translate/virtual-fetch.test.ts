@@ -69,6 +69,18 @@ describe('requests in GitHub’s language', () => {
     expect(headers.link).toContain(`<${WEB}/api/v3/repos/acme/web/labels?per_page=1&page=3>; rel="next"`);
   });
 
+  it('that were answered before are a 304 for whoever names the answer', async () => {
+    let name = 'a';
+    const { octokit } = served({
+      'GET /repos/{owner}/{repo}/labels': row('read', async () => ({ data: [{ name }] })),
+    });
+    const list = (headers = {}) => octokit.rest.issues.listLabelsForRepo({ ...place, headers });
+    const known = { 'if-none-match': (await list()).headers.etag };
+    await expect(list(known)).rejects.toMatchObject({ status: 304 });
+    name = 'b';
+    expect((await list(known)).data).toEqual([{ name: 'b' }]);
+  });
+
   it('for a diff that is larger than anybody takes is GitHub’s 406, for anything else a failure', async () => {
     const large = row('read', async (_request, { native }) => ({ data: await native.get('/large') }));
     const { octokit } = createVirtualRig(

@@ -41,6 +41,9 @@ export const actions = {
   'repository.manage': rule('maintainer', 'manage', 'choose which connection and which apps serve a repository'),
   'pull-request.read': rule('viewer', 'read', 'see pull requests', { forge: 'read' }),
   'pull-request.write': rule('member', 'run', 'comment on, change and merge pull requests', { forge: 'write' }),
+  'check-run.write': rule('member', 'run', 'press the buttons of check runs, and have them run again', {
+    forge: 'write',
+  }),
   'issue.read': rule('viewer', 'read', 'see issues', { forge: 'read' }),
   'issue.write': rule('member', 'run', 'open, comment on and change issues', { forge: 'triage' }),
   'delivery.read': rule('maintainer', 'read', 'see deliveries and what became of them'),

@@ -158,6 +158,13 @@ export async function isTokenRefused(connection: OpenConnection, nativeOf: Nativ
   }
 }
 
+/** What to do about a refusal of a call on hooks; undefined where its own words say all. */
+export const hookAdvice = (
+  administration: ForgeAdministration,
+  error: RouteFailure | ForgewayError,
+  target: Parameters<ForgeAdministration['hookAdvice']>[1],
+): string | undefined => (error instanceof RouteFailure ? administration.hookAdvice(error, target) : undefined);
+
 /** A refusal of a call on hooks, with what to do about it. */
 export function hookRefusal(
   administration: ForgeAdministration,
@@ -166,6 +173,6 @@ export function hookRefusal(
 ): string {
   if (error instanceof RouteFailure && error.status === 401) return 'The forge does not accept the token any more.';
   const said = messageOf(error);
-  const advice = error instanceof RouteFailure ? administration.hookAdvice(error, target) : undefined;
+  const advice = hookAdvice(administration, error, target);
   return advice === undefined ? said : `${said.replace(/[.\s]*$/, '.')} ${advice}`;
 }

@@ -198,7 +198,7 @@ export async function serveRepositories(
       try {
         arrived = await testHook(store, administration, native, hook);
         if (arrived === true) progress('The test delivery arrived.');
-        if (arrived === false) problem(notArrived(o.publicUrl ?? ''));
+        if (arrived === false) problem(notArrived(o.publicUrl ?? '', administration));
       } catch (error) {
         if (!isForgeFailure(error)) throw error;
         progress(`! ${forge.label} did not send a test delivery: ${error.message}`);

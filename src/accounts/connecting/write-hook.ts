@@ -111,5 +111,8 @@ export async function testHook(
 }
 
 /** For a person. */
-export const notArrived = (publicUrl: string): string =>
-  `The test delivery did not arrive. Can the forge reach ${publicUrl}? See its list of recent deliveries, and its settings for addresses that webhooks may go to.`;
+export const notArrived = (
+  publicUrl: string,
+  { privateHooks = 'Its settings may say which addresses webhooks go to.' }: Pick<ForgeAdministration, 'privateHooks'>,
+): string =>
+  `The test delivery did not arrive. Can the forge reach ${publicUrl}? See its list of recent deliveries. ${privateHooks}`;

@@ -246,6 +246,12 @@ describe('classify', () => {
     ['no action', 'issues', { ...native('issues.opened').payload, action: undefined }],
     ['labels that did not change', 'issues/issue_label', native('issues.label_updated.unknown').payload],
     ['a package of no repository', 'package', { ...native('package.created').payload, repository: null }],
+    [
+      'a package of a kind that GitHub has not',
+      'package',
+      { ...native('package.created').payload, package: { id: 5, type: 'pypi', version: '1.0.0' } },
+    ],
+    ['a package of no kind', 'package', { ...native('package.created').payload, package: { id: 5, version: '1.0.0' } }],
     ['a push without commits named', 'push', { repository: { id: 1 }, ref: 'refs/heads/main' }],
     ['a review of no known type', 'pull_request', { ...opened.payload, action: 'reviewed', review: { type: 'shrug' } }],
   ])('ignores %s and says so', (_what, eventType, payload) => {

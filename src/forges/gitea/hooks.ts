@@ -11,6 +11,7 @@ import type {
 } from '../administration.js';
 import { type NativeClient, segment } from '../kit/native-client.js';
 import { RouteFailure } from '../kit/route.js';
+import { versionWarnings } from '../kit/server-version.js';
 import { unlessRefused } from '../kit/unless-refused.js';
 
 const id = z.union([z.number(), z.string()]).transform(BigInt);
@@ -131,7 +132,12 @@ async function measure(
   ];
 }
 
-const editionOf = (text: string): string => (/gitea-\d/.test(text) ? 'forgejo' : 'gitea');
+const OLDEST = {
+  gitea: { label: 'Gitea', oldest: [1, 20] },
+  forgejo: { label: 'Forgejo', oldest: [7, 0] },
+} as const;
+
+const editionOf = (text: string): keyof typeof OLDEST => (/gitea-\d/.test(text) ? 'forgejo' : 'gitea');
 
 async function* repositories(native: NativeClient): AsyncIterable<ForgeRepository> {
   for (let page = 1; page <= MOST_PAGES; page += 1) {
@@ -169,7 +175,8 @@ async function probe(native: NativeClient): Promise<TokenFacts> {
   const server = await unlessRefused(async () => read(version, await native.get('/version'), 'version').version);
   const first = await firstWritable(native);
   const capabilities = await measure(native, account.is_admin ?? false, first);
-  const warnings: string[] = [];
+  const edition = editionOf(server ?? '');
+  const warnings: string[] = versionWarnings(server ?? '', OLDEST[edition]);
   if (first === undefined)
     warnings.push('The token reaches no repository yet, so what it may do could not be measured.');
   else {
@@ -182,7 +189,7 @@ async function probe(native: NativeClient): Promise<TokenFacts> {
   }
   return {
     version: server ?? '',
-    edition: editionOf(server ?? ''),
+    edition,
     account: { id: account.id, login: account.login },
     // There is no other kind of account.
     isPerson: true,
@@ -232,6 +239,10 @@ async function tolerant<T>(write: (events: readonly string[]) => Promise<T>): Pr
 const write = (native: NativeClient, method: 'POST' | 'PATCH', path: string, wish: HookWish, type: object) =>
   tolerant((events) => native.send(method, path, { json: { ...type, ...settings(wish, events) } }));
 
+/** The server asks at each delivery, and lets a webhook be made that it will never call. */
+const PRIVATE_HOOKS =
+  'Where that is a private address, an administrator of the server allows it in app.ini: ALLOWED_HOST_LIST in the section [webhook].';
+
 export const administration: ForgeAdministration = {
   probe,
   repositories,
@@ -277,7 +288,9 @@ export const administration: ForgeAdministration = {
     return 'enabled';
   },
   missingScope: (body) => /required scope\(s\)[^[]*\[([^\]]+)\]/.exec(body)?.[1],
-  hookAdvice({ status }, target) {
+  privateHooks: PRIVATE_HOOKS,
+  hookAdvice({ status, message }, target) {
+    if (status === 422 && /\burl\b|host/i.test(message)) return PRIVATE_HOOKS;
     const scope = { repository: 'write:repository', organization: 'write:organization', system: 'write:admin' }[
       target.level
     ];

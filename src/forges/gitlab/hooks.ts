@@ -11,6 +11,7 @@ import type {
 } from '../administration.js';
 import { type NativeClient, segment } from '../kit/native-client.js';
 import { RouteFailure } from '../kit/route.js';
+import { versionWarnings } from '../kit/server-version.js';
 import { unlessRefused } from '../kit/unless-refused.js';
 import { read, readAll } from './convert/read.js';
 import { hookDeliveries } from './deliveries.js';
@@ -166,7 +167,7 @@ async function probe(native: NativeClient): Promise<TokenFacts> {
   const capabilities = capabilitiesOf(token?.scopes, account.is_admin ?? false);
   const isPerson = !(account.bot ?? TOKEN_ACCOUNT.test(account.username));
   const expiresAt = token?.expires_at ? new Date(token.expires_at) : null;
-  const warnings: string[] = [];
+  const warnings: string[] = versionWarnings(server?.version ?? '', OLDEST);
   if (isPerson)
     warnings.push(
       `The token belongs to ${account.username}, a person: comments stand under that name, and all ends when the account does. A project or group access token is better.`,
@@ -184,6 +185,8 @@ async function probe(native: NativeClient): Promise<TokenFacts> {
     expiresAt,
   };
 }
+
+const OLDEST = { label: 'GitLab', oldest: [16, 0] } as const;
 
 /** A server that names a next page for ever would be asked for ever. */
 const MOST_PAGES = 1_000;
@@ -212,6 +215,10 @@ async function* repositories(native: NativeClient): AsyncIterable<ForgeRepositor
     page = answer.headers.get('x-next-page') ?? '';
   }
 }
+
+/** GitLab blocks addresses in its own network unless an administrator says otherwise. */
+const PRIVATE_HOOKS =
+  'Where that is a private address, an administrator allows it in the Admin area under Settings, Network, Outbound requests.';
 
 export const administration: ForgeAdministration = {
   probe,
@@ -274,9 +281,16 @@ export const administration: ForgeAdministration = {
     if (!body.includes('insufficient_scope')) return undefined;
     return /"scope"\s*:\s*"([^"]+)"/.exec(body)?.[1] ?? 'api';
   },
+  privateHooks: PRIVATE_HOOKS,
   hookAdvice({ status, message }, target) {
-    if (/url is blocked|not allowed|local network/i.test(message))
-      return 'Allow the address of PUBLIC_URL in the Admin area under Settings, Network, Outbound requests.';
+    if (/url is blocked|not allowed|local network/i.test(message)) return PRIVATE_HOOKS;
+    // All that it says of an address that it blocks, or cannot resolve.
+    if (/invalid url/i.test(message))
+      return `GitLab does not take the address of PUBLIC_URL: its server must be able to resolve the name. ${PRIVATE_HOOKS}`;
+    if (status === 422 && /maximum number|limit/i.test(message))
+      return target.level === 'repository'
+        ? 'Remove webhooks that nobody uses, or make one for the group with --organization.'
+        : 'Remove webhooks that nobody uses.';
     const role = { repository: 'Maintainer', organization: 'Owner', system: 'administrator' }[target.level];
     if (status === 403) return `The token needs the scope "api" and the role ${role} there.`;
     if (status !== 404) return undefined;

@@ -13,6 +13,8 @@ export interface OwnEvent {
   /** The same for the same happening: told again, it changes nothing. */
   key: string;
   payload: JsonObject;
+  /** The one app that hears of it; absent: all that listen. */
+  app?: string;
 }
 
 export interface ReceivedDelivery {
@@ -67,6 +69,20 @@ const toldEverywhere: EventSupport = {
   },
 };
 
+const BUTTON =
+  'Told by Forgeway when somebody who may write in the repository presses the button on the page of the check run: to the app that made it, or to all that listen where it was made by no app on an event.';
+
+/** Where check runs are kept by us. */
+const ofChecks: EventSupport = {
+  'check_run.requested_action': { support: 'emulated', note: BUTTON },
+  'check_run.rerequested': { support: 'emulated', note: BUTTON },
+};
+
 /** All that apps are told on a forge, whoever tells it; undefined on one that gives every event of GitHub's. */
 export const eventsTold = ({ eventSupport, ownEvents, routes }: ForgeDescriptor): EventSupport | undefined =>
-  eventSupport && { ...(routes && toldEverywhere), ...ownEvents, ...eventSupport };
+  eventSupport && {
+    ...(routes && toldEverywhere),
+    ...(routes?.['POST /repos/{owner}/{repo}/check-runs'] && ofChecks),
+    ...ownEvents,
+    ...eventSupport,
+  };

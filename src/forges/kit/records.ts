@@ -20,6 +20,10 @@ export interface Records {
   byId(kind: string, id: number): Promise<ForgeRecord | undefined>;
   /** Creates or replaces; the id stays. */
   put(kind: string, key: string, data: JsonObject): Promise<ForgeRecord>;
+  /**
+   * Creates where there is none; else what is there stays as it is and is answered. Of two at the same moment one creates.
+   */
+  add(kind: string, key: string, data: JsonObject): Promise<{ record: ForgeRecord; added: boolean }>;
   /** Creates or replaces many; for places of comments that a list told. */
   putAll(kind: string, entries: readonly { key: string; data: JsonObject }[]): Promise<void>;
   /** Oldest first; every record whose key begins with `prefix`, at most 1,000. */

@@ -109,6 +109,28 @@ it('knows GitHub’s media types', () => {
 });
 
 describe('toResponse', () => {
+  it('has an ETag, and is 304 for whoever knows it, with its links and without a body', async () => {
+    const at = new URL('https://forge/api/v3/repos/a/b/issues?page=2');
+    const answer = { data: [{ id: 1 }], pages: { next: true } };
+    const first = toResponse(answer, at, 'GET');
+    const etag = first.headers.get('etag') ?? '';
+    expect([first.status, etag]).toEqual([200, expect.stringMatching(/^W\/"[0-9a-f]{64}"$/)]);
+    for (const known of [etag, etag.slice(2), `"x", ${etag}`]) {
+      const again = toResponse(answer, at, 'GET', known);
+      expect([again.status, await again.text(), again.headers.get('etag')]).toEqual([304, '', etag]);
+      expect(again.headers.get('link')).toBe(first.headers.get('link'));
+    }
+    const changed = toResponse({ data: [{ id: 2 }] }, at, 'GET', etag);
+    expect([changed.status, await changed.json()]).toEqual([200, [{ id: 2 }]]);
+    // Other media of the same bytes are another answer.
+    const bytes = { body: { contentType: 'text/x-diff', bytes: '[{"id":1}]' } };
+    expect(toResponse(bytes, at, 'GET', etag).status).toBe(200);
+    expect(toResponse(answer, at, 'POST', etag).status).toBe(200);
+    expect(toResponse({ status: 404, data: {} }, at, 'GET').headers.get('etag')).toBeNull();
+    const archive = { body: { contentType: 'application/gzip', bytes: Buffer.alloc(2 * 1024 * 1024) } };
+    expect(toResponse(archive, at, 'GET').headers.get('etag')).toBeNull();
+  });
+
   const url = new URL('https://forge.example/api/v3/repos/a/web/issues?per_page=2&page=2');
 
   it('links pages on the address that was asked for', async () => {

@@ -1,4 +1,5 @@
 /** Finds the row of a route table for a request as Octokit sends it, runs it, and answers as GitHub would. */
+import { createHash } from 'node:crypto';
 import type { JsonObject } from '../forge.js';
 import { formerRoutes } from './former-routes.js';
 import { parseJson } from './json-body.js';
@@ -188,12 +189,26 @@ function linkHeader(url: URL, pages: NonNullable<RouteAnswer['pages']>): string 
   return links.join(', ');
 }
 
-/** The answer as GitHub sends it. `url` is the whole address that was asked for, on the virtual base. */
-export function toResponse(answer: RouteAnswer, url: URL, method: string): Response {
+/** What is longer is a file or an archive, which nobody asks for twice to see whether it changed. */
+const MOST_TAGGED = 1024 * 1024;
+
+/** A weak one, as GitHub's: it says that the answer is worth the same. */
+const etagOf = (type: string, body: string | Uint8Array): string =>
+  `W/"${createHash('sha256').update(type).update('\n').update(body).digest('hex')}"`;
+
+const isKnown = (etag: string, ifNoneMatch: string): boolean =>
+  ifNoneMatch.split(',').some((one) => one.trim().replace(/^(?!W\/)/, 'W/') === etag);
+
+/**
+ * The answer as GitHub sends it: with an ETag, and as 304 where the caller knows it already.
+ * @param url the whole address that was asked for, on the virtual base
+ * @param ifNoneMatch the header of the request
+ */
+export function toResponse(answer: RouteAnswer, url: URL, method: string, ifNoneMatch: string | null = null): Response {
   const headers = new Headers(answer.headers);
   const link = answer.pages === undefined ? '' : linkHeader(url, answer.pages);
   if (link !== '') headers.set('link', link);
-  const status = answer.status ?? 200;
+  let status = answer.status ?? 200;
   let body: string | Uint8Array | null = null;
   if (answer.body !== undefined) {
     headers.set('content-type', answer.body.contentType);
@@ -201,6 +216,11 @@ export function toResponse(answer: RouteAnswer, url: URL, method: string): Respo
   } else if (answer.data !== undefined) {
     headers.set('content-type', 'application/json; charset=utf-8');
     body = JSON.stringify(answer.data);
+  }
+  if (method === 'GET' && status === 200 && body !== null && body.length <= MOST_TAGGED) {
+    const etag = etagOf(headers.get('content-type') ?? '', body);
+    headers.set('etag', etag);
+    if (ifNoneMatch !== null && isKnown(etag, ifNoneMatch)) status = 304;
   }
   const empty = method === 'HEAD' || status === 204 || status === 205 || status === 304;
   const response = new Response(empty ? null : body, { status, headers });

@@ -29,8 +29,7 @@ export async function statusName(
   sha: string,
   name: string,
 ): Promise<string> {
-  const key = `${sha}:${name}`;
-  const record = await context.records.get(STATUS_NAME, key);
-  if (record === undefined) await context.records.put(STATUS_NAME, key, { of });
-  return record === undefined || kept.parse(record.data).of === of ? name : marked(name);
+  // Of a check and a status that come at the same moment one is first.
+  const { record } = await context.records.add(STATUS_NAME, `${sha}:${name}`, { of });
+  return kept.parse(record.data).of === of ? name : marked(name);
 }

@@ -13,6 +13,7 @@ import {
 } from './changes.js';
 import { digest, field, idAt, isNoCommit, isObject, numberAt, textAt } from './fields.js';
 import { type Kind, kindOf } from './kind.js';
+import { packageKind } from './package-kind.js';
 import { reviewState } from './review-state.js';
 
 interface Reading {
@@ -168,8 +169,13 @@ const readers: Readonly<Record<Kind, KindReader>> = {
   package: {
     needs: 'package.id',
     identity: ['package.id', 'package.version'],
-    read: ({ payload: { action } }) =>
-      action === 'created' ? one('package', 'published') : unmapped('package', action),
+    read({ payload }) {
+      const { action } = payload;
+      if (action !== 'created') return unmapped('package', action);
+      const kind = field(payload, 'package.type');
+      if (packageKind(kind) !== undefined) return one('package', 'published');
+      return `package: GitHub has no packages of the kind ${JSON.stringify(kind)?.slice(0, 60) ?? 'that is missing'}.`;
+    },
   },
   status: { needs: 'sha', identity: ['id', 'sha', 'context', 'state', 'updated_at'], read: () => one('status') },
   workflow_run: {

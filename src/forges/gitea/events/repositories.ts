@@ -8,6 +8,7 @@ import { releaseInput } from '../convert/release.js';
 import { time } from '../convert/time.js';
 import { accountIfTold } from '../convert/user.js';
 import { textAt } from './fields.js';
+import { packageKind } from './package-kind.js';
 import { located, part, type Translation } from './translation.js';
 
 export const repositories = (t: Translation): JsonObject => ({ ...t.common });
@@ -59,7 +60,7 @@ export function packages(t: Translation): JsonObject {
   const created = time(native.created_at) ?? t.received;
   const page = textAt(native, 'html_url') ?? t.repository.htmlUrl;
   const owner = accountIfTold(native.owner) ?? t.repository.owner;
-  const type = kind === 'container' ? 'CONTAINER' : kind;
+  const type = packageKind(kind) ?? kind;
   return {
     package: {
       id: native.id,

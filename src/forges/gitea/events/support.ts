@@ -54,7 +54,9 @@ const shared: EventSupport = {
   'release.edited': partial('`changes` is empty.'),
   'release.deleted': exact,
   gollum: partial('One page a time, without its commit.'),
-  'package.published': partial('Without the files and the metadata of the version.'),
+  'package.published': partial(
+    'Containers, Maven, npm, NuGet and RubyGems, without the files and the metadata of the version. GitHub has no other kinds.',
+  ),
   'workflow_run.completed': partial(NO_WORKFLOW),
 };
 

@@ -1,5 +1,6 @@
 /** Check runs. The forge has none: they are kept in records and shown as commit statuses of the same name. */
 import type { JsonObject } from '../../forge.js';
+import { currentMaker, isOfMaker, CHECK_RUN as KIND } from '../../kit/check-run-maker.js';
 import type { ForgeRecord, Records } from '../../kit/records.js';
 import { invalid, notFound, type RouteContext, type RouteRequest } from '../../kit/route.js';
 import { checkRun } from '../../kit/shapes/check.js';
@@ -8,8 +9,7 @@ import { statusName } from '../../kit/status-name.js';
 import { recordsOf as deploymentRecordsOf, shownAmong } from './deployment-records.js';
 import { idOf, itemsOf, numberParam, objectOf, param, repoPath, textIn, textOf, wishes } from './native.js';
 
-/** Record: key is `repository id:sha:name:how many-th`, data the fields of the check run by GitHub's names. */
-const KIND = 'check_run';
+// Of a check run the key is `repository id:sha:name:how many-th`, and the data are its fields by GitHub's names.
 /** Record: key is `repository id:sha`. It exists to give the suite an id. */
 const SUITE = 'check_suite';
 
@@ -195,9 +195,17 @@ export async function addCheck(
   // Several may be made at once; the name keeps them apart.
   const prefix = `${repository}:${sha}:${textOf(data, 'name')}:`;
   const all = await context.records.list(KIND, prefix);
-  const before = all.find((record) => record.data[UNSHOWN] === true && isSame(record, data));
-  const kept = { ...data, repository: String(repository), head_sha: sha, [UNSHOWN]: true };
-  return context.records.put(KIND, before?.key ?? `${prefix}${all.length + 1}`, kept);
+  const by = currentMaker();
+  const before = all.find(
+    (record) => record.data[UNSHOWN] === true && isSame(record, data) && isOfMaker(record.data, by),
+  );
+  const kept = { ...data, ...by, repository: String(repository), head_sha: sha, [UNSHOWN]: true };
+  if (before !== undefined) return context.records.put(KIND, before.key, kept);
+  // Another one may be made at the same moment: whoever comes second takes the next place.
+  for (let place = all.length + 1; ; place += 1) {
+    const { record, added } = await context.records.add(KIND, `${prefix}${place}`, kept);
+    if (added) return record;
+  }
 }
 
 /** Numbers of the statuses that show a check run; each change of it is one more. */

@@ -25,7 +25,7 @@ import { emulated } from './row.js';
 import { statusesOf } from './statuses.js';
 
 const KEPT =
-  'Kept by Forgeway and shown as a commit status of the same name whose link leads to the details. Its `actions` are kept and have no buttons: nobody can ask for one, or for the check to be run again.';
+  'Kept by Forgeway and shown as a commit status of the same name whose link leads to a page with the details, and with buttons for its `actions` and to run it again.';
 
 async function create(request: RouteRequest, context: RouteContext) {
   const name = textInput(request, 'name');

@@ -1,5 +1,6 @@
 /** Check runs: kept as records of ours, and shown on GitLab as a commit status that leads to our page about the check. */
 import { z } from 'zod';
+import { CHECK_RUN, currentMaker, isOfMaker } from '../../kit/check-run-maker.js';
 import type { ForgeRecord } from '../../kit/records.js';
 import type { RouteContext } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/check.js';
@@ -8,7 +9,6 @@ import { id, read } from '../convert/read.js';
 import type { NativeStatus } from '../convert/status.js';
 import type { Place } from './place.js';
 
-export const CHECK_RUN = 'check_run';
 /** One suite of ours per commit. */
 export const CHECK_SUITE = 'check_suite';
 
@@ -32,7 +32,8 @@ export const annotation = z.looseObject({
   message: z.string(),
 });
 
-export const fields = z.looseObject({
+/** What apps may say of one: what else they send is nothing that GitHub keeps, nor a field of the record. */
+export const fields = z.object({
   name: z.string().min(1).optional(),
   head_sha: z.string().min(1).optional(),
   details_url: text,
@@ -57,6 +58,8 @@ const kept = fields.extend({
   statuses: z.array(z.string()).optional(),
   /** It is not known yet whether the commit shows it. */
   unshown: z.boolean().optional(),
+  app: z.string().optional(),
+  made_on: z.string().optional(),
 });
 export type KeptCheck = z.output<typeof kept>;
 
@@ -127,11 +130,18 @@ export async function addCheck(context: RouteContext, check: KeptCheck): Promise
   const prefix = keyOf(check.project, check.head_sha, check.name);
   const all = await context.records.list(CHECK_RUN, prefix);
   const same = all.filter((record) => keptIn(record).name === check.name);
+  const by = currentMaker();
   const before = same.find(
-    (record) => keptIn(record).unshown === true && keptIn(record).external_id === check.external_id,
+    (record) =>
+      keptIn(record).unshown === true && keptIn(record).external_id === check.external_id && isOfMaker(record.data, by),
   );
-  const key = before?.key ?? `${prefix}:${same.length + 1}`;
-  return context.records.put(CHECK_RUN, key, { ...check, unshown: true });
+  const data = { ...check, ...by, unshown: true };
+  if (before !== undefined) return context.records.put(CHECK_RUN, before.key, data);
+  // Another one may be made at the same moment: whoever comes second takes the next place.
+  for (let place = same.length + 1; ; place += 1) {
+    const { record, added } = await context.records.add(CHECK_RUN, `${prefix}:${place}`, data);
+    if (added) return record;
+  }
 }
 
 /** Of several records the newest of each name, as GitHub's `filter=latest`. */

@@ -1,9 +1,10 @@
+import { CHECK_RUN } from '../../kit/check-run-maker.js';
 import { notFound, type Route, type RouteContext, type RouteTable } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/check.js';
 import type { CheckSuiteInput } from '../../kit/shapes/check-inputs.js';
 import { jobCheckInput, type NativeJob, nativeJob, nativePipeline, suiteInput } from '../convert/pipeline.js';
 import { read, time } from '../convert/read.js';
-import { CHECK_RUN, CHECK_SUITE, keptIn, keyOf, newestOf, shownCheck } from './check-records.js';
+import { CHECK_SUITE, keptIn, keyOf, newestOf, shownCheck } from './check-records.js';
 import { commitAt } from './commit-at.js';
 import { everything, numberParam, type Place, param, placeOf, projectAt, slice } from './place.js';
 

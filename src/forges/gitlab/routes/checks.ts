@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CHECK_RUN } from '../../kit/check-run-maker.js';
 import type { ForgeRecord } from '../../kit/records.js';
 import {
   invalid,
@@ -15,7 +16,6 @@ import { jobCheckInput } from '../convert/pipeline.js';
 import {
   addCheck,
   type annotation,
-  CHECK_RUN,
   fields,
   type KeptCheck,
   keptIn,
@@ -67,7 +67,7 @@ function settled(context: RouteContext, check: KeptCheck): KeptCheck {
 }
 
 const NOTE =
-  'Kept by Forgeway and shown as a commit status that leads to a page with its summary and annotations. Its `actions` are kept and have no buttons: nobody can ask for one, or for the check to be run again.';
+  'Kept by Forgeway and shown as a commit status that leads to a page with its summary and annotations, and with buttons for its `actions` and to run it again.';
 
 const create: Route = {
   support: 'emulated',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CHECK_RUN } from '../../kit/check-run-maker.js';
 import { segment } from '../../kit/native-client.js';
 import {
   type Route,
@@ -14,7 +15,7 @@ import { statusName } from '../../kit/status-name.js';
 import { repositoryInput } from '../convert/project.js';
 import { read } from '../convert/read.js';
 import { type NativeStatus, nativeState, nativeStatus, shortened, statusInput } from '../convert/status.js';
-import { CHECK_RUN, keyOf, shows } from './check-records.js';
+import { keyOf, shows } from './check-records.js';
 import { everyJobOf } from './check-suites.js';
 import { commitAt, findCommit, shaAt } from './commit-at.js';
 import { accept, everything, type Place, param, placeOf, projectAt, refused, slice } from './place.js';
