@@ -265,6 +265,23 @@ describe.each(forges)('a webhook of %s after others that were lost', (_label, fo
       ].sort(),
     );
     expect(await rig.pollUntilCalm()).toEqual([]);
+
+    const opening = rig.hold();
+    const unheard = await bob.openIssue({ title: 'Soon over' });
+    const unheardClosed = await bob.openIssue({ title: 'Soon over as well' });
+    await rig.fake.settled();
+    opening.drop();
+    await bob.close(unheard);
+    await rig.quiet();
+    const closing = rig.hold();
+    await bob.close(unheardClosed);
+    await rig.fake.settled();
+    closing.drop();
+    await alice.label(unheardClosed, ['late']);
+    await rig.quiet();
+    expect((await rig.pollUntilCalm()).sort()).toEqual(
+      [`issues.opened ${unheard}`, `issues.opened ${unheardClosed}`, `issues.closed ${unheardClosed}`].sort(),
+    );
   });
 });
 

@@ -32,11 +32,11 @@ function found(kind: Kind, object: Json, action: string, piece: string, fields: 
 
 const closer = (object: Json): unknown => object.merged_by ?? object.closed_by ?? undefined;
 
-/** Of an object that nobody was told of. */
-export function openedFindings(kind: Kind, object: Json): Finding[] {
+/** Of an object whose opening nobody was told of; a webhook may have told of what became of it. */
+export function openedFindings(kind: Kind, object: Json, told?: ToldState): Finding[] {
   const opened = { ...found(kind, object, 'opened', WHOLE), sender: object.user };
   const closed = { ...found(kind, object, 'closed', 'state'), sender: closer(object) };
-  return object.state === 'closed' ? [opened, closed] : [opened];
+  return object.state === 'closed' && told?.state !== 'closed' ? [opened, closed] : [opened];
 }
 
 /** What came and what went, by the key that makes two entries the same. */
@@ -217,6 +217,16 @@ export function alsoCovered(findings: readonly Finding[], object: Json): Report[
   const tellsOfReview = findings.some(({ name }) => name === 'pull_request_review');
   return [
     ...(tellsOfHead && head !== null ? [{ piece: HEAD_COMMIT, version: head, before: null }] : []),
-    ...(tellsOfReview ? [{ piece: REVIEWS, version: versionOf(object), before: null }] : []),
+    ...(tellsOfReview ? [{ piece: REVIEWS, version: newestReview(findings, object), before: null }] : []),
   ];
+}
+
+/** Reviews are listed after the object is read, and may be younger than it was then. */
+function newestReview(findings: readonly Finding[], object: Json): string {
+  const given = findings.flatMap(({ name, fields: { review } }) =>
+    name === 'pull_request_review' && typeof review === 'object' && review !== null
+      ? [wholeSeconds(String(Reflect.get(review, 'submitted_at') ?? ''))]
+      : [],
+  );
+  return [wholeSeconds(versionOf(object)), ...given].sort().at(-1) ?? '';
 }

@@ -145,7 +145,8 @@ export function findingsOf(
   );
   const isNew = Date.parse(String(object.created_at ?? '')) >= o.watermark.getTime();
   const before = (told?.unopened ? undefined : told) ?? (isNew ? undefined : assumedBefore(object, o.imported));
-  const own = before === undefined ? openedFindings(kind, object) : changedFindings(kind, before, object, reviewedBy);
+  const own =
+    before === undefined ? openedFindings(kind, object, told) : changedFindings(kind, before, object, reviewedBy);
   const at = { watermark: o.watermark, whole: o.allComments };
   return [
     ...own,

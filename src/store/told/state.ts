@@ -268,6 +268,8 @@ export function toldAfter(
   if (begun.opened) return retold({ state: stateOf(event.object), versions: {} }, event);
   const created = Date.parse(String(event.object.created_at ?? ''));
   const isNew = Number.isNaN(created) || created >= begun.watermark.getTime();
-  const state = isNew ? { ...stateOf(event.object), unopened: true } : assumedBefore(event.object, begun.imported);
+  // That it is closed may be told by an event that is still to come.
+  const unopened = { ...stateOf(event.object), state: 'open', merged: false, unopened: true } as const;
+  const state = isNew ? unopened : assumedBefore(event.object, begun.imported);
   return retold({ state, versions: {} }, event);
 }
