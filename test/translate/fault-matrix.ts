@@ -259,8 +259,9 @@ export function testFaults(
       const { host } = descriptor.endpoint(played.url);
       const installationId = played.bot.id;
       return {
-        deliveryId: BigInt(told.count),
-        deliveryKey: `key-${told.count}`,
+        // Attempts of one dispatch are of one delivery; what only looks is of none of them.
+        deliveryId: attempt?.dispatchId ?? -BigInt(told.count),
+        deliveryKey: `key-${attempt?.dispatchId ?? told.count}`,
         hookId: 'journal',
         forge: id,
         host,
