@@ -121,4 +121,24 @@ describe('instructions', () => {
     expect(await text(tree, 'src/a.js')).toBe('one\n');
     await tree.remove();
   });
+
+  it("of a repository that names more than anybody has are read in good time, and all of it is the base branch's", async () => {
+    const dots = `@${'.'.repeat(500_000)}a\n`;
+    const deep = `@${'a/'.repeat(250_000)}a\n`;
+    const many = Object.fromEntries(
+      Array.from({ length: 200 }, (_, n) => [
+        `n${n}/CLAUDE.md`,
+        Array.from({ length: 200 }, (_, m) => `@x${m}`).join(' '),
+      ]),
+    );
+    const patterns = JSON.stringify({
+      instructions: Array.from({ length: 5_000 }, (_, n) => `${'**/'.repeat(9)}x${n}*.md`),
+    });
+    const odd = await open({ 'CLAUDE.md': dots, 'GEMINI.md': deep, 'src/a.js': 'one\n' }, { 'src/a.js': 'two\n' });
+    expect(await text(odd, 'src/a.js')).toBe('two\n');
+    for (const base of [many, { 'opencode.json': patterns }]) {
+      const tree = await open({ ...base, 'src/a.js': 'one\n' }, { 'src/a.js': 'two\n' });
+      expect(await text(tree, 'src/a.js')).toBe('one\n');
+    }
+  });
 });

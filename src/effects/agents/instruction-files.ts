@@ -18,6 +18,12 @@ const MOST_HOPS = 40;
 /** YAML can say the same thing a thousand times over. */
 const MOST_ALIASES = 100;
 const MOST_DEPTH = 60;
+/** As Linux has it. What is longer names no file, and would take whoever reads it a long time. */
+const MOST_PATH = 4_096;
+const MOST_FOLDERS = 100;
+/** More names, and more patterns of them, than any repository has whose owner means well. */
+const MOST_NAMES = 20_000;
+const MOST_PATTERNS = 50;
 
 const IMPORTING = /\.(?:md|mdc|mdx|markdown|txt)$/i;
 /** What is written for people and agents; what else is imported is shown to an agent, and is no instruction. */
@@ -51,14 +57,16 @@ const bytesOf = (text: string): string => Buffer.from(text, 'utf8').toString('la
 
 /** As it is written, and without the mark that ends a sentence. */
 const spellings = (written: string): string[] => {
+  if (written.length > MOST_PATH) return [];
   const plain = written.replaceAll('\\ ', ' ').replace(/#.*$/, '');
   return [...new Set([plain, plain.replace(/[.,;:!?)\]}>'"`*_]+$/, '')])].filter((one) => one !== '');
 };
 
 /** A path from the repository's root; undefined where it leads out of it, or is the root. */
 function within(folder: string, written: string): string | undefined {
-  if (written.startsWith('~') || written.includes('\0')) return undefined;
+  if (written.length > MOST_PATH || written.startsWith('~') || written.includes('\0')) return undefined;
   const path = posix.normalize(posix.join(folder, written)).replace(/\/$/, '');
+  if (path.split('/').length > MOST_FOLDERS) return undefined;
   return path === '.' || path === '..' || path.startsWith('../') || path.startsWith('/') ? undefined : path;
 }
 
@@ -109,7 +117,11 @@ export async function instructionFiles({ trusted, head, read }: InstructionReade
   const patterns = new Map<string, (path: string) => boolean>();
   const diversions = new Set<string>();
   const texts = new Map<string, string>();
+  let names = 0;
+  /** Too many to follow: all that is there is the base branch's then. */
+  const isTooMuch = () => names > MOST_NAMES || patterns.size > MOST_PATTERNS;
   const isLed = (path: string) =>
+    isTooMuch() ||
     led.has(path) ||
     [...folders].some((folder) => path.startsWith(`${folder}/`)) ||
     [...patterns.values()].some((matches) => matches(path));
@@ -155,6 +167,8 @@ export async function instructionFiles({ trusted, head, read }: InstructionReade
     if (IMPORTING.test(entry.path)) {
       const kept = text.replace(IMPORT, (whole, written: string) => {
         let isKept = true;
+        names += 1;
+        if (isTooMuch()) return whole;
         for (const spelling of spellings(written)) {
           const path = within(folder, spelling);
           const found = path === undefined ? undefined : resolved(path);
@@ -167,7 +181,9 @@ export async function instructionFiles({ trusted, head, read }: InstructionReade
       if (kept !== text) texts.set(entry.path, kept);
     }
     const { files, commands } = namedBy(entry.path, text);
-    for (const name of files)
+    for (const name of files) {
+      names += 1;
+      if (isTooMuch()) return;
       for (const from of ['.', folder]) {
         const path = within(from, name);
         if (path === undefined) continue;
@@ -180,16 +196,20 @@ export async function instructionFiles({ trusted, head, read }: InstructionReade
         patterns.set(path, (one) => DOCUMENT.test(one) && matches(one));
         for (const one of base.keys()) if (DOCUMENT.test(one) && matches(one)) enter(one);
       }
-    for (const word of new Set(commands.flatMap(wordsOf)))
+    }
+    for (const word of new Set(commands.flatMap(wordsOf))) {
+      names += 1;
+      if (isTooMuch()) return;
       for (const from of ['.', folder]) {
         const path = within(from, word);
         const found = path === undefined ? undefined : resolved(path);
         if (found !== undefined && (base.has(found) || branch.has(found))) lead(found);
       }
+    }
   }
 
   for (const { path } of trusted) if (configuresAgents(path)) enter(path);
-  while (next.length > 0) {
+  while (next.length > 0 && !isTooMuch()) {
     const now = next;
     next = [];
     const wanted = now.filter(
