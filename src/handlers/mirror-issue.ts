@@ -2,6 +2,8 @@
  * How an issue enters the mirror. Forges count seconds, and an automation that labels and closes does both within one; what comes
  * in another order than it happened then looks like the newest. Where that may be, the issue is read again (I5).
  */
+import { isRateLimited } from '../jobs/sync/denied.js';
+import { systemClock } from '../lib/clock.js';
 import { type ErrorCode, ForgewayError } from '../lib/errors.js';
 import { type IssueData, isInDoubt, upsertIssues } from '../store/mirror/issue.js';
 import type { StoredRepository } from '../store/mirror/repository.js';
@@ -43,6 +45,7 @@ const UNREACHABLE: ReadonlySet<ErrorCode> = new Set(['FORGEWAY_INSTALLATION_UNKN
 
 function isRefused(error: unknown): boolean {
   if (error instanceof ForgewayError) return UNREACHABLE.has(error.code);
+  if (isRateLimited(error, systemClock.now())) return false;
   return typeof error === 'object' && error !== null && REFUSALS.has(Reflect.get(error, 'status'));
 }
 

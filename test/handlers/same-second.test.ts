@@ -153,9 +153,17 @@ describe('changes of an issue within one second', () => {
     expect(await mirrored(1)).toEqual(closed);
   });
 
-  it('are told again where the forge is away', async () => {
-    ask = () => Promise.reject(new RouteFailure(502, 'Bad Gateway'));
+  const limited = Object.assign(new Error('API rate limit exceeded'), {
+    name: 'HttpError',
+    status: 403,
+    response: { headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '4102444800' } },
+  });
+  it.each([
+    ['is away', new RouteFailure(502, 'Bad Gateway'), 502],
+    ['was asked too often', limited, 403],
+  ])('are told again where the forge %s', async (_what, failure, status) => {
+    ask = () => Promise.reject(failure);
     await tell('labeled', 1, labeled);
-    await expect(tell('closed', 1, closed)).rejects.toMatchObject({ status: 502 });
+    await expect(tell('closed', 1, closed)).rejects.toMatchObject({ status });
   });
 });

@@ -13,7 +13,10 @@ export interface Report {
   piece: string;
   /** The object's time, {@link FINAL}, or the commit that a ref or a head points to. */
   version: string;
-  /** For a ref, where it pointed before; for {@link HEAD_COMMIT} when a webhook told of another one. */
+  /**
+   * For a ref, where it pointed before; for {@link HEAD_COMMIT} when a webhook told of another one; for one label, person and the like
+   * whether it {@link CAME} or {@link WENT}.
+   */
   before: string | null;
   /** For a ref, what was reported before: webhooks of that are still late. */
   earlier?: readonly RefMove[];

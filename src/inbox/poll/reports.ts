@@ -78,7 +78,7 @@ export async function readReports(client: Queryable, places: readonly ReportPlac
 /** Under {@link ORDER_LOCK}: what is replaced is read before. */
 export async function writeReports(client: Queryable, place: ReportPlace, reports: readonly Report[]): Promise<void> {
   if (reports.length === 0) return;
-  const known = (await readReports(client, [place])).of(place);
+  const known = reports.some(({ piece }) => isRef(piece)) ? (await readReports(client, [place])).of(place) : NONE;
   const movesBefore = ({ piece }: Report) => {
     const replaced = isRef(piece) ? known.get(piece) : undefined;
     return JSON.stringify(replaced ? reportedMoves(replaced) : []);

@@ -32,6 +32,12 @@ function limitWait({ status, headers }: Refusal, now: Date): number | undefined 
   return status === 429 ? LIMIT_RETRY_MS : undefined;
 }
 
+/** Whether the forge refused for now only, since it was asked too often: with a 403, too, which else only a person can mend. */
+export function isRateLimited(error: unknown, now: Date): boolean {
+  const refusal = refusalOf(error);
+  return refusal !== undefined && limitWait(refusal, now) !== undefined;
+}
+
 /**
  * The settlement for a refused write. Rethrows what trying again may mend (network, 5xx, 401 while a token is renewed).
  * @param what such as `write comments in acme/web`
