@@ -5,13 +5,14 @@ import type { Telling } from '../forges/poll.js';
 import type { Metrics } from '../lib/metrics.js';
 import { tokensHidden } from '../lib/redact.js';
 import { together } from '../store/together.js';
+import { compared } from './compared.js';
 import type { Dispatcher } from './dispatch.js';
 import { type EventClaim, findRepeated, readClaims, semanticKey, writeClaims } from './event-claims.js';
 import { laneOf, shardOf } from './lane.js';
 import { findOwners, type Owner, type Ownership, type Subject } from './ownership.js';
 import { isCovered, type Passed, passedBy } from './poll/pieces.js';
 import { ORDER_LOCK, passReports, type ReportPlace, type Reports, readReports } from './poll/reports.js';
-import { compared, isNumber, type Received } from './received.js';
+import { isNumber, type Received } from './received.js';
 import type { Beginnings, LaneRow, PlannedRow } from './row.js';
 import { classificationToKeep, keepSnapshots, previousSnapshots } from './snapshots.js';
 
@@ -437,7 +438,7 @@ export async function assign(
   );
   const writing = [
     writeClaims(client, fresh),
-    keepSnapshots(client, deliveries),
+    keepSnapshots(client, previous),
     insertDispatches(client, wanted, beginnings),
     writeVerdicts(client, verdicts),
   ] as const;

@@ -7,11 +7,12 @@ import type { Metrics } from '../lib/metrics.js';
 import { redactText } from '../lib/redact.js';
 import { ADVISORY_LOCKS } from './advisory-locks.js';
 import { assign } from './assign.js';
+import { Unclassifiable } from './compared.js';
 import type { Dispatcher } from './dispatch.js';
 import { releaseLeftOver } from './hold-changes.js';
 import { CHANNEL } from './leases.js';
 import { prune, type Retention } from './prune.js';
-import { type Received, readReceived, Unclassifiable } from './received.js';
+import { type Received, readReceived } from './received.js';
 import type { Beginnings, LaneRow, PlannedRow } from './row.js';
 
 export interface AssignerOptions {

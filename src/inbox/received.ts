@@ -2,9 +2,8 @@ import type pg from 'pg';
 import type { Classification, ForgeDescriptor, JsonObject, Snapshot } from '../forges/forge.js';
 import type { Telling } from '../forges/poll.js';
 import { isOwn } from '../lib/delivery-source.js';
-import { messageOf } from '../lib/errors.js';
 import { type BodyEncoding, type BodyRecord, bodyColumns, bodyOf, withBodies } from './body-text.js';
-import { type Previous, readClassification, snapshotKey } from './snapshots.js';
+import { readClassification } from './snapshots.js';
 import { APP_HEADER, classifySynthesised } from './synthesised.js';
 
 /** What a hook says of its deliveries. */
@@ -36,7 +35,7 @@ export interface Received {
   body: Buffer;
   /** What was parsed from the body; undefined when there is nothing to read in it. */
   payload: JsonObject | undefined;
-  /** Not final until it was compared with the state before, see {@link compared}. */
+  /** Not final until it was compared with the state before, see `compared.ts`. */
   classification: Classification;
   /** Classifies it once more, as what follows this state; undefined where nothing can follow from one. */
   classifyAfter: ((state: JsonObject) => Classification) | undefined;
@@ -203,35 +202,5 @@ export async function readReceived(
       hasDispatches: record.has_dispatches,
       failure,
     };
-  });
-}
-
-/** Thrown for a delivery whose forge's code threw when it was compared. */
-export class Unclassifiable extends Error {
-  constructor(
-    readonly delivery: Received,
-    cause: unknown,
-  ) {
-    super(messageOf(cause), { cause });
-  }
-}
-
-/**
- * The deliveries as what follows the states that were kept, and each other, of the same objects.
- * @throws Unclassifiable
- */
-export function compared(deliveries: readonly Received[], previous: Previous): Received[] {
-  return deliveries.map((delivery) => {
-    const { hookId, snapshot, classifyAfter } = delivery;
-    if (snapshot === undefined) return delivery;
-    const before = previous.get(snapshotKey(hookId, snapshot));
-    // The next delivery of this batch is compared with this one.
-    previous.keep(hookId, snapshot);
-    if (before === undefined || classifyAfter === undefined) return delivery;
-    try {
-      return { ...delivery, classification: classifyAfter(before.state), comparedWith: before.updatedAt };
-    } catch (cause) {
-      throw new Unclassifiable(delivery, cause);
-    }
   });
 }

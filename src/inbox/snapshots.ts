@@ -8,30 +8,94 @@ import type { Classification, JsonObject, Snapshot } from '../forges/forge.js';
 import { tokensHidden } from '../lib/redact.js';
 import type { Received } from './received.js';
 
-interface Kept {
+/** A state of an object, with the forge's version of it. */
+interface State {
   updatedAt: string | undefined;
   state: JsonObject;
 }
 
+/** A label that came, a person who went, …: something that was told, and between which versions it happened. */
+export interface ToldPart {
+  part: string;
+  after: string;
+  until: string;
+}
+
+export interface Kept extends State {
+  /** States of before the newest one, the newest first, for deliveries that were overtaken. */
+  earlier: readonly State[];
+  told: readonly ToldPart[];
+}
+
+/** What a delivery adds to what is kept of its object, and what it takes from it: parts that it told, or would have told again. */
+interface Telling {
+  told: readonly ToldPart[];
+  repeated: readonly ToldPart[];
+}
+
 export interface Previous {
   get(key: string): Kept | undefined;
-  /** Replaces what was there, unless that is newer. */
-  keep(hookId: string, snapshot: Snapshot): void;
+  /** Adds this state: as the newest one, unless there is a newer one. */
+  keep(hookId: string, snapshot: Snapshot, telling: Telling): void;
+  /** What is to be written. */
+  changed(): { hookId: string; snapshot: Snapshot; kept: Kept }[];
 }
 
 export const snapshotKey = (hookId: string, { repositoryId, kind, number }: Snapshot): string =>
   `${hookId}\n${repositoryId}\n${kind}\n${number}`;
 
 /** Versions are compared as times: forges write them with and without fractions and offsets. */
-function isOlder(left: string | undefined, right: string | undefined): boolean {
+export function isOlder(left: string | undefined, right: string | undefined): boolean {
   const [a, b] = [Date.parse(left ?? ''), Date.parse(right ?? '')];
   return a < b;
 }
 
+/** For how long after the next change a state may still be needed: webhooks of a busy forge wait, and some come minutes late. */
+const LATE_MS = 3_600_000;
+/** Of an object on which much happens in that time; a state has a few hundred bytes. */
+const MOST_STATES = 4;
+const MOST_TOLD = 24;
+
+/** Without what no delivery is likely to come for. */
+function lately(updatedAt: string | undefined, states: readonly State[], told: readonly ToldPart[]) {
+  const oldest = new Date(Date.parse(updatedAt ?? '') - LATE_MS || 0).toISOString();
+  const next = (at: number) => (at === 0 ? updatedAt : states[at - 1]?.updatedAt);
+  return {
+    earlier: states.filter((_, at) => !isOlder(next(at), oldest)).slice(0, MOST_STATES),
+    told: told.filter(({ until }) => !isOlder(until, oldest)).slice(-MOST_TOLD),
+  };
+}
+
+/** What is kept once this state is known as well. */
+function keptWith(kept: Kept | undefined, { updatedAt, state }: Snapshot, { told, repeated }: Telling): Kept {
+  const own = { updatedAt, state };
+  if (kept === undefined) return { ...own, earlier: [], told: [...told] };
+  const all = [...kept.told.filter((one) => !repeated.includes(one)), ...told];
+  if (!isOlder(updatedAt, kept.updatedAt)) {
+    // Of several states of one version the last one counts.
+    const others = isOlder(kept.updatedAt, updatedAt) ? [kept, ...kept.earlier] : kept.earlier;
+    return { ...own, ...lately(updatedAt, others, all) };
+  }
+  const at = kept.earlier.findIndex((one) => !isOlder(updatedAt, one.updatedAt));
+  const place = at === -1 ? kept.earlier.length : at;
+  const earlier = [...kept.earlier.slice(0, place), own, ...kept.earlier.slice(place)];
+  return { updatedAt: kept.updatedAt, state: kept.state, ...lately(kept.updatedAt, earlier, all) };
+}
+
+const storedState = z.object({ updatedAt: z.string().optional(), state: z.record(z.string(), z.unknown()) });
+const storedLately = z.object({
+  earlier: z.array(storedState.transform(({ updatedAt, state }) => ({ updatedAt, state }))),
+  told: z.array(z.object({ part: z.string(), after: z.string(), until: z.string() })),
+});
+
+/** Null of an object of which one state is known. */
+const readLately = (value: unknown): Pick<Kept, 'earlier' | 'told'> =>
+  value === null ? { earlier: [], told: [] } : storedLately.parse(value);
+
 /** Reads what was kept of the objects of these deliveries. */
 export async function previousSnapshots(client: pg.PoolClient, deliveries: readonly Received[]): Promise<Previous> {
   const wanted = deliveries.flatMap(({ hookId, snapshot }) => (snapshot ? [{ hookId, snapshot }] : []));
-  const kept = new Map<string, Kept>();
+  const known = new Map<string, Kept>();
   if (wanted.length > 0) {
     const { rows } = await client.query<{
       hook_id: string;
@@ -40,9 +104,10 @@ export async function previousSnapshots(client: pg.PoolClient, deliveries: reado
       number: number;
       remote_updated_at: string | null;
       state: JsonObject;
+      lately: unknown;
     }>({
       name: 'inbox_snapshots',
-      text: `SELECT DISTINCT s.hook_id, s.repository_id, s.kind, s.number, s.remote_updated_at, s.state
+      text: `SELECT DISTINCT s.hook_id, s.repository_id, s.kind, s.number, s.remote_updated_at, s.state, s.lately
         FROM unnest($1::text[], $2::bigint[], $3::text[], $4::int[]) AS k(hook_id, repository_id, kind, number)
         JOIN object_snapshot s USING (hook_id, repository_id, kind, number)`,
       values: [
@@ -54,55 +119,50 @@ export async function previousSnapshots(client: pg.PoolClient, deliveries: reado
     });
     for (const row of rows) {
       const key = `${row.hook_id}\n${row.repository_id}\n${row.kind}\n${row.number}`;
-      kept.set(key, { updatedAt: row.remote_updated_at ?? undefined, state: row.state });
+      known.set(key, { updatedAt: row.remote_updated_at ?? undefined, state: row.state, ...readLately(row.lately) });
     }
   }
+  const changed = new Map<string, { hookId: string; snapshot: Snapshot; kept: Kept }>();
   return {
-    get: (key) => kept.get(key),
-    keep(hookId, snapshot) {
+    get: (key) => known.get(key),
+    keep(hookId, snapshot, telling) {
       const key = snapshotKey(hookId, snapshot);
-      if (isOlder(snapshot.updatedAt, kept.get(key)?.updatedAt)) return;
-      kept.set(key, { updatedAt: snapshot.updatedAt, state: snapshot.state });
+      const kept = keptWith(known.get(key), snapshot, telling);
+      known.set(key, kept);
+      changed.set(key, { hookId, snapshot, kept });
     },
+    changed: () => [...changed.values()],
   };
 }
 
 /** Whether it is compared with a state before, which it replaces. */
 const isCompared = ({ snapshot, again }: Received): boolean => snapshot !== undefined && !again;
 
-/** Writes the newest snapshot of each object in the batch. */
-export async function keepSnapshots(client: pg.PoolClient, deliveries: readonly Received[]): Promise<void> {
-  const fresh = deliveries.filter(isCompared);
-  if (fresh.length === 0) return;
-  const newest = new Map<string, { hookId: string; snapshot: Snapshot }>();
-  for (const { hookId, snapshot } of fresh) {
-    if (snapshot === undefined) continue;
-    const key = snapshotKey(hookId, snapshot);
-    const other = newest.get(key);
-    if (other === undefined || !isOlder(snapshot.updatedAt, other.snapshot.updatedAt))
-      newest.set(key, { hookId, snapshot });
-  }
-  const rows = [...newest.values()];
+/** Writes what the batch changed. Nobody else writes these rows: whoever assigns holds a lock that he read them under. */
+export async function keepSnapshots(client: pg.PoolClient, previous: Previous): Promise<void> {
+  const rows = previous.changed();
+  if (rows.length === 0) return;
   await client.query({
     name: 'inbox_keep_snapshots',
     text: `INSERT INTO object_snapshot AS s
-        (hook_id, organization_id, repository_id, kind, number, remote_updated_at, state)
-      SELECT n.hook_id, h.organization_id, n.repository_id, n.kind, n.number, n.remote_updated_at, n.state
-      FROM unnest($1::text[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::jsonb[])
-        AS n(hook_id, repository_id, kind, number, remote_updated_at, state)
+        (hook_id, organization_id, repository_id, kind, number, remote_updated_at, state, lately)
+      SELECT n.hook_id, h.organization_id, n.repository_id, n.kind, n.number, n.remote_updated_at, n.state, n.lately
+      FROM unnest($1::text[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::jsonb[], $7::jsonb[])
+        AS n(hook_id, repository_id, kind, number, remote_updated_at, state, lately)
       JOIN hook h ON h.id = n.hook_id
       ORDER BY n.hook_id, n.repository_id, n.kind, n.number
-      ON CONFLICT (hook_id, repository_id, kind, number) DO UPDATE SET
-        remote_updated_at = excluded.remote_updated_at, state = excluded.state, updated_at = now()
-      WHERE s.remote_updated_at IS NULL OR excluded.remote_updated_at IS NULL
-        OR s.remote_updated_at::timestamptz <= excluded.remote_updated_at::timestamptz`,
+      ON CONFLICT (hook_id, repository_id, kind, number) DO UPDATE SET remote_updated_at = excluded.remote_updated_at,
+        state = excluded.state, lately = excluded.lately, updated_at = now()`,
     values: [
       rows.map(({ hookId }) => hookId),
       rows.map(({ snapshot }) => snapshot.repositoryId),
       rows.map(({ snapshot }) => snapshot.kind),
       rows.map(({ snapshot }) => snapshot.number),
-      rows.map(({ snapshot }) => isoTime(snapshot.updatedAt)),
-      rows.map(({ snapshot }) => JSON.stringify(snapshot.state)),
+      rows.map(({ kept }) => isoTime(kept.updatedAt)),
+      rows.map(({ kept }) => JSON.stringify(kept.state)),
+      rows.map(({ kept: { earlier, told } }) =>
+        earlier.length + told.length === 0 ? null : JSON.stringify({ earlier, told }),
+      ),
     ],
   });
 }

@@ -167,8 +167,8 @@ const NAMED_BY: Readonly<Record<string, string>> = { label: 'name', milestone: '
 const CAME = 'came';
 const WENT = 'went';
 
-/** The one label, assignee, … that an event tells of; undefined for other events. */
-function partOf(action: string, told: Json): { piece: string; what: typeof CAME | typeof WENT } | undefined {
+/** The one label, assignee, … that an event tells of, and whether it came; undefined for other events. */
+export function partOf(action: string, told: Json): { piece: string; what: typeof CAME | typeof WENT } | undefined {
   const found = PARTS[action];
   if (found === undefined) return undefined;
   const [field, came] = found;

@@ -1,0 +1,169 @@
+/**
+ * Forges send webhooks beside each other, so that a later one may come first. Five changes of one object in every order: an app
+ * hears of each of them once, with the forges' own code and what the inbox keeps of their webhooks.
+ */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import type { ForgeDescriptor, JsonObject } from '../../src/forges/forge.js';
+import { gitea } from '../../src/forges/gitea/forge.js';
+import { gitlab } from '../../src/forges/gitlab/forge.js';
+import { compared } from '../../src/inbox/compared.js';
+import type { Received } from '../../src/inbox/received.js';
+import { previousSnapshots } from '../../src/inbox/snapshots.js';
+
+interface Hook {
+  eventType: string;
+  payload: JsonObject;
+}
+
+const fixture = (forge: string, name: string): Hook =>
+  JSON.parse(readFileSync(new URL(`../../src/forges/${forge}/fixtures/${name}.json`, import.meta.url), 'utf8'));
+
+/** What an assigner that takes them one by one tells of them, in words. */
+async function toldIn(forge: ForgeDescriptor, hooks: readonly Hook[]): Promise<string[]> {
+  const previous = await previousSnapshots(undefined as never, []);
+  return hooks.flatMap(({ eventType, payload }) => {
+    const received = {
+      hookId: 'hook',
+      classification: forge.classify(eventType, payload),
+      classifyAfter: (state: JsonObject) => forge.classify(eventType, payload, { previous: state }),
+      snapshot: forge.snapshot?.(eventType, payload),
+    };
+    const [delivery] = compared([received as unknown as Received], previous);
+    const found = delivery?.classification;
+    if (found?.kind !== 'events') return [];
+    return found.events.map(({ action, change = {} }) => {
+      const { label, assignee } = change as Record<string, JsonObject | undefined>;
+      return [action, label?.name, assignee?.login ?? assignee?.username].filter(Boolean).join(' ');
+    });
+  });
+}
+
+function ordersOf<T>(all: readonly T[]): T[][] {
+  if (all.length <= 1) return [[...all]];
+  return all.flatMap((one, at) => ordersOf([...all.slice(0, at), ...all.slice(at + 1)]).map((rest) => [one, ...rest]));
+}
+
+/** Orders after the first in which something is told twice, or never. */
+async function wrongOrders(
+  forge: ForgeDescriptor,
+  [first, ...others]: readonly Hook[],
+  isRight: (heard: readonly string[]) => boolean,
+) {
+  const wrong: string[] = [];
+  for (const order of ordersOf(others)) {
+    const heard = await toldIn(forge, first === undefined ? order : [first, ...order]);
+    if (!isRight(heard)) wrong.push(`${order.map((hook) => others.indexOf(hook) + 1).join(' ')}: ${heard.join(', ')}`);
+  }
+  return wrong;
+}
+
+const sameAs =
+  (...told: readonly string[]) =>
+  (heard: readonly string[]): boolean =>
+    heard.toSorted().join() === told.toSorted().join();
+
+describe('a merge request of GitLab', () => {
+  const { eventType, payload } = fixture('gitlab', 'merge_request.update.nothing');
+  const { object_kind, event_type, user, project, object_attributes: mr, repository } = payload;
+  const label = (id: number, title: string) => ({ id, title, color: '#d9534f', type: 'ProjectLabel' });
+  const [bug, ui] = [label(1, 'bug'), label(2, 'ui')];
+  const bob = { id: 7, name: 'Bob', username: 'bob', avatar_url: '', email: '' };
+
+  function hook(
+    second: number,
+    now: { labels: object[]; assignees: object[]; changes?: object },
+    action = 'update',
+  ): Hook {
+    const object_attributes = {
+      ...(mr as JsonObject),
+      action,
+      title: 'A change',
+      draft: false,
+      work_in_progress: false,
+      updated_at: `2026-03-02 10:00:0${second} UTC`,
+    };
+    return {
+      eventType,
+      payload: { object_kind, event_type, user, project, repository, object_attributes, changes: {}, ...now },
+    };
+  }
+  const hooksAt = (...seconds: readonly [number, number, number, number, number]) => [
+    hook(0, { labels: [], assignees: [] }, 'open'),
+    hook(seconds[0], { labels: [bug], assignees: [], changes: { labels: { previous: [], current: [bug] } } }),
+    hook(seconds[1], {
+      labels: [bug],
+      assignees: [],
+      changes: { title: { previous: 'A chance', current: 'A change' } },
+    }),
+    hook(seconds[2], { labels: [bug], assignees: [bob], changes: { assignees: { previous: [], current: [bob] } } }),
+    hook(seconds[3], {
+      labels: [bug, ui],
+      assignees: [bob],
+      changes: { labels: { previous: [bug], current: [bug, ui] } },
+    }),
+    hook(seconds[4], { labels: [ui], assignees: [bob], changes: { labels: { previous: [bug, ui], current: [ui] } } }),
+  ];
+  const hooks = hooksAt(1, 2, 3, 4, 5);
+  const told = ['opened', 'labeled bug', 'edited', 'assigned bob', 'labeled ui', 'unlabeled bug'];
+
+  it('is told in order when its webhooks come in order', async () => expect(await toldIn(gitlab, hooks)).toEqual(told));
+
+  it('is told once when they do not', async () => {
+    expect(await wrongOrders(gitlab, hooks, sameAs(...told))).toEqual([]);
+  });
+
+  it('is told once when two came in one second', async () => {
+    expect(await wrongOrders(gitlab, hooksAt(1, 1, 2, 2, 3), sameAs(...told))).toEqual([]);
+  });
+
+  it('is told what a lost webhook would have told, once', async () => {
+    const [open, labeled, edited, ...others] = hooks as [Hook, Hook, Hook, ...Hook[]];
+    expect(await toldIn(gitlab, [open, edited, ...others])).toEqual([
+      'opened',
+      'edited',
+      ...told.filter((one) => one !== 'opened' && one !== 'edited'),
+    ]);
+    // And when it comes after all.
+    expect((await toldIn(gitlab, [open, edited, labeled])).toSorted()).toEqual(['edited', 'labeled bug', 'opened']);
+  });
+});
+
+describe('a pull request of Gitea or Forgejo, whose webhooks name no label', () => {
+  const { eventType, payload } = fixture('gitea', 'pull_request.label_updated');
+  const label = (id: number, name: string) => ({ id, name, color: 'd9534f', description: '', url: '' });
+  const [bug, ui] = [label(1, 'bug'), label(2, 'ui')];
+  const bob = { id: 7, login: 'bob', full_name: '', email: '', avatar_url: '' };
+
+  function hook(second: number, action: string, labels: object[], assignees: object[], changes?: object): Hook {
+    const pull_request = {
+      ...(payload.pull_request as JsonObject),
+      title: 'A change',
+      labels,
+      assignees,
+      assignee: assignees[0] ?? null,
+      updated_at: `2026-03-02T10:00:0${second}Z`,
+    };
+    return { eventType, payload: { ...payload, action, changes, pull_request } };
+  }
+  const hooksAt = (...seconds: readonly [number, number, number, number, number]) => [
+    hook(0, 'opened', [], []),
+    hook(seconds[0], 'label_updated', [bug], []),
+    hook(seconds[1], 'edited', [bug], [], { title: { from: 'A chance' } }),
+    hook(seconds[2], 'assigned', [bug], [bob]),
+    hook(seconds[3], 'label_updated', [bug, ui], [bob]),
+    hook(seconds[4], 'label_updated', [ui], [bob]),
+  ];
+  const hooks = hooksAt(1, 2, 3, 4, 5);
+  const told = ['opened', 'labeled bug', 'edited', 'assigned bob', 'labeled ui', 'unlabeled bug'];
+
+  it('is told in order when they come in order', async () => expect(await toldIn(gitea, hooks)).toEqual(told));
+
+  it('is told once when they do not', async () => {
+    // A label that came and went before the first of its webhooks came is no difference: then neither is told.
+    const without = told.filter((one) => !one.endsWith(' bug'));
+    const isRight = (heard: readonly string[]) => sameAs(...told)(heard) || sameAs(...without)(heard);
+    expect(await wrongOrders(gitea, hooks, isRight)).toEqual([]);
+    expect(await wrongOrders(gitea, hooksAt(1, 1, 2, 2, 3), isRight)).toEqual([]);
+  });
+});
