@@ -45,6 +45,29 @@ it('a row waits for its forge without using up an attempt, however often', async
   expect(dispatcher.calls.length).toBeGreaterThan(12);
 });
 
+it('nor does one that the forge wants silence from; a limit without end is asked for less and less often', async () => {
+  const limit = (waitMs: number) => new ForgewayError('FORGEWAY_FORGE_LIMIT', 'slow', { details: { waitMs } });
+  const forge = { limited: true };
+  const waits: number[] = [];
+  const dispatcher = fakeDispatcher({
+    app: async () => {
+      if (forge.limited) throw limit(1_000);
+    },
+  });
+  const id = await inbox.deliver({ repository: 1, number: 1 });
+  inbox.start({ dispatcher });
+  for (let attempt = 1; attempt <= 12; attempt += 1) {
+    const row = await parked(id);
+    waits.push(Number(row.next_attempt_at) - Date.now());
+    expect(row.error).toContain('FORGEWAY_FORGE_LIMIT');
+    if (attempt === 12) forge.limited = false;
+    await due();
+  }
+  expect(waits[11]).toBeGreaterThan(280_000);
+  expect(waits[11]).toBeLessThan(312_000);
+  await inbox.settled(id, 'done');
+});
+
 it('attempts that fail for another reason still count, and only they', async () => {
   const run = { count: 0 };
   const dispatcher = fakeDispatcher({

@@ -406,7 +406,15 @@ export function testFaults(
           const error = await failureOf(run(bridge, route, sent, await dispatch.attempt()));
           const { reauthorized, did } = weather;
           const permanent = bridge?.isPermanent(error) === true;
-          const failure = { error, permanent, timedOut: false, attempts: 2, lane: 'lane', since: clock.now() };
+          const failure = {
+            error,
+            permanent,
+            timedOut: false,
+            attempts: 2,
+            begun: 2,
+            lane: 'lane',
+            since: clock.now(),
+          };
           const outcome = outcomeOf(failure, {
             backoff: deliveryBackoff,
             inPlaceMs: 1,
