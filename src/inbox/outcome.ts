@@ -41,8 +41,8 @@ const LONGEST_OUTAGE_MS = 3 * 86_400_000;
 /** Lanes that wait for the same forge come back over this time, and not all at once. */
 const SPREAD_MS = 10_000;
 
-/** What is waited at least for a limit, each time twice as long. */
-const LIMITED = { baseMs: 1_000, capMs: 300_000 };
+/** The same for a limit, each time over twice as long. */
+const LIMITED = { baseMs: SPREAD_MS, capMs: 600_000 };
 
 const LONGEST_ERROR = 2_000;
 
@@ -68,22 +68,31 @@ const NOT_SERVED: Readonly<Record<string, string>> = {
 };
 
 /** How long a forge is not asked that is down, or asks for silence, when the attempt failed for that alone. */
-function unserved({ error, permanent, begun }: Failure): { waitMs: number; reason: string } | undefined {
+function unserved({ error, permanent, begun, lane }: Failure): { waitMs: number; reason: string } | undefined {
   const reason = error instanceof ForgewayError ? NOT_SERVED[error.code] : undefined;
   if (permanent || !(error instanceof ForgewayError) || reason === undefined) return undefined;
   const { waitMs } = error.details;
   const asked = typeof waitMs === 'number' && waitMs >= 0 ? waitMs : 0;
-  if (error.code !== 'FORGEWAY_FORGE_LIMIT') return { waitMs: asked, reason };
-  // A limit that is never lifted, with a short wait each time, must not become the work of three days.
-  return { waitMs: Math.max(asked, Math.min(LIMITED.capMs, LIMITED.baseMs * 2 ** (begun - 1))), reason };
+  if (error.code !== 'FORGEWAY_FORGE_LIMIT') return { waitMs: spreadOf(lane, asked, SPREAD_MS), reason };
+  // Many that come back together use up what is allowed before one of them is done: each time they come back further apart, and
+  // in another order. So a limit that is never lifted does not become the work of three days either.
+  const spreadMs = Math.min(LIMITED.capMs, LIMITED.baseMs * 2 ** (begun - 1));
+  return { waitMs: spreadOf(`${begun} ${lane}`, asked, spreadMs), reason };
+}
+
+/** Lanes of neighbouring numbers have hashes that are close to each other; these are not. */
+function mixed(hash: number): number {
+  const once = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  const twice = Math.imul(once ^ (once >>> 13), 0xc2b2ae35);
+  return (twice ^ (twice >>> 16)) >>> 0;
 }
 
 /**
  * The rows of a lane wait equally long after an outage, and come back in their order. To the second, since each wait is
  * counted from the moment at which it is written down.
  */
-function spreadOf(lane: string, waitMs: number): number {
-  return Math.ceil((waitMs + (hashOf(lane) / 2 ** 32) * SPREAD_MS) / 1_000) * 1_000;
+function spreadOf(lane: string, waitMs: number, spreadMs: number): number {
+  return Math.ceil((waitMs + (mixed(hashOf(lane)) / 2 ** 32) * spreadMs) / 1_000) * 1_000;
 }
 
 /** Decides about a failed attempt (decision 10). Pure but for the jitter. */
@@ -93,7 +102,7 @@ export function outcomeOf(failure: Failure, policy: RetryPolicy): Outcome {
   if (wait !== undefined) {
     if (policy.now().getTime() - failure.since.getTime() > LONGEST_OUTAGE_MS)
       return { status: 'dead', reason: wait.reason, error };
-    return { status: 'parked', error, waitMs: spreadOf(failure.lane, wait.waitMs), uncounted: true };
+    return { status: 'parked', error, waitMs: wait.waitMs, uncounted: true };
   }
   if (failure.permanent) return { status: 'dead', reason: 'it failed in a way that trying again cannot mend', error };
   if (failure.attempts >= policy.backoff.attempts) {

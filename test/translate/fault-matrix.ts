@@ -434,7 +434,7 @@ export function testFaults(
           if (is === 'wait') {
             const { waitMs } = outcome as { waitMs: number };
             expect(waitMs).toBeGreaterThan(60_000);
-            expect(waitMs).toBeLessThanOrEqual(HOUR_MS + 10_000);
+            expect(waitMs).toBeLessThanOrEqual(HOUR_MS + 21_000);
           } else expect(outcome.status).toBe(is === 'dead' ? 'dead' : 'parked');
 
           // The next attempt, of a worker that knows nothing of the first but what the journal says.

@@ -292,7 +292,7 @@ describe.each(['github', 'gitlab', 'gitea'].map((id) => ({ id, label: forgeOf(id
       if (is === 'wait') {
         const { waitMs } = outcome as { waitMs: number };
         expect(waitMs).toBeGreaterThan(60_000);
-        expect(waitMs).toBeLessThanOrEqual(3_610_000);
+        expect(waitMs).toBeLessThanOrEqual(3_621_000);
       }
       expect(fault.reauthorized).toBe(is === 're-auth');
       expect(await played.comments()).toBe(before + (done ? 1 : 0));
