@@ -361,7 +361,7 @@ export class Lanes {
     const attempts = row.attempts - row.uncounted;
     const outcome: Outcome = rehearsed
       ? { status: 'dead', reason: 'it failed in a rehearsal', error: describeError(result.error) }
-      : outcomeOf({ ...result, attempts, lane: row.lane, since: row.createdAt }, retry);
+      : outcomeOf({ ...result, attempts, begun: row.attempts, lane: row.lane, since: row.createdAt }, retry);
     if (!rehearsed)
       metrics.dispatches.inc({ app: row.app, result: outcome.status === 'pending' ? 'retried' : outcome.status });
     log.warn(

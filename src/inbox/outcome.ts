@@ -1,4 +1,4 @@
-import { type Backoff, retryAfter, retryDelay } from '../lib/backoff.js';
+import { askedSilence, type Backoff, retryDelay } from '../lib/backoff.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import { redactText } from '../lib/redact.js';
 import { hashOf } from './lane.js';
@@ -21,6 +21,8 @@ export interface Failure {
   timedOut: boolean;
   /** Attempts made that count, this one included. */
   attempts: number;
+  /** All that were begun, this one included. */
+  begun: number;
   lane: string;
   /** When it was first to be run. */
   since: Date;
@@ -39,6 +41,9 @@ const LONGEST_OUTAGE_MS = 3 * 86_400_000;
 /** Lanes that wait for the same forge come back over this time, and not all at once. */
 const SPREAD_MS = 10_000;
 
+/** The same for a limit, each time over twice as long. */
+const LIMITED = { baseMs: SPREAD_MS, capMs: 600_000 };
+
 const LONGEST_ERROR = 2_000;
 
 /** What is stored about an error: its code and message, without anything that looks like a credential. */
@@ -53,37 +58,51 @@ function askedWait(error: unknown, now: Date): number | undefined {
   const { response } = error;
   if (typeof response !== 'object' || response === null || !('headers' in response)) return undefined;
   const headers = (response.headers ?? {}) as Readonly<Record<string, unknown>>;
-  const asked = headers['retry-after'];
-  if (asked !== undefined) return retryAfter(String(asked), now);
-  // A budget that is used up names the time at which there is a new one.
-  const reset = headers['x-ratelimit-reset'];
-  if (String(headers['x-ratelimit-remaining']) !== '0' || reset === undefined) return undefined;
-  return retryAfter(new Date(Number(reset) * 1_000).toUTCString(), now);
+  return askedSilence({ get: (name) => (headers[name] === undefined ? null : String(headers[name])) }, now);
 }
 
-/** How long a forge that is down is not asked, when the attempt failed for that alone. */
-function outageWait({ error, permanent }: Failure): number | undefined {
-  if (permanent || !(error instanceof ForgewayError) || error.code !== 'FORGEWAY_FORGE_DOWN') return undefined;
+/** What a forge did that is no failure of the app, as the reason of a row that has waited for its end too long. */
+const NOT_SERVED: Readonly<Record<string, string>> = {
+  FORGEWAY_FORGE_DOWN: 'the forge has been down since it came, for more than three days',
+  FORGEWAY_FORGE_LIMIT: 'the forge has wanted to be asked less since it came, for more than three days',
+};
+
+/** How long a forge is not asked that is down, or asks for silence, when the attempt failed for that alone. */
+function unserved({ error, permanent, begun, lane }: Failure): { waitMs: number; reason: string } | undefined {
+  const reason = error instanceof ForgewayError ? NOT_SERVED[error.code] : undefined;
+  if (permanent || !(error instanceof ForgewayError) || reason === undefined) return undefined;
   const { waitMs } = error.details;
-  return typeof waitMs === 'number' && waitMs >= 0 ? waitMs : 0;
+  const asked = typeof waitMs === 'number' && waitMs >= 0 ? waitMs : 0;
+  if (error.code !== 'FORGEWAY_FORGE_LIMIT') return { waitMs: spreadOf(lane, asked, SPREAD_MS), reason };
+  // Many that come back together use up what is allowed before one of them is done: each time they come back further apart, and
+  // in another order. So a limit that is never lifted does not become the work of three days either.
+  const spreadMs = Math.min(LIMITED.capMs, LIMITED.baseMs * 2 ** (begun - 1));
+  return { waitMs: spreadOf(`${begun} ${lane}`, asked, spreadMs), reason };
+}
+
+/** Lanes of neighbouring numbers have hashes that are close to each other; these are not. */
+function mixed(hash: number): number {
+  const once = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  const twice = Math.imul(once ^ (once >>> 13), 0xc2b2ae35);
+  return (twice ^ (twice >>> 16)) >>> 0;
 }
 
 /**
  * The rows of a lane wait equally long after an outage, and come back in their order. To the second, since each wait is
  * counted from the moment at which it is written down.
  */
-function spreadOf(lane: string, waitMs: number): number {
-  return Math.ceil((waitMs + (hashOf(lane) / 2 ** 32) * SPREAD_MS) / 1_000) * 1_000;
+function spreadOf(lane: string, waitMs: number, spreadMs: number): number {
+  return Math.ceil((waitMs + (mixed(hashOf(lane)) / 2 ** 32) * spreadMs) / 1_000) * 1_000;
 }
 
 /** Decides about a failed attempt (decision 10). Pure but for the jitter. */
 export function outcomeOf(failure: Failure, policy: RetryPolicy): Outcome {
   const error = describeError(failure.error);
-  const outageMs = outageWait(failure);
-  if (outageMs !== undefined) {
+  const wait = unserved(failure);
+  if (wait !== undefined) {
     if (policy.now().getTime() - failure.since.getTime() > LONGEST_OUTAGE_MS)
-      return { status: 'dead', reason: 'the forge has been down since it came, for more than three days', error };
-    return { status: 'parked', error, waitMs: spreadOf(failure.lane, outageMs), uncounted: true };
+      return { status: 'dead', reason: wait.reason, error };
+    return { status: 'parked', error, waitMs: wait.waitMs, uncounted: true };
   }
   if (failure.permanent) return { status: 'dead', reason: 'it failed in a way that trying again cannot mend', error };
   if (failure.attempts >= policy.backoff.attempts) {

@@ -61,12 +61,20 @@ export interface DispatchAttempt {
 export interface Outage {
   /** When it is asked again, on the clock of `performance.now()`; undefined: all that was asked was served. */
   until?: number;
+  /** `down`: it does not answer. `limit`: it wants to be asked less. What lasts longest. */
+  why?: 'down' | 'limit';
 }
 
 /** The forge is not asked for `waitMs` from now, so that the run may fail without having had a chance. */
-export function noteOutage(scope: DeliveryScope | undefined, waitMs: number): void {
-  if (scope?.outage === undefined || waitMs <= 0) return;
-  scope.outage.until = Math.max(scope.outage.until ?? 0, performance.now() + waitMs);
+export function noteOutage(
+  scope: DeliveryScope | undefined,
+  waitMs: number,
+  why: NonNullable<Outage['why']> = 'down',
+): void {
+  const until = performance.now() + waitMs;
+  if (scope?.outage === undefined || waitMs <= 0 || until < (scope.outage.until ?? 0)) return;
+  scope.outage.until = until;
+  scope.outage.why = why;
 }
 
 const storage = new AsyncLocalStorage<DeliveryScope>();

@@ -104,6 +104,12 @@ export const errorTable = {
     'The forge has not answered lately, so it is not asked for a while.',
     'Nothing to do once the forge is back: what waits for it is tried again by itself, for three days, and loses no attempt.',
   ),
+  FORGEWAY_FORGE_LIMIT: describe(
+    429,
+    'backoff',
+    'The forge allows no more requests for a while.',
+    'Nothing to do: what waits for it is tried again by itself, for three days, and loses no attempt. If it happens often, raise the limit on the forge for the account of the token.',
+  ),
   FORGEWAY_WRITE_OUTCOME_UNKNOWN: describe(
     409,
     'never',

@@ -30,7 +30,7 @@ import type { Circuits } from './circuits.js';
 import { createConnectionWatch, createRefusalCheck } from './connection-watch.js';
 import { createConnections, type DefaultApp, type Narrowed } from './connections.js';
 import { type Credential, connectionCredential } from './credential.js';
-import { forgeIsDown, isPermanent, unwrap, wholeRun } from './failures.js';
+import { isPermanent, notServed, unwrap, wholeRun } from './failures.js';
 import { createForgeFetch, type Fetch, type Send } from './forge-fetch.js';
 import { createForgeOctokit, type ForgeOctokit } from './forge-octokit.js';
 import { type GitAccess, gitAccessOf } from './git-access.js';
@@ -227,7 +227,7 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
       return await runInDelivery(scope, () => translate(event, scope, wanted));
     } catch (error) {
       if (isRemoved(error)) return { kind: 'ignored', reason: 'Its connection was removed.' };
-      throw forgeIsDown(error, outage) ?? error;
+      throw notServed(error, outage) ?? error;
     }
   };
   const ahead = new Ahead<Translated>();
@@ -308,7 +308,7 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
         await wholeRun(receive(event, loaded, scope, translated), leftBehind);
       } catch (error) {
         const thrown = unwrap(error);
-        throw forgeIsDown(thrown, outage) ?? thrown;
+        throw notServed(thrown, outage) ?? thrown;
       }
       return { kind: 'done' };
     },

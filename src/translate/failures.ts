@@ -121,11 +121,12 @@ export async function wholeRun(handlers: Promise<void>, leftBehind: LeftBehind |
 }
 
 /**
- * What a run has failed with when a forge that is down did not serve it: it is no failure of the app, whatever the app
- * made of it. Undefined when everything was served, or when it would fail again all the same.
+ * What a run has failed with when a forge that is down, or wants to be asked less, did not serve it: it is no failure of the
+ * app, whatever the app made of it. Undefined when everything was served, or when it would fail again all the same.
  */
-export function forgeIsDown(error: unknown, { until }: Outage): ForgewayError | undefined {
+export function notServed(error: unknown, { until, why }: Outage): ForgewayError | undefined {
   if (until === undefined || isPermanent(error)) return undefined;
   const waitMs = Math.max(0, Math.ceil(until - performance.now()));
-  return new ForgewayError('FORGEWAY_FORGE_DOWN', messageOf(error), { cause: error, details: { waitMs } });
+  const code = why === 'limit' ? 'FORGEWAY_FORGE_LIMIT' : 'FORGEWAY_FORGE_DOWN';
+  return new ForgewayError(code, messageOf(error), { cause: error, details: { waitMs } });
 }

@@ -183,6 +183,9 @@ function isPage(asked: Headers, path: string, { ok, headers }: Response): boolea
   return accept.includes('json') && !accept.includes('html') && !path.startsWith('/markdown');
 }
 
+const outOfTime = () =>
+  new ForgewayError('FORGEWAY_HANDLER_TIMEOUT', 'Its handler was over before the request had its turn.');
+
 export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential) => Fetch {
   const archives = createTurns(ARCHIVES_AT_ONCE);
   const timeoutMs = o.timeoutMs ?? TIMEOUT_MS;
@@ -215,7 +218,7 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
       return await o.paces.enter(credential.name, pace, kind, signal);
     } catch (error) {
       if (!scope?.signal.aborted) throw error;
-      throw new ForgewayError('FORGEWAY_HANDLER_TIMEOUT', 'Its handler was over before the request had its turn.');
+      throw outOfTime();
     }
   };
 
@@ -235,6 +238,8 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
     for (const name of OF_THE_SENDER) headers.delete(name);
     if (authorization !== undefined) headers.set('authorization', authorization);
     await mayStillLeave(method, apiPath(credential, url));
+    // What waited for its turn until its handler was over was never sent: nobody has to find out whether it arrived.
+    if (exchange.signal?.aborted) throw scope?.signal.aborted ? outOfTime() : exchange.signal.reason;
     const spokenWith = keepCredential(headers);
     const passage = enter(exchange, url);
     const { isArchive } = exchange;
@@ -379,10 +384,16 @@ export function createForgeFetch(o: ForgeFetchOptions): (credential: Credential)
       isArchive: isRead(init?.method?.toUpperCase() ?? 'GET') && isArchiveOf(credential, url),
     };
     const path = apiPath(credential, url);
-    const run = async () => {
+    const sent = async () => {
       if (!(await o.limits.awaitTurn(credential.name, path, exchange.signal)))
         return tooManyRequests(o.limits.blockedFor(credential.name, path));
       return isRead(exchange.method) ? repeated(exchange, url) : followed(exchange, url);
+    };
+    const run = async () => {
+      const response = await sent();
+      if (isRateLimit(response.status, response.headers))
+        noteOutage(scope, o.limits.blockedFor(credential.name, path), 'limit');
+      return response;
     };
     if (exchange.isArchive) return archives.run(run, exchange.signal);
     const speaksForSomebody = credential.installation !== undefined || credential.connection !== undefined;

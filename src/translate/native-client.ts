@@ -3,6 +3,7 @@ import type { ForgeDescriptor, JsonObject } from '../forges/forge.js';
 import { parseJson } from '../forges/kit/json-body.js';
 import type { NativeAnswer, NativeClient, NativeRequest } from '../forges/kit/native-client.js';
 import { RouteFailure } from '../forges/kit/route.js';
+import { retryAfter, serverTime } from '../lib/backoff.js';
 import type { Fetch } from './forge-fetch.js';
 
 type FailureMessage = ForgeDescriptor['failureMessage'];
@@ -44,6 +45,26 @@ const errorsIn = (reason: unknown): JsonObject[] | undefined =>
       }))
     : undefined;
 
+/** A year of seconds: a smaller number is a time to wait, which the draft standard writes where GitHub writes a point in time. */
+const LONGEST_DELTA_SECONDS = 31_536_000;
+
+/** What an answer says about limits, as GitHub says it: seconds to wait, and the second at which a budget is there again. */
+function limitsOf(headers: Headers): Record<string, string> {
+  const told: Record<string, string> = {};
+  for (const name of PASSED_ON) {
+    // GitLab and the draft standard leave the `x-` out.
+    const value = headers.get(name) ?? headers.get(name.replace('x-rate', 'rate'));
+    if (value !== null) told[name] = value;
+  }
+  const now = serverTime(headers, new Date());
+  const wait = retryAfter(told['retry-after'], now);
+  if (wait !== undefined) told['retry-after'] = String(Math.ceil(wait / 1_000));
+  const reset = told['x-ratelimit-reset'];
+  if (reset !== undefined && /^\d+$/.test(reset) && Number(reset) < LONGEST_DELTA_SECONDS)
+    told['x-ratelimit-reset'] = String(Math.ceil(now.getTime() / 1_000) + Number(reset));
+  return told;
+}
+
 async function failureOf(response: Response, messageOf: FailureMessage): Promise<RouteFailure> {
   const text = await response.text();
   let data: unknown;
@@ -52,12 +73,7 @@ async function failureOf(response: Response, messageOf: FailureMessage): Promise
   } catch {
     data = undefined;
   }
-  const headers: Record<string, string> = {};
-  for (const name of PASSED_ON) {
-    // GitLab and the draft standard leave the `x-` out.
-    const value = response.headers.get(name) ?? response.headers.get(name.replace('x-rate', 'rate'));
-    if (value !== null) headers[name] = value;
-  }
+  const headers = limitsOf(response.headers);
   const status = STATUS.get(response.status) ?? response.status;
   // A redirect that was not followed is no answer to give to an app.
   if (status < 400) return new RouteFailure(502, `The forge answered ${response.status}.`);

@@ -1,5 +1,5 @@
 /** Keeps one installation within what a forge allows: one mutation at a time, and silence while it asks for it. */
-import { retryAfter } from '../lib/backoff.js';
+import { type AnswerHeaders, isUsedUp, retryAfter, serverTime, untilReset } from '../lib/backoff.js';
 import { type Clock, pause } from '../lib/clock.js';
 
 /** How long a request waits here for its turn; a longer wait is the caller's to arrange. */
@@ -25,18 +25,10 @@ function budgetOf(path: string): string {
 }
 
 /** A 403 without these is a missing permission, not a limit. */
-export function isRateLimit(status: number, headers: { get(name: string): string | null }): boolean {
+export function isRateLimit(status: number, headers: AnswerHeaders): boolean {
   if (status === 429) return true;
-  return status === 403 && (headers.get('retry-after') !== null || limitHeader(headers, 'remaining') === '0');
+  return status === 403 && (headers.get('retry-after') !== null || isUsedUp(headers));
 }
-
-/** GitHub writes `x-ratelimit-…`; GitLab, Forgejo and the draft standard leave the `x-` out. */
-function limitHeader(headers: { get(name: string): string | null }, name: 'remaining' | 'reset'): string | null {
-  return headers.get(`x-ratelimit-${name}`) ?? headers.get(`ratelimit-${name}`);
-}
-
-/** A year of seconds: a smaller number is a time to wait, a larger one a point in time. */
-const LONGEST_DELTA_SECONDS = 31_536_000;
 
 export function createRequestLimits(clock: Clock): RequestLimits {
   const silentUntil = new Map<string, number>();
@@ -56,24 +48,24 @@ export function createRequestLimits(clock: Clock): RequestLimits {
   return {
     blockedFor,
     async awaitTurn(installation, path, signal) {
-      const wait = blockedFor(installation, path);
-      if (wait > MAX_WAIT_MS) return false;
-      if (wait > 0) await pause(wait, signal);
-      return true;
-    },
-    note(installation, path, response) {
-      const now = clock.now();
-      const { headers, status } = response;
-      if (limitHeader(headers, 'remaining') === '0') {
-        const told = Number(limitHeader(headers, 'reset'));
-        const reset = told * 1_000 + (told < LONGEST_DELTA_SECONDS ? now.getTime() : 0);
-        // A reset in the far future is a clock that is wrong, theirs or ours.
-        if (reset > now.getTime())
-          block(`${installation} ${budgetOf(path)}`, Math.min(reset, now.getTime() + 3_600_000));
-      } else if (isRateLimit(status, headers)) {
-        const wait = retryAfter(headers.get('retry-after') ?? undefined, now) ?? UNNAMED_WAIT_MS;
-        block(installation, now.getTime() + wait);
+      for (let waited = 0; ; ) {
+        const wait = blockedFor(installation, path);
+        if (wait === 0 || signal?.aborted) return true;
+        waited += wait;
+        if (waited > MAX_WAIT_MS) return false;
+        await pause(wait, signal);
+        // Once more: those that were let out before may have learnt that it goes on.
       }
+    },
+    note(installation, path, { headers, status }) {
+      const now = clock.now();
+      const reset = untilReset(headers, now);
+      if (reset !== undefined) block(`${installation} ${budgetOf(path)}`, now.getTime() + reset);
+      if (!isRateLimit(status, headers)) return;
+      const asked = retryAfter(headers.get('retry-after') ?? undefined, serverTime(headers, now));
+      // A budget that is used up stops what draws on it alone.
+      if (asked === undefined && reset !== undefined) return;
+      block(installation, now.getTime() + (asked ?? UNNAMED_WAIT_MS));
     },
     inOrder(installation, run) {
       const before = lanes.get(installation) ?? Promise.resolve();

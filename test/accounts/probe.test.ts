@@ -7,6 +7,7 @@ import { probeForge, stateFor } from '../../src/accounts/connecting/probe.js';
 import { fixedToken } from '../../src/accounts/connections.js';
 import { gitea } from '../../src/forges/gitea/forge.js';
 import { gitlab } from '../../src/forges/gitlab/forge.js';
+import { ForgewayError } from '../../src/lib/errors.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { loopback } from '../support/loopback.js';
 
@@ -96,6 +97,26 @@ describe.each(Object.keys(kinds))('a token of %s', (id) => {
     );
     expect(await probe(id, inside)).toMatchObject({
       reason: expect.not.stringContaining('SECRET'),
+    });
+  });
+
+  it('that is asked about so often in vain that its server is left alone says where it was asked, and what to look at', async () => {
+    const forge = kinds[id];
+    if (forge === undefined) throw new Error(id);
+    const baseUrl = 'http://127.0.0.1:1';
+    const down = new ForgewayError('FORGEWAY_FORGE_DOWN', 'it is asked again in 30 s.', {
+      details: { waitMs: 30_000 },
+    });
+    const fail = () => Promise.reject(down);
+    const connection = {
+      ...{ id: 'new', organizationId: '', forge, host: '127.0.0.1:1', baseUrl, virtualId: 0n },
+      ...{ account: { id: 0n, login: '' } },
+      ...fixedToken('a-token-of-a-test'),
+    };
+    expect(await probeForge(connection, () => ({ send: fail, get: fail, find: fail }))).toMatchObject({
+      ok: false,
+      unreachable: true,
+      reason: `${baseUrl} cannot be reached (it does not answer). Check the address, that the server runs, and the network between here and there.`,
     });
   });
 

@@ -213,7 +213,11 @@ describe('a Gitea’s token', () => {
     for (const [version, warned] of [
       ['1.19.4', /^Gitea 1\.19\.4 is older than 1\.20/],
       ['6.0.1+gitea-1.21.0', /^Forgejo 6\.0\.1\S* is older than 7/],
-      ['development', undefined],
+      [
+        'development',
+        /^Gitea tells "development" as its version: it is taken for a current one\. If it is older than 1\.20/,
+      ],
+      ['1.22.0+dev-3-gabc', undefined],
     ] as const) {
       const older = clientOf({ ...answers, 'GET /version': { version } });
       const { warnings } = await giteaAdministration.probe(older.native);

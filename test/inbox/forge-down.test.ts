@@ -1,5 +1,7 @@
 /** What becomes of rows whose forge is down: they wait for it, keep their attempts, and come back in order. */
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { outcomeOf } from '../../src/inbox/outcome.js';
+import { deliveryBackoff } from '../../src/lib/backoff.js';
 import { ForgewayError } from '../../src/lib/errors.js';
 import { fakeDispatcher, Permanent } from './fake-forge.js';
 import { eventually, InboxDatabase, quickTiming } from './inbox-database.js';
@@ -43,6 +45,62 @@ it('a row waits for its forge without using up an attempt, however often', async
   }
   await inbox.settled(id, 'done');
   expect(dispatcher.calls.length).toBeGreaterThan(12);
+});
+
+it('nor does one that the forge wants silence from', async () => {
+  const limit = new ForgewayError('FORGEWAY_FORGE_LIMIT', 'slow', { details: { waitMs: 1_000 } });
+  const forge = { limited: true };
+  const dispatcher = fakeDispatcher({
+    app: async () => {
+      if (forge.limited) throw limit;
+    },
+  });
+  const id = await inbox.deliver({ repository: 1, number: 1 });
+  inbox.start({ dispatcher });
+  for (let attempt = 1; attempt <= 12; attempt += 1) {
+    const row = await eventually(async () => {
+      const [found] = await inbox.dispatches(id);
+      return found?.status === 'parked' && Number(found.attempts) >= attempt && found;
+    });
+    expect(row.error).toContain('FORGEWAY_FORGE_LIMIT');
+    if (attempt === 12) forge.limited = false;
+    await due();
+  }
+  await inbox.settled(id, 'done');
+});
+
+it('what the same limit stopped comes back further apart each time, and in another order', () => {
+  const now = new Date('2026-03-02T10:00:00Z');
+  const lanes = Array.from({ length: 100 }, (_, index) => `gitea/host/7/${index}`);
+  const outcome = (lane: string, begun: number, since = now) =>
+    outcomeOf(
+      {
+        error: new ForgewayError('FORGEWAY_FORGE_LIMIT', 'slow', { details: { waitMs: 30_000 } }),
+        ...{ permanent: false, timedOut: false, attempts: 1, begun, lane, since },
+      },
+      { backoff: deliveryBackoff, inPlaceMs: 1_000, now: () => now },
+    );
+  const waits = (begun: number) => lanes.map((lane) => (outcome(lane, begun) as { waitMs: number }).waitMs);
+  for (const [begun, apartMs] of [
+    [1, 10_000],
+    [4, 80_000],
+    [7, 600_000],
+    [99, 600_000],
+  ] as const) {
+    const sorted = waits(begun).sort((one, other) => one - other);
+    expect(sorted[0]).toBeGreaterThanOrEqual(30_000);
+    expect(sorted.at(-1)).toBeLessThanOrEqual(30_000 + apartMs + 1_000);
+    // Half of them are not in one half of it.
+    expect(sorted[50]).toBeGreaterThan(30_000 + apartMs * 0.25);
+    expect(sorted[50]).toBeLessThan(30_000 + apartMs * 0.75);
+  }
+  const [seventh, eighth] = [waits(7), waits(8)];
+  const late = (all: number[]) => lanes.filter((_, index) => (all[index] ?? 0) > 330_000);
+  expect(late(seventh).filter((lane) => !late(eighth).includes(lane)).length).toBeGreaterThan(10);
+  expect(outcome('lane', 9, new Date('2026-02-27T09:00:00Z'))).toMatchObject({
+    status: 'dead',
+    reason: 'the forge has wanted to be asked less since it came, for more than three days',
+  });
 });
 
 it('attempts that fail for another reason still count, and only they', async () => {

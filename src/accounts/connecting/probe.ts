@@ -74,6 +74,8 @@ async function reasonOf(failure: RouteFailure | ForgewayError, connection: OpenC
   if (failure instanceof ForgewayError && !isPage) {
     if (failure.code === 'FORGEWAY_ADDRESS_REFUSED') return failure.message;
     if (failure.code === 'FORGEWAY_FORGE_UNREACHABLE') return unreachable(where, failure.message);
+    // So often asked in vain that it was left alone: nothing here will ask it once more.
+    if (failure.code === 'FORGEWAY_FORGE_DOWN') return unreachable(where, 'it does not answer');
     if (failure.code === 'FORGEWAY_ORIGIN_REFUSED')
       return `${where} redirects to another address, which the token is not sent to. Use the address that a browser ends at, with https:// where it has it.`;
     return failure.message;

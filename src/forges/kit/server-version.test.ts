@@ -4,6 +4,7 @@ import { versionWarnings } from './server-version.js';
 describe('the version of a server', () => {
   const warned = (version: string, oldest: readonly [number, number]) =>
     versionWarnings(version, { label: 'Forge', oldest }).length > 0;
+  const unread = (version: string) => versionWarnings(version, { label: 'Forge', oldest: [1, 20] });
 
   it.each([
     ['1.17.3', [1, 20]],
@@ -20,10 +21,20 @@ describe('the version of a server', () => {
     ['16.0.0', [16, 0]],
     ['18.6.0-pre', [16, 0]],
     ['7.0.0+gitea-1.22.0', [7, 0]],
-    ['development', [1, 20]],
-    ['', [1, 20]],
-    ['99999999999999999999.1', [1, 20]],
   ] as const)('%s is not where %j is', (version, oldest) => expect(warned(version, oldest)).toBe(false));
+
+  it.each(['development', '99999999999999999999.1', 'master-0a1b2c3', '1', 'x'.repeat(9_999)])(
+    'that cannot be read is taken for a current one, and that is said: %.20s',
+    (version) =>
+      expect(unread(version)).toEqual([
+        expect.stringMatching(/^Forge tells "[^"]{1,40}" as its version: it is taken for a current one\./),
+      ]),
+  );
+
+  it('that is not told neither', () =>
+    expect(unread('')).toEqual([
+      'Forge does not tell its version: it is taken for a current one. If it is older than 1.20, events may lack fields, and requests may fail.',
+    ]));
 
   it('is said with what to do', () => {
     expect(versionWarnings('15.1.0', { label: 'GitLab', oldest: [16, 0] })).toEqual([
