@@ -59,7 +59,7 @@ function ourFetch(m: RequestModules, forge: ForgeDescriptor, baseUrl: string, to
   const virtual = m.virtual.createVirtualForges({
     state: {
       loops: { note: neverAsked, causeOf: neverAsked },
-      repositories: { list: neverAsked, has: neverAsked },
+      repositories: { list: neverAsked, has: neverAsked, hasOwner: neverAsked },
       recordsOf: () => ({
         get: neverAsked,
         byId: neverAsked,

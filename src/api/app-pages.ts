@@ -1,9 +1,11 @@
 /** Hands requests for what is not ours on to the HTTP routes of apps, which run in worker processes. */
 import { request as ask, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { BlockList } from 'node:net';
 import { pipeline } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/logger.js';
+import { clientAddress, isFromTrusted } from './client-address.js';
 
 export interface AppPagesOptions {
   /** Path of a socket on which a worker's apps answer; undefined when no app has routes. */
@@ -12,6 +14,10 @@ export interface AppPagesOptions {
   awaited?(): boolean;
   /** Name of the header by which a worker says that no app takes this address. */
   notTaken: string;
+  /** Whose word of who asks, and how, is passed on; see `clientAddress`. */
+  trustedProxies: BlockList;
+  /** How visitors reach this server, where no such proxy says: what PUBLIC_URL begins with. */
+  protocol(): 'http' | 'https';
   log: Logger;
   /** Longest silence of an app. */
   timeoutMs?: number;
@@ -34,6 +40,24 @@ function handedOn(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name)));
 }
 
+/** What proxies say of a request, and so may anybody. */
+const OF_PROXIES = /^(?:forwarded|x-forwarded-.+|x-real-ip)$/;
+
+/** Who asks, as an app may believe it: it is reached by this server alone. */
+function visitorHeaders(request: IncomingMessage, o: AppPagesOptions): Record<string, string> {
+  const said = (name: string) =>
+    String(request.headers[name] ?? '')
+      .split(',', 1)[0]
+      ?.trim() ?? '';
+  const trusted = isFromTrusted(request, o.trustedProxies);
+  const host = trusted ? said('x-forwarded-host') : '';
+  return {
+    'x-forwarded-for': clientAddress(request, o.trustedProxies),
+    'x-forwarded-proto': (trusted && said('x-forwarded-proto')) || o.protocol(),
+    ...(host !== '' && { 'x-forwarded-host': host }),
+  };
+}
+
 /** Without ours: an app serves its own visitors, and has no use for the session of an administrator who is one of them. */
 function theirCookies(cookies: string): string | undefined {
   const theirs = cookies.split(';').filter((one) => !/^\s*(?:__Secure-)?forgeway\./.test(one));
@@ -49,12 +73,13 @@ function handOn(
   otherwise: (status: 404 | 502 | 504) => void,
 ): void {
   const timeout = o.timeoutMs ?? TIMEOUT_MS;
-  const { cookie, ...others } = handedOn(request.headers);
+  const { cookie, ...told } = handedOn(request.headers);
+  const others = Object.fromEntries(Object.entries(told).filter(([name]) => !OF_PROXIES.test(name)));
   const kept = cookie === undefined ? undefined : theirCookies(cookie);
   const headers = {
     ...others,
     ...(kept !== undefined && { cookie: kept }),
-    'x-forwarded-for': request.socket.remoteAddress ?? '',
+    ...visitorHeaders(request, o),
   };
   let late = false;
   const there = ask({ socketPath, path: request.url, method: request.method, headers, timeout, agent: false });

@@ -12,6 +12,12 @@ export function trustedProxies(ranges: readonly string[]): BlockList {
   return list;
 }
 
+/** Whether what the request says of who sent it is the word of a proxy that the operator trusts. */
+export function isFromTrusted(request: Pick<IncomingMessage, 'socket'>, trusted: BlockList): boolean {
+  const address = plain(request.socket.remoteAddress ?? '');
+  return isIP(address) !== 0 && trusted.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+}
+
 const plain = (address: string) => address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '');
 
 /** Read from the right: each proxy adds at the end whom it saw, and what stands before is anybody's word. */

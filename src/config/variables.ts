@@ -280,7 +280,7 @@ export const variables = {
   trustedProxies: {
     name: 'TRUSTED_PROXIES',
     meaning:
-      'Addresses or ranges of proxies in front, with commas between, whose `X-Forwarded-For` is believed when sign-ins and requests to the API are counted. Without it everybody behind a proxy counts as one.',
+      'Addresses or ranges of proxies in front, with commas between, whose `X-Forwarded-For` is believed when sign-ins and requests to the API are counted, and whose word apps with pages are given. Without it everybody behind a proxy counts as one.',
     default: '',
     schema: addressRanges,
     fix: 'Write them as `10.0.0.0/8,192.0.2.7`.',

@@ -11,6 +11,7 @@ import { ForgewayError, messageOf } from '../lib/errors.js';
 import type { App } from '../translate/bridge.js';
 import { sourcesOf } from './app-scan.js';
 import { type AppSource, EXPORT, exportedFile, isModule } from './app-source.js';
+import { keepAppsFromStarting, takenStarts, withoutStart } from './own-start.js';
 
 const unusable = (message: string, cause?: unknown) => new ForgewayError('FORGEWAY_APP_UNUSABLE', message, { cause });
 
@@ -55,7 +56,7 @@ async function giveProbot(): Promise<void> {
   // Not in the types, and where every `require` comes by.
   const load = Reflect.get(Module, '_load') as LoadModule;
   const guarded: LoadModule = function (request, ...others) {
-    return request === 'probot' ? probot : load.call(this, request, ...others);
+    return request === 'probot' ? withoutStart(probot) : load.call(this, request, ...others);
   };
   Reflect.set(Module, '_load', guarded);
 }
@@ -115,8 +116,15 @@ const isFunction = (value: unknown): value is ApplicationFunction => typeof valu
 const asExports = (value: unknown): Exports =>
   (typeof value === 'object' && value !== null) || typeof value === 'function' ? (value as Exports) : {};
 
-/** The app among what a module exports. @throws ForgewayError FORGEWAY_APP_UNUSABLE naming what there is */
-export function findApp(module: Exports, { file, exportName }: AppSource): ApplicationFunction {
+/**
+ * The app among what a module exports, or else the one that it starts itself.
+ * @throws ForgewayError FORGEWAY_APP_UNUSABLE naming what there is
+ */
+export function findApp(
+  module: Exports,
+  { file, exportName }: AppSource,
+  started: readonly ApplicationFunction[] = [],
+): ApplicationFunction {
   // `module.exports = fn` arrives as `default`; compiled TypeScript has its own `default` inside of that.
   const inner = asExports(module.default);
   if (exportName !== undefined) {
@@ -130,6 +138,8 @@ export function findApp(module: Exports, { file, exportName }: AppSource): Appli
   );
   const [first, ...others] = new Set(functions.values());
   if (isFunction(first) && others.length === 0) return first;
+  const [own, ...more] = new Set(started);
+  if (first === undefined && own !== undefined && more.length === 0) return own;
   if (first === undefined)
     throw unusable(
       `${file} exports no function. A Probot app is one, as in \`export default (app) => { … }\`. One that starts a Probot itself is served by \`forgeway app facade\`.`,
@@ -168,6 +178,7 @@ function describe(file: string, error: unknown): string {
 /** Imports the module. Whatever it does at its top happens now. @throws ForgewayError FORGEWAY_APP_UNUSABLE */
 async function importModule(file: string): Promise<Exports> {
   if (!isModule(file)) throw unusable(`${file} is no module of JavaScript or TypeScript, as an app is.`);
+  keepAppsFromStarting();
   if (TYPESCRIPT.has(extname(file))) await prepareTypeScript(file);
   try {
     return (await import(pathToFileURL(file).href)) as Exports;
@@ -178,7 +189,8 @@ async function importModule(file: string): Promise<Exports> {
 
 /** The app behind a source, not yet called. @throws ForgewayError FORGEWAY_APP_UNUSABLE */
 export async function importApp(source: AppSource): Promise<App> {
-  const load = findApp(await importModule(source.file), source);
+  takenStarts();
+  const load = findApp(await importModule(source.file), source, takenStarts());
   const { hydrate } = declaration.parse(Reflect.get(load, 'forgeway')) ?? {};
   return { name: source.name, load, optional: true, ...(hydrate && { hydrate }) };
 }

@@ -301,6 +301,8 @@ async function start(
       socket: () => workers.pages(),
       awaited: () => workers.pagesAwaited(),
       notTaken: NOT_TAKEN,
+      trustedProxies: signInRoutes.trustedProxies,
+      protocol: () => (address.public.startsWith('https:') ? 'https' : 'http'),
     },
     home: async (person) => ({
       version: version(),

@@ -35,6 +35,7 @@ import { startFeatureJobs } from './feature-jobs.js';
 import { createHookRecovery } from './hook-recovery.js';
 import { membershipPorts } from './membership-ports.js';
 import { outboundOf } from './outbound.js';
+import { portTaken } from './port-taken.js';
 import { shutdownRequested } from './shutdown.js';
 import { servePages, type WorkerPages } from './worker-pages.js';
 import { reportTo } from './worker-report.js';
@@ -80,6 +81,10 @@ function outliveStrays(log: Logger): void {
     const at = placeOf(error);
     const details = { ...told(scope), err: unwrap(error).message, ...(at !== undefined && { at }) };
     log.error(details, 'a promise was rejected that the handler did not await: what it had to do was not done');
+  });
+  process.on('uncaughtExceptionMonitor', (error) => {
+    const said = portTaken(error);
+    if (said !== undefined) log.error(said);
   });
   tellWhoEnds((scope, code) => log.error({ ...told(scope), code }, 'an app ended the process of the worker'));
 }

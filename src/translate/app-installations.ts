@@ -3,6 +3,7 @@
  * beside its installations the virtual ones, one for each connection by token. Apps that work through all their
  * installations by the clock so reach the repositories of every forge. Without an App on GitHub there are only ours.
  */
+import { currentDelivery, type DeliveryScope } from '../lib/delivery-scope.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
 import { parseId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
@@ -17,13 +18,18 @@ export interface AppInstallationsOptions {
   hasApp: boolean;
   lookup: Pick<InstallationLookup, 'connected'>;
   ofInstallation(id: bigint): Promise<Credential>;
+  /** The connection whose hook brought a delivery; undefined where it has none. */
+  ofHook(scope: DeliveryScope): Promise<Credential | undefined>;
   /** For GitHub and for the virtual forges alike. */
   fetchFor(credential: Credential): Fetch;
   log: Logger;
 }
 
 const ONE = /^\/app\/installations\/(\d+)(\/.*)?$/;
-const OF_REPOSITORY = /^\/repos\/[^/]+\/[^/]+\/installation$/;
+/** Which installation covers a repository or an account. */
+const OF_PLACE = /^\/(?:repos\/[^/]+\/[^/]+|orgs\/[^/]+|users\/[^/]+)\/installation$/;
+/** The same for every connection. */
+const OF_ALL = /^\/(?:app|apps\/[^/]+|rate_limit|meta)$/;
 /** Of GitHub.com, and below the address of an Enterprise. */
 const GRAPHQL = /^(?:\/api)?\/graphql$/;
 /** GitHub's words to whoever is no installation and nobody. */
@@ -31,6 +37,11 @@ const GRAPHQL_AS_APP = {
   message: 'This endpoint requires you to be authenticated.',
   documentation_url: 'https://docs.github.com/graphql/guides/forming-calls-with-graphql#authenticating-with-graphql',
   status: '401',
+};
+const NOT_FOUND = { message: 'Not Found', documentation_url: 'https://docs.github.com/rest', status: '404' };
+const SEVERAL = {
+  ...NOT_FOUND,
+  message: 'Several installations have a place of this name. Take the number of one of them, as events bring it.',
 };
 const HAS_NEXT = /;\s*rel="?next"?/;
 
@@ -44,17 +55,22 @@ function jsonAnswer(data: unknown, url: string, like?: Pick<Response, 'status'> 
   return response;
 }
 
-/** The fetch of an Octokit that speaks as the App. */
-export function createAppInstallations(o: AppInstallationsOptions): Fetch {
+export interface AppInstallations {
+  /** Of an Octokit that speaks as the App. */
+  fetch: Fetch;
+  /** Below what the connections have their addresses, which stand in what is answered here. */
+  bases(): Promise<readonly string[]>;
+}
+
+export function createAppInstallations(o: AppInstallationsOptions): AppInstallations {
   const send = o.fetchFor(o.app);
   const base = new URL(o.app.baseUrl).pathname.replace(/\/$/, '');
 
-  /** The same question to one connection; undefined when it cannot be used just now. */
-  const ask = async (id: bigint, path: string, init?: RequestInit): Promise<Response | undefined> => {
+  /** Undefined when its forge speaks GitHub's language itself, or `work` cannot be done with it just now. */
+  const usable = async <T>(id: bigint, work: (credential: Credential) => Promise<T>): Promise<T | undefined> => {
     try {
       const credential = await o.ofInstallation(id);
-      if (credential.connection === undefined) return undefined;
-      return await o.fetchFor(credential)(`${credential.baseUrl}${path}`, init);
+      return credential.connection === undefined ? undefined : await work(credential);
     } catch (error) {
       if (!(error instanceof ForgewayError)) throw error;
       o.log.warn(
@@ -64,6 +80,11 @@ export function createAppInstallations(o: AppInstallationsOptions): Fetch {
       return undefined;
     }
   };
+  const open = (id: bigint) => usable(id, async (credential) => credential);
+
+  /** The same question to one connection. */
+  const ask = (id: bigint, path: string, init?: RequestInit): Promise<Response | undefined> =>
+    usable(id, (credential) => o.fetchFor(credential)(`${credential.baseUrl}${path}`, init));
 
   const ours = async (): Promise<unknown[]> => {
     const lists = await Promise.all(
@@ -75,11 +96,19 @@ export function createAppInstallations(o: AppInstallationsOptions): Fetch {
     return lists.flat();
   };
 
-  /** The one connection that answers; undefined when none does, or several, which is never guessed. */
-  const only = async (path: string): Promise<Response | undefined> => {
+  /** What the connection answers that told of the event an app runs on: the same name elsewhere is another place. */
+  const fromDelivery = async (path: string): Promise<Response | undefined> => {
+    const scope = currentDelivery();
+    const told = scope && (await o.ofHook(scope));
+    const answer = told?.connection && (await ask(told.connection.virtualId, path));
+    return answer?.ok ? answer : undefined;
+  };
+
+  /** The one connection that answers. Undefined when none does; when several do, that is said, since it is never guessed. */
+  const only = async (path: string, input: string): Promise<Response | undefined> => {
     const answers = await Promise.all((await o.lookup.connected()).map((id) => ask(id, path)));
     const found = answers.filter((answer) => answer?.ok === true);
-    return found.length === 1 ? found[0] : undefined;
+    return found.length > 1 ? jsonAnswer(SEVERAL, input, { status: 404 }) : found[0];
   };
 
   const list: Fetch = async (input, init) => {
@@ -95,17 +124,22 @@ export function createAppInstallations(o: AppInstallationsOptions): Fetch {
   };
 
   const others = async (path: string, input: string, init: RequestInit | undefined): Promise<Response> => {
+    const told = OF_PLACE.test(path) ? await fromDelivery(path) : undefined;
+    if (told !== undefined) return told;
     if (o.hasApp) {
       const answer = await send(input, init);
-      return answer.status === 404 && OF_REPOSITORY.test(path) ? ((await only(path)) ?? answer) : answer;
+      return answer.status === 404 && OF_PLACE.test(path) ? ((await only(path, input)) ?? answer) : answer;
     }
-    // Who the App is, is the same for every connection.
-    const [first] = path === '/app' ? await o.lookup.connected() : [];
+    const connected = await o.lookup.connected();
+    const [first] = OF_ALL.test(path) ? connected : [];
     const answer = first === undefined ? undefined : await ask(first, path, init);
-    return answer ?? (OF_REPOSITORY.test(path) ? await only(path) : undefined) ?? send(input, init);
+    if (answer !== undefined) return answer;
+    if (!OF_PLACE.test(path)) return send(input, init);
+    const found = await only(path, input);
+    return found ?? (connected.length > 0 ? jsonAnswer(NOT_FOUND, input, { status: 404 }) : send(input, init));
   };
 
-  return async (input, init) => {
+  const fetch: Fetch = async (input, init) => {
     const url = new URL(input);
     const path = url.pathname.startsWith(`${base}/`) ? url.pathname.slice(base.length) : url.pathname;
     // An App has nothing to ask there; without one on GitHub there is nobody else to say so.
@@ -121,4 +155,11 @@ export function createAppInstallations(o: AppInstallationsOptions): Fetch {
     }
     return isGet ? others(path, input, init) : send(input, init);
   };
+
+  const bases = async (): Promise<readonly string[]> => {
+    const opened = await Promise.all((await o.lookup.connected()).map(open));
+    return [...new Set(opened.flatMap((credential) => (credential ? [credential.baseUrl] : [])))];
+  };
+
+  return { fetch, bases };
 }

@@ -99,6 +99,8 @@ export interface Requests {
   virtual: boolean;
   /** The forge gives tokens that reach less than the whole. */
   narrows: boolean;
+  /** Below what addresses in answers may stand: of the App itself, also those of the connections that it is told of. */
+  bases(): Promise<readonly string[]>;
 }
 
 export interface Bridge {
@@ -193,7 +195,7 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
   const connections = createConnections({ github: o.github, lookup, directory, forgeApps, clock, fetchFor });
   const asApp = createAppInstallations({ ...connections, hasApp: o.github !== undefined, lookup, fetchFor, log });
   const appsFetch = (credential: Credential): Fetch => {
-    const send = credential === connections.app ? asApp : fetchFor(credential);
+    const send = credential === connections.app ? asApp.fetch : fetchFor(credential);
     return o.around?.(send, credential) ?? send;
   };
   const { Octokit, instance } = createForgeOctokit({ ...connections, fetchFor: appsFetch, log });
@@ -349,7 +351,13 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
       if (narrowed !== undefined && !narrows)
         throw new ForgewayError('FORGEWAY_INSTALLATION_UNKNOWN', 'Its forge gives no token that reaches less.');
       const virtual = credential.connection?.forge.routes !== undefined;
-      return { fetch: appsFetch(credential), baseUrl: credential.baseUrl, virtual, narrows };
+      return {
+        fetch: appsFetch(credential),
+        baseUrl: credential.baseUrl,
+        virtual,
+        narrows,
+        bases: async () => [credential.baseUrl, ...(credential === connections.app ? await asApp.bases() : [])],
+      };
     },
 
     async askAs(installationId, { confidential }) {

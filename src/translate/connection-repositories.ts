@@ -19,6 +19,8 @@ export interface ConnectionRepositories {
     at: { page: number; perPage: number },
   ): Promise<{ total: number; repositories: readonly ServedRepository[] }>;
   has(connection: OpenConnection, owner: string, name: string): Promise<boolean>;
+  /** True when one of them is the owner's. */
+  hasOwner(connection: OpenConnection, owner: string): Promise<boolean>;
 }
 
 export function repositoriesOf(store: Store): ConnectionRepositories {
@@ -43,6 +45,16 @@ export function repositoriesOf(store: Store): ConnectionRepositories {
           [connection.id, owner, name],
         );
         return (rowCount ?? 0) > 0;
+      });
+    },
+    async hasOwner(connection, owner) {
+      return store.tenant(connection.organizationId, async (tx) => {
+        const { rowCount } = await tx.query(
+          `SELECT FROM repository r JOIN installation i ON i.id = r.installation_id
+           WHERE i.connection_id = $1 AND r.status = 'active' AND lower(r.remote_owner) = lower($2) LIMIT 1`,
+          [connection.id, owner],
+        );
+        return rowCount === 1;
       });
     },
   };

@@ -3,6 +3,7 @@
  * delivery and per `probot.auth(id)`, and ours answers with one whose fetch carries that installation's credential.
  */
 import { ProbotOctokit } from 'probot';
+import { INSTALLATION_PERMISSIONS } from '../forges/kit/shapes/installation.js';
 import { currentDelivery } from '../lib/delivery-scope.js';
 import { parseId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
@@ -45,6 +46,17 @@ interface InstanceOptions {
 
 type Hook = (request: (...of: unknown[]) => unknown, ...parameters: unknown[]) => unknown;
 
+const HOUR_MS = 3_600_000;
+
+/** Apps keep a token until its end: one that has none is asked for again as often as GitHub's. */
+const lifeOf = (ends: Date | undefined) => {
+  const now = Date.now();
+  return {
+    createdAt: new Date(now).toISOString(),
+    expiresAt: new Date(Math.min(ends?.getTime() ?? Number.POSITIVE_INFINITY, now + HOUR_MS)).toISOString(),
+  };
+};
+
 /** The class, and a maker of instances for callers outside Probot. */
 export function createForgeOctokit(o: ForgeOctokitOptions): {
   Octokit: typeof ProbotOctokit;
@@ -64,6 +76,9 @@ export function createForgeOctokit(o: ForgeOctokitOptions): {
           tokenType: 'installation',
           token: await connection.token(),
           installationId: Number(connection.virtualId),
+          permissions: { ...INSTALLATION_PERMISSIONS },
+          repositorySelection: 'selected',
+          ...lifeOf(connection.expiresAt),
         };
       if (installation === undefined) return { type: 'token', token: await from.authorization('/') };
       const scope = {
@@ -71,7 +86,8 @@ export function createForgeOctokit(o: ForgeOctokitOptions): {
         ...(question.repositoryIds && { repositoryIds: question.repositoryIds.map(parseId) }),
         ...(question.permissions && { permissions: question.permissions }),
       };
-      const { token: value, createdAt, expiresAt } = await installation.app.installationToken(scope);
+      const made = await installation.app.installationToken(scope);
+      const { token: value, createdAt, expiresAt, permissions, repositorySelection } = made;
       return {
         type: 'token',
         tokenType: 'installation',
@@ -79,12 +95,17 @@ export function createForgeOctokit(o: ForgeOctokitOptions): {
         installationId: question.installationId ?? Number(scope.installationId),
         createdAt: createdAt.toISOString(),
         expiresAt: expiresAt.toISOString(),
+        ...(permissions && { permissions }),
+        ...(repositorySelection && { repositorySelection }),
+        ...(question.repositoryIds && { repositoryIds: question.repositoryIds }),
       };
     };
 
     const auth = async (question: AuthQuestion = {}): Promise<unknown> => {
       if (question.event !== undefined) return build(await o.ofDelivery(question.event.payload));
-      if (question.type === 'installation') {
+      // Without a type: what this instance signs with.
+      const ofInstance = question.type === undefined && credential !== o.app;
+      if (question.type === 'installation' || ofInstance) {
         const { installationId } = question;
         const wanted = installationId === undefined ? credential : await o.ofInstallation(parseId(installationId));
         return question.factory === undefined ? token(wanted, question) : build(wanted);

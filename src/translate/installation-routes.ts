@@ -13,7 +13,7 @@ import {
 } from '../forges/kit/route.js';
 import { user } from '../forges/kit/shapes/account.js';
 import type { ShapeBase } from '../forges/kit/shapes/base.js';
-import { installation as installationShape } from '../forges/kit/shapes/installation.js';
+import { INSTALLATION_PERMISSIONS, installation as installationShape } from '../forges/kit/shapes/installation.js';
 import { nodeId } from '../forges/kit/shapes/node-id.js';
 import { formatId } from '../lib/ids.js';
 import type { ConnectionRepositories } from './connection-repositories.js';
@@ -45,7 +45,7 @@ function app(context: InstallationContext) {
     description: '',
     external_url: context.base.web,
     html_url: context.base.web,
-    permissions: {},
+    permissions: { ...INSTALLATION_PERMISSIONS },
     events: [],
     created_at: new Date(0).toISOString(),
     updated_at: new Date(0).toISOString(),
@@ -92,6 +92,15 @@ async function ownInstallation(request: RouteRequest, context: InstallationConte
   return { data: installation(context) };
 }
 
+/** Of an account whose repositories are served; which of both kinds it is makes no difference to whoever asks. */
+const ofAccount = reading(async (request, context) => {
+  const login = request.params.org ?? request.params.username ?? '';
+  const { connection, repositories: served } = context;
+  const isOwn = login.toLowerCase() === connection.account.login.toLowerCase();
+  if (!isOwn && !(await served.hasOwner(connection, login))) throw notFound();
+  return { data: installation(context) };
+});
+
 const noMarketplace = reading(async () => {
   throw notFound();
 });
@@ -109,8 +118,8 @@ export const installationRoutes: RouteTable<InstallationContext> = {
     if (!(await context.repositories.has(context.connection, owner, repo))) throw notFound();
     return { data: installation(context) };
   }),
-  'GET /orgs/{org}/installation': reading(ownInstallation),
-  'GET /users/{username}/installation': reading(ownInstallation),
+  'GET /orgs/{org}/installation': ofAccount,
+  'GET /users/{username}/installation': ofAccount,
   'POST /app/installations/{installation_id}/access_tokens': {
     support: 'emulated',
     note: 'The token of the connection itself, which cannot be narrowed to single repositories.',
@@ -124,7 +133,7 @@ export const installationRoutes: RouteTable<InstallationContext> = {
         data: {
           token: await context.connection.token(),
           expires_at: expires,
-          permissions: {},
+          permissions: { ...INSTALLATION_PERMISSIONS },
           repository_selection: 'selected',
         },
       };

@@ -84,6 +84,7 @@ function memoryOf(installation: KnownInstallation, clock: Clock) {
       },
       has: async (_connection, owner, name) =>
         [...served.values()].some((one) => same(one.owner, owner) && same(one.name, name)),
+      hasOwner: async (_connection, owner) => [...served.values()].some((one) => same(one.owner, owner)),
     },
     lookup: {
       appOf: async () => undefined,

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Context, Probot } from 'probot';
 import { forges } from '../../src/forges/registry.js';
+import { type DeliveryScope, runInDelivery } from '../../src/lib/delivery-scope.js';
 import { ForgewayError } from '../../src/lib/errors.js';
 import { createLogger } from '../../src/lib/logger.js';
 import { createAppInstallations } from '../../src/translate/app-installations.js';
@@ -41,6 +42,20 @@ describe.each(translated.map((forge) => [forge.label, forge] as const))(
       expect(served).toMatchObject([{ full_name: 'acme/web', owner: { login: 'acme' } }]);
     });
 
+    it('tells what a token is as GitHub does, also when nobody says of which kind', async () => {
+      const inside = await (probots[0] as Probot).auth(instance.rehearsal.installationId);
+      const told = {
+        ...{ type: 'token', tokenType: 'installation', token: instance.fake.token, repositorySelection: 'selected' },
+        installationId: instance.rehearsal.installationId,
+        permissions: expect.objectContaining({ contents: 'write', metadata: 'read' }),
+      };
+      for (const question of [{ type: 'installation' }, undefined]) {
+        const answer = (await inside.auth(question as never)) as { createdAt: string; expiresAt: string };
+        expect(answer).toMatchObject(told);
+        expect(Date.parse(answer.expiresAt) - Date.parse(answer.createdAt)).toBe(3_600_000);
+      }
+    });
+
     it('may make events itself, and speak for the installation in them', async () => {
       const app = probots[0] as Probot;
       const payload = {
@@ -67,6 +82,8 @@ describe('beside an App on GitHub', () => {
       app,
       hasApp,
       lookup: { connected: async () => ids },
+      ofHook: async ({ hookId }) =>
+        hookId === 'ours' ? { ...connection, connection: { virtualId: 900n } as never } : undefined,
       async ofInstallation(id) {
         if (id === 901n) throw new ForgewayError('FORGEWAY_CONNECTION_UNUSABLE', 'It was removed.');
         return connection;
@@ -77,7 +94,7 @@ describe('beside an App on GitHub', () => {
         return answer(new URL(input));
       },
       log,
-    });
+    }).fetch;
   const list = (page: number) => `${app.baseUrl}/app/installations?page=${page}`;
 
   it('adds ours after the last of theirs, and leaves out what cannot be used', async () => {
@@ -120,6 +137,26 @@ describe('beside an App on GitHub', () => {
     const missing = () => Response.json({ message: 'Not Found' }, { status: 404 });
     const path = `${app.baseUrl}/repos/acme/web/installation`;
     expect(await (await open(missing)(path)).json()).toEqual({ id: 900 });
-    expect((await open(missing, [900n, 902n])(path)).status).toBe(404);
+    for (const hasApp of [true, false]) {
+      const several = await open(missing, [900n, 902n], hasApp)(path);
+      const said = { message: expect.stringMatching(/^Several installations have a place of this name/) };
+      expect([several.status, await several.json()]).toMatchObject([404, said]);
+    }
+  });
+
+  it('takes the connection that told of what an app runs on, before a place of that name anywhere else', async () => {
+    const send = open(() => Response.json({ id: 5 }), [900n, 902n]);
+    const from = (hookId: string, path: string) =>
+      runInDelivery({ hookId } as DeliveryScope, async () => (await send(`${app.baseUrl}${path}`)).json());
+    for (const path of ['/repos/acme/web/installation', '/orgs/acme/installation', '/users/acme/installation'])
+      expect([path, await from('ours', path), await from('an App’s', path)]).toEqual([path, { id: 900 }, { id: 5 }]);
+  });
+
+  it('finds nothing in the words of GitHub where there is no App there, and needs none for what is the same for all', async () => {
+    const never = () => Response.json({ message: 'No App' }, { status: 418 });
+    const none = await open(never, [901n], false)(`${app.baseUrl}/orgs/acme/installation`);
+    expect([none.status, await none.json()]).toMatchObject([404, { message: 'Not Found' }]);
+    for (const path of ['/app', '/rate_limit', '/meta', '/apps/forgeway'])
+      expect([path, (await open(never, [900n], false)(`${app.baseUrl}${path}`)).status]).toEqual([path, 200]);
   });
 });

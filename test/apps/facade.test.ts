@@ -217,6 +217,42 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))('an old app o
     expect((await ask('/elsewhere', `Bearer ${await jwt('1')}`)).status).toBe(404);
   });
 
+  it('is told of its installations at addresses of the facade, and finds that of a place', async () => {
+    const id = instance.rehearsal.installationId;
+    const signed = `Bearer ${await jwt('1')}`;
+    const get = async (path: string) => (await ask(`/api/v3${path}`, signed)).json() as Promise<Record<string, string>>;
+    const [listed] = (await get('/app/installations')) as unknown as Record<string, string>[];
+    expect(listed).toMatchObject({
+      id,
+      access_tokens_url: `${at.origin}/api/v3/app/installations/${id}/access_tokens`,
+    });
+    const made = await fetch(String(listed?.access_tokens_url), { method: 'POST', headers: { authorization: signed } });
+    const { token, permissions } = (await made.json()) as { token: string; permissions: Record<string, string> };
+    expect(token).toMatch(/^ghs_/);
+    if (forge.routes !== undefined) expect(permissions).toMatchObject({ contents: 'write', metadata: 'read' });
+    for (const place of ['repos/acme/web', 'orgs/acme', 'users/ACME'])
+      expect([place, (await get(`/${place}/installation`)).id]).toEqual([place, id]);
+    for (const place of ['repos/acme/none', 'orgs/stranger', 'users/stranger']) {
+      const none = await ask(`/api/v3/${place}/installation`, signed);
+      expect([place, none.status, await none.json()]).toMatchObject([place, 404, { message: 'Not Found' }]);
+    }
+    expect((await ask('/api/v3/rate_limit', signed)).status).toBe(200);
+  });
+
+  it('may give its token as a password, as on GitHub', async () => {
+    const id = instance.rehearsal.installationId;
+    const made = await ask(`/api/v3/app/installations/${id}/access_tokens`, `Bearer ${await jwt('1')}`, 'POST');
+    const { token } = (await made.json()) as { token: string };
+    const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
+    const status = async (text: string) => (await ask('/api/v3/repos/acme/web', basic(text))).status;
+    expect([await status(`x-access-token:${token}`), await status(`${token}:`), await status(token)]).toEqual([
+      200, 200, 200,
+    ]);
+    expect([await status('x-access-token:wrong'), await status(`${token}:wrong`), await status('')]).toEqual([
+      401, 401, 401,
+    ]);
+  });
+
   it('gets tokens that are worth nothing elsewhere, and expire', async () => {
     const id = instance.rehearsal.installationId;
     const made = await ask(`/api/v3/app/installations/${id}/access_tokens`, `Bearer ${await jwt('1')}`, 'POST');

@@ -12,7 +12,12 @@ const answersToken = (installation: number, token = `ghs_of${installation}`) =>
   nock(API)
     .post(`/app/installations/${installation}/access_tokens`)
     .matchHeader('authorization', /^Bearer eyJ/)
-    .reply(201, { token, expires_at: new Date(Date.now() + 3_600_000).toISOString() });
+    .reply(201, {
+      token,
+      expires_at: new Date(Date.now() + 3_600_000).toISOString(),
+      permissions: { contents: 'read' },
+      repository_selection: 'all',
+    });
 
 let rig: Rig;
 let hookId: string;
@@ -85,16 +90,19 @@ describe('an app written for GitHub', () => {
 
   it('can hand the token itself to git', async () => {
     const tokens: unknown[] = [];
+    const told = { permissions: { contents: 'read' }, repositorySelection: 'all', repositoryIds: [7] };
     const bridge = await rig.bridge([
       app((probot) => {
         probot.on('push', async (context) => {
-          tokens.push(await context.octokit.auth({ type: 'installation' }));
+          tokens.push(await context.octokit.auth({ type: 'installation', repositoryIds: [7] }));
         });
       }),
     ]);
     answersToken(42);
     await bridge.run(rig.delivery({ name: 'push', hookId }), signal);
-    expect(tokens).toEqual([expect.objectContaining({ type: 'token', tokenType: 'installation', token: 'ghs_of42' })]);
+    expect(tokens).toEqual([
+      expect.objectContaining({ type: 'token', tokenType: 'installation', token: 'ghs_of42', ...told }),
+    ]);
   });
 
   it('has no credential once the App is removed', async () => {

@@ -43,7 +43,9 @@ const shown = ({
   GHE_HOST=${new URL(origin).host} ${
     tls === undefined ? 'GHE_PROTOCOL=http' : `NODE_EXTRA_CA_CERTS=${tls.certificateFile}`
   } APP_ID=${FACADE_APP_ID} PRIVATE_KEY_PATH=${privateKeyFile} WEBHOOK_SECRET="$(cat ${secretFile})"
-It gets its webhooks at ${appUrl}; what it does not accept is tried again: forgeway deliveries list, app facade:${name}`;
+It gets its webhooks at ${appUrl}; while nobody listens there
+they wait and are tried again. What it answers otherwise than with 2xx is kept, and not repeated by itself:
+forgeway deliveries dead, app facade:${name}`;
 
 async function facade(options: FacadeOptions): Promise<void> {
   const { name, port, appUrl, https = false, connection, secretFile } = options;

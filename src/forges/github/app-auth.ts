@@ -33,6 +33,9 @@ export interface InstallationToken {
   token: string;
   createdAt: Date;
   expiresAt: Date;
+  /** As the forge told. */
+  permissions?: Readonly<Record<string, string>>;
+  repositorySelection?: string;
 }
 
 export interface AppAuth {
@@ -58,7 +61,12 @@ export interface AppAuthOptions {
   send(url: string, init: RequestInit): Promise<Response>;
 }
 
-const answerSchema = z.object({ token: z.string().min(1), expires_at: z.coerce.date() });
+const answerSchema = z.object({
+  token: z.string().min(1),
+  expires_at: z.coerce.date(),
+  permissions: z.record(z.string(), z.string()).optional(),
+  repository_selection: z.string().optional(),
+});
 
 /** @throws ForgewayError naming why the forge gave no token. */
 async function refusal(response: Response, scope: TokenScope): Promise<ForgewayError> {
@@ -105,7 +113,12 @@ export function createAppAuth(o: AppAuthOptions): AppAuth {
     const answer = answerSchema.safeParse(await response.json().catch(() => undefined));
     if (!answer.success)
       throw new ForgewayError('FORGEWAY_FORGE_UNREACHABLE', 'The forge answered a request for a token with no token.');
-    return { token: answer.data.token, createdAt, expiresAt: answer.data.expires_at };
+    const { token, expires_at: expiresAt, permissions, repository_selection: repositorySelection } = answer.data;
+    return {
+      ...{ token, createdAt, expiresAt },
+      ...(permissions && { permissions }),
+      ...(repositorySelection && { repositorySelection }),
+    };
   };
 
   const isFresh = (token: InstallationToken) => {

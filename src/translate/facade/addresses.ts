@@ -10,11 +10,13 @@ export const UPLOADS_PATH = '/api/uploads';
 export const graphqlOf = (base: string): string =>
   base.endsWith(API_PATH) ? `${base.slice(0, -API_PATH.length)}${GRAPHQL_PATH}` : `${base}/graphql`;
 
-/** From the addresses of an API, and of its uploads, to the facade's own at `origin`. */
-export const movesTo = (origin: string, baseUrl: string): readonly Move[] => [
-  { from: baseUrl, to: `${origin}${API_PATH}` },
+/** From the addresses of APIs, and of their uploads, to the facade's own at `origin`. */
+export const movesTo = (origin: string, ...baseUrls: readonly string[]): readonly Move[] => [
+  ...baseUrls.flatMap((baseUrl) => [
+    { from: baseUrl, to: `${origin}${API_PATH}` },
+    { from: `${new URL(baseUrl).origin}${UPLOADS_PATH}`, to: `${origin}${UPLOADS_PATH}` },
+  ]),
   { from: DOTCOM_UPLOADS, to: `${origin}${UPLOADS_PATH}` },
-  { from: `${new URL(baseUrl).origin}${UPLOADS_PATH}`, to: `${origin}${UPLOADS_PATH}` },
 ];
 
 /** As an address is understood further on: without the dots that climb. */

@@ -79,7 +79,18 @@ const TOO_FAR = "'Expiration time' claim ('exp') is too far in the future";
 
 const STRANGER: Stranger = { refused: 'Bad credentials' };
 
-const refusal = (status: number, message: string) => Response.json({ message, status: String(status) }, { status });
+const refusal = (status: number, message: string) =>
+  Response.json({ message, documentation_url: 'https://docs.github.com/rest', status: String(status) }, { status });
+
+/** Of what stands in an `authorization` header. GitHub takes a token as a password too, and without one as the name. */
+function tokenIn(header: string | null): string | undefined {
+  const [, plain] = /^(?:bearer|token)\s+(\S+)$/i.exec(header ?? '') ?? [];
+  if (plain !== undefined) return plain;
+  const [, encoded] = /^basic\s+([\w+/=-]+)$/i.exec(header ?? '') ?? [];
+  if (encoded === undefined) return undefined;
+  const [, name, password] = /^([^:]*):?(.*)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? [];
+  return password || name || undefined;
+}
 
 interface Repository {
   id: number | string;
@@ -151,7 +162,7 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
   };
 
   const speakerOf = async (header: string | null): Promise<Speaker | Stranger> => {
-    const [, token] = /^(?:bearer|token)\s+(\S+)$/i.exec(header ?? '') ?? [];
+    const token = tokenIn(header);
     if (token === undefined) return STRANGER;
     const opened = o.tokens.open(token);
     if (opened !== undefined) return allowed(opened.installation) ? opened : STRANGER;
@@ -173,7 +184,7 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
     below: Below = 'api',
   ): Promise<Response> => {
     const { narrowing, atForge } = 'app' in speaker ? {} : speaker;
-    const { fetch, baseUrl, virtual } = await o.requestsOf(
+    const { fetch, baseUrl, virtual, bases } = await o.requestsOf(
       'app' in speaker ? undefined : speaker.installation,
       atForge,
     );
@@ -199,7 +210,7 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
         : undefined;
     if (refused !== undefined) return refusal(refused.status, refused.message);
     const answer = await runNarrowed(narrowing, send);
-    const moves = movesTo(o.origin, baseUrl);
+    const moves = movesTo(o.origin, ...(await bases()));
     const out = new Headers();
     for (const name of PASSED_OUT) {
       const value = answer.headers.get(name);
@@ -299,9 +310,12 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
         { status: 201 },
       );
     }
-    const answer = await pass({ app: true }, request, path);
+    // Among all installations there may be several places of a name.
+    const isPlace = INSTALLATION_OF.test(plain);
+    const asked: Speaker = isPlace && o.only !== undefined ? { installation: o.only } : { app: true };
+    const answer = await pass(asked, request, path);
     if (o.only === undefined || !answer.ok) return answer;
-    if (INSTALLATION_OF.test(plain)) {
+    if (isPlace) {
       const found = (await answer.clone().json()) as { id: number };
       return allowed(parseId(found.id)) ? answer : refusal(404, 'Not Found');
     }

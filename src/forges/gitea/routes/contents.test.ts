@@ -25,7 +25,10 @@ describe('contents on Gitea', () => {
       'application/vnd.github.raw; charset=utf-8',
       'greet: true\n',
     ]);
-    expect(gitea.rig.calls.at(-1)?.path).toBe('/repos/acme/web/raw/.github/bot.yml');
+    expect(gitea.rig.calls.at(-1)?.path).toBe('/repos/acme/web/contents/.github/bot.yml');
+    // A folder has none: GitHub answers its list, by which `context.config()` tells it from no file.
+    const folder = await gitea.ask(`GET ${PATH}`, { path: '.github' }, { media: 'raw' });
+    expect(folder.data).toMatchObject([{ path: '.github/bot.yml', type: 'file' }]);
     const root = await gitea.ask(`GET ${PATH}`, { path: '' });
     expect(root.data.map((one: Loose) => [one.name, one.type])).toEqual([
       ['.github', 'dir'],

@@ -77,23 +77,30 @@ const byName = (a: unknown, b: unknown): number => {
   return left < right ? -1 : left > right ? 1 : 0;
 };
 
-async function raw(request: RouteRequest, context: RouteContext, path: string) {
-  const encoded = segments(path);
-  if (encoded === '') return undefined;
-  const { data } = await context.native.send('GET', `${repoPath(request)}/raw/${encoded}`, {
-    query: { ref: textInput(request, 'ref') },
-    as: 'bytes',
-  });
+/** The bytes of what was read already, or of what the forge tells no content of: large files, and what links lead to. */
+async function raw(request: RouteRequest, context: RouteContext, path: string, native: unknown) {
+  const { type, content, encoding, size } = objectOf(native);
+  const told =
+    type === 'file' && encoding === 'base64' && typeof content === 'string'
+      ? Buffer.from(content, 'base64')
+      : undefined;
+  const bytes =
+    told?.length === size
+      ? told
+      : (
+          await context.native.send('GET', `${repoPath(request)}/raw/${segments(path)}`, {
+            query: { ref: textInput(request, 'ref') },
+            as: 'bytes',
+          })
+        ).data;
   // Never `application/json`: Octokit would parse a file of that kind instead of handing over its text.
-  return { contentType: 'application/vnd.github.raw; charset=utf-8', bytes: data as Buffer };
+  return { contentType: 'application/vnd.github.raw; charset=utf-8', bytes: bytes as Buffer };
 }
 
 async function getContents(request: RouteRequest, context: RouteContext, path: string) {
-  if (request.media === 'raw') {
-    const body = await raw(request, context, path);
-    if (body) return { body };
-  }
   const native = await context.native.get(contentsPath(request, path), { ref: textInput(request, 'ref') });
+  // Of a folder GitHub answers the list in this form too, by which apps tell one from a file that is not there.
+  if (request.media === 'raw' && !Array.isArray(native)) return { body: await raw(request, context, path, native) };
   if (!Array.isArray(native)) return { data: entry(request, context, native, true) };
   const entries = [...native].sort(byName).map((one) => entry(request, context, one, false));
   if (request.media !== 'object') return { data: entries };

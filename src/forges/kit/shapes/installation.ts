@@ -13,7 +13,25 @@ export interface InstallationInput {
   updatedAt: string;
 }
 
-/** GitHub's installation. Nothing limits it but what its token may do, which no permission of GitHub's names. */
+/**
+ * What an app may take for granted, as it may of what its App was registered with: an app that looks there first would do nothing
+ * without it. What the token behind a connection may do less than that, the forge says when it is asked.
+ */
+export const INSTALLATION_PERMISSIONS: Readonly<Record<string, string>> = {
+  actions: 'write',
+  administration: 'write',
+  checks: 'write',
+  contents: 'write',
+  deployments: 'write',
+  issues: 'write',
+  members: 'write',
+  metadata: 'read',
+  pull_requests: 'write',
+  repository_hooks: 'write',
+  statuses: 'write',
+};
+
+/** GitHub's installation. */
 export function installation(base: ShapeBase, { id, account, createdAt, updatedAt }: InstallationInput): JsonObject {
   return {
     id: jsonId(id),
@@ -26,7 +44,7 @@ export function installation(base: ShapeBase, { id, account, createdAt, updatedA
     app_slug: 'forgeway',
     target_id: jsonId(account.id),
     target_type: 'User',
-    permissions: {},
+    permissions: { ...INSTALLATION_PERMISSIONS },
     events: [],
     created_at: createdAt,
     updated_at: updatedAt,
