@@ -1,12 +1,20 @@
 /** Commands about agents: to have one work here, to answer it, to stop it, to have it try again, to ask how it stands. */
 
 import { agentNamed } from '../../jobs/agent/agents.js';
-import { type Asked, assignAgent, cancelSession, replyToSession, type SessionWish } from '../../jobs/agent/desired.js';
+import {
+  type Asked,
+  assignAgent,
+  cancelSession,
+  pushAndCreatePr,
+  replyToSession,
+  type SessionWish,
+} from '../../jobs/agent/desired.js';
 import { isLive } from '../../jobs/agent/machine.js';
 import { type AgentRules, agentRulesOr } from '../../jobs/agent/repository-rules.js';
 import { type SessionRecord, sessionOfConversation } from '../../jobs/agent/session-record.js';
 import { noteStop, noteStopped, type StopSaid, stopHeard } from '../../jobs/agent/stops.js';
 import { statusOf } from '../../jobs/agent/tell.js';
+import { isUnpushed } from '../../jobs/agent/unpushed.js';
 import { repositoryByRemoteId } from '../../store/mirror/repository.js';
 import { readAssigned } from '../agent-work-item.js';
 import type { DeliveryWork } from '../delivery-work.js';
@@ -193,6 +201,11 @@ async function runRetry(given: CommandRun): Promise<Outcome> {
     return { done: false, say: 'it is still at work. `/cancel` stops it, `/assign-agent` replaces it.' };
   if (status === 'in_review')
     return { done: false, say: 'its work waits for a review. `/reply` tells it what to change.' };
+  // Nothing is to be made anew where it is made already.
+  if (given.args === '' && isUnpushed(last))
+    return onSession(given, (work, { id }) =>
+      pushAndCreatePr(work.tx, id, { by: given.byName, title: '', summary: '' }),
+    );
   const more = given.args === '' ? instructions : `${instructions}\n${given.args}`.trim();
   return assign(
     given,
@@ -232,7 +245,12 @@ export const agentCommands: readonly Command[] = [
   },
   { ...command('cancel', '', 'Stops the agent that works on this.', runCancel), stop: cancelUnasked },
   {
-    ...command('retry', ' [more instructions]', 'Has the agent try again after it failed or was stopped.', runRetry),
+    ...command(
+      'retry',
+      ' [more instructions]',
+      'Has the agent try again after it failed or was stopped; alone it pushes what could not be pushed.',
+      runRetry,
+    ),
     takesText: true,
   },
   {

@@ -12,13 +12,14 @@ import {
 } from '../reconcile.js';
 import { provision, takeTurn } from './begin.js';
 import { type AgentContext, move, refOf } from './context.js';
-import { finish } from './finish.js';
+import { finish, pushedSha } from './finish.js';
 import { follow, stopNow } from './follow.js';
 import { followHandOff, handOver, takeBack } from './hand-off.js';
 import { settlePush } from './landed.js';
 import { isLive, liveStatuses } from './machine.js';
 import { postNotices } from './notices.js';
 import { readSession, type SessionRecord } from './session-record.js';
+import { attemptsAt, unpushed } from './unpushed.js';
 
 export type AgentReconcilerOptions = Pick<
   ReconcilerOptions,
@@ -146,8 +147,12 @@ export function createAgentReconciler(options: AgentReconcilerOptions): Reconcil
         return 'again';
       const starting = session.stop === null && (session.status === 'provisioning' || session.status === 'pushing');
       const isFinal = error instanceof ForgewayError && error.retry === 'never';
-      if (!starting || (!isFinal && row.attempts + 1 < START_ATTEMPTS)) throw error;
-      const reason = `It could not be ${session.status === 'pushing' ? 'pushed' : 'started'}: ${reasonOf(error)}`;
+      const isPushing = session.status === 'pushing';
+      const attempts = isPushing ? attemptsAt(error, context.clock.now()) : START_ATTEMPTS;
+      if (!starting || (!isFinal && row.attempts + 1 < attempts)) throw error;
+      const reason = isPushing
+        ? unpushed(reasonOf(error), { isPushed: (await pushedSha(context, session)) !== undefined })
+        : `It could not be started: ${reasonOf(error)}`;
       await move(context, session, [{ kind: 'failed', reason: reason.slice(0, 500) }]);
       return 'again';
     }
