@@ -19,7 +19,7 @@ import { settlePush } from './landed.js';
 import { isLive, liveStatuses } from './machine.js';
 import { postNotices } from './notices.js';
 import { readSession, type SessionRecord } from './session-record.js';
-import { attemptsAt, unpushed } from './unpushed.js';
+import { attemptsAt, isDiskFull, unpushed } from './unpushed.js';
 
 export type AgentReconcilerOptions = Pick<
   ReconcilerOptions,
@@ -114,12 +114,8 @@ function stepOf(context: AgentContext, session: SessionRecord, signal: AbortSign
 }
 
 /** Whoever has asked for it can do nothing with the words of an operating system, but tell them. */
-function reasonOf(error: unknown): string {
-  const message = messageOf(error);
-  return /\b(?:ENOSPC|EDQUOT)\b|no space left on device|disk quota exceeded|out of disk ?space/i.test(message)
-    ? 'There is no room left on the disk that agents work on.'
-    : message;
-}
+const reasonOf = (error: unknown): string =>
+  isDiskFull(error) ? 'There is no room left on the disk that agents work on.' : messageOf(error);
 
 /** The reconciler of the table `agent_session`. */
 export function createAgentReconciler(options: AgentReconcilerOptions): Reconciler {
