@@ -9,8 +9,9 @@ import { nameOfActor } from '../accounts/access/actor.js';
 import { type Decision, decide } from '../accounts/access/decide.js';
 import { permissionAtLeast } from '../accounts/permissions.js';
 import { agentNamed, type PlannedAgents } from '../jobs/agent/agents.js';
-import { type AskedWhen, assignAgent } from '../jobs/agent/desired.js';
+import { assignAgent } from '../jobs/agent/desired.js';
 import { type AgentRules, agentRulesOr } from '../jobs/agent/repository-rules.js';
+import type { AskedWhen } from '../jobs/agent/stops.js';
 import { currentDelivery, type DeliveryScope } from '../lib/delivery-scope.js';
 import { isOwn } from '../lib/delivery-source.js';
 import { id, time } from '../store/mirror/shape.js';
@@ -192,10 +193,10 @@ async function onAssignment(o: AssignmentOptions, payload: unknown, octokit: Com
 }
 
 /** What we have found ourselves was done some time since the issue was opened: nobody says when. */
-const askedWhen = (about: z.output<typeof item>, { receivedAt, source }: DeliveryScope): AskedWhen =>
+const askedWhen = (about: z.output<typeof item>, { receivedAt, source, deliveryId }: DeliveryScope): AskedWhen =>
   isOwn(source ?? '')
     ? { at: about.created_at ?? receivedAt, toldAt: about.created_at ?? null }
-    : { at: receivedAt, toldAt: about.updated_at };
+    : { at: receivedAt, toldAt: about.updated_at, deliveryId };
 
 export function assignmentHandler(o: AssignmentOptions) {
   return (app: Probot): void => {

@@ -26,6 +26,8 @@ interface Wanted {
   /** What was parsed from the body, for one app alone: it may change what it is given. */
   payload: JsonObject | undefined;
   organizationId: string;
+  /** Something in it does not wait for its turn; see overtaking.ts. */
+  overtakes: boolean;
   connectionId: string | null;
   hookAppId: string | null;
   remoteInstallationId: bigint | null;
@@ -78,13 +80,13 @@ async function insertDispatches(
         ORDER BY shard FOR SHARE
       )
       INSERT INTO dispatch (delivery_id, event_index, event_name, action, app, organization_id, lane, shard, change,
-        attempts, started_epoch)
+        attempts, started_epoch, overtakes)
       SELECT delivery_id, event_index, event_name, action, app, organization_id, lane, n.shard, change,
-        CASE WHEN held.shard IS NULL THEN 0 ELSE 1 END, held.epoch
+        CASE WHEN held.shard IS NULL THEN 0 ELSE 1 END, held.epoch, n.overtakes AND held.shard IS NULL
       FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::smallint[],
-          $9::jsonb[], $10::bigint[])
+          $9::jsonb[], $10::bigint[], $13::boolean[])
         WITH ORDINALITY
-        AS n(delivery_id, event_index, event_name, action, app, organization_id, lane, shard, change, begins_in, place)
+        AS n(delivery_id, event_index, event_name, action, app, organization_id, lane, shard, change, begins_in, overtakes, place)
       LEFT JOIN held ON held.shard = n.shard AND held.epoch = n.begins_in
       ORDER BY place
       ON CONFLICT ${DISPATCH_IDENTITY} DO UPDATE SET ${BEGIN_ANEW}
@@ -103,6 +105,7 @@ async function insertDispatches(
       beginnings.epochs,
       beginnings.owner,
       beginnings.holdsVersion,
+      wanted.map((w) => w.overtakes),
     ],
   });
   const identity = (delivery: bigint | string, index: number, app: string) => `${delivery}\n${index}\n${app}`;
@@ -144,7 +147,7 @@ async function insertDispatches(
         receivedAt: delivery.receivedAt,
         body: delivery.body,
         ...(payload && { payload }),
-        ...(row.started_epoch !== null && { begunIn: BigInt(row.started_epoch) }),
+        ...(row.started_epoch === null ? { overtakes: found.overtakes } : { begunIn: BigInt(row.started_epoch) }),
       },
     ];
   });
@@ -247,6 +250,8 @@ function wantedOf(
         change: event.change ?? null,
         app,
         payload: undefined,
+        overtakes:
+          dispatcher.urgent?.(app, event.name, event.action ?? null)?.(delivery.body.toString('utf8')) === true,
         ...owner,
         ...remoteIdsOf(delivery),
         lane,

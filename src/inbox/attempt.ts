@@ -7,7 +7,12 @@ export type AttemptResult =
   | { kind: 'settled'; result: DispatchResult }
   | { kind: 'failed'; error: unknown; permanent: boolean; timedOut: boolean };
 
-function dispatchRow(row: LaneRow, epoch: bigint, body: Buffer, payload: JsonObject | undefined): DispatchRow {
+function dispatchRow(
+  row: LaneRow,
+  epoch: bigint | undefined,
+  body: Buffer,
+  payload: JsonObject | undefined,
+): DispatchRow {
   return {
     id: row.id,
     deliveryId: row.deliveryId,
@@ -27,8 +32,8 @@ function dispatchRow(row: LaneRow, epoch: bigint, body: Buffer, payload: JsonObj
     writes: row.writes,
     refresh: row.refresh,
     urgent: row.urgency === 'now',
-    attempts: row.attempts - 1,
-    attempt: { dispatchId: row.id, epoch, number: row.attempts },
+    attempts: Math.max(row.attempts - 1, 0),
+    ...(epoch !== undefined && { attempt: { dispatchId: row.id, epoch, number: row.attempts } }),
     receivedAt: row.receivedAt,
     contentType: row.contentType,
     body,
@@ -39,11 +44,12 @@ function dispatchRow(row: LaneRow, epoch: bigint, body: Buffer, payload: JsonObj
 /**
  * Runs one app on one event, for at most `timeoutMs`. Never rejects. After the time is over the signal aborts and the
  * handler, which cannot be stopped, is no longer waited for; what it does later is ignored.
+ * @param epoch lease under which it begins; undefined: it is run ahead of its turn
  */
 export function attempt(
   dispatcher: Dispatcher,
   row: LaneRow,
-  epoch: bigint,
+  epoch: bigint | undefined,
   body: Buffer,
   payload: JsonObject | undefined,
   timeoutMs: number,

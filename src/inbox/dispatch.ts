@@ -36,12 +36,12 @@ export interface DispatchRow extends PreparedRow {
   /** See LaneRow. */
   writes: RunWrites;
   refresh: boolean;
-  /** A pause covers it: only what in it is urgent is to be done, and it is run once more when the pause is lifted. */
+  /** Only what in it is urgent is to be done, since a pause covers it or its turn has not come; then it is run once more. */
   urgent: boolean;
   /** Attempts that began before this one. */
   attempts: number;
-  /** What a write of this run must still be, to be sent. */
-  attempt: DispatchAttempt;
+  /** What a write of this run must still be, to be sent. Absent: it is run ahead of its turn, and is no attempt. */
+  attempt?: DispatchAttempt;
 }
 
 export type DispatchResult = { kind: 'done' } | { kind: 'ignored'; reason: string };
@@ -60,8 +60,8 @@ export interface Dispatcher {
    */
   run(row: DispatchRow, signal: AbortSignal): Promise<DispatchResult>;
   /**
-   * Whether an app does something on such an event that no pause holds up: tells by what was received, as text, whether it may be in
-   * there. Undefined: all of it waits.
+   * Whether an app does something on such an event that waits for no pause and for nothing before it: tells by what was received, as
+   * text, whether it may be in there. Undefined: all of it waits.
    */
   urgent?(app: string, eventName: string, action: string | null): ((received: string) => boolean) | undefined;
   /** True for errors that repeat whatever we do (404, 422, 501, a payload that breaks its schema). */

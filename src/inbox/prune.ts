@@ -15,6 +15,8 @@ const REHEARSAL_DAYS = 1;
 const CHANGE_DAYS = 1;
 /** How long an Idempotency-Key is known. */
 const REQUEST_DAYS = 1;
+/** Longer than anything waits for a forge that is down. */
+const STOP_DAYS = 7;
 const BATCH = 500;
 const MOST_BATCHES = 100;
 
@@ -123,6 +125,13 @@ export async function prune(
     `DELETE FROM remembered_right WHERE ctid IN (
        SELECT ctid FROM remembered_right WHERE asked_at < now() - $1 * interval '1 day' LIMIT $2)`,
     REQUEST_DAYS,
+    signal,
+  );
+  await repeat(
+    client,
+    `DELETE FROM agent_stop WHERE ctid IN (
+       SELECT ctid FROM agent_stop WHERE created_at < now() - $1 * interval '1 day' LIMIT $2)`,
+    STOP_DAYS,
     signal,
   );
   return { emptied, deleted };

@@ -54,6 +54,8 @@ export interface LaneRow {
   body?: Buffer;
   /** What the assigner parsed from it, for the first run of the first app alone: an app may change what it is given. */
   payload?: JsonObject;
+  /** Handed over by the assigner: it waits for its turn, and something in it does not; see overtaking.ts. */
+  overtakes?: boolean;
   /** It was written as begun under this lease, see {@link Beginnings}. */
   begunIn?: bigint;
   /** A pause covers it, and something in it does not wait for that; see urgent.ts. */

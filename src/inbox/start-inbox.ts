@@ -9,6 +9,7 @@ import { Assigner } from './assigner.js';
 import type { Dispatcher } from './dispatch.js';
 import { Lanes } from './lanes.js';
 import { Leases } from './leases.js';
+import { Overtaking } from './overtaking.js';
 import { MIN_ROW_DAYS } from './prune.js';
 
 export interface InboxOptions {
@@ -71,6 +72,7 @@ export function startInbox(options: InboxOptions): Inbox {
     handlerTimeoutMs: options.handlerTimeoutMs,
     retry: { backoff: timing.backoff, inPlaceMs: timing.inPlaceMs, now: () => clock.now() },
   });
+  const overtaking = new Overtaking({ pool, dispatcher, log, handlerTimeoutMs: options.handlerTimeoutMs });
   const assigner = new Assigner({
     pool,
     forges,
@@ -81,7 +83,11 @@ export function startInbox(options: InboxOptions): Inbox {
     retention:
       options.retentionDays === undefined ? undefined : { bodyDays: options.retentionDays, rowDays: MIN_ROW_DAYS },
     plan: (rows) => lanes.plan(rows),
-    offer: (rows) => lanes.offer(rows),
+    offer: (rows) => {
+      const others = lanes.offer(rows);
+      if (rows.some(({ overtakes }) => overtakes)) void overtaking.look();
+      return others;
+    },
     room: (ms) => lanes.room(ms),
   });
   const leases = new Leases({
@@ -98,6 +104,7 @@ export function startInbox(options: InboxOptions): Inbox {
   });
   const poll = setInterval(() => {
     void lanes.refill(true);
+    void overtaking.look();
     lanes.resumeParked().catch((error: unknown) => {
       log.warn({ err: messageOf(error) }, 'parked rows could not be read; tried again');
     });
@@ -110,7 +117,7 @@ export function startInbox(options: InboxOptions): Inbox {
     async drain(timeoutMs) {
       clearInterval(poll);
       // Together: whatever the assigner has in hand, nothing begins meanwhile. What it still offers is read by the next worker.
-      await Promise.all([assigner.stop(), lanes.stop(timeoutMs)]);
+      await Promise.all([assigner.stop(), lanes.stop(timeoutMs), overtaking.stop(timeoutMs)]);
       await leases.stop();
     },
   };

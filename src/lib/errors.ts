@@ -368,6 +368,12 @@ export const errorTable = {
     'git could not fetch or check out the commit.',
     'It is tried again; check that the App may read the repository’s contents.',
   ),
+  FORGEWAY_PUSH_REFUSED: describe(
+    409,
+    'never',
+    'The forge does not take what was pushed.',
+    'The message says why, in the words of the forge or of its hook. When that is mended, `/retry` pushes it again.',
+  ),
   FORGEWAY_UNAUTHENTICATED: describe(
     401,
     'never',

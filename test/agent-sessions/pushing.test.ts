@@ -101,6 +101,56 @@ describe('an agent whose work goes out', () => {
     expect((await rig.record(session.id)).slice(-2)).toEqual(['stop', '>cancelled']);
   });
 
+  it('fails at once when the forge refuses what it made, in its words, and a /retry pushes that and begins nothing anew', async () => {
+    let pushes = 0;
+    rig.runner.before.push = async () => {
+      pushes += 1;
+      if (pushes === 1)
+        throw new ForgewayError('FORGEWAY_PUSH_REFUSED', 'git push: remote: Only signed commits, please.');
+    };
+    rig.plays(async (agent) => {
+      await agent.edit('refused.txt', 'refused\n');
+      agent.say({ type: 'done', ok: true, title: 'Refused', summary: 'Done.' });
+    });
+    const number = await rig.openIssue('Refused');
+    await rig.as('bob').comment(number, '/assign-agent');
+    await rig.until('it has failed', async () => (await newest())?.status === 'failed');
+    const failed = await newest();
+    expect({ pushes, failure: failed?.failure }).toEqual({
+      pushes: 1,
+      failure: 'It could not be pushed: git push: remote: Only signed commits, please.',
+    });
+    await rig.until('it has let go', async () => (await newest())?.lease_held === false);
+    const starts = rig.runner.starts.length;
+    await rig.as('bob').comment(number, '/retry');
+    await rig.until('it waits for a review', async () => (await newest())?.status === 'in_review');
+    delete rig.runner.before.push;
+    expect(await newest()).toMatchObject({ id: failed?.id, branch: failed?.branch });
+    expect(rig.runner.starts.length).toBe(starts);
+    expect(await pullsOf(failed?.branch)).toHaveLength(1);
+  });
+
+  it('waits for a forge that goes down in the middle of a push, and opens one pull request when it is back', async () => {
+    let pushes = 0;
+    rig.runner.before.push = async () => {
+      pushes += 1;
+      if (pushes <= 8)
+        throw new ForgewayError('FORGEWAY_GIT_FAILED', 'git push ended with 128: the remote end hung up');
+    };
+    rig.plays(async (agent) => {
+      await agent.edit('down.txt', 'down\n');
+      agent.say({ type: 'done', ok: true, title: 'Down', summary: 'Done.' });
+    });
+    const number = await rig.openIssue('Down while it pushes');
+    await rig.as('bob').comment(number, '/assign-agent');
+    await rig.until('it waits for a review', async () => (await rig.sessionsOf(number))[0]?.status === 'in_review');
+    delete rig.runner.before.push;
+    const [session, ...others] = await rig.sessionsOf(number);
+    expect({ pushes, others }).toEqual({ pushes: 9, others: [] });
+    expect(await pullsOf(session?.branch)).toHaveLength(1);
+    expect((await rig.record(session?.id ?? '')).filter((kind) => kind === 'pushed')).toHaveLength(1);
+  });
+
   it('opens no pull request when it was cancelled while its branch was being pushed', async () => {
     const { held, number, session } = await workWaitsAt('push', 'Stopped on the way');
     await rig.as('bob').comment(number, '/cancel');

@@ -120,6 +120,8 @@ export interface AgentRigOptions {
   files?: Readonly<Record<string, string>>;
   /** So many, each with its own connections and locks; everything that is poked is taken up by all of them at once. Default: one. */
   workers?: number;
+  /** Connections of the first. */
+  connections?: number;
 }
 
 export async function startAgentRig(
@@ -132,6 +134,7 @@ export async function startAgentRig(
     secretsOf,
     notify,
     workers = 1,
+    connections,
   }: AgentRigOptions = {},
 ): Promise<AgentRig> {
   let script: Script = async () => undefined;
@@ -162,6 +165,7 @@ export async function startAgentRig(
   };
   const connected = await startConnectedForge(forge, {
     people: [...Object.keys(people), ...others],
+    ...(connections !== undefined && { connections }),
     repository: {
       ...{ ...place, people: { ...people, ...Object.fromEntries(others.map((login) => [login, 'write' as const])) } },
       ...(files && { files }),

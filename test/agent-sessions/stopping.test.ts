@@ -4,13 +4,14 @@ import { liftHolds, placeHold } from '../../src/inbox/hold-changes.js';
 import type { HoldMode } from '../../src/inbox/holds.js';
 import { replayDelivery } from '../../src/inbox/replay.js';
 import { pause } from '../../src/lib/clock.js';
+import { openStore } from '../../src/store/database.js';
 import { playedForges } from '../support/connected-forge.js';
 import { type AgentRig, type Login, startAgentRig } from './session-rig.js';
 
 describe.each(playedForges.map((forge) => ({ forge, label: forge.label })))('/cancel on $label', ({ forge }) => {
   let rig: AgentRig;
   beforeAll(async () => {
-    rig = await startAgentRig(forge);
+    rig = await startAgentRig(forge, { connections: 8 });
     rig.plays(async (agent) => agent.stopped);
   });
   afterAll(() => rig?.close());
@@ -84,6 +85,49 @@ describe.each(playedForges.map((forge) => ({ forge, label: forge.label })))('/ca
       await rig.until('it is told', async () => (await rig.said(number)).some((body) => body.includes('Cancelled')));
     });
   }
+
+  it('overtakes what hangs in its conversation, and what was asked for before it and waits never begins', async () => {
+    const number = await worksOnIssue('Hangs', 'dave');
+    await rig.as('carol').comment(number, '/status');
+    await rig.quiet();
+    const starts = rig.runner.starts.length;
+    // Nobody counts carol's commands on: the next one hangs, and the conversation with it.
+    const apart = openStore(rig.database, 'worker', { max: 1 });
+    const blocked = await apart.pool.connect();
+    try {
+      await blocked.query('BEGIN');
+      await blocked.query("SELECT set_config('app.organization_id', $1, true)", [rig.organizationId]);
+      const { rowCount } = await blocked.query(
+        `SELECT FROM command_sender WHERE account_id = (SELECT author_id FROM comment WHERE author_login = 'carol' LIMIT 1)
+         FOR UPDATE`,
+      );
+      expect(rowCount).toBe(1);
+      await rig.as('carol').comment(number, '/status');
+      await rig.as('dave').comment(number, '/assign-agent and begin anew');
+      await rig.as('bob').comment(number, '/cancel');
+      await rig.until('it is over', isOver);
+      // What was said is enough: the turn of the stop may come much later, or never.
+      const turn = "status = 'pending' AND id = (SELECT max(id) FROM dispatch WHERE app = 'commands')";
+      if (isLast)
+        await rig.store.pool.query(`UPDATE dispatch SET status = 'ignored', finished_at = now() WHERE ${turn}`);
+    } finally {
+      await blocked.query('ROLLBACK');
+      blocked.release();
+      await apart.close();
+    }
+    await rig.quiet();
+    await rig.until('nothing holds a lease', async () =>
+      (await rig.sessionsOf(number)).every((one) => !one.lease_held),
+    );
+    expect((await rig.sessionsOf(number)).map(({ status }) => status)).toEqual(['cancelled', 'cancelled']);
+    expect(rig.runner.starts.length).toBe(starts);
+    expect((await rig.said(number)).filter((body) => body.startsWith('@bob'))).toEqual([]);
+    // What is asked for now is not meant, although a forge's clock may show the same second.
+    await rig.as('dave').comment(number, '/assign-agent');
+    await rig.until('it works', async () => (await newest())?.status === 'running');
+    await rig.as('dave').comment(number, '/cancel');
+    await rig.until('that is over, too', isOver);
+  });
 
   it('stops nothing that was begun since when its delivery is run again', async () => {
     const number = await worksOnIssue('Again');

@@ -140,7 +140,13 @@ describe('a push of an agent’s work', () => {
     await mkdir(join(bare, 'hooks'), { recursive: true });
     await writeFile(hook, '#!/bin/sh\necho "Only signed commits, please." >&2\nexit 1\n', { mode: 0o755 });
     try {
-      await expect(push(id)).rejects.toThrow('Only signed commits, please.');
+      await expect(push(id)).rejects.toMatchObject({
+        code: 'FORGEWAY_PUSH_REFUSED',
+        message: expect.stringContaining('Only signed commits, please.'),
+      });
+      // A hook that could not ask says nothing about the commit: it is tried again.
+      await writeFile(hook, '#!/bin/sh\necho "GitLab: Internal API error (502)" >&2\nexit 1\n', { mode: 0o755 });
+      await expect(push(id)).rejects.toMatchObject({ code: 'FORGEWAY_GIT_FAILED' });
     } finally {
       await rm(hook);
     }

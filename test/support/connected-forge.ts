@@ -71,6 +71,8 @@ export interface ConnectedForgeOptions {
   apps: readonly App[] | ((store: Store, organizationId: string) => readonly App[]);
   people: readonly string[];
   repository: NewFakeRepository;
+  /** Of the worker; more than usual where one of its handlers hangs. */
+  connections?: number;
 }
 
 /** A story is dozens of processes of git: on a busy machine it takes its time, and is right all the same. */
@@ -90,7 +92,7 @@ const timing = {
 
 export async function startConnectedForge(
   descriptor: ForgeDescriptor,
-  { apps, people, repository }: ConnectedForgeOptions,
+  { apps, people, repository, connections }: ConnectedForgeOptions,
 ): Promise<ConnectedForge> {
   if (descriptor.startFake === undefined) throw new Error(`${descriptor.label} has no fake.`);
   const folder = await mkdtemp(join(tmpdir(), 'forgeway-connected-'));
@@ -98,7 +100,7 @@ export async function startConnectedForge(
   for (const login of people) await fake.addPerson(login);
   await fake.addRepository(repository);
 
-  const test = await createTestDatabase();
+  const test = await createTestDatabase({ ...(connections !== undefined && { connections }) });
   const { organizationId } = test;
   const store = test.store('worker');
   const lines: string[] = [];

@@ -143,6 +143,18 @@ export async function populateTenant(
   await add('remembered_right', {
     ...{ ...tenant, ...place, remote_repository_id: seed, account_id: seed, level: 'write', asked_at: new Date() },
   });
+  await add('agent_stop', {
+    ...{
+      ...tenant,
+      ...place,
+      command_key: 'one',
+      remote_repository_id: seed,
+      number: seed,
+      by_id: seed,
+      by_login: 'ada',
+    },
+    ...{ whose: 'own', delivery_id: seed, asked_at: new Date() },
+  });
   await add('client_input', { ...ofSession, client_input_id: 'one', round: 1, written_by: 'ada', body: 'b' });
   const task_run_id = await add('task_run', { ...ofSession, repository_id });
   await add('worktree_link', { ...ofSession, worktree_id: `worktree-${seed}`, task_run_id });

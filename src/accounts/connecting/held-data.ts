@@ -72,6 +72,7 @@ export const heldTables: readonly HeldTable[] = [
   { table: 'poll_report', where: `${OURS} AND ${byRemote}`, order: 'remote_repository_id, number, piece' },
   { table: 'command_sender', where: byHost, order: 'account_id' },
   { table: 'remembered_right', where: byHost, order: 'remote_repository_id, account_id' },
+  { table: 'agent_stop', where: byHost, order: 'command_key' },
   { table: 'own_write', where: byHost, order: 'trace' },
   { table: 'forge_record', where: byHost, order: 'id' },
   { table: 'told_object', where: byRepository, order: 'repository_id, number' },

@@ -17,9 +17,17 @@ const SHALLOW = /shallow update not allowed/;
 /** git's own number for all of the history. */
 const EVERYTHING = '--depth=2147483647';
 
+/** A rule or a hook of the forge has said no, which it will say again. */
+const REFUSED =
+  /\[remote rejected\].*\((?:[^()]*hook declined|push declined[^()]*|refusing to allow [^()]*|[^()]*protected branch[^()]*)\)/;
+/** Of forges whose hooks ask themselves over the network: it was not the hook that said no. */
+const OUT_OF_ORDER =
+  /internal (?:server|api) error|\b50[0234]\b|time(?:d)?[ -]?out|unreachable|connection refused|unavailable/i;
+
 /**
  * Pushes one commit to one branch when that is where it is expected to be. One that is stopped may have arrived all the same.
- * @throws ForgewayError FORGEWAY_GIT_FAILED, also for a branch that is not the session's
+ * @throws ForgewayError FORGEWAY_PUSH_REFUSED when a rule or a hook of the forge says no; FORGEWAY_GIT_FAILED, also for a branch that
+ * is not the session's
  */
 export async function pushCommit(
   mirrors: GitMirrors,
@@ -69,6 +77,9 @@ export async function pushCommit(
       const after = await seen();
       if (after === commit) return 'pushed';
       if (after !== expected) return 'changed-meanwhile';
+      const said = messageOf(error);
+      if (REFUSED.test(said) && !OUT_OF_ORDER.test(said))
+        throw new ForgewayError('FORGEWAY_PUSH_REFUSED', said, { cause: error });
       throw error;
     }
   });

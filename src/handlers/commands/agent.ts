@@ -1,11 +1,20 @@
 /** Commands about agents: to have one work here, to answer it, to stop it, to have it try again, to ask how it stands. */
 
 import { agentNamed } from '../../jobs/agent/agents.js';
-import { type Asked, assignAgent, cancelSession, replyToSession, type SessionWish } from '../../jobs/agent/desired.js';
+import {
+  type Asked,
+  assignAgent,
+  cancelSession,
+  pushAndCreatePr,
+  replyToSession,
+  type SessionWish,
+} from '../../jobs/agent/desired.js';
 import { isLive } from '../../jobs/agent/machine.js';
 import { type AgentRules, agentRulesOr } from '../../jobs/agent/repository-rules.js';
 import { type SessionRecord, sessionOfConversation } from '../../jobs/agent/session-record.js';
+import { noteStop, noteStopped, type StopSaid, stopHeard } from '../../jobs/agent/stops.js';
 import { statusOf } from '../../jobs/agent/tell.js';
+import { isUnpushed } from '../../jobs/agent/unpushed.js';
 import { repositoryByRemoteId } from '../../store/mirror/repository.js';
 import { readAssigned } from '../agent-work-item.js';
 import type { DeliveryWork } from '../delivery-work.js';
@@ -120,12 +129,29 @@ function wasMeant({ asked: stop }: Pick<Stop, 'asked'>, { asked: session }: Sess
   return stop.toldAt !== null && session.toldAt !== null ? session.toldAt <= stop.toldAt : session.at <= stop.at;
 }
 
+const stopSaid = ({ origin }: DeliveryWork, by: StopSaid['by'], whose: StopSaid['whose'], given: Omit<Stop, 'by'>) => ({
+  ...{ organizationId: origin.organizationId, forge: origin.forge, host: origin.host },
+  ...{ remoteRepositoryId: given.in.remoteRepositoryId, number: given.in.number },
+  ...{ key: given.key, by, whose, asked: given.asked },
+});
+
 async function runCancel(given: CommandRun): Promise<Outcome> {
   let isLater = false;
-  const outcome = await onSession(given, async (work, session) => {
-    if (wasMeant(given, session)) return cancelSession(work.tx, session.id, given.byName);
-    isLater = isLive(session.status);
-    return { ok: false, why: LATER };
+  let outcome: Outcome = { done: false, say: NO_SESSION };
+  await given.inTransaction(async (work) => {
+    await noteStop(work.tx, stopSaid(work, { id: given.by.accountId, login: given.byName }, 'any', given));
+    const session = await sessionHere(work, given);
+    if (session === undefined) return;
+    if (!wasMeant(given, session)) {
+      isLater = isLive(session.status);
+      outcome = { done: false, say: LATER };
+      return;
+    }
+    const asked = await cancelSession(work.tx, session.id, given.byName);
+    outcome = asked.ok ? { done: true } : { done: false, say: asked.why };
+    if (!asked.ok) return;
+    pokeWish(work, asked.wish);
+    await noteStopped(work.tx, work.origin.organizationId, given.key);
   });
   if (outcome.done || outcome.say === NO_SESSION || isLater) return outcome;
   // That it is over already is what was wanted, and it may have been by this very command.
@@ -136,11 +162,19 @@ async function runCancel(given: CommandRun): Promise<Outcome> {
 async function cancelUnasked(given: Stop, whose: 'own' | 'any'): Promise<boolean> {
   let isMeant = false;
   await given.inTransaction(async (work) => {
+    const { organizationId } = work.origin;
+    await noteStop(work.tx, stopSaid(work, given.by, whose, given));
     const session = await sessionHere(work, given);
-    if (session === undefined || !isLive(session.status) || !wasMeant(given, session)) return;
+    if (session === undefined || !isLive(session.status) || !wasMeant(given, session)) {
+      isMeant = (await stopHeard(work.tx, organizationId, given.key)) === 'stopped';
+      return;
+    }
     if (whose === 'own' && session.requester?.id !== given.by.id) return;
     const asked = await cancelSession(work.tx, session.id, given.by.login);
-    if (asked.ok) pokeWish(work, asked.wish);
+    if (asked.ok) {
+      pokeWish(work, asked.wish);
+      await noteStopped(work.tx, organizationId, given.key);
+    }
     isMeant = true;
   });
   return isMeant;
@@ -167,6 +201,11 @@ async function runRetry(given: CommandRun): Promise<Outcome> {
     return { done: false, say: 'it is still at work. `/cancel` stops it, `/assign-agent` replaces it.' };
   if (status === 'in_review')
     return { done: false, say: 'its work waits for a review. `/reply` tells it what to change.' };
+  // Nothing is to be made anew where it is made already.
+  if (given.args === '' && isUnpushed(last))
+    return onSession(given, (work, { id }) =>
+      pushAndCreatePr(work.tx, id, { by: given.byName, title: '', summary: '' }),
+    );
   const more = given.args === '' ? instructions : `${instructions}\n${given.args}`.trim();
   return assign(
     given,
@@ -206,7 +245,12 @@ export const agentCommands: readonly Command[] = [
   },
   { ...command('cancel', '', 'Stops the agent that works on this.', runCancel), stop: cancelUnasked },
   {
-    ...command('retry', ' [more instructions]', 'Has the agent try again after it failed or was stopped.', runRetry),
+    ...command(
+      'retry',
+      ' [more instructions]',
+      'Has the agent try again after it failed or was stopped; alone it pushes what could not be pushed.',
+      runRetry,
+    ),
     takesText: true,
   },
   {

@@ -3,7 +3,7 @@ import type { Action } from '../../accounts/access/actions.js';
 import type { ForgeActor } from '../../accounts/access/actor.js';
 import type { Decision } from '../../accounts/access/decide.js';
 import type { PlannedAgents } from '../../jobs/agent/agents.js';
-import type { AskedWhen } from '../../jobs/agent/desired.js';
+import type { AskedWhen } from '../../jobs/agent/stops.js';
 import type { DeliveryWork } from '../delivery-work.js';
 
 /** The conversation a command was given in, read again from the forge. */
@@ -23,6 +23,8 @@ export interface CommandOctokit {
 }
 
 export interface Stop {
+  /** Which command this is, among all that were ever given; the same when it is run again. */
+  key: string;
   by: { id: bigint; login: string };
   in: Conversation;
   /** When it was written, by the forge's clock where that is told, else by ours. */
@@ -41,8 +43,6 @@ export interface CommandRun extends Omit<Stop, 'by'> {
   /** As the trail names them. */
   byName: string;
   octokit: CommandOctokit;
-  /** Which command this is, among all that were ever given; the same when it is run again. */
-  key: string;
   /** Undefined where no agents are configured. */
   agents: PlannedAgents | undefined;
   /** Every command that there is. */
@@ -68,7 +68,7 @@ export interface Command {
   takesText?: true;
   run(given: CommandRun): Promise<Outcome>;
   /**
-   * It stops something: heard where others of the same person are not any more, whatever is paused, and without a question to the
+   * It stops something: heard where others of the same person are not any more, whatever is paused or waits before it, and without a question to the
    * forge, which may be down, where it stops what whoever gives it has begun themselves (`own`), or what anybody has, where the
    * forge said lately that they may. Answers whether it was that.
    */

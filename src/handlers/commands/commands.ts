@@ -9,6 +9,7 @@ import { type ForgeActor, nameOfActor } from '../../accounts/access/actor.js';
 import { type Decision, decide } from '../../accounts/access/decide.js';
 import { type Permissions, permissionAtLeast } from '../../accounts/permissions.js';
 import type { PlannedAgents } from '../../jobs/agent/agents.js';
+import { stopHeard } from '../../jobs/agent/stops.js';
 import { currentDelivery, type DeliveryScope } from '../../lib/delivery-scope.js';
 import { messageOf } from '../../lib/errors.js';
 import { type HandlerOptions, inDelivery } from '../delivery-work.js';
@@ -80,9 +81,14 @@ const LATE_MS = 600_000;
 const heardAt = ({ at }: Said, { receivedAt }: DeliveryScope): Date =>
   at !== null && receivedAt.getTime() - at.getTime() > LATE_MS ? at : receivedAt;
 
-function stopBy(o: CommandsOptions, { said, by, in: place }: Given, scope: DeliveryScope): Stop {
+const keyOf = ({ said, in: place }: Given, scope: DeliveryScope, ordinal: number): string =>
+  `${said.kind}:${scope.forge}:${scope.host}:${place.remoteRepositoryId}:${said.id}:${ordinal}`;
+
+function stopBy(o: CommandsOptions, given: Given, scope: DeliveryScope, ordinal: number): Stop {
+  const { said, by, in: place } = given;
   return {
-    ...{ by, in: place, at: said.at ?? scope.receivedAt, asked: { at: heardAt(said, scope), toldAt: said.at } },
+    ...{ key: keyOf(given, scope, ordinal), by, in: place, at: said.at ?? scope.receivedAt },
+    asked: { at: heardAt(said, scope), toldAt: said.at, deliveryId: scope.deliveryId },
     isAgain: (scope.attempt?.number ?? 1) > 1,
     inTransaction: (run) => inDelivery(o, run),
   };
@@ -112,6 +118,13 @@ interface Called {
   stopped: boolean;
 }
 
+/** A stop that was heard ahead of its turn, or in a pause, has been counted then. */
+async function turnOf(o: CommandsOptions, given: Given, { stop }: Command, key: string): Promise<SenderTurn> {
+  const heard = stop && (await inDelivery(o, ({ tx, origin }) => stopHeard(tx, origin.organizationId, key)));
+  if (heard !== undefined && heard !== 'no') return { heard: true, isFirst: false, why: '' };
+  return takeSenderTurn(o, given.by.id, { times: stop ? STOPS_HEARD : 1 });
+}
+
 /**
  * Counts the commands, and carries out those that stop what their sender has begun: before anything is asked of the forge, which
  * may not answer.
@@ -120,10 +133,10 @@ async function takeIn(o: CommandsOptions, given: Given, called: [Command, Invoca
   const scope = deliveryNow();
   const taken: Called[] = [];
   for (const [ordinal, [command, invocation]] of called.entries()) {
-    // The others wait for the end of the pause.
+    // The others wait for the end of the pause, or for their turn.
     if (scope.urgent && command.stop === undefined) continue;
-    const turn = await takeSenderTurn(o, given.by.id, { times: command.stop ? STOPS_HEARD : 1 });
-    const stopped = turn.heard && (await command.stop?.(stopBy(o, given, scope), 'own')) === true;
+    const turn = await turnOf(o, given, command, keyOf(given, scope, ordinal));
+    const stopped = turn.heard && (await command.stop?.(stopBy(o, given, scope, ordinal), 'own')) === true;
     taken.push({ command, invocation, ordinal, turn, stopped });
   }
   return taken;
@@ -147,12 +160,12 @@ async function stopUnasked(
 ): Promise<void> {
   if (hasAnswered(problem)) return;
   const scope = deliveryNow();
-  for (const { command, turn, stopped } of called) {
+  for (const { command, ordinal, turn, stopped } of called) {
     if (command.stop === undefined || stopped || !turn.heard) continue;
     try {
       const actor = await rememberedActor(o, whoIn(given, scope));
       const decision = actor && (await decideOn(o, actor, command.action, thingOf(given, scope)));
-      if (!decision?.allowed || !(await command.stop(stopBy(o, given, scope), 'any'))) continue;
+      if (!decision?.allowed || !(await command.stop(stopBy(o, given, scope, ordinal), 'any'))) continue;
       given.log.warn(
         { command: command.name, by: given.by.login, why: decision.why },
         'stopped without asking the forge',
@@ -168,7 +181,7 @@ async function runOne(o: CommandsOptions, given: Given, called: Called): Promise
   const scope = deliveryNow();
   const { command, ordinal, turn } = called;
   const { args: onLine, below } = called.invocation;
-  const { said, by, octokit, in: place } = given;
+  const { by, octokit, in: place } = given;
   const thing = thingOf(given, scope);
   const args = command.takesText ? `${onLine}\n${below}`.trim() : onLine;
   const question = { ...whoIn(given, scope), octokit };
@@ -210,13 +223,12 @@ async function runOne(o: CommandsOptions, given: Given, called: Called): Promise
   // What stops something does so first: the forge may have answered for the last time for a while.
   if (!stops) await react(given, 'eyes');
   const outcome = await command.run({
-    ...stopBy(o, given, scope),
+    ...stopBy(o, given, scope, ordinal),
     ...{ args, by: actor, byName: nameOfActor(actor), octokit, agents: o.agents, all: commands },
-    key: `${said.kind}:${scope.forge}:${scope.host}:${place.remoteRepositoryId}:${said.id}:${ordinal}`,
     may: (action) => decide(actor, action, thing),
   });
   given.log.info({ command: command.name, by: nameOfActor(actor), done: outcome.done }, 'command run');
-  // What did nothing may be about something that waits for the end of the pause, as it does: it is said then.
+  // What did nothing may be about something that waits as it does: it is said in its turn.
   if (scope.urgent && (!outcome.done || outcome.say !== undefined)) return;
   if (stops) await react(given, 'eyes');
   await react(given, outcome.done ? 'rocket' : 'confused');
@@ -256,7 +268,7 @@ const STOPPING = new RegExp(
   'i',
 );
 
-/** What no pause holds up: a comment that has the word for it anywhere is looked at. */
+/** What waits for no pause and no turn: a comment that has the word for it anywhere is looked at. */
 export const urgentCommands = {
   events: [...saidEvents] as readonly string[],
   isIn: (received: string): boolean => STOPPING.test(received),

@@ -1,12 +1,13 @@
 /** What is wanted of agents. Written by commands and the API in their transaction; the reconciler makes it so. */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { PoolClient } from 'pg';
 import { ForgewayError } from '../../lib/errors.js';
 import type { Wanted } from '../report/desired.js';
 import { agentNamed, type PlannedAgents } from './agents.js';
 import { drive } from './drive.js';
 import { liveStatuses, type SessionStatus } from './machine.js';
-import { BRIEFLY, readSession, type SessionRecord, type WorkItemText } from './session-record.js';
+import { readSession, type SessionRecord, type WorkItemText } from './session-record.js';
+import { type AskedWhen, lockWorkItem, noteStopped, stopMeantFor } from './stops.js';
 import { tellThreads } from './tell.js';
 
 /** What to poke once the transaction has committed. */
@@ -14,14 +15,6 @@ export interface SessionWish {
   session: SessionRecord;
   agents: { organizationId: string; id: string; version: bigint }[];
   reports: Wanted[];
-}
-
-/** When something was asked for on a forge. */
-export interface AskedWhen {
-  /** By our clock. */
-  at: Date;
-  /** By the forge's; null where that is not told. */
-  toldAt: Date | null;
 }
 
 export interface Assignment {
@@ -65,15 +58,10 @@ const wishOf = (session: SessionRecord, version: bigint, reports: Wanted[]): Ses
   reports,
 });
 
-/** Of one work item one after the other: two commands at the same moment must not both find it free. */
-async function lockWorkItem(tx: PoolClient, o: Pick<Assignment, 'repositoryId' | 'number'>): Promise<void> {
-  const key = createHash('sha256').update(`agent:${o.repositoryId}:${o.number}`).digest().readBigInt64BE(0);
-  await tx.query(`SELECT ${BRIEFLY}, pg_advisory_xact_lock($1::bigint)`, [key.toString()]);
-}
-
 /**
  * Wants an agent on an issue or pull request. Whatever works on it already is to stop: the new one begins when that is
- * known to be dead. `created` is false for a command that was carried out before.
+ * known to be dead. `created` is false for a command that was carried out before. What somebody has said to stop since it was
+ * asked for is over at once.
  */
 export async function assignAgent(tx: PoolClient, o: Assignment): Promise<SessionWish & { created: boolean }> {
   await lockWorkItem(tx, o);
@@ -104,7 +92,10 @@ export async function assignAgent(tx: PoolClient, o: Assignment): Promise<Sessio
   const superseded = await supersede(tx, o, made.id);
   const session = await readSession(tx, made.id);
   if (session === undefined) throw new Error('a session was written and is not there');
-  const wish = wishOf(session, 1n, await tellThreads(tx, session));
+  const stop = await stopMeantFor(tx, o, { asked: o.asked, requesterId: o.requester?.id ?? null });
+  const stopped = stop && (await cancelSession(tx, made.id, stop.by));
+  if (stop !== undefined) await noteStopped(tx, o.organizationId, stop.key);
+  const wish = stopped?.ok ? stopped.wish : wishOf(session, 1n, await tellThreads(tx, session));
   return {
     ...wish,
     agents: [...superseded.flatMap(({ agents }) => agents), ...wish.agents],
@@ -136,6 +127,12 @@ async function supersede(tx: PoolClient, o: Assignment, except: string): Promise
   }
   return wishes;
 }
+
+const placeOf = ({ repository: { forge, host, remoteId } }: SessionRecord) => ({
+  forge,
+  host,
+  remoteRepositoryId: remoteId,
+});
 
 /** As columns. */
 const roundOf = (asked: AskedWhen | undefined) => ({
@@ -199,7 +196,7 @@ export async function pushAndCreatePr(
 ): Promise<Asked> {
   const found = await readSession(tx, sessionId);
   if (found === undefined) return { ok: false, why: 'There is no such session.' };
-  await lockWorkItem(tx, found);
+  await lockWorkItem(tx, { ...found, ...placeOf(found) });
   const session = await readSession(tx, sessionId, { lock: true });
   if (session === undefined) return { ok: false, why: 'There is no such session.' };
   const { status, kind, branch, leaseHeld, pullRequestId } = session;

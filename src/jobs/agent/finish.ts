@@ -217,7 +217,7 @@ export async function finish(context: AgentContext, start: SessionRecord, signal
 }
 
 /** What this start of the session has pushed already. */
-async function pushedSha(context: AgentContext, session: SessionRecord): Promise<string | undefined> {
+export async function pushedSha(context: AgentContext, session: SessionRecord): Promise<string | undefined> {
   const { rows } = await context.store.tenant(session.organizationId, (tx) =>
     tx.query<{ sha: string }>(
       `SELECT data ->> 'sha' AS sha FROM session_event WHERE session_id = $1 AND kind = 'pushed' AND sequence >

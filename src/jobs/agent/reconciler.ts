@@ -12,13 +12,14 @@ import {
 } from '../reconcile.js';
 import { provision, takeTurn } from './begin.js';
 import { type AgentContext, move, refOf } from './context.js';
-import { finish } from './finish.js';
+import { finish, pushedSha } from './finish.js';
 import { follow, stopNow } from './follow.js';
 import { followHandOff, handOver, takeBack } from './hand-off.js';
 import { settlePush } from './landed.js';
 import { isLive, liveStatuses } from './machine.js';
 import { postNotices } from './notices.js';
 import { readSession, type SessionRecord } from './session-record.js';
+import { attemptsAt, isDiskFull, unpushed } from './unpushed.js';
 
 export type AgentReconcilerOptions = Pick<
   ReconcilerOptions,
@@ -113,12 +114,8 @@ function stepOf(context: AgentContext, session: SessionRecord, signal: AbortSign
 }
 
 /** Whoever has asked for it can do nothing with the words of an operating system, but tell them. */
-function reasonOf(error: unknown): string {
-  const message = messageOf(error);
-  return /\b(?:ENOSPC|EDQUOT)\b|no space left on device|disk quota exceeded|out of disk ?space/i.test(message)
-    ? 'There is no room left on the disk that agents work on.'
-    : message;
-}
+const reasonOf = (error: unknown): string =>
+  isDiskFull(error) ? 'There is no room left on the disk that agents work on.' : messageOf(error);
 
 /** The reconciler of the table `agent_session`. */
 export function createAgentReconciler(options: AgentReconcilerOptions): Reconciler {
@@ -146,8 +143,12 @@ export function createAgentReconciler(options: AgentReconcilerOptions): Reconcil
         return 'again';
       const starting = session.stop === null && (session.status === 'provisioning' || session.status === 'pushing');
       const isFinal = error instanceof ForgewayError && error.retry === 'never';
-      if (!starting || (!isFinal && row.attempts + 1 < START_ATTEMPTS)) throw error;
-      const reason = `It could not be ${session.status === 'pushing' ? 'pushed' : 'started'}: ${reasonOf(error)}`;
+      const isPushing = session.status === 'pushing';
+      const attempts = isPushing ? attemptsAt(error, context.clock.now()) : START_ATTEMPTS;
+      if (!starting || (!isFinal && row.attempts + 1 < attempts)) throw error;
+      const reason = isPushing
+        ? unpushed(reasonOf(error), { isPushed: (await pushedSha(context, session)) !== undefined })
+        : `It could not be started: ${reasonOf(error)}`;
       await move(context, session, [{ kind: 'failed', reason: reason.slice(0, 500) }]);
       return 'again';
     }
