@@ -3,6 +3,7 @@
  * overtaken is compared with the state of before it, and tells nothing that the difference of a later one told already.
  */
 import type { Classification, ForgeEvent, JsonObject } from '../forges/forge.js';
+import { storable } from '../forges/kit/storable-text.js';
 import { messageOf } from '../lib/errors.js';
 import { partOf } from './poll/pieces.js';
 import type { Received } from './received.js';
@@ -22,13 +23,16 @@ const TOLD = 'A webhook of later told it already.';
 
 const eventsOf = (found: Classification): readonly ForgeEvent[] => (found.kind === 'events' ? found.events : []);
 
-/** What an event tells of that a later comparison would find as well: which label came, which base was left; undefined for others. */
+/**
+ * What an event tells of that a later comparison would find as well: which label came, which base was left; undefined for others.
+ * It is stored.
+ */
 function partToldBy({ action = '', change }: ForgeEvent): string | undefined {
   const part = partOf(action, change ?? {});
-  if (part !== undefined) return `${part.piece} ${part.what}`;
+  if (part !== undefined) return storable(`${part.piece} ${part.what}`);
   const changes = change?.changes as { base?: { ref?: { from?: string } } } | undefined;
   const onlyBase = action === 'edited' && changes !== undefined && Object.keys(changes).join() === 'base';
-  return onlyBase ? `base ${changes.base?.ref?.from}` : undefined;
+  return onlyBase ? storable(`base ${changes.base?.ref?.from}`) : undefined;
 }
 
 /** What takes it back: that a label went is told by nobody who did not know that it came. */

@@ -55,6 +55,8 @@ const LATE_MS = 3_600_000;
 /** Of an object on which much happens in that time; a state has a few hundred bytes. */
 const MOST_STATES = 4;
 const MOST_TOLD = 24;
+/** An object with a thousand labels is compared with its last state alone. */
+const MOST_CHARACTERS = 32_768;
 
 /** Without what no delivery is likely to come for. */
 function lately(updatedAt: string | undefined, states: readonly State[], told: readonly ToldPart[]) {
@@ -69,7 +71,7 @@ function lately(updatedAt: string | undefined, states: readonly State[], told: r
 /** What is kept once this state is known as well. */
 function keptWith(kept: Kept | undefined, { updatedAt, state }: Snapshot, { told, repeated }: Telling): Kept {
   const own = { updatedAt, state };
-  if (kept === undefined) return { ...own, earlier: [], told: [...told] };
+  if (kept === undefined) return { ...own, ...lately(updatedAt, [], told) };
   const all = [...kept.told.filter((one) => !repeated.includes(one)), ...told];
   if (!isOlder(updatedAt, kept.updatedAt)) {
     // Of several states of one version the last one counts.
@@ -91,6 +93,12 @@ const storedLately = z.object({
 /** Null of an object of which one state is known. */
 const readLately = (value: unknown): Pick<Kept, 'earlier' | 'told'> =>
   value === null ? { earlier: [], told: [] } : storedLately.parse(value);
+
+function latelyText({ earlier, told }: Kept): string | null {
+  if (earlier.length + told.length === 0) return null;
+  const text = JSON.stringify({ earlier, told });
+  return text.length <= MOST_CHARACTERS ? text : JSON.stringify({ earlier: [], told });
+}
 
 /** Reads what was kept of the objects of these deliveries. */
 export async function previousSnapshots(client: pg.PoolClient, deliveries: readonly Received[]): Promise<Previous> {
@@ -160,9 +168,7 @@ export async function keepSnapshots(client: pg.PoolClient, previous: Previous): 
       rows.map(({ snapshot }) => snapshot.number),
       rows.map(({ kept }) => isoTime(kept.updatedAt)),
       rows.map(({ kept }) => JSON.stringify(kept.state)),
-      rows.map(({ kept: { earlier, told } }) =>
-        earlier.length + told.length === 0 ? null : JSON.stringify({ earlier, told }),
-      ),
+      rows.map(({ kept }) => latelyText(kept)),
     ],
   });
 }

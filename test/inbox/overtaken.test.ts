@@ -19,17 +19,21 @@ interface Hook {
 const fixture = (forge: string, name: string): Hook =>
   JSON.parse(readFileSync(new URL(`../../src/forges/${forge}/fixtures/${name}.json`, import.meta.url), 'utf8'));
 
+const receivedAs = (forge: ForgeDescriptor, { eventType, payload }: Hook) =>
+  ({
+    hookId: 'hook',
+    classification: forge.classify(eventType, payload),
+    classifyAfter: (state: JsonObject) => forge.classify(eventType, payload, { previous: state }),
+    snapshot: forge.snapshot?.(eventType, payload),
+  }) as unknown as Received;
+
+const nothingBefore = () => previousSnapshots(undefined as never, []);
+
 /** What an assigner that takes them one by one tells of them, in words. */
 async function toldIn(forge: ForgeDescriptor, hooks: readonly Hook[]): Promise<string[]> {
-  const previous = await previousSnapshots(undefined as never, []);
-  return hooks.flatMap(({ eventType, payload }) => {
-    const received = {
-      hookId: 'hook',
-      classification: forge.classify(eventType, payload),
-      classifyAfter: (state: JsonObject) => forge.classify(eventType, payload, { previous: state }),
-      snapshot: forge.snapshot?.(eventType, payload),
-    };
-    const [delivery] = compared([received as unknown as Received], previous);
+  const previous = await nothingBefore();
+  return hooks.flatMap((hook) => {
+    const [delivery] = compared([receivedAs(forge, hook)], previous);
     const found = delivery?.classification;
     if (found?.kind !== 'events') return [];
     return found.events.map(({ action, change = {} }) => {
@@ -126,6 +130,23 @@ describe('a merge request of GitLab', () => {
     ]);
     // And when it comes after all.
     expect((await toldIn(gitlab, [open, edited, labeled])).toSorted()).toEqual(['edited', 'labeled bug', 'opened']);
+  });
+
+  it('is kept in short, and as a database holds it, however much its webhooks tell', async () => {
+    const labels = Array.from({ length: 1_000 }, (_, at) => label(at + 1, `${at} \u0000 \uD800`));
+    const previous = await nothingBefore();
+    const changes = { labels: { previous: [], current: labels } };
+    const busy = [1, 2, 3, 4, 5, 6, 7].map((second) =>
+      hook(second, { labels: second > 6 ? [] : labels, assignees: [], changes }),
+    );
+    compared(
+      busy.map((one) => receivedAs(gitlab, one)),
+      previous,
+    );
+    const [{ kept } = { kept: undefined }] = previous.changed();
+    expect(kept?.told).toHaveLength(24);
+    expect(kept?.earlier).toHaveLength(4);
+    expect(JSON.stringify(kept?.told)).not.toMatch(/\\u0000|\\ud800/i);
   });
 });
 
