@@ -161,17 +161,26 @@ describe('failures', () => {
     [451, {}, true],
     [501, {}, true],
     [403, {}, true],
-    [403, { 'retry-after': '1800' }, false],
-    [403, { 'x-ratelimit-remaining': '0' }, false],
     [401, {}, false],
     [409, {}, false],
-    [429, { 'retry-after': '1800' }, false],
     [500, {}, false],
   ])('with status %i %j: permanent is %s', async (status, headers, permanent) => {
     answersToken(42);
     nock(API).post('/repos/acme/web/labels').reply(status, { message: 'no' }, headers);
     const result = await outcome((context) => context.octokit.request('POST /repos/acme/web/labels'));
     expect(result).toMatchObject({ error: { status, name: 'HttpError' }, permanent });
+  });
+
+  it.each([
+    [403, { 'retry-after': '1800' }],
+    [403, { 'x-ratelimit-remaining': '0' }],
+    [429, { 'retry-after': '1800' }],
+  ])("with status %i %j are the forge's wish to be asked less, and no failure of the app", async (status, headers) => {
+    answersToken(42);
+    nock(API).post('/repos/acme/web/labels').reply(status, { message: 'no' }, headers);
+    const { error, permanent } = await outcome((context) => context.octokit.request('POST /repos/acme/web/labels'));
+    expect({ error, permanent }).toMatchObject({ error: { code: 'FORGEWAY_FORGE_LIMIT' }, permanent: false });
+    expect((error as Error).cause).toMatchObject({ name: 'HttpError', status });
   });
 
   it('of the network reach the app as a RequestError, and are worth another try', async () => {

@@ -60,7 +60,10 @@ describe('what GitHub answers about Apps, without asking the forge', () => {
     expect(installations).toMatchObject([{ id, account: { id: 7, login: 'bot' }, repository_selection: 'selected' }]);
     expect((await octokit.rest.apps.getInstallation({ installation_id: id })).data.id).toBe(id);
     expect((await octokit.rest.apps.getOrgInstallation({ org: 'acme' })).data.id).toBe(id);
-    expect((await octokit.rest.apps.getUserInstallation({ username: 'bob' })).data.id).toBe(id);
+    // Whose repositories are served, and the account of the connection itself.
+    expect((await octokit.rest.apps.getUserInstallation({ username: 'Acme' })).data.id).toBe(id);
+    expect((await octokit.rest.apps.getUserInstallation({ username: 'bot' })).data.id).toBe(id);
+    await expect(octokit.rest.apps.getUserInstallation({ username: 'bob' })).rejects.toMatchObject({ status: 404 });
     expect((await octokit.rest.apps.listInstallationsForAuthenticatedUser()).data).toMatchObject({ total_count: 1 });
   });
 
