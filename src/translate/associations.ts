@@ -1,8 +1,11 @@
 /** Fills in what the authors of things are to their repository, and remembers it for a minute. */
+
 import type { AskAssociations, Author, RepositoryName, Written } from '../forges/kit/associations.js';
+import { hasNoAnswer } from '../forges/kit/no-answer.js';
 import { type RouteContext, RouteFailure } from '../forges/kit/route.js';
 import type { Association } from '../forges/kit/shapes/inputs.js';
 import type { Clock } from '../lib/clock.js';
+import { messageOf } from '../lib/errors.js';
 
 /** As long as a permission (decision 14). */
 const KEPT_MS = 60_000;
@@ -55,8 +58,8 @@ export function createAssociations(clock: Clock) {
           for (const author of authors.values())
             keep(keyOf(connectionId, place, author), found.get(String(author.id)) ?? 'NONE');
         } catch (error) {
-          if (!(error instanceof RouteFailure)) throw error;
-          context.log.debug({ status: error.status }, 'the forge did not say what the authors are to the repository');
+          if (!(error instanceof RouteFailure) && !hasNoAnswer(error)) throw error;
+          context.log.debug({ err: messageOf(error) }, 'the forge did not say what the authors are to the repository');
         }
       }
       for (const { place, author, set } of written) set(recall(keyOf(connectionId, place, author)) ?? 'NONE');

@@ -198,7 +198,12 @@ export async function createBridge(o: BridgeOptions): Promise<Bridge> {
     const send = credential === connections.app ? asApp.fetch : fetchFor(credential);
     return o.around?.(send, credential) ?? send;
   };
-  const { Octokit, instance } = createForgeOctokit({ ...connections, fetchFor: appsFetch, log });
+  const { Octokit, instance } = createForgeOctokit({
+    ...connections,
+    hasApp: o.github !== undefined,
+    fetchFor: appsFetch,
+    log,
+  });
   const { translate } = createTranslation({
     ...{ forges, connections, virtual, loops },
     async askAs(payload) {

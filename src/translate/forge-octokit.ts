@@ -2,19 +2,25 @@
  * The Octokit class that is given to Probot, on public options only: Probot asks its authStrategy for an Octokit per
  * delivery and per `probot.auth(id)`, and ours answers with one whose fetch carries that installation's credential.
  */
+import { randomBytes } from 'node:crypto';
+import { decodeJwt, SignJWT } from 'jose';
 import { ProbotOctokit } from 'probot';
 import { INSTALLATION_PERMISSIONS } from '../forges/kit/shapes/installation.js';
 import { currentDelivery } from '../lib/delivery-scope.js';
 import { parseId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
+import { configExtends } from './config-extends.js';
 import type { Credential } from './credential.js';
 import type { Fetch } from './forge-fetch.js';
+import { OWN_APP_ID } from './installation-routes.js';
 
 export type ForgeOctokit = ProbotOctokit;
 
 export interface ForgeOctokitOptions {
   /** Credential of requests that name no installation: the App itself. */
   app: Credential;
+  /** False where no App is set up, and connections by token are all there is. */
+  hasApp: boolean;
   /** Credential for the delivery that runs now. */
   ofDelivery(payload: Readonly<Record<string, unknown>>): Promise<Credential>;
   /** Credential for an installation by the number that handlers see. */
@@ -56,6 +62,30 @@ const lifeOf = (ends: Date | undefined) => {
     expiresAt: new Date(Math.min(ends?.getTime() ?? Number.POSITIVE_INFINITY, now + HOUR_MS)).toISOString(),
   };
 };
+
+/** What `@octokit/auth-app` answers for the App itself: the signature tells whose it is, and how long it lasts. */
+function appToken(token: string) {
+  const { iss = '', exp = 0 } = decodeJwt(token);
+  const appId = Number(iss);
+  return {
+    type: 'app',
+    token,
+    appId: Number.isSafeInteger(appId) && appId > 0 ? appId : iss,
+    expiresAt: new Date(exp * 1_000).toISOString(),
+  };
+}
+
+/**
+ * Where there is no App, apps sign as the one that `GET /app` tells of. Nobody else takes it for anything: the key is forgotten at
+ * once, and what asks us as an App needs none.
+ */
+const ownSignature = (): Promise<string> =>
+  new SignJWT()
+    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+    .setIssuer(String(OWN_APP_ID))
+    .setIssuedAt()
+    .setExpirationTime('9m')
+    .sign(randomBytes(32));
 
 /** The class, and a maker of instances for callers outside Probot. */
 export function createForgeOctokit(o: ForgeOctokitOptions): {
@@ -110,8 +140,7 @@ export function createForgeOctokit(o: ForgeOctokitOptions): {
         const wanted = installationId === undefined ? credential : await o.ofInstallation(parseId(installationId));
         return question.factory === undefined ? token(wanted, question) : build(wanted);
       }
-      const signature = await o.app.authorization('/app');
-      return { type: 'app', token: signature.slice('Bearer '.length) };
+      return appToken(o.hasApp ? (await o.app.authorization('/app')).slice('Bearer '.length) : await ownSignature());
     };
     // Our fetch signs: only it knows where a request goes in the end.
     const hook: Hook = (request, ...parameters) => {
@@ -122,7 +151,7 @@ export function createForgeOctokit(o: ForgeOctokitOptions): {
     return Object.assign(auth, { hook });
   };
 
-  const Octokit = ProbotOctokit.defaults((options: InstanceOptions) => {
+  const Octokit = ProbotOctokit.plugin(configExtends as never).defaults((options: InstanceOptions) => {
     const credential = options.auth?.credential ?? o.app;
     return {
       ...options,
@@ -135,7 +164,7 @@ export function createForgeOctokit(o: ForgeOctokitOptions): {
       retry: { enabled: false },
       log: quietLog(o.log),
     };
-  }) as typeof ProbotOctokit;
+  }) as unknown as typeof ProbotOctokit;
   return { Octokit, instance: (credential) => new Octokit({ auth: { credential } }) };
 }
 

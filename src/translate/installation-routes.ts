@@ -17,6 +17,7 @@ import { INSTALLATION_PERMISSIONS, installation as installationShape } from '../
 import { nodeId } from '../forges/kit/shapes/node-id.js';
 import { formatId } from '../lib/ids.js';
 import type { ConnectionRepositories } from './connection-repositories.js';
+import { budgetAt } from './github-headers.js';
 
 export interface InstallationContext {
   connection: OpenConnection;
@@ -29,6 +30,8 @@ type InstallationRoute = Route<InstallationContext>;
 const SOURCE = 'Forgeway: its own connections';
 /** An App that exists here alone; the slug is how apps find their own comments. */
 const APP_SLUG = 'forgeway';
+/** Its number. */
+export const OWN_APP_ID = 1;
 const TOKEN_LIFE_MS = 3_600_000;
 
 function accountOf({ connection: { account } }: InstallationContext) {
@@ -37,9 +40,9 @@ function accountOf({ connection: { account } }: InstallationContext) {
 
 function app(context: InstallationContext) {
   return {
-    id: 1,
+    id: OWN_APP_ID,
     slug: APP_SLUG,
-    node_id: nodeId('App', 1),
+    node_id: nodeId('App', OWN_APP_ID),
     name: 'Forgeway',
     owner: user(context.base, accountOf(context)),
     description: '',
@@ -162,9 +165,9 @@ export const installationRoutes: RouteTable<InstallationContext> = {
     run: async () => ({ status: 204 }),
   },
   'GET /rate_limit': reading(async () => {
-    // Limits are the forge's own and are kept by us; an app is told that it may go on.
-    const bucket = { limit: 5_000, used: 0, remaining: 5_000, reset: Math.floor(Date.now() / 1_000) + 3_600 };
-    return { data: { resources: { core: bucket, search: bucket, graphql: bucket }, rate: bucket } };
+    const budget = budgetAt(new Date());
+    const resources = { core: budget, search: budget, code_search: budget, graphql: budget };
+    return { data: { resources, rate: budget } };
   }),
   'GET /meta': reading(async () => ({ data: { verifiable_password_authentication: false } })),
   'GET /marketplace_listing/plans': noMarketplace,

@@ -42,6 +42,7 @@ import { createAssociations } from './associations.js';
 import type { BridgeState } from './bridge-state.js';
 import type { Credential } from './credential.js';
 import type { Fetch } from './forge-fetch.js';
+import { withGitHubHeaders } from './github-headers.js';
 import { type InstallationContext, installationRoutes, notSupported } from './installation-routes.js';
 import { watchMutation } from './journal/in-flight.js';
 import type { JournalPorts, WriteJournal } from './journal/journal.js';
@@ -352,11 +353,14 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
         const request: RoutedRequest = { method, path, headers: new Headers(init?.headers), body };
         return journaled(forge, credential, request);
       };
+      const headers = new Headers(init?.headers);
+      const told = (response: Response) =>
+        withGitHubHeaders(response, { path, accept: headers.get('accept'), now: forge.context.clock.now() });
       try {
-        return await untilAborted(init?.signal, answer);
+        return told(await untilAborted(init?.signal, answer));
       } catch (error) {
-        const failure = asFailure(error, new Headers(init?.headers));
-        if (failure !== undefined) return failureResponse(failure, url);
+        const failure = asFailure(error, headers);
+        if (failure !== undefined) return told(failureResponse(failure, url));
         throw error;
       }
     };

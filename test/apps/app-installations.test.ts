@@ -56,6 +56,18 @@ describe.each(translated.map((forge) => [forge.label, forge] as const))(
       }
     });
 
+    it('signs as the App that it is told of, and asks with that', async () => {
+      const octokit = await (probots[0] as Probot).auth();
+      const signed = (await octokit.auth({ type: 'app' })) as Record<string, string>;
+      expect(signed).toMatchObject({ type: 'app', token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/) });
+      expect(Date.parse(String(signed.expiresAt)) - Date.now()).toBeGreaterThan(8 * 60_000);
+      const headers = { authorization: `Bearer ${signed.token}` };
+      const { data } = await octokit.request('GET /app', { headers });
+      expect(data).toMatchObject({ id: signed.appId, slug: 'forgeway' });
+      const listed = await octokit.request('GET /app/installations', { headers });
+      expect(listed.data).toMatchObject([{ id: instance.rehearsal.installationId }]);
+    });
+
     it('may make events itself, and speak for the installation in them', async () => {
       const app = probots[0] as Probot;
       const payload = {

@@ -253,6 +253,17 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))('an old app o
     ]);
   });
 
+  it('gives back a token, and no other of its own', async () => {
+    const path = `/api/v3/app/installations/${instance.rehearsal.installationId}/access_tokens`;
+    const signed = `Bearer ${await jwt('1')}`;
+    const make = async () => ((await (await ask(path, signed, 'POST')).json()) as { token: string }).token;
+    const [kept, given] = [await make(), await make()];
+    const status = async (token: string) => (await ask('/api/v3/repos/acme/web', `token ${token}`)).status;
+    const back = () => ask('/api/v3/installation/token', `Bearer ${given}`, 'DELETE');
+    expect([await status(given), (await back()).status, await status(given)]).toEqual([200, 204, 401]);
+    expect([(await back()).status, await status(kept), await status(await make())]).toEqual([401, 200, 200]);
+  });
+
   it('gets tokens that are worth nothing elsewhere, and expire', async () => {
     const id = instance.rehearsal.installationId;
     const made = await ask(`/api/v3/app/installations/${id}/access_tokens`, `Bearer ${await jwt('1')}`, 'POST');

@@ -105,6 +105,20 @@ describe('an app written for GitHub', () => {
     ]);
   });
 
+  it('can hand on the signature of the App, with whose it is and how long it lasts', async () => {
+    const signatures: unknown[] = [];
+    const bridge = await rig.bridge([
+      app((probot) => {
+        probot.on('push', async (context) => {
+          signatures.push(await context.octokit.auth({ type: 'app' }));
+        });
+      }),
+    ]);
+    await bridge.run(rig.delivery({ name: 'push', hookId }), signal);
+    const expiresAt = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:]+\.000Z$/);
+    expect(signatures).toEqual([{ type: 'app', token: expect.stringMatching(/^ey/), appId: 12345, expiresAt }]);
+  });
+
   it('has no credential once the App is removed', async () => {
     const bridge = await rig.bridge([
       app((probot) => {

@@ -105,6 +105,28 @@ const protectedBranch = {
   restrictions: null,
 };
 
+const guardedBranch = {
+  required_status_checks: { strict: false, contexts: ['build', 'lint'] },
+  enforce_admins: null,
+  required_pull_request_reviews: { required_approving_review_count: 1 },
+  restrictions: { users: ['alice'], teams: [], apps: [] },
+};
+
+/** What is written of one, by its address below the protection. */
+const partsOfProtection: Readonly<Record<string, Parameters>> = {
+  'PATCH required_status_checks': { strict: true },
+  'DELETE required_status_checks': {},
+  'POST required_status_checks/contexts': { contexts: ['test'] },
+  'PUT required_status_checks/contexts': { contexts: ['test'] },
+  'DELETE required_status_checks/contexts': { contexts: ['lint'] },
+  'PATCH required_pull_request_reviews': { required_approving_review_count: 2 },
+  'DELETE required_pull_request_reviews': {},
+  'DELETE restrictions': {},
+  'POST restrictions/users': { users: ['alice'] },
+  'PUT restrictions/users': { users: ['alice'] },
+  'DELETE restrictions/users': { users: ['alice'] },
+};
+
 /** A pull request that cannot be merged yet. */
 const waiting = async (w: Writer) => {
   const { number, sha } = await pull(w);
@@ -134,6 +156,16 @@ export const writes: Readonly<Record<string, (w: Writer) => Promise<Parameters>>
     return { branch: name };
   },
   [`PUT ${REPO}/branches/{branch}/protection`]: async (w) => ({ branch: (await branch(w)).name, ...protectedBranch }),
+  ...Object.fromEntries(
+    Object.entries(partsOfProtection).map(([route, part]) => [
+      route.replace(' ', ` ${REPO}/branches/{branch}/protection/`),
+      async (w: Writer) => {
+        const { name } = await branch(w);
+        await w.rest(`PUT ${REPO}/branches/{branch}/protection`, { branch: name, ...guardedBranch });
+        return { branch: name, ...part };
+      },
+    ]),
+  ),
   [`DELETE ${REPO}/collaborators/{username}`]: async (w) => {
     await w.rest(`PUT ${REPO}/collaborators/{username}`, { ...person, permission: 'push' });
     return person;
@@ -292,6 +324,11 @@ export const writes: Readonly<Record<string, (w: Writer) => Promise<Parameters>>
     completed_at: new Date().toISOString(),
   }),
   [`POST ${REPO}/deployments`]: async (w) => ({ ...toDeploy(w), payload: { build: 7 } }),
+  [`DELETE ${REPO}/deployments/{deployment_id}`]: async (w) => {
+    const { id } = await w.rest(`POST ${REPO}/deployments`, toDeploy(w));
+    await w.rest(`POST ${REPO}/deployments/{deployment_id}/statuses`, { deployment_id: id, state: 'failure' });
+    return { deployment_id: id };
+  },
   [`POST ${REPO}/deployments/{deployment_id}/statuses`]: async (w) => ({
     deployment_id: (await w.rest(`POST ${REPO}/deployments`, toDeploy(w))).id,
     ...{ state: 'success', description: 'Up', log_url: 'https://ci.example.org/7' },

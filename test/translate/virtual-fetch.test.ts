@@ -69,6 +69,23 @@ describe('requests in GitHub’s language', () => {
     expect(headers.link).toContain(`<${WEB}/api/v3/repos/acme/web/labels?per_page=1&page=3>; rel="next"`);
   });
 
+  it('are answered with the headers of every answer of GitHub’s, also when they are refused', async () => {
+    const { octokit } = served({
+      'GET /repos/{owner}/{repo}/labels': row('read', async () => ({ data: [] })),
+      'GET /repos/{owner}/{repo}/milestones': row('read', async () => {
+        throw new RouteFailure(429, 'Slow down', { headers: { 'retry-after': '9' } });
+      }),
+    });
+    const told = { 'x-github-media-type': 'github.v3; format=json', 'x-github-request-id': expect.stringMatching(/:/) };
+    const { headers } = await octokit.rest.issues.listLabelsForRepo(place);
+    expect(headers).toMatchObject({ ...told, 'x-ratelimit-limit': '5000', 'x-ratelimit-resource': 'core' });
+    const refused = await octokit.rest.issues.listMilestones(place).catch((error) => error.response.headers);
+    expect(refused).toMatchObject({ ...told, 'retry-after': '9' });
+    expect(refused).not.toHaveProperty('x-ratelimit-remaining');
+    const missing = await octokit.request('GET /nothing').catch((error) => error.response.headers);
+    expect(missing).toMatchObject({ ...told, 'x-ratelimit-remaining': '5000' });
+  });
+
   it('that were answered before are a 304 for whoever names the answer', async () => {
     let name = 'a';
     const { octokit } = served({

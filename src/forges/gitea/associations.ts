@@ -6,9 +6,10 @@
  */
 import { type AskAssociations, type Author, MOST_SINGLE } from '../kit/associations.js';
 import { segment } from '../kit/native-client.js';
-import { type RouteContext, RouteFailure } from '../kit/route.js';
+import { hasNoAnswer } from '../kit/no-answer.js';
+import type { RouteContext } from '../kit/route.js';
 import type { Association } from '../kit/shapes/inputs.js';
-import { idOf, objectOf, objectsOf } from './routes/native.js';
+import { failedWith, idOf, objectOf, objectsOf } from './routes/native.js';
 import { everything } from './routes/pages.js';
 
 /** Those of `authors` that stand in a list, of which each member also has an address of its own. */
@@ -21,8 +22,9 @@ async function amongst(context: RouteContext, path: string, authors: readonly Au
       await context.native.send('GET', `${path}/${segment(login)}`, { as: 'text' });
       found.add(String(id));
     } catch (error) {
-      // Whom the server does not know at all is an invalid request to it.
-      if (!(error instanceof RouteFailure && (error.status === 404 || error.status === 422))) throw error;
+      // Whom the server does not know at all is an invalid request to it. Whoever may not see members is sent on to those that
+      // everybody sees, which a proxy may take for elsewhere.
+      if (!hasNoAnswer(error) && !failedWith(error, 404, 422)) throw error;
     }
   }
   return found;

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { asGolden, type NativeHook, translatedBy } from '../../../test/support/golden.js';
 import { createMemoryRecords } from '../../../test/support/route-rig.js';
 import { githubEventErrors } from '../../../test/support/webhook-schema.js';
+import { ForgewayError } from '../../lib/errors.js';
 import { eachOf, type JsonObject, type TranslatePorts } from '../forge.js';
 import { RouteFailure } from '../kit/route.js';
 import { forgejo, gitea } from './forge.js';
@@ -165,9 +166,12 @@ describe('pull requests', () => {
 describe('reviews', () => {
   const approved = native('pull_request_review.approved');
 
-  it.each([401, 403, 404, 501])('are told without their id when the API answers %i', async (status) => {
+  it.each([
+    ...[401, 403, 404, 501].map((status) => [`the API answers ${status}`, new RouteFailure(status, 'no')] as const),
+    ['the API is sent on to another origin', new ForgewayError('FORGEWAY_ORIGIN_REFUSED', 'login.test')] as const,
+  ])('are told without their id when %s', async (_why, failure) => {
     const github = async () => {
-      throw new RouteFailure(status, 'no');
+      throw failure;
     };
     const { review } = await only(approved, { ...portsOf({}), github });
     expect(review).toMatchObject({ id: 0, state: 'approved', body: 'Nice.', commit_id: 'a'.repeat(40) });
@@ -211,6 +215,11 @@ describe('pushes', () => {
 
 describe('classify', () => {
   const opened = native('pull_request.opened');
+  /** The payload of a fixture with something else in the place of one of its objects' fields. */
+  const spoilt = (name: string, key: string, over: JsonObject): JsonObject => {
+    const { payload } = native(name);
+    return { ...payload, [key]: { ...(payload[key] as JsonObject), ...over } };
+  };
 
   it('routes by both names, since one of them means two things', () => {
     const review = native('pull_request_review.comment').payload;
@@ -254,11 +263,37 @@ describe('classify', () => {
     ['a package of no kind', 'package', { ...native('package.created').payload, package: { id: 5, version: '1.0.0' } }],
     ['a push without commits named', 'push', { repository: { id: 1 }, ref: 'refs/heads/main' }],
     ['a review of no known type', 'pull_request', { ...opened.payload, action: 'reviewed', review: { type: 'shrug' } }],
+    ['a comment whose id is no whole number', 'issue_comment', spoilt('issue_comment.created', 'comment', { id: 1.5 })],
+    ['a comment without words', 'issue_comment', spoilt('issue_comment.created', 'comment', { body: null })],
+    ['a comment on nothing with a title', 'issue_comment', spoilt('issue_comment.created', 'issue', { title: 7 })],
+    [
+      'a pull request that comes from nowhere',
+      'pull_request',
+      spoilt('pull_request.opened', 'pull_request', { head: {} }),
+    ],
+    [
+      'a review of no pull request',
+      'pull_request',
+      spoilt('pull_request_review.approved', 'pull_request', { id: null }),
+    ],
+    ['a repository of nobody', 'push', spoilt('push', 'repository', { owner: null })],
+    ['an owner without an id', 'push', spoilt('push', 'repository', { owner: { login: 'acme' } })],
+    ['a fork of no name', 'fork', spoilt('fork', 'repository', { name: '' })],
+    ['a release without a tag', 'release', spoilt('release.published', 'release', { tag_name: null })],
+    ['a branch that is a number', 'create', { ...native('create.branch').payload, ref: 7 }],
+    ['a status of no commit', 'status', { ...native('status').payload, sha: 7 }],
+    ['a job of no run', 'workflow_job', spoilt('workflow_job.in_progress', 'workflow_job', { run_id: '' })],
+    ['a run whose id was rounded', 'action_run_failure', spoilt('action_run.failure', 'run', { id: 2 ** 53 })],
   ])('ignores %s and says so', (_what, eventType, payload) => {
     expect(gitea.classify(eventType, payload)).toEqual({
       kind: 'ignored',
       reason: expect.stringMatching(/^.{10,}\.$/),
     });
+  });
+
+  it('names the field that is not as it must be', () => {
+    const told = gitea.classify('issue_comment', spoilt('issue_comment.created', 'comment', { id: 1.5 }));
+    expect(told).toMatchObject({ reason: 'comment: comment.id is missing or of the wrong type.' });
   });
 
   it('keeps ids above 2^53 exact', async () => {

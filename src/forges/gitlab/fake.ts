@@ -6,7 +6,7 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { appendFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createFakeGit, type FakeFileChange } from '../kit/fake/git-store.js';
+import type { FakeFileChange } from '../kit/fake/git-store.js';
 import type { FakeRefChange } from '../kit/fake/http-server.js';
 import { createFakeApi, type FakeApi } from '../kit/fake/routing.js';
 import { createFakeWebhooks, type FakeHook, type FakeWebhook, type FakeWebhooks } from '../kit/fake/webhook-sender.js';
@@ -15,6 +15,7 @@ import { allMembers, ancestors, DEVELOPER } from './fake/declare.js';
 import { noteEvent } from './fake/feed.js';
 import { graphqlRoute } from './fake/graphql.js';
 import { alertStatus, noteAttempt } from './fake/hook-health.js';
+import { addGroup, forkProject, newProject, newProjectRoutes } from './fake/new-projects.js';
 import { ciRoutes } from './fake/routes-ci.js';
 import { feedRoutes } from './fake/routes-feeds.js';
 import { hookRoutes } from './fake/routes-hooks.js';
@@ -212,6 +213,7 @@ export async function createGitLabFake(options: GitLabFakeOptions): Promise<GitL
       graphqlRoute(world),
       ...textRoutes(world),
       ...projectAndMemberRoutes(world),
+      ...newProjectRoutes(world),
       ...labelAndMilestoneRoutes(world),
       ...releaseAndProtectionRoutes(world),
       ...peopleRoutes(world),
@@ -229,68 +231,6 @@ export async function createGitLabFake(options: GitLabFakeOptions): Promise<GitL
     notFound: { status: 404, json: { error: '404 Not Found' } },
     badRequest: (message) => ({ status: 400, json: { error: message } }),
   });
-
-  function addGroup(fullPath: string): Group {
-    const found = state.groups.find((group) => group.fullPath === fullPath);
-    if (found) return found;
-    const at = fullPath.lastIndexOf('/');
-    const parent = at < 0 ? undefined : addGroup(fullPath.slice(0, at));
-    const path = fullPath.slice(at + 1);
-    const name = path.charAt(0).toUpperCase() + path.slice(1);
-    const group: Group = {
-      id: world.nextId(),
-      name,
-      path,
-      fullPath,
-      parentId: parent?.id ?? null,
-      description: '',
-      members: new Map(),
-      hooks: [],
-    };
-    state.groups.push(group);
-    return group;
-  }
-
-  async function bareProject(
-    fullPath: string,
-    visibility: Project['visibility'],
-    forkedFromId: number | null,
-  ): Promise<Project> {
-    const at = fullPath.lastIndexOf('/');
-    const owner = fullPath.slice(0, at);
-    const person = state.users.find(({ username }) => username === owner);
-    const id = world.nextId();
-    const now = world.now();
-    const project: Project = {
-      id,
-      path: fullPath.slice(at + 1),
-      fullPath,
-      namespace: person ? { kind: 'user', id: person.id } : { kind: 'group', id: addGroup(owner).id },
-      description: '',
-      visibility,
-      defaultBranch: 'main',
-      archived: false,
-      topics: [],
-      settings: {},
-      createdAt: now,
-      updatedAt: now,
-      forkedFromId,
-      git: await createFakeGit(options.folder, `project-${id}`, { clock: () => new Date(world.now()) }),
-      members: new Map(person ? [[person.id, 50]] : []),
-      shares: [],
-      labels: [],
-      milestones: [],
-      issues: [],
-      mergeRequests: [],
-      statuses: [],
-      pipelines: [],
-      releases: [],
-      protections: [],
-      hooks: [],
-    };
-    state.projects.push(project);
-    return project;
-  }
 
   const push: GitLabFake['push'] = async (project, by, { branch, from, message, files }) => {
     const ref = `refs/heads/${branch}`;
@@ -311,7 +251,7 @@ export async function createGitLabFake(options: GitLabFakeOptions): Promise<GitL
     api,
     webhooks,
     state,
-    addGroup,
+    addGroup: (fullPath) => addGroup(world, fullPath),
     push,
     addUser({ username, name = username, bot = false, admin = false, token, scopes = ['api'] }) {
       const user: User = {
@@ -328,7 +268,7 @@ export async function createGitLabFake(options: GitLabFakeOptions): Promise<GitL
       return user;
     },
     async addProject({ path, visibility = 'private', members = {}, files }) {
-      const project = await bareProject(path, visibility, null);
+      const project = await newProject(world, path, visibility);
       for (const [username, level] of Object.entries(members)) {
         const member = state.users.find((user) => user.username === username);
         if (member === undefined) throw new TypeError(`There is no user ${username}.`);
@@ -341,14 +281,7 @@ export async function createGitLabFake(options: GitLabFakeOptions): Promise<GitL
       }
       return project;
     },
-    async fork(source, owner) {
-      const project = await bareProject(`${owner.username}/${source.path}`, source.visibility, source.id);
-      for (const { ref, sha } of await source.git.refs('refs/heads/')) {
-        await world.share(source, project, sha);
-        await project.git.setRef(ref, sha);
-      }
-      return project;
-    },
+    fork: (source, owner) => forkProject(world, source, `${owner.username}/${source.path}`),
     requestChanges: (project, mr, by) => requestChanges(world, project, mr, by),
     apiUrl: () => `${world.web}/api/v4`,
     moveTo(web) {

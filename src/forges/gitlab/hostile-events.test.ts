@@ -54,6 +54,19 @@ describe('a project that lies nowhere', () => {
   });
 });
 
+describe('a fork that lies nowhere', () => {
+  it.each([{}, { path_with_namespace: 'web' }, { web_url: 'https://gitlab.example.com/' }])(
+    'is none, and its merge request is told (%j)',
+    async (source) => {
+      const delivery = native('merge_request.open.fork');
+      const attributes = { ...(delivery.payload.object_attributes as JsonObject), source };
+      const payload = { ...delivery.payload, object_attributes: attributes };
+      const { pull_request: pull } = await only({ ...delivery, payload });
+      expect(pull).toMatchObject({ head: { repo: null, sha: expect.stringMatching(/^[0-9a-f]{40}$/) } });
+    },
+  );
+});
+
 describe('a number that JSON cannot tell exactly', () => {
   it.each(['id', 'iid'])('is ignored with that reason (%s)', async (key) => {
     const delivery = native('issue.open');

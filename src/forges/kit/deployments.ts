@@ -192,6 +192,24 @@ export const shownStatus = (
 };
 
 /**
+ * GitHub keeps the one that is active: it goes only where it is alone. `of`: the deployment as shown.
+ * @throws RouteFailure 422
+ */
+export async function checkDeletable({ params }: RouteRequest, context: RouteContext, of: JsonObject): Promise<void> {
+  const { owner, repo, deployment_id } = params;
+  const at = { owner, repo };
+  const states = await context.github(`GET ${REPO}/deployments/{deployment_id}/statuses`, { ...at, deployment_id });
+  const [newest] = Array.isArray(states) ? states.map(objectOf) : [];
+  if (newest?.state !== 'success') return;
+  const { environment } = of;
+  const all = await context.github(`GET ${REPO}/deployments`, { ...at, environment, per_page: 2 });
+  if (Array.isArray(all) && all.length > 1)
+    throw unprocessable(
+      'We cannot delete an active deployment unless it is the only deployment in a given environment.',
+    );
+}
+
+/**
  * GitHub's `auto_inactive`: older deployments to the same environment end when a new one succeeds, unless it is transient or
  * of production. `all` are records of deployments of one repository, the oldest first, `now` is the one that succeeded.
  */

@@ -26,7 +26,18 @@ export type RetrySafety = 'read' | 'idempotent' | 'findable' | 'unsafe';
 
 /** What an app asked for in its Accept header. */
 /** `file` is the bytes of the thing itself, `application/octet-stream`. */
-export type MediaType = 'json' | 'file' | 'raw' | 'diff' | 'patch' | 'html' | 'text' | 'full' | 'sha' | 'object';
+export type MediaType =
+  | 'json'
+  | 'file'
+  | 'raw'
+  | 'diff'
+  | 'patch'
+  | 'html'
+  | 'text'
+  | 'full'
+  | 'sha'
+  | 'object'
+  | 'repository';
 
 export interface RouteRequest {
   /** Path parameters by GitHub's names, decoded once: `owner` is `group~sub` as apps see it. */

@@ -117,7 +117,7 @@ export function createMatcher<R>(
   };
 }
 
-const MEDIA: readonly MediaType[] = ['raw', 'diff', 'patch', 'html', 'text', 'full', 'sha', 'object'];
+const MEDIA: readonly MediaType[] = ['raw', 'diff', 'patch', 'html', 'text', 'full', 'sha', 'object', 'repository'];
 
 /** What `application/vnd.github.v3.raw+json` and its like ask for. */
 export function mediaOf(accept: string | null): MediaType {

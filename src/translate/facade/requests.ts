@@ -71,6 +71,7 @@ const ACCESS_TOKENS = /^\/app\/installations\/(\d{1,19})\/access_tokens$/i;
 const INSTALLATION = /^\/app\/installations\/(\d{1,19})(?:\/|$)/i;
 /** Which installation covers a place. */
 const INSTALLATION_OF = /^\/(?:repos\/[^/]+\/[^/]+|orgs\/[^/]+|users\/[^/]+)\/installation$/i;
+const OWN_TOKEN = /^\/installation\/token$/i;
 const ASSETS = /^\/repos\/[^/]+\/[^/]+\/releases\/\d+\/assets$/i;
 const CLOCK_TOLERANCE_S = 60;
 /** GitHub lets an App's own token live no longer. */
@@ -348,6 +349,11 @@ export async function createFacade(o: FacadeOptions): Promise<(request: FacadeRe
     // The App's own requests want the App's own key: an installation does not make tokens for itself.
     if (!('app' in speaker) && /^\/app(?:\/|$)/i.test(plain))
       return refusal(401, 'A JSON web token could not be decoded');
+    if (!('app' in speaker) && request.method === 'DELETE' && OWN_TOKEN.test(plain)) {
+      // The one that the app was given, and not the forge's: that one serves others too.
+      o.tokens.revoke(tokenIn(request.headers.get('authorization')) ?? '');
+      return new Response(null, { status: 204 });
+    }
     try {
       if ('app' in speaker && below === 'api') return await asApp(request, path, plain);
       return await pass(speaker, request, path, below);

@@ -16,6 +16,8 @@ export interface FacadeTokens {
   mint(installationId: bigint, limits?: TokenLimits): { token: string; expiresAt: Date };
   /** What it was made for; undefined for what is no token of ours, or has expired. */
   open(token: string): ({ installation: bigint } & TokenLimits) | undefined;
+  /** It opens nothing any more, as long as this process lives: what an app is done with, it gives back. */
+  revoke(token: string): void;
 }
 
 const permissions = z.record(z.string(), z.string()).optional();
@@ -27,6 +29,7 @@ const limited = z.strictObject({
 });
 
 const LIFE_MS = 3_600_000;
+const MOMENT_MS = 1_000;
 /** As GitHub's begin, since libraries look at that. */
 const FORM = /^ghs_([0-9a-z]{1,13})\.([0-9a-z]{1,13})\.(?:([\w-]{1,12000})\.)?([\w-]{43})$/;
 const BASE = 36;
@@ -55,9 +58,15 @@ function read(text: string): TokenLimits {
 /** `key` is the facade's own; whoever has it can make tokens. */
 export function createFacadeTokens(key: Buffer | string, clock: Clock): FacadeTokens {
   const sign = (text: string) => createHmac('sha256', key).update(`facade token ${text}`).digest();
+  /** Until when they would be worth something. */
+  const revoked = new Map<string, number>();
+  let newest = 0;
   return {
     mint(installationId, limits) {
-      const expiresAt = new Date(clock.now().getTime() + LIFE_MS);
+      // No two of one moment are the same: whoever gives one back keeps the other.
+      const wanted = clock.now().getTime() + LIFE_MS;
+      newest = Math.abs(wanted - newest) <= MOMENT_MS ? Math.max(wanted, newest + 1) : wanted;
+      const expiresAt = new Date(newest);
       const text = [
         installationId.toString(BASE),
         expiresAt.getTime().toString(BASE),
@@ -71,13 +80,19 @@ export function createFacadeTokens(key: Buffer | string, clock: Clock): FacadeTo
       const given = Buffer.from(signature, 'base64url');
       const wanted = sign([id, expires, ...(narrow === undefined ? [] : [narrow])].join('.'));
       if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) return undefined;
-      if (Number.parseInt(expires, BASE) <= clock.now().getTime()) return undefined;
+      if (Number.parseInt(expires, BASE) <= clock.now().getTime() || revoked.has(token)) return undefined;
       // Exact beyond 2^53, which a parsed number is not.
       const installation = [...id].reduce(
         (sum, digit) => sum * BigInt(BASE) + BigInt(Number.parseInt(digit, BASE)),
         0n,
       );
       return { installation, ...(narrow !== undefined && read(narrow)) };
+    },
+    revoke(token) {
+      const now = clock.now().getTime();
+      for (const [one, until] of revoked) if (until <= now) revoked.delete(one);
+      const [, , expires] = FORM.exec(token) ?? [];
+      if (expires !== undefined) revoked.set(token, Number.parseInt(expires, BASE));
     },
   };
 }

@@ -1,5 +1,7 @@
 /** Effects of rows about commits, files, refs, releases, repositories and people. */
+
 import { base64, branch, type Effect, gone, NO_RULE, names, R, type Stage } from './effect.js';
+import { effectsOfProtection } from './effects-of-protection.js';
 
 const release = async (stage: Stage) => {
   const { data } = await stage.ask(`POST ${R}/releases`, { tag_name: stage.word(), name: 'One' });
@@ -74,6 +76,15 @@ export const effectsOfRepositories: Readonly<Record<string, Effect>> = {
     by: `GET ${R}/deployments/{deployment_id}/statuses`,
     seen: ({ data }) => [data[0]?.state, data[0]?.description],
     want: ({ state, description }) => [state, description],
+  },
+  [`DELETE ${R}/deployments/{deployment_id}`]: {
+    given: async (stage) => {
+      const which = await deployment(stage);
+      await stage.ask(`POST ${R}/deployments/{deployment_id}/statuses`, { ...which, state: 'failure' });
+      return which;
+    },
+    by: `GET ${R}/deployments/{deployment_id}`,
+    ...gone,
   },
   [`POST ${R}/check-suites`]: {
     given: async (stage) => ({ head_sha: await stage.head('main') }),
@@ -179,6 +190,7 @@ export const effectsOfRepositories: Readonly<Record<string, Effect>> = {
     seen: ({ data }) => data.protected,
     want: () => false,
   },
+  ...effectsOfProtection,
   [`POST ${R}/releases`]: {
     given: (stage) => ({ tag_name: stage.word(), name: 'One' }),
     by: `GET ${R}/releases/tags/{tag}`,

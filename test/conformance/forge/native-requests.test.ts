@@ -2,8 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { dispatches } from '../../../src/forges/kit/dispatch.js';
-import { protectionParts } from '../../../src/forges/kit/protection-parts.js';
+import { ofAnyForge as composed } from '../../../src/forges/kit/any-forge.js';
 import { fileNameOf, readGolden } from '../../support/native-golden.js';
 import { isSkipped } from './skips.js';
 import { table } from './subjects.js';
@@ -26,7 +25,7 @@ describe.each(translated)('the native requests of %s', (_id, { descriptor, folde
   it('are there for every row that asks the forge, and for no other', () => {
     const told = new Set(files.flatMap((file) => Object.keys(golden(file))));
     // These are the same on every forge: they ask other rows, which have theirs.
-    const ofAnyForge = Object.keys({ ...dispatches, ...protectionParts });
+    const ofAnyForge = Object.keys(composed);
     const rows = Object.keys(descriptor.routes ?? {});
     expect(rows).toEqual(expect.arrayContaining(ofAnyForge));
     expect([...told].sort()).toEqual(rows.filter((row) => !ofAnyForge.includes(row)).sort());

@@ -7,6 +7,7 @@ import {
   assigneesOf,
   type Entry,
   entriesIn,
+  keptMilestone,
   labelEntries,
   milestoneEntry,
   teamEntries,
@@ -68,8 +69,8 @@ export function assigneeChanges({ name, holder, payload, previous }: Change): Fo
 /** GitHub says that the old milestone went before it says that the new one came. */
 export function milestoneChanges({ name, holder, payload, previous }: Change): Found {
   const now = payload.action === 'demilestoned' ? null : milestoneEntry(holder.milestone);
-  const kept = previous?.milestone;
-  const before = isObject(kept) && typeof kept.id === 'string' ? [kept as Entry] : [];
+  const kept = keptMilestone(previous);
+  const before = kept === undefined ? [] : [kept];
   const gone = now === null ? before : without(before, [now]);
   const found = [
     ...events(name, 'demilestoned', 'milestone', gone),

@@ -14,6 +14,7 @@ import {
 import { digest, field, idAt, isNoCommit, isObject, numberAt, textAt } from './fields.js';
 import { type Kind, kindOf } from './kind.js';
 import { packageKind } from './package-kind.js';
+import { unreadable } from './readable.js';
 import { reviewState } from './review-state.js';
 
 interface Reading {
@@ -224,6 +225,8 @@ export function classify(eventType: string, payload: JsonObject, options: Classi
     return ignored(`${kind}: ${reader.numbered}.number is missing or is not an exact number.`);
   if (reader.needs !== undefined && field(payload, reader.needs) == null)
     return ignored(`${kind}: the payload has no ${reader.needs}.`);
+  const problem = unreadable(kind, payload);
+  if (problem !== undefined) return ignored(`${kind}: ${problem}.`);
 
   const events = reader.read({ eventType, payload, previous: options.previous });
   if (typeof events === 'string') return ignored(events);

@@ -8,6 +8,7 @@ import { NO_COMMIT } from '../../kit/shapes/fields.js';
 import { issue } from '../../kit/shapes/issue.js';
 import { simplePullRequest } from '../../kit/shapes/pull-request.js';
 import { commentInput, LINE_COMMENT_PLACES } from '../convert/comment.js';
+import { nativePullRequest } from '../schema.js';
 import { issueOf, pullRequestOf, textChanges } from './conversations.js';
 import { field, isObject, numberAt } from './fields.js';
 import { kindOf } from './kind.js';
@@ -87,7 +88,7 @@ function deletedComment(t: Translation, number: number): JsonObject {
 
 /** Servers before 1.22 send the issue alone. */
 async function pullAround(t: Translation, number: number): Promise<JsonObject | undefined> {
-  if (isObject(t.payload.pull_request)) return simplePullRequest(t.base, pullRequestOf(t));
+  if (nativePullRequest.safeParse(t.payload.pull_request).success) return simplePullRequest(t.base, pullRequestOf(t));
   const found = await ask(t, 'GET /repos/{owner}/{repo}/pulls/{pull_number}', { pull_number: number });
   return isObject(found) ? found : undefined;
 }

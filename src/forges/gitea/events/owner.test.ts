@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { type NativeHook, translatedBy } from '../../../../test/support/golden.js';
 import { createMemoryRecords } from '../../../../test/support/route-rig.js';
+import { ForgewayError } from '../../../lib/errors.js';
 import type { JsonObject, TranslatePorts } from '../../forge.js';
 import { RouteFailure } from '../../kit/route.js';
 import { gitea } from '../forge.js';
@@ -76,6 +77,7 @@ describe('the owner of a repository', () => {
     ['may not be known to the token', new RouteFailure(403, 'Forbidden')],
     ['is another account by now', { id: 4711, login: 'acme' }],
     ['is answered with nonsense', 'acme'],
+    ['is told by another origin only', new ForgewayError('FORGEWAY_ORIGIN_REFUSED', 'login.test')],
   ])('is what the hook says when it %s', async (_when, answer) => {
     const payload = await told(forge(answer).ports);
     expect(payload).toMatchObject(isUser);

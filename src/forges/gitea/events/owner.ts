@@ -1,5 +1,6 @@
 /** Whether a repository is a person's or an organization's, which most hooks do not tell. */
 import type { JsonObject, TranslatePorts } from '../../forge.js';
+import { hasNoAnswer } from '../../kit/no-answer.js';
 import { RouteFailure } from '../../kit/route.js';
 import type { AccountInput, Id } from '../../kit/shapes/inputs.js';
 import { isObject } from './fields.js';
@@ -22,6 +23,7 @@ async function asked(
     // Its name may have gone to somebody else meanwhile.
     return isObject(answer) && String(answer.id) === String(owner.id) ? 'Organization' : undefined;
   } catch (error) {
+    if (hasNoAnswer(error)) return undefined;
     if (!(error instanceof RouteFailure)) throw error;
     if (error.status === 404) return 'User';
     if ((error.status >= 500 && error.status !== 501) || error.status === 408 || error.status === 429) throw error;

@@ -2,6 +2,7 @@
  * What is kept of an issue or a pull request from one delivery to the next: a delivery says "labels were updated" and
  * lists those of now, so which came and which went is the difference to what was known before.
  */
+import type { z } from 'zod';
 import type { JsonObject, Snapshot } from '../../forge.js';
 import { storable } from '../../kit/storable-text.js';
 import { labelInputs } from '../convert/label.js';
@@ -9,6 +10,7 @@ import { milestoneIfTold } from '../convert/milestone.js';
 import { isDraftTitle } from '../convert/pull-request.js';
 import { time } from '../convert/time.js';
 import { accountInputs, teamReferences } from '../convert/user.js';
+import { nativeLabel, nativeMilestone, nativeTeam, nativeUser } from '../schema.js';
 import { field, idAt, isObject, listAt, numberAt, textAt } from './fields.js';
 import { kindOf } from './kind.js';
 
@@ -77,8 +79,20 @@ export function snapshot(eventType: string, payload: JsonObject): Snapshot | und
   return { repositoryId, kind: 'issue', number, updatedAt: time(issue.updated_at), state: stateOf(issue) };
 }
 
+const SETS = { labels: nativeLabel, assignees: nativeUser, reviewers: nativeUser, teams: nativeTeam } as const;
+
+/** What an older version of ours has kept may look otherwise, and then does not count. */
+const isEntry = (entry: unknown, schema: z.ZodType): entry is Entry =>
+  isObject(entry) && typeof entry.id === 'string' && schema.safeParse(entry).success;
+
 /** The set of that name in what was kept; undefined when nothing was. */
-export function entriesIn(previous: JsonObject | undefined, name: string): Entry[] | undefined {
+export function entriesIn(previous: JsonObject | undefined, name: keyof typeof SETS): Entry[] | undefined {
   const list = listAt(previous, name);
-  return list?.filter((entry): entry is Entry => isObject(entry) && typeof entry.id === 'string');
+  return list?.filter((entry): entry is Entry => isEntry(entry, SETS[name]));
+}
+
+/** The milestone in what was kept. */
+export function keptMilestone(previous: JsonObject | undefined): Entry | undefined {
+  const kept = previous?.milestone;
+  return isEntry(kept, nativeMilestone) ? kept : undefined;
 }

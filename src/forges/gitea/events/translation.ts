@@ -1,6 +1,7 @@
 /** What every payload is built from: the delivery, one of its events, and the repository and sender that all of them name. */
 import { ForgewayError } from '../../../lib/errors.js';
 import type { ForgeEvent, JsonObject, NativeDelivery, TranslatePorts } from '../../forge.js';
+import { hasNoAnswer } from '../../kit/no-answer.js';
 import { RouteFailure } from '../../kit/route.js';
 import { ghost, organization, user, userOrGhost } from '../../kit/shapes/account.js';
 import type { ShapeBase } from '../../kit/shapes/base.js';
@@ -109,7 +110,7 @@ export async function ask(t: Translation, route: string, parameters: JsonObject)
   try {
     return await t.ports.github(route, { owner: t.owner, repo: t.name, ...parameters });
   } catch (error) {
-    if (error instanceof RouteFailure && FINAL.has(error.status)) return undefined;
+    if (hasNoAnswer(error) || (error instanceof RouteFailure && FINAL.has(error.status))) return undefined;
     throw error;
   }
 }

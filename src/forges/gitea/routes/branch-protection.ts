@@ -136,7 +136,7 @@ export const branchProtection: RouteTable = {
   'PUT /repos/{owner}/{repo}/branches/{branch}/protection': partial(
     'idempotent',
     'repository: POST /repos/{owner}/{repo}/branch_protections, PATCH /repos/{owner}/{repo}/branch_protections/{name}',
-    'Status checks, reviews and who may push; linear history, code owners, deletions and force pushes are left alone.',
+    'Status checks, reviews and who may push; administrators, linear history, code owners, deletions and force pushes are left alone.',
     update,
   ),
   'DELETE /repos/{owner}/{repo}/branches/{branch}/protection': exact(

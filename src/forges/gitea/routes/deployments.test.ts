@@ -60,6 +60,17 @@ describe('deployments on Gitea', () => {
     const next = await gitea.ask(`POST ${R}/deployments`, { ...wish, ref: sha, required_contexts: [] });
     await gitea.ask(`POST ${ONE}/statuses`, { deployment_id: next.data.id, state: 'success' });
     expect((await gitea.ask(`GET ${ONE}/statuses`, which)).data[0]).toMatchObject({ state: 'inactive' });
+
+    const active = await gitea.ask(`DELETE ${ONE}`, { deployment_id: next.data.id });
+    expect([active.status, active.data.message]).toEqual([422, expect.stringContaining('active deployment')]);
+    expect((await gitea.ask(`DELETE ${ONE}`, which)).status).toBe(204);
+    for (const row of [`GET ${ONE}`, `GET ${ONE}/statuses`, `DELETE ${ONE}`])
+      expect([row, (await gitea.ask(row, which)).status]).toEqual([row, 404]);
+    expect((await gitea.ask(`GET ${R}/deployments`)).data).toEqual([expect.objectContaining({ id: next.data.id })]);
+    // What it left on the commit is no status of an app's.
+    expect(seen().length).toBeGreaterThan(1);
+    expect((await combined()).total_count).toBe(0);
+    expect((await gitea.ask(`DELETE ${ONE}`, { deployment_id: next.data.id })).status).toBe(204);
   });
 
   it('are of their repository, and missing with it', async () => {

@@ -2,6 +2,7 @@
 import type { JsonObject } from '../../forge.js';
 import {
   beforeDeploying,
+  checkDeletable,
   endOlder,
   keepStatus,
   keptOf,
@@ -32,6 +33,10 @@ import { idOf, numberParam, objectOf, param, repoPath, textIn, textOf, wishes } 
 import { pageIn } from './pages.js';
 import { emulated } from './row.js';
 import { statusesOf as nativeStatusesOf } from './statuses.js';
+
+/** Of a record: nobody is shown it any more. */
+const DELETED = 'deleted';
+const isDeleted = ({ data }: ForgeRecord): boolean => data[DELETED] === true;
 
 const seconds = (at: Date): string => at.toISOString().replace(/\.\d+Z$/, 'Z');
 
@@ -139,7 +144,8 @@ async function create(request: RouteRequest, context: RouteContext) {
 async function found(request: RouteRequest, context: RouteContext): Promise<ForgeRecord> {
   const record = await context.records.byId(DEPLOYMENT, numberParam(request, 'deployment_id'));
   const repository = await repositoryId(request, context);
-  if (record === undefined || String(record.data.repository) !== String(repository)) throw notFound();
+  if (record === undefined || String(record.data.repository) !== String(repository) || isDeleted(record))
+    throw notFound();
   return record;
 }
 
@@ -147,7 +153,10 @@ async function list(request: RouteRequest, context: RouteContext) {
   const { environment, sha, ref, task } = request.query;
   const repository = await repositoryId(request, context);
   const records = await arrived(request, context, repository, await context.records.list(DEPLOYMENT, `${repository}:`));
-  const all = records.toReversed().map((record) => asDeployment(request, context, record));
+  const all = records
+    .toReversed()
+    .filter((record) => !isDeleted(record))
+    .map((record) => asDeployment(request, context, record));
   const isWanted = (one: JsonObject) =>
     Object.entries({ environment, sha, ref, task }).every(
       ([name, value]) => value === undefined || one[name] === value,
@@ -178,6 +187,14 @@ async function createStatus(request: RouteRequest, context: RouteContext) {
   return { status: 201, data: shownStatus(context, asDeployment(request, context, of), made) };
 }
 
+/** Its statuses stay on the commit, where nothing can be taken back: the record stays too, so that no app takes them for others. */
+async function remove(request: RouteRequest, context: RouteContext) {
+  const of = await found(request, context);
+  await checkDeletable(request, context, asDeployment(request, context, of));
+  await context.records.put(DEPLOYMENT, of.key, { ...of.data, [DELETED]: true });
+  return { status: 204 };
+}
+
 async function statusesOf(request: RouteRequest, context: RouteContext): Promise<JsonObject[]> {
   const of = await found(request, context);
   const kept = await arrived(request, context, textOf(of.data, 'repository'), await keptStatuses(context, of.key));
@@ -194,6 +211,12 @@ export const deployments: RouteTable = {
   'GET /repos/{owner}/{repo}/deployments/{deployment_id}': emulated('read', READ, KEPT, async (request, context) => ({
     data: asDeployment(request, context, await found(request, context)),
   })),
+  'DELETE /repos/{owner}/{repo}/deployments/{deployment_id}': emulated(
+    'idempotent',
+    READ,
+    `${KEPT} What stands on the commit stays there.`,
+    remove,
+  ),
   'GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses': emulated(
     'read',
     READ,

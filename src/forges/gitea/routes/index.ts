@@ -1,6 +1,5 @@
 /** GitHub's routes on Gitea and Forgejo. */
-import { dispatches } from '../../kit/dispatch.js';
-import { protectionParts } from '../../kit/protection-parts.js';
+import { ofAnyForge } from '../../kit/any-forge.js';
 import type { RouteTable } from '../../kit/route.js';
 import { absent } from './absent.js';
 import { actions } from './actions.js';
@@ -55,7 +54,6 @@ export const routes: RouteTable = joinTables(
   comparison,
   contents,
   deployments,
-  dispatches,
   feeds,
   gitData,
   graphqlRows,
@@ -66,7 +64,7 @@ export const routes: RouteTable = joinTables(
   milestones,
   notifications,
   organizations,
-  protectionParts,
+  ofAnyForge,
   pullMerge,
   pulls,
   reactions,

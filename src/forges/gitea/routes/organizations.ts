@@ -1,6 +1,7 @@
 /** Organizations and who belongs to them. */
 import type { JsonObject } from '../../forge.js';
 import { segment } from '../../kit/native-client.js';
+import { hasNoAnswer } from '../../kit/no-answer.js';
 import { notFound, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
 import { organization } from '../../kit/shapes/account.js';
 import { accountInput } from '../convert/user.js';
@@ -26,8 +27,8 @@ async function checkMember(request: RouteRequest, context: RouteContext) {
   try {
     await context.native.send('GET', `${orgPath(request)}/members/${user}`);
   } catch (error) {
-    // 502 is what a redirect becomes that nobody followed.
-    if (!failedWith(error, 302, 303, 502)) throw error;
+    // 502 is what a redirect becomes that nobody followed; behind a proxy it may lead to another origin.
+    if (!hasNoAnswer(error) && !failedWith(error, 302, 303, 502)) throw error;
     await context.native.send('GET', `${orgPath(request)}/public_members/${user}`);
   }
   return { status: 204 };

@@ -49,6 +49,21 @@ describe('pull requests on Gitea', () => {
     expect(gitea.told().at(-1)).toEqual(['pull_request', 'opened']);
   });
 
+  it('are clean, and unstable while a status runs or has failed', async () => {
+    const { head, mergeable_state: before } = (await gitea.ask(GET, { pull_number: 1 })).data;
+    const states = [before];
+    for (const [context, state] of [
+      ['deploy/x', 'pending'],
+      ['ci', 'pending'],
+      ['ci', 'failure'],
+      ['ci', 'success'],
+    ] as const) {
+      await gitea.ask('POST /repos/{owner}/{repo}/statuses/{sha}', { sha: head.sha, state, context });
+      states.push((await gitea.ask(GET, { pull_number: 1 })).data.mergeable_state);
+    }
+    expect(states).toEqual(['clean', 'clean', 'unstable', 'unstable', 'clean']);
+  });
+
   it('are refused twice, without branches, and without a title', async () => {
     const twice = await gitea.ask(CREATE, { title: 'Again', head: 'topic', base: 'main' });
     expect([twice.status, twice.data.errors[0].message]).toEqual([
@@ -272,6 +287,7 @@ describe('pull requests on newer servers', () => {
     });
     expect(gitea.rig.calls.map(({ path }) => path)).toEqual([
       '/repos/acme/web/pulls/1',
+      expect.stringMatching(/^\/repos\/acme\/web\/commits\/[0-9a-f]{40}\/status$/),
       '/repos/acme/web/pulls/1/commits',
     ]);
     const merged = await gitea.ask(`PUT ${MERGE}`, { pull_number: 1 });

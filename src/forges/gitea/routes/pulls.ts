@@ -15,9 +15,11 @@ import {
 import { file } from '../../kit/shapes/commit.js';
 import { fileInput } from '../convert/commit.js';
 import { isDraftTitle } from '../convert/pull-request.js';
+import { statusInput } from '../convert/status.js';
 import { autoMergeOf } from './auto-merge.js';
 import { blobShas } from './blob-shas.js';
 import { asCommit } from './commit-objects.js';
+import { contextOf } from './deployment-records.js';
 import {
   countIn,
   failedWith,
@@ -96,17 +98,31 @@ const rawText = async (request: RouteRequest, context: RouteContext, ending: 'di
   return typeof data === 'string' ? data : '';
 };
 
+const UNDONE: ReadonlySet<string> = new Set(['pending', 'failure', 'error']);
+
+/** Nothing is in the way of a merge, but something fails or runs: GitHub does not call that clean, and apps merge what is. */
+async function stability(request: RouteRequest, context: RouteContext, pull: JsonObject): Promise<JsonObject> {
+  const sha = textOf(objectOf(pull.head), 'sha');
+  if (flagIn(pull, 'mergeable') !== true || pull.state === 'closed' || sha === '') return {};
+  const combined = objectOf(await context.native.find(`${repoPath(request)}/commits/${segment(sha)}/status`));
+  const all = objectsOf(combined.statuses).map((native) => statusInput(native, sha));
+  // What a deployment shows on the commit is no check.
+  const isUndone = all.some(({ state, context: name }) => UNDONE.has(state) && !name.startsWith(contextOf('')));
+  return isUndone ? { mergeableState: 'unstable' } : {};
+}
+
 async function get(request: RouteRequest, context: RouteContext) {
   if (request.media === 'diff' || request.media === 'patch') {
     const bytes = await rawText(request, context, request.media);
     return { body: { contentType: `application/vnd.github.${request.media}; charset=utf-8`, bytes } };
   }
   const native = objectOf(await context.native.get(pullPath(request)));
-  const [more, autoMerge] = await Promise.all([
+  const [more, autoMerge, stable] = await Promise.all([
     counts(request, context, native),
     autoMergeOf(request, context, native),
+    stability(request, context, native),
   ]);
-  return { data: asPull(context, native, { ...more, autoMerge }) };
+  return { data: asPull(context, native, { ...more, ...stable, autoMerge }) };
 }
 
 /** The list of files has no patches: they stand in the diff of the whole. Of a diff that is too large GitHub shows none, too. */

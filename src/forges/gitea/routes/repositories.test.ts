@@ -80,6 +80,14 @@ describe('repositories on Gitea', () => {
     expect((await gitea.ask('POST /user/repos', {})).status).toBe(422);
     const forked = await gitea.ask(`POST ${REPO}/forks`, { name: 'web-fork' });
     expect([forked.status, forked.data.full_name, forked.data.fork]).toEqual([202, 'forgeway-bot/web-fork', true]);
+    const parents = [forked, await gitea.ask(`GET ${REPO}`, { owner: 'forgeway-bot', repo: 'web-fork' })].map(
+      ({ data }) => [data.parent.full_name, data.source.full_name],
+    );
+    expect(parents).toEqual([
+      ['acme/web', 'acme/web'],
+      ['acme/web', 'acme/web'],
+    ]);
+    expect((await gitea.ask(`GET ${REPO}`)).data).not.toHaveProperty('parent');
     expect((await gitea.ask(`GET ${REPO}/forks`)).data.map((one: Loose) => one.full_name)).toEqual([
       'forgeway-bot/web-fork',
     ]);

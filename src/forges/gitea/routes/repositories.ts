@@ -2,6 +2,8 @@
 import type { JsonObject } from '../../forge.js';
 import { segment } from '../../kit/native-client.js';
 import { invalid, notFound, type RouteContext, type RouteRequest, type RouteTable } from '../../kit/route.js';
+import { repository } from '../../kit/shapes/repository.js';
+import { repositoryIfTold } from '../convert/repository.js';
 import {
   folderEntries,
   listOf,
@@ -22,7 +24,14 @@ import { emulated, exact } from './row.js';
 async function get(request: RouteRequest, context: RouteContext) {
   const native = objectOf(await context.native.get(repoPath(request)));
   const topics = native.topics ?? objectOf(await context.native.find(`${repoPath(request)}/topics`)).topics;
-  return { data: asRepository(context, { ...native, topics }) };
+  return { data: withParent(context, { ...native, topics }) };
+}
+
+/** GitHub tells the first of a row of forks as well; what is known here is the one before. */
+function withParent(context: RouteContext, native: JsonObject): JsonObject {
+  const input = repositoryIfTold(native.parent);
+  const parent = input && repository(context.base, input);
+  return { ...asRepository(context, native), ...(parent && { parent, source: parent }) };
 }
 
 /** GitHub's settings by the forge's names; what has none is left alone. */
@@ -116,7 +125,7 @@ async function community(request: RouteRequest, context: RouteContext) {
 async function fork(request: RouteRequest, context: RouteContext) {
   const json = wishes({ organization: textInput(request, 'organization'), name: textInput(request, 'name') });
   const { data } = await context.native.send('POST', `${repoPath(request)}/forks`, { json });
-  return { status: 202, data: asRepository(context, data) };
+  return { status: 202, data: withParent(context, objectOf(data)) };
 }
 
 export const repositories: RouteTable = {

@@ -40,6 +40,8 @@ export const nativeMergeRequest = z.looseObject({
   merge_when_pipeline_succeeds: z.boolean().optional(),
   squash: z.boolean().nullish(),
   detailed_merge_status: z.string().optional(),
+  /** Where a single one is read. */
+  head_pipeline: z.looseObject({ status: z.string().nullish() }).nullish(),
   merge_status: z.string().optional(),
   has_conflicts: z.boolean().optional(),
   user_notes_count: z.number().optional(),
@@ -71,9 +73,20 @@ const mergeabilities: Readonly<Record<string, Mergeability>> = {
   not_open: { mergeable: null, mergeableState: 'unknown' },
 };
 
-export function mergeability(mr: { has_conflicts?: boolean; detailed_merge_status?: string }): Mergeability {
+/** Of a pipeline that GitLab does not wait for; GitHub does not call that clean, and apps merge what is. */
+const UNDONE: ReadonlySet<string> = new Set([
+  ...['created', 'waiting_for_resource', 'preparing', 'pending', 'running', 'scheduled', 'failed', 'canceled'],
+]);
+
+export function mergeability(mr: {
+  has_conflicts?: boolean;
+  detailed_merge_status?: string;
+  head_pipeline?: { status?: string | null } | null;
+}): Mergeability {
   if (mr.has_conflicts === true) return { mergeable: false, mergeableState: 'dirty' };
   if (mr.detailed_merge_status === undefined) return { mergeable: null, mergeableState: 'unknown' };
+  if (mr.detailed_merge_status === 'mergeable' && UNDONE.has(mr.head_pipeline?.status ?? ''))
+    return { mergeable: true, mergeableState: 'unstable' };
   return Object.hasOwn(mergeabilities, mr.detailed_merge_status)
     ? (mergeabilities[mr.detailed_merge_status] as Mergeability)
     : { mergeable: true, mergeableState: 'blocked' };

@@ -1,5 +1,6 @@
 /** Filling in what the hook did not carry, by asking the same forge in GitHub's language. */
 import type { JsonObject, TranslatePorts } from '../../forge.js';
+import { hasNoAnswer } from '../../kit/no-answer.js';
 import { RouteFailure } from '../../kit/route.js';
 
 /** The forge answered and has nothing to tell: it is gone, hidden, or this route does not exist here. */
@@ -14,7 +15,7 @@ export async function ask(ports: TranslatePorts, route: string, parameters: Json
   try {
     return await ports.github(route, parameters);
   } catch (error) {
-    if (error instanceof RouteFailure && NOTHING_TO_TELL.has(error.status)) return undefined;
+    if (hasNoAnswer(error) || (error instanceof RouteFailure && NOTHING_TO_TELL.has(error.status))) return undefined;
     throw error;
   }
 }

@@ -18,7 +18,7 @@ import type { MergeRequestAttributes, NativeAccount, NativeProject, NativeReview
 import { accountInput, accountWithId } from './account.js';
 import { askObject, object } from './ask.js';
 import { labelInput } from './label.js';
-import { type Place, placeOf, repositoryInput } from './place.js';
+import { hasPlace, type Place, placeOf, repositoryInput } from './place.js';
 
 /** What GitLab reads as "not ready" at the beginning of a title; `WIP` until 14.8. */
 const DRAFT = /^\s*(?:\[(?:draft|wip)\]|\((?:draft|wip)\)|(?:draft|wip):)/i;
@@ -120,7 +120,7 @@ function sides(hook: MergeRequestHook, place: Place, ports: TranslatePorts, know
   const isFork = String(sourceId) !== String(mr.target_project_id ?? sourceId);
   // The fork was deleted, or the hook is as old as those that tell of one side only.
   const source = isFork
-    ? mr.source && repositoryInput(ports.base, mr.source, sourceId ?? 0, hook.actor)
+    ? mr.source && hasPlace(mr.source) && repositoryInput(ports.base, mr.source, sourceId ?? 0, hook.actor)
     : place.repository;
   const head: SideInput = {
     ref: mr.source_branch,

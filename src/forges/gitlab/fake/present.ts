@@ -116,7 +116,17 @@ export function project(world: World, of: Project, level?: number) {
     ...(of.namespace.kind === 'user' && {
       owner: { id: of.namespace.id, name: userById(world, of.namespace.id).name },
     }),
-    ...(forked && { forked_from_project: { id: forked.id, path_with_namespace: forked.fullPath } }),
+    ...(forked && {
+      forked_from_project: {
+        id: forked.id,
+        path: forked.path,
+        path_with_namespace: forked.fullPath,
+        visibility: forked.visibility,
+        default_branch: forked.defaultBranch,
+        web_url: webUrl(world, forked),
+        namespace: namespace(world, forked),
+      },
+    }),
     shared_with_groups: of.shares.map(({ groupId, level: access }) => {
       const shared = world.state.groups.find(({ id }) => id === groupId);
       return {

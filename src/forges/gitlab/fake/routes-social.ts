@@ -176,6 +176,22 @@ export function socialRoutes(world: World): FakeRoute[] {
         return { json: shownDeployment(found) };
       },
     },
+    {
+      method: 'DELETE',
+      path: '/projects/:id/deployments/:deployment',
+      source: 'deployments: DELETE /projects/:id/deployments/:deployment_id',
+      run(request) {
+        projectFor(world, request, DEVELOPER);
+        const all = deploymentsFor(request);
+        const found = all.find(({ id }) => String(id) === request.params.deployment);
+        if (found === undefined) return refuse(404, '404 Not found');
+        if (found.status === 'running') refuse(400, 'Cannot destroy running deployment');
+        const last = all.find((one) => one.environment === found.environment && one.status === 'success');
+        if (found === last) refuse(400, 'Deployment currently deployed to environment');
+        state.deployments.splice(state.deployments.indexOf(found), 1);
+        return { status: 204 };
+      },
+    },
     list('/projects/:id/starrers', 'projects: GET /projects/:id/starrers', (request) => {
       const project = projectFor(world, request);
       return state.stars

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { JsonObject } from '../../forge.js';
 import { segment } from '../../kit/native-client.js';
 import { notFound, type Route, type RouteContext, type RouteTable } from '../../kit/route.js';
 import { apiOf } from '../../kit/shapes/repository.js';
@@ -33,6 +34,34 @@ const pathOf = (place: Place, branch: string): string => `${place.api}/protected
 const keyOf = async (context: RouteContext, place: Place, branch: string): Promise<string> =>
   `${(await projectAt(context, place.api)).id}:${branch}`;
 
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const textsIn = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
+
+/** Written by the names of the checks or by checks that have one; GitHub tells both. */
+function shownChecks(url: string, written: JsonObject): JsonObject {
+  const { contexts, checks, ...rest } = written;
+  const given = Array.isArray(checks) ? checks.filter(isObject) : [];
+  const names = [...new Set([...textsIn(contexts), ...textsIn(given.map(({ context }) => context))])];
+  const told = names.map((context) => ({ app_id: null, ...given.find((one) => one.context === context), context }));
+  return { url, strict: false, ...rest, contexts: names, contexts_url: `${url}/contexts`, checks: told };
+}
+
+/** Written by login and slug; GitHub tells accounts and teams. */
+function shownPushers(url: string, { users, teams, apps }: JsonObject): JsonObject {
+  const bySlug = (slug: string) => ({ slug, name: slug });
+  return {
+    url,
+    users_url: `${url}/users`,
+    teams_url: `${url}/teams`,
+    apps_url: `${url}/apps`,
+    users: textsIn(users).map((login) => ({ login })),
+    teams: textsIn(teams).map(bySlug),
+    apps: textsIn(apps).map(bySlug),
+  };
+}
+
 async function shown(context: RouteContext, place: Place, branch: string, native: NativeProtection) {
   const kept = (await context.records.get(PROTECTION, await keyOf(context, place, branch)))?.data ?? {};
   const url = `${apiOf(context.base, place.owner, place.repo)}/branches/${segment(branch)}/protection`;
@@ -44,10 +73,9 @@ async function shown(context: RouteContext, place: Place, branch: string, native
   const reviews = kept.required_pull_request_reviews ?? (byMergeRequest ? {} : undefined);
   return {
     url,
-    ...(kept.required_status_checks !== null &&
-      kept.required_status_checks !== undefined && {
-        required_status_checks: { url: `${url}/required_status_checks`, ...(kept.required_status_checks as object) },
-      }),
+    ...(isObject(kept.required_status_checks) && {
+      required_status_checks: shownChecks(`${url}/required_status_checks`, kept.required_status_checks),
+    }),
     ...(reviews !== undefined &&
       reviews !== null && {
         required_pull_request_reviews: {
@@ -58,7 +86,7 @@ async function shown(context: RouteContext, place: Place, branch: string, native
           ...(reviews as object),
         },
       }),
-    ...(kept.restrictions !== null && kept.restrictions !== undefined && { restrictions: kept.restrictions }),
+    ...(isObject(kept.restrictions) && { restrictions: shownPushers(`${url}/restrictions`, kept.restrictions) }),
     enforce_admins: { url: `${url}/enforce_admins`, enabled: kept.enforce_admins === true },
     required_linear_history: enabled(kept.required_linear_history === true),
     allow_force_pushes: enabled(native.allow_force_push ?? false),

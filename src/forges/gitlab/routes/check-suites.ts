@@ -1,12 +1,14 @@
+import { z } from 'zod';
 import { CHECK_RUN } from '../../kit/check-run-maker.js';
-import { notFound, type Route, type RouteContext, type RouteTable } from '../../kit/route.js';
+import { notFound, type Route, type RouteContext, type RouteTable, unprocessable } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/check.js';
 import type { CheckSuiteInput } from '../../kit/shapes/check-inputs.js';
 import { jobCheckInput, type NativeJob, nativeJob, nativePipeline, suiteInput } from '../convert/pipeline.js';
 import { read, time } from '../convert/read.js';
-import { CHECK_SUITE, keptIn, keyOf, newestOf, shownCheck } from './check-records.js';
-import { commitAt } from './commit-at.js';
-import { everything, numberParam, type Place, param, placeOf, projectAt, slice } from './place.js';
+import { CHECK_SUITE, keptIn, keyOf, newestOf, shownCheck, suiteOf } from './check-records.js';
+import { shownOn } from './check-shown.js';
+import { commitAt, findCommit } from './commit-at.js';
+import { accept, everything, numberParam, type Place, param, placeOf, projectAt, slice } from './place.js';
 
 const pipelinesOf = (context: RouteContext, place: Place, sha: string) =>
   everything(context, `${place.api}/pipelines`, nativePipeline, { sha });
@@ -59,15 +61,20 @@ export async function everyJobOf(context: RouteContext, place: Place, sha: strin
   return jobs;
 }
 
+/** Check runs of apps that the commit shows. */
+const ownChecks = async (context: RouteContext, place: Place, project: number | string, sha: string) =>
+  shownOn(context, place, sha, await context.records.list(CHECK_RUN, keyOf(project, sha, '')));
+
 /** Our suite of a commit, when an app has made check runs there. */
 async function ownSuite(
   context: RouteContext,
+  place: Place,
   project: number | string,
   sha: string,
 ): Promise<CheckSuiteInput | undefined> {
   const record = await context.records.get(CHECK_SUITE, keyOf(project, sha, ''));
   if (record === undefined) return undefined;
-  const checks = newestOf(await context.records.list(CHECK_RUN, keyOf(project, sha, ''))).map(keptIn);
+  const checks = newestOf(await ownChecks(context, place, project, sha)).map(keptIn);
   return {
     id: record.id,
     headSha: sha,
@@ -87,7 +94,7 @@ const list: Route = {
   async run(request, context) {
     const place = placeOf(request);
     const { id: sha } = await commitAt(context, place, param(request, 'ref'));
-    const own = await ownSuite(context, (await projectAt(context, place.api)).id, sha);
+    const own = await ownSuite(context, place, (await projectAt(context, place.api)).id, sha);
     const suites = [...(own ? [own] : []), ...(await pipelinesOf(context, place, sha)).map(suiteInput)];
     const { items, pages } = slice(request, suites);
     const shown = items.map((suite) => shape.checkSuite(context.base, place.owner, place.repo, suite));
@@ -115,10 +122,28 @@ const get: Route = {
     const place = placeOf(request);
     const number = numberParam(request, 'check_suite_id');
     const at = await ownAt(context, place, number);
-    const own = at && (await ownSuite(context, at.project, at.sha));
+    const own = at && (await ownSuite(context, place, at.project, at.sha));
     if (own) return { data: shape.checkSuite(context.base, place.owner, place.repo, own) };
     const pipeline = read(nativePipeline, await context.native.get(`${place.api}/pipelines/${number}`), 'pipeline');
     return { data: shape.checkSuite(context.base, place.owner, place.repo, suiteInput(pipeline)) };
+  },
+};
+
+const create: Route = {
+  support: 'emulated',
+  retry: 'idempotent',
+  source: 'commits: GET /projects/:id/repository/commits/:sha',
+  note: 'One suite of all apps for each commit.',
+  async run(request, context) {
+    const place = placeOf(request);
+    const { id: project } = await projectAt(context, place.api);
+    const { head_sha: given } = accept('CheckSuite', z.looseObject({ head_sha: z.string().min(1) }), request.body);
+    const commit = await findCommit(context, place, given);
+    if (commit === undefined) throw unprocessable(`No commit found for SHA: ${given}`);
+    await suiteOf(context, project, commit.id);
+    const own = await ownSuite(context, place, project, commit.id);
+    if (own === undefined) throw notFound();
+    return { status: 201, data: shape.checkSuite(context.base, place.owner, place.repo, own) };
   },
 };
 
@@ -132,7 +157,7 @@ const runs: Route = {
     const number = numberParam(request, 'check_suite_id');
     const at = await ownAt(context, place, number);
     const checks = at
-      ? newestOf(await context.records.list(CHECK_RUN, keyOf(at.project, at.sha, ''))).map((record) =>
+      ? newestOf(await ownChecks(context, place, at.project, at.sha)).map((record) =>
           shownCheck(context, place, record),
         )
       : (await jobsIn(context, place, number)).map((job) =>
@@ -144,6 +169,7 @@ const runs: Route = {
 };
 
 export const checkSuites: RouteTable = {
+  'POST /repos/{owner}/{repo}/check-suites': create,
   'GET /repos/{owner}/{repo}/commits/{ref}/check-suites': list,
   'GET /repos/{owner}/{repo}/check-suites/{check_suite_id}': get,
   'GET /repos/{owner}/{repo}/check-suites/{check_suite_id}/check-runs': runs,

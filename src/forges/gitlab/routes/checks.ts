@@ -23,14 +23,14 @@ import {
   newestOf,
   noteShown,
   shownCheck,
-  shows,
   statusState,
   suiteOf,
 } from './check-records.js';
+import { shownOn } from './check-shown.js';
 import { everyJobOf, jobAt, jobsOf } from './check-suites.js';
 import { commitAt, findCommit } from './commit-at.js';
 import { accept, numberParam, type Place, param, placeOf, projectAt, slice } from './place.js';
-import { setStatus, statusesOf } from './statuses.js';
+import { setStatus } from './statuses.js';
 
 /** GitLab's commit status of the check: named as it, leading to our page about it. */
 async function show(context: RouteContext, place: Place, record: ForgeRecord, check: KeptCheck): Promise<ForgeRecord> {
@@ -166,21 +166,6 @@ const annotations: Route = {
     return { data: shown, pages };
   },
 };
-
-/** Those that the commit shows: of one whose answer was lost its statuses tell whether it arrived. */
-async function shownOn(context: RouteContext, place: Place, sha: string, records: readonly ForgeRecord[]) {
-  if (!records.some((record) => keptIn(record).unshown)) return records;
-  const statuses = await statusesOf(context, place, sha, true);
-  const arrived = (record: ForgeRecord) =>
-    statuses.some(
-      (status) =>
-        shows(context, record, status) ||
-        (context.checkRunUrl(record.id) === undefined &&
-          status.name === keptIn(record).name &&
-          status.status === statusState(keptIn(record))),
-    );
-  return records.filter((record) => !keptIn(record).unshown || arrived(record));
-}
 
 /** Ours and GitLab's of one commit, as GitHub lists and filters them. */
 async function checksOf(request: RouteRequest, context: RouteContext, place: Place, sha: string) {

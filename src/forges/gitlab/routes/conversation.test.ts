@@ -103,6 +103,10 @@ describe('issues', () => {
   it('say who may be assigned', async () => {
     expect((await ask(`GET ${R}/assignees/{assignee}`, { assignee: 'bob' })).status).toBe(204);
     expect((await ask(`GET ${R}/assignees/{assignee}`, { assignee: 'carol' })).status).toBe(404);
+    const to = (assignee: string, issue_number: number) =>
+      ask(`GET ${R}/issues/{issue_number}/assignees/{assignee}`, { assignee, issue_number });
+    const asked = [await to('bob', 1), await to('bob', FIRST_ISSUE), await to('carol', 1), await to('bob', 4711)];
+    expect(asked.map(({ status }) => status)).toEqual([204, 204, 404, 404]);
     expect((await ask(`GET ${R}/assignees`)).data.map((one: Loose) => one.login).sort()).toEqual([
       'alice',
       'bob',
@@ -250,10 +254,9 @@ describe('reactions', () => {
       expect((await ask(`GET ${path}`, { comment_id: comment.id })).data.map((one: Loose) => one.content)).toContain(
         content,
       );
-      if (kind === 'issues')
-        expect(
-          (await ask(`DELETE ${path}/{reaction_id}`, { comment_id: comment.id, reaction_id: made.data.id })).status,
-        ).toBe(204);
+      const remove = () => ask(`DELETE ${path}/{reaction_id}`, { comment_id: comment.id, reaction_id: made.data.id });
+      expect([(await remove()).status, (await remove()).status]).toEqual([204, 404]);
+      expect((await ask(`GET ${path}`, { comment_id: comment.id })).data).toEqual([]);
     }
   });
 });
@@ -313,6 +316,17 @@ describe('search', () => {
     expect(await numbers('is:issue comments:>1')).toEqual([FIRST_ISSUE]);
     expect((await found(`${repo} comments:0..1 is:issue`)).total_count).toBe(1);
     expect(await numbers('assignee:bob')).toEqual([]);
+    expect(await numbers('assignee:* is:issue')).toEqual([]);
+    expect(await numbers('milestone:* is:issue')).toEqual([]);
+    expect(await numbers('is:issue author:@me label:stale')).toEqual([FIRST_ISSUE + 1]);
+    expect(await numbers('is:issue author:app/forgeway-bot label:stale')).toEqual([FIRST_ISSUE + 1]);
+    expect(await numbers('-is:pr label:stale -is:closed')).toEqual([FIRST_ISSUE + 1]);
+    expect(await numbers('-is:issue -is:draft head:listed')).toEqual([1]);
+    await ask(`PUT ${R}/issues/{issue_number}/lock`, { issue_number: FIRST_ISSUE + 1 });
+    expect(await numbers('is:locked')).toEqual([FIRST_ISSUE + 1]);
+    expect(await numbers('is:issue is:unlocked')).toEqual([FIRST_ISSUE]);
+    expect(await numbers('is:issue -is:locked')).toEqual([FIRST_ISSUE]);
+    await ask(`DELETE ${R}/issues/{issue_number}/lock`, { issue_number: FIRST_ISSUE + 1 });
     expect(await found(`${repo} state:open`, { sort: 'created', order: 'asc', per_page: 1 })).toMatchObject({
       total_count: 3,
       incomplete_results: false,
@@ -321,12 +335,41 @@ describe('search', () => {
     expect((await found('org:acme is:issue')).total_count).toBe(2);
   });
 
+  it('finds what ended in a time, and asks for no more than what changed since', async () => {
+    const { gitlab } = at;
+    const made = (await ask(`POST ${R}/issues`, { title: 'Ended' })).data.number;
+    await ask(`PATCH ${R}/issues/{issue_number}`, { issue_number: made, state: 'closed' });
+    const [pull] = gitlab.web.mergeRequests;
+    if (pull === undefined) throw new Error('There is no merge request.');
+    const before = { ...pull };
+    Object.assign(pull, {
+      state: 'merged',
+      mergedAt: '2026-02-01T10:00:00.000Z',
+      updatedAt: '2026-02-01T10:00:00.000Z',
+    });
+    const numbers = async (q: string) =>
+      (await found(`repo:acme~platform/web ${q}`)).items.map((one: Loose) => one.number);
+    try {
+      expect(await numbers('is:pr merged:>=2026-02-01')).toEqual([1]);
+      expect(gitlab.rig.calls.at(-1)?.query).toMatchObject({ state: 'merged', updated_after: '2026-02-01T00:00:00Z' });
+      expect(await numbers('is:pr is:merged merged:2026-01-01..2026-01-31')).toEqual([]);
+      expect(await numbers('is:pr closed:2026-02-01')).toEqual([1]);
+      expect(await numbers('is:issue closed:>2020-01-01')).toEqual([made]);
+      expect(await numbers('is:issue closed:<2020-01-01')).toEqual([]);
+      expect(await numbers('is:open closed:>2020-01-01')).toEqual([]);
+    } finally {
+      Object.assign(pull, before);
+    }
+  });
+
   it('refuses any other by name', async () => {
     for (const [q, name] of [
       ['involves:bob', 'involves'],
       ['is:queued', 'is:queued'],
       ['label:a,b', 'label with a comma'],
       ['updated:yesterday', 'updated:yesterday'],
+      ['merged:soon', 'merged:soon'],
+      ['-is:queued', '-is:queued'],
     ]) {
       const answer = await ask('GET /search/issues', { q });
       expect([answer.status, answer.data]).toEqual([

@@ -1,6 +1,7 @@
 /** What is kept of a deployment beside GitLab: what an app asked for. */
 import { createHash } from 'node:crypto';
 import type { JsonObject } from '../../forge.js';
+import { keptStatuses } from '../../kit/deployments.js';
 import type { ForgeRecord } from '../../kit/records.js';
 import type { RouteContext } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/deployment.js';
@@ -32,6 +33,12 @@ export async function adopt(context: RouteContext, wish: ForgeRecord, { id }: Na
 
 export const keptDeployment = (context: RouteContext, { id }: NativeDeployment): Promise<ForgeRecord | undefined> =>
   context.records.get(DEPLOYMENT, String(id));
+
+/** It is gone, and what was said of it with it. */
+export async function forget(context: RouteContext, { id }: NativeDeployment): Promise<void> {
+  for (const { kind, key } of await keptStatuses(context, String(id))) await context.records.delete(kind, key);
+  await context.records.delete(DEPLOYMENT, String(id));
+}
 
 /** A deployment of our account that nobody asked us for, as far as is known, may be one whose answer was lost. */
 async function known(context: RouteContext, place: Place, of: NativeDeployment): Promise<ForgeRecord | undefined> {

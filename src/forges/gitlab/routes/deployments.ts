@@ -1,6 +1,7 @@
 /** Deployments. GitLab keeps the state that one is in, and not those before, nor what an app wants to know of it later. */
 import {
   beforeDeploying,
+  checkDeletable,
   type DeploymentState,
   endOlder,
   keepStatus,
@@ -17,7 +18,7 @@ import * as shape from '../../kit/shapes/deployment.js';
 import { type NativeDeployment, nativeDeployment, stateOf } from '../convert/deployment.js';
 import { read } from '../convert/read.js';
 import { account, nativeUser } from '../convert/user.js';
-import { adopt, keepWish, keptBefore, keptDeployment, keptOrMade, shown } from './deployment-records.js';
+import { adopt, forget, keepWish, keptBefore, keptDeployment, keptOrMade, shown } from './deployment-records.js';
 import { everything, idParam, type Place, page, placeOf, slice } from './place.js';
 
 /** Looked through where GitHub filters by what GitLab cannot; 100 a page. */
@@ -169,10 +170,26 @@ const status: Route = {
   },
 };
 
+const remove: Route = {
+  support: 'emulated',
+  retry: 'idempotent',
+  source: 'deployments: DELETE /projects/:id/deployments/:deployment_id',
+  note: 'GitLab keeps the one that an environment runs, and one that runs itself (422).',
+  async run(request, context) {
+    const place = placeOf(request);
+    const of = await found(request, context, place);
+    await checkDeletable(request, context, await shown(context, place, of));
+    await context.native.send('DELETE', `${place.api}/deployments/${of.id}`);
+    await forget(context, of);
+    return { status: 204 };
+  },
+};
+
 export const deployments: RouteTable = {
   'GET /repos/{owner}/{repo}/deployments': list,
   'POST /repos/{owner}/{repo}/deployments': create,
   'GET /repos/{owner}/{repo}/deployments/{deployment_id}': get,
+  'DELETE /repos/{owner}/{repo}/deployments/{deployment_id}': remove,
   'GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses': statuses,
   'POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses': createStatus,
   'GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses/{status_id}': status,

@@ -1,6 +1,5 @@
 /** GitHub's requests on GitLab: one file per resource, joined into the table that the router reads. */
-import { dispatches } from '../../kit/dispatch.js';
-import { protectionParts } from '../../kit/protection-parts.js';
+import { ofAnyForge } from '../../kit/any-forge.js';
 import type { RouteTable } from '../../kit/route.js';
 import { actions } from './actions.js';
 import { archives } from './archives.js';
@@ -26,6 +25,7 @@ import { listings } from './listings.js';
 import { markdown } from './markdown.js';
 import { merges } from './merges.js';
 import { milestones } from './milestones.js';
+import { newRepos } from './new-repos.js';
 import { ofPeople } from './of-people.js';
 import { organizations } from './organizations.js';
 import { pulls } from './pulls.js';
@@ -49,6 +49,7 @@ import { webhooks } from './webhooks.js';
 
 export const routes: RouteTable = {
   ...repos,
+  ...newRepos,
   ...listings,
   ...archives,
   ...contents,
@@ -92,6 +93,5 @@ export const routes: RouteTable = {
   ...webhooks,
   ...watching,
   ...feeds,
-  ...dispatches,
-  ...protectionParts,
+  ...ofAnyForge,
 };

@@ -249,6 +249,16 @@ const isAssignable: Route = {
   },
 };
 
+/** The same, of an issue or a merge request that has to be there. */
+const isAssignableTo: Route = {
+  ...isAssignable,
+  source: 'issues, merge_requests: GET; members: GET /projects/:id/members/all',
+  async run(request, context) {
+    await context.native.get(threadOf(request, placeOf(request)).api);
+    return isAssignable.run(request, context);
+  },
+};
+
 export const issues: RouteTable = {
   'GET /orgs/{org}/issues': ofOrganization,
   'GET /repos/{owner}/{repo}/issues': list,
@@ -258,4 +268,5 @@ export const issues: RouteTable = {
   'PUT /repos/{owner}/{repo}/issues/{issue_number}/lock': lock(true),
   'DELETE /repos/{owner}/{repo}/issues/{issue_number}/lock': lock(false),
   'GET /repos/{owner}/{repo}/assignees/{assignee}': isAssignable,
+  'GET /repos/{owner}/{repo}/issues/{issue_number}/assignees/{assignee}': isAssignableTo,
 };

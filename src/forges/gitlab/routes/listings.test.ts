@@ -158,6 +158,17 @@ describe('lists', () => {
     const native = at.gitlab.fake.state.deployments.find(({ id }) => id === made.data.id);
     if (native) native.status = 'failed';
     expect((await ask(list, which)).data[0]).toMatchObject({ state: 'failure', id: made.data.id });
+
+    const remove = (deployment_id: number) => ask(`DELETE ${R}/deployments/{deployment_id}`, { deployment_id });
+    const active = await remove(next.data.id);
+    expect([active.status, active.data.message]).toEqual([422, expect.stringContaining('active deployment')]);
+    expect([(await remove(made.data.id)).status, (await remove(made.data.id)).status]).toEqual([204, 404]);
+    // Alone in its environment GitHub would let it go, and GitLab does not.
+    expect(await remove(next.data.id)).toMatchObject({
+      status: 422,
+      data: { forge_message: 'Deployment currently deployed to environment' },
+    });
+    expect((await ask(`GET ${R}/deployments`, { environment: 'staging' })).data).toMatchObject([{ id: next.data.id }]);
   });
 
   it('of deployments: a branch that lacks the default branch gets it first', async () => {

@@ -101,4 +101,5 @@ export const reactions: RouteTable = {
   'DELETE /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions/{reaction_id}': remove(onComment),
   'GET /repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions': list(onComment),
   'POST /repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions': create(onComment),
+  'DELETE /repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions/{reaction_id}': remove(onComment),
 };

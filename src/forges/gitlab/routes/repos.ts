@@ -12,10 +12,14 @@ import { accept, type Place, page, param, placeOf, projectAt } from './place.js'
 export const shownRepository = (context: RouteContext, data: unknown): JsonObject => {
   const project = read(nativeProject, data, 'project');
   const input = repositoryInput(project);
+  // GitHub tells the first of a row of forks as well; what is known here is the one before.
+  const origin = nativeProject.safeParse(project.forked_from_project);
+  const parent = origin.success ? shape.repository(context.base, repositoryInput(origin.data)) : undefined;
   const kind = input.owner.type === 'Organization' ? { organization: shape.repository(context.base, input).owner } : {};
   return {
     ...shape.repository(context.base, input),
     ...kind,
+    ...(parent && { parent, source: parent }),
     network_count: project.forks_count ?? 0,
     subscribers_count: 0,
   };
@@ -28,7 +32,7 @@ const get: Route = {
   run: async (request, context) => ({ data: shownRepository(context, await context.native.get(placeOf(request).api)) }),
 };
 
-const wish = z.looseObject({
+export const wish = z.looseObject({
   name: z.string().min(1).optional(),
   description: z.string().nullish(),
   private: z.boolean().optional(),
@@ -55,7 +59,8 @@ function mergeMethod({ allow_merge_commit: commit, allow_rebase_merge: rebase }:
   return rebase === true && commit === undefined ? undefined : 'merge';
 }
 
-const native = (body: Wish) => ({
+/** As GitLab's fields; undefined for what is not wished. */
+export const native = (body: Wish) => ({
   name: body.name,
   path: body.name,
   description: body.description ?? (body.description === null ? '' : undefined),

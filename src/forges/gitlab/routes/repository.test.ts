@@ -316,6 +316,13 @@ describe('branches', () => {
     ).toEqual({ enabled: true });
     expect((await ask(`GET ${R}/branches/{branch}`, { branch: 'main' })).data.protected).toBe(true);
     expect((await ask(`GET ${path}`, { branch: 'main' })).data.required_pull_request_reviews).toBeUndefined();
+    const checks = [{ context: 'lint', app_id: 7 }];
+    const restrictions = { users: ['alice'], teams: ['core'], apps: [] };
+    await ask(`PUT ${path}`, { ...wish, required_status_checks: { strict: false, checks }, restrictions });
+    expect((await ask(`GET ${path}`, { branch: 'main' })).data).toMatchObject({
+      required_status_checks: { strict: false, contexts: ['lint'], checks },
+      restrictions: { users: [{ login: 'alice' }], teams: [{ slug: 'core' }], apps: [] },
+    });
     expect((await ask(`DELETE ${path}`, { branch: 'main' })).status).toBe(204);
     expect((await ask(`DELETE ${path}`, { branch: 'main' })).status).toBe(404);
   });
@@ -568,6 +575,19 @@ describe('checks', () => {
     expect(await idsOf('all')).toEqual([first?.data.id, again.data.id]);
     const suites = await ask(`GET ${R}/commits/{ref}/check-suites`, { ref: sha });
     expect(suites.data.check_suites).toMatchObject([{ conclusion: 'neutral', latest_check_runs_count: 2 }]);
+    // One that was kept and never arrived at GitLab is none of them.
+    const { records } = at.gitlab.rig;
+    const kept = (await records.list('check_run', '')).find(({ id }) => id === again.data.id);
+    const died = { ...kept?.data, name: 'died', conclusion: 'failure', statuses: [], unshown: true };
+    await records.put('check_run', String(kept?.key.replace('lint', 'died')), died);
+    const [suite] = (await ask(`GET ${R}/commits/{ref}/check-suites`, { ref: sha })).data.check_suites;
+    expect(suite).toMatchObject({ conclusion: 'neutral', latest_check_runs_count: 2 });
+    const runs = await ask(`GET ${R}/check-suites/{check_suite_id}/check-runs`, { check_suite_id: suite.id });
+    expect(runs.data.total_count).toBe(2);
+    const begun = await ask(`POST ${R}/check-suites`, { head_sha: sha });
+    expect([begun.status, begun.data.id]).toEqual([201, suites.data.check_suites[0].id]);
+    expect((await ask(`POST ${R}/check-suites`, { head_sha: '0'.repeat(40) })).status).toBe(422);
+    expect((await ask(`POST ${R}/check-suites`, {})).status).toBe(422);
   });
 
   it('stand beside the jobs of GitLab CI', async () => {

@@ -3,7 +3,7 @@
 import { segment } from '../../kit/native-client.js';
 import { invalid } from '../../kit/route.js';
 import { groupPath, projectPath, toNativeText } from '../references.js';
-import type { ThreadFilter } from './thread-list.js';
+import type { ThreadFilter, ThreadTest } from './thread-list.js';
 
 interface Term {
   name: string;
@@ -81,7 +81,11 @@ interface Building {
   pullQuery: Record<string, string | undefined>;
   order: ThreadFilter['order'];
   direction: ThreadFilter['direction'];
-  comments: ThreadFilter['comments'];
+  tests: ThreadTest[];
+  /** What is looked for did not change before. */
+  since: string | undefined;
+  /** Login of the token's account. */
+  self: string;
 }
 
 const onlyPulls = (building: Building): void => void building.kinds.delete('issue');
@@ -109,16 +113,33 @@ const conditions: Readonly<Record<string, (building: Building) => void>> = {
   draft: both(onlyPulls, ({ pullQuery }) => {
     pullQuery.wip = 'yes';
   }),
+  locked: ({ tests }) => void tests.push(({ locked }) => locked),
+  unlocked: ({ tests }) => void tests.push(({ locked }) => !locked),
 };
 
-function kindOrState(building: Building, { name, value }: Term): void {
+/** What is asked for where one of those words is excluded. */
+const opposites: Readonly<Record<string, (building: Building) => void>> = {
+  pr: ({ kinds }) => void kinds.delete('merge_request'),
+  'pull-request': ({ kinds }) => void kinds.delete('merge_request'),
+  issue: onlyPulls,
+  open: narrowTo('closed', 'merged'),
+  closed: narrowTo('opened'),
+  merged: narrowTo('opened', 'closed'),
+  draft: ({ tests }) => void tests.push(({ draft }) => !draft),
+  locked: ({ tests }) => void tests.push(({ locked }) => !locked),
+};
+
+function kindOrState(building: Building, { name, value, negated }: Term): void {
   const word = value.toLowerCase();
-  const condition = Object.hasOwn(conditions, word) ? conditions[word] : undefined;
-  if (condition === undefined) unsupported(`${name}:${value}`);
+  const table = negated ? opposites : conditions;
+  const condition = Object.hasOwn(table, word) ? table[word] : undefined;
+  if (condition === undefined) unsupported(`${negated ? '-' : ''}${name}:${value}`);
   else condition(building);
 }
 
 const absent: Readonly<Record<string, string>> = { label: 'labels', assignee: 'assignee_id', milestone: 'milestone' };
+/** `assignee:*`: by whatever it is. */
+const ANY = 'Any';
 
 type Qualifier = (building: Building, term: Term) => void;
 
@@ -126,6 +147,20 @@ const set =
   (field: string): Qualifier =>
   (building, { value, negated }) => {
     building.query[negated ? `not[${field}]` : field] = value;
+  };
+/** A login, `@me`, or an app by its slug. */
+const person =
+  (field: string): Qualifier =>
+  (building, term) => {
+    const value = term.value === '@me' ? building.self : term.value.replace(/^app\//i, '');
+    set(field)(building, { ...term, value });
+  };
+/** The same, or `*` for anything: `any` is GitLab's field for that. */
+const orAny =
+  (any: string, one: Qualifier): Qualifier =>
+  (building, term) => {
+    if (term.value !== '*') one(building, term);
+    else building.query[any] = term.negated ? 'None' : ANY;
   };
 const plain =
   (apply: Qualifier): Qualifier =>
@@ -144,6 +179,17 @@ const ofPulls = (field: string) =>
     onlyPulls(building);
     building.pullQuery[field] = value;
   });
+/** When it ended: GitLab lists by no such time, but whatever ended has changed then. */
+const ended = (what: 'closed' | 'merged') =>
+  plain((building, { name, value }) => {
+    if (what === 'merged') onlyPulls(building);
+    const { after, before } = range(name, value);
+    const [from, to] = [after, before].map((text) => (text === undefined ? undefined : Date.parse(text)));
+    if (Number.isNaN(from) || Number.isNaN(to)) unsupported(`${name}:${value}`);
+    narrowTo(...(what === 'merged' ? (['merged'] as const) : (['closed', 'merged'] as const)))(building);
+    building.tests.push(({ [what]: at }) => at !== undefined && at >= (from ?? at) && at <= (to ?? at));
+    if (after !== undefined) building.since = after;
+  });
 
 const qualifiers: Readonly<Record<string, Qualifier>> = {
   repo: plain(({ scopes }, { value }) => {
@@ -152,27 +198,30 @@ const qualifiers: Readonly<Record<string, Qualifier>> = {
   }),
   org: plain(({ scopes }, { value }) => void scopes.push(`/groups/${segment(groupPath(value))}`)),
   user: plain(({ scopes }, { value }) => void scopes.push(`/groups/${segment(groupPath(value))}`)),
-  is: plain(kindOrState),
-  type: plain(kindOrState),
-  state: plain(kindOrState),
+  is: kindOrState,
+  type: kindOrState,
+  state: kindOrState,
   label: ({ labels, notLabels }, { value, negated }) => {
     // Commas are GitHub's "or", and GitLab's "and".
     if (value.includes(',')) unsupported('label with a comma');
     (negated ? notLabels : labels).push(value);
   },
-  author: set('author_username'),
-  assignee: set('assignee_username'),
-  milestone: set('milestone'),
+  author: person('author_username'),
+  assignee: orAny('assignee_id', person('assignee_username')),
+  milestone: orAny('milestone', set('milestone')),
   no: plain(({ query }, { name, value }) => {
     const field = Object.hasOwn(absent, value) ? absent[value] : undefined;
     if (field === undefined) unsupported(`${name}:${value}`);
     else query[field] = 'None';
   }),
   comments: plain((building, { name, value }) => {
-    building.comments = numbers(name, value);
+    const { from, to } = numbers(name, value);
+    building.tests.push(({ comments }) => comments >= from && comments <= to);
   }),
   created: dated('created'),
   updated: dated('updated'),
+  closed: ended('closed'),
+  merged: ended('merged'),
   in: plain(({ query }, { name, value }) => {
     const where = value
       .split(',')
@@ -198,7 +247,7 @@ const qualifiers: Readonly<Record<string, Qualifier>> = {
 };
 
 /** @throws RouteFailure 422 naming the qualifier that GitLab cannot answer */
-export function parseSearch(q: string, options: { sort?: string; order?: string }): ThreadFilter {
+export function parseSearch(q: string, options: { sort?: string; order?: string; self: string }): ThreadFilter {
   const { words, qualifiers: used } = terms(q);
   const building: Building = {
     scopes: [],
@@ -210,7 +259,9 @@ export function parseSearch(q: string, options: { sort?: string; order?: string 
     pullQuery: {},
     order: 'created_at',
     direction: 'desc',
-    comments: undefined,
+    tests: [],
+    since: undefined,
+    self: options.self,
   };
   for (const term of used) {
     const apply = Object.hasOwn(qualifiers, term.name) ? qualifiers[term.name] : undefined;
@@ -219,13 +270,14 @@ export function parseSearch(q: string, options: { sort?: string; order?: string 
   }
   if (options.sort !== undefined)
     qualifiers.sort?.(building, { name: 'sort', value: `${options.sort}-${options.order ?? 'desc'}`, negated: false });
-  const { labels, notLabels, query } = building;
+  const { labels, notLabels, query, since } = building;
   return {
     scopes: building.scopes.length > 0 ? building.scopes : [''],
     kinds: [...building.kinds],
     states: [...building.states],
     query: {
       ...query,
+      ...(since !== undefined && { updated_after: query.updated_after ?? since }),
       labels: labels.length > 0 ? labels.join(',') : query.labels,
       'not[labels]': notLabels.length > 0 ? notLabels.join(',') : undefined,
       search: words.length > 0 ? toNativeText(words.join(' ')) : undefined,
@@ -233,6 +285,6 @@ export function parseSearch(q: string, options: { sort?: string; order?: string 
     pullQuery: building.pullQuery,
     order: building.order,
     direction: building.direction,
-    ...(building.comments && { comments: building.comments }),
+    tests: building.tests,
   };
 }

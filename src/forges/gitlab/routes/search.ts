@@ -27,7 +27,7 @@ const issues: Route = {
     if (request.page * request.perPage > MOST) throw unprocessable('Only the first 1000 search results are available');
     const { items, total, pages } = await listThreads(
       context,
-      await withAssigneeId(context, parseSearch(q, { sort, order })),
+      await withAssigneeId(context, parseSearch(q, { sort, order, self: context.account.login })),
       request,
     );
     const shown = items.map((item) => ({ ...item, score: 1 }));

@@ -18,7 +18,8 @@ import { type NativeStatus, nativeState, nativeStatus, shortened, statusInput } 
 import { keyOf, shows } from './check-records.js';
 import { everyJobOf } from './check-suites.js';
 import { commitAt, findCommit, shaAt } from './commit-at.js';
-import { accept, everything, type Place, param, placeOf, projectAt, refused, slice } from './place.js';
+import { statusesOf } from './commit-statuses.js';
+import { accept, type Place, param, placeOf, projectAt, refused, slice } from './place.js';
 
 const wish = z.looseObject({
   state: z.enum(['pending', 'success', 'failure', 'error']),
@@ -32,18 +33,6 @@ interface StatusWish {
   name: string;
   description?: string;
   targetUrl?: string;
-}
-
-/** Of one commit, newest first; of each name the newest unless `all`. */
-export async function statusesOf(
-  context: RouteContext,
-  place: Place,
-  sha: string,
-  all: boolean,
-): Promise<NativeStatus[]> {
-  const path = `${place.api}/repository/commits/${segment(sha)}/statuses`;
-  const found = await everything(context, path, nativeStatus, { all });
-  return found.sort((a, b) => Number(BigInt(b.id) - BigInt(a.id)));
 }
 
 const UNFINISHED: ReadonlySet<string> = new Set(['pending', 'running']);

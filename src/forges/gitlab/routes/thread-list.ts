@@ -20,9 +20,19 @@ export interface ThreadFilter {
   pullQuery?: Readonly<Record<string, string | number | undefined>>;
   order: 'created_at' | 'updated_at';
   direction: 'asc' | 'desc';
-  /** What GitLab cannot ask for: then whole lists are read. */
-  comments?: { from: number; to: number };
+  /** What GitLab cannot be asked for: then whole lists are read. */
+  tests?: readonly ThreadTest[];
 }
+
+/** What of an issue or a merge request can be looked at here alone. Times are in milliseconds, and undefined for "never". */
+export interface ToldThread {
+  comments: number;
+  locked: boolean;
+  draft: boolean;
+  closed: number | undefined;
+  merged: number | undefined;
+}
+export type ThreadTest = (thread: ToldThread) => boolean;
 
 const PER_PAGE = 100;
 /** Of a list that is filtered here; the rest is not found. */
@@ -35,7 +45,7 @@ const pathOf = (full: string): string => full.replace(/[#!]\d+$/, '');
 
 interface Found {
   at: number;
-  comments: number;
+  told: ToldThread;
   show(context: RouteContext): JsonObject;
 }
 
@@ -68,13 +78,20 @@ function sourcesOf(filter: ThreadFilter): Source[] {
   );
 }
 
+const momentOf = (time: string | null | undefined): number | undefined => (time ? Date.parse(time) : undefined);
+
+const toldOf = (thread: { user_notes_count?: number; discussion_locked?: boolean | null }) => ({
+  comments: thread.user_notes_count ?? 0,
+  locked: thread.discussion_locked === true,
+});
+
 function found(kind: Source['kind'], data: unknown, order: ThreadFilter['order']): Found[] {
   if (kind === 'issue')
     return readAll(nativeIssue.extend(located.shape), data, 'issues').map((issue) => {
       const path = pathOf(issue.references.full);
       return {
         at: Date.parse(issue[order]),
-        comments: issue.user_notes_count ?? 0,
+        told: { ...toldOf(issue), closed: momentOf(issue.closed_at), merged: undefined, draft: false },
         show: (context) => shape.issue(context.base, ownerOf(path), nameOf(path), issueInput(issue)),
       };
     });
@@ -82,7 +99,13 @@ function found(kind: Source['kind'], data: unknown, order: ThreadFilter['order']
     const path = pathOf(mr.references.full);
     return {
       at: Date.parse(mr[order]),
-      comments: mr.user_notes_count ?? 0,
+      told: {
+        ...toldOf(mr),
+        draft: mr.draft ?? mr.work_in_progress ?? false,
+        merged: momentOf(mr.merged_at),
+        // What is merged is closed to GitHub.
+        closed: momentOf(mr.closed_at ?? mr.merged_at),
+      },
       show: (context) => shape.issue(context.base, ownerOf(path), nameOf(path), mergeRequestIssueInput(mr)),
     };
   });
@@ -109,15 +132,16 @@ export async function listThreads(
   { page, perPage }: { page: number; perPage: number },
 ): Promise<{ items: JsonObject[]; total: number; pages: { next: boolean; last: number } }> {
   const need = page * perPage;
-  const { comments: span } = filter;
-  const read = span === undefined ? need : MOST_READ;
+  const { tests = [] } = filter;
+  const isWhole = tests.length > 0;
+  const read = isWhole ? MOST_READ : need;
   const lists = await Promise.all(sourcesOf(filter).map((source) => firstOf(context, source, read, filter.order)));
   const sign = filter.direction === 'asc' ? 1 : -1;
   const merged = lists
     .flatMap((list) => list.items)
-    .filter(({ comments }) => span === undefined || (comments >= span.from && comments <= span.to))
+    .filter(({ told }) => tests.every((test) => test(told)))
     .sort((a, b) => sign * (a.at - b.at));
-  const total = span === undefined ? lists.reduce((sum, list) => sum + list.total, 0) : merged.length;
+  const total = isWhole ? merged.length : lists.reduce((sum, list) => sum + list.total, 0);
   return {
     items: merged.slice(need - perPage, need).map((entry) => entry.show(context)),
     total,
