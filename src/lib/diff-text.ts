@@ -83,15 +83,25 @@ export interface DiffLine {
   line: number;
 }
 
+interface PatchLine {
+  left: number | undefined;
+  right: number | undefined;
+  at: number;
+  /** Which part of the patch it is in. */
+  hunk: number;
+}
+
 /** The lines of a patch with where they stand; a line that both sides have stands on both. */
-function* linesOf(patch: string): Generator<{ left: number | undefined; right: number | undefined; at: number }> {
-  let [left, right] = [0, 0];
+function* linesOf(patch: string): Generator<PatchLine> {
+  let [left, right, hunk] = [0, 0, 0];
   for (const [at, text] of patch.split('\n').entries()) {
-    const hunk = /^@@ -(\d+)(?:,\d+)? \+(\d+)/.exec(text);
-    if (hunk) [left, right] = [Number(hunk[1]), Number(hunk[2])];
-    else if (text.startsWith('-')) yield { left: left++, right: undefined, at };
-    else if (text.startsWith('+')) yield { left: undefined, right: right++, at };
-    else if (!text.startsWith('\\')) yield { left: left++, right: right++, at };
+    const heading = /^@@ -(\d+)(?:,\d+)? \+(\d+)/.exec(text);
+    if (heading) {
+      [left, right] = [Number(heading[1]), Number(heading[2])];
+      hunk += 1;
+    } else if (text.startsWith('-')) yield { left: left++, right: undefined, at, hunk };
+    else if (text.startsWith('+')) yield { left: undefined, right: right++, at, hunk };
+    else if (!text.startsWith('\\')) yield { left: left++, right: right++, at, hunk };
   }
 }
 
@@ -108,8 +118,23 @@ export function lineAt(patch: string, position: number): DiffLine | undefined {
   return undefined;
 }
 
+/** In which part of a patch a line is shown; undefined where it is not. */
+function hunkOf(patch: string, { side, line }: DiffLine): number | undefined {
+  for (const { left, right, hunk } of linesOf(patch)) if ((side === 'LEFT' ? left : right) === line) return hunk;
+  return undefined;
+}
+
 /** Whether a patch shows a line. */
-export function holdsLine(patch: string, { side, line }: DiffLine): boolean {
-  for (const { left, right } of linesOf(patch)) if ((side === 'LEFT' ? left : right) === line) return true;
-  return false;
+export const holdsLine = (patch: string, place: DiffLine): boolean => hunkOf(patch, place) !== undefined;
+
+/** The number after the change of a line that a patch shows unchanged, by the one that it had before. */
+export function numberAfter(patch: string, before: number): number | undefined {
+  for (const { left, right } of linesOf(patch)) if (left === before) return right;
+  return undefined;
+}
+
+/** Whether a patch shows these lines and all between them: forges comment on several only within one part. */
+export function holdsLines(patch: string, { side, line }: DiffLine, from: number): boolean {
+  const hunk = hunkOf(patch, { side, line });
+  return hunk !== undefined && hunkOf(patch, { side, line: from }) === hunk;
 }

@@ -24,6 +24,10 @@ const tenant = <T>(run: Parameters<typeof rig.store.tenant<T>>[1]) => rig.store.
 
 interface Used {
   by?: string;
+  /** Who asked for it by the API. */
+  user?: string;
+  /** Who asked for it on the forge. */
+  account?: number;
   tokens?: number;
   costMicros?: number;
   /** Hours ago. */
@@ -33,23 +37,33 @@ interface Used {
 }
 let made = 0;
 /** A session of before, of which nothing runs. */
-async function past({ by = 'ann', tokens = 0, costMicros = 0, begun = 1, changed = 1, status = 'merged' }: Used) {
+async function past({
+  by = 'ann',
+  user,
+  account,
+  tokens = 0,
+  costMicros = 0,
+  begun = 1,
+  changed = 1,
+  status = 'merged',
+}: Used) {
   made += 1;
   const [row] = await rig.rows<{ id: string }>(
     `INSERT INTO agent_session (organization_id, repository_id, forge, host, remote_repository_id, number, on_pull_request,
        command_key, requested_by, agent, triggered_at, limit_seconds, tokens, cost_micros, status, created_at, updated_at,
-       observed_version, work_removed_at)
+       observed_version, work_removed_at, user_id, requester_id, requester_login)
      SELECT $1, id, forge, host, remote_id, 9000 + $2::int, false, 'past:' || $2::int, $3, 'scripted', now(), 600, $4, $5, $6,
-       now() - $7 * interval '1 hour', now() - $8 * interval '1 hour', 1, now() FROM repository RETURNING id`,
-    [rig.organizationId, made, by, tokens, costMicros, status, begun, changed],
+       now() - $7 * interval '1 hour', now() - $8 * interval '1 hour', 1, now(), $9, $10::bigint, 'l' || $10::bigint
+     FROM repository RETURNING id`,
+    [rig.organizationId, made, by, tokens, costMicros, status, begun, changed, user ?? null, account ?? null],
   );
   return row?.id ?? '';
 }
 const forget = () => rig.rows('DELETE FROM agent_session');
 
 /** What is said to the session of Ann's with these limits for a day. */
-async function refusal(limits: Partial<Pick<typeof planned, 'perPersonPerDay' | 'perDay'>>) {
-  const id = await past({ status: 'cancelled' });
+async function refusal(limits: Partial<Pick<typeof planned, 'perPersonPerDay' | 'perDay'>>, who: Used = {}) {
+  const id = await past({ status: 'cancelled', ...who });
   return tenant(async (tx) => {
     const session = await readSession(tx, id);
     if (session === undefined) throw new Error('no session');
@@ -70,6 +84,25 @@ describe('what may be used in a day', () => {
     expect(await own({ ...NONE, tokens: 1_000 })).toContain('used the 1000 tokens that one person');
     expect(await own({ ...NONE, costMicros: 5 * DOLLAR })).toContain('used the $5.00 that one person');
     expect(await own(NONE)).toBeUndefined();
+  });
+
+  it('is of one person what they have asked for on the forge and with whatever token', async () => {
+    await rig.addAccount('ann-user', { id: 4_711, login: 'ann' });
+    await past({ by: 'user:ann-user token:1', user: 'ann-user', tokens: 100 });
+    await past({ by: 'user:ann-user token:2', user: 'ann-user', tokens: 100 });
+    await past({ by: 'gitea:git.example:4711', account: 4_711, tokens: 100 });
+    await past({ by: 'gitea:git.example:4712', account: 4_712, tokens: 5_000 });
+    await past({ by: 'machine:7', tokens: 5_000 });
+    for (const who of [
+      { by: 'user:ann-user token:3', user: 'ann-user' },
+      { by: 'gitea:git.example:4711', account: 4_711 },
+    ]) {
+      expect(await refusal({ perPersonPerDay: { ...NONE, tokens: 301 } }, who)).toBeUndefined();
+      expect(await refusal({ perPersonPerDay: { ...NONE, tokens: 300 } }, who)).toContain('used the 300 tokens');
+    }
+    const other = { by: 'gitea:git.example:4712', account: 4_712 };
+    expect(await refusal({ perPersonPerDay: { ...NONE, tokens: 5_000 } }, other)).toContain('used the 5000 tokens');
+    expect(await refusal({ perPersonPerDay: { ...NONE, tokens: 1 } }, { by: 'machine:8' })).toBeUndefined();
   });
 
   it('is of everybody what they have used together', async () => {

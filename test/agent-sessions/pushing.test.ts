@@ -1,5 +1,6 @@
 /** While an agent's work goes out: people who stop it, workers that come back too late; and comments that are no commands. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { replayDelivery } from '../../src/inbox/replay.js';
 import { cancelSession } from '../../src/jobs/agent/desired.js';
 import { ForgewayError } from '../../src/lib/errors.js';
 import { keepSecret } from '../../src/lib/known-secrets.js';
@@ -99,6 +100,59 @@ describe('an agent whose work goes out', () => {
     expect(await branches()).not.toContain(session.branch);
     expect(await pullsOf(session.branch)).toEqual([]);
     expect((await rig.record(session.id)).slice(-2)).toEqual(['stop', '>cancelled']);
+  });
+
+  it('is begun once, and nothing is said against it, when the delivery of its /retry is run again', async () => {
+    const retried = async (number: number) => {
+      await rig.as('bob').comment(number, '/retry');
+      await rig.quiet();
+      const [told] = await rig.rows<{ id: bigint }>(
+        `SELECT max(delivery_id) AS id FROM dispatch WHERE app = 'commands' AND event_name = 'issue_comment' AND status = 'done'`,
+      );
+      return () => replayDelivery(rig.store, told?.id ?? 0n, { actor: 'cli:ada', app: 'commands' });
+    };
+    const answers = async (number: number) =>
+      (await rig.said(number)).filter((body) => body.startsWith('@bob') && !body.includes('<!-- forgeway:notice'));
+    rig.plays(async (agent) => agent.stopped);
+    const number = await rig.openIssue('Run again');
+    await rig.as('bob').comment(number, '/assign-agent');
+    await rig.until('it works', async () => (await newest())?.status === 'running');
+    await rig.as('bob').comment(number, '/cancel');
+    await rig.until('it is over', async () => (await newest())?.status === 'cancelled');
+    const again = await retried(number);
+    await rig.until('it works again', async () => (await newest())?.status === 'running');
+    expect((await again()).kind).toBe('queued');
+    await rig.quiet();
+    expect((await rig.sessionsOf(number)).map(({ status }) => status)).toEqual(['cancelled', 'running']);
+    expect(await answers(number)).toEqual([]);
+    await rig.as('bob').comment(number, '/cancel');
+    await rig.until('that is over, too', async () => (await newest())?.status === 'cancelled');
+
+    // What is pushed by it is pushed once.
+    let pushes = 0;
+    rig.runner.before.push = async () => {
+      pushes += 1;
+      if (pushes === 1) throw new ForgewayError('FORGEWAY_PUSH_REFUSED', 'git push: remote: Not now.');
+    };
+    rig.plays(async (agent) => {
+      await agent.edit('again.txt', 'again\n');
+      agent.say({ type: 'done', ok: true, title: 'Run again', summary: 'Done.' });
+    });
+    const other = await rig.openIssue('Pushed again');
+    await rig.as('bob').comment(other, '/assign-agent');
+    const onOther = async () => (await rig.sessionsOf(other)).at(-1);
+    await rig.until('it has failed', async () => {
+      const session = await onOther();
+      return session?.status === 'failed' && !session.lease_held;
+    });
+    const pushedAgain = await retried(other);
+    await rig.until('it waits for a review', async () => (await onOther())?.status === 'in_review');
+    expect((await pushedAgain()).kind).toBe('queued');
+    await rig.quiet();
+    delete rig.runner.before.push;
+    expect(pushes).toBe(2);
+    expect((await rig.sessionsOf(other)).map(({ status }) => status)).toEqual(['in_review']);
+    expect(await answers(other)).toEqual([]);
   });
 
   it('fails at once when the forge refuses what it made, in its words, and a /retry pushes that and begins nothing anew', async () => {

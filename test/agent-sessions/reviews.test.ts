@@ -83,6 +83,52 @@ describe.each(playedForges.map((forge) => ({ name: forge.label, forge })))(
       for (const { path, line } of onLines) expect(text).not.toContain(`\`${path}\` line ${line}:`);
     });
 
+    it('stand on lines that are gone and on several, and where that cannot be, in the text', async () => {
+      const before = (await state()).lineComments.length;
+      const code = '```suggestion\n@Injectable()\nconst line30 = 32; // #7\n```';
+      const onLines = [
+        { ...remark('src/long.js', 30, 'It was right.'), side: 'LEFT' as const },
+        { ...remark('src/gone.js', 1, 'Why?'), side: 'LEFT' as const },
+        { ...remark('src/long.js', 30, `Ask @carol:\n\n${code}`), startLine: 28 },
+      ];
+      const elsewhere = [
+        { ...remark('src/long.js', 30, `Too many:\n\n${code}`), startLine: 5 },
+        { ...remark('src/long.js', 5, 'Not shown.'), side: 'LEFT' as const },
+        { path: 'src/long.js', body: 'All of it.' },
+      ];
+      const review: AgentReview = { summary: 'Both sides.', comments: [...onLines, ...elsewhere], omitted: 0 };
+      await writeReview(octokit, session(4), review, signal);
+      const made = (await state()).lineComments.slice(before);
+      expect(made.map(({ path, body }) => [path, body.split('\n')[0]]).sort()).toEqual([
+        ['src/gone.js', 'Why?'],
+        ['src/long.js', 'Ask @\u200Bcarol:'],
+        ['src/long.js', 'It was right.'],
+      ]);
+      // What it suggests is what it says, and GitLab is told which lines that replaces.
+      const suggested = made.find(({ body }) => body.startsWith('Ask'))?.body.replace('suggestion:-2+0', 'suggestion');
+      expect(suggested).toContain(code);
+      const [text = ''] = await said(4);
+      const shown = text.replace(/[ ]+$/gm, '');
+      expect(shown).toContain(`- \`src/long.js\` lines 5–30:\n\n  Too many:\n\n  ${code.replaceAll('\n', '\n  ')}`);
+      expect(text).toContain('- `src/long.js` line 5 before the change: Not shown.\n- `src/long.js`: All of it.');
+      expect(rig.fake.violations()).toEqual([]);
+    });
+
+    it('are written although somebody else has signed one with their name', async () => {
+      const sign = `Session \`${ID(6)}\`, round 1.`;
+      await rig.as('carol').review(number, { verdict: 'comment', body: `Mine. ${sign}` });
+      await writeReview(octokit, session(6), { summary: 'Ours.', comments: [], omitted: 0 }, signal);
+      await writeReview(octokit, session(6), { summary: 'Ours.', comments: [], omitted: 0 }, signal);
+      expect((await said(6)).map((text) => text.split(/[. ]/)[0]).sort()).toEqual(['Mine', 'Ours']);
+    });
+
+    it('leave no block of code open that turns what follows around', async () => {
+      const open = remark('src/none.js', 1, 'Open:\n```\nx');
+      const comments = [open, remark('src/none.js', 2, 'Then:\n```\n@carol\n```')];
+      await writeReview(octokit, session(5), { summary: 'Open.', comments, omitted: 0 }, signal);
+      expect((await said(5))[0]).not.toContain('@carol');
+    });
+
     it('have a text that every forge takes, however much there is to remark', async () => {
       const comments = Array.from({ length: 100 }, (_, at) => remark('src/none.js', at + 1, 'x'.repeat(5_000)));
       await writeReview(octokit, session(2), { summary: 'Huge.', comments, omitted: 0 }, signal);
@@ -108,7 +154,12 @@ describe.each(playedForges.map((forge) => ({ name: forge.label, forge })))(
     });
 
     it('are whole in the end, and say nothing twice, wherever the forge breaks off', async () => {
-      const comments = [11, 12, 13, 14].map((line) => remark('src/large.js', line, `Broken off at ${line}.`));
+      const comments = [11, 12, 13].map((line) => remark('src/large.js', line, `Broken off at ${line}.`));
+      const code = '```suggestion\n@Injectable()\n```';
+      const several = { ...remark('src/large.js', 16, `Broken off, too:\n${code}`), startLine: 14 };
+      const gone = { ...remark('src/long.js', 30, 'Broken off where it is gone.'), side: 'LEFT' as const };
+      const same = { ...remark('src/long.js', 28, 'Broken off where nothing changed.'), side: 'LEFT' as const };
+      comments.push(several, gone, same);
       const elsewhere = remark('src/none.js', 9);
       const review: AgentReview = { summary: 'Broken off.', comments: [...comments, elsewhere], omitted: 0 };
       const before = (await state()).lineComments.length;
@@ -133,7 +184,8 @@ describe.each(playedForges.map((forge) => ({ name: forge.label, forge })))(
         if (!isDone) lost += 1;
       }
       expect(lost).toBeGreaterThan(0);
-      expect(where((await state()).lineComments.slice(before))).toEqual(where(comments));
+      const words = (all: readonly { body: string }[]) => all.map(({ body }) => body.split('\n')[0]).sort();
+      expect(words((await state()).lineComments.slice(before))).toEqual(words(comments));
       expect(await said(3)).toEqual([expect.stringMatching(/^Broken off\.[\s\S]*src\/none\.js/)]);
     });
   },

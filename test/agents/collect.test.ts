@@ -225,6 +225,28 @@ describe('what an agent leaves', () => {
     expect(await readReview(folder)).toMatchObject({ comments: { length: 100 }, omitted: 30 });
     await writeFile(file, JSON.stringify(comments));
     expect(await readReview(folder)).toMatchObject({ kind: 'review', summary: '' });
+    const several = [
+      { path: 'a.js', start_line: 3, line: 5, side: 'LEFT', body: 'x' },
+      { path: 'a.js', start_line: 9, line: 8, side: 'RIGHT', body: 'x' },
+      { path: 'a.js', start_line: 7, line: 7, side: null, body: 'x' },
+      { path: 'a.js', line: null, body: 'x' },
+    ];
+    await writeFile(file, JSON.stringify(several));
+    expect(await readReview(folder)).toMatchObject({
+      comments: [
+        { path: 'a.js', startLine: 3, line: 5, side: 'LEFT', body: 'x' },
+        { path: 'a.js', startLine: 8, line: 9, body: 'x' },
+        { path: 'a.js', line: 7, body: 'x' },
+        { path: 'a.js', body: 'x' },
+      ],
+    });
+    // What is cut, or has something hidden in it, is not applied by a click.
+    const suggestion = (code: string) => ({ path: 'a.js', line: 1, body: `\`\`\`suggestion\n${code}\n\`\`\`` });
+    const code = ['let x;', 'x'.repeat(20_000), `const t = 'ghp_${'a1'.repeat(18)}';`];
+    await writeFile(file, JSON.stringify(code.map(suggestion)));
+    const read = await readReview(folder);
+    const offers = read.kind === 'review' && read.comments.map(({ body }) => body.includes('suggestion'));
+    expect(offers).toEqual([true, false, false]);
     for (const text of ['', '{', '[1]', '{"comments":[{"path":"../x","line":1,"body":"x"}]}', 'x'.repeat(600_000)]) {
       await writeFile(file, text);
       expect(await readReview(folder)).toMatchObject({ kind: 'unreadable' });

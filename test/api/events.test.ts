@@ -236,6 +236,34 @@ describe('cursors', () => {
   });
 });
 
+it('where a session has worked is told page by page, of its tenant alone', async () => {
+  const { organization, session: sessionId, pullRequest } = rig.mine;
+  await rig.rows(
+    `INSERT INTO worktree_link (organization_id, session_id, worktree_id, pull_request_id, created_at)
+     SELECT $1, $2::uuid, $2::uuid::text || '/' || n, $3, '2026-01-01T00:00:00.000123Z' FROM generate_series(1, 7) n`,
+    [organization, sessionId, pullRequest],
+  );
+  interface Place {
+    worktreeId: string;
+    taskId: string | null;
+    pullRequestId: string | null;
+  }
+  const seen: Place[] = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const query: string = cursor === '' ? '' : `&cursor=${cursor}`;
+    const answer = await rig.call('viewer', 'GET', `/api/v1/sessions/${sessionId}/worktrees?limit=3${query}`);
+    const page: { items: Place[]; nextCursor: string | null } = answer.json();
+    seen.push(...page.items);
+    cursor = page.nextCursor;
+  }
+  const ofPull = seen.filter(({ pullRequestId }) => pullRequestId === pullRequest);
+  expect(new Set(ofPull.map(({ worktreeId }) => worktreeId)).size).toBe(7);
+  expect(seen.filter(({ taskId }) => taskId !== null)).toHaveLength(1);
+  expect(seen).toHaveLength(8);
+  const foreign = await rig.call('viewer', 'GET', `/api/v1/sessions/${rig.theirs.session}/worktrees`);
+  expect(foreign.statusCode).toBe(404);
+});
+
 describe('tokens by the API', () => {
   const make = (caller: Parameters<ApiRig['call']>[0], wish: object) =>
     rig.call(caller, 'POST', '/api/v1/tokens', {

@@ -89,6 +89,7 @@ export const procedures: Readonly<Record<string, Expectation>> = {
   'session.get': on(read, ({ session: id }) => ({ id })),
   'session.events': on(read, ({ session: id }) => ({ id })),
   'session.conversation': on(read, ({ session: id }) => ({ id })),
+  'session.worktrees': on(read, ({ session: id }) => ({ id })),
   'session.reply': on(runAsMember, ({ session: id }) => ({ id, text: 'yes' })),
   'session.retry': on(runAsMember, ({ otherSession: id }) => ({ id })),
   'session.cancel': on(runAsMember, ({ otherSession: id }) => ({ id })),

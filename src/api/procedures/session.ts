@@ -80,6 +80,13 @@ const event = z.object({
   data: z.record(z.string(), z.unknown()),
   at: instant,
 });
+const worktree = z.object({
+  id,
+  worktreeId: z.string().describe('The session and the number of its start.'),
+  taskId: id.nullable(),
+  pullRequestId: id.nullable(),
+  createdAt: instant,
+});
 const SPOKEN = ['message', 'question', 'reply', 'done', 'status', 'pr.created', 'pr.updated', 'reviewed'];
 
 const one = z.strictObject({ ...scope, id });
@@ -188,6 +195,27 @@ export const sessions = router({
     .input(one.extend(eventPage))
     .output(events)
     .query(({ ctx, input }) => eventsOf(ctx.services, ctx.organizationId, input, SPOKEN)),
+
+  worktrees: read(
+    '/sessions/{id}/worktrees',
+    'Where it has worked, a place for each start, and what that belongs to: a task, or a pull request. The newest first.',
+  )
+    .input(one.extend(page))
+    .output(listOf(worktree))
+    .query(async ({ ctx, input: { id: sessionId, limit, cursor } }) => {
+      const { rows } = await ctx.services.store.tenant(ctx.organizationId, async (tx) => {
+        const known = await tx.query('SELECT FROM agent_session WHERE id = $1', [sessionId]);
+        if (known.rowCount === 0) throw notFound();
+        return tx.query<z.input<typeof worktree> & { place: string }>(
+          `SELECT id, worktree_id AS "worktreeId", task_run_id AS "taskId", pull_request_id AS "pullRequestId",
+             created_at AS "createdAt", ${microsecondsOf('created_at')} AS place
+           FROM worktree_link WHERE session_id = $1 AND ${afterPlace('created_at', 'id', 2)}
+           ORDER BY created_at DESC, id DESC LIMIT $4`,
+          [sessionId, ...placeOf(cursor), limit + 1],
+        );
+      });
+      return pageOf(rows, limit, (row) => [row.place, row.id]);
+    }),
 
   reply: run('/sessions/{id}/replies', 'Answers the agent, or tells it what to change.')
     .input(

@@ -119,6 +119,8 @@ export function buildPrompt(o: PromptRequest): BuiltPrompt {
       ? [
           'Review the change. Change no files of the repository. Write your remarks to the file ../task/review.json:',
           '{"summary": "…", "comments": [{"path": "src/x.js", "line": 12, "body": "…"}]}. Lines are those after the change.',
+          'With "start_line" a remark is on all lines from there to "line", with "side": "LEFT" on lines as they were before the change.',
+          'A block of code called "suggestion" in a body is what its lines are to become.',
         ]
       : [
           'Change the files in the current directory, run the tests where you can, and leave the work tree as it is to become.',

@@ -3,25 +3,44 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { withoutSuggestions } from '../../lib/code-blocks.js';
 import { shown } from './protocol.js';
 
 export const REVIEW_FILE = 'review.json';
 const MOST_BYTES = 512 * 1024;
 const MOST_REMARKS = 100;
+const MOST_REMARK = 16 * 1024;
 
 const path = z
   .string()
   .min(1)
   .max(1_000)
   .refine((text) => !text.startsWith('/') && !text.split('/').includes('..') && !/\p{Cc}|\p{Cf}/u.test(text));
-const remark = z.object({
-  path,
-  line: z.number().int().min(1).max(10_000_000),
-  body: z
-    .string()
-    .min(1)
-    .transform((text) => shown(text, 16 * 1024)),
-});
+/** What is cut, or has something taken out, must not be applied by a click. */
+function remarkText(text: string): string {
+  const said = shown(text, MOST_REMARK);
+  return said === text.replaceAll('\r\n', '\n') ? said : withoutSuggestions(said);
+}
+
+const lineNumber = z.number().int().min(1).max(10_000_000);
+const remark = z
+  .object({
+    path,
+    line: lineNumber.nullish(),
+    start_line: lineNumber.nullish(),
+    side: z.enum(['LEFT', 'RIGHT']).nullish(),
+    body: z.string().min(1).transform(remarkText),
+  })
+  .transform(({ path: file, line, start_line: start, side, body }): AgentRemark => {
+    const lines = [start, line].filter((one) => one != null);
+    const [from, to] = [Math.min(...lines), Math.max(...lines)];
+    return {
+      ...{ path: file, body },
+      ...(lines.length > 0 && { line: to }),
+      ...(from < to && { startLine: from }),
+      ...(side === 'LEFT' && { side }),
+    };
+  });
 const review = z.union([
   z.array(remark).transform((comments) => ({ summary: '', comments })),
   z.object({
@@ -33,10 +52,21 @@ const review = z.union([
   }),
 ]);
 
+export interface AgentRemark {
+  /** From the repository's root. */
+  path: string;
+  /** Of the file as it is after the change, or, on the left side, before it; of several the last. Absent: the whole file. */
+  line?: number;
+  /** The first of several. */
+  startLine?: number;
+  side?: 'LEFT';
+  body: string;
+}
+
 export interface AgentReview {
   summary: string;
-  /** At most a hundred; `path` is from the repository's root, `line` of the file as it is after the change. */
-  comments: { path: string; line: number; body: string }[];
+  /** At most a hundred. */
+  comments: AgentRemark[];
   /** How many more there were. */
   omitted: number;
 }

@@ -2,8 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { toGitHubBody, toNativeBody } from './quick-actions.js';
 
-/** How GitLab finds orders in a text: a line that begins with a slash and a name. */
-const orders = (text: string) => text.split(/\r\n|\n/).filter((line) => /^[ \t]*\/[a-z_]+(?:[ \t]|$)/i.test(line));
+/** What GitLab passes over, from its first fence to the next line that is one. */
+const CODE = /^```.+?\n```$/gms;
+/** How GitLab finds orders in the rest: a line that begins with a slash and a name. */
+const orders = (text: string) =>
+  text
+    .replace(CODE, '')
+    .split(/\r\n|\n/)
+    .filter((line) => /^[ \t]*\/[a-z_]+(?:[ \t]|$)/i.test(line));
 
 describe('texts of apps on GitLab', () => {
   it.each([
@@ -28,6 +34,13 @@ describe('texts of apps on GitLab', () => {
       expect(toNativeBody(text)).toBe(text);
     },
   );
+
+  it('leave blocks of code alone that are code to everybody', () => {
+    const code = '```suggestion\n/dist\n/docs @acme/writers\n```';
+    expect(toNativeBody(`Leave \`dist\` out:\n${code}\n\n/close`)).toBe(`Leave \`dist\` out:\n${code}\n\n\u2060/close`);
+    for (const text of [`< a>\n${code.replace('/dist', '</b>\n/dist')}`, `\`\n${code}`, `- ${code}`, `\`${code}`])
+      expect(toNativeBody(text)).toContain('\u2060/dist');
+  });
 
   it('leave what people wrote as it is, so that commands are read', () => {
     expect(toGitHubBody('/preview\n/reply yes')).toBe('/preview\n/reply yes');

@@ -5,6 +5,7 @@ import {
   type Asked,
   assignAgent,
   cancelSession,
+  commandWasCarriedOut,
   pushAndCreatePr,
   replyToSession,
   type SessionWish,
@@ -36,6 +37,24 @@ async function sessionHere(work: DeliveryWork, given: Pick<CommandRun, 'in'>): P
   if (repository === undefined) return undefined;
   return sessionOfConversation(work.tx, { repositoryId: repository.id, number: given.in.number });
 }
+
+/** It is run again, and has begun before what it asked for: that may be at work now, or over, and is no reason to refuse it. */
+async function wasCarriedOut(given: CommandRun): Promise<boolean> {
+  let was = false;
+  await given.inTransaction(async (work) => {
+    const repository = await repositoryByRemoteId(work.tx, work.origin, given.in.remoteRepositoryId);
+    if (repository === undefined) return;
+    const place = { repositoryId: repository.id, number: given.in.number };
+    was = await commandWasCarriedOut(work.tx, { ...place, commandKey: given.key });
+  });
+  return was;
+}
+
+/** A command that begins something, and is done once. */
+const begins =
+  (run: Command['run']): Command['run'] =>
+  async (given) =>
+    (await wasCarriedOut(given)) ? { done: true } : run(given);
 
 interface Meant {
   agent: string;
@@ -204,7 +223,7 @@ async function runRetry(given: CommandRun): Promise<Outcome> {
   // Nothing is to be made anew where it is made already.
   if (given.args === '' && isUnpushed(last))
     return onSession(given, (work, { id }) =>
-      pushAndCreatePr(work.tx, id, { by: given.byName, title: '', summary: '' }),
+      pushAndCreatePr(work.tx, id, { by: given.byName, title: '', summary: '', commandKey: given.key }),
     );
   const more = given.args === '' ? instructions : `${instructions}\n${given.args}`.trim();
   return assign(
@@ -239,7 +258,7 @@ export const agentCommands: readonly Command[] = [
       'assign-agent',
       ' [name] [instructions]',
       'Has an agent work on this; with `--review`, review it.',
-      runAssign,
+      begins(runAssign),
     ),
     takesText: true,
   },
@@ -249,12 +268,12 @@ export const agentCommands: readonly Command[] = [
       'retry',
       ' [more instructions]',
       'Has the agent try again after it failed or was stopped; alone it pushes what could not be pushed.',
-      runRetry,
+      begins(runRetry),
     ),
     takesText: true,
   },
   {
-    ...command('reply', ' <text>', 'Answers the agent, or tells it what to change.', runReply),
+    ...command('reply', ' <text>', 'Answers the agent, or tells it what to change.', begins(runReply)),
     takesText: true,
   },
   command('status', '', 'Says how the agent stands.', runStatus, 'agent.read'),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { quietWords } from './agent-words.js';
+import { quietRemark, quietWords } from './agent-words.js';
 
 const B = '\u200B';
 
@@ -17,5 +17,25 @@ describe('words of an agent', () => {
   ])('%j', (text, quiet) => {
     expect(quietWords(text, 12)).toBe(quiet);
     expect(quiet.replaceAll(B, '')).toBe(text);
+  });
+});
+
+describe('a remark of an agent', () => {
+  const F = '```';
+  const code = `${F}suggestion\n@Injectable() // as in #3, GH-4\nexport class Prices {}\n${F}`;
+
+  it('has code in it that is as it was written, and calls nobody beside it', () => {
+    const text = (mention: string) => `Ask ${mention}carol:\n\n${code}\n\nThen \`x\` ${mention}dave.`;
+    expect(quietRemark(text('@'), 12)).toBe(text(`@${B}`));
+    expect(quietRemark(code, 12)).toBe(code);
+  });
+
+  it('calls nobody where forges may differ on what is code, and suggests nothing that was changed', () => {
+    const plain = `${F}\n@${B}Injectable() // as in #${B}3, GH${B}-4\nexport class Prices {}\n${F}`;
+    expect(quietRemark(`<b>So</b>:\n${code}`, 12)).toBe(`<b>So</b>:\n${plain}`);
+    expect(quietRemark(`${code}\n${F}suggestion\n@carol`, 12)).toBe(`${plain}\n${F}\n@${B}carol`);
+    // Nothing of it had to be changed.
+    const harmless = `<b>So</b>:\n${F}suggestion\nlet x;\n${F}`;
+    expect(quietRemark(harmless, 12)).toBe(harmless);
   });
 });

@@ -104,6 +104,27 @@ export async function assignAgent(tx: PoolClient, o: Assignment): Promise<Sessio
   };
 }
 
+/**
+ * Whether a command has done here what it asked for, whatever has become of that since: one whose worker was killed before it could
+ * say so is run again.
+ * @param o.number of the issue or pull request that it was given in
+ */
+export async function commandWasCarriedOut(
+  tx: PoolClient,
+  o: { repositoryId: string; number: number; commandKey: string },
+): Promise<boolean> {
+  const { rows } = await tx.query<{ was: boolean }>(
+    `SELECT EXISTS (
+       SELECT FROM agent_session s WHERE s.repository_id = $1 AND (s.number = $2 OR s.pull_request_number = $2) AND (
+         s.command_key = $3
+         OR EXISTS (SELECT FROM client_input i WHERE i.session_id = s.id AND i.client_input_id = $3)
+         OR EXISTS (SELECT FROM session_event e WHERE e.session_id = s.id AND e.kind = 'push' AND e.data ->> 'commandKey' = $3))
+     ) AS was`,
+    [o.repositoryId, o.number, o.commandKey],
+  );
+  return rows[0]?.was === true;
+}
+
 async function known(tx: PoolClient, o: Assignment): Promise<SessionWish> {
   const { rows } = await tx.query<{ id: string; version: bigint }>(
     'SELECT id, desired_version AS version FROM agent_session WHERE organization_id = $1 AND command_key = $2',
@@ -192,7 +213,7 @@ export async function replyToSession(
 export async function pushAndCreatePr(
   tx: PoolClient,
   sessionId: string,
-  o: { by: string; title: string; summary: string },
+  o: { by: string; title: string; summary: string; commandKey?: string },
 ): Promise<Asked> {
   const found = await readSession(tx, sessionId);
   if (found === undefined) return { ok: false, why: 'There is no such session.' };

@@ -8,10 +8,11 @@ import { repositoryById } from '../../store/mirror/repository.js';
 import { askPreview } from '../preview/desired.js';
 import { createDraftPr, markAgentCommit, rememberPullRequest, updatePr } from '../pull-request/service.js';
 import type { Settlement } from '../reconcile.js';
-import { refusalOf } from '../sync/denied.js';
+import { refusalOf, saysNo } from '../sync/denied.js';
 import { wantPullRequestSync } from '../sync/desired.js';
 import type { ForgeOctokit } from '../sync/octokit.js';
 import { quietWords } from './agent-words.js';
+import { baseNow } from './base-branch.js';
 import { type AgentContext, move, refOf } from './context.js';
 import { readLastWords } from './follow.js';
 import { hasArrived, NO_PUSH, noteArrived } from './landed.js';
@@ -33,7 +34,8 @@ interface Words {
   summary: string;
 }
 
-async function wordsOf(context: AgentContext, session: SessionRecord): Promise<Words> {
+/** As it was said. */
+async function spokenWords(context: AgentContext, session: SessionRecord): Promise<Words> {
   const { rows } = await context.store.tenant(session.organizationId, (tx) =>
     tx.query<{ data: { title?: unknown; summary?: unknown } }>(
       `SELECT data FROM session_event WHERE session_id = $1 AND kind IN ('done', 'push') ORDER BY sequence DESC LIMIT 2`,
@@ -45,9 +47,14 @@ async function wordsOf(context: AgentContext, session: SessionRecord): Promise<W
   const said = (key: 'title' | 'summary') => rows.map(({ data }) => text(data[key])).find((one) => one !== '');
   const title = said('title') ?? (session.context.title || `Work on #${session.number}`);
   return {
-    title: quietWords((title.split('\n', 1)[0] ?? '').slice(0, MOST_TITLE), session.number),
-    summary: quietWords(said('summary') ?? session.message ?? '', session.number),
+    title: (title.split('\n', 1)[0] ?? '').slice(0, MOST_TITLE),
+    summary: said('summary') ?? session.message ?? '',
   };
+}
+
+async function wordsOf(context: AgentContext, session: SessionRecord): Promise<Words> {
+  const { title, summary } = await spokenWords(context, session);
+  return { title: quietWords(title, session.number), summary: quietWords(summary, session.number) };
 }
 
 const requesterOf = ({ requester, requestedBy }: SessionRecord): string => requester?.login ?? requestedBy;
@@ -76,7 +83,13 @@ async function openPullRequest(
   const octokit = await context.octokitFor(organizationId, repositoryId);
   const place = { owner: repository.owner, repo: repository.name };
   const wanted = { head: branch, base: baseBranch, title: words.title, body: bodyOf(session, words) };
-  const { data, created } = await createDraftPr(octokit, place, wanted, signal);
+  let base = baseBranch;
+  const { data, created } = await createDraftPr(octokit, place, wanted, signal).catch(async (error: unknown) => {
+    if (!saysNo(error, context.clock.now())) throw error;
+    base = await baseNow(octokit, session, signal);
+    if (base === baseBranch) throw error;
+    return createDraftPr(octokit, place, { ...wanted, base }, signal);
+  });
   const written = await context.store.tenant(organizationId, async (tx) => {
     const stored = await repositoryById(tx, repositoryId);
     if (stored === undefined) throw new Error('a repository vanished while its pull request was opened');
@@ -117,7 +130,9 @@ async function openPullRequest(
   if (!created && session.round > 1 && isOwnText(pullText.parse(data).body ?? ''))
     await updatePr(octokit, place, number, { body: wanted.body });
   const isFirst = session.pullRequestId === null;
-  await move(context, session, [{ kind: isFirst ? 'pr.created' : 'pr.updated', pullRequestId, url, number, title }]);
+  await move(context, session, [{ kind: isFirst ? 'pr.created' : 'pr.updated', pullRequestId, url, number, title }], {
+    columns: { base_branch: base },
+  });
   return 'again';
 }
 
@@ -151,7 +166,7 @@ async function finishReview(context: AgentContext, session: SessionRecord, signa
     await move(context, session, [{ kind: 'failed', reason: `Its remarks cannot be read: ${found.reason}` }]);
     return 'again';
   }
-  const { summary } = await wordsOf(context, session);
+  const { summary } = await spokenWords(context, session);
   const review =
     found.kind === 'none'
       ? { summary, comments: [], omitted: 0 }

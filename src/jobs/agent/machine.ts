@@ -80,7 +80,7 @@ export type SessionInput =
   | { kind: 'dead'; why?: string }
   | { kind: 'failed'; reason: string }
   /** A person wants what a failed session has left to be pushed all the same; texts are for the pull request. */
-  | { kind: 'push'; by: string; title: string; summary: string }
+  | { kind: 'push'; by: string; title: string; summary: string; commandKey?: string }
   | { kind: 'pushed'; branch: string; sha: string; commits: number }
   | ({ kind: 'pr.created' } & PullRequestRef)
   | ({ kind: 'pr.updated' } & PullRequestRef)

@@ -1,6 +1,6 @@
 /** Sessions whose work is done and did not get out: the forge was down, refused the push, or opened no pull request. */
 import { messageOf } from '../../lib/errors.js';
-import { isRateLimited, refusalOf } from '../sync/denied.js';
+import { saysNo } from '../sync/denied.js';
 import type { SessionRecord } from './session-record.js';
 
 const NOT_PUSHED = 'It could not be pushed: ';
@@ -18,9 +18,7 @@ export const isDiskFull = (error: unknown): boolean => NO_ROOM.test(messageOf(er
 
 /** How often it is tried to get the work out, when it fails like this. */
 export function attemptsAt(error: unknown, now: Date): number {
-  const status = refusalOf(error)?.status;
-  const isRefused = status !== undefined && status < 500 && !isRateLimited(error, now);
-  return isRefused || isDiskFull(error) ? FEW_ATTEMPTS : PATIENT_ATTEMPTS;
+  return saysNo(error, now) || isDiskFull(error) ? FEW_ATTEMPTS : PATIENT_ATTEMPTS;
 }
 
 /** Why the session fails. @param isPushed its commit is on the forge */

@@ -1,6 +1,7 @@
 /** Finds, makes and edits the one comment. Every step may run again: nothing is created that could be found. */
 
 import { refusalOf } from '../sync/denied.js';
+import { authorOf, type ForgeAuthor, isBy, isObject, numberOf, ourIdentity } from '../sync/identity.js';
 import { eachItem, type ForgeOctokit } from '../sync/octokit.js';
 import { startsWithMarker } from './marker.js';
 
@@ -11,62 +12,18 @@ export interface Thread {
   number: number;
 }
 
-interface Comment {
+interface Comment extends ForgeAuthor {
   id: number;
   body: string;
-  login: string | undefined;
-  userId: number | undefined;
-  /** The App that wrote it, where the forge says. */
-  appId: number | undefined;
 }
 
 const COMMENT = '/repos/{owner}/{repo}/issues/comments/{comment_id}';
 const COMMENTS = '/repos/{owner}/{repo}/issues/{issue_number}/comments';
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
-const numberOf = (value: unknown, field: string): number | undefined => {
-  const found = isObject(value) ? value[field] : undefined;
-  return typeof found === 'number' ? found : undefined;
-};
-
 function commentOf(data: unknown): Comment | undefined {
   const id = numberOf(data, 'id');
   if (!isObject(data) || id === undefined) return undefined;
-  const login = isObject(data.user) ? data.user.login : undefined;
-  return {
-    id,
-    body: typeof data.body === 'string' ? data.body : '',
-    login: typeof login === 'string' ? login : undefined,
-    userId: numberOf(data.user, 'id'),
-    appId: numberOf(data.performed_via_github_app, 'id'),
-  };
-}
-
-/** Who we are to the forge: an App and its bot, or where there are no Apps the account that the token belongs to. */
-interface Identity {
-  appId?: number;
-  userId?: number;
-  login: string;
-}
-
-async function identity(octokit: ForgeOctokit, signal: AbortSignal): Promise<Identity> {
-  try {
-    const { data } = await octokit.request('GET /app', { request: { signal } });
-    if (isObject(data) && typeof data.slug === 'string')
-      return { appId: numberOf(data, 'id'), login: `${data.slug}[bot]` };
-  } catch (error) {
-    if (refusalOf(error) === undefined) throw error;
-  }
-  const { data } = await octokit.request('GET /user', { request: { signal } });
-  if (isObject(data) && typeof data.login === 'string') return { userId: numberOf(data, 'id'), login: data.login };
-  throw new Error('the forge does not say which account writes our comments');
-}
-
-/** Whether `comment` was written by us. No person can have a login that ends in `[bot]`. */
-function isBy({ appId, userId, login }: Identity, comment: Comment): boolean {
-  if (userId !== undefined && comment.userId !== undefined) return comment.userId === userId;
-  if (comment.appId !== undefined && appId !== undefined && comment.appId !== appId) return false;
-  return comment.login?.toLowerCase() === login.toLowerCase();
+  return { id, body: typeof data.body === 'string' ? data.body : '', ...authorOf(data) };
 }
 
 async function byId(octokit: ForgeOctokit, thread: Thread, id: bigint, signal: AbortSignal) {
@@ -96,7 +53,7 @@ async function byMarker(octokit: ForgeOctokit, thread: Thread, marker: string, s
     return false;
   });
   if (marked.length === 0) return undefined;
-  const us = await identity(octokit, signal);
+  const us = await ourIdentity(octokit, signal);
   return marked.find((comment) => isBy(us, comment));
 }
 

@@ -38,6 +38,12 @@ export function isRateLimited(error: unknown, now: Date): boolean {
   return refusal !== undefined && limitWait(refusal, now) !== undefined;
 }
 
+/** Whether the forge said no to what was asked, and not that it is too much or out of order. */
+export function saysNo(error: unknown, now: Date): boolean {
+  const status = refusalOf(error)?.status;
+  return status !== undefined && status < 500 && !isRateLimited(error, now);
+}
+
 /**
  * The settlement for a refused write. Rethrows what trying again may mend (network, 5xx, 401 while a token is renewed).
  * @param what such as `write comments in acme/web`

@@ -15,7 +15,8 @@ import { pageIn } from './pages.js';
 import { commentsOfPull, type FoundComment, findComment, placeOf, rememberPlaces, replies } from './review-places.js';
 import { emulated, partial } from './row.js';
 
-const LINES = 'A position is the line of the file, not of the diff; comments on one line are one conversation.';
+const LINES =
+  'A position is the line of the file, not of the diff; comments on one line are one conversation, and one on several is on the last.';
 
 async function list(request: RouteRequest, context: RouteContext) {
   const number = numberParam(request, 'pull_number');

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { CommentInput, ReviewCommentInput } from '../../kit/shapes/inputs.js';
 import { toGitHubBody } from '../quick-actions.js';
+import { toGitHubSuggestions } from '../suggestions.js';
 import { id, time } from './read.js';
 import { accountOrNull, nativeUser } from './user.js';
 
@@ -13,7 +14,7 @@ const rangeEnd = z.looseObject({
 });
 export const lineRange = z.looseObject({ start: rangeEnd.nullish() });
 
-const position = z.looseObject({
+export const nativePosition = z.looseObject({
   base_sha: z.string().nullish(),
   start_sha: z.string().nullish(),
   head_sha: z.string().nullish(),
@@ -33,7 +34,7 @@ export const nativeNote = z.looseObject({
   system: z.boolean(),
   created_at: z.string(),
   updated_at: z.string(),
-  position: position.nullish(),
+  position: nativePosition.nullish(),
   resolvable: z.boolean().nullish(),
   resolved: z.boolean().nullish(),
   resolved_by: nativeUser.nullish(),
@@ -108,12 +109,14 @@ export function reviewCommentInput(
   more: { inReplyTo?: number | string; reviewId?: number; diffHunk?: string } = {},
 ): ReviewCommentInput {
   const at = note.position;
+  const lines = linesOf(at);
   return {
     ...commentInput(note, place),
+    body: toGitHubSuggestions(toGitHubBody(note.body), lines),
     path: at?.new_path ?? at?.old_path ?? '',
     commitSha: at?.head_sha ?? '',
     originalCommitSha: at?.head_sha ?? '',
-    ...linesOf(at),
+    ...lines,
     inReplyTo: more.inReplyTo,
     reviewId: more.reviewId,
     diffHunk: more.diffHunk,

@@ -11,6 +11,7 @@ import { time } from '../convert/read.js';
 import { toGitHubBody } from '../quick-actions.js';
 import { issueNumber } from '../references.js';
 import { anyEvent, type NoteEvent, noteEvent } from '../schema.js';
+import { toGitHubSuggestions } from '../suggestions.js';
 import { accountInput, accountWithId } from './account.js';
 import { askObject } from './ask.js';
 import { associationOf } from './association.js';
@@ -109,12 +110,14 @@ async function reviewCommentPayload(
       })
     : undefined;
   const inReplyTo = answered?.in_reply_to_id;
+  const lines = linesOf(at);
   return {
     comment: reviewComment(ports.base, place.owner, place.name, {
       ...input,
+      body: toGitHubSuggestions(input.body, lines),
       path: at?.new_path ?? at?.old_path ?? '',
       commitSha: at?.head_sha ?? mr.last_commit?.id ?? NO_COMMIT,
-      ...linesOf(at),
+      ...lines,
       ...((typeof inReplyTo === 'number' || typeof inReplyTo === 'string') && { inReplyTo }),
     }),
     pull_request: simplePullRequest(ports.base, pullRequestInput(told, place, ports, known), known),

@@ -555,6 +555,30 @@ it('comments on several lines are read as they were written', async () => {
   expect(listed.data).toMatchObject([range, sides]);
 });
 
+it('a suggestion on several lines replaces all of them, and is read as it was written', async () => {
+  const pull_number = await at.gitlab.openMergeRequest('suggested', {
+    'src/app.ts': 'export const zero = 0;\nexport const four = 4;\nexport const five = 5;\n',
+  });
+  const body = 'Shorter:\n```suggestion\nexport const nine = 9;\n```';
+  const place = { path: 'src/app.ts', start_line: 2, line: 3 };
+  const made = await ask(`POST ${PULL}/comments`, { pull_number, body, commit_id: 'x', ...place });
+  const sent = () => JSON.stringify(at.gitlab.rig.calls.at(-1)?.json);
+  expect(sent()).toContain('```suggestion:-1+0\\nexport const nine');
+  expect(made.data).toMatchObject({ body, start_line: 2, line: 3 });
+  const review = { event: 'COMMENT', comments: [{ ...place, side: 'RIGHT', body }] };
+  await ask(`POST ${PULL}/reviews`, { pull_number, ...review });
+  const comment_id = made.data.id;
+  expect((await ask(`PATCH ${R}/pulls/comments/{comment_id}`, { comment_id, body: `${body} ` })).data.body).toBe(
+    `${body} `,
+  );
+  expect(sent()).toContain('suggestion:-1+0');
+  const answered = await ask(`POST ${PULL}/comments/{comment_id}/replies`, { pull_number, comment_id, body });
+  expect(answered.data.body).toBe(body);
+  expect(sent()).toContain('suggestion:-1+0');
+  const listed = await ask(`GET ${PULL}/comments`, { pull_number });
+  expect(listed.data.map((one: { body: string }) => one.body.trim())).toEqual([body, body, body]);
+});
+
 it('every row here has an effect and an error case', async () => {
   const tables = { pulls, merges, reviewers, reviews, reviewComments };
   const rows = Object.assign({}, ...Object.values(tables)) as RouteTable;

@@ -3,14 +3,17 @@ import type { JsonObject } from '../../forge.js';
 import { notFound, type Route, type RouteContext, type RouteTable } from '../../kit/route.js';
 import * as shape from '../../kit/shapes/comment.js';
 import {
+  linesOf,
   type NativeDiscussion,
   type NativeNote,
   nativeDiscussion,
   nativeNote,
+  nativePosition,
   reviewCommentInput,
 } from '../convert/note.js';
 import { read } from '../convert/read.js';
 import { toNativeBody } from '../quick-actions.js';
+import { toNativeSuggestions } from '../suggestions.js';
 import { commentThread, notePlace, remember, reviewOfComment } from './comment-places.js';
 import { accept, everything, idParam, type Place, placeOf, pullOf, slice, type Thread } from './place.js';
 import { readMergeRequest } from './pull.js';
@@ -88,7 +91,8 @@ export async function commentAt(
   at: { body: string; position: Awaited<ReturnType<typeof positionOf>> },
   review?: number,
 ): Promise<Placed> {
-  const json = { body: toNativeBody(at.body), position: at.position };
+  const lines = linesOf(nativePosition.parse(at.position));
+  const json = { body: toNativeSuggestions(toNativeBody(at.body), lines), position: at.position };
   const answer = await context.native.send('POST', `${pull.api}/discussions`, { json });
   const { id, notes } = read(nativeDiscussion, answer.data, 'discussion');
   const note = notes[0];
@@ -101,14 +105,15 @@ async function reply(context: RouteContext, place: Place, pull: Thread, to: stri
   const thread = await commentThread(context, place, to);
   if (thread.discussion === undefined || thread.kind !== 'merge_request' || thread.iid !== pull.iid) throw notFound();
   const path = `${pull.api}/discussions/${thread.discussion}`;
-  const answer = await context.native.send('POST', `${path}/notes`, { json: { body: toNativeBody(text) } });
+  const [first] = read(nativeDiscussion, await context.native.get(path), 'discussion').notes;
+  const body = toNativeSuggestions(toNativeBody(text), linesOf(first?.position));
+  const answer = await context.native.send('POST', `${path}/notes`, { json: { body } });
   const note = read(nativeNote, answer.data, 'note');
-  const { notes } = read(nativeDiscussion, await context.native.get(path), 'discussion');
   await remember(context, pull, [{ id: note.id, discussion: thread.discussion }]);
   const placed = {
-    note: { ...note, position: note.position ?? notes[0]?.position },
+    note: { ...note, position: note.position ?? first?.position },
     discussion: thread.discussion,
-    first: notes[0]?.id,
+    first: first?.id,
   };
   return shownLineNote(context, place, pull, placed);
 }
@@ -181,7 +186,8 @@ const update: Route = {
     const { body } = accept('PullRequestReviewComment', text, request.body);
     const { thread, placed } = await byId(context, place, id);
     const path = `${thread.api}/discussions/${placed.discussion}/notes/${id}`;
-    const { data } = await context.native.send('PUT', path, { json: { body: toNativeBody(body) } });
+    const json = { body: toNativeSuggestions(toNativeBody(body), linesOf(placed.note.position)) };
+    const { data } = await context.native.send('PUT', path, { json });
     const note = { ...read(nativeNote, data, 'note'), position: placed.note.position };
     return { data: shownLineNote(context, place, thread, { ...placed, note }, thread.review) };
   },

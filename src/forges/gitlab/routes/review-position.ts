@@ -72,7 +72,8 @@ export function positionIn(
   refs: Refs | undefined,
   comment: LineComment,
 ): Record<string, unknown> {
-  const diff = diffs.find((one) => one.new_path === comment.path || one.old_path === comment.path);
+  // The name of before a renaming may be another file's by now.
+  const diff = diffs.find((one) => one.new_path === comment.path) ?? diffs.find((one) => one.old_path === comment.path);
   if (diff === undefined) throw wrong('path');
   const at = {
     base_sha: refs?.base_sha,
