@@ -7,6 +7,8 @@ import { read } from '../convert/read.js';
 import { accept, type Place, param, placeOf, projectAt } from './place.js';
 
 const level = z.looseObject({ access_level: z.number().nullish() });
+/** Who else an entry may be for than a role. */
+const HOLDERS = ['user_id', 'group_id', 'deploy_key_id', 'member_role_id'];
 
 const nativeProtection = z.looseObject({
   name: z.string(),
@@ -18,6 +20,8 @@ type NativeProtection = z.output<typeof nativeProtection>;
 
 /** What GitLab cannot enforce is kept, so that an app reads back what it wrote. */
 const PROTECTION = 'branch_protection';
+/** In what is kept: the protection is taken away, and not made again yet. */
+const BEING_MADE = 'being_made';
 const part = z.record(z.string(), z.unknown()).nullish();
 const wish = z.looseObject({
   required_status_checks: part,
@@ -99,6 +103,29 @@ async function shown(context: RouteContext, place: Place, branch: string, native
   };
 }
 
+type Wish = z.output<typeof wish>;
+
+const rulesFor = (body: Pick<Wish, 'required_pull_request_reviews' | 'allow_force_pushes'>) => ({
+  push_access_level: body.required_pull_request_reviews ? NOBODY : MAINTAINER,
+  allow_force_push: body.allow_force_pushes ?? false,
+});
+
+const isOnly = (levels: NativeProtection['push_access_levels'], role: number): boolean =>
+  levels?.length === 1 && levels.every((one) => one.access_level === role && HOLDERS.every((key) => one[key] == null));
+
+const hasRules = (native: NativeProtection, { push_access_level, allow_force_push }: ReturnType<typeof rulesFor>) =>
+  isOnly(native.push_access_levels, push_access_level) &&
+  isOnly(native.merge_access_levels, MAINTAINER) &&
+  (native.allow_force_push ?? false) === allow_force_push;
+
+/** A protection that was taken away to be made anew, as it is to become; undefined where none is. */
+async function beingMade(context: RouteContext, place: Place, branch: string): Promise<JsonObject | undefined> {
+  const kept = (await context.records.get(PROTECTION, await keyOf(context, place, branch)))?.data;
+  if (kept?.[BEING_MADE] !== true) return undefined;
+  const { push_access_level, allow_force_push } = rulesFor(wish.parse(kept));
+  return { name: branch, push_access_levels: [{ access_level: push_access_level }], allow_force_push };
+}
+
 const get: Route = {
   support: 'emulated',
   retry: 'read',
@@ -107,7 +134,7 @@ const get: Route = {
   async run(request, context) {
     const place = placeOf(request);
     const branch = param(request, 'branch');
-    const native = await context.native.find(pathOf(place, branch));
+    const native = (await context.native.find(pathOf(place, branch))) ?? (await beingMade(context, place, branch));
     if (native === undefined) throw notFound('Branch not protected');
     return { data: await shown(context, place, branch, read(nativeProtection, native, 'protected branch')) };
   },
@@ -123,16 +150,19 @@ const put: Route = {
     const branch = param(request, 'branch');
     const body = accept('BranchProtection', wish, request.body);
     const path = pathOf(place, branch);
-    // On GitLab Free a protection cannot be changed, only made anew.
-    if ((await context.native.find(path)) !== undefined) await context.native.send('DELETE', path);
-    const json = {
-      name: branch,
-      push_access_level: body.required_pull_request_reviews ? NOBODY : MAINTAINER,
-      merge_access_level: MAINTAINER,
-      allow_force_push: body.allow_force_pushes ?? false,
-    };
+    const key = await keyOf(context, place, branch);
+    const rules = rulesFor(body);
+    const before = await context.native.find(path);
+    if (before !== undefined && hasRules(read(nativeProtection, before, 'protected branch'), rules)) {
+      await context.records.put(PROTECTION, key, request.body);
+      return { data: await shown(context, place, branch, read(nativeProtection, before, 'protected branch')) };
+    }
+    // On GitLab Free a protection cannot be changed, only made anew: whoever is stopped in between finds here what is to be made.
+    await context.records.put(PROTECTION, key, { ...request.body, [BEING_MADE]: true });
+    if (before !== undefined) await context.native.send('DELETE', path);
+    const json = { name: branch, merge_access_level: MAINTAINER, ...rules };
     const { data } = await context.native.send('POST', `${place.api}/protected_branches`, { json });
-    await context.records.put(PROTECTION, await keyOf(context, place, branch), request.body);
+    await context.records.put(PROTECTION, key, request.body);
     return { data: await shown(context, place, branch, read(nativeProtection, data, 'protected branch')) };
   },
 };
