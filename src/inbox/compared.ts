@@ -52,9 +52,8 @@ interface Found {
 const isSameTime = (left: string | undefined, right: string | undefined): boolean =>
   Date.parse(left ?? '') === Date.parse(right ?? '');
 
-/** A delivery, and the state that it is compared with. */
+/** What a delivery is found to be beside the state that it is compared with. */
 interface Comparison {
-  delivery: Received;
   version: string | undefined;
   comparedWith: string | undefined;
   classification: Classification;
@@ -64,7 +63,7 @@ interface Comparison {
 
 function comparison(delivery: Received, classification: Classification, comparedWith?: string): Comparison {
   const said = new Set(eventsOf(delivery.classification).map(partToldBy));
-  return { delivery, version: delivery.snapshot?.updatedAt, comparedWith, classification, said };
+  return { version: delivery.snapshot?.updatedAt, comparedWith, classification, said };
 }
 
 /** When that happened: just then where the webhook says so by itself; a difference, at any time since the state before. */
