@@ -5,6 +5,7 @@ import { createFakeGit } from '../../kit/fake/git-store.js';
 import type { FakeRequest, FakeRoute } from '../../kit/fake/routing.js';
 import { actorOf, allMembers, DEVELOPER, parametersOf, projectFor, refuse } from './declare.js';
 import { project as shown } from './present.js';
+import { projectSettings } from './routes-projects.js';
 import type { Group, Project, World } from './state.js';
 
 /** The group of that path, made with those above it where it is not there. */
@@ -83,8 +84,6 @@ export async function forkProject(world: World, source: Project, fullPath: strin
 }
 
 const text = z.string().optional();
-const visibility = z.enum(['public', 'internal', 'private']).optional();
-const level = z.enum(['disabled', 'private', 'enabled']).optional();
 
 const forkBody = parametersOf<ForkProjectOptions>()({
   name: text,
@@ -93,19 +92,9 @@ const forkBody = parametersOf<ForkProjectOptions>()({
   branches: text,
 });
 const newBody = parametersOf<CreateProjectOptions & { name?: string; path?: string }>()({
-  name: text,
-  path: text,
+  ...projectSettings,
   namespace_id: z.number().optional(),
-  description: text,
-  visibility,
-  default_branch: text,
   initialize_with_readme: z.boolean().optional(),
-  issues_access_level: level,
-  wiki_access_level: level,
-  squash_option: z.enum(['never', 'always', 'default_on', 'default_off']).optional(),
-  merge_method: z.enum(['merge', 'rebase_merge', 'ff']).optional(),
-  remove_source_branch_after_merge: z.boolean().optional(),
-  topics: z.array(z.string()).optional(),
 });
 
 export function newProjectRoutes(world: World): FakeRoute[] {

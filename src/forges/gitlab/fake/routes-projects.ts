@@ -20,7 +20,8 @@ import { type Project, userById, type World } from './state.js';
 
 const text = z.string().optional();
 const level = z.enum(['disabled', 'private', 'enabled']).optional();
-const edit = parametersOf<EditProjectOptions>()({
+/** What is said of a project when it is made, and whenever it is edited. */
+export const projectSettings = {
   name: text,
   path: text,
   description: text,
@@ -32,7 +33,8 @@ const edit = parametersOf<EditProjectOptions>()({
   merge_method: z.enum(['merge', 'rebase_merge', 'ff']).optional(),
   remove_source_branch_after_merge: z.boolean().optional(),
   topics: z.array(z.string()).optional(),
-});
+};
+const edit = parametersOf<EditProjectOptions>()(projectSettings);
 
 const showFor = (world: World, project: Project, request: FakeRequest) =>
   shown(world, project, allMembers(world, { project }).get(actorOf(request).id) ?? 0);
