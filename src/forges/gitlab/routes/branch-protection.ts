@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { JsonObject } from '../../forge.js';
 import { segment } from '../../kit/native-client.js';
+import { EVEN_UNMADE } from '../../kit/protection-writes.js';
 import { notFound, type Route, type RouteContext, type RouteTable } from '../../kit/route.js';
 import { apiOf } from '../../kit/shapes/repository.js';
 import { read } from '../convert/read.js';
@@ -134,7 +135,10 @@ const get: Route = {
   async run(request, context) {
     const place = placeOf(request);
     const branch = param(request, 'branch');
-    const native = (await context.native.find(pathOf(place, branch))) ?? (await beingMade(context, place, branch));
+    const isAWrite = request.query[EVEN_UNMADE] === 'true';
+    const native =
+      (await context.native.find(pathOf(place, branch))) ??
+      (isAWrite ? await beingMade(context, place, branch) : undefined);
     if (native === undefined) throw notFound('Branch not protected');
     return { data: await shown(context, place, branch, read(nativeProtection, native, 'protected branch')) };
   },
