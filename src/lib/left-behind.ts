@@ -37,22 +37,23 @@ export class LeftBehind {
   }
 }
 
-/** A request to a page of an app. */
-export interface PageScope {
-  /** Is told what a promise was rejected with that the page did not await. */
+/** What an app does that is no delivery's: a page that it answers, or what it began when it was loaded, such as a timer. */
+export interface OwnScope {
+  /** Is told what a promise was rejected with that nobody awaited. */
   rejected(error: unknown): void;
 }
 
-const pages = new AsyncLocalStorage<PageScope>();
+const ownScopes = new AsyncLocalStorage<OwnScope>();
 
-/** Runs what answers a page. */
-export function runInPage<T>(scope: PageScope, run: () => T): T {
-  return pages.run(scope, run);
+/** Runs what an app does outside of deliveries. */
+export function runOutside<T>(scope: OwnScope, run: () => T): T {
+  return ownScopes.run(scope, run);
 }
 
 /**
  * An app that forgets an `await` does not take down everything that runs beside it: what its promise was rejected with belongs to
- * the delivery that the app was run on, or to the page that it answers. What belongs to neither ends the process as before, unless somebody else listens for it.
+ * the delivery that the app was run on, or to what it does on its own. What belongs to neither is ours, and ends the process, unless
+ * somebody else listens for it.
  * @param late is told of what comes when the run is over
  * @returns ends it
  */
@@ -63,8 +64,8 @@ export function catchStrayRejections(late: (scope: DeliveryScope, error: unknown
       if (!scope.leftBehind.rejected(error)) late(scope, error);
       return;
     }
-    const page = pages.getStore();
-    if (page !== undefined) page.rejected(error);
+    const own = ownScopes.getStore();
+    if (own !== undefined) own.rejected(error);
     else if (process.listenerCount('unhandledRejection') === 1) throw error;
   };
   process.on('unhandledRejection', listener);

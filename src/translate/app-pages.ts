@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ApplicationFunctionOptions } from 'probot';
 import { messageOf } from '../lib/errors.js';
-import { runInPage } from '../lib/left-behind.js';
+import { runOutside } from '../lib/left-behind.js';
 import type { Logger } from '../lib/logger.js';
 
 /** True when it took the request. */
@@ -39,7 +39,7 @@ export function createAppPages(handlers: readonly AppHandler[], log: Logger): Ap
         };
         try {
           // An asynchronous route of Express 4 is awaited by nobody.
-          const taken = await runInPage({ rejected: fail }, () => handler(request, response));
+          const taken = await runOutside({ rejected: fail }, () => handler(request, response));
           if (taken === true || isAnswered(response)) return true;
         } catch (error) {
           fail(error);

@@ -3,8 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { type ApplicationFunction, Probot, type ProbotOctokit } from 'probot';
 import { placeOf } from '../lib/error-place.js';
 import { ForgewayError, messageOf } from '../lib/errors.js';
+import { runOutside } from '../lib/left-behind.js';
 import type { Logger } from '../lib/logger.js';
 import type { PageHandler } from './app-pages.js';
+import { unwrap } from './failures.js';
 import { legacyHint } from './legacy/hint.js';
 import { appLog } from './probot-log.js';
 import { createSubscriptions, type Subscriptions } from './subscriptions.js';
@@ -64,6 +66,13 @@ async function inTime(loading: Promise<void>): Promise<void> {
   }
 }
 
+/** What other people's apps begin when they are loaded, as a schedule of their own does, ends no worker when it fails. */
+const strayOf = (app: string, log: Logger) => (error: unknown) => {
+  const at = placeOf(error);
+  const details = { app, err: unwrap(error).message, ...(at !== undefined && { at }) };
+  log.error(details, 'a promise was rejected that the app did not await, outside of any delivery');
+};
+
 /** @throws ForgewayError FORGEWAY_APP_UNUSABLE naming the app */
 export async function loadApp(app: App, Octokit: typeof ProbotOctokit | undefined, log: Logger): Promise<LoadedApp> {
   const ownLog = appLog(log, app.name);
@@ -73,11 +82,12 @@ export async function loadApp(app: App, Octokit: typeof ProbotOctokit | undefine
   const subscriptions = createSubscriptions();
   const handlers: PageHandler[] = [];
   try {
-    const loading = probot.load((original, options) => app.load(subscriptions.recording(original), options), {
-      cwd: process.cwd(),
-      addHandler: (handler) => void handlers.push(handler),
-    });
-    await inTime(loading);
+    const load = () =>
+      probot.load((original, options) => app.load(subscriptions.recording(original), options), {
+        cwd: process.cwd(),
+        addHandler: (handler) => void handlers.push(handler),
+      });
+    await inTime(app.optional ? runOutside({ rejected: strayOf(app.name, log) }, load) : load());
   } catch (error) {
     const place = placeOf(error);
     const level = error instanceof Error ? legacyHint(error) : undefined;

@@ -169,6 +169,8 @@ describe('forgeway app run', () => {
         'careless.mjs',
         // As apps do that forget an await.
         `export default (app, { addHandler }) => {
+           void Promise.reject(new Error('its first words'));
+           setInterval(() => { void Promise.reject(new Error('its own schedule')); }, 100);
            app.on('issues.opened', () => { void Promise.reject(new Error('nobody awaited this')); });
            addHandler((request) => request.url === '/careless' && (void Promise.reject(new Error('nor this')), true));
          };`,
@@ -223,6 +225,7 @@ describe('forgeway app run', () => {
       const workers = new Set([...seen('common'), ...seen('typed')].map((one) => one.split(' ')[1]));
       expect([...workers]).toEqual([line.split(' ')[1]]);
       expect(program.said()).not.toContain('worker process ended');
+      expect(program.said()).toMatch(/"app":"careless","err":"its own schedule".*outside of any delivery/);
       await eventually('the failure of the careless one', async () => {
         const { stdout } = await installation.run(['deliveries', 'list']);
         return stdout.includes('a promise that the handler did not await') ? true : undefined;

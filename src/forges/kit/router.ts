@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { JsonObject } from '../forge.js';
 import { formerRoutes } from './former-routes.js';
 import { parseJson } from './json-body.js';
+import { withUtcTimes } from './moments.js';
 import { reservedRoutes } from './reserved-routes.js';
 import { type MediaType, type Route, type RouteAnswer, RouteFailure, type RouteTable } from './route.js';
 
@@ -153,7 +154,7 @@ export async function runRoute<C>(
   request: RoutedRequest,
   context: C,
 ): Promise<RouteAnswer> {
-  const query = Object.fromEntries(new URLSearchParams(request.path.split('?', 2)[1] ?? ''));
+  const query = withUtcTimes(Object.fromEntries(new URLSearchParams(request.path.split('?', 2)[1] ?? '')));
   return route.run(
     {
       params,

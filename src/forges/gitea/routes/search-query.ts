@@ -1,5 +1,6 @@
 /** The language of GitHub's issue search, as far as surveyed apps speak it. */
 import { RouteFailure } from '../../kit/route.js';
+import { type Span, spanOf } from '../../kit/search-span.js';
 
 export interface Qualifier {
   name: string;
@@ -75,36 +76,6 @@ export function parseSearch(q: string): SearchQuery {
   return { words, qualifiers };
 }
 
-/** A range of times or numbers, both ends included; for `2024-05-01` the whole day. */
-export interface Span {
-  from: number;
-  to: number;
-}
-
-const DAY_MS = 86_400_000;
-
 /** @throws RouteFailure 422 */
-export function spanOf(name: string, value: string, read: 'time' | 'number'): Span {
-  const size = (text: string) =>
-    read === 'time' && /^\d{4}-\d{2}-\d{2}$/.test(text) ? DAY_MS : read === 'time' ? 1000 : 1;
-  const start = (text: string) => {
-    const at = read === 'time' ? Date.parse(text) : /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (Number.isNaN(at)) refuse(`"${text}" is no value of the qualifier "${name}"`);
-    return at;
-  };
-  const end = (text: string) => start(text) + size(text) - 1;
-  const between = /^(.+)\.\.(.+)$/.exec(value);
-  if (between) {
-    const [, left = '*', right = '*'] = between;
-    return {
-      from: left === '*' ? Number.NEGATIVE_INFINITY : start(left),
-      to: right === '*' ? Number.POSITIVE_INFINITY : end(right),
-    };
-  }
-  const [, operator = '', text = ''] = /^([<>]=?)?(.*)$/s.exec(value) ?? [];
-  if (operator === '>') return { from: end(text) + 1, to: Number.POSITIVE_INFINITY };
-  if (operator === '>=') return { from: start(text), to: Number.POSITIVE_INFINITY };
-  if (operator === '<') return { from: Number.NEGATIVE_INFINITY, to: start(text) - 1 };
-  if (operator === '<=') return { from: Number.NEGATIVE_INFINITY, to: end(text) };
-  return { from: start(text), to: end(text) };
-}
+export const spanIn = (name: string, value: string, kind: 'time' | 'number'): Span =>
+  spanOf(value, kind) ?? refuse(`"${value}" is no value of the qualifier "${name}"`);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type GiteaRig, type Loose, startGitea } from '../../../../test/support/gitea-rig.js';
 import { search } from './search.js';
-import { parseSearch, QUALIFIERS, spanOf } from './search-query.js';
+import { parseSearch, QUALIFIERS, spanIn } from './search-query.js';
 
 const SEARCH = 'GET /search/issues';
 
@@ -156,10 +156,10 @@ describe('the language of search', () => {
 
   it('knows spans of days and numbers', () => {
     const day = Date.parse('2026-01-02');
-    expect(spanOf('created', '2026-01-02', 'time')).toEqual({ from: day, to: day + 86_399_999 });
-    expect(spanOf('created', '<2026-01-02', 'time').to).toBe(day - 1);
-    expect(spanOf('created', '*..2026-01-02', 'time').from).toBe(Number.NEGATIVE_INFINITY);
-    expect(spanOf('comments', '>3', 'number').from).toBe(4);
-    expect(() => spanOf('comments', 'many', 'number')).toThrow('Validation Failed');
+    expect(spanIn('created', '2026-01-02', 'time')).toEqual({ from: day, to: day + 86_399_999 });
+    expect(spanIn('created', '<2026-01-02', 'time').to).toBe(day - 1);
+    expect(spanIn('created', '*..2026-01-02', 'time').from).toBe(Number.NEGATIVE_INFINITY);
+    expect(spanIn('comments', '>3', 'number').from).toBe(4);
+    expect(() => spanIn('comments', 'many', 'number')).toThrow('Validation Failed');
   });
 });

@@ -7,7 +7,7 @@ import { flagIn, listOf, objectOf, objectsOf, param, textIn, textOf } from './na
 import { asIssue } from './objects.js';
 import { everything, pageIn } from './pages.js';
 import { emulated } from './row.js';
-import { parseSearch, type Qualifier, refuse, type SearchQuery, spanOf } from './search-query.js';
+import { parseSearch, type Qualifier, refuse, type SearchQuery, spanIn } from './search-query.js';
 
 /** GitHub shows no more results than this either. */
 const MOST_RESULTS = 1000;
@@ -58,7 +58,7 @@ const inSpan = (
   read: (found: Found) => number,
   kind: 'time' | 'number' = 'time',
 ): Test => {
-  const { from, to } = spanOf(name, value, kind);
+  const { from, to } = spanIn(name, value, kind);
   return (found) => {
     const at = read(found);
     return at >= from && at <= to;
@@ -144,7 +144,7 @@ function nativeFilters(qualifiers: readonly Qualifier[]) {
     .map((one) => lower(one.values[0] ?? ''));
   const label = plain.find((one) => one.name === 'label' && !one.values[0]?.includes(','));
   const updated = plain.find((one) => one.name === 'updated');
-  const span = updated && spanOf('updated', updated.values[0] ?? '', 'time');
+  const span = updated && spanIn('updated', updated.values[0] ?? '', 'time');
   const iso = (ms: number | undefined) =>
     ms !== undefined && Number.isFinite(ms) ? new Date(ms).toISOString() : undefined;
   return {

@@ -356,6 +356,10 @@ describe('search', () => {
       expect(await numbers('is:pr closed:2026-02-01')).toEqual([1]);
       expect(await numbers('is:issue closed:>2020-01-01')).toEqual([made]);
       expect(await numbers('is:issue closed:<2020-01-01')).toEqual([]);
+      // As bots for stale issues write it: UTC, without saying so.
+      expect(await numbers('is:pr updated:<2026-02-01T10:00:01')).toEqual([1]);
+      expect(gitlab.rig.calls.at(-1)?.query).toMatchObject({ updated_before: '2026-02-01T10:00:00.999Z' });
+      expect(await numbers('is:pr updated:<2026-02-01T10:00:00')).toEqual([]);
       expect(await numbers('is:open closed:>2020-01-01')).toEqual([]);
     } finally {
       Object.assign(pull, before);

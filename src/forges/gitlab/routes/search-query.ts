@@ -1,7 +1,9 @@
 /** GitHub's search language for issues, as far as GitLab's lists can answer it. */
 
+import { toUtc } from '../../kit/moments.js';
 import { segment } from '../../kit/native-client.js';
 import { invalid } from '../../kit/route.js';
+import { type Span, spanOf } from '../../kit/search-span.js';
 import { groupPath, projectPath, toNativeText } from '../references.js';
 import type { ThreadFilter, ThreadTest } from './thread-list.js';
 
@@ -31,44 +33,18 @@ function terms(q: string): { words: string[]; qualifiers: Term[] } {
   return { words, qualifiers };
 }
 
-const DAY = /^\d{4}-\d{2}-\d{2}$/;
+/** @throws RouteFailure 422 */
+const spanIn = (name: string, value: string, kind: 'time' | 'number'): Span =>
+  spanOf(value, kind) ?? unsupported(`${name}:${value}`);
 
-/** A day is its first or its last moment, by what is asked. */
-const moment = (text: string, end: boolean): string =>
-  DAY.test(text) ? `${text}T${end ? '23:59:59' : '00:00:00'}Z` : text;
-
-/** `>=2024-01-01`, `<2024-01-01T10:00:00Z`, `2024-01-01..2024-02-01`, `2024-01-01`. */
-function range(name: string, value: string): { after?: string; before?: string } {
-  const [, from, to] = /^(\S+)\.\.(\S+)$/.exec(value) ?? [];
-  if (from !== undefined && to !== undefined)
-    return { ...(from !== '*' && { after: moment(from, false) }), ...(to !== '*' && { before: moment(to, true) }) };
-  const [, sign, at] = /^(>=|<=|>|<)?(\d{4}-\S+)$/.exec(value) ?? [];
-  if (at === undefined) return unsupported(`${name}:${value}`);
-  switch (sign) {
-    case '>=':
-      return { after: moment(at, false) };
-    case '>':
-      return { after: moment(at, true) };
-    case '<=':
-      return { before: moment(at, true) };
-    case '<':
-      return { before: moment(at, false) };
-    default:
-      return { after: moment(at, false), before: moment(at, true) };
-  }
-}
-
-/** `>5`, `<=3`, `2..4`, `7`, both ends included. */
-function numbers(name: string, value: string): { from: number; to: number } {
-  const [, from, to] = /^(\d+|\*)\.\.(\d+|\*)$/.exec(value) ?? [];
-  if (from !== undefined && to !== undefined)
-    return { from: from === '*' ? 0 : Number(from), to: to === '*' ? Number.POSITIVE_INFINITY : Number(to) };
-  const [, sign = '', text] = /^([<>]=?)?(\d+)$/.exec(value) ?? [];
-  if (text === undefined) return unsupported(`${name}:${value}`);
-  const at = Number(text);
-  if (sign.startsWith('>')) return { from: sign === '>' ? at + 1 : at, to: Number.POSITIVE_INFINITY };
-  if (sign.startsWith('<')) return { from: 0, to: sign === '<' ? at - 1 : at };
-  return { from: at, to: at };
+/** GitLab's filters by time include both ends. */
+function timesIn(name: string, value: string): { after?: string; before?: string; span: Span } {
+  const span = spanIn(name, value, 'time');
+  return {
+    ...(Number.isFinite(span.from) && { after: toUtc(span.from) }),
+    ...(Number.isFinite(span.to) && { before: toUtc(span.to) }),
+    span,
+  };
 }
 
 interface Building {
@@ -170,7 +146,7 @@ const plain =
   };
 const dated = (field: string) =>
   plain((building, { name, value }) => {
-    const { after, before } = range(name, value);
+    const { after, before } = timesIn(name, value);
     if (after !== undefined) building.query[`${field}_after`] = after;
     if (before !== undefined) building.query[`${field}_before`] = before;
   });
@@ -183,11 +159,9 @@ const ofPulls = (field: string) =>
 const ended = (what: 'closed' | 'merged') =>
   plain((building, { name, value }) => {
     if (what === 'merged') onlyPulls(building);
-    const { after, before } = range(name, value);
-    const [from, to] = [after, before].map((text) => (text === undefined ? undefined : Date.parse(text)));
-    if (Number.isNaN(from) || Number.isNaN(to)) unsupported(`${name}:${value}`);
+    const { after, span } = timesIn(name, value);
     narrowTo(...(what === 'merged' ? (['merged'] as const) : (['closed', 'merged'] as const)))(building);
-    building.tests.push(({ [what]: at }) => at !== undefined && at >= (from ?? at) && at <= (to ?? at));
+    building.tests.push(({ [what]: at }) => at !== undefined && at >= span.from && at <= span.to);
     if (after !== undefined) building.since = after;
   });
 
@@ -215,7 +189,7 @@ const qualifiers: Readonly<Record<string, Qualifier>> = {
     else query[field] = 'None';
   }),
   comments: plain((building, { name, value }) => {
-    const { from, to } = numbers(name, value);
+    const { from, to } = spanIn(name, value, 'number');
     building.tests.push(({ comments }) => comments >= from && comments <= to);
   }),
   created: dated('created'),

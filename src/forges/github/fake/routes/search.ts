@@ -1,5 +1,6 @@
 /** Search for issues and pull requests, with the qualifiers that apps use. */
 import type { FakeRequest, FakeRoute } from '../../../kit/fake/routing.js';
+import { momentOf } from '../../../kit/moments.js';
 import { counted, holderOf, mayIn, refuse, row } from '../answers.js';
 import { issueJson, labelsOf } from '../present.js';
 import { type Issue, isPull, type Repository, same } from '../state.js';
@@ -15,8 +16,8 @@ type Test = (place: Place, value: string) => boolean;
 function inRange(time: string | null, range: string): boolean {
   if (time === null) return false;
   const at = Date.parse(time);
-  const start = (text: string) => Date.parse(text);
-  const end = (text: string) => Date.parse(text.includes('T') ? text : `${text}T23:59:59Z`);
+  const start = (text: string) => momentOf(text) ?? Number.NaN;
+  const end = (text: string) => start(text.includes('T') ? text : `${text}T23:59:59Z`);
   const [, sign, bound = ''] = /^(<=|>=|<|>)(.+)$/.exec(range) ?? [];
   if (sign === '<=') return at <= end(bound);
   if (sign === '>=') return at >= start(bound);
