@@ -17,6 +17,14 @@ describe('blocks of code in Markdown', () => {
     expect(parts?.map(({ isCode }) => isCode)).toEqual(texts.map((text) => text.startsWith(F)));
   });
 
+  it.each([
+    ['longer', [`Write:\n`, `${F}\`suggestion\n${F}js\n@Injectable()\n${F}\n${F}\`\n`, 'Then @carol.']],
+    ['of tildes', [`~~~suggestion\n${F}\n@Injectable()\n~~~\n`, `${F}\n~~~\n${F}\n`, '~~~~\n~~~\n~~~~']],
+  ])('are found between fences that are %s, and in doubt for whoever knows the plain one alone', (_what, texts) => {
+    expect(markdownParts(texts.join(''))?.map(({ text }) => text)).toEqual(texts);
+    expect(markdownParts(texts.join(''), 'plain')).toBeUndefined();
+  });
+
   it('are none in prose', () => {
     expect(markdownParts('Just `this` @carol\n')).toEqual([{ isCode: false, text: 'Just `this` @carol\n' }]);
     expect(markdownParts('')).toEqual([{ isCode: false, text: '' }]);
@@ -26,6 +34,12 @@ describe('blocks of code in Markdown', () => {
     ['has no end', `${F}\n@carol`],
     ['may have ended before', `${F}\n   ${F}\n@carol\n${F}`],
     ['may have been another', `${F}a\n${F}b\n@carol\n${F}`],
+    ['ends with less than it begins with', `${F}\`\n@carol\n${F}`],
+    ['ends with another fence', `~~~\n@carol\n${F}`],
+    ['may have ended with more', `~~~\na\n~~~~\n@carol\n~~~`],
+    ['may have ended before, of tildes', `~~~\na\n  ~~~ \n@carol\n~~~`],
+    ['is of tildes and empty', `~~~\n~~~\nx\n~~~\n@carol\n~~~`],
+    ['has a quotation that some find first', `~~~\n>>>\n~~~\n@carol\n~~~\n>>>\n~~~`],
     ['is empty, and may end later', `${F}\n${F}\nx\n${F}\n@carol\n${F}`],
     ['stands in what looks like HTML', `< a>\n${F}\n</a>\n@carol\n${F}`],
     ['begins set in', ` ${F}\nx\n${F}\n@carol\n${F}\n`],

@@ -42,6 +42,13 @@ describe('texts of apps on GitLab', () => {
       expect(toNativeBody(text)).toContain('\u2060/dist');
   });
 
+  it.each(['````', '~~~'])('offer no change that would be applied with what guards it, between %s', (fence) => {
+    const code = (name: string) => `${fence}${name}\n/dist\n${fence}`;
+    expect(orders(toNativeBody(code('suggestion')))).toEqual([]);
+    expect(toNativeBody(code('suggestion'))).toBe(code('').replace('/dist', '\u2060/dist'));
+    expect(toNativeBody(code('suggestion').replace('/dist', 'dist'))).toContain('suggestion');
+  });
+
   it('leave what people wrote as it is, so that commands are read', () => {
     expect(toGitHubBody('/preview\n/reply yes')).toBe('/preview\n/reply yes');
   });
