@@ -69,8 +69,9 @@ describe.each(playedForges.map((forge) => ({ name: forge.label, forge })))(
         remark('src/long.js', 1, 'Rather:\n```js\nconst x = 1;\n```'),
       ];
       // Mixed, so that none that is refused comes first or last.
-      const comments = [...onLines.slice(0, 1), ...elsewhere, ...onLines.slice(1)];
-      const review: AgentReview = { summary: 'Mixed.', comments, omitted: 7 };
+      const nowhere = { path: '../none.js', saidLine: '0', body: 'Nowhere.' };
+      const comments = [...onLines.slice(0, 1), ...elsewhere, nowhere, ...onLines.slice(1)];
+      const review: AgentReview = { summary: 'Mixed.', comments, omitted: 7, unreadable: 2 };
       const url = await writeReview(octokit, session(1), review, signal);
       expect(await writeReview(octokit, session(1), review, signal)).toBe(url);
       expect(where((await state()).lineComments)).toEqual(where(onLines));
@@ -78,7 +79,9 @@ describe.each(playedForges.map((forge) => ({ name: forge.label, forge })))(
       expect(more).toEqual([]);
       expect(text).toContain('Mixed.');
       expect(text).toContain('- `src/long.js` line 1:\n\n  Rather:\n  ```js\n  const x = 1;\n  ```');
+      expect(text).toContain('- `../none.js` line `0`: Nowhere.');
       expect(text).toContain('It had 7 more remarks than a review may have.');
+      expect(text).toContain('Of its remarks 2 said nothing that can be read.');
       for (const { path, line } of elsewhere) expect(text).toContain(`\`${path}\` line ${line}:`);
       for (const { path, line } of onLines) expect(text).not.toContain(`\`${path}\` line ${line}:`);
     });
@@ -96,7 +99,12 @@ describe.each(playedForges.map((forge) => ({ name: forge.label, forge })))(
         { ...remark('src/long.js', 5, 'Not shown.'), side: 'LEFT' as const },
         { path: 'src/long.js', body: 'All of it.' },
       ];
-      const review: AgentReview = { summary: 'Both sides.', comments: [...onLines, ...elsewhere], omitted: 0 };
+      const review: AgentReview = {
+        summary: 'Both sides.',
+        comments: [...onLines, ...elsewhere],
+        omitted: 0,
+        unreadable: 0,
+      };
       await writeReview(octokit, session(4), review, signal);
       const made = (await state()).lineComments.slice(before);
       expect(made.map(({ path, body }) => [path, body.split('\n')[0]]).sort()).toEqual([
@@ -117,21 +125,32 @@ describe.each(playedForges.map((forge) => ({ name: forge.label, forge })))(
     it('are written although somebody else has signed one with their name', async () => {
       const sign = `Session \`${ID(6)}\`, round 1.`;
       await rig.as('carol').review(number, { verdict: 'comment', body: `Mine. ${sign}` });
-      await writeReview(octokit, session(6), { summary: 'Ours.', comments: [], omitted: 0 }, signal);
-      await writeReview(octokit, session(6), { summary: 'Ours.', comments: [], omitted: 0 }, signal);
+      await writeReview(octokit, session(6), { summary: 'Ours.', comments: [], omitted: 0, unreadable: 0 }, signal);
+      await writeReview(octokit, session(6), { summary: 'Ours.', comments: [], omitted: 0, unreadable: 0 }, signal);
       expect((await said(6)).map((text) => text.split(/[. ]/)[0]).sort()).toEqual(['Mine', 'Ours']);
+    });
+
+    it('keep code as it is written, between whatever fences', async () => {
+      const code = ['````suggestion\n```js\n@Injectable() // #7\n```\n````', '~~~suggestion\n@Injectable() // #7\n~~~'];
+      const before = (await state()).lineComments.length;
+      const comments = code.map((body, at) => remark('src/large.js', 50 + at, `Ask @carol:\n\n${body}`));
+      const summary = `As in:\n\n${code[0]}\n\nor @carol`;
+      await writeReview(octokit, session(7), { summary, comments, omitted: 0, unreadable: 0 }, signal);
+      const made = (await state()).lineComments.slice(before).map(({ body }) => body.replace(/\n*<!--.*-->\s*$/s, ''));
+      expect(made.sort()).toEqual(code.map((body) => `Ask @\u200Bcarol:\n\n${body}`).sort());
+      expect((await said(7))[0]).toContain(`As in:\n\n${code[0]}\n\nor @\u200Bcarol`);
     });
 
     it('leave no block of code open that turns what follows around', async () => {
       const open = remark('src/none.js', 1, 'Open:\n```\nx');
       const comments = [open, remark('src/none.js', 2, 'Then:\n```\n@carol\n```')];
-      await writeReview(octokit, session(5), { summary: 'Open.', comments, omitted: 0 }, signal);
+      await writeReview(octokit, session(5), { summary: 'Open.', comments, omitted: 0, unreadable: 0 }, signal);
       expect((await said(5))[0]).not.toContain('@carol');
     });
 
     it('have a text that every forge takes, however much there is to remark', async () => {
       const comments = Array.from({ length: 100 }, (_, at) => remark('src/none.js', at + 1, 'x'.repeat(5_000)));
-      await writeReview(octokit, session(2), { summary: 'Huge.', comments, omitted: 0 }, signal);
+      await writeReview(octokit, session(2), { summary: 'Huge.', comments, omitted: 0, unreadable: 0 }, signal);
       const [text = ''] = await said(2);
       expect(text.length).toBeLessThan(65_536);
       expect(text).toMatch(/And 9\d more, for which there is no room here\./);
@@ -161,7 +180,12 @@ describe.each(playedForges.map((forge) => ({ name: forge.label, forge })))(
       const same = { ...remark('src/long.js', 28, 'Broken off where nothing changed.'), side: 'LEFT' as const };
       comments.push(several, gone, same);
       const elsewhere = remark('src/none.js', 9);
-      const review: AgentReview = { summary: 'Broken off.', comments: [...comments, elsewhere], omitted: 0 };
+      const review: AgentReview = {
+        summary: 'Broken off.',
+        comments: [...comments, elsewhere],
+        omitted: 0,
+        unreadable: 0,
+      };
       const before = (await state()).lineComments.length;
       const downAfter = (most: number): PropertyDescriptor => {
         let asked = 0;

@@ -219,7 +219,9 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
 
     async review(ref) {
       const comments = of(ref)?.remarks ?? [];
-      return comments.length === 0 ? { kind: 'none' } : { kind: 'review', summary: '', comments, omitted: 0 };
+      return comments.length === 0
+        ? { kind: 'none' }
+        : { kind: 'review', summary: '', comments, omitted: 0, unreadable: 0 };
     },
 
     async push(ref, { source, branch, commit, expected }, signal) {

@@ -214,17 +214,17 @@ describe('what an agent leaves', () => {
   it('has the remarks of a review, and no file of anybody else', async () => {
     const folder = await mkdtemp(join(directory, 'task-'));
     const file = join(folder, 'review.json');
-    expect(await readReview(folder)).toEqual({ kind: 'none' });
+    expect(await readReview(folder, '/workspace/source')).toEqual({ kind: 'none' });
     const comments = [{ path: 'src/a.js', line: 2, body: `Why two?\u001b[31m ghp_${'a1'.repeat(18)}` }];
     await writeFile(file, JSON.stringify({ summary: 'Fine', comments }));
-    expect(await readReview(folder)).toEqual({
+    expect(await readReview(folder, '/workspace/source')).toEqual({
       ...{ kind: 'review', summary: 'Fine', comments: [{ path: 'src/a.js', line: 2, body: 'Why two? [redacted]' }] },
-      omitted: 0,
+      ...{ omitted: 0, unreadable: 0 },
     });
     await writeFile(file, JSON.stringify(Array.from({ length: 130 }, () => ({ path: 'a.js', line: 1, body: 'x' }))));
-    expect(await readReview(folder)).toMatchObject({ comments: { length: 100 }, omitted: 30 });
+    expect(await readReview(folder, '/workspace/source')).toMatchObject({ comments: { length: 100 }, omitted: 30 });
     await writeFile(file, JSON.stringify(comments));
-    expect(await readReview(folder)).toMatchObject({ kind: 'review', summary: '' });
+    expect(await readReview(folder, '/workspace/source')).toMatchObject({ kind: 'review', summary: '' });
     const several = [
       { path: 'a.js', start_line: 3, line: 5, side: 'LEFT', body: 'x' },
       { path: 'a.js', start_line: 9, line: 8, side: 'RIGHT', body: 'x' },
@@ -232,7 +232,7 @@ describe('what an agent leaves', () => {
       { path: 'a.js', line: null, body: 'x' },
     ];
     await writeFile(file, JSON.stringify(several));
-    expect(await readReview(folder)).toMatchObject({
+    expect(await readReview(folder, '/workspace/source')).toMatchObject({
       comments: [
         { path: 'a.js', startLine: 3, line: 5, side: 'LEFT', body: 'x' },
         { path: 'a.js', startLine: 8, line: 9, body: 'x' },
@@ -244,21 +244,61 @@ describe('what an agent leaves', () => {
     const suggestion = (code: string) => ({ path: 'a.js', line: 1, body: `\`\`\`suggestion\n${code}\n\`\`\`` });
     const code = ['let x;', 'x'.repeat(20_000), `const t = 'ghp_${'a1'.repeat(18)}';`];
     await writeFile(file, JSON.stringify(code.map(suggestion)));
-    const read = await readReview(folder);
+    const read = await readReview(folder, '/workspace/source');
     const offers = read.kind === 'review' && read.comments.map(({ body }) => body.includes('suggestion'));
     expect(offers).toEqual([true, false, false]);
-    for (const text of ['', '{', '[1]', '{"comments":[{"path":"../x","line":1,"body":"x"}]}', 'x'.repeat(600_000)]) {
+    for (const text of ['', '{', '[1]', '{"remarks":[]}', '{"comments":[{"path":"a.js"}]}', 'x'.repeat(600_000)]) {
       await writeFile(file, text);
-      expect(await readReview(folder)).toMatchObject({ kind: 'unreadable' });
+      expect(await readReview(folder, '/workspace/source')).toMatchObject({ kind: 'unreadable' });
     }
     await rm(file);
     await symlink('/etc/hostname', file);
-    expect(await readReview(folder)).toMatchObject({ kind: 'unreadable', reason: 'it is a link' });
+    expect(await readReview(folder, '/workspace/source')).toMatchObject({ kind: 'unreadable', reason: 'it is a link' });
     await rm(file);
     await promisify(execFile)('mkfifo', [file]);
-    expect(await readReview(folder)).toMatchObject({ kind: 'unreadable', reason: 'it is no file' });
+    expect(await readReview(folder, '/workspace/source')).toMatchObject({
+      kind: 'unreadable',
+      reason: 'it is no file',
+    });
     await symlink(folder, `${folder}-link`);
-    expect(await readReview(`${folder}-link`)).toMatchObject({ kind: 'unreadable', reason: 'it is a link' });
+    expect(await readReview(`${folder}-link`, '/workspace/source')).toMatchObject({
+      kind: 'unreadable',
+      reason: 'it is a link',
+    });
+  });
+
+  it('has every remark of a review that says something, also where its place is none', async () => {
+    const folder = await mkdtemp(join(directory, 'task-'));
+    const body = 'x';
+    const deep = 'DEEP';
+    const comments = [
+      { path: 'a.js', line: 1, body },
+      ...[
+        { path: '../a.js', line: 1, body },
+        { path: '/etc/passwd', body },
+        { path: 'a\u202e\n.js', line: 1, body },
+        { body },
+      ],
+      ...[0, -3, 1.5, '12-14', deep, 1e12].map((line) => ({ path: 'a.js', line, body })),
+      ...['/workspace/source/src/a.js', './src/a.js'].map((path) => ({ path, line: '7', side: 'left', body })),
+      ...[null, 'x', 1, { path: 'a.js', line: 1 }, { path: 'a.js', line: 1, body: ' \n' }],
+    ];
+    await writeFile(
+      join(folder, 'review.json'),
+      JSON.stringify({ summary: 'Fine', comments }).replace('"DEEP"', `${'['.repeat(50_000)}${']'.repeat(50_000)}`),
+    );
+    expect(await readReview(folder, '/workspace/source')).toEqual({
+      ...{ kind: 'review', summary: 'Fine', omitted: 0, unreadable: 5 },
+      comments: [
+        { path: 'a.js', line: 1, body },
+        { path: '../a.js', saidLine: '1', body },
+        { path: '/etc/passwd', body },
+        { path: 'a .js', saidLine: '1', body },
+        { path: 'no file', body },
+        ...['0', '-3', '1.5', '12-14', '?', '1000000000000'].map((saidLine) => ({ path: 'a.js', saidLine, body })),
+        ...[1, 2].map(() => ({ path: 'src/a.js', line: 7, side: 'LEFT', body })),
+      ],
+    });
   });
 
   it('refuses repositories within the repository and names that are git’s own', async () => {

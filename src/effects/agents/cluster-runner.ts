@@ -390,7 +390,7 @@ export async function openClusterRunner(o: ClusterRunnerOptions): Promise<AgentR
         const record = await needed(ref);
         if (!(await bringHome(record)))
           throw unusable('What the agent has written did not come back from its cluster.');
-        return readReview(join(placeOf(ref.sessionId), TASK_FOLDER));
+        return readReview(join(placeOf(ref.sessionId), TASK_FOLDER), `${WORKSPACE}/source`);
       }),
 
     push: (ref, push, signal) =>

@@ -72,6 +72,7 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
     locks(records.pathOf(sessionId, 'session'), work, signal);
 
   const treeOf = (sessionId: string) => dirname(sandboxes.sourceDirectory(sandboxIdOf(sessionId)));
+  const repositoryInside = (sessionId: string) => join(sandboxes.workspaceInside(sandboxIdOf(sessionId)), 'source');
   const egressFile = (sessionId: string) => records.pathOf(sessionId, 'egress');
   const sandboxFile = (sessionId: string) =>
     join(o.sandboxesDirectory, 'sandboxes', sandboxIdOf(sessionId), 'sandbox.json');
@@ -225,7 +226,7 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
   const taskOf = (record: SessionRecord, text: string): AgentInput => ({
     ...{ type: 'task', text, branch: record.branch, sha: record.base.sha },
     taskFile: join(sandboxes.workspaceInside(sandboxIdOf(record.sessionId)), TASK_FOLDER, TASK_FILE),
-    repository: join(sandboxes.workspaceInside(sandboxIdOf(record.sessionId)), 'source'),
+    repository: repositoryInside(record.sessionId),
   });
 
   return {
@@ -339,7 +340,7 @@ export async function openWorktreeRunner(o: WorktreeRunnerOptions): Promise<Agen
     review: (ref) =>
       locked(ref.sessionId, async () => {
         await ended(ref);
-        return readReview(join(treeOf(ref.sessionId), TASK_FOLDER));
+        return readReview(join(treeOf(ref.sessionId), TASK_FOLDER), repositoryInside(ref.sessionId));
       }),
 
     push: (ref, push, signal) =>

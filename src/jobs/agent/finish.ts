@@ -169,7 +169,7 @@ async function finishReview(context: AgentContext, session: SessionRecord, signa
   const { summary } = await spokenWords(context, session);
   const review =
     found.kind === 'none'
-      ? { summary, comments: [], omitted: 0 }
+      ? { summary, comments: [], omitted: 0, unreadable: 0 }
       : { ...found, summary: found.summary.trim() || summary };
   const octokit = await context.octokitFor(session.organizationId, session.repositoryId);
   const url = await writeReview(octokit, session, review, signal);

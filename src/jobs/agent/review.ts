@@ -102,8 +102,9 @@ function asItIsNow(patch: string, remark: Remark): Remark {
 }
 
 /** How a person calls the place. */
-function placeName({ path, line, startLine, side }: Remark): string {
+function placeName({ path, line, startLine, side, saidLine }: Remark): string {
   const file = `\`${path.replaceAll('`', "'")}\``;
+  if (saidLine !== undefined) return `${file} line \`${saidLine.replaceAll('`', "'")}\``;
   if (line === undefined) return file;
   const lines = startLine === undefined ? `line ${line}` : `lines ${startLine}–${line}`;
   return `${file} ${lines}${side === 'LEFT' ? ' before the change' : ''}`;
@@ -139,7 +140,11 @@ export async function writeReview(
   const by = `Reviewed by the agent ${agent}, asked for by ${requester?.login ?? requestedBy}. ${signOf(session)}`;
   const quietly = (one: Remark): Remark => ({ ...one, body: quietRemark(one.body, number) });
   const nothing = review.comments.length === 0 ? 'Nothing to remark.' : 'Remarks below.';
-  const omitted = review.omitted === 0 ? [] : [`It had ${review.omitted} more remarks than a review may have.`];
+  const { omitted, unreadable } = review;
+  const left = [
+    ...(omitted === 0 ? [] : [`It had ${omitted} more remarks than a review may have.`]),
+    ...(unreadable === 0 ? [] : [`Of its remarks ${unreadable} said nothing that can be read.`]),
+  ];
   const { onLines, elsewhere } = await sorted(octokit, session, review.comments, quietly, signal);
   const post = async (comments: readonly Remark[], asWords: readonly Remark[]): Promise<string> => {
     signal.throwIfAborted();
@@ -148,7 +153,7 @@ export async function writeReview(
     const isCertain = [summary, ...asWords.map(({ body }) => body)].every((text) => markdownParts(text) !== undefined);
     const quiet = (text: string) => (isCertain ? quietRemark(text, number) : quietWords(text, number));
     const words = asText(asWords.map((one) => ({ ...one, body: quiet(one.body) })));
-    const parts = [quiet(summary) || nothing, words, ...omitted, `---\n${by}`];
+    const parts = [quiet(summary) || nothing, words, ...left, `---\n${by}`];
     const { data } = await octokit.request(`POST ${REVIEWS}`, {
       ...{ owner: repository.owner, repo: repository.name, pull_number: number, event: 'COMMENT' },
       ...(headSha !== null && { commit_id: headSha }),
