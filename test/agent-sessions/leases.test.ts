@@ -482,6 +482,30 @@ describe('leases of agent sessions', () => {
     expect(all.map(({ sequence }) => Number(sequence))).toEqual(all.map((_, at) => at + 1));
   });
 
+  it.each([
+    ['failed', [{ type: 'message', text: 'the last' }]],
+    ['completed', [rawEvent('the last', 'not-json'), { type: 'done', ok: true, title: '', summary: '' }]],
+  ] as const)(
+    'has %s with the last words of an agent that is killed just after it has said them',
+    async (end, words) => {
+      rig.plays(async (agent) => void (await agent.hear()));
+      const number = await rig.openIssue('Killed');
+      await rig.as('bob').comment(number, '/assign-agent');
+      await rig.until('it works', async () => (await rig.sessionsOf(number))[0]?.status === 'running');
+      const id = (await rig.sessionsOf(number))[0]?.id ?? '';
+      rig.runner.before.observe = async () => {
+        delete rig.runner.before.observe;
+        rig.runner.die(id, ...words);
+      };
+      await rig.until('it is over', async () => (await rig.sessionsOf(number))[0]?.status === end);
+      const said = await rig.rows<{ text: string }>(
+        `SELECT data ->> 'text' AS text FROM session_event WHERE session_id = $1 AND kind IN ('message', 'raw')`,
+        [id],
+      );
+      expect(said.map(({ text }) => text.trim())).toEqual([expect.stringContaining('the last')]);
+    },
+  );
+
   it('hands a reply over once, also when the worker dies in between and the sender sends it again', async () => {
     const heard: string[] = [];
     rig.plays(async (agent) => {

@@ -34,7 +34,7 @@ interface Running {
   remarks: { path: string; line: number; body: string }[];
   known: Set<string>;
   hearing: ((text: string) => void) | undefined;
-  state: 'running' | 'exited';
+  state: 'running' | 'exited' | 'vanished';
   code: number;
   stop(): void;
 }
@@ -46,12 +46,14 @@ export interface ScriptedRunner extends AgentRunner {
   readonly replies: { clientInputId: string; text: string }[];
   /** Addresses of previews that agents were told of while they worked. */
   readonly previews: string[];
+  /** As if somebody had killed all of an agent just after it has said something. */
+  die(sessionId: string, ...words: AgentEvent[]): void;
   /** How many agents run now, by session. */
   running(): string[];
   /** Fails the named verb until it is taken away. */
   broken: Partial<Record<'observe' | 'read' | 'stop' | 'start' | 'result' | 'push' | 'pushed', Error>>;
   /** Waited for before the named verb does anything; `pushed`: before a push that has arrived says so. */
-  before: Partial<Record<'result' | 'push' | 'pushed' | 'remove', (signal?: AbortSignal) => Promise<void>>>;
+  before: Partial<Record<'observe' | 'result' | 'push' | 'pushed' | 'remove', (signal?: AbortSignal) => Promise<void>>>;
   close(): Promise<void>;
 }
 
@@ -121,7 +123,7 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
       edit: (path, content) => writeFile(join(folder, path), content),
     };
     const end = (code: number) => {
-      if (running.state === 'exited') return;
+      if (running.state !== 'running') return;
       running.state = 'exited';
       running.code = code;
     };
@@ -139,6 +141,13 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
     previews,
     broken,
     before,
+    die(sessionId, ...words) {
+      const found = sessions.get(sessionId);
+      if (found === undefined) throw new Error('there is no such agent');
+      found.lines.push(...words);
+      found.state = 'vanished';
+      found.stop();
+    },
     running: () => [...sessions].filter(([, { state }]) => state === 'running').map(([id]) => id),
 
     async start(spec) {
@@ -158,9 +167,11 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
 
     async observe(ref) {
       check('observe');
+      await before.observe?.();
       const found = of(ref);
       if (found === undefined) return { state: 'absent' };
       if (found.state === 'running') return { state: 'running', turn: 1, quietMs: 0 };
+      if (found.state === 'vanished') return { state: 'vanished', turn: 1 };
       return { state: 'exited', turn: 1, code: found.code, reason: 'exit', canResume: false };
     },
 
@@ -182,7 +193,7 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
 
     async reply(ref, { text, clientInputId, kind = 'reply' }) {
       const found = of(ref);
-      if (found === undefined || found.state === 'exited') return 'ended';
+      if (found === undefined || found.state !== 'running') return 'ended';
       if (kind === 'reply') replies.push({ clientInputId, text });
       if (found.known.has(clientInputId)) return 'known';
       found.known.add(clientInputId);
@@ -257,7 +268,7 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
 
   async function stopOf(sessionId: string): Promise<void> {
     const found = sessions.get(sessionId);
-    if (found === undefined || found.state === 'exited') return;
+    if (found === undefined || found.state !== 'running') return;
     found.stop();
     while (found.state === 'running') await new Promise((resolve) => setImmediate(resolve));
   }

@@ -153,10 +153,13 @@ async function observe(context: AgentContext, session: SessionRecord): Promise<S
     case 'preparing':
       return { retryInMs: LOOK_MS };
     case 'absent':
-    case 'vanished':
-      // Of what was killed from outside the last lines may still have to be read; they were, just before.
-      await move(context, session, [{ kind: 'dead', why: seen.state === 'vanished' ? seen.why : undefined }]);
+    case 'vanished': {
+      // Also of what was killed from outside: its last line may say that it was done.
+      const last = await readLines(context, session, AbortSignal.timeout(context.silenceMs));
+      if (last.status === session.status)
+        await move(context, last, [{ kind: 'dead', why: seen.state === 'vanished' ? seen.why : undefined }]);
       return 'again';
+    }
     case 'exited': {
       // It may have printed its last lines between the reading and this.
       const last = await readLines(context, session, AbortSignal.timeout(context.silenceMs));
