@@ -71,7 +71,21 @@ describe('a checkout', () => {
     const sha = await bomb(5);
     await expect(checkout(sha, 1_000)).rejects.toMatchObject({
       code: 'FORGEWAY_GIT_FAILED',
-      message: expect.stringContaining('git ls-tree was more than is allowed'),
+      message: 'It has more than 1000 files and folders.',
+    });
+    await expect(access(join(directory, 'target'))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it.each([
+    ['a name', 'n'.repeat(256)],
+    ['a path', `${`${'d'.repeat(250)}/`.repeat(12)}x`],
+  ])('refuses %s that nothing can be written at, and says so', async (_what, path) => {
+    const sha = await commitFiles(bare, { ref: 'refs/heads/main', message: 'one', files: { [path]: 'x' } });
+    await expect(checkout(sha, 10_000)).rejects.toMatchObject({
+      code: 'FORGEWAY_GIT_FAILED',
+      message: expect.stringMatching(
+        /^It has a name of a file or folder that is too long to be checked out: (?:n+|d+)…$/,
+      ),
     });
     await expect(access(join(directory, 'target'))).rejects.toMatchObject({ code: 'ENOENT' });
   });

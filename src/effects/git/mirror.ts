@@ -82,6 +82,9 @@ export const defaultCheckoutLimits: CheckoutLimits = {
   timeoutMs: 300_000,
 };
 
+/** Of a name, and of a whole path below a directory of ours, in bytes: git does not say well what Linux does not take, or ends in the middle. */
+const MOST_NAME = 255;
+const MOST_PATH = 3_000;
 /** Far more than the longest listing within the limits takes. */
 const LISTING_TIMEOUT_MS = 30_000;
 
@@ -95,10 +98,19 @@ function refuse(message: string): never {
   throw new ForgewayError('FORGEWAY_GIT_FAILED', message);
 }
 
-/** Counts the entries and sums up the sizes in the output of `git ls-tree -r -t -l -z` as it arrives. */
-function treeMeter(limits: CheckoutLimits): { measure: (chunk: Buffer) => boolean } {
+/** Looks through the output of `git ls-tree -r -t -l -z` as it arrives. */
+interface TreeMeter {
+  /** False once the tree cannot be checked out. */
+  measure(chunk: Buffer): boolean;
+  /** Why not, for people. */
+  problem(): string | undefined;
+}
+
+function treeMeter(limits: CheckoutLimits): TreeMeter {
   const state = { rest: '', files: 0, bytes: 0 };
+  let problem: string | undefined;
   return {
+    problem: () => problem,
     measure(chunk) {
       const entries = (state.rest + chunk.toString('latin1')).split('\0');
       state.rest = entries.pop() ?? '';
@@ -106,8 +118,13 @@ function treeMeter(limits: CheckoutLimits): { measure: (chunk: Buffer) => boolea
         state.files += 1;
         // A tree and a submodule have a size of "-".
         state.bytes += Number(/^\S+ \S+ \S+ +(\d+)\t/.exec(entry)?.[1] ?? 0);
+        const path = entry.slice(entry.indexOf('\t') + 1);
+        if (path.length > MOST_PATH || path.length - path.lastIndexOf('/') - 1 > MOST_NAME)
+          problem = `It has a name of a file or folder that is too long to be checked out: ${path.slice(0, 60).replace(/[^ -~]/g, '?')}…`;
       }
-      return state.files <= limits.files && state.bytes <= limits.treeBytes;
+      if (state.files > limits.files) problem = `It has more than ${limits.files} files and folders.`;
+      if (state.bytes > limits.treeBytes) problem = `Its files have more than ${limits.treeBytes / 1024 ** 2} MB.`;
+      return problem === undefined;
     },
   };
 }
@@ -170,10 +187,17 @@ export function createGitMirrors(o: {
   // A small pack can unfold into millions of files, so they are counted before one is written; and into as many folders with
   // no file in them, which are printed only with `-t`.
   const measure = async (held: Held, sha: string, signal?: AbortSignal) => {
-    await runGit(['ls-tree', '-r', '-t', '-l', '-z', '--full-tree', '--end-of-options', sha], {
-      ...{ ...held, signal, onOutput: treeMeter(limits).measure },
+    const meter = treeMeter(limits);
+    const listing = runGit(['ls-tree', '-r', '-t', '-l', '-z', '--full-tree', '--end-of-options', sha], {
+      ...{ ...held, signal, onOutput: meter.measure },
       timeoutMs: Math.min(limits.timeoutMs, LISTING_TIMEOUT_MS),
     });
+    await listing.catch((error: unknown) => {
+      const problem = meter.problem();
+      throw problem === undefined ? error : new ForgewayError('FORGEWAY_GIT_FAILED', problem, { cause: error });
+    });
+    const problem = meter.problem();
+    if (problem !== undefined) refuse(problem);
   };
 
   const mirrors: GitMirrors = {
