@@ -203,6 +203,17 @@ async function writeVerdicts(client: pg.PoolClient, verdicts: readonly Verdict[]
   });
 }
 
+/** What said nothing because nothing was known before it is taken in once more, now that something is. */
+async function readAgain(client: pg.PoolClient, deliveryIds: readonly bigint[]): Promise<void> {
+  if (deliveryIds.length === 0) return;
+  await client.query({
+    name: 'inbox_read_again',
+    text: `UPDATE webhook_delivery SET status = 'received', reason = NULL, classification = NULL, finished_at = NULL
+      WHERE id = ANY($1::bigint[]) AND status = 'ignored'`,
+    values: [deliveryIds],
+  });
+}
+
 /** Replays that are dead run again where their delivery came again; their lanes find them at their next look. */
 async function reviveReplays(client: pg.PoolClient, deliveryIds: readonly bigint[]): Promise<void> {
   if (deliveryIds.length === 0) return;
@@ -446,6 +457,7 @@ export async function assign(
     keepSnapshots(client, previous),
     insertDispatches(client, wanted, beginnings),
     writeVerdicts(client, verdicts),
+    readAgain(client, previous.unread()),
   ] as const;
   if (!deliveries.some(({ hasDispatches }) => hasDispatches)) {
     const written = together([...writing, client.query('COMMIT')]);

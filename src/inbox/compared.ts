@@ -7,7 +7,7 @@ import { storable } from '../forges/kit/storable-text.js';
 import { messageOf } from '../lib/errors.js';
 import { partOf } from './poll/pieces.js';
 import type { Received } from './received.js';
-import { isOlder, type Kept, type Previous, snapshotKey, type ToldPart } from './snapshots.js';
+import { isOlder, isReadAgain, type Kept, type Previous, snapshotKey, type ToldPart } from './snapshots.js';
 
 /** Thrown for a delivery whose forge's code threw when it was compared. */
 export class Unclassifiable extends Error {
@@ -47,6 +47,8 @@ interface Found {
   told: readonly ToldPart[];
   /** What was told since that state and is not told again. */
   repeated: readonly ToldPart[];
+  /** A later one of the same version came before it. */
+  isOvertaken?: boolean;
 }
 
 const isSameTime = (left: string | undefined, right: string | undefined): boolean =>
@@ -54,6 +56,7 @@ const isSameTime = (left: string | undefined, right: string | undefined): boolea
 
 /** What a delivery is found to be beside the state that it is compared with. */
 interface Comparison {
+  deliveryId: bigint;
   version: string | undefined;
   comparedWith: string | undefined;
   classification: Classification;
@@ -63,15 +66,16 @@ interface Comparison {
 
 function comparison(delivery: Received, classification: Classification, comparedWith?: string): Comparison {
   const said = new Set(eventsOf(delivery.classification).map(partToldBy));
-  return { version: delivery.snapshot?.updatedAt, comparedWith, classification, said };
+  return { deliveryId: delivery.id, version: delivery.snapshot?.updatedAt, comparedWith, classification, said };
 }
 
 /** When that happened: just then where the webhook says so by itself; a difference, at any time since the state before. */
-function timeOf(part: string, { version, comparedWith, said }: Comparison): ToldPart | undefined {
+function timeOf(part: string, { deliveryId, version, comparedWith, said }: Comparison): ToldPart | undefined {
   const at = Date.parse(version ?? '');
   if (version === undefined || Number.isNaN(at)) return undefined;
   const isDifference = comparedWith !== undefined && !said.has(part);
-  return { part, after: isDifference ? comparedWith : new Date(at - 1).toISOString(), until: version };
+  const after = isDifference ? comparedWith : new Date(at - 1).toISOString();
+  return { part, after, until: version, by: String(deliveryId) };
 }
 
 type Verdict = 'told' | 'left out' | { repeats: ToldPart };
@@ -118,23 +122,36 @@ function overtaken(delivery: Received, classifyAfter: (state: JsonObject) => Cla
   });
 }
 
+/**
+ * Whether a delivery of the second of the kept state shows what there was before it. Of several changes of one second a single webhook
+ * told, which overtook the others; one that takes some of that back, and not all, is one of those.
+ */
+function isBeforeIn(told: readonly ToldPart[], { classification, said }: Comparison): boolean {
+  const parts = eventsOf(classification).map(partToldBy);
+  const takesBack = (part: string) => parts.some((one) => one !== undefined && oppositeOf(one) === part);
+  const taken = told.filter(({ part }) => takesBack(part) && !said.has(oppositeOf(part)));
+  return taken.some(({ by }) => by !== undefined && told.some((one) => one.by === by && !takesBack(one.part)));
+}
+
 /** What a delivery is after what was kept of its object. */
 function follow(delivery: Received, classifyAfter: (state: JsonObject) => Classification, kept: Kept): Found {
   const version = delivery.snapshot?.updatedAt;
-  if (isOlder(version, kept.updatedAt)) return overtaken(delivery, classifyAfter, kept);
+  if (isOlder(version, kept.updatedAt) || isReadAgain(kept, delivery.id))
+    return overtaken(delivery, classifyAfter, kept);
   const isNewer = isOlder(kept.updatedAt, version);
   const last = comparison(delivery, classifyAfter(kept.state), kept.updatedAt);
-  const inThatSecond = (part: string) =>
-    kept.told.find((one) => one.part === part && isSameTime(one.until, kept.updatedAt));
+  const ofThatSecond = kept.told.filter(({ until }) => isSameTime(until, kept.updatedAt));
+  const inThatSecond = (part: string) => ofThatSecond.find((one) => one.part === part);
+  const isBefore = !isNewer && isBeforeIn(ofThatSecond, last);
   const found = judged(last, (part) => {
     if (last.said.has(part)) return 'told';
     // A second has room for several states, of which the one that came last need not be the last one.
-    if (isNewer) {
-      const repeats = inThatSecond(oppositeOf(part)) ? undefined : inThatSecond(part);
-      return repeats === undefined ? 'told' : { repeats };
-    }
-    return last.said.size > 0 && inThatSecond(oppositeOf(part)) ? 'left out' : 'told';
+    const isTakenBack = inThatSecond(oppositeOf(part)) !== undefined;
+    if (!isNewer && isTakenBack && (isBefore || last.said.size > 0)) return 'left out';
+    const repeats = isTakenBack ? undefined : inThatSecond(part);
+    return repeats === undefined ? 'told' : { repeats };
   });
+  if (isBefore) return { ...found, isOvertaken: true };
   const isNothing = found.classification.kind === 'ignored' && !isNewer;
   const isOvertaken = isNothing && kept.earlier.some(({ updatedAt }) => isOlder(updatedAt, version));
   return isOvertaken ? overtaken(delivery, classifyAfter, kept) : found;
@@ -158,9 +175,10 @@ export function compared(deliveries: readonly Received[], previous: Previous): R
     } catch (cause) {
       throw new Unclassifiable(delivery, cause);
     }
-    const { classification, comparedWith, ...telling } = found;
+    const { classification, comparedWith, isOvertaken = false, ...told } = found;
     // The next delivery of this batch is compared with this one.
-    previous.keep(hookId, snapshot, telling);
+    const isUnread = comparedWith === undefined && classification.kind === 'ignored';
+    previous.keep({ deliveryId: delivery.id, hookId, snapshot, telling: { ...told, isUnread, isOvertaken } });
     return { ...delivery, classification, comparedWith };
   });
 }

@@ -12,6 +12,8 @@ import type { Received } from './received.js';
 interface State {
   updatedAt: string | undefined;
   state: JsonObject;
+  /** The delivery that told it, which said nothing without a state before it: there was none, and one may still come. */
+  unread?: string;
 }
 
 /** A label that came, a person who went, …: something that was told, and between which versions it happened. */
@@ -19,6 +21,8 @@ export interface ToldPart {
   part: string;
   after: string;
   until: string;
+  /** The delivery that told it. */
+  by?: string;
 }
 
 export interface Kept extends State {
@@ -31,12 +35,26 @@ export interface Kept extends State {
 interface Telling {
   told: readonly ToldPart[];
   repeated: readonly ToldPart[];
+  /** It said nothing, and there was no state to compare it with. */
+  isUnread: boolean;
+  /** Its state is of before the one of the same version that is kept. */
+  isOvertaken: boolean;
+}
+
+/** What is to be kept of a delivery. */
+interface Keeping {
+  deliveryId: bigint;
+  hookId: string;
+  snapshot: Snapshot;
+  telling: Telling;
 }
 
 export interface Previous {
   get(key: string): Kept | undefined;
-  /** Adds this state: as the newest one, unless there is a newer one. */
-  keep(hookId: string, snapshot: Snapshot, telling: Telling): void;
+  /** Adds this state: as the newest one, unless there is a newer one. Of a delivery that is read again only what it told. */
+  keep(keeping: Keeping): void;
+  /** Deliveries that have a state before them now. */
+  unread(): bigint[];
   /** What is to be written. */
   changed(): { hookId: string; snapshot: Snapshot; kept: Kept }[];
 }
@@ -68,35 +86,72 @@ function lately(updatedAt: string | undefined, states: readonly State[], told: r
   };
 }
 
+const statesOf = (kept: Kept | undefined): readonly State[] => (kept === undefined ? [] : [kept, ...kept.earlier]);
+
+/** The delivery whose comparison waited for this state: nothing that is known came between the two. */
+const waitedFor = (kept: Kept | undefined, { updatedAt }: Snapshot): string | undefined =>
+  statesOf(kept).findLast((one) => isOlder(updatedAt, one.updatedAt))?.unread;
+
+/** Whether this delivery is one that said nothing when it came, and is read again. */
+export const isReadAgain = (kept: Kept, deliveryId: bigint): boolean =>
+  statesOf(kept).some(({ unread }) => unread === String(deliveryId));
+
+const stateOf = ({ updatedAt, state, unread }: State): State => ({ updatedAt, state, ...(unread && { unread }) });
+
 /** What is kept once this state is known as well. */
-function keptWith(kept: Kept | undefined, { updatedAt, state }: Snapshot, { told, repeated }: Telling): Kept {
-  const own = { updatedAt, state };
+function keptWith(kept: Kept | undefined, { deliveryId, snapshot, telling }: Keeping): Kept {
+  const { updatedAt, state } = snapshot;
+  const { told, repeated, isUnread, isOvertaken } = telling;
+  const id = String(deliveryId);
+  const own: State = { updatedAt, state, ...(isUnread && { unread: id }) };
   if (kept === undefined) return { ...own, ...lately(updatedAt, [], told) };
   const all = [...kept.told.filter((one) => !repeated.includes(one)), ...told];
+  if (isReadAgain(kept, deliveryId)) {
+    const [newest = own, ...others] = statesOf(kept).map(({ unread, ...one }) =>
+      unread === undefined || unread === id ? one : { ...one, unread },
+    );
+    return { ...stateOf(newest), ...lately(newest.updatedAt, others.map(stateOf), all) };
+  }
+  if (isOvertaken && !isOlder(updatedAt, kept.updatedAt))
+    return { ...stateOf(kept), ...lately(kept.updatedAt, kept.earlier, all) };
   if (!isOlder(updatedAt, kept.updatedAt)) {
     // Of several states of one version the last one counts.
-    const others = isOlder(kept.updatedAt, updatedAt) ? [kept, ...kept.earlier] : kept.earlier;
-    return { ...own, ...lately(updatedAt, others, all) };
+    const isNewer = isOlder(kept.updatedAt, updatedAt);
+    const others = isNewer ? statesOf(kept).map(stateOf) : kept.earlier;
+    const same = isNewer ? {} : { ...(kept.unread && { unread: kept.unread }) };
+    return { ...own, ...same, ...lately(updatedAt, others, all) };
   }
   const at = kept.earlier.findIndex((one) => !isOlder(updatedAt, one.updatedAt));
   const place = at === -1 ? kept.earlier.length : at;
   const earlier = [...kept.earlier.slice(0, place), own, ...kept.earlier.slice(place)];
-  return { updatedAt: kept.updatedAt, state: kept.state, ...lately(kept.updatedAt, earlier, all) };
+  return { ...stateOf(kept), ...lately(kept.updatedAt, earlier, all) };
 }
 
-const storedState = z.object({ updatedAt: z.string().optional(), state: z.record(z.string(), z.unknown()) });
-const storedLately = z.object({
-  earlier: z.array(storedState.transform(({ updatedAt, state }) => ({ updatedAt, state }))),
-  told: z.array(z.object({ part: z.string(), after: z.string(), until: z.string() })),
+const storedState = z.object({
+  updatedAt: z.string().optional(),
+  state: z.record(z.string(), z.unknown()),
+  unread: z.string().optional(),
 });
+const storedLately = z
+  .object({
+    earlier: z.array(storedState.transform(({ updatedAt, ...state }) => stateOf({ updatedAt, ...state }))),
+    told: z.array(
+      z
+        .object({ part: z.string(), after: z.string(), until: z.string(), by: z.string().optional() })
+        .transform(({ by, ...told }): ToldPart => ({ ...told, ...(by !== undefined && { by }) })),
+    ),
+    /** Of the newest state. */
+    unread: z.string().optional(),
+  })
+  .transform(({ earlier, told, unread }) => ({ earlier, told, ...(unread !== undefined && { unread }) }));
 
 /** Null of an object of which one state is known. */
-const readLately = (value: unknown): Pick<Kept, 'earlier' | 'told'> =>
+const readLately = (value: unknown): Pick<Kept, 'earlier' | 'told' | 'unread'> =>
   value === null ? { earlier: [], told: [] } : storedLately.parse(value);
 
-function latelyText({ earlier, told }: Kept): string | null {
-  if (earlier.length + told.length === 0) return null;
-  const text = JSON.stringify({ earlier, told });
+function latelyText({ earlier, told, unread }: Kept): string | null {
+  if (earlier.length + told.length === 0 && unread === undefined) return null;
+  const text = JSON.stringify({ earlier, told, unread });
   return text.length <= MOST_CHARACTERS ? text : JSON.stringify({ earlier: [], told });
 }
 
@@ -131,14 +186,20 @@ export async function previousSnapshots(client: pg.PoolClient, deliveries: reado
     }
   }
   const changed = new Map<string, { hookId: string; snapshot: Snapshot; kept: Kept }>();
+  const unread = new Set<bigint>();
   return {
     get: (key) => known.get(key),
-    keep(hookId, snapshot, telling) {
+    keep(keeping) {
+      const { hookId, snapshot } = keeping;
       const key = snapshotKey(hookId, snapshot);
-      const kept = keptWith(known.get(key), snapshot, telling);
+      const before = known.get(key);
+      const waited = waitedFor(before, snapshot);
+      if (waited !== undefined) unread.add(BigInt(waited));
+      const kept = keptWith(before, keeping);
       known.set(key, kept);
       changed.set(key, { hookId, snapshot, kept });
     },
+    unread: () => [...unread],
     changed: () => [...changed.values()],
   };
 }

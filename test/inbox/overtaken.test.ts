@@ -19,8 +19,9 @@ interface Hook {
 const fixture = (forge: string, name: string): Hook =>
   JSON.parse(readFileSync(new URL(`../../src/forges/${forge}/fixtures/${name}.json`, import.meta.url), 'utf8'));
 
-const receivedAs = (forge: ForgeDescriptor, { eventType, payload }: Hook) =>
+const receivedAs = (forge: ForgeDescriptor, { eventType, payload }: Hook, id = 0) =>
   ({
+    id: BigInt(id),
     hookId: 'hook',
     classification: forge.classify(eventType, payload),
     classifyAfter: (state: JsonObject) => forge.classify(eventType, payload, { previous: state }),
@@ -32,16 +33,25 @@ const nothingBefore = () => previousSnapshots(undefined as never, []);
 /** What an assigner that takes them one by one tells of them, in words. */
 async function toldIn(forge: ForgeDescriptor, hooks: readonly Hook[]): Promise<string[]> {
   const previous = await nothingBefore();
-  return hooks.flatMap((hook) => {
-    const [delivery] = compared([receivedAs(forge, hook)], previous);
-    const found = delivery?.classification;
-    if (found?.kind !== 'events') return [];
+  const waiting = hooks.map((_, at) => at);
+  const heard: string[] = [];
+  for (let at = waiting.shift(); at !== undefined; at = waiting.shift()) {
+    const known = previous.unread().length;
+    heard.push(...namesOf(compared([receivedAs(forge, hooks[at] as Hook, at)], previous)));
+    // As the assigner does: what said nothing is taken in once more.
+    waiting.unshift(...previous.unread().slice(known).map(Number));
+  }
+  return heard;
+}
+
+const namesOf = (deliveries: readonly Received[]): string[] =>
+  deliveries.flatMap(({ classification: found }) => {
+    if (found.kind !== 'events') return [];
     return found.events.map(({ action, change = {} }) => {
       const { label, assignee } = change as Record<string, JsonObject | undefined>;
       return [action, label?.name, assignee?.login ?? assignee?.username].filter(Boolean).join(' ');
     });
   });
-}
 
 function ordersOf<T>(all: readonly T[]): T[][] {
   if (all.length <= 1) return [[...all]];
@@ -186,5 +196,31 @@ describe('a pull request of Gitea or Forgejo, whose webhooks name no label', () 
     const isRight = (heard: readonly string[]) => sameAs(...told)(heard) || sameAs(...without)(heard);
     expect(await wrongOrders(gitea, hooks, isRight)).toEqual([]);
     expect(await wrongOrders(gitea, hooksAt(1, 1, 2, 2, 3), isRight)).toEqual([]);
+  });
+
+  it('is told once when one of them comes before its opening', async () => {
+    const [opened, labeled, edited] = hooks as [Hook, Hook, Hook];
+    const docs = { ...ui, id: 3, name: 'docs' };
+    const all = [opened, labeled, edited, hook(3, 'label_updated', [bug, docs], [])];
+    for (const order of ordersOf(all))
+      expect((await toldIn(gitea, order)).toSorted()).toEqual(['edited', 'labeled bug', 'labeled docs', 'opened']);
+  });
+
+  it('is told once when all labels came in one second, and none is told to have gone', async () => {
+    const docs = { id: 3, name: 'docs', color: 'd9534f', description: '', url: '' };
+    const burst = [
+      hook(0, 'opened', [], []),
+      hook(1, 'label_updated', [bug], []),
+      hook(1, 'label_updated', [bug, ui], []),
+      hook(1, 'label_updated', [bug, ui, docs], []),
+    ];
+    const named = sameAs('opened', 'labeled bug', 'labeled ui', 'labeled docs');
+    expect(await wrongOrders(gitea, burst, named)).toEqual([]);
+    const later = [...burst, hook(2, 'assigned', [bug, ui, docs], [bob])];
+    const withLater = sameAs('opened', 'labeled bug', 'labeled ui', 'labeled docs', 'assigned bob');
+    expect(await wrongOrders(gitea, later, withLater)).toEqual([]);
+    // What really went in that second is told.
+    const gone = [...burst.slice(0, 2), hook(1, 'label_updated', [], [])];
+    expect(await toldIn(gitea, gone)).toEqual(['opened', 'labeled bug', 'unlabeled bug']);
   });
 });

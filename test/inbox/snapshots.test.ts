@@ -98,6 +98,21 @@ it('is not moved back by an older delivery that comes late', async () => {
   expect(seen.filter(([key]) => key === 'after')).toEqual([['after', 'webhook', 'issues', 'labeled', { label: 'e' }]]);
 });
 
+it('reads the first one again when what was before it comes, once', async () => {
+  seen.length = 0;
+  await deliver('came first', 6, ['a', 'b'], '2026-01-01T00:00:02Z');
+  expect(await ended('came first')).toEqual({ status: 'ignored', reason: 'nothing to compare with' });
+  await deliver('was before', 6, ['a'], '2026-01-01T00:00:01Z');
+  await eventually(async () => (await ended('came first')).status === 'done');
+  expect(await ended('was before')).toMatchObject({ status: 'ignored' });
+  await deliver('long before', 6, [], '2026-01-01T00:00:00Z');
+  await eventually(async () => (await ended('was before')).status === 'done');
+  expect(seen).toEqual([
+    ['came first', 'webhook', 'issues', 'labeled', { label: 'b' }],
+    ['was before', 'webhook', 'issues', 'labeled', { label: 'a' }],
+  ]);
+});
+
 it('keeps what a delivery was found to be when it comes again', async () => {
   await deliver('first', 2, ['x'], '2026-01-01T00:00:01Z');
   await deliver('second', 2, ['x', 'y'], '2026-01-01T00:00:02Z');
