@@ -32,11 +32,35 @@ function found(kind: Kind, object: Json, action: string, piece: string, fields: 
 
 const closer = (object: Json): unknown => object.merged_by ?? object.closed_by ?? undefined;
 
-/** Of an object whose opening nobody was told of; a webhook may have told of what became of it. */
-export function openedFindings(kind: Kind, object: Json, told?: ToldState): Finding[] {
+/**
+ * Of an object whose opening nobody was told of; webhooks may have told of what became of it. As on GitHub what it has by now is told
+ * one by one after its opening, save what was told already: an app that waits for a label hears of that label.
+ * @param pieces that were told, as `label bug`
+ */
+export function openedFindings(
+  kind: Kind,
+  object: Json,
+  told?: ToldState,
+  pieces: ReadonlySet<string> = new Set(),
+): Finding[] {
+  const seen = stateOf(object);
+  const one = (action: string, piece: string, fields: Json, detail: string) =>
+    found(kind, object, action, piece, fields, detail);
+  const untold = (field: string, entries: readonly Entry[], key: (entry: Entry) => string) =>
+    entries.filter((entry) => !pieces.has(`${field} ${key(entry)}`));
   const opened = { ...found(kind, object, 'opened', WHOLE), sender: object.user };
   const closed = { ...found(kind, object, 'closed', 'state'), sender: closer(object) };
-  return object.state === 'closed' && told?.state !== 'closed' ? [opened, closed] : [opened];
+  const { milestone } = seen;
+  const tellsMilestone = milestone !== null && !pieces.has('milestone');
+  return [
+    opened,
+    ...untold('label', seen.labels, keys.label).map((label) => one('labeled', 'labels', { label }, keys.label(label))),
+    ...untold('assignee', seen.assignees, keys.person).map((assignee) =>
+      one('assigned', 'assignees', { assignee }, keys.person(assignee)),
+    ),
+    ...(tellsMilestone ? [one('milestoned', 'milestone', { milestone }, keys.milestone(milestone))] : []),
+    ...(object.state === 'closed' && told?.state !== 'closed' ? [closed] : []),
+  ];
 }
 
 /** What came and what went, by the key that makes two entries the same. */

@@ -235,8 +235,8 @@ class History {
     const conversation = new Map([...this.known].map(([id, one]) => [id, { ...one, fresh: one.tick > readAt }]));
     const parts = { comments: { conversation, lines: new Map() }, reviews: new Map<string, string>() };
     const o = { watermark: new Date(START), imported: true, allComments: false };
-    const findings = findingsOf(read, this.told?.state, parts, o);
-    for (const finding of findings) this.#tell(finding, readId);
+    const findings = findingsOf(read, this.told, parts, o);
+    for (const finding of findings) this.#tell(finding, readId, stateOf(object));
     for (const report of [...newestOf(findings), ...alsoCovered(findings, object)])
       this.reports.set(report.piece, report);
     const settled = asOf - Date.parse(String(object.updated_at)) >= 1_000;
@@ -256,7 +256,7 @@ class History {
   }
 
   /** A finding tells of every change of its subject that it includes and that nobody told before. */
-  #tell({ name, action = '', fields }: Finding, readId: number): void {
+  #tell({ name, action = '', fields }: Finding, readId: number, { labels }: ToldState): void {
     const label = (fields.label as Json | undefined)?.name;
     const comment = (fields.comment as Json | undefined)?.id;
     const subjects: Readonly<Record<string, string>> = {
@@ -269,11 +269,14 @@ class History {
       unlabeled: `label ${String(label)}`,
     };
     const subject = name === 'issue_comment' ? `comment ${String(comment)}` : subjects[action];
+    // What it has by then is told after its opening.
+    const told = new Set(labels.map((one) => `label ${String(one.name)}`));
     const included = this.changes.filter(
       (change) =>
         change.id <= readId &&
         change.told.length === 0 &&
-        (change.subject === subject || (action === 'opened' && change.name === 'pull_request')),
+        (change.subject === subject ||
+          (action === 'opened' && change.name === 'pull_request' && !told.has(change.subject))),
     );
     if (included.length === 0 && this.isMixedUp(subject)) return;
     if (included.length === 0 && !(action === 'closed' && this.#openedIn === readId))

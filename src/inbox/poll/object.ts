@@ -56,7 +56,7 @@ async function happenedTo(
   const nothing = { comments: [], lineComments: [], reviews: [], count: 0, happened: [] };
   const known = { comments: { conversation: new Map(), lines: new Map() }, reviews: new Map() };
   const alone = { number, isPull, object, ...nothing };
-  const isAsked = findingsOf(alone, told?.state, known, { ...beginning, allComments: false }).some(isUnsigned);
+  const isAsked = findingsOf(alone, told, known, { ...beginning, allComments: false }).some(isUnsigned);
   return isAsked ? readHappened(visit, number) : [];
 }
 

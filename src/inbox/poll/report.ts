@@ -10,8 +10,8 @@ import { POLLED } from '../../lib/delivery-source.js';
 import { upsertIssues } from '../../store/mirror/issue.js';
 import { upsertPullRequests } from '../../store/mirror/pull-request.js';
 import { issue as issueShape, pullRequest as pullShape, readShape } from '../../store/mirror/shape.js';
-import { toldBefore, toldRow, writeTold } from '../../store/told/rows.js';
-import { assumedBefore, READ, readVersion, stateOf, type ToldState } from '../../store/told/state.js';
+import { type ToldRow, toldBefore, toldRow, writeTold } from '../../store/told/rows.js';
+import { assumedBefore, READ, readVersion, stateOf } from '../../store/told/state.js';
 import { laneOf, shardOf } from '../lane.js';
 import { insertSynthesised } from '../synthesised.js';
 import {
@@ -133,12 +133,13 @@ export interface KnownParts {
 /** Events of one update, of the object itself first. */
 export function findingsOf(
   read: ObjectRead,
-  told: ToldState | undefined,
+  noted: Pick<ToldRow, 'state' | 'versions'> | undefined,
   known: KnownParts,
   o: { watermark: Date; imported: boolean; allComments: boolean },
 ): Finding[] {
   const { isPull, object, comments, lineComments, reviews } = read;
   const kind = isPull ? 'pull_request' : 'issue';
+  const told = noted?.state;
   const pullVersion = String(object.updated_at ?? '');
   const reviewedBy = new Set(
     reviews.map(({ user }) => String(typeof user === 'object' && user !== null ? Reflect.get(user, 'id') : '')),
@@ -146,7 +147,9 @@ export function findingsOf(
   const isNew = Date.parse(String(object.created_at ?? '')) >= o.watermark.getTime();
   const before = (told?.unopened ? undefined : told) ?? (isNew ? undefined : assumedBefore(object, o.imported));
   const own =
-    before === undefined ? openedFindings(kind, object, told) : changedFindings(kind, before, object, reviewedBy);
+    before === undefined
+      ? openedFindings(kind, object, told, new Set(Object.keys(noted?.versions ?? {})))
+      : changedFindings(kind, before, object, reviewedBy);
   const at = { watermark: o.watermark, whole: o.allComments };
   return [
     ...own,
@@ -226,8 +229,8 @@ export async function reportObject(visit: Visit, read: ObjectRead, o: ReportOpti
       reviews: isPull ? await knownReviews(tx, watched.id, number) : new Map<string, string>(),
     };
     const earlier = told === undefined ? await toldBefore(tx, place, isPull ? 'pull_request' : 'issue') : undefined;
-    const state = earlier === undefined ? told?.state : { ...stateOf(object), state: earlier };
-    const findings = signed(findingsOf(read, state, known, o), read.happened, o.since);
+    const noted = earlier === undefined ? told : { state: { ...stateOf(object), state: earlier }, versions: {} };
+    const findings = signed(findingsOf(read, noted, known, o), read.happened, o.since);
     const report = (told?.state.reports ?? 0) + (findings.length > 0 ? 1 : 0);
     if (findings.length > 0) {
       const about = (finding: Finding) => aboutOf(finding, read, o.conversation);
