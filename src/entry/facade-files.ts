@@ -1,9 +1,10 @@
 /** What a facade is made of, kept in the data directory: its settings and its key, readable by nobody else. */
 import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ForgewayError } from '../lib/errors.js';
+import type { Revocations } from '../translate/facade/tokens.js';
 import { isFresh, type LoopbackCertificate, makeLoopbackCertificate } from './loopback-certificate.js';
 
 export interface FacadeSettings {
@@ -54,6 +55,7 @@ function filesOf(dataDir: string, name: string) {
     secretFile: file('secret'),
     certificateFile: file('crt'),
     certificateKeyFile: file('crt.key'),
+    revokedFile: file('revoked'),
   };
 }
 
@@ -116,5 +118,25 @@ export function openFacade(dataDir: string, name: string): Facade {
         certificateFile,
       },
     }),
+  };
+}
+
+/** A line that a crash left half-written is none: the app was not told that its token is gone. */
+const REVOKED = /^(\d{1,16}) ([\w-]{43})$/;
+
+/** The tokens of this facade that were given back, in a file; those that have ended by themselves are left out of it at each start. */
+export function openRevocations(dataDir: string, name: string, now: Date): Revocations {
+  const { revokedFile } = filesOf(dataDir, name);
+  const lines = existsSync(revokedFile) ? readFileSync(revokedFile, 'utf8').split('\n') : [];
+  const known = lines.flatMap((line): [string, number][] => {
+    const [, until = '', digest = ''] = REVOKED.exec(line) ?? [];
+    return Number(until) > now.getTime() ? [[digest, Number(until)]] : [];
+  });
+  const lineOf = (digest: string, until: number) => `${until} ${digest}\n`;
+  writeFileSync(`${revokedFile}.new`, known.map(([digest, until]) => lineOf(digest, until)).join(''), PRIVATE);
+  renameSync(`${revokedFile}.new`, revokedFile);
+  return {
+    all: () => known,
+    add: (digest, until) => appendFileSync(revokedFile, lineOf(digest, until), PRIVATE),
   };
 }

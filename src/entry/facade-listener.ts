@@ -19,7 +19,7 @@ import { createFacade, type FacadeRequest } from '../translate/facade/requests.j
 import { createFacadeTokens } from '../translate/facade/tokens.js';
 import { checkRunUrls, gitObjectsFor } from './bridge-ports.js';
 import { defaultAppCredentials } from './default-app.js';
-import { FACADE_APP_ID, openFacade } from './facade-files.js';
+import { FACADE_APP_ID, openFacade, openRevocations } from './facade-files.js';
 import type { LoopbackCertificate } from './loopback-certificate.js';
 import { outboundOf } from './outbound.js';
 import { shutdownRequested } from './shutdown.js';
@@ -133,7 +133,7 @@ export async function runFacadeListener(config: Config, log: Logger, name: strin
   const answer = await createFacade({
     appId: FACADE_APP_ID,
     publicKey: facade.publicKey,
-    tokens: createFacadeTokens(facade.tokenKey, systemClock),
+    tokens: createFacadeTokens(facade.tokenKey, systemClock, openRevocations(config.dataDir, name, systemClock.now())),
     requestsOf: bridge.requestsOf,
     origin: facade.origin,
     only: await virtualIdOf(store, opened.keys, facade.connection),

@@ -1,11 +1,15 @@
 /** An app in a Probot of its own, which takes the facade for a GitHub Enterprise: stock Octokit, stock App authentication. */
 import { generateKeyPairSync } from 'node:crypto';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
 import { Probot } from 'probot';
+import { openRevocations } from '../../src/entry/facade-files.js';
 import { listenOnLoopback } from '../../src/entry/facade-listener.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { createFacade, type FacadeRequest } from '../../src/translate/facade/requests.js';
@@ -17,6 +21,10 @@ const SECRET = 'the secret of the old app';
 const keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const pem = keys.privateKey.export({ type: 'pkcs1', format: 'pem' }).toString();
 const publicKey = keys.publicKey.export({ type: 'spki', format: 'pem' }).toString();
+
+const dataDir = mkdtempSync(join(tmpdir(), 'forgeway-facade-'));
+mkdirSync(join(dataDir, 'facades'));
+afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 
 const portOf = (server: Server) => (server.address() as AddressInfo).port;
 
@@ -110,7 +118,7 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))('an old app o
     facade = await createFacade({
       appId: '1',
       publicKey,
-      tokens: createFacadeTokens('key of tokens', clock),
+      tokens: createFacadeTokens('key of tokens', clock, openRevocations(dataDir, 'old', new Date())),
       requestsOf: instance.rehearsal.bridge.requestsOf,
       origin: at.origin,
       clock: systemClock,
@@ -262,6 +270,16 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))('an old app o
     const back = () => ask('/api/v3/installation/token', `Bearer ${given}`, 'DELETE');
     expect([await status(given), (await back()).status, await status(given)]).toEqual([200, 204, 401]);
     expect([(await back()).status, await status(kept), await status(await make())]).toEqual([401, 200, 200]);
+
+    // As a facade that is started again knows it, also after a crash that left half a line.
+    const file = join(dataDir, 'facades', 'old.revoked');
+    expect(readFileSync(file, 'utf8')).not.toContain(given.slice(4));
+    appendFileSync(file, '17958');
+    const again = (now: Date) => createFacadeTokens('key of tokens', systemClock, openRevocations(dataDir, 'old', now));
+    const restarted = again(new Date());
+    expect([restarted.open(given), restarted.open(kept) !== undefined]).toEqual([undefined, true]);
+    again(new Date(Date.now() + 2 * 3_600_000));
+    expect(readFileSync(file, 'utf8')).toBe('');
   });
 
   it('gets tokens that are worth nothing elsewhere, and expire', async () => {
@@ -443,7 +461,7 @@ describe.each(faked.map((forge) => [forge.label, forge] as const))('an old app o
     const narrow = await createFacade({
       appId: '1',
       publicKey,
-      tokens: createFacadeTokens('key of tokens', clock),
+      tokens: createFacadeTokens('key of tokens', clock, openRevocations(dataDir, 'old', new Date())),
       requestsOf: instance.rehearsal.bridge.requestsOf,
       origin: at.origin,
       only: 1n,

@@ -1,5 +1,5 @@
 /** The facade's installation tokens: opaque to the app, worth nothing at any forge, and known again after a restart. */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import type { Clock } from '../../lib/clock.js';
 import type { Narrowing } from '../narrowed.js';
@@ -16,9 +16,18 @@ export interface FacadeTokens {
   mint(installationId: bigint, limits?: TokenLimits): { token: string; expiresAt: Date };
   /** What it was made for; undefined for what is no token of ours, or has expired. */
   open(token: string): ({ installation: bigint } & TokenLimits) | undefined;
-  /** It opens nothing any more, as long as this process lives: what an app is done with, it gives back. */
+  /** It opens nothing any more: what an app is done with, it gives back. */
   revoke(token: string): void;
 }
+
+/** Tokens that were given back, by a digest from which none can be made, with the time at which they end by themselves. */
+export interface Revocations {
+  all(): Iterable<readonly [digest: string, until: number]>;
+  /** When it returns, the next start finds it. @throws what writing it down throws */
+  add(digest: string, until: number): void;
+}
+
+const digestOf = (token: string): string => createHash('sha256').update(token).digest('base64url');
 
 const permissions = z.record(z.string(), z.string()).optional();
 /** As they stand in a token. */
@@ -56,10 +65,10 @@ function read(text: string): TokenLimits {
 }
 
 /** `key` is the facade's own; whoever has it can make tokens. */
-export function createFacadeTokens(key: Buffer | string, clock: Clock): FacadeTokens {
+export function createFacadeTokens(key: Buffer | string, clock: Clock, revocations: Revocations): FacadeTokens {
   const sign = (text: string) => createHmac('sha256', key).update(`facade token ${text}`).digest();
   /** Until when they would be worth something. */
-  const revoked = new Map<string, number>();
+  const revoked = new Map<string, number>(revocations.all());
   let newest = 0;
   return {
     mint(installationId, limits) {
@@ -80,7 +89,7 @@ export function createFacadeTokens(key: Buffer | string, clock: Clock): FacadeTo
       const given = Buffer.from(signature, 'base64url');
       const wanted = sign([id, expires, ...(narrow === undefined ? [] : [narrow])].join('.'));
       if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) return undefined;
-      if (Number.parseInt(expires, BASE) <= clock.now().getTime() || revoked.has(token)) return undefined;
+      if (Number.parseInt(expires, BASE) <= clock.now().getTime() || revoked.has(digestOf(token))) return undefined;
       // Exact beyond 2^53, which a parsed number is not.
       const installation = [...id].reduce(
         (sum, digit) => sum * BigInt(BASE) + BigInt(Number.parseInt(digit, BASE)),
@@ -92,7 +101,11 @@ export function createFacadeTokens(key: Buffer | string, clock: Clock): FacadeTo
       const now = clock.now().getTime();
       for (const [one, until] of revoked) if (until <= now) revoked.delete(one);
       const [, , expires] = FORM.exec(token) ?? [];
-      if (expires !== undefined) revoked.set(token, Number.parseInt(expires, BASE));
+      if (expires === undefined) return;
+      const digest = digestOf(token);
+      const until = Number.parseInt(expires, BASE);
+      if (!revoked.has(digest)) revocations.add(digest, until);
+      revoked.set(digest, until);
     },
   };
 }
