@@ -108,3 +108,17 @@ describe('webhooks of pushes that come after reports of them', () => {
     expect(reportedMoves(kept.reports.get(piece) as Report)).toHaveLength(32);
   });
 });
+
+describe('a webhook that is compared with the state before it', () => {
+  const labeled = { name: 'issues', action: 'labeled', change: { label: { name: 'seen' } } };
+  const at = (second: number) => `2026-03-02T10:00:0${second}Z`;
+  const reports = new Map<string, Report>([
+    ['labels', { piece: 'labels', version: at(2), before: null }],
+    ['part label seen', { piece: 'part label seen', version: at(2), before: 'came' }],
+  ]);
+  const isToldAfter = (since: number) => !isCovered(labeled, { version: at(5) }, reports, at(since));
+
+  it('does not tell what the poller saw come since, nor what came in the second of that state', () => {
+    expect([1, 2, 3].map(isToldAfter)).toEqual([false, false, true]);
+  });
+});

@@ -197,7 +197,8 @@ export const partsOf = (findings: readonly { action?: string; fields: Json; vers
 function coversPart({ action = '', change }: ForgeEvent, reports: ReadonlyMap<string, Report>, since: string): boolean {
   const part = partOf(action, change ?? {});
   const report = part && reports.get(part.piece);
-  return report !== undefined && report.before === part?.what && comparable(report.version) > comparable(since);
+  // In one second too: the state of before it does not have what the poller saw come.
+  return report !== undefined && report.before === part?.what && comparable(report.version) >= comparable(since);
 }
 
 /** As comparable text: times of one forge come with and without fractions. */
