@@ -1,5 +1,6 @@
 /** SHAs of files at a commit, which lists of changed files do not tell. */
 import type { RouteContext, RouteRequest } from '../../kit/route.js';
+import type { FileInput } from '../../kit/shapes/inputs.js';
 import { failedWith, folderEntries, objectOf, objectsOf, repoPath, segments, textOf } from './native.js';
 
 /** Entries of a tree that are read at once, as many as the server gives. */
@@ -20,7 +21,7 @@ async function byFolders(request: RouteRequest, context: RouteContext, ref: stri
 }
 
 /** By path. A file that cannot be found has none. @throws RouteFailure */
-export async function blobShas(
+async function blobShas(
   request: RouteRequest,
   context: RouteContext,
   ref: string,
@@ -43,4 +44,26 @@ export async function blobShas(
     if (failedWith(error, 404)) return found;
     throw error;
   }
+}
+
+/** The same files with their SHAs: those that are there at `now`, and those that were removed as they were at `before`. */
+export async function withShas(
+  request: RouteRequest,
+  context: RouteContext,
+  files: readonly FileInput[],
+  { now, before }: { now: string; before: string },
+): Promise<FileInput[]> {
+  const lacking = files.filter(({ sha }) => sha === undefined);
+  const at = (ref: string, gone: boolean) =>
+    blobShas(
+      request,
+      context,
+      ref,
+      lacking.filter(({ status }) => (status === 'removed') === gone).map(({ path }) => path),
+    );
+  const [present, removed] = [await at(now, false), await at(before, true)];
+  return files.map((one) => {
+    const sha = one.sha ?? (one.status === 'removed' ? removed : present).get(one.path);
+    return { ...one, ...(sha !== undefined && { sha }) };
+  });
 }

@@ -7,7 +7,8 @@ import { notFound, type RouteContext, type RouteRequest } from '../../kit/route.
 import { commit } from '../../kit/shapes/commit.js';
 import type { CommitInput, FileInput } from '../../kit/shapes/inputs.js';
 import { commitInput } from '../convert/commit.js';
-import { failedWith, objectOf, param, repoPath, textOf, wishes } from './native.js';
+import { withShas } from './blob-shas.js';
+import { failedWith, itemsOf, objectOf, param, repoPath, textOf, wishes } from './native.js';
 
 /** As in lists, where GitHub tells neither files nor counts. */
 export function asCommit(request: RouteRequest, context: RouteContext, native: unknown): JsonObject {
@@ -52,9 +53,17 @@ export async function commitText(
   return typeof data === 'string' ? data : '';
 }
 
-/** The files that a commit changed, with their patches. */
-export const commitFiles = async (request: RouteRequest, context: RouteContext, sha: string): Promise<FileInput[]> =>
-  readDiff(await commitText(request, context, sha, 'diff')).map(fileOfDiff);
+/** The files that a commit changed, with their patches and their SHAs: of one that it removed, that of its first parent. */
+export async function commitFiles(
+  request: RouteRequest,
+  context: RouteContext,
+  native: JsonObject,
+): Promise<FileInput[]> {
+  const now = textOf(native, 'sha');
+  const files = readDiff(await commitText(request, context, now, 'diff')).map(fileOfDiff);
+  const [parent] = itemsOf(native.parents);
+  return withShas(request, context, files, { now, before: textOf(objectOf(parent), 'sha') });
+}
 
 /** The same, or undefined; a name that no ref can have is none either, to which the server says 422. */
 export async function findCommit(
@@ -64,8 +73,8 @@ export async function findCommit(
 ): Promise<JsonObject | undefined> {
   if (ref === '') return undefined;
   try {
-    // One segment of the path, whatever is in the name.
-    const path = `${repoPath(request)}/git/commits/${segment(ref)}`;
+    // One segment of the path, whatever is in the name. GitHub also takes `heads/main` and `refs/heads/main`.
+    const path = `${repoPath(request)}/git/commits/${segment(ref.replace(/^(?:refs\/)?(?:heads|tags)\//, ''))}`;
     return objectOf(await context.native.get(path, { stat: false, files: false }));
   } catch (error) {
     if (failedWith(error, 404, 422)) return undefined;

@@ -62,6 +62,16 @@ describe('commits on Gitea', () => {
       ['a.txt', 'modified'],
     ]);
     expect(one.data.files[1].patch).toMatch(/^@@ -2,8 \+2,9 @@/);
+    // The blob of what is there, and of what was removed the one that was there: an app that carries a change over reads both.
+    for (const [file, ref] of [
+      [one.data.files[0], one.data.parents[0].sha],
+      [one.data.files[1], tip],
+    ])
+      expect(file.sha).toBe(
+        (await gitea.ask('GET /repos/{owner}/{repo}/contents/{path}', { path: file.filename, ref })).data.sha,
+      );
+    for (const ref of ['heads/release/1.0', 'refs/heads/release/1.0'])
+      expect((await gitea.ask(GET, { ref })).data.sha).toBe(tip);
     expect(String((await gitea.ask(GET, { ref: tip }, { media: 'diff' })).data)).toMatch(/^diff --git/);
     expect(String((await gitea.ask(GET, { ref: tip }, { media: 'patch' })).data)).toMatch(/Subject: \[PATCH\] Two/);
     expect((await gitea.ask(GET, { ref: 'release/1.0' }, { media: 'sha' })).data).toBe(tip);

@@ -76,7 +76,7 @@ async function get(request: RouteRequest, context: RouteContext) {
         bytes: await commitText(request, context, sha, media),
       },
     };
-  return { data: asFullCommit(request, context, native, await commitFiles(request, context, sha)) };
+  return { data: asFullCommit(request, context, native, await commitFiles(request, context, native)) };
 }
 
 /** The server counts for its own pages only, so the newest commits are counted here. */

@@ -115,7 +115,7 @@ async function compare(request: RouteRequest, context: RouteContext) {
     ahead.length === 0 || common === ''
       ? []
       : isOneStep
-        ? await commitFiles(request, context, headSha)
+        ? await commitFiles(request, context, head)
         : await changes(request, context, common, headSha);
   const [owner, repo] = [param(request, 'owner'), param(request, 'repo')];
   const api = apiBase(request, context);

@@ -208,6 +208,17 @@ const issueRequest = ({ fake }: GiteaRig, title: string): Request =>
     body: JSON.stringify({ title }),
   });
 
+it('issues of one second are told in the order of their numbers', async () => {
+  const gitea = await startGitea({ clock: () => new Date('2026-03-02T10:00:00Z') });
+  for (const title of ['One', 'Two', 'Three']) await gitea.ask(CREATE, { title });
+  const numbers = async (query: object) => (await gitea.ask(LIST, query)).data.map((issue: Loose) => issue.number);
+  expect(await numbers({ sort: 'created', direction: 'asc' })).toEqual([1, 2, 3]);
+  expect(await numbers({ sort: 'updated', direction: 'desc' })).toEqual([3, 2, 1]);
+  const found = await gitea.ask('GET /search/issues', { q: 'repo:acme/web', sort: 'created', order: 'asc' });
+  expect(found.data.items.map((issue: Loose) => issue.number)).toEqual([1, 2, 3]);
+  await gitea.close();
+});
+
 describe('locking', () => {
   const LOCK = '/repos/{owner}/{repo}/issues/{issue_number}/lock';
 

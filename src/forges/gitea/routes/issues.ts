@@ -53,7 +53,9 @@ async function list(request: RouteRequest, context: RouteContext) {
     return pageOf(request, context, issuesPath(request), query, convert);
   const key = ORDER[sort] ?? ORDER.created;
   const all = objectsOf(await everything(context, issuesPath(request), query)).filter(keep(request));
-  if (key) all.sort((a, b) => (direction === 'asc' ? key(a) - key(b) : key(b) - key(a)));
+  const way = direction === 'asc' ? 1 : -1;
+  // The server dates to the second: of what is equally old the number tells which came first.
+  if (key) all.sort((a, b) => way * (key(a) - key(b) || Number(a.number) - Number(b.number)));
   return pageIn(request, all.map(convert));
 }
 

@@ -17,7 +17,7 @@ import { fileInput } from '../convert/commit.js';
 import { isDraftTitle } from '../convert/pull-request.js';
 import { statusInput } from '../convert/status.js';
 import { autoMergeOf } from './auto-merge.js';
-import { blobShas } from './blob-shas.js';
+import { withShas } from './blob-shas.js';
 import { asCommit } from './commit-objects.js';
 import { contextOf } from './deployment-records.js';
 import {
@@ -142,20 +142,9 @@ async function listFiles(request: RouteRequest, context: RouteContext) {
   const patches = await patchesOf(request, context);
   const pull = objectOf(await context.native.get(pullPath(request)));
   const head = textOf(objectOf(pull.head), 'sha');
-  const pathsOf = (gone: boolean) =>
-    files.filter(({ status }) => (status === 'removed') === gone).map(({ path }) => path);
-  const [now, before] = [
-    await blobShas(request, context, head, pathsOf(false)),
-    await blobShas(request, context, textOf(pull, 'merge_base'), pathsOf(true)),
-  ];
-  const data = files.map((one) => {
-    const { patch } = patches.get(one.path) ?? {};
-    const sha = (one.status === 'removed' ? before : now).get(one.path);
-    return file(context.base, param(request, 'owner'), param(request, 'repo'), head, {
-      ...one,
-      ...wishes({ patch, sha }),
-    });
-  });
+  const patched = files.map((one) => ({ ...one, ...wishes({ patch: patches.get(one.path)?.patch }) }));
+  const shown = await withShas(request, context, patched, { now: head, before: textOf(pull, 'merge_base') });
+  const data = shown.map((one) => file(context.base, param(request, 'owner'), param(request, 'repo'), head, one));
   return { ...answer, data };
 }
 

@@ -214,7 +214,8 @@ function order(request: RouteRequest, qualifiers: readonly Qualifier[]): (a: Fou
     sort === 'comments'
       ? (issue) => Number(issue.comments ?? 0)
       : (issue) => time(issue[sort === 'updated' ? 'updated_at' : 'created_at']);
-  return (a, b) => (up ? 1 : -1) * (read(a.issue) - read(b.issue));
+  // The server dates to the second: of what is equally old the id tells which came first.
+  return (a, b) => (up ? 1 : -1) * (read(a.issue) - read(b.issue) || Number(a.issue.id) - Number(b.issue.id));
 }
 
 async function searchIssues(request: RouteRequest, context: RouteContext) {

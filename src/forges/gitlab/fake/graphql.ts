@@ -26,7 +26,7 @@ const schema = buildSchema(`
   type Repository { tree(path: String, ref: String): Tree blobs(paths: [String!]!, ref: String): BlobConnection }
   type BlobConnection { nodes: [Blob] }
   scalar BigInt
-  type Blob { path: String! size: BigInt }
+  type Blob { path: String! oid: String! size: BigInt }
   type Tree { lastCommit: Commit }
   type Commit { sha: String! author: UserCore }
   scalar NoteID
@@ -208,14 +208,13 @@ export function graphqlRoute(world: World): FakeRoute {
               repository: {
                 blobs: async ({ ref, paths }: { ref?: string; paths: string[] }) => {
                   const sha = await project.git.resolve(ref ?? 'HEAD');
-                  const read = async (path: string) => ({
-                    path,
-                    content: sha === undefined ? undefined : await project.git.readFile(sha, path),
-                  });
+                  const read = async (path: string) => {
+                    const file = sha === undefined ? undefined : await project.git.readFile(sha, path);
+                    // GitLab writes its large numbers as text.
+                    return file && { path, oid: file.sha, size: String(file.content.length) };
+                  };
                   const all = await Promise.all(paths.map(read));
-                  const there = all.filter(({ content }) => content !== undefined);
-                  // GitLab writes its large numbers as text.
-                  return { nodes: there.map(({ path, content }) => ({ path, size: String(content?.content.length) })) };
+                  return { nodes: all.filter((one) => one !== undefined) };
                 },
                 tree: async ({ ref }: { ref: string }) => {
                   const sha = await project.git.resolve(ref);

@@ -275,7 +275,10 @@ export const sampleTokenHook = (world: World, in_: Project | undefined) => ({
   },
 });
 
-/** A push of one ref. GitLab tells the newest 20 commits, oldest first. */
+/**
+ * A push of one ref. GitLab tells the newest 20 commits, oldest first; of a new branch those that the default branch has not, and
+ * of a new tag the one that it stands on.
+ */
 export async function pushHook(
   world: World,
   in_: Project,
@@ -286,9 +289,10 @@ export async function pushHook(
   const gone = change.after === NO_COMMIT;
   const annotated = isTag && !gone ? await in_.git.readTag(change.after) : undefined;
   const head = annotated?.target ?? change.after;
-  const exclude = change.before === NO_COMMIT ? undefined : change.before;
-  const isNew = exclude === undefined;
-  const shas = gone || isTag || isNew ? [] : await in_.git.log(head, { exclude });
+  const isNew = change.before === NO_COMMIT;
+  const isDefault = change.ref === `refs/heads/${in_.defaultBranch}`;
+  const exclude = isNew ? (isDefault ? undefined : await in_.git.resolve(in_.defaultBranch)) : change.before;
+  const shas = gone ? [] : isTag ? [head] : await in_.git.log(head, { exclude });
   const commits = await pushedCommits(world, in_, shas.slice(0, 20));
   const { git_http_url, git_ssh_url, visibility_level } = project(world, in_);
   return {

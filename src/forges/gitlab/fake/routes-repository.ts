@@ -273,7 +273,8 @@ function commitRoutes(world: World): FakeRoute[] {
         const holds = await Promise.all(
           project.mergeRequests.map(
             async (mr) =>
-              (await project.git.isAncestor(sha, mr.sha)) && !(await project.git.isAncestor(sha, mr.startSha)),
+              [mr.mergeCommitSha, mr.squashCommitSha].includes(sha) ||
+              ((await project.git.isAncestor(sha, mr.sha)) && !(await project.git.isAncestor(sha, mr.startSha))),
           ),
         );
         const found = project.mergeRequests.filter((_, at) => holds[at]);

@@ -105,12 +105,15 @@ function matches(world: World, project: Project, thread: Thread, query: URLSearc
     if (after !== undefined && Date.parse(at) < Date.parse(after)) return false;
     if (before !== undefined && Date.parse(at) > Date.parse(before)) return false;
   }
-  const search = get('search')?.toLowerCase();
-  const where = csv(get('in') ?? 'title,description');
-  return (
-    search === undefined ||
-    where.some((field) => (field === 'title' ? thread.title : thread.description).toLowerCase().includes(search))
+  // Every word somewhere, and what stands in quotes as it is.
+  const terms = [...(get('search') ?? '').toLowerCase().matchAll(/"([^"]+)"|\S+/g)].map(
+    ([word, quoted]) => quoted ?? word,
   );
+  const where = csv(get('in') ?? 'title,description');
+  return where.some((field) => {
+    const text = (field === 'title' ? thread.title : thread.description).toLowerCase();
+    return terms.every((term) => text.includes(term));
+  });
 }
 
 function matchesSides(world: World, mr: MergeRequest, query: URLSearchParams): boolean {

@@ -7,7 +7,7 @@ import type { Place } from './place.js';
 
 export async function findCommit(context: RouteContext, place: Place, ref: string): Promise<NativeCommit | undefined> {
   const found = await context.native.find(
-    `${place.api}/repository/commits/${segment(ref.replace(/^(heads|tags)\//, ''))}`,
+    `${place.api}/repository/commits/${segment(ref.replace(/^(?:refs\/)?(?:heads|tags)\//, ''))}`,
   );
   return found === undefined ? undefined : read(nativeCommit, found, 'commit');
 }

@@ -14,6 +14,7 @@ import { fileInput, type NativeCommit, nativeCommit, nativeDiff } from '../conve
 import { nativeProject } from '../convert/project.js';
 import { read } from '../convert/read.js';
 import { projectPath } from '../references.js';
+import { withShas } from './blob-facts.js';
 import { commitAt } from './commit-at.js';
 import { commitsShown, shownCommit, shownCommits } from './commit-people.js';
 import { gitDiff, mailbox } from './patch.js';
@@ -44,8 +45,8 @@ const diffText = (bytes: string, kind: 'diff' | 'patch') => ({
 const get: Route = {
   support: 'emulated',
   retry: 'read',
-  source: 'commits: GET /projects/:id/repository/commits/:sha, GET .../diff',
-  note: 'Files have no SHA.',
+  source: 'commits: GET /projects/:id/repository/commits/:sha, GET .../diff; graphql: Repository.blobs',
+  note: 'Files have no SHA where GraphQL may not be asked.',
   async run(request, context) {
     const place = placeOf(request);
     const commit = await commitAt(context, place, param(request, 'ref'));
@@ -55,7 +56,10 @@ const get: Route = {
     const diffs = await everything(context, `${place.api}/repository/commits/${commit.id}/diff`, nativeDiff);
     if (request.media === 'diff') return diffText(diffs.map(gitDiff).join(''), 'diff');
     const { items, pages } = slice(request.perPage === 30 ? { ...request, perPage: 300 } : request, diffs);
-    const files = items.map(fileInput);
+    const files = await withShas(context, place, items.map(fileInput), {
+      now: commit.id,
+      before: commit.parent_ids?.[0],
+    });
     const stats = commit.stats ?? {
       additions: files.reduce((sum, file) => sum + file.additions, 0),
       deletions: files.reduce((sum, file) => sum + file.deletions, 0),
@@ -146,8 +150,9 @@ async function endsOf(request: RouteRequest, context: RouteContext, place: Place
 const compare: Route = {
   support: 'emulated',
   retry: 'read',
-  source: 'repositories: GET /projects/:id/repository/compare, GET /projects/:id/repository/merge_base',
-  note: 'Files have no SHA.',
+  source:
+    'repositories: GET /projects/:id/repository/compare, GET /projects/:id/repository/merge_base; graphql: Repository.blobs',
+  note: 'Files have no SHA where GraphQL may not be asked, and none in a comparison with a fork.',
   async run(request, context) {
     const place = placeOf(request);
     const { from, to } = await endsOf(request, context, place);
@@ -170,6 +175,9 @@ const compare: Route = {
       commits,
     );
     const show = await commitsShown(context, place, [from.commit, base, ...items]);
+    const changed = diffs.map(fileInput);
+    const ofHead = { now: to.commit.id, before: base.id };
+    const files = isForked ? changed : await withShas(context, place, changed, ofHead);
     const ends = `${from.commit.id}...${to.commit.id}`;
     const url = `${apiOf(context.base, place.owner, place.repo)}/compare/${ends}`;
     const page = `${context.base.web}/${place.path}/-/compare/${ends}`;
@@ -187,7 +195,7 @@ const compare: Route = {
         behind_by: behindBy,
         total_commits: aheadBy,
         commits: items.map((commit) => show(commit)),
-        files: diffs.map((diff) => shape.file(context.base, place.owner, place.repo, to.commit.id, fileInput(diff))),
+        files: files.map((one) => shape.file(context.base, place.owner, place.repo, to.commit.id, one)),
       },
       pages,
     };

@@ -17,8 +17,8 @@ import { apiOf } from '../../kit/shapes/repository.js';
 import { commitInput, nativeCommit } from '../convert/commit.js';
 import { read } from '../convert/read.js';
 import { toNativeText } from '../references.js';
-import { askGraphql } from './graphql-ask.js';
-import { accept, everything, type Place, placeOf, projectAt, refused } from './place.js';
+import { blobFacts } from './blob-facts.js';
+import { accept, everything, type Place, placeOf, projectAt } from './place.js';
 
 const nativeFile = z.looseObject({
   file_name: z.string(),
@@ -87,52 +87,13 @@ function shownFile(
 
 const kinds: Readonly<Record<string, string>> = { tree: 'dir', commit: 'submodule', blob: 'file' };
 
-const sizes = z.looseObject({
-  project: z
-    .looseObject({
-      repository: z
-        .looseObject({
-          blobs: z
-            .looseObject({
-              nodes: z.array(z.looseObject({ path: z.string(), size: z.coerce.number().nullish() }).nullish()),
-            })
-            .nullish(),
-        })
-        .nullish(),
-    })
-    .nullish(),
-});
-const SIZES =
-  'query sizes($project: ID!, $ref: String!, $paths: [String!]!) { project(fullPath: $project) { repository { blobs(ref: $ref, paths: $paths) { nodes { path size } } } } }';
-/** Nodes of one of GitLab's pages. */
-const SIZES_AT_ONCE = 100;
-/** The GraphQL of a server that is too old, or that a token without `read_api` may not ask. */
-const NOT_TOLD: readonly number[] = [401, 403, 404, 501];
-
-/** How large files are, which GitLab's list of a folder does not say: {} where its GraphQL does not either. */
-async function sizesOf(context: RouteContext, place: Place, ref: string, paths: readonly string[]) {
-  const found = new Map<string, number>();
-  for (let from = 0; from < paths.length; from += SIZES_AT_ONCE) {
-    const variables = { project: place.path, ref, paths: paths.slice(from, from + SIZES_AT_ONCE) };
-    const told = await refused(
-      () => askGraphql(context, SIZES, variables, sizes),
-      NOT_TOLD,
-      () => undefined,
-    );
-    if (told === undefined) break;
-    for (const node of told.project?.repository?.blobs?.nodes ?? [])
-      if (node?.size != null) found.set(node.path, node.size);
-  }
-  return found;
-}
-
 const isBlob = ({ type }: { type: string }): boolean => type === 'file' || type === 'symlink';
 
 /** A listed folder; each file with its size. */
 async function withSizes(context: RouteContext, place: Place, ref: string, entries: readonly ListedEntry[]) {
   const paths = entries.filter(isBlob).map((entry) => entry.path);
-  const found = await sizesOf(context, place, ref, paths);
-  return entries.map((entry) => ({ ...entry, size: found.get(entry.path) ?? 0 }));
+  const found = await blobFacts(context, place, ref, paths);
+  return entries.map((entry) => ({ ...entry, size: found.get(entry.path)?.size ?? 0 }));
 }
 
 type ListedEntry = NonNullable<Awaited<ReturnType<typeof folder>>>[number];

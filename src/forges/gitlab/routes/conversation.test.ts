@@ -306,6 +306,10 @@ describe('search', () => {
     expect(await numbers('is:issue -label:stale')).toEqual([FIRST_ISSUE]);
     expect(await numbers('is:pr author:alice')).toEqual([1]);
     expect(await numbers('type:issue words in:title')).toEqual([FIRST_ISSUE + 1]);
+    // Words in any order, and what stands in quotes as it is.
+    expect(await numbers('type:issue words old in:title')).toEqual([FIRST_ISSUE + 1]);
+    expect(await numbers('type:issue "old words" in:title')).toEqual([FIRST_ISSUE + 1]);
+    expect(await numbers('type:issue "words old" in:title')).toEqual([]);
     expect(await numbers('is:pr head:listed base:main draft:false')).toEqual([1]);
     expect(
       await numbers('no:assignee no:milestone is:issue label:stale created:>2020-01-01 updated:<2030-01-01'),

@@ -210,6 +210,13 @@ describe('commits and comparisons', () => {
     expect(at.gitlab.rig.calls.map(({ path }) => path)).not.toContain('/../graphql');
     expect(first.data).toMatchObject({ sha: list.data[0].sha, stats: { additions: 3 } });
     expect(first.data.files.map((file: Loose) => [file.filename, file.status])).toContainEqual(['src/app.ts', 'added']);
+    const shaAt = async (path: string, ref: string) =>
+      (await ask(`GET ${R}/contents/{path}`, { path, ref })).data.sha as string;
+    // The blob of what is there, and of what was removed the one that was there: an app that carries a change over reads both.
+    for (const { filename, sha } of first.data.files) expect(sha).toBe(await shaAt(filename, first.data.sha));
+    const last = await ask(`GET ${R}/commits/{ref}`, { ref: 'refs/heads/main' });
+    const [gone] = last.data.files as Loose[];
+    expect(gone).toMatchObject({ status: 'removed', sha: await shaAt(gone?.filename, last.data.parents[0].sha) });
     expect((await ask(`GET ${R}/commits/{ref}`, { ref: 'main' }, { media: 'sha' })).data).toBe(await head());
     expect((await ask(`GET ${R}/commits/{ref}`, { ref: 'main' }, { media: 'diff' })).data).toContain(
       'deleted file mode',
@@ -244,6 +251,8 @@ describe('commits and comparisons', () => {
     });
     expect(ahead.data.commits.map((one: Loose) => one.commit.message)).toEqual(['one', 'two']);
     expect(ahead.data.files.map((one: Loose) => one.filename)).toEqual(['1.txt', '2.txt']);
+    const { data: second } = await ask(`GET ${R}/contents/{path}`, { path: '2.txt', ref: 'ahead/1' });
+    expect(ahead.data.files[1].sha).toBe(second.sha);
     await fake.push(web, people.alice, {
       branch: 'main',
       message: 'three',

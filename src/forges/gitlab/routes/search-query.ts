@@ -220,6 +220,9 @@ const qualifiers: Readonly<Record<string, Qualifier>> = {
   }),
 };
 
+/** GitLab looks for every word by itself unless they stand in quotes. */
+const asTerm = (word: string): string => (/\s/.test(word) ? `"${word}"` : word);
+
 /** @throws RouteFailure 422 naming the qualifier that GitLab cannot answer */
 export function parseSearch(q: string, options: { sort?: string; order?: string; self: string }): ThreadFilter {
   const { words, qualifiers: used } = terms(q);
@@ -254,7 +257,7 @@ export function parseSearch(q: string, options: { sort?: string; order?: string;
       ...(since !== undefined && { updated_after: query.updated_after ?? since }),
       labels: labels.length > 0 ? labels.join(',') : query.labels,
       'not[labels]': notLabels.length > 0 ? notLabels.join(',') : undefined,
-      search: words.length > 0 ? toNativeText(words.join(' ')) : undefined,
+      search: words.length > 0 ? toNativeText(words.map(asTerm).join(' ')) : undefined,
     },
     pullQuery: building.pullQuery,
     order: building.order,

@@ -87,8 +87,9 @@ export function repositoryRoutes(world: World): FakeRoute[] {
       run: (request) => {
         const repository = repositoryFor(world, request, 'admin');
         const { name, description, website, default_branch, archived, ...rest } = request.body as z.infer<typeof EDIT>;
-        if (name !== undefined && repositoryNamed(state, repository.owner, name))
-          refuse(422, 'repo name is already taken');
+        const taken = name === undefined ? undefined : repositoryNamed(state, repository.owner, name);
+        // Its own name, which whoever edits it may send along.
+        if (taken !== undefined && taken !== repository) refuse(422, 'repo name is already taken');
         const { private: isPrivate, ...settings } = rest;
         repository.name = name ?? repository.name;
         repository.description = description ?? repository.description;
