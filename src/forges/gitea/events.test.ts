@@ -196,6 +196,36 @@ describe('reviews', () => {
   });
 });
 
+describe('what is at a commit, for whoever reads it', () => {
+  const sha = 'a'.repeat(40);
+
+  it('the branches of a status', async () => {
+    const answers = { 'GET /repos/{owner}/{repo}/commits/{commit_sha}/branches-where-head': [{ name: 'greet' }] };
+    const delivery = { ...native('status'), answers };
+    expect(await only(delivery)).toMatchObject({ branches: [] });
+    expect(await only(delivery, portsOf(delivery, ['branches']))).toMatchObject({
+      branches: [{ name: 'greet', commit: { sha } }],
+    });
+  });
+
+  it.each([
+    ['push', 'check_suite'],
+    ['workflow_run.completed', 'workflow_run'],
+  ])('the open pull requests of a %s', async (name, key) => {
+    const hook = native(name);
+    const run = hook.payload.workflow_run as JsonObject | undefined;
+    const at = String(run?.head_sha ?? hook.payload.after);
+    const pull = { id: 1, number: 6, state: 'open', head: { ref: 'greet', sha: at }, base: { ref: 'main', sha } };
+    const all = [pull, { ...pull, number: 7, state: 'closed' }];
+    const delivery = { ...hook, answers: { 'GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls': all } };
+    const told = async (ports = portsOf(delivery)) =>
+      (await translated(delivery, ports)).events?.find((event) => event.name === key)?.payload[key];
+    expect(await told()).toMatchObject({ pull_requests: [] });
+    const named = [{ number: 6, head: { ref: 'greet', sha: at } }];
+    expect(await told(portsOf(delivery, [`${key}.pull_requests`]))).toMatchObject({ pull_requests: named });
+  });
+});
+
 describe('pushes', () => {
   it('are forced when the old head had commits that the new one has not; asked only for whoever reads it', async () => {
     const compare = 'GET /repos/{owner}/{repo}/compare/{basehead}';
@@ -204,6 +234,13 @@ describe('pushes', () => {
     expect((await only(delivery, portsOf(delivery, ['forced']))).forced).toBe(true);
     const forward = { ...delivery, answers: { [compare]: { ahead_by: 0 } } };
     expect((await only(forward, portsOf(forward, ['forced']))).forced).toBe(false);
+  });
+
+  it('list their commits as GitHub does, the oldest first', async () => {
+    expect(await only(native('push'))).toMatchObject({
+      commits: [{ message: 'Prepare' }, { message: 'Greet visitors' }],
+      head_commit: { message: 'Greet visitors' },
+    });
   });
 
   it('know no commit by zeros, of SHA-256 repositories too', async () => {

@@ -240,6 +240,58 @@ describe('fields for those who read them', () => {
     const { check_run } = await only(delivery, portsOf(delivery, ['check_run.pull_requests']));
     expect(check_run).toMatchObject({ pull_requests: [{ id: 60001, number: 6, head: { ref: 'fix/prices' } }] });
   });
+
+  it.each([
+    ['build.created', 'check_run'],
+    ['pipeline.manual', 'check_suite'],
+    ['pipeline.running', 'workflow_run'],
+  ])('the open pull requests whose head a branch’s %s is at', async (name, key) => {
+    const sha = 'a1'.repeat(20);
+    const pull = {
+      id: 60001,
+      number: 6,
+      state: 'open',
+      head: { ref: 'fix/prices', sha },
+      base: { ref: 'main', sha: 'b' },
+    };
+    const answers = {
+      'GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls': [
+        pull,
+        { ...pull, number: 7, state: 'closed' },
+        { ...pull, number: 8, head: { ref: 'other', sha: 'c' } },
+      ],
+    };
+    const delivery = { ...native(name), answers };
+    const told = async (ports = portsOf(delivery)) =>
+      (await translated(delivery, ports)).events?.find((event) => event.name === key)?.payload[key];
+    expect(await told()).toMatchObject({ pull_requests: [] });
+    const named = { number: 6, head: { ref: 'fix/prices', sha }, base: { ref: 'main' } };
+    expect(await told(portsOf(delivery, [`${key}.pull_requests`]))).toMatchObject({ pull_requests: [named] });
+  });
+
+  it('the head of a branch that begins where another one is', async () => {
+    const sha = 'a1'.repeat(20);
+    const person = { name: 'Alice', email: 'alice@example.com', date: '2026-03-02T09:58:00Z' };
+    const commit = { message: 'Count pears', author: person, committer: person, tree: { sha: 'b'.repeat(40) } };
+    const files = [
+      { filename: 'a', status: 'added' },
+      { filename: 'b', status: 'removed' },
+      { filename: 'c', status: 'modified' },
+    ];
+    const asked = { sha, html_url: 'https://git.example.com/c', commit, files };
+    const made = native('push.branch.create');
+    const payload = { ...made.payload, commits: [], total_commits_count: 0, checkout_sha: sha };
+    const delivery = { ...made, payload, answers: { 'GET /repos/{owner}/{repo}/commits/{ref}': asked } };
+    const told = async (ports = portsOf(delivery)) => (await translated(delivery, ports)).events?.at(-1)?.payload;
+    expect(await told()).toMatchObject({ commits: [], head_commit: null });
+    expect(await told(portsOf(delivery, ['head_commit']))).toMatchObject({
+      commits: [],
+      head_commit: {
+        ...{ id: sha, tree_id: 'b'.repeat(40), message: 'Count pears', author: person },
+        ...{ added: ['a'], removed: ['b'], modified: ['c'] },
+      },
+    });
+  });
 });
 
 it('no event is made of a list that was not understood', () => {

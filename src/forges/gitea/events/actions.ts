@@ -1,5 +1,6 @@
 /** Commit statuses, and the runs and jobs of Actions. */
 import type { JsonObject } from '../../forge.js';
+import { PULLS_OF_COMMIT, pullsAt } from '../../kit/pulls-at.js';
 import type { CommitInput } from '../../kit/shapes/inputs.js';
 import { statusEvent } from '../../kit/shapes/status.js';
 import { workflow, workflowJob, workflowRun } from '../../kit/shapes/workflow.js';
@@ -14,9 +15,17 @@ import {
 } from '../convert/workflow.js';
 import { nativePushCommit } from '../schema.js';
 import { isObject, textAt } from './fields.js';
-import { part, type Translation } from './translation.js';
+import { ask, part, type Translation } from './translation.js';
 
-export function statuses(t: Translation): JsonObject {
+/** The server names no branches; those that are at the commit are asked for when the app reads them. */
+async function branchesAt(t: Translation, sha: string): Promise<string[]> {
+  if (!t.ports.wanted.has('branches')) return [];
+  const told = await ask(t, 'GET /repos/{owner}/{repo}/commits/{commit_sha}/branches-where-head', { commit_sha: sha });
+  const names = Array.isArray(told) ? told.map((one) => textAt(one, 'name')) : [];
+  return names.filter((name) => name !== undefined);
+}
+
+export async function statuses(t: Translation): Promise<JsonObject> {
   const { creator: _, ...native } = t.payload;
   const input = statusInput({ ...native, creator: t.payload.sender });
   const told = nativePushCommit.safeParse(t.payload.commit).success ? pushCommitInput(t.payload.commit) : undefined;
@@ -29,14 +38,17 @@ export function statuses(t: Translation): JsonObject {
   };
   const createdAt = input.createdAt ?? t.received;
   const commit = told?.sha === input.sha ? told : unknown;
-  return { ...statusEvent(t.base, t.owner, t.name, { ...input, createdAt }, { commit }), ...t.common };
+  const branches = await branchesAt(t, input.sha);
+  return { ...statusEvent(t.base, t.owner, t.name, { ...input, createdAt }, { commit, branches }), ...t.common };
 }
 
-function runEvent(t: Translation, run: RunInput): JsonObject {
+async function runEvent(t: Translation, run: RunInput): Promise<JsonObject> {
   const native = isObject(t.payload.workflow) ? t.payload.workflow : {};
   const path = textAt(native, 'path') ?? run.path ?? '';
   const id = workflowNumber(t.repository.id, path);
   const name = textAt(native, 'name') ?? run.name;
+  const asks = t.ports.wanted.has('workflow_run.pull_requests') && run.headSha !== '';
+  const told = asks ? await ask(t, PULLS_OF_COMMIT, { commit_sha: run.headSha }) : [];
   return {
     workflow: workflow(t.base, t.owner, t.name, { id, name, path, htmlUrl: textAt(native, 'html_url') }),
     workflow_run: workflowRun(t.base, t.repository, {
@@ -44,6 +56,7 @@ function runEvent(t: Translation, run: RunInput): JsonObject {
       name,
       path,
       workflowId: id,
+      pullRequests: pullsAt(told, run.headSha, t.repository.id),
       createdAt: run.createdAt ?? t.received,
       htmlUrl: run.htmlUrl || `${t.repository.htmlUrl}/actions/runs/${run.runNumber}`,
     }),
@@ -51,11 +64,11 @@ function runEvent(t: Translation, run: RunInput): JsonObject {
   };
 }
 
-export const workflowRuns = (t: Translation): JsonObject =>
+export const workflowRuns = (t: Translation): Promise<JsonObject> =>
   runEvent(t, workflowRunInput(part(t.payload, 'workflow_run')));
 
 /** Forgejo's own event for a run that has ended. */
-export const actionRuns = (t: Translation): JsonObject => runEvent(t, actionRunInput(part(t.payload, 'run')));
+export const actionRuns = (t: Translation): Promise<JsonObject> => runEvent(t, actionRunInput(part(t.payload, 'run')));
 
 export function workflowJobs(t: Translation): JsonObject {
   const input = workflowJobInput(part(t.payload, 'workflow_job'));

@@ -31,7 +31,7 @@ export function issueOf(t: Translation): IssueInput {
   const input = issueInput(native, t.repository);
   const isPull = t.payload.is_pull === true || input.pullRequest !== undefined;
   const now = { ...input, ...milestoneOf(t), ...closedTimes(t, input) };
-  if (!isPull) return now;
+  if (!isPull) return t.event.action === 'reopened' ? { ...now, stateReason: 'reopened' } : now;
   const { htmlUrl } = input;
   return { ...now, pullRequest: input.pullRequest ?? { htmlUrl, mergedAt: null } };
 }

@@ -1,7 +1,8 @@
 /** Pushes, and refs that come and go. */
 import type { JsonObject } from '../../forge.js';
+import { PULLS_OF_COMMIT, pullsAt } from '../../kit/pulls-at.js';
 import { checkSuite } from '../../kit/shapes/check.js';
-import { pushCommit } from '../../kit/shapes/commit.js';
+import { pushCommit, pushedRepository } from '../../kit/shapes/commit.js';
 import { NO_COMMIT } from '../../kit/shapes/fields.js';
 import { apiOf } from '../../kit/shapes/repository.js';
 import { pushCommitInput } from '../convert/commit.js';
@@ -35,7 +36,9 @@ export async function push(t: Translation): Promise<JsonObject> {
   const after = isBranchDelete ? NO_COMMIT : (textAt(payload, 'after') ?? NO_COMMIT);
   const deleted = isNoCommit(after);
   const ref = textAt(payload, 'ref') ?? '';
-  const commits = (deleted ? [] : (listAt(payload, 'commits') ?? [])).filter(isCommit).map(pushCommitInput);
+  const sent = (deleted ? [] : (listAt(payload, 'commits') ?? [])).filter(isCommit).map(pushCommitInput);
+  // The server tells the newest first, GitHub the oldest.
+  const commits = sent[0]?.sha === after ? sent.toReversed() : sent;
   const told = isCommit(payload.head_commit) ? pushCommitInput(payload.head_commit) : undefined;
   const head = deleted ? undefined : (told ?? commits.find(({ sha }) => sha === after));
   return {
@@ -51,6 +54,7 @@ export async function push(t: Translation): Promise<JsonObject> {
     head_commit: head === undefined ? null : pushCommit(base, head),
     pusher: pusher(t),
     ...t.common,
+    repository: pushedRepository(t.common.repository as JsonObject),
   };
 }
 
@@ -64,6 +68,8 @@ export async function suiteRequested(t: Translation): Promise<JsonObject> {
   const before = textAt(payload, 'before');
   const { records } = ports;
   const told = isCommit(payload.head_commit) ? pushCommitInput(payload.head_commit) : undefined;
+  const asks = ports.wanted.has('check_suite.pull_requests');
+  const pullRequests = asks ? pullsAt(await ask(t, PULLS_OF_COMMIT, { commit_sha: sha }), sha, of.id) : [];
   const suite = checkSuite(base, t.owner, t.name, {
     id: records === undefined ? 0 : (await suiteRecord(records, String(of.id), sha)).id,
     headSha: sha,
@@ -72,6 +78,7 @@ export async function suiteRequested(t: Translation): Promise<JsonObject> {
     conclusion: null,
     ...(before !== undefined && { before }),
     after: sha,
+    pullRequests,
     createdAt: t.received,
     updatedAt: t.received,
     ...(told && { headCommit: told }),

@@ -62,7 +62,7 @@ const shared: EventSupport = {
 
 /** What Gitea gives beyond that, since 1.24. */
 const ofGitea: EventSupport = {
-  status: partial('`branches` is empty.'),
+  status: exact,
   'workflow_run.requested': partial(NO_WORKFLOW),
   'workflow_run.in_progress': partial(NO_WORKFLOW),
   workflow_job: exact,

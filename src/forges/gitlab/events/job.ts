@@ -1,12 +1,13 @@
 /** Jobs of a pipeline: to GitHub a check run and a workflow job. */
 import type { ForgeEvent, JsonObject, TranslatePorts } from '../../forge.js';
+import { checkedPull, PULLS_OF_COMMIT, pullsAt } from '../../kit/pulls-at.js';
 import { checkRun } from '../../kit/shapes/check.js';
 import type { CheckedPullRequestInput } from '../../kit/shapes/inputs.js';
 import { workflowJob } from '../../kit/shapes/workflow.js';
 import { jobCheckInput, jobInput, type NativeJob } from '../convert/pipeline.js';
 import { type JobEvent, jobEvent, type NativeProject } from '../schema.js';
 import { accountInput } from './account.js';
-import { askObject, object } from './ask.js';
+import { ask, askObject } from './ask.js';
 import { hook } from './hook.js';
 import { DONE, WAITING } from './pipeline.js';
 import { firstId, hasPlace, NO_PLACE, type Place, placeOf, repositoryInput } from './place.js';
@@ -58,32 +59,24 @@ function nativeJob(payload: JobEvent, place: Place): NativeJob {
   };
 }
 
-/** The hook has no more of it than its number in the ref; asked for when the app reads it. */
+/**
+ * The hook has no more of it than its number in the ref, and not even that where a branch was built: asked for when the app reads it.
+ */
 async function pullRequests(
   payload: JobEvent,
   place: Place,
   ports: TranslatePorts,
 ): Promise<CheckedPullRequestInput[]> {
+  if (!ports.wanted.has('check_run.pull_requests')) return [];
+  const { id: repositoryId } = place.repository;
   const number = mergeRequestNumber(payload.ref);
-  if (number === undefined || !ports.wanted.has('check_run.pull_requests')) return [];
-  const known = await askObject(ports, 'GET /repos/{owner}/{repo}/pulls/{pull_number}', {
-    ...place.parameters,
-    pull_number: number,
-    counts: 0,
-  });
-  if (known === undefined) return [];
-  const text = (side: unknown, key: string) => String(object(side)?.[key] ?? '');
-  return [
-    {
-      id: typeof known.id === 'number' ? known.id : String(known.id ?? 0),
-      number,
-      headRef: text(known.head, 'ref'),
-      headSha: payload.sha,
-      baseRef: text(known.base, 'ref'),
-      baseSha: text(known.base, 'sha'),
-      repositoryId: place.repository.id,
-    },
-  ];
+  if (number === undefined) {
+    const told = await ask(ports, PULLS_OF_COMMIT, { ...place.parameters, commit_sha: payload.sha });
+    return pullsAt(told, payload.sha, repositoryId);
+  }
+  const parameters = { ...place.parameters, pull_number: number, counts: 0 };
+  const known = await askObject(ports, 'GET /repos/{owner}/{repo}/pulls/{pull_number}', parameters);
+  return known === undefined ? [] : [checkedPull({ ...known, number }, payload.sha, repositoryId)];
 }
 
 async function jobShape(payload: JobEvent, name: string, place: Place, ports: TranslatePorts): Promise<JsonObject> {

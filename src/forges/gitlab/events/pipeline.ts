@@ -1,5 +1,6 @@
 /** Pipelines: to GitHub a check suite and a workflow run; those that other systems report are commit statuses. */
 import type { ForgeEvent, JsonObject, TranslatePorts } from '../../forge.js';
+import { PULLS_OF_COMMIT, pullsAt } from '../../kit/pulls-at.js';
 import { checkSuite } from '../../kit/shapes/check.js';
 import { NO_COMMIT, UNKNOWN_TIME } from '../../kit/shapes/fields.js';
 import type { AccountInput, CheckedPullRequestInput, CheckSuiteInput, CommitInput } from '../../kit/shapes/inputs.js';
@@ -10,6 +11,7 @@ import { time } from '../convert/read.js';
 import { statusState } from '../convert/status.js';
 import { type PipelineEvent, pipelineEvent } from '../schema.js';
 import { accountInput } from './account.js';
+import { ask } from './ask.js';
 import { commitInput } from './commit.js';
 import { hook, isZero } from './hook.js';
 import { firstId, hasPlace, NO_PLACE, type Place, placeOf, repositoryInput } from './place.js';
@@ -59,29 +61,35 @@ function nativePipeline(payload: PipelineEvent, place: Place): NativePipeline {
   };
 }
 
-function pullRequests({
-  object_attributes: pipeline,
-  merge_request: mr,
-  project,
-}: PipelineEvent): CheckedPullRequestInput[] {
-  if (!mr) return [];
-  return [
-    {
-      id: mr.id,
-      number: mr.iid,
-      headRef: mr.source_branch,
-      headSha: pipeline.sha,
-      baseRef: mr.target_branch,
-      baseSha: NO_COMMIT,
-      repositoryId: mr.target_project_id ?? project?.id ?? 0,
-    },
-  ];
+/** A pipeline of a branch names none, also where a pull request is open for it: asked for when the app reads them. */
+async function pullRequests(
+  { object_attributes: pipeline, merge_request: mr, project }: PipelineEvent,
+  event: ForgeEvent,
+  place: Place,
+  ports: TranslatePorts,
+): Promise<CheckedPullRequestInput[]> {
+  if (mr)
+    return [
+      {
+        id: mr.id,
+        number: mr.iid,
+        headRef: mr.source_branch,
+        headSha: pipeline.sha,
+        baseRef: mr.target_branch,
+        baseSha: NO_COMMIT,
+        repositoryId: mr.target_project_id ?? project?.id ?? 0,
+      },
+    ];
+  if (pipeline.tag === true || !ports.wanted.has(`${event.name}.pull_requests`)) return [];
+  const told = await ask(ports, PULLS_OF_COMMIT, { ...place.parameters, commit_sha: pipeline.sha });
+  return pullsAt(told, pipeline.sha, place.repository.id);
 }
 
 function suiteShape(
   payload: PipelineEvent,
   place: Place,
   head: CommitInput | undefined,
+  pulls: CheckedPullRequestInput[],
   ports: TranslatePorts,
 ): JsonObject {
   const { before_sha: before, sha } = payload.object_attributes;
@@ -91,7 +99,7 @@ function suiteShape(
     after: sha,
     headCommit: head,
     app: CI_APP,
-    pullRequests: pullRequests(payload),
+    pullRequests: pulls,
     checkRunCount: payload.builds?.length ?? 0,
   };
   return checkSuite(ports.base, place.owner, place.name, input);
@@ -102,6 +110,7 @@ function runShape(
   place: Place,
   head: CommitInput | undefined,
   actor: AccountInput | undefined,
+  pulls: CheckedPullRequestInput[],
   ports: TranslatePorts,
 ): JsonObject {
   const page = `${place.repository.htmlUrl}/-/blob/HEAD/${WORKFLOW.path}`;
@@ -114,7 +123,7 @@ function runShape(
       path: WORKFLOW.path,
       ...(head?.message && { displayTitle: head.message.split('\n', 1)[0] }),
       workflowId: WORKFLOW.id,
-      pullRequests: pullRequests(payload),
+      pullRequests: pulls,
     }),
   };
 }
@@ -174,11 +183,12 @@ export const pipeline = hook(pipelineEvent, {
     const place = placeOf(ports, repositoryInput(ports.base, project ?? {}, project?.id ?? 0, actor), actor);
     const head = payload.commit ? commitInput(payload.commit, place.repository.htmlUrl) : undefined;
     if (event.name === 'status') return { ...statusShape(payload, place, head, actor, ports), ...place.fields };
+    const pulls = await pullRequests(payload, event, place, ports);
     return {
       action: event.action,
       ...(event.name === 'check_suite'
-        ? { check_suite: suiteShape(payload, place, head, ports) }
-        : runShape(payload, place, head, actor, ports)),
+        ? { check_suite: suiteShape(payload, place, head, pulls, ports) }
+        : runShape(payload, place, head, actor, pulls, ports)),
       ...place.fields,
     };
   },

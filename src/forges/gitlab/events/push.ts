@@ -1,10 +1,11 @@
 /** Pushes of branches and tags; what is made or deleted is told twice, as GitHub does. */
 import type { ForgeEvent, JsonObject, TranslatePorts } from '../../forge.js';
-import { pushCommit } from '../../kit/shapes/commit.js';
+import { pushCommit, pushedRepository } from '../../kit/shapes/commit.js';
 import type { AccountInput } from '../../kit/shapes/inputs.js';
 import { type PushEvent, pushEvent } from '../schema.js';
 import { accountInput } from './account.js';
 import { askObject } from './ask.js';
+import { askedCommit } from './asked-commit.js';
 import { commitInput } from './commit.js';
 import { hook, isZero } from './hook.js';
 import { firstId, hasPlace, NO_PLACE, type Place, placeOf, repositoryInput } from './place.js';
@@ -42,7 +43,9 @@ async function pushPayload(push: PushEvent, place: Place, ports: TranslatePorts)
   const page = place.repository.htmlUrl;
   const commits = (push.commits ?? []).map((one) => commitInput(one, page));
   // The ref of an annotated tag is the tag's own object; what is checked out is the commit.
-  const head = commits.find(({ sha }) => sha === after) ?? commits.find(({ sha }) => sha === push.checkout_sha);
+  const told = commits.find(({ sha }) => sha === after) ?? commits.find(({ sha }) => sha === push.checkout_sha);
+  const isUntold = told === undefined && !deleted && ports.wanted.has('head_commit');
+  const head = isUntold ? await askedCommit(ports, place, push.checkout_sha ?? after) : told;
   const compare = created ? `${page}/-/commits/${encodeURI(shortRef(ref))}` : `${page}/-/compare/${before}...${after}`;
   return {
     ref,
@@ -57,6 +60,7 @@ async function pushPayload(push: PushEvent, place: Place, ports: TranslatePorts)
     head_commit: head === undefined || deleted ? null : pushCommit(ports.base, head),
     pusher: { name: push.user_username ?? push.user_name ?? '', email: push.user_email ?? '' },
     ...place.fields,
+    repository: pushedRepository(place.fields.repository as JsonObject),
   };
 }
 

@@ -25,6 +25,17 @@ export function pushCommit(_base: ShapeBase, input: CommitInput): JsonObject {
   };
 }
 
+/** The repository as a push tells it and no other event does: its owner by `name` as well, and what GitHub once called its fields. */
+export function pushedRepository(shown: JsonObject): JsonObject {
+  const owner = shown.owner as JsonObject;
+  return {
+    ...shown,
+    owner: { ...owner, name: owner.login, email: null },
+    stargazers: shown.stargazers_count,
+    master_branch: shown.default_branch,
+  };
+}
+
 /** The `head_commit` of check suites and workflow runs; of an unknown commit only the SHA is told. */
 export function simpleCommit(sha: string, input: CommitInput | undefined, unknownTime: string): JsonObject {
   const nobody = { name: 'unknown', email: null };
