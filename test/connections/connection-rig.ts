@@ -30,7 +30,7 @@ import { connectionNews } from '../../src/inbox/tell-apps.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { createMetrics, type Metrics } from '../../src/lib/metrics.js';
 import { withConnection } from '../../src/store/connection.js';
-import { type Bridge, createBridge } from '../../src/translate/bridge.js';
+import { type App, type Bridge, createBridge } from '../../src/translate/bridge.js';
 import type { DefaultApp } from '../../src/translate/connections.js';
 import { openNativeAccess } from '../../src/translate/native-access.js';
 import { createIngress, ingressServerOptions } from '../../src/webhook/ingress.js';
@@ -96,6 +96,8 @@ const queue = (name: string) => ({ name, poke: async () => undefined });
 export interface ConnectionRigOptions {
   /** An App beside the connections, with the secret of its hook. */
   github?: DefaultApp & { webhookSecret: string };
+  /** Beside the mirror's and the one that notes. */
+  apps?: readonly App[];
 }
 
 export async function startConnectionRig(options: ConnectionRigOptions = {}): Promise<ConnectionRig> {
@@ -167,6 +169,7 @@ export async function startConnectionRig(options: ConnectionRigOptions = {}): Pr
           });
         },
       },
+      ...(options.apps ?? []),
     ],
     store,
     keys: TEST_KEYS,

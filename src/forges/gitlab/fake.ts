@@ -31,6 +31,9 @@ import { textRoutes } from './fake/routes-text.js';
 import { threadRoutes } from './fake/routes-threads.js';
 import type { GitLabState, Group, Hook, MergeRequest, Pipeline, Project, User, World } from './fake/state.js';
 
+/** What the hooks of the whole system hear of projects. */
+const OF_SYSTEM_HOOKS: ReadonlySet<string> = new Set(['push_events', 'tag_push_events', 'merge_requests_events']);
+
 export interface GitLabFakeOptions {
   /** Empty folder that the repositories are kept in. */
   folder: string;
@@ -197,6 +200,11 @@ function createWorld(options: GitLabFakeOptions, webhooks: FakeWebhooks): World 
           (hook.events[event.flag] ?? event.flag === 'push_events') && alertStatus(world, hook) === 'executable',
       );
       await send(listening, event);
+      // The system's hear of every project, under one name, and of these alone.
+      const everywhere = state.systemHooks.filter(
+        (hook) => OF_SYSTEM_HOOKS.has(event.flag) && hook.events[event.flag] === true,
+      );
+      if (everywhere.length > 0) await send(everywhere, { ...event, name: 'System Hook' });
     },
   };
   return world;
