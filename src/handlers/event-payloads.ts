@@ -42,6 +42,8 @@ export const pushEvent = z.object({
 
 export type PushEvent = z.output<typeof pushEvent>;
 
+export const createEvent = z.object({ ...about, ref: z.string(), ref_type: z.string() });
+
 export const releaseEvent = z.object({
   ...about,
   action: z.string(),

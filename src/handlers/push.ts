@@ -1,10 +1,10 @@
-/** Logs pushes (FR-WH-004) and mirrors their commits. */
+/** Logs pushes (FR-WH-004), mirrors their commits, and notes what apps are told of branches and tags. */
 import type { Probot } from 'probot';
 import { upsertCommits } from '../store/mirror/commit.js';
 import { readShape } from '../store/mirror/shape.js';
-import { notePush } from '../store/told/rows.js';
+import { noteBeginning, notePush } from '../store/told/rows.js';
 import { type HandlerOptions, inDelivery } from './delivery-work.js';
-import { pushEvent } from './event-payloads.js';
+import { createEvent, pushEvent } from './event-payloads.js';
 import { mirrorRepository } from './mirror-event.js';
 import { lookForWorkspaces } from './run.js';
 
@@ -14,6 +14,15 @@ const withoutPrefix = (ref: string, prefix: string) => (ref.startsWith(prefix) ?
 
 export function pushHandler(o: HandlerOptions) {
   return (app: Probot): void => {
+    app.on('create', ({ payload }) =>
+      inDelivery(o, async (work) => {
+        const event = readShape(createEvent, payload, 'create');
+        const { ref: name, ref_type: kind } = event;
+        if (kind !== 'branch' && kind !== 'tag') return;
+        const repository = await mirrorRepository(work, event);
+        await noteBeginning(work.tx, repository.id, { kind, name });
+      }),
+    );
     app.on('push', ({ payload }) =>
       inDelivery(o, async (work) => {
         const event = readShape(pushEvent, payload, 'push');

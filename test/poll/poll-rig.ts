@@ -43,8 +43,17 @@ export interface PollRig {
   asked: string[];
   metrics: ReturnType<typeof createMetrics>;
   as(login: string): FakePerson;
-  /** Keeps webhooks back from now on; `release` hands them over, in reverse when it says so. */
-  hold(): { release(order?: 'reversed'): Promise<void>; drop(): void; readonly count: number };
+  /**
+   * Keeps webhooks back from now on; `release` hands them over, in reverse when it says so; `lose` loses those of this event, and
+   * hands over the others; `keep` lets those pass that come from now on, and answers what hands over the others.
+   */
+  hold(): {
+    release(order?: 'reversed'): Promise<void>;
+    lose(event: string): Promise<void>;
+    keep(): () => Promise<void>;
+    drop(): void;
+    readonly count: number;
+  };
   /** One cycle, and what the app was told by it. */
   poll(options?: Partial<CycleOptions>): Promise<{ summary: CycleSummary; heard: Heard[] }>;
   /** Cycles until one finds nothing and leaves nothing; all that the app was told meanwhile. */
@@ -97,14 +106,17 @@ export async function startPollRig(
 ): Promise<PollRig> {
   const { turns = TURNS } = o;
   const folder = await mkdtemp(join(tmpdir(), 'forgeway-poll-'));
-  const held: (() => Promise<unknown>)[] = [];
+  const held: { event: string; send(): Promise<unknown> }[] = [];
   const state = { holding: false };
   const fake = await descriptor.startFake?.({
     folder: join(folder, 'forge'),
     ...(o.clock && { clock: o.clock }),
     sendWebhook: async (url, init) => {
       if (!state.holding) return loopback.fetch(url, init);
-      held.push(() => fetch(url, init));
+      const headers = new Headers(init.headers);
+      const event =
+        headers.get('x-gitea-event') ?? headers.get('x-github-event') ?? headers.get('x-gitlab-event') ?? '';
+      held.push({ event, send: () => fetch(url, init) });
       return new Response(null, { status: 202 });
     },
   });
@@ -216,6 +228,10 @@ export async function startPollRig(
     as: (login) => fake.as(login, PLACE),
     hold() {
       state.holding = true;
+      const handOver = async (late: readonly (typeof held)[number][]) => {
+        for (const { send } of late) await send();
+        await quiet();
+      };
       return {
         get count() {
           return held.length;
@@ -227,8 +243,16 @@ export async function startPollRig(
         async release(order) {
           state.holding = false;
           const late = held.splice(0);
-          for (const send of order === 'reversed' ? late.reverse() : late) await send();
-          await quiet();
+          await handOver(order === 'reversed' ? late.reverse() : late);
+        },
+        keep() {
+          state.holding = false;
+          const late = held.splice(0);
+          return () => handOver(late);
+        },
+        async lose(event) {
+          state.holding = false;
+          await handOver(held.splice(0).filter((one) => one.event !== event));
         },
       };
     },

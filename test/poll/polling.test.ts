@@ -221,6 +221,61 @@ describe.each(forges)('pushes to %s whose webhooks come late and in any order', 
   });
 });
 
+/** Others tell of both in one webhook. */
+const toldTwice = forges.filter(([, { id }]) => id !== 'gitlab');
+
+describe.each(toldTwice)('a branch on %s whose beginning two webhooks tell', (_label, forge) => {
+  const begin = async () => {
+    rig = await startPollRig(forge, { mode: 'both', turns: ['branches'] });
+    await rig.pollUntilCalm();
+    const alice = rig.as('alice');
+    return (text: string) => alice.push({ branch: 'side', files: { 'a.txt': text }, message: `Now ${text}` });
+  };
+
+  it('is told once when one of them is lost, whichever it is', async () => {
+    const push = await begin();
+    const both = ['create side', 'push refs/heads/side'];
+    for (const lost of ['push', 'create']) {
+      const from = rig.heard.length;
+      const held = rig.hold();
+      await push(lost);
+      await rig.fake.settled();
+      await held.lose(lost);
+      expect(rig.heard.slice(from)).toHaveLength(1);
+      await rig.pollUntilCalm();
+      expect([...rig.heard.slice(from)].sort()).toEqual(both);
+      // Now both come, in any order.
+      await rig.as('alice').deleteBranch('side');
+      await rig.quiet();
+      expect(await rig.pollUntilCalm()).toEqual([]);
+      const again = rig.heard.length;
+      const late = rig.hold();
+      await push(`${lost} again`);
+      await rig.fake.settled();
+      await late.release('reversed');
+      expect(await rig.pollUntilCalm()).toEqual([]);
+      expect([...rig.heard.slice(again)].sort()).toEqual(both);
+      await rig.as('alice').deleteBranch('side');
+      await rig.quiet();
+    }
+  });
+
+  it('is told to have come when both are lost and its next push is not, and not once more by the late ones', async () => {
+    const push = await begin();
+    const early = rig.hold();
+    await push('a');
+    await rig.fake.settled();
+    const late = early.keep();
+    await push('b');
+    await rig.quiet();
+    expect(rig.heard).toEqual(['push refs/heads/side']);
+    expect(await rig.pollUntilCalm()).toEqual(['create side']);
+    await late();
+    expect(rig.heard.filter((heard) => heard === 'create side')).toHaveLength(1);
+    expect(await rig.pollUntilCalm()).toEqual([]);
+  });
+});
+
 describe.each(forges)('a webhook of %s after others that were lost', (_label, forge) => {
   it('tells nothing again that the poller reported instead of them', async () => {
     rig = await startPollRig(forge, { mode: 'both' });

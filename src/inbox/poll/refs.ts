@@ -3,7 +3,7 @@ import type { PoolClient } from 'pg';
 import { z } from 'zod';
 import type { JsonObject } from '../../forges/forge.js';
 import { POLLED } from '../../lib/delivery-source.js';
-import { type Branches, headOf, pushed } from '../../store/told/refs.js';
+import { type Branches, began, hasBegun, headOf, pushed, untoldBeginning } from '../../store/told/refs.js';
 import { insertSynthesised } from '../synthesised.js';
 import type { Finding } from './difference.js';
 import { refPiece } from './pieces.js';
@@ -37,6 +37,15 @@ interface Move {
   name: string;
   before: string | undefined;
   after: string | undefined;
+  /** Apps were told that it came, by the other of the two webhooks of that. */
+  isBegun?: boolean;
+}
+
+/** One whose beginning no app was told of, though of a push to it. */
+interface Beginning {
+  name: string;
+  /** The first commit that apps were told of. */
+  at: string;
 }
 
 const MOST_MOVES = 50;
@@ -44,15 +53,23 @@ const NO_COMMIT = '0'.repeat(40);
 
 /** From what was told to what there is; `whole` lists alone say that a branch is gone. */
 export function movesOf(told: Branches, listed: ReadonlyMap<string, string>, whole: boolean): Move[] {
-  const heads = [...listed].map(([name, after]) => ({
-    name,
-    before: headOf(Object.hasOwn(told, name) ? told[name] : undefined),
-    after,
-  }));
+  const heads = [...listed].map(([name, after]) => {
+    const history = Object.hasOwn(told, name) ? told[name] : undefined;
+    return { name, before: headOf(history), after, ...(hasBegun(history) && { isBegun: true }) };
+  });
   const gone = Object.keys(told)
     .filter((name) => whole && !listed.has(name))
     .map((name) => ({ name, before: headOf(told[name]), after: undefined }));
   return [...heads, ...gone].filter(({ before, after }) => before !== after);
+}
+
+/** Of those that are there. A list that is not whole may have left out a branch that was there for long. */
+export function beginningsOf(told: Branches, listed: ReadonlyMap<string, string>, whole: boolean): Beginning[] {
+  if (!whole) return [];
+  return [...listed.keys()].flatMap((name) => {
+    const at = untoldBeginning(Object.hasOwn(told, name) ? told[name] : undefined);
+    return at === undefined ? [] : [{ name, at }];
+  });
 }
 
 /** Commits of a push in the form of webhooks, from a comparison; none where the forge does not compare. */
@@ -99,6 +116,26 @@ function commitOf(given: JsonObject): JsonObject {
   };
 }
 
+function cameOrWent(
+  kind: Kind,
+  name: string,
+  o: { came: boolean; at: string; before: string },
+  repository: JsonObject,
+) {
+  const ref = `${KINDS[kind].prefix}${name}`;
+  const about = { ref: name, ref_type: kind, pusher_type: 'user' };
+  const more = o.came ? { master_branch: repository.default_branch ?? '', description: null } : {};
+  return {
+    name: o.came ? 'create' : 'delete',
+    sender: undefined,
+    piece: refPiece(ref),
+    version: o.at,
+    before: o.before,
+    detail: ref,
+    fields: { ...about, ...more },
+  };
+}
+
 /** In GitHub's order: what came or went before the push that brought it. */
 async function findingsOf(visit: Visit, kind: Kind, move: Move, repository: JsonObject): Promise<Finding[]> {
   const ref = `${KINDS[kind].prefix}${move.name}`;
@@ -120,11 +157,8 @@ async function findingsOf(visit: Visit, kind: Kind, move: Move, repository: Json
     pusher: { name: 'ghost', email: null },
   };
   const push: Finding = { ...same, name: 'push', fields };
-  if (move.before !== undefined && move.after !== undefined) return [push];
-  const name = move.before === undefined ? 'create' : 'delete';
-  const about = { ref: move.name, ref_type: kind, pusher_type: 'user' };
-  const more = name === 'create' ? { master_branch: repository.default_branch ?? '', description: null } : {};
-  return [{ ...same, name, fields: { ...about, ...more } }, push];
+  if ((move.before !== undefined && move.after !== undefined) || move.isBegun) return [push];
+  return [cameOrWent(kind, move.name, { came: move.before === undefined, at: after, before }, repository), push];
 }
 
 async function listBranches({ watched, access }: Visit): Promise<Heads | 'unchanged'> {
@@ -215,8 +249,14 @@ async function lookAtRefs(
   const { heads, annotated, whole, etag } = found;
   const all = known?.told ? movesOf(known.told, heads, whole) : [];
   const moves = all.slice(0, MOST_MOVES);
-  const repository = moves.length === 0 ? {} : await visit.repository();
-  const findings: Finding[] = [];
+  const untold = known?.told ? beginningsOf(known.told, heads, whole) : [];
+  // A report has one move of each: what moved as well is looked at the next time.
+  const isMoving = new Set(moves.map(({ name }) => name));
+  const beginnings = untold.filter(({ name }) => !isMoving.has(name)).slice(0, MOST_MOVES);
+  const repository = moves.length + beginnings.length === 0 ? {} : await visit.repository();
+  const findings: Finding[] = beginnings.map(({ name, at }) =>
+    cameOrWent(kind, name, { came: true, at, before: NO_COMMIT }, repository),
+  );
   for (const move of moves)
     if (!annotated?.has(move.name) || !(await isSameTag(visit, move)))
       findings.push(...(await findingsOf(visit, kind, move, repository)));
@@ -228,8 +268,11 @@ async function lookAtRefs(
     const kept = Object.entries(known?.told ?? {}).filter(([name, told]) => !whole || heads.has(name) || headOf(told));
     const next: Record<string, readonly string[]> = Object.fromEntries(kept);
     if (!known?.told) for (const [name, sha] of heads) next[name] = [sha];
-    for (const { name, before, after } of moves)
-      next[name] = pushed(next[name], before ?? NO_COMMIT, after ?? NO_COMMIT);
+    for (const { name } of beginnings) next[name] = began(next[name]);
+    for (const { name, before, after } of moves) {
+      const history = before === undefined ? began(next[name]) : next[name];
+      next[name] = pushed(history, before ?? NO_COMMIT, after ?? NO_COMMIT);
+    }
     if (findings.length > 0) {
       const about = () => ({});
       // The commits tell one report from another.
@@ -243,6 +286,7 @@ async function lookAtRefs(
     ]);
     const result = findings.length > 0 ? 'changed' : 'unchanged';
     // What is left is found the next time, which it must not be spared by a 304.
-    return { result, etag: all.length > moves.length ? null : etag, events: findings };
+    const isLeft = all.length + untold.length > moves.length + beginnings.length;
+    return { result, etag: isLeft ? null : etag, events: findings };
   });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { headOf, pushed, type RefHistory } from './refs.js';
+import { began, hasBegun, headOf, pushed, type RefHistory, untoldBeginning } from './refs.js';
 
 const NONE = '0'.repeat(40);
 const headAfter = (...pushes: readonly (readonly [before: string, after: string])[]) =>
@@ -18,5 +18,35 @@ describe('where a branch is told to point', () => {
     expect(headAfter(['a', 'b'], [NONE, 'a'])).toBe('b');
     expect(headAfter(['b', 'c'], ['a', 'b'])).toBe('c');
     expect(headAfter(['b', 'c'], ['c', 'd'], [NONE, 'a'], ['a', 'b'])).toBe('d');
+  });
+
+  it('is told to have begun by two webhooks, in any order and one without the other', () => {
+    const first = pushed(undefined, NONE, 'a');
+    expect(untoldBeginning(first)).toBe('a');
+    expect(untoldBeginning(pushed(first, 'a', 'b'))).toBe('a');
+    expect(untoldBeginning(began(first))).toBeUndefined();
+    expect(headOf(began(first))).toBe('a');
+    const begun = began(undefined);
+    expect([hasBegun(begun), headOf(begun)]).toEqual([true, undefined]);
+    const both = pushed(begun, NONE, 'a');
+    expect([hasBegun(both), untoldBeginning(both), headOf(both)]).toEqual([false, undefined, 'a']);
+    // The first push of it that apps are told of is not its first one.
+    expect(untoldBeginning(pushed(undefined, 'a', 'b'))).toBe('a');
+    expect(untoldBeginning(pushed(begun, 'a', 'b'))).toBeUndefined();
+  });
+
+  it('begins anew once it is gone', () => {
+    const gone = pushed(pushed(pushed(undefined, NONE, 'a'), 'a', 'b'), 'b', NONE);
+    expect([hasBegun(gone), untoldBeginning(gone)]).toEqual([false, undefined]);
+    expect(untoldBeginning(pushed(gone, NONE, 'c'))).toBe('c');
+    expect(untoldBeginning(pushed(began(gone), NONE, 'c'))).toBeUndefined();
+  });
+
+  it('forgets what lies far back, and never takes that for a beginning nobody was told of', () => {
+    const shas = [...'abcdefghijk'];
+    const history = shas
+      .slice(1)
+      .reduce((h, sha, at) => pushed(h, shas[at] ?? '', sha), pushed(began(undefined), NONE, 'a'));
+    expect([headOf(history), untoldBeginning(history), history.length]).toEqual(['k', undefined, 8]);
   });
 });

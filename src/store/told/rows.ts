@@ -1,6 +1,6 @@
 /** Rows of what apps have been told, kept for repositories that are polled. */
 import type { PoolClient } from 'pg';
-import { type Branches, pushed } from './refs.js';
+import { type Branches, began, pushed, type RefHistory } from './refs.js';
 import { type ToldEvent, type ToldState, toldAfter, type Versions } from './state.js';
 
 export interface ToldRow {
@@ -151,6 +151,30 @@ export async function noteTold(
 }
 
 const REF = /^refs\/(heads|tags)\/(.+)$/s;
+const COLUMNS = { branch: 'branches', tag: 'tags' } as const;
+
+/** What `next` makes of what apps were told of a branch or a tag. Nothing is kept of a repository that nobody polls. */
+async function noteRef(
+  tx: PoolClient,
+  repositoryId: string,
+  { kind, name }: { kind: keyof typeof COLUMNS; name: string },
+  next: (history: RefHistory | undefined) => RefHistory,
+): Promise<void> {
+  const column = COLUMNS[kind];
+  const { rows } = await tx.query<{ told: Branches | null }>({
+    name: `told-${column}`,
+    text: `SELECT ${column} AS told FROM sync_cursor WHERE repository_id = $1 AND ${column} IS NOT NULL FOR UPDATE`,
+    values: [repositoryId],
+  });
+  const told = rows[0]?.told;
+  if (told === undefined || told === null) return;
+  const history = next(Object.hasOwn(told, name) ? told[name] : undefined);
+  await tx.query({
+    name: `told-one-of-${column}`,
+    text: `UPDATE sync_cursor SET ${column} = jsonb_set(${column}, ARRAY[$2], $3), pushed_at = now() WHERE repository_id = $1`,
+    values: [repositoryId, name, JSON.stringify(history)],
+  });
+}
 
 /** Notes that apps are told of a push to a branch or a tag. */
 export async function notePush(
@@ -160,18 +184,13 @@ export async function notePush(
 ): Promise<void> {
   const [, folder, name] = REF.exec(push.ref) ?? [];
   if (folder === undefined || name === undefined) return;
-  const column = folder === 'tags' ? 'tags' : 'branches';
-  const { rows } = await tx.query<{ told: Branches | null }>({
-    name: `told-${column}`,
-    text: `SELECT ${column} AS told FROM sync_cursor WHERE repository_id = $1 AND ${column} IS NOT NULL FOR UPDATE`,
-    values: [repositoryId],
-  });
-  const told = rows[0]?.told;
-  if (told === undefined || told === null) return;
-  const history = pushed(Object.hasOwn(told, name) ? told[name] : undefined, push.before, push.after);
-  await tx.query({
-    name: `told-one-of-${column}`,
-    text: `UPDATE sync_cursor SET ${column} = jsonb_set(${column}, ARRAY[$2], $3), pushed_at = now() WHERE repository_id = $1`,
-    values: [repositoryId, name, JSON.stringify(history)],
-  });
+  const ref = { kind: folder === 'tags' ? 'tag' : 'branch', name } as const;
+  await noteRef(tx, repositoryId, ref, (history) => pushed(history, push.before, push.after));
 }
+
+/** Notes that apps are told that a branch or a tag came, which its first push says besides. */
+export const noteBeginning = (
+  tx: PoolClient,
+  repositoryId: string,
+  ref: { kind: 'branch' | 'tag'; name: string },
+): Promise<void> => noteRef(tx, repositoryId, ref, began);
