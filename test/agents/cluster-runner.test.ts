@@ -143,6 +143,7 @@ describe('an agent on a cluster', () => {
       const hung = { ...source(), url: `${hanging.url}/acme/shop.git`, origin: hanging.url };
       const stopping = new AbortController();
       const begun = runner.start({ ...given, repository: { ...given.repository, id, source: hung } }, stopping.signal);
+      await until(async () => (await hanging.callers()).length > 0);
       // Another session of the same repository waits for its turn, and need not once it is stopped, too.
       const other = await spec([['done', 'x']]);
       const stoppingOther = new AbortController();
@@ -151,7 +152,6 @@ describe('an agent on a cluster', () => {
         stoppingOther.signal,
       );
       const failures = Promise.allSettled([begun, waits]);
-      await until(async () => (await hanging.callers()).length > 0);
       stoppingOther.abort();
       await expect(waits).rejects.toThrow('it was stopped');
       expect(await hanging.callers()).not.toEqual([]);

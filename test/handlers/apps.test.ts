@@ -35,6 +35,7 @@ describe('createApps', () => {
         'membership',
         'team',
         'member',
+        'create',
         'push',
         'release',
         'pull_request',

@@ -111,6 +111,10 @@ function life(n: number): Step[] {
       return [...told(pull, ...ofPull('closed')), 'push refs/heads/main'];
     },
     async () => {
+      await alice.deleteBranch(branch);
+      return [`delete ${branch}`, `push refs/heads/${branch}`];
+    },
+    async () => {
       await alice.editIssue(issue, { title: `Mended ${n}` });
       return told(issue, 'issues.edited');
     },

@@ -21,6 +21,9 @@ interface Layout {
 }
 
 const ROOT = '/sys/fs/cgroup';
+/** Ten seconds: on a machine that is short of everything the kernel takes its time. */
+const LETS_GO_LOOKS = 500;
+const LETS_GO_LOOK_MS = 20;
 const OOM_KILLS = /^oom_kill (\d+)$/m;
 
 const version2 = (root: string): Layout => ({
@@ -66,7 +69,7 @@ function groupsIn(layout: Layout): MemoryGroups {
       return Number(layout.fullCount.pattern.exec(text)?.[1] ?? 0) > 0;
     },
     async remove(name) {
-      for (let attempt = 0; attempt < 50; attempt += 1) {
+      for (let attempt = 0; attempt < LETS_GO_LOOKS; attempt += 1) {
         try {
           return await rmdir(directory(name));
         } catch (error) {
@@ -74,7 +77,7 @@ function groupsIn(layout: Layout): MemoryGroups {
           if (code === 'ENOENT') return;
           // The kernel lets go of the last process a moment after it is gone.
           if (code !== 'EBUSY') throw error;
-          await sleep(20);
+          await sleep(LETS_GO_LOOK_MS);
         }
       }
       throw new Error(`memory group ${name} is still in use`);

@@ -35,6 +35,11 @@ describe('where a branch is told to point', () => {
     expect(untoldBeginning(pushed(begun, 'a', 'b'))).toBeUndefined();
   });
 
+  it('is gone from wherever it was when a forge does not say from where', () => {
+    expect(headAfter([NONE, 'a'], ['a', 'b'], [NONE, NONE])).toBeUndefined();
+    expect(headAfter([NONE, 'a'], [NONE, NONE], [NONE, NONE], [NONE, 'c'])).toBe('c');
+  });
+
   it('begins anew once it is gone', () => {
     const gone = pushed(pushed(pushed(undefined, NONE, 'a'), 'a', 'b'), 'b', NONE);
     expect([hasBegun(gone), untoldBeginning(gone)]).toEqual([false, undefined]);

@@ -51,12 +51,15 @@ function pastOf([head = '', ...earlier]: RefHistory, after: string): RefHistory 
 
 /**
  * After a push from `before` to `after`. A push that began or ended where the branch no longer is came late, and moves nothing; nor
- * does one that made a branch which is there.
+ * does one that made a branch which is there. One from nothing to nothing is that of a branch that is gone, from wherever it was: some
+ * forges do not say.
  */
 export function pushed(history: RefHistory | undefined, before: string, after: string): RefHistory {
   // Of one that was not known apps were told neither that it came nor where it was.
   const known = history ?? (isNoCommit(before) ? [before] : [before, NO_COMMIT, UNTOLD]);
   const [head = before, ...earlier] = known;
+  if (isNoCommit(before) && isNoCommit(after))
+    return isNoCommit(head) ? known : [...new Set([NO_COMMIT, head, ...pastOf(known, after)])].slice(0, REMEMBERED);
   const wasAt = (sha: string) => earlier.includes(sha) && !isNoCommit(sha);
   const isMadeAgain = isNoCommit(before) && !isNoCommit(head);
   const isLate = before !== head && (isMadeAgain || wasAt(before) || wasAt(after));
