@@ -118,7 +118,9 @@ async function hold<T>(
 export function createMirrorLocks(waitMs = WAIT_MS): MirrorLocks {
   /** Last piece of work per repository. */
   const queues = new Map<string, Promise<unknown>>();
-  return (gitDir, work, signal) => {
+  return async (gitDir, work, signal) => {
+    // Its end was told before anybody listened, and is not told again.
+    if (signal?.aborted) throw refuse(gitDir, 'it was stopped');
     let isBegun = false;
     const start = () => {
       if (signal?.aborted) throw refuse(gitDir, 'it was stopped');
