@@ -84,6 +84,13 @@ export function tracesOfWrite(
   return [];
 }
 
+/**
+ * The same traces with the account that left them. An app may speak through several connections to one repository, and what it
+ * wrote through one is heard of by another (ADR 66).
+ */
+export const tracesBy = (account: string | number | bigint, traces: readonly string[]): string[] =>
+  traces.map((trace) => `${trace} by ${account}`);
+
 /** Traces that an event may have been left by one of our writes. */
 export function tracesOfEvent(name: string, payload: JsonObject): string[] {
   const repository = objectAt(payload, 'repository');

@@ -10,7 +10,7 @@ import { isOwn } from '../lib/delivery-source.js';
 import { ForgewayError } from '../lib/errors.js';
 import type { Connections } from './connections.js';
 import type { Credential } from './credential.js';
-import { type LoopTraces, tracesOfEvent } from './loop-traces.js';
+import { type LoopTraces, tracesBy, tracesOfEvent } from './loop-traces.js';
 import { refreshed } from './refresh.js';
 import type { VirtualForges } from './virtual-fetch.js';
 
@@ -80,7 +80,6 @@ type Json = Record<string, unknown>;
 
 interface Ports extends TranslatePorts {
   instanceUrl: string | null;
-  account?: bigint;
   associate?(written: readonly Written[]): Promise<void>;
 }
 
@@ -107,12 +106,13 @@ function asOurs(payload: JsonObject): JsonObject {
 }
 
 /**
- * Whether the account that our requests are made by may have done this. Many traces say only what was touched, and a person
- * may touch it again right after us: that is no doing of ours. Where the forge names nobody it may be.
+ * What tells that a write of ours led to this. Many traces say only what was touched, and a person may touch it again right
+ * after us: of somebody whom the forge names it must be a write by that very account, whichever connection hears of it.
  */
-function mayBeOurs(payload: JsonObject, account: bigint | undefined): boolean {
+function tracesLeft(name: string, payload: JsonObject): readonly string[] {
   const { id } = objectAt(payload, 'sender') ?? {};
-  return account === undefined || id === undefined || id === 0 || String(id) === String(account);
+  const traces = tracesOfEvent(name, payload);
+  return (typeof id === 'number' || typeof id === 'string') && id !== 0 ? tracesBy(id, traces) : traces;
 }
 
 /** Owner and name of the payload's repository, as apps see them. */
@@ -180,7 +180,6 @@ export function createTranslation(o: TranslationOptions) {
       ...(github && { github }),
       ...(records && { records }),
       hookNumber: () => o.connections.hookNumberOf(scope),
-      ...(credential.connection && { account: credential.connection.account.id }),
       associate: (written) => o.virtual.associate(credential, written),
       instanceUrl: instanceOf(descriptor, webUrl),
     };
@@ -236,8 +235,8 @@ export function createTranslation(o: TranslationOptions) {
   ): Promise<TranslatedPayload | { reason: string }> => {
     const payload = await o.connections.presented(scope, told);
     // A forge with Apps marks its bots itself.
-    const isOurs = descriptor.routes !== undefined && mayBeOurs(payload, ports.account);
-    const cause = await o.loops.causeOf(scope, isOurs ? tracesOfEvent(event.eventName, payload) : []);
+    const traces = descriptor.routes === undefined ? [] : tracesLeft(event.eventName, payload);
+    const cause = await o.loops.causeOf(scope, traces);
     if (cause !== undefined && cause.depth >= MAX_LOOP_DEPTH)
       return {
         reason: `a loop was cut: ${cause.depth} of our own writes, the last by ${cause.app}, led to this event`,

@@ -46,7 +46,7 @@ import { withGitHubHeaders } from './github-headers.js';
 import { type InstallationContext, installationRoutes, notSupported } from './installation-routes.js';
 import { watchMutation } from './journal/in-flight.js';
 import type { JournalPorts, WriteJournal } from './journal/journal.js';
-import { type OwnWrite, tracesOfEvent, tracesOfWrite } from './loop-traces.js';
+import { type OwnWrite, tracesBy, tracesOfEvent, tracesOfWrite } from './loop-traces.js';
 import { checkNarrowed, runNarrowed, withinCurrent } from './narrowed.js';
 import { createNativeClient } from './native-client.js';
 import { inAskedForm, type Render, renderBy } from './rendered-text.js';
@@ -142,7 +142,7 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
       base,
       records: o.state.recordsOf(connection),
       ...(git && { git }),
-      ...(o.inboxFor && { inbox: noting(o.inboxFor(connection), { organizationId, forge: forge.id, host }) }),
+      ...(o.inboxFor && { inbox: noting(o.inboxFor(connection), connection) }),
       account,
       checkRunUrl: (id) => o.checkRunUrl?.(organizationId, id),
       clock: o.clock ?? systemClock,
@@ -159,12 +159,12 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
   };
 
   /** What is told here may be heard before the write that caused it is answered: it is known as ours beforehand. */
-  function noting(inbox: InboxPort, place: { organizationId: string; forge: string; host: string }): InboxPort {
+  function noting(inbox: InboxPort, connection: OpenConnection): InboxPort {
     return {
       ...inbox,
       async tell(events) {
         const traces = events.flatMap(({ name, payload }) => tracesOfEvent(name, payload));
-        await o.state.loops.note(place, traces, causeNow());
+        await noteTraces(connection, traces);
         await inbox.tell(events);
       },
     };
@@ -237,19 +237,13 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     throw missing;
   };
 
-  /** Remembers what a write will cause, so that its event is known as ours. */
-  const note = async (
-    forge: VirtualForge,
-    write: { key: string; params: Readonly<Record<string, string>>; sent: JsonObject },
-    answer: unknown,
-  ) => {
-    const { connection } = forge.installation;
-    await o.state.loops.note(
-      { organizationId: connection.organizationId, forge: forge.descriptor.id, host: connection.host },
-      tracesOfWrite(write.key, write.params, write.sent, answer),
+  /** Remembers what a write will cause, so that its event is known as ours, also by another connection. */
+  const noteTraces = ({ organizationId, forge, host, account }: OpenConnection, traces: readonly string[]) =>
+    o.state.loops.note(
+      { organizationId, forge: forge.id, host },
+      [...traces, ...tracesBy(account.id, traces)],
       causeNow(),
     );
-  };
 
   const associate = async ({ descriptor, installation, context }: VirtualForge, written: readonly Written[]) => {
     const { associations: asking } = descriptor;
@@ -272,7 +266,8 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     const { owner, repo } = found.params;
     const place = owner !== undefined && repo !== undefined ? { owner, repo } : undefined;
     await associate(forge, writtenIn(answer.data, place));
-    if (found.writes) await note(forge, { key: found.key, params: found.params, sent }, answer.data);
+    if (found.writes)
+      await noteTraces(forge.installation.connection, tracesOfWrite(found.key, found.params, sent, answer.data));
     const context = place && `${place.owner}/${place.repo}`;
     const shown = await inAskedForm(answer, mediaOf(request.headers.get('accept')), rendererOf(forge, context));
     return { ...shown, data: withinCurrent(request.path, shown.data) };
@@ -308,7 +303,8 @@ export function createVirtualForges(o: VirtualFetchOptions): VirtualForges {
     const ports: JournalPorts = {
       send,
       ask: fetchFor(credential),
-      found: ({ route, params, sent }, answer) => note(forge, { key: route, params, sent }, answer),
+      found: ({ route, params, sent }, answer) =>
+        noteTraces(forge.installation.connection, tracesOfWrite(route, params, sent, answer)),
     };
     return journal.carryOut(credential, { method: request.method, url, body: request.body }, ports);
   };

@@ -3,7 +3,7 @@ import type { ForgeDescriptor, ForgeEvent, JsonObject, TranslatePorts } from '..
 import type { DeliveryScope } from '../../src/lib/delivery-scope.js';
 import type { Connections } from '../../src/translate/connections.js';
 import { connectionCredential } from '../../src/translate/credential.js';
-import type { OwnWrite } from '../../src/translate/loop-traces.js';
+import { type OwnWrite, tracesBy, tracesOfWrite } from '../../src/translate/loop-traces.js';
 import { createTranslation, type DeliveredEvent, type Translated } from '../../src/translate/translation.js';
 import type { VirtualForges } from '../../src/translate/virtual-fetch.js';
 import { toy } from '../conformance/toy-forge/forge.js';
@@ -19,8 +19,21 @@ const commented: JsonObject = {
   sender,
 };
 
+/** What our comment left, made by the connection's own account or by another of ours. */
+const left = (account: number) => {
+  const traces = tracesOfWrite(
+    'POST /repos/{owner}/{repo}/issues/{issue_number}/comments',
+    { owner: 'acme', repo: 'web', issue_number: '3' },
+    {},
+    { id: 77 },
+  );
+  return new Set([...traces, ...tracesBy(account, traces)]);
+};
+
 interface RigOptions {
   cause?: OwnWrite;
+  /** The account that wrote it. */
+  by?: number;
   connected?: boolean;
   payload?: (event: ForgeEvent, ports: TranslatePorts) => Promise<JsonObject>;
   over?: Partial<ForgeDescriptor>;
@@ -28,7 +41,7 @@ interface RigOptions {
   now?: Readonly<Record<string, JsonObject>>;
 }
 
-function rig({ cause, connected = true, payload, over = {}, now }: RigOptions = {}) {
+function rig({ cause, by = 7, connected = true, payload, over = {}, now }: RigOptions = {}) {
   const built: TranslatePorts[] = [];
   const asked: (readonly string[])[] = [];
   const associated: string[] = [];
@@ -65,7 +78,10 @@ function rig({ cause, connected = true, payload, over = {}, now }: RigOptions = 
     forges: new Map([[forge.id, forge]]),
     connections,
     virtual,
-    loops: { note: async () => undefined, causeOf: async (_place, traces) => (traces.length > 0 ? cause : undefined) },
+    loops: {
+      note: async () => undefined,
+      causeOf: async (_place, traces) => (traces.some((trace) => left(by).has(trace)) ? cause : undefined),
+    },
     askAs: async () => now && (async (route) => ({ data: now[route] })),
   });
   const scope = { forge: 'toy', host: 'forge.test' } as DeliveryScope;
@@ -233,6 +249,17 @@ describe('an event that our own write caused', () => {
         payloads: [{ loopDepth: 0, payload: { sender: { type: 'User' } } }],
       });
     }
+  });
+
+  it('is known by a connection of another account to the same repository, however often it goes round', async () => {
+    const payload = async () => ({ ...commented, sender: { id: 12, login: 'other-bot', type: 'User' } });
+    const first = await rig({ cause, by: 12, payload }).translate();
+    expect(first).toMatchObject({ payloads: [{ loopDepth: 1, payload: { sender: { id: 12, type: 'Bot' } } }] });
+    const last = await rig({ cause: { app: 'greeter', depth: 3 }, by: 12, payload }).translate();
+    expect(last).toMatchObject({ kind: 'ignored', reason: expect.stringMatching(/loop was cut/) });
+    // Its own account did the same by hand.
+    const own = await rig({ cause, by: 12 }).translate();
+    expect(own).toMatchObject({ payloads: [{ loopDepth: 0, payload: { sender: { type: 'User' } } }] });
   });
 
   it('may be one of which the forge does not say who caused it', async () => {

@@ -228,7 +228,8 @@ describe('writes', () => {
       await octokit.rest.repos.get(place);
       await octokit.rest.issues.createComment({ ...place, issue_number: 3, body: 'Hi' });
     });
-    expect(noted).toEqual([{ traces: ['acme/web comment 77'], write: { app: 'greeter', depth: 3 } }]);
+    const traces = ['acme/web comment 77', 'acme/web comment 77 by 7'];
+    expect(noted).toEqual([{ traces, write: { app: 'greeter', depth: 3 } }]);
   });
 
   it('that failed leave none', async () => {
