@@ -19,11 +19,16 @@ const actorOf = (ports: TranslatePorts, push: PushEvent): AccountInput | undefin
 const shortRef = (ref: string) => ref.replace(/^refs\/(heads|tags)\//, '');
 const isTag = (ref: string) => ref.startsWith('refs/tags/');
 
+/** Where the repository lies that GitLab makes up to test the webhook of an empty one; RFC 6761 keeps the name for nobody. */
+const SAMPLE = /^https?:\/\/test\.example\.com\//;
+
 /**
  * A push of the newest commits that happened long ago, sent by the button "Test" and its API. No real push lists the commit
- * that the ref stood at before: GitLab's sample begins at the oldest commit it shows.
+ * that the ref stood at before: GitLab's sample begins at the oldest commit it shows. Of an empty repository it tells one that
+ * is nowhere, under the id 15, which may be somebody's here.
  */
-const isTest = ({ before, commits }: PushEvent): boolean => (commits ?? []).some(({ id }) => id === before);
+const isTest = ({ before, commits, project }: PushEvent): boolean =>
+  (commits ?? []).some(({ id }) => id === before) || SAMPLE.test(project?.web_url ?? '');
 
 /** A forced push looks like any other in the hook; the comparison of both ends tells it. */
 async function isForced(push: PushEvent, place: Place, ports: TranslatePorts): Promise<boolean> {
