@@ -420,6 +420,8 @@ export const anyEvent = z.object({
   ),
   action: maybe(text),
   issue: maybe(z.object({ iid: maybe(iid), confidential: maybe(flag) })),
+  work_item: maybe(z.object({ confidential: maybe(flag) })),
+  epic: maybe(z.object({ confidential: maybe(flag) })),
   merge_request: maybe(z.object({ iid: maybe(iid) })),
   note: maybe(z.object({ internal: maybe(flag), confidential: maybe(flag) })),
 });

@@ -17,6 +17,8 @@ export function isConfidential(any: AnyEvent): boolean {
     any.object_attributes?.confidential === true ||
     any.object_attributes?.internal === true ||
     any.issue?.confidential === true ||
+    any.work_item?.confidential === true ||
+    any.epic?.confidential === true ||
     any.note?.internal === true ||
     any.note?.confidential === true
   );
