@@ -76,7 +76,7 @@ function kindOf(payload: JsonObject): string | undefined {
 
 const NO_KIND = 'The payload has no object_kind: a custom template of the webhook, or no hook of GitLab’s.';
 const ODD_KIND =
-  'Its object_kind is no name that a hook of GitLab’s has: small letters, digits and _, at most 36 of them.';
+  'Its object_kind is no name that a hook of GitLab’s has, or too long a one for an event: small letters, digits and _, at most 36 of them.';
 
 /** What only hooks of the whole instance tell is `gitlab.system.<event_name>`, anything else `gitlab.<object_kind>`. */
 function hookOf(kind: string, payload: JsonObject): Hook {

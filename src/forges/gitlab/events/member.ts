@@ -36,11 +36,11 @@ export function projectMemberPlace(
   return placeOf(ports, repository);
 }
 
-/** GitHub's hook knows two permissions and the name of a role. */
-function permissionChange(payload: ProjectMemberEvent): JsonObject {
-  const word = permissionOf(accessLevelOf(payload.access_level));
+/** GitHub's hook knows two permissions and the name of a role; a custom role goes by its own name on both. */
+function permissionChange({ access_level: told }: ProjectMemberEvent): JsonObject {
+  const word = permissionOf(accessLevelOf(told));
   const to = word === 'admin' || word === 'maintain' ? 'admin' : word === 'write' ? 'write' : undefined;
-  return { ...(to && { permission: { to } }), role_name: { to: word } };
+  return { ...(to && { permission: { to } }), role_name: { to: word === 'none' && told ? told : word } };
 }
 
 export const projectMember = (action: 'added' | 'edited' | 'removed') =>
