@@ -49,6 +49,16 @@ export function ownedIn(t: Translation, input: RepositoryInput): RepositoryInput
 }
 
 /**
+ * Only some events tell that the owner is an organization; for the others it is an account like any, and the forge is asked.
+ * Of a repository that comes or goes the owner stands there in any case, also a person: nobody acts as an organization.
+ */
+function namedOrganization(native: unknown, sender: unknown): AccountInput | undefined {
+  if (!isObject(native) || !nativeUser.safeParse(native).success) return undefined;
+  const named = accountInput(native, 'Organization');
+  return String(accountIfTold(sender)?.id) === String(named.id) ? undefined : named;
+}
+
+/**
  * @throws ForgewayError FORGEWAY_PAYLOAD_INVALID
  * @throws what the port throws while the forge cannot be reached
  */
@@ -60,9 +70,7 @@ export async function translationOf(
 ): Promise<Translation> {
   const { base } = ports;
   const { payload } = delivery;
-  // Only some events tell that the owner is an organization; for the others it is an account like any, and the forge is asked.
-  const told = isObject(payload.organization) && nativeUser.safeParse(payload.organization).success;
-  const named = told ? accountInput(payload.organization, 'Organization') : undefined;
+  const named = namedOrganization(payload.organization, native.sender);
   const sent = located(base, native.repository, named);
   const isOrganization = named === undefined && (await ownerType(ports, sent, delivery.receivedAt)) === 'Organization';
   const input: RepositoryInput = isOrganization ? { ...sent, owner: { ...sent.owner, type: 'Organization' } } : sent;
