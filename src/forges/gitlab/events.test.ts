@@ -238,7 +238,10 @@ describe('fields for those who read them', () => {
     const delivery = { ...native('build.failed'), answers: { 'GET /repos/{owner}/{repo}/pulls/{pull_number}': known } };
     expect((await only(delivery)).check_run).toMatchObject({ pull_requests: [] });
     const { check_run } = await only(delivery, portsOf(delivery, ['check_run.pull_requests']));
-    expect(check_run).toMatchObject({ pull_requests: [{ id: 60001, number: 6, head: { ref: 'fix/prices' } }] });
+    expect(check_run).toMatchObject({
+      pull_requests: [{ id: 60001, number: 6, head: { ref: 'fix/prices' } }],
+      check_suite: { head_branch: 'fix/prices' },
+    });
   });
 
   it.each([

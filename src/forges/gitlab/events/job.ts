@@ -82,7 +82,10 @@ async function pullRequests(
 async function jobShape(payload: JobEvent, name: string, place: Place, ports: TranslatePorts): Promise<JsonObject> {
   const job = nativeJob(payload, place);
   if (name === 'check_run') {
-    const input = { ...jobCheckInput(job), pullRequests: await pullRequests(payload, place, ports) };
+    const pulls = await pullRequests(payload, place, ports);
+    // A ref of a merge request is no branch: its own is known with it.
+    const [pull] = mergeRequestNumber(payload.ref) === undefined ? [] : pulls;
+    const input = { ...jobCheckInput(job), ...(pull && { headBranch: pull.headRef }), pullRequests: pulls };
     return { check_run: checkRun(ports.base, place.owner, place.name, input) };
   }
   return {

@@ -8,6 +8,8 @@ const partial = (note: string) => ({ support: 'partial', note }) as const;
 const NO_SENDER = 'The hook does not say who did it: the sender is the ghost.';
 const NO_PREVIOUS = '`changes` is empty: the hook does not say what it was before.';
 
+const LOCK = 'Not told by the hook: by the poller, where it runs.';
+
 const thread = (name: string): EventSupport =>
   Object.fromEntries(
     [
@@ -23,6 +25,8 @@ export const eventSupport: EventSupport = {
   create: exact,
   delete: exact,
   ...thread('pull_request'),
+  'pull_request.locked': partial(LOCK),
+  'pull_request.unlocked': partial(LOCK),
   'pull_request.synchronize': exact,
   'pull_request.converted_to_draft': exact,
   'pull_request.ready_for_review': exact,
