@@ -18,6 +18,26 @@ const echo: App = {
   },
 };
 
+/** More than a chain of our own writes may be long: where nothing cuts it, the test ends all the same. */
+const PATIENCE = 9;
+
+/** Answers whatever anybody says, itself included, through the connection that did not hear of it. */
+function crossing(numbers: readonly number[]): App {
+  let answered = 0;
+  return {
+    name: 'crossing',
+    load(app) {
+      app.on('issue_comment.created', async (context) => {
+        const other = numbers.find((one) => one !== context.payload.installation?.id);
+        answered += 1;
+        if (other === undefined || answered > PATIENCE) return;
+        const octokit = await app.auth(other);
+        await octokit.rest.issues.createComment(context.issue({ body: `Answer ${answered}` }));
+      });
+    },
+  };
+}
+
 const rigs: ConnectionRig[] = [];
 afterEach(async () => {
   for (const rig of rigs.splice(0)) await rig.close();
@@ -82,6 +102,35 @@ describe('an app that answers each comment, on a repository that two accounts co
     const listed = await fetch(`${at}/1/comments`, { headers: { authorization: 'token alice-token' } });
     const said = ((await listed.json()) as { body: string }[]).map(({ body }) => body);
     expect(said).toEqual(['Hello', 'You said: Hello']);
+  });
+});
+
+describe('an app that answers itself through the other of two accounts', () => {
+  it('Gitea: is cut after as many rounds as one that answers itself through one', async () => {
+    const numbers: number[] = [];
+    const rig = await start([crossing(numbers)]);
+    const { fake, url } = await rig.startGitea();
+    for (const name of ['second-bot', 'alice']) {
+      fake.addUser(name);
+      fake.addToken(name, `${name}-token`);
+    }
+    const web = fake.state.repositories.find(({ name }) => name === 'web');
+    web?.collaborators.set('second-bot', 'admin');
+    for (const token of ['gitea-token', 'second-bot-token'])
+      await rig.connect({ forge: gitea, url, token, repositories: ['acme/web'] });
+    const known = await rig.rows<{ id: string }>('SELECT virtual_id::text AS id FROM installation');
+    numbers.push(...known.map(({ id }) => Number(id)));
+    expect(numbers).toHaveLength(2);
+    const at = `${url}/api/v1/repos/acme/web/issues`;
+    await send(at, { authorization: 'token alice-token' }, { title: 'Broken' });
+    await send(`${at}/1/comments`, { authorization: 'token alice-token' }, { body: 'Hello' });
+    for (let calm = 0; calm < PATIENCE + 3; calm += 1) {
+      await fake.webhooks.settled();
+      await rig.quiet();
+    }
+    const listed = await fetch(`${at}/1/comments`, { headers: { authorization: 'token alice-token' } });
+    const said = ((await listed.json()) as { body: string }[]).map(({ body }) => body);
+    expect(said).toEqual(['Hello', 'Answer 1', 'Answer 2', 'Answer 3']);
   });
 });
 
