@@ -130,6 +130,17 @@ describe('merge requests', () => {
   });
 });
 
+describe('what is opened', () => {
+  it.each([
+    ['merge_request.open', 'merged'],
+    ['merge_request.open', 'closed'],
+    ['issue.open', 'closed'],
+  ])('is not closed: a test of the webhook tells the newest so (%s, %s)', (name, state) => {
+    expect(actions(hook(name, {}, { state }))).toMatch(/test delivery/);
+    expect(actions(hook(name, {}, { state: 'locked' }))).toEqual([expect.stringMatching(/\.opened$/)]);
+  });
+});
+
 describe('comments', () => {
   it.each(['WikiPage::Meta', 'DesignManagement::Design', 'Vulnerability', 'ProjectSnippet'])(
     'on what GitHub has not are told as they are: %s',

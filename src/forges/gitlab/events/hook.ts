@@ -88,5 +88,14 @@ function inOrder(value: unknown): string | undefined {
   );
 }
 
+/**
+ * What is told to be opened and is closed: the button "Test" tells the newest one so, whatever became of it, and so does a hook
+ * that comes after its end. GitHub opens nothing that is closed.
+ */
+export const isOver = ({ action, state }: { action?: string | null; state?: string | null }): boolean =>
+  action === 'open' && (state === 'closed' || state === 'merged');
+
+export const OVER = 'It is closed already: a test delivery of the webhook, or one that came after the end.';
+
 /** A commit that is none: 40 zeros, or 64 in a SHA-256 repository. */
 export const isZero = (sha: string): boolean => /^0+$/.test(sha);

@@ -15,7 +15,7 @@ import {
   lockEvents,
   milestoneEvents,
 } from './changes.js';
-import { checked, hook } from './hook.js';
+import { checked, hook, isOver, OVER } from './hook.js';
 import { issueAuthor, issueInput, knownIssue } from './issue-input.js';
 import { type KeptState, readKeptState } from './kept-state.js';
 import { firstId, hasPlace, NO_PLACE, placeOf, repositoryInput } from './place.js';
@@ -71,6 +71,7 @@ export const issue = (kind: string) =>
         return rawFinding(kind, anyEvent.parse(payload));
       if (repositoryId === undefined) return { ignored: 'project.id is missing.' };
       if (!hasPlace(payload.project)) return { ignored: NO_PLACE };
+      if (isOver(issue)) return { ignored: OVER };
       const events = issueEvents(payload, readKeptState(options.previous, time(issue.updated_at)));
       if (events.length === 0) return { ignored: 'Nothing changed that GitHub would tell.' };
       return {

@@ -10,7 +10,7 @@ import { askList, object } from './ask.js';
 import { associationOf } from './association.js';
 import { changeDetails, changedAccount, changeFields } from './change-details.js';
 import { keptAccounts, keptLabels } from './changes.js';
-import { checked, hook } from './hook.js';
+import { checked, hook, isOver, OVER } from './hook.js';
 import { readKeptState } from './kept-state.js';
 import { mergeRequestEvents } from './merge-request-events.js';
 import { isDraft, mergeRequestHook, pullRequestInput, pullWithPlace } from './merge-request-input.js';
@@ -25,6 +25,7 @@ export const mergeRequest = hook(mergeRequestEvent, {
     const repositoryId = firstId(repositoryIdOf(payload));
     if (repositoryId === undefined) return { ignored: 'project.id is missing.' };
     if (!hasPlace(projectOf(payload))) return { ignored: NO_PLACE };
+    if (isOver(mr)) return { ignored: OVER };
     const events = mergeRequestEvents(payload, readKeptState(options.previous, time(mr.updated_at)));
     if (events.length === 0 && mr.action == null)
       return { ignored: 'It says no action, and nothing is known of before.' };
