@@ -30,6 +30,7 @@ export const SLOW = {
   'test/run/crash-points.test.ts': 76,
   'test/agent-sessions/story.test.ts': 69,
   'test/preview/kubernetes/faults.test.ts': 58,
+  'test/agent-sessions/killed-steps.test.ts': 60,
   'test/agent-sessions/pushing.test.ts': 55,
   'test/preview/kubernetes/told.test.ts': 55,
   'test/preview/kubernetes/orders.test.ts': 52,

@@ -7,7 +7,8 @@ import type { Settlement } from '../reconcile.js';
 import { stopOfBudget, stopOfDay } from './budget.js';
 import { type AgentContext, move, refOf, tellMoved } from './context.js';
 import { drive } from './drive.js';
-import { inputsOf } from './line-inputs.js';
+import { inputsOf, inputsOfTurn } from './line-inputs.js';
+import type { SessionInput } from './machine.js';
 import { wantNotice } from './notices.js';
 import { noteTold, previewNote, tellPreview, untoldPreview } from './preview-told.js';
 import { readSession, type SessionRecord } from './session-record.js';
@@ -46,6 +47,21 @@ async function knowKeys(context: AgentContext, session: SessionRecord): Promise<
   mine.set(session.id, now + KNOWN_MS);
 }
 
+/** Whether it ends after each turn, and can be told more as its next one. */
+function endsTurns({ agents }: AgentContext, { agent }: SessionRecord): boolean {
+  const definition = agents.byName.get(agent)?.definition;
+  return definition?.resume !== undefined && formats[definition.format].input === 'whole';
+}
+
+async function ofTurn(tx: PoolClient, session: SessionRecord, said: readonly SessionInput[]): Promise<SessionInput[]> {
+  const { rows } = await tx.query<{ kind: string }>(
+    `SELECT kind FROM session_event WHERE session_id = $1 AND kind IN ('question', 'tool', 'diff') ORDER BY sequence DESC LIMIT 1`,
+    [session.id],
+  );
+  const asks = session.status === 'blocked' && rows[0]?.kind === 'question';
+  return inputsOfTurn(said, { asks, isToldMore: (await waitingInputs(tx, session)).length > 0 });
+}
+
 /**
  * Reads everything that the agent has printed since. Lines and the place up to which they were read are written together,
  * so that each is in the record once, whoever dies in between.
@@ -74,8 +90,8 @@ async function readPages(
     const driven = await context.store.tenant(session.organizationId, async (tx) => {
       const now = await readSession(tx, session.id, { lock: true });
       if (!isCurrent(now, session)) return undefined;
-      const use = { tokens: now.roundTokens, costMicros: now.roundCostMicros };
-      return drive(tx, session.id, inputsOf(page.events, use), {
+      const said = inputsOf(page.events, { tokens: now.roundTokens, costMicros: now.roundCostMicros });
+      return drive(tx, session.id, endsTurns(context, now) ? await ofTurn(tx, now, said) : said, {
         wakes: false,
         columns: { line_cursor: page.next, heartbeat_at: context.clock.now() },
       });
@@ -162,16 +178,19 @@ async function observe(context: AgentContext, session: SessionRecord): Promise<S
     }
     case 'exited': {
       // It may have printed its last lines between the reading and this.
-      const last = await readLines(context, session, AbortSignal.timeout(context.silenceMs));
+      await readLines(context, session, AbortSignal.timeout(context.silenceMs));
       const { code, reason, canResume } = seen;
-      // What somebody said meanwhile begins another turn.
-      if (canResume && last.status === session.status) {
-        const waiting = await context.store.tenant(session.organizationId, (tx) => waitingInputs(tx, last));
-        if (waiting.length > 0) return { retryInMs: 50 };
-      }
-      const driven = await move(context, last, [{ kind: 'exited', code, reason, canResume }], {
-        columns: { heartbeat_at: clock.now() },
+      const driven = await context.store.tenant(session.organizationId, async (tx) => {
+        const now = await readSession(tx, session.id, { lock: true });
+        const works = now?.stop === null && (now.status === 'running' || now.status === 'blocked');
+        // What somebody has said, until this very moment, begins another turn.
+        if (canResume && works && (await waitingInputs(tx, now)).length > 0) return undefined;
+        return drive(tx, session.id, [{ kind: 'exited', code, reason, canResume }], {
+          ...{ wakes: false, fence: session.fence, columns: { heartbeat_at: clock.now() } },
+        });
       });
+      if (driven === undefined) return { retryInMs: 50 };
+      await tellMoved(context, driven);
       return driven.session.status === session.status ? undefined : 'again';
     }
   }

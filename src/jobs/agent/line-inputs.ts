@@ -53,3 +53,21 @@ export function inputsOf(events: AgentPage['events'], use: RoundUse): SessionInp
     return input;
   });
 }
+
+/**
+ * The same of a program that ends after each turn, and says every time that it is done: its work is done only where it has asked nothing, and
+ * nothing waits to be told to it. Else that was the end of a turn, and there is another.
+ * @param o.asks it has asked something, and done nothing since
+ * @param o.isToldMore somebody has said something that it does not know yet
+ */
+export function inputsOfTurn(
+  inputs: readonly SessionInput[],
+  { asks: before, isToldMore }: { asks: boolean; isToldMore: boolean },
+): SessionInput[] {
+  let asks = before;
+  return inputs.filter((input) => {
+    if (input.kind === 'question') asks = true;
+    else if (input.kind === 'tool' || input.kind === 'diff') asks = false;
+    return !(input.kind === 'done' && input.ok && (asks || isToldMore));
+  });
+}
