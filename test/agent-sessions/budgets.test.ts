@@ -222,3 +222,58 @@ describe('a session at work', () => {
     },
   );
 });
+
+describe('two workers that look at once', () => {
+  let two: AgentRig;
+  beforeAll(async () => {
+    if (forge === undefined) throw new Error('there is no fake to run on');
+    two = await startAgentRig(forge, { workers: 2 });
+  });
+  afterAll(() => two?.close());
+
+  it.each(['perPersonPerDay', 'perDay'] as const)(
+    'count what agents use once, and let none use more of %s than what each is just doing',
+    async (whose) => {
+      const STEP = 30;
+      const [{ used } = { used: 0 }] = await two.rows<{ used: number }>(
+        'SELECT coalesce(sum(tokens), 0)::int AS used FROM agent_session',
+      );
+      const ofSession = async (id: string) => (await two.sessions()).find((one) => one.id === id);
+      let told = 0;
+      two.plays(async (agent) => {
+        let steps = 0;
+        do {
+          steps += 1;
+          told += STEP;
+          agent.say({ type: 'cost', inputTokens: STEP, outputTokens: 0, total: false });
+          const isCounted = async () => Number((await ofSession(agent.spec.sessionId))?.tokens) >= steps * STEP;
+          await Promise.race([two.until('that is counted', isCounted), agent.stopped]);
+        } while (two.runner.running().includes(agent.spec.sessionId));
+      });
+      const limit = 4 * STEP + 10;
+      const before = two.planned[whose];
+      two.planned[whose] = { tokens: used + limit, costMicros: null };
+      try {
+        const numbers = [await two.openIssue(`${whose} one`), await two.openIssue(`${whose} two`)];
+        await Promise.all(numbers.map((at) => two.as('bob').comment(at, '/assign-agent')));
+        await two.until('both are over', async () => {
+          const all = (await Promise.all(numbers.map((at) => two.sessionsOf(at)))).flat();
+          return all.length === 2 && all.every(({ status, lease_held }) => status === 'failed' && !lease_held);
+        });
+        const sessions = (await Promise.all(numbers.map((at) => two.sessionsOf(at)))).flat();
+        const counted = sessions.reduce((sum, { tokens }) => sum + Number(tokens), 0);
+        expect(counted).toBe(told);
+        expect(counted).toBeGreaterThanOrEqual(limit);
+        // Each may be in the middle of a step when the last one is counted, and tell of one more before it is stopped.
+        expect(counted).toBeLessThan(limit + 2 * 2 * STEP);
+        const starts = two.runner.starts.length;
+        const late = await two.openIssue(`${whose} late`);
+        await two.as('bob').comment(late, '/assign-agent');
+        await two.until('it is refused', async () => (await two.sessionsOf(late))[0]?.status === 'failed');
+        expect(two.runner.starts.length).toBe(starts);
+      } finally {
+        two.planned[whose] = before;
+      }
+    },
+  );
+});

@@ -42,14 +42,8 @@ const lockTurns = (tx: PoolClient): Promise<unknown> =>
  * it lets go when nothing of it runs any more.
  */
 export async function takeTurn(context: AgentContext, session: SessionRecord): Promise<Settlement> {
-  const { store, agents } = context;
-  const over = await store.tenant(session.organizationId, (tx) => overBudget(tx, session, agents));
-  if (over !== undefined) {
-    await move(context, session, [{ kind: 'failed', reason: over }]);
-    return 'again';
-  }
   try {
-    const driven = await store.tenant(session.organizationId, (tx) => lease(context, tx, session));
+    const driven = await context.store.tenant(session.organizationId, (tx) => lease(context, tx, session));
     if (driven === undefined) return { retryInMs: TURN_RETRY_MS };
     await tellMoved(context, driven);
   } catch (error) {
@@ -60,9 +54,15 @@ export async function takeTurn(context: AgentContext, session: SessionRecord): P
   return 'again';
 }
 
-/** Undefined while there is no room, or another session has the work item. */
+/**
+ * Undefined while there is no room, or another session has the work item. What a day may cost is looked at in the same moment: a place that
+ * was waited for is no place any more when others have used that up meanwhile.
+ */
 async function lease(context: AgentContext, tx: PoolClient, session: SessionRecord): Promise<Driven | undefined> {
   await lockTurns(tx);
+  const over = await overBudget(tx, session, context.agents);
+  if (over !== undefined)
+    return drive(tx, session.id, [{ kind: 'failed', reason: over }], { wakes: false, fence: session.fence });
   if (!(await leaseFree(tx, session, context.agents.atOnce))) return undefined;
   const { rows } = await tx.query<{ fence: bigint }>(
     `SELECT coalesce(max(fence), 0) + 1 AS fence FROM agent_session WHERE ${SAME_ITEM}`,
