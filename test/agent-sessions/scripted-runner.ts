@@ -53,7 +53,9 @@ export interface ScriptedRunner extends AgentRunner {
   /** Fails the named verb until it is taken away. */
   broken: Partial<Record<'observe' | 'read' | 'stop' | 'start' | 'result' | 'push' | 'pushed', Error>>;
   /** Waited for before the named verb does anything; `pushed`: before a push that has arrived says so. */
-  before: Partial<Record<'observe' | 'result' | 'push' | 'pushed' | 'remove', (signal?: AbortSignal) => Promise<void>>>;
+  before: Partial<
+    Record<'start' | 'observe' | 'result' | 'push' | 'pushed' | 'remove', (signal?: AbortSignal) => Promise<void>>
+  >;
   close(): Promise<void>;
 }
 
@@ -152,6 +154,7 @@ export function createScriptedRunner(script: () => Script): ScriptedRunner {
 
     async start(spec) {
       check('start');
+      await before.start?.();
       const { sessionId, fence } = spec;
       if (of(spec) !== undefined) return;
       await stopOf(sessionId);

@@ -116,10 +116,17 @@ async function objection(
   return undefined;
 }
 
-/** What was said in earlier rounds, so that the agent goes on instead of beginning again. */
+/** SQL: where this start of the session began in its record. What came later it is told by itself, and not in its task. */
+const BEGUN = `(SELECT max(sequence) FROM session_event WHERE session_id = $1 AND kind = 'leased')`;
+
+/**
+ * What was said in earlier rounds, so that the agent goes on instead of beginning again. The same however often its start is tried: one
+ * whose worker was killed may have begun with what was read then.
+ */
 async function earlierWords(tx: PoolClient, session: SessionRecord): Promise<TaskFacts['earlier']> {
   const { rows } = await tx.query<{ kind: string; data: Record<string, unknown> }>(
     `SELECT kind, data FROM session_event WHERE session_id = $1 AND kind IN ('message', 'question', 'reply', 'done')
+       AND sequence < ${BEGUN}
      ORDER BY sequence DESC LIMIT 100`,
     [session.id],
   );
@@ -197,7 +204,10 @@ export async function provision(
     costMicros: session.limitCostMicros === null ? null : Number(session.limitCostMicros),
   });
   const started = { kind: 'started', runner: runnerOf(context, session.agent), branch, headSha: item.sha } as const;
-  await store.tenant(organizationId, (tx) => linkWorktree(tx, session));
+  await store.tenant(organizationId, async (tx) => {
+    await linkWorktree(tx, session);
+    await noteTold(tx, session);
+  });
   await move(context, session, [started], {
     columns: {
       ...{
@@ -211,15 +221,18 @@ export async function provision(
       heartbeat_at: context.clock.now(),
     },
   });
-  // Replies of before are part of what it was told.
-  if (session.round > 1)
-    await store.tenant(organizationId, (tx) =>
-      tx.query(
-        'UPDATE client_input SET delivered_at = now() WHERE session_id = $1 AND delivered_at IS NULL AND created_at < $2',
-        [session.id, context.clock.now()],
-      ),
-    );
   return 'again';
+}
+
+/** Replies of before this start are part of its task. One that came while it was made ready is not: it is handed over like any other. */
+async function noteTold(tx: PoolClient, session: SessionRecord): Promise<void> {
+  if (session.round === 1) return;
+  await tx.query(
+    `UPDATE client_input i SET delivered_at = now() FROM session_event e
+     WHERE i.session_id = $1 AND i.delivered_at IS NULL AND e.session_id = $1 AND e.kind = 'reply'
+       AND e.data ->> 'id' = i.client_input_id AND e.sequence < ${BEGUN}`,
+    [session.id],
+  );
 }
 
 /** The place it works in belongs to its task; named by the session and the number of its start. */
