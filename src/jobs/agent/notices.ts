@@ -6,7 +6,7 @@ import type { PoolClient } from 'pg';
 import { z } from 'zod';
 import { messageOf } from '../../lib/errors.js';
 import { escapeText } from '../report/escape.js';
-import { refusalOf } from '../sync/denied.js';
+import { isRateLimited, refusalOf } from '../sync/denied.js';
 import { eachItem } from '../sync/octokit.js';
 import type { AgentContext } from './context.js';
 import { isLive, type SessionStatus } from './machine.js';
@@ -19,9 +19,8 @@ const TOLD_BY_COMMENT: readonly NoticeKind[] = ['question', 'reminder', 'ready',
 const COMMENTS = '/repos/{owner}/{repo}/issues/{issue_number}/comments';
 const MOST_TEXT = 400;
 const LOGIN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/;
-/** The forge does not take it, whoever asks again. */
+/** The forge does not take it, whoever asks again, where it was not merely asked too often. */
 const REFUSALS: readonly number[] = [401, 403, 404, 410, 422, 501];
-const LIMITED = 429;
 /** An address that is gone for longer is told what happens then, and not what happened. */
 const HOOK_PATIENCE_MS = 86_400_000;
 
@@ -233,7 +232,8 @@ export async function postNotices(
     } catch (error) {
       if (signal.aborted) throw error;
       const refusal = refusalOf(error);
-      const isFinal = refusal !== undefined && REFUSALS.includes(refusal.status) && refusal.status !== LIMITED;
+      const isLimited = isRateLimited(error, context.clock.now());
+      const isFinal = refusal !== undefined && REFUSALS.includes(refusal.status) && !isLimited;
       log.warn({ session: sessionId, notice: notice.kind, err: messageOf(error) }, 'nobody could be told of a session');
       if (isFinal) await drop(notice.id, `the forge answers ${refusal.status}`);
       else allTold = false;
