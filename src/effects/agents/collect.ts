@@ -1,6 +1,7 @@
 /**
  * What an agent changed, read from its files with a repository and settings of ours, held to limits and rules, and made one
- * commit. Nothing that the agent wrote is run or believed: not its `.git`, not its attributes, not its links.
+ * commit. Nothing that the agent wrote is run or believed: not its `.git`, not its links, and of its attributes line ends alone, where it
+ * has changed a file.
  */
 import { lstat } from 'node:fs/promises';
 import { posix } from 'node:path';
@@ -11,6 +12,7 @@ import { worktreeFolder } from '../git/bare-repository.js';
 import { runGit } from '../git/git-command.js';
 import type { GitMirrors, OpenMirror } from '../git/mirror.js';
 import { type ListedEntry, parseTree } from '../git/object-formats.js';
+import { BYTES, LINE_ENDS, withAttributes } from './attributes.js';
 import { saysSubmodules, steersPipelines } from './guarded-paths.js';
 import { pipelineFiles } from './pipeline-files.js';
 import { shown } from './protocol.js';
@@ -24,9 +26,10 @@ const MOST_TREE_BYTES = 256 * 1024 * 1024;
 const SHOWN_DIFF = 256 * 1024;
 const LINK = '120000';
 const SUBMODULE = '160000';
+const FILE = /^100(?:644|755)$/;
 const MOST_PROBLEMS = 50;
 
-interface Change {
+interface RawChange {
   /** Bytes, one character each. */
   path: string;
   oldMode: string;
@@ -34,6 +37,9 @@ interface Change {
   oldSha: string;
   sha: string;
   status: 'added' | 'modified' | 'deleted';
+}
+
+interface Change extends RawChange {
   added: number;
   removed: number;
   bytes: number;
@@ -43,9 +49,9 @@ const readable = (path: string): string =>
   shown(Buffer.from(path, 'latin1').toString('utf8'), 300).replaceAll('\n', ' ');
 
 /** Output of `git diff-tree -r -z --raw`. */
-function parseRaw(text: string): Omit<Change, 'added' | 'removed' | 'bytes'>[] {
+function parseRaw(text: string): RawChange[] {
   const fields = text.split('\0');
-  const found: Omit<Change, 'added' | 'removed' | 'bytes'>[] = [];
+  const found: RawChange[] = [];
   for (let at = 0; at + 1 < fields.length; at += 2) {
     const [, oldMode = '', mode = '', oldSha = '', sha = '', letter = ''] =
       /^:(\d+) (\d+) ([0-9a-f]+) ([0-9a-f]+) ([A-Z])$/.exec(fields[at] ?? '') ?? [];
@@ -56,6 +62,10 @@ function parseRaw(text: string): Omit<Change, 'added' | 'removed' | 'bytes'>[] {
   }
   return found;
 }
+
+/** What is there after the change. */
+const entryOf = ({ status, mode, sha }: RawChange): Pick<ListedEntry, 'mode' | 'sha'> | null =>
+  status === 'deleted' ? null : { mode: mode as ListedEntry['mode'], sha };
 
 /** Lines added and removed by path; a binary file has none. */
 function parseNumbers(text: string): Map<string, [number, number]> {
@@ -124,26 +134,50 @@ async function tooMuch(
   return undefined;
 }
 
-/** Everything in the directory as a tree, once the index is that of the start. `.gitignore` of the repository counts, as for whoever works in it. */
-async function treeOfDirectory(mirror: OpenMirror, folder: string, target: string): Promise<string> {
+/**
+ * Everything in the directory as a tree, beginning with the index of the start: what has other bytes than it was given with, with line ends
+ * as the repository wants them. `.gitignore` of the repository counts, as for whoever works in it.
+ */
+async function treeOfDirectory(
+  mirror: OpenMirror,
+  { folder, target, start }: { folder: string; target: string; start: string },
+): Promise<string> {
   // The worktree's own folder in the mirror has our index, and the mirror's settings; the directory's `.git` is never opened.
-  const variables = { GIT_WORK_TREE: target };
-  const git = (args: readonly string[]) =>
-    runGit(args, { gitDir: folder, lockFd: mirror.lockFd, ...mirror.limits, variables });
-  await git(['add', '--all', '--no-warn-embedded-repo', '--', ':/']);
-  return (await git(['write-tree'])).trim();
+  const variables = { GIT_WORK_TREE: target, GIT_LITERAL_PATHSPECS: '1' };
+  const git = (args: readonly string[], input?: Buffer) =>
+    runGit(args, { gitDir: folder, lockFd: mirror.lockFd, ...mirror.limits, variables, ...(input && { input }) });
+  const added = async (attributes: string, args: readonly string[], input?: Buffer): Promise<string> => {
+    await git(['read-tree', '--end-of-options', start]);
+    const add = () => git(['add', '--no-warn-embedded-repo', ...args], input);
+    await withAttributes(mirror.gitDir, attributes, add);
+    return (await git(['write-tree'])).trim();
+  };
+  const bytes = await added(BYTES, ['--all']);
+  const files = (await rawChanges(mirror, start, bytes)).filter(({ mode }) => FILE.test(mode)).map(({ path }) => path);
+  if (files.length === 0) return bytes;
+  const list = Buffer.from(files.map((path) => `${path}\0`).join(''), 'latin1');
+  const lines = await added(LINE_ENDS, ['--pathspec-from-file=-', '--pathspec-file-nul'], list);
+  const wanted = new Set(files);
+  const asLines = (await rawChanges(mirror, bytes, lines)).filter(
+    ({ path, mode }) => wanted.has(path) && FILE.test(mode),
+  );
+  return asLines.length === 0
+    ? bytes
+    : withEntries(mirror, bytes, new Map(asLines.map((one) => [one.path, entryOf(one)])));
 }
 
+async function compare(mirror: OpenMirror, from: string, to: string, format: readonly string[]): Promise<string> {
+  const args = ['diff-tree', '-r', '-z', '--no-renames', ...format, '--end-of-options', from, to];
+  return (await bytesOf(mirror, args, MOST_LISTED_BYTES)).toString('latin1');
+}
+
+const rawChanges = async (mirror: OpenMirror, from: string, to: string): Promise<RawChange[]> =>
+  parseRaw(await compare(mirror, from, to, ['--raw', '--no-abbrev']));
+
 async function changesBetween(mirror: OpenMirror, from: string, to: string): Promise<Change[]> {
-  const compare = (...format: string[]) =>
-    bytesOf(
-      mirror,
-      ['diff-tree', '-r', '-z', '--no-renames', ...format, '--end-of-options', from, to],
-      MOST_LISTED_BYTES,
-    );
-  const changes = parseRaw((await compare('--raw', '--no-abbrev')).toString('latin1'));
+  const changes = await rawChanges(mirror, from, to);
   if (changes.length === 0) return [];
-  const numbers = parseNumbers((await compare('--numstat', '--no-ext-diff', '--no-textconv')).toString('latin1'));
+  const numbers = parseNumbers(await compare(mirror, from, to, ['--numstat', '--no-ext-diff', '--no-textconv']));
   const blobs = changes.filter(({ status, mode }) => status !== 'deleted' && mode !== SUBMODULE);
   const sizes = await sizesOf(
     mirror,
@@ -278,9 +312,7 @@ async function ontoBranch(
   const theirs = new Set(changes.map(({ path }) => path));
   const restored = await changesBetween(mirror, base.start, base.sha);
   const entries = restored.filter(({ path }) => !theirs.has(path));
-  const asListed = (change: Change): Pick<ListedEntry, 'mode' | 'sha'> | null =>
-    change.status === 'deleted' ? null : { mode: change.mode as ListedEntry['mode'], sha: change.sha };
-  return withEntries(mirror, to, new Map(entries.map((change) => [change.path, asListed(change)])));
+  return withEntries(mirror, to, new Map(entries.map((change) => [change.path, entryOf(change)])));
 }
 
 const QUARREL =
@@ -311,7 +343,7 @@ export function collectResult(
     const from = await treeOf(mirror, base.start);
     let to: string;
     try {
-      to = await treeOfDirectory(mirror, folder, target);
+      to = await treeOfDirectory(mirror, { folder, target, start: base.start });
     } catch (error) {
       if (!(error instanceof ForgewayError && QUARREL.test(error.message))) throw error;
       return { kind: 'refused', problems: [{ rule: 'special-file', message: shown(error.message, 500) }] };

@@ -9,6 +9,7 @@ import { ForgewayError } from '../../lib/errors.js';
 import { type GitRunOptions, runGit } from '../git/git-command.js';
 import type { GitMirrors, OpenMirror } from '../git/mirror.js';
 import { type ListedEntry, parseTree } from '../git/object-formats.js';
+import { BYTES, setAttributes, withAttributes } from './attributes.js';
 import { configuresAgents } from './guarded-paths.js';
 import { instructionFiles } from './instruction-files.js';
 import type { AgentRepository } from './runner.js';
@@ -201,6 +202,8 @@ async function giveRepository(mirror: OpenMirror, o: { target: string; start: st
     const own = boundary.filter((sha) => reached.has(sha));
     if (own.length > 0) await writeFile(join(gitDir, 'shallow'), `${own.join('\n')}\n`);
   }
+  // As its files were written, so that its own git sees none of them as changed.
+  await setAttributes(gitDir, BYTES);
   const own = (args: readonly string[]) => runGit(args, { gitDir, ...limits, variables: { GIT_WORK_TREE: o.target } });
   await own(['symbolic-ref', 'HEAD', `refs/heads/${o.branch}`]);
   await own(['update-ref', '--end-of-options', `refs/heads/${o.branch}`, o.start]);
@@ -249,7 +252,7 @@ export function openWorkTree(
     await git(['worktree', 'prune']);
     // Locked: the link that git looks for is taken away.
     const add = ['worktree', 'add', '--quiet', '--force', '--detach', '--lock', '--end-of-options'];
-    await git([...add, o.target, start]);
+    await withAttributes(mirror.gitDir, BYTES, () => git([...add, o.target, start]));
     await giveRepository(mirror, { target: o.target, start, branch });
     await keepCopies(mirror, own, o.copies);
     return { repositoryId: id, sha, start };

@@ -39,6 +39,8 @@ export async function clearLeftovers(gitDir: string): Promise<void> {
     const old = entries.filter((entry) => entry.isFile() && name.test(entry.name));
     await Promise.all(old.map((entry) => rm(join(entry.parentPath, entry.name), { force: true })));
   }
+  // Not git's: set for one command, and in force for all work trees.
+  await rm(join(gitDir, 'info', 'attributes'), { force: true });
 }
 
 /** Creates the repository when it is not there. */
