@@ -34,16 +34,22 @@ export async function isApproved(tx: PoolClient, place: CommitPlace): Promise<bo
   return rowCount === 1;
 }
 
+/** What the beginning of a commit's name says. */
+export type NameSays = 'this one' | 'one of several' | 'one of later';
+
 /**
- * Whether another commit that was the head of this pull request begins with `prefix`, too: a name of seven digits that fits two
- * commits is made in a second, and then nobody knows which of them was looked at. @param tx as the organization
+ * Whether the beginning of its name says that this head is meant. It does not where another head of the pull request begins so, too: a name of
+ * seven digits that fits two commits is made in a second. Nor where this one was not there yet, as far as we know, when somebody wrote that:
+ * whatever they looked at may have been replaced before we ever heard of it, as happens to what is polled. @param tx as the organization
+ * @param by when it was written, by our clock
  */
-export async function isAmbiguous(tx: PoolClient, place: CommitPlace, prefix: string): Promise<boolean> {
-  const { rowCount } = await tx.query(
-    `SELECT FROM seen_head WHERE repository_id = $1 AND number = $2 AND sha <> $3 AND starts_with(sha, $4) LIMIT 1`,
-    [place.repositoryId, place.number, place.sha, prefix],
+export async function whichIsMeant(tx: PoolClient, place: CommitPlace, prefix: string, by: Date): Promise<NameSays> {
+  const { rows } = await tx.query<{ sha: string; earlier: boolean }>(
+    `SELECT sha, seen_at <= $4 AS earlier FROM seen_head WHERE repository_id = $1 AND number = $2 AND starts_with(sha, $3)`,
+    [place.repositoryId, place.number, prefix, by],
   );
-  return (rowCount ?? 0) > 0;
+  if (rows.some(({ sha }) => sha !== place.sha)) return 'one of several';
+  return rows.some(({ sha, earlier }) => sha === place.sha && earlier) ? 'this one' : 'one of later';
 }
 
 /** Keeps who brought a head, as the forge says. What it said first stays: who brings the same commit again brings nothing new. */
