@@ -23,8 +23,10 @@ type NativeSide = z.output<typeof nativePullRequest>['head'];
 const isOnNoBranch = ({ ref, label }: NativeSide): boolean => ref.startsWith('refs/pull/') && !label;
 
 function sideInput(side: NativeSide, repository: RepositoryInput | null): SideInput {
-  // A deleted branch is told as the ref that keeps its commits; its name then stands in the label only.
-  const ref = side.ref.startsWith('refs/pull/') && side.label ? side.label : side.ref.replace(/^refs\/heads\//, '');
+  // A deleted branch is told as the ref that keeps its commits; its name then stands in the label only. One may be called like a ref.
+  const { label } = side;
+  const isNamed = side.ref.startsWith('refs/pull/') || side.ref === label;
+  const ref = isNamed && label ? label : side.ref.replace(/^refs\/heads\//, '');
   return { ref, sha: side.sha ?? '', repository, user: repository?.owner ?? null };
 }
 
