@@ -122,6 +122,31 @@ export interface AgentRigOptions {
   workers?: number;
   /** Connections of the first. */
   connections?: number;
+  /** Waited for before and after each thing that the sessions' reconciler asks of forge and runner, such as `after start`. */
+  step?: Step;
+}
+
+type Step = (name: string) => Promise<void>;
+
+function withSteps<T extends object>(
+  thing: T,
+  step: Step | undefined,
+  nameOf: (verb: string, args: readonly unknown[]) => string,
+): T {
+  if (step === undefined) return thing;
+  return new Proxy(thing, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key);
+      if (typeof value !== 'function' || typeof key !== 'string') return value;
+      return async (...args: unknown[]) => {
+        const name = nameOf(key, args);
+        await step(`before ${name}`);
+        const answer: unknown = await Reflect.apply(value, target, args);
+        await step(`after ${name}`);
+        return answer;
+      };
+    },
+  });
 }
 
 export async function startAgentRig(
@@ -135,6 +160,7 @@ export async function startAgentRig(
     notify,
     workers = 1,
     connections,
+    step,
   }: AgentRigOptions = {},
 ): Promise<AgentRig> {
   let script: Script = async () => undefined;
@@ -193,7 +219,10 @@ export async function startAgentRig(
     const common = { store, locks, log, metrics, octokitFor: bridge.octokitFor };
     reconcilers.agent = createAgentReconciler({
       ...common,
-      ...{ pokes, runner: real ?? runner, agents: planned, permissions, access, gitAccess: bridge.gitAccess },
+      octokitFor: async (...whose) =>
+        withSteps(await bridge.octokitFor(...whose), step, (_verb, [route]) => String(route)),
+      runner: withSteps(real ?? runner, step, (verb) => verb),
+      ...{ pokes, agents: planned, permissions, access, gitAccess: bridge.gitAccess },
       secretsOf: secretsOf ?? (async () => ({})),
       notify,
       everySecretOf: async () => Object.values((await secretsOf?.().catch(() => ({}))) ?? {}),

@@ -1,7 +1,13 @@
-/** A client whose stream of events is cut at any byte, again and again, while others write: it misses nothing and is told nothing twice. */
+/**
+ * A client whose stream of events is cut at any byte, again and again, while others write, and which goes on at one or the other of two
+ * servers: it misses nothing and is told nothing twice.
+ */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import fastify, { type FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import { addEvents } from '../../src/api/events.js';
 import { openStore, type Store } from '../../src/store/database.js';
 import { createRandom } from '../chaos/random.js';
 import { PATIENCE_MS } from '../support/patience.js';
@@ -12,16 +18,31 @@ const subjects = Array.from({ length: 12 }, () => randomUUID());
 const WRITERS = 4;
 const TRANSACTIONS = 25;
 
+const eventTiming = { pollMs: 5, heartbeatMs: 20, recheckMs: 60_000, stuckMs: 10_000 };
+
 let rig: ApiRig;
 /** Of its own, with a connection for each writer: they are to overlap. */
 let writing: Store;
-let url: string;
+/** Another server on the same database, with nothing else in common. */
+let other: { app: FastifyInstance; store: Store; end(): void };
+let urls: string[];
 beforeAll(async () => {
-  rig = await startApiRig({ eventTiming: { pollMs: 5, heartbeatMs: 20, recheckMs: 60_000, stuckMs: 10_000 } });
+  rig = await startApiRig({ eventTiming });
   writing = openStore(rig.db.database, 'worker', { max: WRITERS });
-  url = await rig.app.listen({ port: 0, host: '127.0.0.1' });
+  const [app, store] = [fastify(), openStore(rig.db.database, 'api', { max: 4 })];
+  const viewer = { kind: 'user', userId: 'viewer', name: 'viewer', platformAdmin: false, suspended: false } as const;
+  const end = addEvents(app, {
+    ...{ store, access: rig.access, log: pino({ level: 'silent' }), timing: eventTiming },
+    callerOf: async () => ({ ...viewer, memberships: new Map([[rig.mine.organization, 'viewer']]) }),
+  });
+  other = { app, store, end };
+  const at = { port: 0, host: '127.0.0.1' };
+  urls = [await rig.app.listen(at), await app.listen(at)];
 });
 afterAll(async () => {
+  other?.end();
+  await other?.app.close();
+  await other?.store.close();
   await writing?.close();
   await rig?.close();
 });
@@ -55,7 +76,7 @@ it('tells the last change of each thing once, in order, wherever the stream is c
   async function listen(bytes: number): Promise<void> {
     const end = new AbortController();
     const headers = { ...rig.headers('viewer'), ...(last === undefined ? {} : { 'last-event-id': last }) };
-    const answer = await fetch(`${url}/api/events?organization=mine&kinds=pull_request`, {
+    const answer = await fetch(`${random.pick(urls)}/api/events?organization=mine&kinds=pull_request`, {
       ...{ headers, signal: end.signal },
     });
     expect(answer.status).toBe(200);
@@ -105,4 +126,50 @@ it('tells the last change of each thing once, in order, wherever the stream is c
     if (!at.includes(index)) expect(at.some((later) => later > index && all[later]?.subject === subject)).toBe(true);
   expect(events).not.toContain('reset');
   expect(streams).toBeGreaterThan(20);
+});
+
+it('tells what was committed later in its place, before what was begun later, also at the other server', async () => {
+  const [early, late] = [randomUUID(), randomUUID()];
+  const tell = (subject: string, meanwhile: () => Promise<void>) =>
+    writing.tenant(rig.mine.organization, async (tx) => {
+      await tx.query(
+        `INSERT INTO change_event (organization_id, kind, subject_id, change) VALUES ($1, 'pull_request', $2, 'changed')`,
+        [rig.mine.organization, subject],
+      );
+      await meanwhile();
+    });
+  /** What is told of the two, until there is nothing to wait for any more. */
+  async function told(url: string | undefined, from: string | undefined, isEnough: (found: string[]) => boolean) {
+    const end = new AbortController();
+    const headers = { ...rig.headers('viewer'), ...(from !== undefined && { 'last-event-id': from }) };
+    const answer = await fetch(`${url}/api/events?organization=mine&kinds=pull_request`, {
+      ...{ headers, signal: end.signal },
+    });
+    let [text, heartbeats] = ['', 0];
+    const found: string[] = [];
+    let id: string | undefined;
+    for await (const part of answer.body ?? []) {
+      text += Buffer.from(part).toString('utf8');
+      for (let at = text.indexOf('\n\n'); at >= 0; at = text.indexOf('\n\n')) {
+        const one = text.slice(0, at);
+        text = text.slice(at + 2);
+        id = /^id: (.*)$/m.exec(one)?.[1] ?? id;
+        found.push(...[early, late].filter((subject) => one.includes(subject)));
+        if (!one.includes('event: ')) heartbeats += 1;
+      }
+      if (isEnough(found) || heartbeats >= 3) break;
+    }
+    end.abort();
+    return { found, id };
+  }
+  const begun = await told(urls[0], undefined, () => true);
+  let meanwhile: Awaited<ReturnType<typeof told>> | undefined;
+  await tell(early, async () => {
+    await tell(late, async () => undefined);
+    meanwhile = await told(urls[0], begun.id, (found) => found.length > 0);
+  });
+  expect(meanwhile?.found).toEqual([]);
+  const after = await told(urls[1], meanwhile?.id, (found) => found.length === 2);
+  expect(after.found).toEqual([early, late]);
+  expect((await told(urls[0], after.id, (found) => found.length > 0)).found).toEqual([]);
 });
