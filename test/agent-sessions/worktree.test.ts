@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { agentDefinition } from '../../src/effects/agents/definition.js';
 import type { AgentRunner } from '../../src/effects/agents/runner.js';
 import type { GitSource } from '../../src/effects/git/mirror.js';
+import { listProcesses } from '../../src/effects/process/process-table.js';
 import { probeSandbox } from '../../src/effects/process/sandbox.js';
 import { runnerAt } from '../support/agent-rig.js';
 import { fakedForges } from '../support/connected-forge.js';
@@ -123,3 +124,47 @@ whenIsolated('asks, goes on while its worker dies, and comes back with its work'
     ...['reply', '>running', 'message', 'diff', 'done', '>pushing', 'pushed', 'pr.created', '>in_review'],
   ]);
 });
+
+/** Processes that were started for a session, by what they have in their environment. */
+async function processesOf(sessionId: string): Promise<number[]> {
+  const found: number[] = [];
+  for (const { pid } of await listProcesses()) {
+    const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
+    if (environment.split('\0').includes(`FORGEWAY_SESSION=${sessionId}`)) found.push(pid);
+  }
+  return found;
+}
+
+whenIsolated(
+  'fails in sight when what supervises it is killed, leaves nothing running, and is tried again',
+  async () => {
+    if (rig === undefined) throw new Error('there is no fake to run on');
+    const { until, as, sessionsOf } = rig;
+    const number = await as('carol').openIssue({ title: 'Paint the fence' });
+    await rig.quiet();
+    await as('dave').comment(number, '/assign-agent');
+    const now = async () => (await sessionsOf(number)).at(-1);
+    await until('it asks', async () => (await now())?.status === 'blocked');
+    const { id = '' } = (await now()) ?? {};
+    expect(await processesOf(id)).not.toEqual([]);
+    const sandbox = await readFile(join(directory, 'agents', 'sandboxes', `agent-${id}`, 'sandbox.json'), 'utf8');
+    process.kill((JSON.parse(sandbox) as { process: { pid: number } }).process.pid, 'SIGKILL');
+    await until('it has failed', async () => {
+      const session = await now();
+      return session?.status === 'failed' && !session.lease_held;
+    });
+    expect((await now())?.failure).toBe('It ended without a result, and nobody had asked it to.');
+    expect(await processesOf(id)).toEqual([]);
+    await as('dave').comment(number, '/retry');
+    await until(
+      'it asks again',
+      async () => (await sessionsOf(number)).length === 2 && (await now())?.status === 'blocked',
+    );
+    await as('dave').comment(number, '/reply green');
+    await until('its work is there', async () => (await now())?.status === 'in_review');
+    const { branches, pullRequests } = await rig.fake.state(place);
+    const own = (await sessionsOf(number)).map(({ branch }) => branch);
+    expect(branches.filter(({ name }) => own.includes(name))).toHaveLength(1);
+    expect(pullRequests.filter(({ head }) => own.includes(head))).toHaveLength(1);
+  },
+);
