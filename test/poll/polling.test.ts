@@ -226,6 +226,24 @@ describe.each(forges)('pushes to %s whose webhooks come late and in any order', 
   });
 });
 
+describe.each(forges)('branches of %s that are called like what every object has', (_label, forge) => {
+  it('are told like any other', async () => {
+    rig = await startPollRig(forge, { mode: 'both', turns: ['branches'] });
+    await rig.pollUntilCalm();
+    const lost = rig.hold();
+    const names = ['constructor', '__proto__'];
+    for (const branch of names) await rig.as('alice').push({ branch, files: { 'a.txt': branch }, message: branch });
+    await rig.fake.settled();
+    lost.drop();
+    const told = names.flatMap((branch) => [`create ${branch}`, `push refs/heads/${branch}`]);
+    expect(new Set(await rig.pollUntilCalm())).toEqual(new Set(told));
+    expect(await rig.pollUntilCalm()).toEqual([]);
+    for (const branch of names) await rig.as('alice').deleteBranch(branch);
+    await rig.quiet();
+    expect(await rig.pollUntilCalm()).toEqual([]);
+  });
+});
+
 /** Others tell of both in one webhook. */
 const toldTwice = forges.filter(([, { id }]) => id !== 'gitlab');
 

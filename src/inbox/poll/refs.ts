@@ -3,7 +3,7 @@ import type { PoolClient } from 'pg';
 import { z } from 'zod';
 import type { JsonObject } from '../../forges/forge.js';
 import { POLLED } from '../../lib/delivery-source.js';
-import { type Branches, began, hasBegun, headOf, pushed, untoldBeginning } from '../../store/told/refs.js';
+import { type Branches, began, hasBegun, headOf, pushed, type RefHistory, untoldBeginning } from '../../store/told/refs.js';
 import { insertSynthesised } from '../synthesised.js';
 import type { Finding } from './difference.js';
 import { refPiece } from './pieces.js';
@@ -266,12 +266,13 @@ async function lookAtRefs(
     if (await wasToldSince(tx, visit, known?.now)) return { result: 'unchanged', etag: null, events: [] };
     // What was gone the last time already is forgotten.
     const kept = Object.entries(known?.told ?? {}).filter(([name, told]) => !whole || heads.has(name) || headOf(told));
-    const next: Record<string, readonly string[]> = Object.fromEntries(kept);
-    if (!known?.told) for (const [name, sha] of heads) next[name] = [sha];
-    for (const { name } of beginnings) next[name] = began(next[name]);
+    // No object: a branch may be called `constructor`.
+    const next = new Map<string, RefHistory>(kept);
+    if (!known?.told) for (const [name, sha] of heads) next.set(name, [sha]);
+    for (const { name } of beginnings) next.set(name, began(next.get(name)));
     for (const { name, before, after } of moves) {
-      const history = before === undefined ? began(next[name]) : next[name];
-      next[name] = pushed(history, before ?? NO_COMMIT, after ?? NO_COMMIT);
+      const history = before === undefined ? began(next.get(name)) : next.get(name);
+      next.set(name, pushed(history, before ?? NO_COMMIT, after ?? NO_COMMIT));
     }
     if (findings.length > 0) {
       const about = () => ({});
@@ -282,7 +283,7 @@ async function lookAtRefs(
     }
     await tx.query(`UPDATE sync_cursor SET ${column} = $2 WHERE repository_id = $1`, [
       watched.id,
-      JSON.stringify(next),
+      JSON.stringify(Object.fromEntries(next)),
     ]);
     const result = findings.length > 0 ? 'changed' : 'unchanged';
     // What is left is found the next time, which it must not be spared by a 304.
