@@ -131,13 +131,28 @@ describe('merge requests', () => {
 });
 
 describe('what is opened', () => {
-  it.each([
+  const created_at = '2026-01-01T10:00:00Z';
+  const ended = [
     ['merge_request.open', 'merged'],
     ['merge_request.open', 'closed'],
     ['issue.open', 'closed'],
-  ])('is not closed: a test of the webhook tells the newest so (%s, %s)', (name, state) => {
-    expect(actions(hook(name, {}, { state }))).toMatch(/test delivery/);
-    expect(actions(hook(name, {}, { state: 'locked' }))).toEqual([expect.stringMatching(/\.opened$/)]);
+  ] as const;
+
+  it.each(ended)(
+    'was not closed long after it was: a test of the webhook tells the newest so (%s, %s)',
+    (name, state) => {
+      expect(actions(hook(name, {}, { state, created_at, updated_at: '2026-01-02T10:00:00Z' }))).toMatch(
+        /test delivery/,
+      );
+      expect(actions(hook(name, {}, { state: 'locked' }))).toEqual([expect.stringMatching(/\.opened$/)]);
+    },
+  );
+
+  it.each(ended)('is told as it was then, where it ended before its hook was built (%s, %s)', async (name, state) => {
+    const events = await told(hook(name, {}, { state, created_at, updated_at: '2026-01-01T10:00:05Z' }));
+    const [[event, payload = {}] = []] = Object.entries(events);
+    expect(event).toMatch(/\.opened$/);
+    expect(payload.pull_request ?? payload.issue).toMatchObject({ state: 'open', closed_at: null });
   });
 });
 

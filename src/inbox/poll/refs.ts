@@ -3,7 +3,15 @@ import type { PoolClient } from 'pg';
 import { z } from 'zod';
 import type { JsonObject } from '../../forges/forge.js';
 import { POLLED } from '../../lib/delivery-source.js';
-import { type Branches, began, hasBegun, headOf, pushed, type RefHistory, untoldBeginning } from '../../store/told/refs.js';
+import {
+  type Branches,
+  began,
+  hasBegun,
+  headOf,
+  pushed,
+  type RefHistory,
+  untoldBeginning,
+} from '../../store/told/refs.js';
 import { insertSynthesised } from '../synthesised.js';
 import type { Finding } from './difference.js';
 import { refPiece } from './pieces.js';

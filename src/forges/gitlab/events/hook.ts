@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import { ForgewayError } from '../../../lib/errors.js';
 import type { ClassifyOptions, ForgeEvent, JsonObject, NativeDelivery, TranslatePorts } from '../../forge.js';
+import { time } from '../convert/read.js';
 
 /** What a hook is about. `identity` tells it from another happening; without one the whole payload does. */
 export type Finding =
@@ -88,14 +89,29 @@ function inOrder(value: unknown): string | undefined {
   );
 }
 
-/**
- * What is told to be opened and is closed: the button "Test" tells the newest one so, whatever became of it, and so does a hook
- * that comes after its end. GitHub opens nothing that is closed.
- */
-export const isOver = ({ action, state }: { action?: string | null; state?: string | null }): boolean =>
+interface Opening {
+  action?: string | null;
+  state?: string | null;
+  created_at?: string | null;
+  updated_at?: string | null;
+}
+
+/** A hook is built a while after what it tells, and an account that merges by itself may be faster. */
+const BUILT_WITHIN_MS = 3_600_000;
+
+const isEnded = ({ action, state }: Opening): boolean =>
   action === 'open' && (state === 'closed' || state === 'merged');
 
-export const OVER = 'It is closed already: a test delivery of the webhook, or one that came after the end.';
+/** Whether it is told to be opened and was closed long after it was: the button "Test" tells the newest one so, whatever became of it. */
+export function isOver(told: Opening): boolean {
+  const [created, updated] = [time(told.created_at), time(told.updated_at)].map((text) => Date.parse(text ?? ''));
+  return isEnded(told) && !(Number(updated) - Number(created) < BUILT_WITHIN_MS);
+}
+
+export const OVER = 'It was closed long after it was opened: a test delivery of the webhook.';
+
+/** As it was when it was opened, whatever became of it until its hook was built: GitHub opens nothing that is closed. */
+export const asOpened = <T extends Opening>(told: T): T => (isEnded(told) ? { ...told, state: 'opened' } : told);
 
 /** A commit that is none: 40 zeros, or 64 in a SHA-256 repository. */
 export const isZero = (sha: string): boolean => /^0+$/.test(sha);

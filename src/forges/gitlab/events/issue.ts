@@ -15,7 +15,7 @@ import {
   lockEvents,
   milestoneEvents,
 } from './changes.js';
-import { checked, hook, isOver, OVER } from './hook.js';
+import { asOpened, checked, hook, isOver, OVER } from './hook.js';
 import { issueAuthor, issueInput, knownIssue } from './issue-input.js';
 import { type KeptState, readKeptState } from './kept-state.js';
 import { firstId, hasPlace, NO_PLACE, placeOf, repositoryInput } from './place.js';
@@ -84,7 +84,8 @@ export const issue = (kind: string) =>
 
     async payload(payload, event, ports, delivery) {
       if (isRaw(event)) return rawPayload(anyEvent.parse(payload), event, ports, delivery.payload);
-      const { object_attributes: attributes, labels, assignees } = payload;
+      const { labels, assignees } = payload;
+      const attributes = asOpened(payload.object_attributes);
       const actor = accountInput(ports.base, payload.user);
       const repository = repositoryInput(ports.base, payload.project ?? {}, repositoryIdOf(payload) ?? 0, actor);
       const place = placeOf(ports, repository, actor);

@@ -10,7 +10,7 @@ import { askList, object } from './ask.js';
 import { associationOf } from './association.js';
 import { changeDetails, changedAccount, changeFields } from './change-details.js';
 import { keptAccounts, keptLabels } from './changes.js';
-import { checked, hook, isOver, OVER } from './hook.js';
+import { asOpened, checked, hook, isOver, OVER } from './hook.js';
 import { readKeptState } from './kept-state.js';
 import { mergeRequestEvents } from './merge-request-events.js';
 import { isDraft, mergeRequestHook, pullRequestInput, pullWithPlace } from './merge-request-input.js';
@@ -48,7 +48,7 @@ export const mergeRequest = hook(mergeRequestEvent, {
   },
 
   async payload(payload, event, ports) {
-    const { object_attributes: mr } = payload;
+    const mr = asOpened(payload.object_attributes);
     const person = accountInput(ports.base, payload.user);
     // A push that takes approvals back is the person's, taking them back is not.
     const people = { person, ...(mr.system === true && { sender: forgeItself }) };
